@@ -1,0 +1,35 @@
+# Begin with `make demo` or `make test`: both set up .venv themselves.
+# Extra arguments of pytest: make test ARGS="-n 2 -k stack".
+
+PYTHON ?= python3
+ARGS ?=
+PY := .venv/bin/python
+
+.PHONY: demo test check bench
+
+demo: .venv/installed
+	.venv/bin/seedbed compare example:breast-cancer
+
+test: .venv/installed
+	$(PY) -m pytest $(ARGS)
+
+check: .venv/installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py
+
+bench: .venv/installed-bench
+	$(PY) benchmarks/bench.py
+
+# The stamps: installed again only when pyproject.toml is newer. An environment that is half made, or
+# made by a Python too old, is made anew.
+.venv/installed: pyproject.toml
+	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Making .venv: once, a few minutes, most of it for PyTorch."; $(PYTHON) -m venv --clear .venv; }
+	$(PY) -m pip install --editable '.[dev]'
+	@touch $@
+
+.venv/installed-bench: .venv/installed
+	$(PY) -m pip install --editable '.[bench]'
+	@touch $@

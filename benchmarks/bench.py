@@ -1,0 +1,195 @@
+"""Speed, side by side in one run: seedbed, the tutorial's loop, other libraries, and the floor. Prints, never asserts.
+
+Ratios compare each way's best round. Where other programs ran beside the benchmark, the plain loop lost far more than a
+compiled chunk did, so ratios of medians would have flattered seedbed.
+
+make bench                                        everything, about five minutes on two cores
+python benchmarks/bench.py --quick                one candidate, two rounds, no whole comparison
+python benchmarks/bench.py --only relu:5 --only compiled
+python benchmarks/bench.py --markdown --json bench.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import ours
+import peers
+import plain
+from processes import StartUp, Whole, default_comparison, start_up
+from rounds import Measured, Prepare, Task, measure, say
+from tables import Table, machine, number
+from workload import CANDIDATES, Rows, load_rows
+
+LOOPS: dict[str, tuple[str, Prepare]] = {
+    "loop-1": ("the tutorial's loop, 1 thread", partial(plain.loop, n_threads=1, epochs=500)),
+    "loop-2": ("the tutorial's loop, 2 threads", partial(plain.loop, n_threads=2, epochs=100)),
+}
+WAYS: dict[str, tuple[str, Prepare]] = {
+    **LOOPS,
+    "sklearn": ("scikit-learn MLPClassifier", partial(peers.sklearn_mlp, epochs=250)),
+    "skorch": ("skorch", partial(peers.skorch_net, epochs=100)),
+    "vmap": ("torch.func.vmap, eager", partial(peers.vmap, compiled=False, epochs=100)),
+    "vmap-compiled": ("torch.func.vmap, compiled", partial(peers.vmap, compiled=True, epochs=250)),
+    "jax": ("JAX vmap + scan, jit", partial(peers.jax_scan, epochs=500)),
+    "eager": ("seedbed, one core, eager", partial(ours.one_core, compiled=False)),
+    "compiled": ("seedbed, one core, compiled", partial(ours.one_core, compiled=True)),
+    "splits": ("the same, 100 splits at once", ours.many_splits),
+    "all-cores": ("seedbed, all cores, compiled", ours.all_cores),
+    "floor": ("floor: the arithmetic alone", plain.floor),
+}
+SECTIONS = ("start-up", "comparison")
+
+# Times faster than the loop at its best thread count; of all cores, times faster than one.
+WANTED = {
+    "compiled": {"linear:5": 100, "relu:5": 100, "linear:20,20": 12},
+    "eager": {"linear:5": 15, "relu:5": 15, "linear:20,20": 5},
+    "all-cores": dict.fromkeys(CANDIDATES, 1.7),
+}
+WANTED_START_UP_SECONDS = 0.3
+WANTED_COMPARISON_SECONDS = 30
+
+Results = dict[str, dict[str, Measured]]
+
+
+def main() -> None:
+    options = parse_options()
+    facts = {**machine(), "table": (rows := load_rows()).source}
+    say(f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}")
+    results = networks_section(options, rows)
+    starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
+    whole = default_comparison(rows) if wants(options, "comparison") and not options.quick else []
+    facts["load at end"] = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    tables = [machine_table(facts), *(networks_table(name, found) for name, found in results.items())]
+    tables += [table for table in (targets_table(results), start_up_table(starts), comparison_table(whole)) if table]
+    print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
+    if options.json:
+        options.json.write_text(json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n")
+
+
+def parse_options() -> argparse.Namespace:
+    names = [*CANDIDATES, *WAYS, *SECTIONS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = f"may be repeated: {', '.join(names)}"
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=names,
+        metavar="NAME",
+        help=known,
+    )
+    parser.add_argument("--quick", action="store_true", help="to see that all works; the numbers are rough")
+    parser.add_argument("--rounds", type=int, help="how often each way is timed (5, or 2 with --quick)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds there as well")
+    parser.add_argument("--markdown", action="store_true", help="tables for benchmarks/LOG.md")
+    return parser.parse_args()
+
+
+def wants(options: argparse.Namespace, section: str) -> bool:
+    return not options.only or section in options.only
+
+
+def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
+    """All candidates and ways that are asked for; the loop is always among them, for the ratios."""
+    asked = [name for name in options.only if name not in SECTIONS]
+    if options.only and not asked:
+        return {}
+    candidates = [name for name in CANDIDATES if name in asked] or (["relu:5"] if options.quick else CANDIDATES)
+    ways = [key for key in WAYS if key in asked] or list(WAYS)
+    chosen = {key: prepare for key, (_, prepare) in WAYS.items() if key in ways or key in LOOPS}
+    rounds = options.rounds or (2 if options.quick else 5)
+    return {candidate: measure(Task(candidate, rows), chosen, rounds) for candidate in candidates}
+
+
+def loop_ms(found: Mapping[str, Measured]) -> float:
+    """The baseline: the loop at its best thread count."""
+    return min(found[key].best for key in LOOPS)
+
+
+def machine_table(facts: Mapping[str, str]) -> Table:
+    return Table("Machine", ("fact", "value"), list(facts.items()))
+
+
+def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
+    base = loop_ms(found)
+    rows = []
+    for key, (label, _) in WAYS.items():
+        if key not in found:
+            continue
+        one = found[key]
+        numbers = [number(one.best), number(one.median), number(base / one.best)] if one.ms else ["-"] * 3
+        rows.append((label, *numbers, one.note))
+    header = ("way to train", "ms a network", "median", "times faster", "how it was measured")
+    return Table(f"One network of `{candidate}`: 1000 epochs, loss and accuracy on both parts at each", header, rows)
+
+
+def targets_table(results: Results) -> Table | None:
+    rows = list(_targets(results))
+    return Table("What issue 2 asks for", ("what", "wanted", "measured", "so"), rows) if rows else None
+
+
+def _targets(results: Results) -> Iterator[tuple[str, str, str, str]]:
+    for key, wanted in WANTED.items():
+        for candidate, found in results.items():
+            base_key = "compiled" if key == "all-cores" else None
+            if not (key in found and found[key].ms) or (base_key and base_key not in found):
+                continue
+            base = found[base_key].best if base_key else loop_ms(found)
+            ratio = base / found[key].best
+            against = "one core" if base_key else "the loop"
+            verdict = "met" if ratio >= wanted[candidate] else "missed"
+            what = f"{WAYS[key][0]}, `{candidate}`, against {against}"
+            yield what, f"{wanted[candidate]}x", f"{number(ratio)}x", verdict
+
+
+def start_up_table(starts: Sequence[StartUp]) -> Table | None:
+    if not starts:
+        return None
+    rows = []
+    for one in starts:
+        if one.error:
+            rows.append((one.label, "-", "-", "-", f"doesn't work yet: {one.error}"))
+            continue
+        ratio = one.median / starts[0].median
+        torch = "imports torch" if one.imports_torch else "without torch"
+        rows.append((one.label, f"{one.median:.3f}", f"{min(one.seconds):.3f}", number(ratio), torch))
+    remark = (
+        f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
+    )
+    return Table("Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, ["", remark])
+
+
+def comparison_table(whole: Sequence[Whole]) -> Table | None:
+    if not whole:
+        return None
+    rows = [(one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error) for one in whole]
+    remark = f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, compiling included."
+    return Table("The default comparison, from start to exit", ("command", "seconds", "note"), rows, ["", remark])
+
+
+def as_document(
+    facts: Mapping[str, str], results: Results, starts: Sequence[StartUp], whole: Sequence[Whole]
+) -> dict[str, object]:
+    networks = {
+        candidate: {
+            key: {"ms": one.ms, "times_faster": loop_ms(found) / one.best if one.ms else None, "note": one.note}
+            for key, one in found.items()
+        }
+        for candidate, found in results.items()
+    }
+    return {
+        "machine": dict(facts),
+        "networks": networks,
+        "start_up": [vars(one) for one in starts],
+        "comparison": [vars(one) for one in whole],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""seedbed's own rows: whole chunks, from building their networks to their curves."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from rounds import Contender, Task, UnavailableError, timed
+from workload import Rows
+
+from seedbed.data import fold_standardisation, repeated_folds
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
+from seedbed.training.step import compiler_found
+
+_CHUNKS_A_CORE = 4
+
+
+def one_core(task: Task, *, compiled: bool) -> Contender:
+    """All networks on one split, as `train_many` does it."""
+    return _one_chunk(task, _one_split(task.rows), compiled=compiled)
+
+
+def many_splits(task: Task) -> Contender:
+    """Every network on a split of its own, as `compare` does it."""
+    return _one_chunk(task, _folds(task.rows), compiled=True)
+
+
+def all_cores(task: Task) -> Contender:
+    """Chunks in parallel, as many for each core; the workers are started and have compiled before."""
+    cores = pick_jobs(None)
+    if cores == 1:
+        raise UnavailableError("this machine has one core")
+    data = _one_split(task.rows)
+    size = _full_size(task, data)
+    n_networks = size * cores * _CHUNKS_A_CORE
+    chunks = _plan(task, data, n_networks, compiled=True)
+
+    def train() -> None:
+        trained = sum(result.curves.shape[2] for _, result in train_chunks(chunks, data, cores))
+        assert trained == n_networks
+
+    train()
+    return Contender(
+        lambda: timed(train, networks=n_networks), f"{len(chunks)} chunks of {size} networks, {cores} workers"
+    )
+
+
+def _one_chunk(task: Task, data: TrainingData, *, compiled: bool) -> Contender:
+    size = _full_size(task, data)
+    (chunk,) = _plan(task, data, size, compiled=compiled)
+    train_chunk(chunk, data)
+    return Contender(lambda: timed(lambda: train_chunk(chunk, data), networks=size), f"one chunk of {size} networks")
+
+
+def _full_size(task: Task, data: TrainingData) -> int:
+    """How many networks the planner puts into a chunk when there are more than enough."""
+    return len(_plan(task, data, 5000, compiled=True)[0].seeds)
+
+
+def _plan(task: Task, data: TrainingData, n_networks: int, *, compiled: bool) -> tuple[Chunk, ...]:
+    if compiled and not compiler_found():
+        raise UnavailableError("no C++ compiler")
+    build = partial(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)
+    n_splits = data.train.shape[1]
+    splits = [network % n_splits for network in range(n_networks)]
+    plan = plan_stack(build, data, Recipe(), seeds=range(n_networks), splits=splits, compile=compiled)
+    return plan.chunks
+
+
+def _one_split(rows: Rows) -> TrainingData:
+    X = np.concatenate([rows.X_train, rows.X_test])
+    y = np.concatenate([rows.y_train, rows.y_test]).astype(np.int64)
+    train = (np.arange(len(X)) < len(rows.X_train)).astype(np.float32)[:, None]
+    return TrainingData(X, y, train, 1 - train)
+
+
+def _folds(rows: Rows) -> TrainingData:
+    """A hundred splits, each with its own standardisation folded into the first layer."""
+    splits = repeated_folds(rows.target, repeats=10, folds=10, random_state=0)
+    design = fold_standardisation(rows.features, splits)
+    train, test = np.zeros((2, len(rows.target), len(splits)), dtype=np.float32)
+    for number, split in enumerate(splits):
+        train[split.train, number] = 1
+        test[split.test, number] = 1
+    matrix, scale, shift = (part.astype(np.float32) for part in (design.matrix, design.scale, design.shift))
+    return TrainingData(matrix, rows.target, train, test, scale, shift)

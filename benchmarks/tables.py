@@ -1,0 +1,84 @@
+"""Tables of text, and what machine they were measured on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "jax", "joblib")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, columns of text, the first of them words and the last a note, and remarks below."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    remarks: Sequence[str] = field(default=())
+
+    def text(self) -> str:
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
+        rule = ["-" * width for width in widths]
+        shown = [self._aligned(line, widths) for line in (self.header, rule, *self.rows)]
+        return "\n".join([self.title, "", *shown, *self.remarks])
+
+    def markdown(self) -> str:
+        rule = ["---", *["---:"] * (len(self.header) - 2), "---"]
+        lines = [f"| {' | '.join(line)} |" for line in (self.header, rule, *self.rows)]
+        return "\n\n".join([f"### {self.title}", "\n".join(lines), *self.remarks])
+
+    def _aligned(self, line: Sequence[str], widths: Sequence[int]) -> str:
+        last = len(widths) - 1
+        cells = [
+            cell.ljust(width) if column in (0, last) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+
+def number(value: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
+def machine() -> dict[str, str]:
+    """The processor, its cores and how busy they are, and versions."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    facts = {
+        "processor": _processor(),
+        "cores": str(cores),
+        "second-level cache": _cache(),
+        "load at start": load,
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+    }
+    return facts | {package: _version(package) for package in _PACKAGES}
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _cache() -> str:
+    size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+    return size.read_text().strip() if size.exists() else "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,78 @@
+"""What is measured: the tutorial's training of one network, on one table. Imports no torch, so JAX can be alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+
+EPOCHS = 1000
+LR = 0.01
+CANDIDATES = ("linear:5", "relu:5", "linear:20,20")
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The table.
+
+    Attributes:
+        source: where it comes from, in words.
+        path: the file, or none.
+        features, target: as they are [row, feature] and [row], before splitting.
+        X_train, y_train, X_test, y_test: one split, standardised by its training rows.
+    """
+
+    source: str
+    path: Path | None
+    features: NDArray[np.float64]
+    target: NDArray[np.int64]
+    X_train: Floats
+    y_train: Floats
+    X_test: Floats
+    y_test: Floats
+
+    @property
+    def n_features(self) -> int:
+        return self.features.shape[1]
+
+
+def hidden_widths(candidate: str) -> tuple[int, ...]:
+    return tuple(int(width) for width in candidate.partition(":")[2].split(","))
+
+
+def has_relu(candidate: str) -> bool:
+    return candidate.startswith("relu")
+
+
+def networks_of_a_peer(candidate: str) -> int:
+    """How many networks vmap and JAX train at once: the wider, the fewer, for the cache's sake."""
+    return 64 if max(hidden_widths(candidate)) >= 20 else 128
+
+
+def load_rows() -> Rows:
+    """Heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn where that file is missing."""
+    folder = os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    path = Path(folder) / "heart_failure.csv"
+    if path.exists():
+        cells = np.loadtxt(path, delimiter=",", skiprows=1)
+        return _split("heart failure", path, cells[:, :-1], cells[:, -1].astype(np.int64))
+    features, target = load_breast_cancer(return_X_y=True)
+    return _split(f"breast cancer, because {path} is missing", None, features, target.astype(np.int64))
+
+
+def _split(source: str, path: Path | None, features: NDArray[np.float64], target: NDArray[np.int64]) -> Rows:
+    X_train, X_test, y_train, y_test = train_test_split(
+        features, target, test_size=0.2, random_state=0, stratify=target
+    )
+    mean, deviation = X_train.mean(0), X_train.std(0)
+    X_train, X_test = ((X - mean) / deviation for X in (X_train, X_test))
+    parts = (part.astype(np.float32) for part in (X_train, y_train, X_test, y_test))
+    source = f"{source}: {len(y_train)} + {len(y_test)} rows, {features.shape[1]} features"
+    return Rows(source, path, features, target, *parts)

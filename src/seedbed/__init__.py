@@ -1,0 +1,74 @@
+"""Hundreds of small PyTorch networks at once, and whether depth, width or an activation really helps.
+
+>>> import seedbed as sb
+>>> comparison = sb.compare("example:breast-cancer", candidates=["linear:5", "relu:5"])
+>>> print(comparison)
+>>> history = sb.train_many("relu:5", X_train, y_train, X_test, y_test, seeds=100)
+
+Names are loaded when they are first asked for, so that `import seedbed` is quick and doesn't load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from seedbed.errors import (
+    CandidateError,
+    ColumnError,
+    DataError,
+    OptionError,
+    SeedbedError,
+    TableNotFoundError,
+    TargetError,
+    TrainingError,
+    UnreadableError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from seedbed.experiment import Comparison, compare
+    from seedbed.networks import MLP, Candidate, Recipe
+    from seedbed.training import History, train_many
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Candidate",
+    "CandidateError",
+    "ColumnError",
+    "Comparison",
+    "DataError",
+    "History",
+    "OptionError",
+    "Recipe",
+    "SeedbedError",
+    "TableNotFoundError",
+    "TargetError",
+    "TrainingError",
+    "UnreadableError",
+    "UsageError",
+    "compare",
+    "train_many",
+]
+
+_ROOMS = {
+    "compare": "experiment",
+    "Comparison": "experiment",
+    "MLP": "networks",
+    "Candidate": "networks",
+    "Recipe": "networks",
+    "History": "training",
+    "train_many": "training",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'seedbed' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"seedbed.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,80 @@
+"""Columns that aren't typed yet, whatever they came from, and their home in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.cells import parse_number
+
+__all__ = ["Columns", "MemoryColumns", "number_text"]
+
+
+class Columns(Protocol):
+    """A table before typing. Files and data frames both are one; columns go by position, as names may be bad."""
+
+    @property
+    def where(self) -> str:
+        """What an error message calls this table."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        """float64 [row, column]; whatever isn't a finite number is NaN or infinite, and `cells` tells why."""
+
+    def cells(self, column: int) -> list[str | None]:
+        """A column as the user wrote it, [row]; None where there is nothing."""
+
+    def places(self, rows: Iterable[int]) -> dict[int, str]:
+        """Where the user finds these rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryColumns:
+    """Columns as arrays [row]: numbers and booleans of any type, or objects that are text or None."""
+
+    where: str
+    names: tuple[str, ...]
+    arrays: tuple[NDArray[Any], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.arrays[0]) if self.arrays else 0
+
+    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        matrix = np.empty((self.n_rows, len(columns)))
+        for position, column in enumerate(columns):
+            array = self.arrays[column]
+            with np.errstate(over="ignore"):  # a long double
+                matrix[:, position] = [parse_number(cell) for cell in array] if array.dtype == object else array
+        return matrix
+
+    def cells(self, column: int) -> list[str | None]:
+        array = self.arrays[column]
+        if array.dtype == object:
+            return list(array)
+        levels, codes = np.unique(array, return_inverse=True)
+        texts = [number_text(level) for level in levels.tolist()]
+        return [texts[code] for code in codes.tolist()]
+
+    def places(self, rows: Iterable[int]) -> dict[int, str]:
+        return {row: f"row {row} (counted from 0)" for row in rows}
+
+
+def number_text(value: Any) -> str | None:
+    """A number as a label: 1.0 is '1', so that labels don't depend on the type that a file or a frame chose."""
+    if value != value:
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

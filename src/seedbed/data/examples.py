@@ -1,0 +1,136 @@
+"""Tables to try seedbed on. All but one need no network."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.columns import Columns, MemoryColumns
+from seedbed.data.files import open_file
+from seedbed.errors import DataError, TableNotFoundError, did_you_mean
+
+__all__ = ["EXAMPLES", "Example", "open_example"]
+
+HEART_FAILURE_URL = (
+    "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main/"
+    "data/raw/heart_failure_clinical_records_dataset.csv"
+)
+HEART_FAILURE_SHA256 = "9c73cea7468ff5d517801ec050fe9993da5912fce4b56f296f8df3b38dd75912"
+HEART_FAILURE_FILE = "heart_failure.csv"
+N_GENERATED = 500
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line about an example, and the column it predicts where the user names none."""
+
+    description: str
+    target: str
+
+
+EXAMPLES: Mapping[str, Example] = MappingProxyType(
+    {
+        "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
+        "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
+        "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
+        "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
+        "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
+    }
+)
+
+
+@contextlib.contextmanager
+def open_example(name: str) -> Iterator[Columns]:
+    """The columns of an example.
+
+    Raises:
+        TableNotFoundError: no example of that name.
+        DataError: heart-failure is neither on disk nor to be had from the network.
+    """
+    if name not in EXAMPLES:
+        raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
+    if name == "heart-failure":
+        with open_file(_heart_failure_path()) as columns:
+            yield columns
+    else:
+        yield _BUILDERS[name](f"example:{name}")
+
+
+def _breast_cancer(where: str) -> MemoryColumns:
+    from sklearn.datasets import load_breast_cancer
+
+    bunch = load_breast_cancer()
+    names = tuple(str(name) for name in bunch.feature_names)
+    # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
+    words = np.array([str(word) for word in bunch.target_names], dtype=object)
+    return _columns(where, names, bunch.data, EXAMPLES["breast-cancer"].target, words[bunch.target])
+
+
+def _moons(where: str) -> MemoryColumns:
+    from sklearn.datasets import make_moons
+
+    points, target = make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
+    return _columns(where, ("x1", "x2"), points, EXAMPLES["moons"].target, target)
+
+
+def _circles(where: str) -> MemoryColumns:
+    from sklearn.datasets import make_circles
+
+    points, target = make_circles(n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0)
+    return _columns(where, ("x1", "x2"), points, EXAMPLES["circles"].target, target)
+
+
+def _xor(where: str) -> MemoryColumns:
+    random = np.random.default_rng(0)
+    points = random.uniform(-1.0, 1.0, size=(N_GENERATED, 2))
+    target = (points[:, 0] > 0) ^ (points[:, 1] > 0)
+    points = points + random.normal(scale=0.15, size=points.shape)
+    return _columns(where, ("x1", "x2"), points, EXAMPLES["xor"].target, target.astype(np.int64))
+
+
+def _columns(
+    where: str, names: tuple[str, ...], matrix: NDArray[np.float64], target_name: str, target: NDArray[Any]
+) -> MemoryColumns:
+    arrays = (*(matrix[:, i] for i in range(len(names))), target)
+    return MemoryColumns(where=where, names=(*names, target_name), arrays=arrays)
+
+
+_BUILDERS: Mapping[str, Callable[[str], MemoryColumns]] = MappingProxyType(
+    {"breast-cancer": _breast_cancer, "circles": _circles, "moons": _moons, "xor": _xor}
+)
+
+
+def _heart_failure_path() -> Path:
+    """In the folder that SEEDBED_DATA names, else in pooch's cache, else from the network into that cache."""
+    folder = os.environ.get("SEEDBED_DATA")
+    copy = Path(folder) / HEART_FAILURE_FILE if folder else None
+    if copy is not None and copy.is_file():
+        found = hashlib.sha256(copy.read_bytes()).hexdigest()
+        if found != HEART_FAILURE_SHA256:
+            raise DataError(
+                f"{copy} isn't the heart-failure table: its sha256 is {found}, not {HEART_FAILURE_SHA256}",
+                "Replace the file, or read it by its path instead.",
+            )
+        return copy
+    try:
+        pooch = importlib.import_module("pooch")
+        pooch.get_logger().setLevel("WARNING")
+        known_hash = f"sha256:{HEART_FAILURE_SHA256}"
+        cache = pooch.os_cache("seedbed")
+        return Path(pooch.retrieve(HEART_FAILURE_URL, known_hash=known_hash, fname=HEART_FAILURE_FILE, path=cache))
+    except (ImportError, OSError, ValueError) as error:
+        # requests' errors are OSErrors; a wrong checksum is a ValueError.
+        raise DataError(
+            f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})",
+            f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA.",
+        ) from error

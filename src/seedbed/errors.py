@@ -1,0 +1,102 @@
+"""Every error that a user can cause.
+
+    SeedbedError
+    ├── UsageError            an option, a candidate or an argument that makes no sense
+    │   ├── CandidateError    a candidate's word isn't understood, or its network can't be built
+    │   └── OptionError       an option's value is out of range, or two options contradict
+    ├── DataError             the table can't be used as it is
+    │   ├── TableNotFoundError
+    │   ├── ColumnError       a column is missing, or holds what can't be read
+    │   ├── TargetError       the target has one class, is missing, has too few rows
+    │   └── UnreadableError   bytes, rows or a header that can't be understood
+    └── TrainingError         a network can't be trained as asked
+
+A message says what was found and where; the hint says what to do. The command line prints both on one line and
+exits with status 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CandidateError",
+    "ColumnError",
+    "DataError",
+    "OptionError",
+    "SeedbedError",
+    "TableNotFoundError",
+    "TargetError",
+    "TrainingError",
+    "UnreadableError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class SeedbedError(Exception):
+    """The base of all errors that a user can cause.
+
+    Attributes:
+        code: a stable, lower-case identifier of the kind of error, for scripts.
+        message: what was found, and where.
+        hint: what to do about it; empty where there is nothing to say.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class UsageError(SeedbedError):
+    code = "usage"
+
+
+class CandidateError(UsageError):
+    code = "candidate"
+
+
+class OptionError(UsageError):
+    code = "option"
+
+
+class DataError(SeedbedError):
+    code = "data"
+
+
+class TableNotFoundError(DataError):
+    code = "table_not_found"
+
+
+class ColumnError(DataError):
+    code = "column"
+
+
+class TargetError(DataError):
+    code = "target"
+
+
+class UnreadableError(DataError):
+    code = "unreadable"
+
+
+class TrainingError(SeedbedError):
+    code = "training"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or lists the known ones where none is near."""
+    options = sorted(known)
+    near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
+    if near:
+        match = next(option for option in options if option.lower() == near[0])
+        return f"Did you mean '{match}'?"
+    shown = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")
+    return f"Known: {shown}" if options else ""

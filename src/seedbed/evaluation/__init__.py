@@ -1,0 +1,93 @@
+"""Better, or luck? Pure functions from arrays to numbers: scores, intervals, paired tests, calibration, verdicts.
+
+Nothing here trains, reads or prints. Differences are always `loss of the reference - loss of the candidate`, so
+positive means that the candidate is better. A value that isn't defined is None.
+"""
+
+from seedbed.evaluation.bootstrap import (
+    BootstrapInterval,
+    bootstrap_interval,
+    row_mean_se,
+    score_interval,
+    widening,
+)
+from seedbed.evaluation.calibration import CalibrationError, Reliability, expected_calibration_error, reliability
+from seedbed.evaluation.curves import CURVES, summarize_curves
+from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
+from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
+from seedbed.evaluation.judging import fold_differences, judge, judge_all, opposite_share, seed_share
+from seedbed.evaluation.losses import default_margin, predicted_classes, prior_loss, row_losses
+from seedbed.evaluation.metrics import METRICS, Metric, greater_is_better, metric
+from seedbed.evaluation.nested import NestedInterval, nested_interval
+from seedbed.evaluation.protocol import Design, protocol
+from seedbed.evaluation.resampled import (
+    CorrectedT,
+    VarianceShares,
+    corrected_t,
+    holm,
+    more_repeats_ratio,
+    variance_shares,
+)
+from seedbed.evaluation.scores import FoldAuc, confusion_matrix, fold_auc, scores
+from seedbed.evaluation.selection import ChosenScore, bbc_cv, bbc_cv_scores
+from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.evaluation.weighted import RowScore, row_score
+from seedbed.evaluation.wilson import Wilson, wilson
+
+__all__ = [
+    "CURVES",
+    "METRICS",
+    "AccuracyDifference",
+    "BootstrapInterval",
+    "CalibrationError",
+    "ChosenScore",
+    "CorrectedT",
+    "Design",
+    "Estimate",
+    "FoldAuc",
+    "HoldOut",
+    "McNemar",
+    "Metric",
+    "NestedInterval",
+    "Reliability",
+    "RowScore",
+    "VarianceShares",
+    "Verdict",
+    "Wilson",
+    "bbc_cv",
+    "bbc_cv_scores",
+    "bootstrap_interval",
+    "confusion_matrix",
+    "corrected_t",
+    "decide",
+    "default_margin",
+    "expected_calibration_error",
+    "fold_auc",
+    "fold_differences",
+    "greater_is_better",
+    "holm",
+    "judge",
+    "judge_all",
+    "mcnemar",
+    "metric",
+    "more_repeats_ratio",
+    "nested_interval",
+    "opposite_share",
+    "p_better",
+    "paired_hold_out",
+    "predicted_classes",
+    "prior_loss",
+    "protocol",
+    "reliability",
+    "row_losses",
+    "row_mean_se",
+    "row_score",
+    "rows_needed",
+    "score_interval",
+    "scores",
+    "seed_share",
+    "summarize_curves",
+    "variance_shares",
+    "widening",
+    "wilson",
+]

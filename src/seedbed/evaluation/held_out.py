@@ -1,0 +1,105 @@
+"""Two models on one locked file of rows: the paired difference, and McNemar's test for two fixed models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from seedbed.evaluation.estimates import Estimate, inference
+
+__all__ = ["HoldOut", "McNemar", "mcnemar", "paired_hold_out"]
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two fixed models on the same rows.
+
+    Attributes:
+        reference_only, candidate_only: rows that only this one has right.
+        p_exact: two-sided exact binomial p-value.
+        p_mid: its mid-p version, less timid and still near the nominal level.
+    """
+
+    reference_only: int
+    candidate_only: int
+    p_exact: float
+    p_mid: float
+
+
+def mcnemar(reference_correct: ArrayLike, candidate_correct: ArrayLike) -> McNemar:
+    """McNemar's test (1947), exact and mid-p (Fagerland, Lydersen & Laake 2013).
+
+    It speaks of these two trained models on rows like these, not of their architectures: another seed is another model.
+
+    Args:
+        reference_correct, candidate_correct: [row], whether the model's class is right.
+
+    Raises:
+        ValueError: the shapes differ or aren't [row].
+    """
+    from scipy.stats import binom
+
+    ours, theirs = np.asarray(reference_correct, dtype=bool), np.asarray(candidate_correct, dtype=bool)
+    if ours.ndim != 1 or ours.shape != theirs.shape:
+        raise ValueError(f"both must be [row] of one length; got {ours.shape} and {theirs.shape}")
+    reference_only, candidate_only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    fewer, both = min(reference_only, candidate_only), reference_only + candidate_only
+    doubled = 2 * float(binom.cdf(fewer, both, 0.5))
+    return McNemar(
+        reference_only=reference_only,
+        candidate_only=candidate_only,
+        p_exact=min(1.0, doubled),
+        p_mid=min(1.0, doubled - float(binom.pmf(fewer, both, 0.5))),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut(Estimate):
+    """An `Estimate` from one held-out file.
+
+    Attributes:
+        variance_rows: what the rows add to se^2.
+        variance_seeds: what the seeds of both candidates add to se^2; 0 where both have one seed only, and then the
+            estimate speaks of these two trained models.
+    """
+
+    variance_rows: float
+    variance_seeds: float
+
+
+def paired_hold_out(
+    reference_losses: ArrayLike, candidate_losses: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
+) -> HoldOut:
+    """The paired difference on locked rows: SE^2 = s^2(d)/n + s^2_seed,A/S_A + s^2_seed,B/S_B.
+
+    d is the row's difference of mean losses over seeds, s^2_seed the variance (ddof 1) over seeds of one candidate's
+    mean loss. Degrees of freedom after Satterthwaite (1946), so that three seeds aren't taken for certain knowledge.
+
+    Args:
+        reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
+        alpha, comparisons: the interval is at 1 - alpha / comparisons.
+
+    Raises:
+        ValueError: the shapes don't fit, fewer than 2 rows, or a loss isn't finite.
+    """
+    ours, theirs = np.asarray(reference_losses, dtype=np.float64), np.asarray(candidate_losses, dtype=np.float64)
+    if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1] or ours.shape[1] < 2:
+        raise ValueError(f"both must be [seed, row] with the same rows, at least 2; got {ours.shape}, {theirs.shape}")
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        raise ValueError("losses must be finite")
+    d = ours.mean(axis=0) - theirs.mean(axis=0)
+    parts = [(0.0 if np.ptp(d) == 0 else float(d.var(ddof=1)) / d.size, d.size - 1)]
+    several = [losses for losses in (ours, theirs) if len(losses) > 1]
+    parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
+    total = sum(part for part, _ in parts)
+    df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else d.size - 1.0
+    mean, se = float(d.mean()), math.sqrt(total)
+    found = inference(mean, se, df=df, alpha=alpha, comparisons=comparisons)
+    return HoldOut(
+        **found,
+        variance_rows=parts[0][0],
+        variance_seeds=total - parts[0][0],
+    )

@@ -1,0 +1,205 @@
+"""From the losses of single runs to verdicts: seeds are averaged inside each fold first, then the folds are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seedbed.errors import OptionError, TrainingError, did_you_mean
+from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
+from seedbed.evaluation.resampled import corrected_t, holm
+from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+
+__all__ = ["fold_differences", "judge", "judge_all", "opposite_share", "seed_share"]
+
+Floats = NDArray[np.float64]
+
+
+def fold_differences(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> Floats:
+    """x_rj: mean over seeds of the reference's loss minus that of the candidate, [repeat, fold].
+
+    Args:
+        reference_losses, candidate_losses: [repeat, fold, seed], mean loss over the fold's test rows. The numbers of
+            seeds may differ (a baseline has one).
+
+    Raises:
+        ValueError: the shapes don't fit.
+    """
+    ours, theirs = _both(reference_losses, candidate_losses)
+    return np.asarray(ours.mean(axis=2) - theirs.mean(axis=2), dtype=np.float64)
+
+
+def opposite_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float:
+    """The share of single runs whose difference has the opposite sign of the overall one; 0 where that is 0.
+
+    A single run is one fold with one seed of each candidate. Seeds of two candidates have nothing to do with each
+    other, so all their pairs are counted. [repeat, fold, seed] as in `fold_differences`.
+    """
+    ours, theirs = _both(reference_losses, candidate_losses)
+    overall = np.sign(fold_differences(ours, theirs).mean())
+    runs = ours[:, :, :, None] - theirs[:, :, None, :]
+    return float(np.mean(runs * overall < 0))
+
+
+def seed_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float:
+    """How much of the variance of x_rj comes from seeds: the sum of s^2_seed / S of both over that of x_rj, at most 1.
+
+    The paired form of `variance_shares`, since the two candidates' seeds don't pair. A candidate with one seed (a
+    baseline) counts as one that has no luck with seeds. [repeat, fold, seed] as in `fold_differences`.
+    """
+    both = _both(reference_losses, candidate_losses)
+    of_seeds = sum(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] for one in both if one.shape[2] > 1)
+    x = fold_differences(*both)
+    total = float(x.var(ddof=1)) if x.size > 1 else 0.0
+    return min(1.0, of_seeds / total) if total > 0 else 0.0
+
+
+def judge(
+    reference_losses: ArrayLike,
+    candidate_losses: ArrayLike,
+    *,
+    reference: str,
+    candidate: str,
+    metric: str,
+    margin: float,
+    n_rows: int,
+    reference_errors: ArrayLike | None = None,
+    candidate_errors: ArrayLike | None = None,
+    alpha: float = 0.05,
+    comparisons: int = 1,
+    interval: Estimate | None = None,
+    accuracy_interval: Estimate | None = None,
+    n_train: int | None = None,
+) -> Verdict:
+    """The verdict on one candidate. With several candidates use `judge_all`, which also does Holm.
+
+    Args:
+        reference_losses, candidate_losses: [repeat, fold, seed], mean primary loss over the fold's test rows.
+        margin: the difference that matters, in units of the loss.
+        n_rows: rows of the table. n_train: rows of each training; None means n_rows (k-1)/k.
+        reference_errors, candidate_errors: [repeat, fold, seed], zero-one loss likewise; None for regression.
+        alpha, comparisons: intervals are at 1 - alpha / comparisons.
+        interval, accuracy_interval: in place of the corrected t, from `nested_interval` or `paired_hold_out`.
+
+    Raises:
+        TrainingError: a run's loss isn't finite, so no verdict is due; its message names the candidate.
+        OptionError: the margin isn't positive.
+        ValueError: shapes don't fit, or an interval has another alpha or comparisons.
+    """
+    ours, theirs = _both(reference_losses, candidate_losses)
+    _refuse_diverged((reference, ours), (candidate, theirs))
+    found = _estimate(ours, theirs, interval, alpha, comparisons)
+    accuracy = None
+    if reference_errors is not None and candidate_errors is not None:
+        errors = _both(reference_errors, candidate_errors)
+        accuracy = _in_accuracy(_estimate(*errors, accuracy_interval, alpha, comparisons))
+    return Verdict(
+        candidate=candidate,
+        reference=reference,
+        rule=decide(low=found.low, high=found.high, margin=margin),
+        metric=metric,
+        difference=found.mean,
+        low=found.low,
+        high=found.high,
+        margin=margin,
+        p=found.p,
+        p_adjusted=min(1.0, found.p * comparisons),
+        p_better=p_better(found),
+        p_better_by_margin=p_better(found, margin),
+        opposite_share=opposite_share(ours, theirs),
+        accuracy=accuracy,
+        rows_needed=rows_needed(found, n_rows=n_rows, margin=margin),
+        seed_share=seed_share(ours, theirs),
+        n_rows=n_rows,
+        n_train=round(n_rows * (1 - 1 / ours.shape[1])) if n_train is None else n_train,
+        comparisons=comparisons,
+    )
+
+
+def judge_all(
+    losses: Mapping[str, ArrayLike],
+    *,
+    reference: str,
+    metric: str,
+    margin: float,
+    n_rows: int,
+    errors: Mapping[str, ArrayLike] | None = None,
+    alpha: float = 0.05,
+    intervals: Mapping[str, Estimate] | None = None,
+    accuracy_intervals: Mapping[str, Estimate] | None = None,
+    n_train: int | None = None,
+) -> tuple[Verdict, ...]:
+    """Every candidate but the reference against the reference, in the order of `losses`.
+
+    Intervals hold together at 1 - alpha / (candidates - 1); p-values are adjusted after Holm (1979). The two needn't
+    agree at the edge, since Holm is the less timid; the rules follow the intervals.
+
+    Args:
+        losses: name -> [repeat, fold, seed], mean primary loss, the reference included. errors: zero-one loss likewise.
+        intervals, accuracy_intervals: name -> `Estimate` in place of the corrected t.
+        The rest as in `judge`.
+
+    Raises:
+        OptionError: the reference isn't among the candidates.
+        TrainingError, ValueError: as `judge`; leave diverged candidates out beforehand.
+    """
+    if reference not in losses:
+        raise OptionError(f"The reference '{reference}' is not among the candidates", did_you_mean(reference, losses))
+    names = [name for name in losses if name != reference]
+    verdicts = [
+        judge(
+            losses[reference],
+            losses[name],
+            reference=reference,
+            candidate=name,
+            metric=metric,
+            margin=margin,
+            n_rows=n_rows,
+            reference_errors=None if errors is None else errors[reference],
+            candidate_errors=None if errors is None else errors[name],
+            alpha=alpha,
+            comparisons=len(names),
+            interval=None if intervals is None else intervals[name],
+            accuracy_interval=None if accuracy_intervals is None else accuracy_intervals[name],
+            n_train=n_train,
+        )
+        for name in names
+    ]
+    adjusted = holm([verdict.p for verdict in verdicts])
+    return tuple(replace(verdict, p_adjusted=float(p)) for verdict, p in zip(verdicts, adjusted, strict=True))
+
+
+def _estimate(ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int) -> Estimate:
+    """The given estimate, checked to be at the same level, or the corrected t."""
+    if given is None:
+        return corrected_t(fold_differences(ours, theirs), alpha=alpha, comparisons=comparisons)
+    if (given.alpha, given.comparisons) != (alpha, comparisons):
+        raise ValueError(f"the interval is for alpha {given.alpha} and {given.comparisons} comparisons, not as asked")
+    return given
+
+
+def _both(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as [repeat, fold, seed] of the same splits."""
+    ours, theirs = np.asarray(reference_losses, dtype=np.float64), np.asarray(candidate_losses, dtype=np.float64)
+    if ours.ndim != 3 or theirs.ndim != 3 or ours.shape[:2] != theirs.shape[:2] or 0 in ours.shape + theirs.shape:
+        raise ValueError(f"both must be [repeat, fold, seed] of the same splits; got {ours.shape} and {theirs.shape}")
+    return ours, theirs
+
+
+def _in_accuracy(found: Estimate) -> AccuracyDifference:
+    """The part of an estimate that a verdict shows."""
+    return AccuracyDifference(difference=found.mean, low=found.low, high=found.high)
+
+
+def _refuse_diverged(*runs: tuple[str, Floats]) -> None:
+    """Raise where a named run has no finite loss."""
+    for name, losses in runs:
+        lost = int((~np.isfinite(losses)).sum())
+        if lost:
+            raise TrainingError(
+                f"'{name}' has no finite loss in {lost} of {losses.size} runs, so there is no verdict on it",
+                "Lower its learning rate.",
+            )

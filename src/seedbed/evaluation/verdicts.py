@@ -1,0 +1,261 @@
+"""The verdict on one candidate against the reference: six rules in a fixed order, and what they say in plain words.
+
+The words better, wins, best and outperforms appear only where the rules say so; `Verdict.sentence` keeps to that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seedbed.errors import OptionError
+from seedbed.evaluation.metrics import METRICS
+
+__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide"]
+
+Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "cannot_tell"]
+
+
+def decide(*, low: float, high: float, margin: float) -> Rule:
+    """The first of the six rules that fires.
+
+    Args:
+        low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.
+        margin: what the user calls a difference that matters, same units.
+
+    Raises:
+        OptionError: the margin isn't a positive number.
+        ValueError: low and high aren't finite numbers in this order.
+    """
+    if not (margin > 0 and math.isfinite(margin)):
+        raise OptionError(f"The margin is {margin}", "Give the smallest difference that matters, above 0.")
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(f"no interval: {low} to {high}")
+    if low >= margin:
+        return "better_by_margin"
+    if -margin < low and high < margin:
+        return "no_practical_difference"
+    if low > 0:
+        return "better"
+    if high < 0:
+        return "worse"
+    if low > -margin:
+        return "no_worse"
+    return "cannot_tell"
+
+
+@dataclass(frozen=True)
+class AccuracyDifference:
+    """The same comparison in accuracy, as shares (0.01 is one point), with its own simultaneous interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One candidate against the reference. All differences: positive means that the candidate is better.
+
+    Attributes:
+        candidate, reference: their names.
+        rule: which of the six rules fired.
+        metric: the primary metric; difference, low, high and margin are in units of its loss.
+        difference, low, high: the estimate and its simultaneous interval.
+        margin: the difference that matters.
+        p, p_adjusted: two-sided p-value of "no difference", alone and after Holm over all comparisons.
+        p_better: posterior probability that the candidate is better at all.
+        p_better_by_margin: and by more than the margin.
+        opposite_share: of single runs (one fold, one seed of each) that would have shown the opposite sign.
+        accuracy: the same in accuracy; None for regression.
+        rows_needed: (low, high), rows that would settle a difference of the margin; None where nothing is left.
+        seed_share: of the variance behind the interval, what comes from seeds rather than rows.
+        n_rows: rows now.
+        n_train: about how many rows each training had.
+        comparisons: how many were adjusted for.
+    """
+
+    candidate: str
+    reference: str
+    rule: Rule
+    metric: str
+    difference: float
+    low: float
+    high: float
+    margin: float
+    p: float
+    p_adjusted: float
+    p_better: float
+    p_better_by_margin: float
+    opposite_share: float
+    accuracy: AccuracyDifference | None
+    rows_needed: tuple[int, int] | None
+    seed_share: float
+    n_rows: int
+    n_train: int
+    comparisons: int
+
+    @property
+    def by_margin(self) -> bool:
+        """Whether the difference is surely at least the margin, for better or worse."""
+        return self.low >= self.margin or self.high <= -self.margin
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in plain words."""
+        return _SENTENCES[self.rule](self)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What always stands with it: accuracy, probability, single runs, comparisons, for what training sets."""
+        lines = []
+        if self.accuracy is not None and self.metric != "accuracy":
+            a = self.accuracy
+            lines.append(
+                f"In accuracy: {100 * a.difference:+.1f} points (plausibly {100 * a.low:+.1f} to {100 * a.high:+.1f})."
+            )
+        gain = f"the {_gain(self)} {_quantity(self)}"
+        lines.append(f"Probability that {self.candidate} has {gain}: {_percent(self.p_better)}.")
+        lines.append(f"Single runs (one fold, one seed) that would have shown the opposite: {self.opposite_share:.0%}.")
+        many = "1 comparison" if self.comparisons == 1 else f"{self.comparisons} comparisons"
+        p = "p < 0.001" if self.p_adjusted < 0.001 else f"p = {self.p_adjusted:.2g}"
+        lines.append(f"Ranges and {p} allow for {many}.")
+        lines.append(f"For training sets of about {self.n_train} rows like these.")
+        return tuple(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """A plain dict of all attributes and the sentence, ready for JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        a = self.accuracy
+        plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
+        plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
+        return plain | {"by_margin": self.by_margin, "sentence": self.sentence}
+
+
+def _gain(verdict: Verdict) -> str:
+    """The direction that is good: "higher" of a score, "lower" of an error."""
+    return "higher" if _is_score(verdict) else "lower"
+
+
+def _loss(verdict: Verdict) -> str:
+    """The direction that is bad."""
+    return "lower" if _is_score(verdict) else "higher"
+
+
+def _is_score(verdict: Verdict) -> bool:
+    return verdict.metric in METRICS and METRICS[verdict.metric].greater_is_better
+
+
+def _quantity(verdict: Verdict) -> str:
+    """What is compared, in words that say whether it is an error."""
+    words = METRICS[verdict.metric].words if verdict.metric in METRICS else verdict.metric
+    return words if _is_score(verdict) else f"prediction error ({words})"
+
+
+def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
+    """A size without its sign: points for accuracy, else a number with one digit more than the margin needs."""
+    scale = 100 if verdict.metric == "accuracy" else 1
+    decimals = min(12, max(1, 1 + math.ceil(-math.log10(scale * verdict.margin))))
+    shown = f"{abs(scale * value):.{decimals}f}"
+    if not unit:
+        return shown
+    return f"{shown} points" if verdict.metric == "accuracy" else shown
+
+
+def _matters(verdict: Verdict) -> str:
+    """The margin in a sentence: "1 point that matters", "0.004 that matters"."""
+    if verdict.metric != "accuracy":
+        return f"{verdict.margin:.3g} that matters"
+    points = f"{100 * verdict.margin:.3g}"
+    return "1 point that matters" if points == "1" else f"{points} points that matter"
+
+
+def _percent(probability: float) -> str:
+    """A probability that never pretends to be certain."""
+    if probability > 0.995:
+        return "above 99%"
+    return "below 1%" if probability < 0.005 else f"{probability:.0%}"
+
+
+def _range(verdict: Verdict) -> str:
+    """The plausible sizes of a difference whose sign is settled, smaller one first."""
+    small, large = sorted((abs(verdict.low), abs(verdict.high)))
+    return f"plausibly {_amount(verdict, small)} to {_amount(verdict, large)}"
+
+
+def _size(verdict: Verdict, direction: str) -> str:
+    """its error is lower by 0.031 (plausibly 0.020 to 0.042)"""
+    size = _amount(verdict, verdict.difference, unit=True)
+    return f"its {_quantity(verdict)} is {direction} by {size} ({_range(verdict)})"
+
+
+def _better_by_margin(v: Verdict) -> str:
+    return f"{v.candidate} is better than {v.reference}: {_size(v, _gain(v))}, at least the {_matters(v)}."
+
+
+def _better(v: Verdict) -> str:
+    return (
+        f"{v.candidate} is better than {v.reference}, but the gain may be smaller than the "
+        f"{_matters(v)}: {_size(v, _gain(v))}."
+    )
+
+
+def _worse(v: Verdict) -> str:
+    tail = f", at least the {_matters(v)}" if v.by_margin else ""
+    return f"{v.candidate} is worse than {v.reference}: {_size(v, _loss(v))}{tail}."
+
+
+def _no_practical_difference(v: Verdict) -> str:
+    small = ""
+    if v.low > 0 or v.high < 0:
+        small = f" There is a small real {'gain' if v.low > 0 else 'loss'} with {v.candidate}."
+    return (
+        f"No practical difference between {v.candidate} and {v.reference}: in {_quantity(v)} they are closer than the "
+        f"{_matters(v)}.{small} Prefer the simpler one."
+    )
+
+
+def _no_worse(v: Verdict) -> str:
+    return (
+        f"{v.candidate} is no worse than {v.reference} by more than the {_matters(v)}; "
+        f"whether it gains anything can't be told from these rows: {_from_to(v)}."
+    )
+
+
+def _cannot_tell(v: Verdict) -> str:
+    return f"Can't tell {v.candidate} from {v.reference} with these rows: {_from_to(v)}. {_what_would_settle(v)}"
+
+
+def _from_to(v: Verdict) -> str:
+    return (
+        f"its {_quantity(v)} may be anywhere from {_amount(v, v.low, unit=True)} {_loss(v)} "
+        f"to {_amount(v, v.high, unit=True)} {_gain(v)}"
+    )
+
+
+def _what_would_settle(v: Verdict) -> str:
+    """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
+    settle, now = f"would settle the {_matters(v)}", f"now {_rounded(v.n_rows, 3)}"
+    tail = "more repeats won't, more seeds may." if v.seed_share > 0.5 else "more repeats or seeds won't."
+    if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
+        return f"Somewhat more rows of this kind {settle} ({now}); {tail}"
+    low, high = v.rows_needed
+    if low <= v.n_rows:
+        return f"Up to about {_rounded(high)} rows of this kind {settle} ({now}); {tail}"
+    return f"About {_rounded(low)} to {_rounded(high)} rows of this kind {settle} ({now}); {tail}"
+
+
+def _rounded(number: int, digits: int = 2) -> str:
+    """Two significant digits, with commas: 12,000."""
+    return f"{int(float(f'{number:.{digits}g}')):,}"
+
+
+_SENTENCES = {
+    "better_by_margin": _better_by_margin,
+    "no_practical_difference": _no_practical_difference,
+    "better": _better,
+    "worse": _worse,
+    "no_worse": _no_worse,
+    "cannot_tell": _cannot_tell,
+}

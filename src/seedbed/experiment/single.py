@@ -1,0 +1,111 @@
+"""`train`: one candidate, one split, one seed or many: the tutorial's own run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from seedbed.data import Table, holdout, read_table, standardise
+from seedbed.figures import save_chart
+from seedbed.networks import Candidate, Recipe, candidate_from
+from seedbed.training import Compile, History, train_many
+
+__all__ = ["Run", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One candidate trained on one split.
+
+    Attributes:
+        table: features and target.
+        candidate: what was trained.
+        history: curves and networks, one for each seed.
+    """
+
+    table: Table
+    candidate: Candidate
+    history: History
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write `curves.png` and `history.csv` (a row for each seed and epoch) into a folder; return their paths."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        title = f"{self.candidate.name} on {self.table.target_name} of {self.table.name}"
+        chart = self.history.plot(title=title)
+        picture, rows = folder / "curves.png", folder / "history.csv"
+        save_chart(chart, picture)
+        _write_history(self.history, rows)
+        return [picture, rows]
+
+
+def train(
+    table: Any,
+    *,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    candidate: Any = "relu:5",
+    seeds: Sequence[int] = (42,),
+    test_size: float = 0.2,
+    random_state: int = 0,
+    recipe: Recipe | None = None,
+    compile: Compile = "auto",
+    device: str = "auto",
+    jobs: int | None = None,
+) -> Run:
+    """Train a candidate on one split, with one seed or many.
+
+    The split is scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`. Features are
+    standardised by the training rows' mean and population deviation, as float32. A network is built under
+    `torch.manual_seed(seed)`. So plain PyTorch gives the same figures.
+
+    Raises:
+        SeedbedError: the table, the candidate or an option can't be used.
+    """
+    rows = table if isinstance(table, Table) else read_table(table, target=target, drop=drop)
+    found = candidate_from(candidate)
+    own = found.recipe(recipe or Recipe())
+    split = holdout(rows.target, test_size=test_size, random_state=random_state)
+    X_train, X_test = standardise(rows.features[split.train], rows.features[split.test])
+    history = train_many(
+        functools.partial(found.architecture, rows.n_features, 1),
+        X_train,
+        rows.target[split.train],
+        X_test,
+        rows.target[split.test],
+        seeds=seeds,
+        epochs=own.epochs,
+        lr=own.lr,
+        optimizer=own.optimizer,
+        momentum=own.momentum,
+        nesterov=own.nesterov,
+        weight_decay=own.weight_decay,
+        batch_size=own.batch_size,
+        loss="bce",
+        compile=compile,
+        device=device,
+        jobs=jobs,
+    )
+    return Run(rows, found, history)
+
+
+def _write_history(history: History, path: Path) -> None:
+    n_epochs, n_networks = history.train_loss.shape
+    score = history.score_name.lower()
+    columns = {
+        "seed": np.repeat(np.asarray(history.seeds), n_epochs),
+        "epoch": np.tile(np.arange(n_epochs), n_networks),
+        "train_loss": history.train_loss.T.ravel(),
+        f"train_{score}": history.train_score.T.ravel(),
+        "test_loss": history.test_loss.T.ravel(),
+        f"test_{score}": history.test_score.T.ravel(),
+    }
+    with duckdb.connect() as connection:
+        connection.register("history", columns)
+        connection.table("history").write_csv(str(path))

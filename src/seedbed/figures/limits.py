@@ -1,0 +1,75 @@
+"""The limits of a value axis, chosen so that a curve that runs away doesn't flatten the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Line", "robust_limits"]
+
+# Cut only what would squeeze a typical candidate into less than this share of the height: the fast fall of a healthy
+# loss in its first epochs is worth seeing.
+_SQUEEZED = 1 / 8
+# Past a curve's 95th percentile by more than this many times its middle nine tenths, it is a spike.
+_SPIKE = 1.5
+_AIR = 0.04
+
+
+class Line(NamedTuple):
+    """A mean along the epochs, and the middle half around it."""
+
+    mean: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def robust_limits(
+    candidates: Sequence[Sequence[Line]],
+    ghosts: Sequence[Sequence[float]] = (),
+    *,
+    cut_high: bool = False,
+    cut_low: bool = False,
+) -> tuple[float, float]:
+    """The lowest and the highest value that an axis should show, with a little air.
+
+    Args:
+        candidates: the lines of each candidate; none of them empty.
+        ghosts: what else is drawn.
+        cut_high: spikes and runaway curves may leave the picture at the top (a loss).
+        cut_low: the same at the bottom (R2, which has no lower bound).
+    """
+    drawn = [curve for lines in candidates for line in lines for curve in line] + list(ghosts)
+    if not drawn:
+        return 0.0, 1.0
+    low, high = min(map(min, drawn)), max(map(max, drawn))
+    if cut_high:
+        high = _top(drawn, [[line.high for line in lines] for lines in candidates], low)
+    if cut_low:
+        lows = [[_negative(line.low) for line in lines] for lines in candidates]
+        low = -_top([_negative(curve) for curve in drawn], lows, -high)
+    air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
+    return low - air, high + air
+
+
+def _top(drawn: Sequence[Sequence[float]], upper: Sequence[Sequence[Sequence[float]]], floor: float) -> float:
+    """Where to cut: the highest thing drawn that leaves the typical candidate enough of the height.
+
+    The typical candidate is measured by its middle half, not by its mean: one network among a hundred can carry the
+    mean away. And by the worse of its parts: where a network learns by heart, the test loss is far above the training
+    loss, and is what the reader came for.
+    """
+    reaches = sorted(max(_reach(curve) for curve in curves) for curves in upper)
+    typical = reaches[(len(reaches) - 1) // 2]
+    heights = [typical, *map(max, drawn), *map(_reach, drawn)]
+    return max(height for height in heights if (height - floor) * _SQUEEZED <= typical - floor)
+
+
+def _reach(curve: Sequence[float]) -> float:
+    """The curve's height without its spikes."""
+    ranked = sorted(curve)
+    bottom, top = (ranked[round((len(ranked) - 1) * share)] for share in (0.05, 0.95))
+    return min(ranked[-1], top + _SPIKE * (top - bottom))
+
+
+def _negative(curve: Sequence[float]) -> list[float]:
+    return [-value for value in curve]

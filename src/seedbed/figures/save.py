@@ -1,0 +1,79 @@
+"""A chart becomes a file, without a browser and without the network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from seedbed.errors import OptionError
+
+__all__ = ["save_chart"]
+
+_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale: float = 2.0) -> Path:
+    """Write the chart to a file; its suffix says the format: `.png`, `.svg`, `.pdf`, `.json` or `.html`.
+
+    The HTML page is self-contained and interactive. The file appears whole or not at all.
+
+    Args:
+        scale: pixels per point of a PNG; the other formats have no pixels.
+
+    Raises:
+        OptionError: the suffix is unknown, or the folder doesn't exist.
+    """
+    path = Path(path)
+    write = _FORMATS.get(path.suffix.lower())
+    if write is None:
+        found = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
+        raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
+    _write_atomically(path, write(chart.to_dict(), scale))
+    return path
+
+
+def _png(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=scale, allowed_base_urls=[])
+
+
+def _svg(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_svg(spec, vl_version=_VERSION, allowed_base_urls=[]).encode()
+
+
+def _pdf(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_pdf(spec, vl_version=_VERSION, allowed_base_urls=[])
+
+
+def _json(spec: dict[str, Any], scale: float) -> bytes:
+    return json.dumps(spec, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _html(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_html(spec, vl_version=_VERSION, bundle=True, renderer="svg").encode()
+
+
+_FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
+    ".png": _png,
+    ".svg": _svg,
+    ".pdf": _pdf,
+    ".json": _json,
+    ".html": _html,
+}
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    # In the same folder, since a rename is atomic only within one file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

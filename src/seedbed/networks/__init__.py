@@ -1,0 +1,27 @@
+"""Architectures of one network, the candidate grammar, and the recipe's settings."""
+
+from seedbed.networks.activations import ACTIVATIONS, activation
+from seedbed.networks.candidate import (
+    Architecture,
+    Candidate,
+    candidate_from,
+    candidates_from,
+    parse_candidate,
+)
+from seedbed.networks.mlp import MLP
+from seedbed.networks.recipe import Recipe
+from seedbed.networks.user import FileArchitecture, UserArchitecture
+
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Architecture",
+    "Candidate",
+    "FileArchitecture",
+    "Recipe",
+    "UserArchitecture",
+    "activation",
+    "candidate_from",
+    "candidates_from",
+    "parse_candidate",
+]

@@ -1,0 +1,189 @@
+"""Candidates: an architecture with its recipe, under a name.
+
+The grammar, in the words of `seedbed compare --candidate`:
+
+    candidate     architecture [@ word=value [, word=value ...]]
+    architecture  logistic | layers [+ layers ...] | FILE.py:NAME
+    layers        activation : width [, width ...]
+    activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
+    word          dropout layernorm batchnorm | optimizer lr momentum nesterov weight_decay batch_size epochs
+
+so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from seedbed.errors import CandidateError, UsageError, did_you_mean
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.mlp import MLP
+from seedbed.networks.recipe import Recipe
+from seedbed.networks.user import FileArchitecture, UserArchitecture
+
+__all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "parse_candidate"]
+
+Architecture = Callable[[int, int], nn.Module]
+"""How to build one network from `n_features` and `n_outputs`."""
+
+_SWITCHES = ("layernorm", "batchnorm")
+_RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
+    "optimizer": str,
+    "lr": float,
+    "momentum": float,
+    "weight_decay": float,
+    "epochs": int,
+    "batch_size": lambda text: None if text == "full" else int(text),
+}
+_WORDS = ("dropout", *_SWITCHES, "nesterov", *_RECIPE_TYPES)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is compared: an architecture and what its recipe changes of the common one.
+
+    Attributes:
+        name: how it stands in tables and pictures.
+        architecture: builds one network from `n_features` and `n_outputs`.
+        overrides: the recipe's settings that differ from the experiment's, as pairs.
+    """
+
+    name: str
+    architecture: Architecture
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    def recipe(self, common: Recipe) -> Recipe:
+        """The common recipe with this candidate's own settings."""
+        try:
+            return dataclasses.replace(common, **dict(self.overrides))
+        except UsageError as error:
+            raise CandidateError(f"candidate '{self.name}': {error.message}", error.hint) from None
+
+
+def parse_candidate(text: str) -> Candidate:
+    """A candidate from its words.
+
+    Raises:
+        CandidateError: a word isn't understood; the message names it and the nearest right one.
+    """
+    architecture, at, words = text.strip().partition("@")
+    architecture = architecture.strip()
+    shape, recipe = _parse_words(text, words) if at else ({}, {})
+    if ".py:" in architecture:
+        path, _, name = architecture.rpartition(":")
+        if shape:
+            raise _wrong(text, f"'{next(iter(shape))}' shapes seedbed's own networks", "Build it into yours.")
+        return Candidate(text.strip(), FileArchitecture(path, name), tuple(recipe.items()))
+    widths, names = _parse_layers(text, architecture)
+    try:
+        mlp = MLP(widths, names, **shape)
+    except CandidateError as error:
+        raise _wrong(text, error.message, error.hint) from None
+    return Candidate(text.strip(), mlp, tuple(recipe.items()))
+
+
+def candidate_from(spec: Any, name: str | None = None) -> Candidate:
+    """A candidate from a grammar string, a `Candidate`, or a callable that builds an `nn.Module`."""
+    if isinstance(spec, Candidate):
+        return spec if name is None else dataclasses.replace(spec, name=name)
+    if isinstance(spec, str):
+        parsed = parse_candidate(spec)
+        return parsed if name is None else dataclasses.replace(parsed, name=name)
+    if isinstance(spec, nn.Module):
+        raise CandidateError(
+            f"a {type(spec).__name__} that is built already", "Give what builds it: the class, or a function."
+        )
+    if isinstance(spec, MLP):
+        return Candidate(name or repr(spec), spec)
+    if callable(spec):
+        own = name or str(getattr(spec, "__name__", type(spec).__name__))
+        return Candidate(own, UserArchitecture(spec, own))
+    raise CandidateError(f"a candidate can't be a {type(spec).__name__}", "Give a string like 'relu:5', or a callable.")
+
+
+def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Candidate, ...]:
+    """Candidates from strings, callables, or a mapping of names to either.
+
+    Raises:
+        CandidateError: none is given, one isn't understood, or two have the same name.
+    """
+    if isinstance(specs, str):
+        specs = [specs]
+    if isinstance(specs, Mapping):
+        found = tuple(candidate_from(spec, name) for name, spec in specs.items())
+    else:
+        found = tuple(candidate_from(spec) for spec in specs)
+    if not found:
+        raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
+    names = [candidate.name for candidate in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise CandidateError(f"two candidates are named '{name}'", "Give a mapping of names to candidates.")
+    return found
+
+
+def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    widths: list[int] = []
+    names: list[str] = []
+    if architecture == "logistic":
+        return (), ()
+    for part in architecture.split("+"):
+        name, colon, sizes = part.strip().partition(":")
+        if name == "logistic":
+            raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
+        if name.endswith(".py"):
+            raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
+        if name not in ACTIVATIONS and name != "linear":
+            hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
+            raise _wrong(text, f"no activation '{name}'", hint)
+        if not colon:
+            raise _wrong(text, f"'{name}' has no width", f"Write {name}:5, or {name}:64,64 for two layers.")
+        for size in sizes.split(","):
+            if not size.strip().isdecimal() or len(size) > 9:
+                raise _wrong(text, f"'{size}' isn't a width", f"Write whole numbers: {name}:64,64.")
+            widths.append(int(size))
+            names.append(name)
+    return tuple(widths), tuple(names)
+
+
+def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    shape: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    for word in words.split(","):
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if key not in _WORDS:
+            raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
+        if key in shape or key in recipe:
+            raise _wrong(text, f"'{key}' stands there twice", "Leave one out.")
+        if key in (*_SWITCHES, "nesterov"):
+            (recipe if key == "nesterov" else shape)[key] = _switch(text, key, value if equals else "true")
+            continue
+        try:
+            if key == "dropout":
+                shape[key] = float(value)
+            else:
+                recipe[key] = _RECIPE_TYPES[key](value)
+        except ValueError:
+            raise _wrong(text, f"'{key}={value}' isn't a number", f"Write {key}=VALUE.") from None
+    try:
+        Recipe(**recipe)
+    except UsageError as error:
+        # What contradicts the default recipe may suit the experiment's own; that is checked when they meet.
+        if "belong to sgd" not in error.message and "nesterov needs" not in error.message:
+            raise _wrong(text, error.message, error.hint) from None
+    return shape, recipe
+
+
+def _switch(text: str, key: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise _wrong(text, f"'{key}={value}' is neither true nor false", f"Write {key} alone to switch it on.")
+    return value == "true"
+
+
+def _wrong(text: str, message: str, hint: str) -> CandidateError:
+    return CandidateError(f"candidate '{text.strip()}': {message}", hint)

@@ -1,0 +1,87 @@
+"""The multilayer perceptron that the candidate grammar speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from seedbed.errors import CandidateError
+from seedbed.networks.activations import GATED, activation
+
+__all__ = ["MLP"]
+
+
+@dataclass(frozen=True)
+class MLP:
+    """An architecture: fully connected layers, each with its activation.
+
+    Calling it builds one network, an `nn.Sequential` with parameters drawn from torch's current random state:
+
+    >>> MLP((5,), "relu")(12, 1)
+    Sequential(
+      (0): Linear(in_features=12, out_features=5, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=5, out_features=1, bias=True)
+    )
+
+    Attributes:
+        widths: units of each hidden layer; empty is logistic (or softmax, or linear) regression.
+        activations: a lower-case class name of `torch.nn` for all hidden layers, or one for each; `linear` is none.
+        dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
+        layernorm: normalise each row over a layer's units, before the activation.
+        batchnorm: normalise each unit over the batch, before the activation.
+
+    A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
+
+    Raises:
+        CandidateError: a width, activation or share that can't be built.
+    """
+
+    widths: tuple[int, ...] = ()
+    activations: str | tuple[str, ...] = "relu"
+    dropout: float = 0.0
+    layernorm: bool = False
+    batchnorm: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        if not isinstance(self.activations, str):
+            object.__setattr__(self, "activations", tuple(self.activations))
+        for width in self.widths:
+            if width < 1:
+                raise CandidateError(f"a layer of width {width} can't be built", "A width is at least 1.")
+        if len(self.by_layer) != len(self.widths):
+            raise CandidateError(f"{len(self.by_layer)} activations for {len(self.widths)} hidden layers")
+        for name in self.by_layer:
+            if name != "linear":
+                activation(name)
+        if not 0 <= self.dropout < 1:
+            raise CandidateError(f"dropout is {self.dropout:g}", "It must be from 0 to below 1.")
+        if self.layernorm and self.batchnorm:
+            raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
+
+    @property
+    def by_layer(self) -> tuple[str, ...]:
+        """The activation of each hidden layer."""
+        if isinstance(self.activations, str):
+            return (self.activations,) * len(self.widths)
+        return self.activations
+
+    def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
+        layers: list[nn.Module] = []
+        width_in = n_features
+        for width, name in zip(self.widths, self.by_layer, strict=True):
+            units = 2 * width if name in GATED else width
+            layers.append(nn.Linear(width_in, units))
+            if self.layernorm:
+                layers.append(nn.LayerNorm(units))
+            if self.batchnorm:
+                layers.append(nn.BatchNorm1d(units))
+            if name != "linear":
+                layers.append(activation(name))
+            if self.dropout:
+                layers.append(nn.Dropout(self.dropout))
+            width_in = width
+        layers.append(nn.Linear(width_in, n_outputs))
+        return nn.Sequential(*layers)

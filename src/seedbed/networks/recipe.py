@@ -1,0 +1,91 @@
+"""The recipe: how a network is trained, as plain frozen settings."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass, fields
+from typing import Any
+
+from seedbed.errors import OptionError, did_you_mean
+
+__all__ = ["LOSSES", "OPTIMIZERS", "Recipe"]
+
+OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
+"""Known optimizers, each with the weight decay that `torch.optim` gives it by default."""
+
+LOSSES = ("bce", "cross_entropy", "mse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained. The defaults are those of the tutorial.
+
+    Attributes:
+        optimizer: `sgd`, `adam` or `adamw`, each with the arithmetic of its namesake in `torch.optim`.
+        lr: learning rate.
+        momentum: of SGD only.
+        nesterov: of SGD with momentum only.
+        weight_decay: `None` takes the optimizer's own default in `torch.optim` (0.01 for `adamw`, else 0).
+        epochs: passes over the training rows.
+        batch_size: rows a step; `None` is the full training set as one batch.
+        loss: `bce` (on logits), `cross_entropy`, `mse`, or `auto`: chosen by the target and the network's outputs.
+
+    Raises:
+        OptionError: a value is out of range, or two values contradict.
+    """
+
+    optimizer: str = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float | None = None
+    epochs: int = 1000
+    batch_size: int | None = None
+    loss: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("loss", self.loss, ("auto", *LOSSES))
+        for name, value in (("lr", self.lr), ("momentum", self.momentum), ("weight_decay", self.decay)):
+            if not (_is_number(value) and math.isfinite(value) and value >= 0):
+                raise OptionError(f"{name} is {value}", "It must be a number from 0 up.")
+        if not (_is_number(self.epochs, numbers.Integral) and self.epochs >= 1):
+            raise OptionError(f"epochs is {self.epochs}", "It must be a whole number from 1 up.")
+        size = self.batch_size
+        if size is not None and not (_is_number(size, numbers.Integral) and size >= 1):
+            raise OptionError(f"batch_size is {size}", "It must be a whole number from 1 up, or left out for all rows.")
+        if self.optimizer != "sgd" and (self.momentum or self.nesterov):
+            raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
+        if self.nesterov and not self.momentum:
+            raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
+
+    @property
+    def decay(self) -> float:
+        """The weight decay in force."""
+        return OPTIMIZERS[self.optimizer] if self.weight_decay is None else self.weight_decay
+
+    def describe(self) -> str:
+        """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""
+        words = [{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]]
+        if self.momentum:
+            words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
+        words.append(f"lr {self.lr:g}")
+        if self.decay:
+            words.append(f"weight decay {self.decay:g}")
+        words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
+        words.append(f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch")
+        return ", ".join(words)
+
+
+RECIPE_WORDS = tuple(field.name for field in fields(Recipe))
+
+
+def _is_number(value: Any, kind: type = numbers.Real) -> bool:
+    return isinstance(value, kind)
+
+
+def _one_of(name: str, value: str, known: object) -> None:
+    options = list(known)  # type: ignore[call-overload]
+    if value not in options:
+        raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, options))

@@ -1,0 +1,226 @@
+"""One chunk of a stack, trained from its first epoch to its last, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from seedbed.errors import CandidateError
+from seedbed.evaluation import CURVES
+from seedbed.networks import Recipe
+from seedbed.training.data import TrainingData
+from seedbed.training.forward import Chain, Forward, forward_of
+from seedbed.training.layers import Inputs, Pass
+from seedbed.training.losses import Loss, encode_target, pick_loss, r2
+from seedbed.training.optimizers import Tensors, clock, pick_optimizer
+from seedbed.training.randomness import network_keys, shuffled
+from seedbed.training.reference import outputs_of
+from seedbed.training.stack import build_network, stack_networks, unstack
+from seedbed.training.step import Batch, Hyper, Picked, StackState, Steps, make_steps
+from seedbed.training.threads import one_thread
+
+__all__ = ["Chunk", "ChunkResult", "one_thread", "train_chunk"]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Networks that are trained together: one architecture and one kind of optimizer.
+
+    Attributes:
+        build: builds one network.
+        recipe: what they have in common; its learning rate and weight decay are overruled by the next two.
+        seeds: one a network; the last may be repeated to fill the chunk up to the common shape.
+        splits: the number of the split that each network trains on.
+        lr, decay: one a network.
+        members: positions of the networks in the plan; what follows them in the chunk is filling.
+        compiled: whether the step is to be compiled.
+        keep_networks: whether trained parameters are part of the result.
+        dtype, device: as torch names them.
+    """
+
+    build: Callable[[], nn.Module]
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    splits: tuple[int, ...]
+    lr: tuple[float, ...]
+    decay: tuple[float, ...]
+    members: tuple[int, ...]
+    compiled: bool = False
+    keep_networks: bool = False
+    dtype: str = "float32"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What came of a chunk.
+
+    Attributes:
+        curves: [4, epoch, network], in the order of `CURVES`.
+        outputs: float32 [row, output, network]; of a network's test rows, NaN elsewhere.
+        states: a state dict a network, or none.
+    """
+
+    curves: npt.NDArray[np.floating]
+    outputs: npt.NDArray[np.float32]
+    states: tuple[dict[str, Tensor], ...] | None
+
+
+def train_chunk(chunk: Chunk, data: TrainingData) -> ChunkResult:
+    """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state."""
+    with one_thread(chunk.device):
+        return _Training(chunk, data).run()
+
+
+class _Training:
+    def __init__(self, chunk: Chunk, data: TrainingData) -> None:
+        self.chunk, self.data = chunk, data
+        self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
+        networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
+        n_outputs = data.n_outputs(networks[0])
+        self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
+        self.forward: Forward = forward_of(networks[0], data.X.shape[1])
+        params, buffers = stack_networks(networks, self.forward.layout)
+        _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
+        optimizer = pick_optimizer(chunk.recipe)
+        params = {name: self._float(value) for name, value in params.items()}
+        buffers = {name: self._float(value) for name, value in buffers.items()}
+        self.state = StackState(params, buffers, optimizer.init(params))
+        recipe_key = (chunk.recipe.optimizer, chunk.recipe.momentum, chunk.recipe.nesterov)
+        self.steps: Steps = make_steps(
+            self.forward, self.loss, optimizer, compiled=chunk.compiled, steps_key=recipe_key
+        )
+        self.fit, self.test = self._batches(encode_target(self.loss, data.y, n_outputs, self.dtype))
+        self.hyper = Hyper(
+            lr=torch.tensor(chunk.lr, dtype=self.dtype, device=self.device),
+            decay=torch.tensor(chunk.decay, dtype=self.dtype, device=self.device),
+            keys=network_keys(chunk.seeds, "draws", self.device),
+            now=torch.empty(0),
+            step=torch.empty(0),
+        )
+        # Numbers of a step are tensors, lest a compiled step be compiled again for each.
+        n_steps = chunk.recipe.epochs * (len(self._orders(0)) if chunk.recipe.batch_size else 1)
+        self.clock = clock(n_steps, self.dtype).to(self.device)
+        self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
+
+    def run(self) -> ChunkResult:
+        epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
+        one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training
+        train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
+        # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
+        figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
+        with torch.no_grad():
+            for epoch in range(epochs):
+                if not one_pass:
+                    figures[epoch, 2:], _ = self._evaluate()
+                opened = train_epoch(epoch, one_pass)
+                figures[epoch, : len(opened)] = opened
+            figures[epochs, 2:], outputs = self._evaluate()
+        curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
+        return self._result(curves[:, :, : len(self.chunk.members)], outputs)
+
+    def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
+        test_weights = self.test.weights if one_pass else None
+        self.state, figures = self.steps.update(self.state, self.fit, None, test_weights, self._hyper(epoch))
+        return figures
+
+    def _minibatches(self, epoch: int, one_pass: bool) -> Tensor:
+        orders = self._orders(epoch)
+        shares = [weights.sum(0) for _, weights in orders]
+        total = torch.zeros(2, len(self.chunk.seeds), dtype=self.dtype, device=self.device)
+        for number, ((rows, weights), share) in enumerate(zip(orders, shares, strict=True)):
+            picked = Picked(rows, weights / share)
+            hyper = self._hyper(epoch * len(orders) + number)
+            self.state, figures = self.steps.update(self.state, self.fit, picked, None, hyper)
+            total += figures * share
+        return total / torch.stack(shares).sum(0)
+
+    def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
+        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
+        size, fit = self.chunk.recipe.batch_size or 1, self.fit.weights
+        columns = []
+        for index, seed in enumerate(self.chunk.seeds):
+            own = fit[:, index].nonzero()[:, 0]
+            columns.append(own[shuffled(len(own), seed, epoch).to(self.device)])
+        longest = max(len(column) for column in columns)
+        if isinstance(self.forward, Chain):
+            longest = -(-longest // size) * size
+        rows = torch.zeros(longest, len(columns), dtype=torch.int64, device=self.device)
+        weights = torch.zeros(longest, len(columns), dtype=self.dtype, device=self.device)
+        for index, column in enumerate(columns):
+            rows[: len(column), index] = column
+            weights[: len(column), index] = fit[column, index]
+        return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
+
+    def _evaluate(self) -> tuple[Tensor, Tensor]:
+        return self.steps.evaluate(self.state.params, self.state.buffers, self.test, self.hyper.keys)
+
+    def _hyper(self, step: int) -> Hyper:
+        return self.hyper._replace(now=self.clock[step], step=self.numbers[step])
+
+    def _batches(self, y: Tensor) -> tuple[Batch, Batch]:
+        splits, data = list(self.chunk.splits), self.data
+        train, test = data.train[:, splits], data.test[:, splits]
+        fit_rows = test_rows = np.arange(len(data.X))
+        if not isinstance(self.forward, Chain):
+            fit_rows, test_rows = train[:, 0].nonzero()[0], test[:, 0].nonzero()[0]
+        scale = None if data.scale is None else self._float(torch.from_numpy(data.scale[:, splits]))
+        shift = None if data.shift is None else self._float(torch.from_numpy(data.shift[:, splits]))
+        self.test_rows = test_rows
+
+        def batch(rows: npt.NDArray[np.int64], weights: npt.NDArray[np.floating]) -> Batch:
+            inputs = Inputs(self._float(torch.from_numpy(data.X[rows])), scale, shift)
+            share = weights[rows] / weights[rows].sum(0)
+            target = y[torch.from_numpy(rows)].to(self.device)[:, :, None]
+            return Batch(inputs, target, self._float(torch.from_numpy(share)))
+
+        fit = batch(fit_rows, train)
+        return fit, batch(test_rows, test) if test_rows is not fit_rows else fit._replace(
+            weights=batch(test_rows, test).weights
+        )
+
+    def _float(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.dtype if value.is_floating_point() else value.dtype).contiguous()
+
+    def _result(self, curves: Tensor, outputs: Tensor) -> ChunkResult:
+        n, splits = len(self.chunk.members), list(self.chunk.splits)
+        scattered = np.full((len(self.data.X), outputs.shape[1], n), np.nan, dtype=np.float32)
+        scattered[self.test_rows] = outputs[:, :, :n].numpy(force=True)
+        scattered[np.broadcast_to((self.data.test[:, splits[:n]] == 0)[:, None], scattered.shape)] = np.nan
+        array = curves.numpy(force=True)
+        if self.loss.hits is None:
+            for row, weights in ((1, self.data.train), (3, self.data.test)):
+                array[row] = _r2_by_split(array[row - 1], self.data.y, weights, splits[:n])
+        values = {**self.state.params, **self.state.buffers}
+        states = tuple(unstack(values, self.forward.layout, i) for i in range(n)) if self.chunk.keep_networks else None
+        return ChunkResult(array, scattered, states)
+
+
+def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n_features: int) -> None:
+    """A stack holds parameters and buffers; whatever else differs by seed would silently be the first network's."""
+    dtype = next(p.dtype for p in networks[0].parameters())
+    X = torch.randn(3, n_features, generator=torch.Generator().manual_seed(0)).to(dtype)
+    keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
+    now = Pass(False, torch.ones(3, len(networks), dtype=dtype), keys, step, compiled=False)
+    with torch.no_grad():
+        stacked, _ = forward(values, Inputs(X, None, None), now)
+        alone = torch.stack([outputs_of(network.eval(), X) for network in networks], -1)
+    off = (stacked - alone).abs() > 1e-3 * (1 + alone.abs().amax((0, 1)))
+    if (off & stacked.isfinite() & alone.isfinite()).any():
+        raise CandidateError(
+            "the networks of one candidate differ by seed in more than their parameters and buffers",
+            "Register a tensor that differs by seed with register_buffer().",
+        )
+
+
+def _r2_by_split(
+    mse: npt.NDArray[np.float32], y: npt.NDArray[np.generic], weights: npt.NDArray[np.floating], splits: list[int]
+) -> npt.NDArray[np.floating]:
+    y = y.reshape(len(y), -1).astype(np.float64)
+    return np.stack([r2(mse[:, i], y, weights[:, split]) for i, split in enumerate(splits)], axis=1)

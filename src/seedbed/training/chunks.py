@@ -1,0 +1,210 @@
+"""The plan of a stack: how many networks a chunk holds, and whether compiling it pays."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from seedbed.errors import OptionError
+from seedbed.networks import Recipe
+from seedbed.training.chunk import Chunk
+from seedbed.training.data import TrainingData
+from seedbed.training.forward import Chain, forward_of
+from seedbed.training.stack import build_network
+from seedbed.training.step import compiler_found
+
+__all__ = ["Compile", "Estimate", "StackPlan", "pick_device", "plan_stack"]
+
+Compile = Literal["auto"] | bool
+
+_LANES = 16  # networks come in full vectors of 16 floats
+_MOST = 176
+_ON_GPU = 4096
+# Seconds of the first step of a compiled stack, and how much longer an eager step takes, measured on two cores; rough,
+# as they only decide which of two right ways is taken.
+_COMPILE_SECONDS = 6.0
+_EAGER_FACTOR = 4.0
+# Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
+_SHARE_OF_RATE = 0.35
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a stack will cost.
+
+    Attributes:
+        compiled: whether it is to be compiled.
+        seconds: of one core, without compiling.
+    """
+
+    compiled: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Networks of one candidate, cut into chunks of one shape.
+
+    Attributes:
+        chunks: in order; together they hold all networks in the order given.
+        estimate: what it will cost.
+        note: said to the user where the stack takes the slower way; empty otherwise.
+        n_parameters: of one network.
+    """
+
+    chunks: tuple[Chunk, ...]
+    estimate: Estimate
+    note: str
+    n_parameters: int
+
+
+def plan_stack(
+    build: Callable[[], nn.Module],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    splits: Sequence[int],
+    compile: Compile = "auto",
+    device: str = "cpu",
+    jobs: int = 1,
+    dtype: str = "float32",
+    keep_networks: bool = False,
+) -> StackPlan:
+    """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
+
+    Raises:
+        CandidateError: the network can't be built, or doesn't suit the table.
+    """
+    network = build_network(build, seeds[0])
+    data.n_outputs(network)
+    chain = forward_of(network, data.X.shape[1])
+    n_parameters = sum(p.numel() for p in network.parameters())
+    size = _chunk_size(network, chain, len(data.X) if recipe.batch_size is None else recipe.batch_size, device, dtype)
+    estimate = _estimate(n_parameters, len(data.X), recipe, len(seeds), compile, device, jobs)
+    parts = []
+    for group in _groups(chain, data, recipe, splits):
+        for part in _cut(group, size):
+            filled = part + part[-1:] * (_filled(len(part), len(group), size, estimate.compiled) - len(part))
+            parts.append(
+                Chunk(
+                    build=build,
+                    recipe=recipe,
+                    seeds=tuple(seeds[i] for i in filled),
+                    splits=tuple(splits[i] for i in filled),
+                    lr=(recipe.lr,) * len(filled),
+                    decay=(recipe.decay,) * len(filled),
+                    members=tuple(part),
+                    compiled=estimate.compiled,
+                    keep_networks=keep_networks,
+                    dtype=dtype,
+                    device=device,
+                )
+            )
+    note = (
+        ""
+        if isinstance(chain, Chain)
+        else "its layers aren't all known to the stack, so it takes the general, slower way"
+    )
+    return StackPlan(tuple(parts), estimate, note, n_parameters)
+
+
+def pick_device(device: str) -> str:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        OptionError: the device isn't there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+        torch.ones(1, device=found).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise OptionError(f"no device '{device}': {str(error).splitlines()[0]}", "Use auto, cpu or cuda.") from None
+    return "cpu" if found.type == "cpu" else str(found)
+
+
+def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[int]) -> Iterator[list[int]]:
+    """Positions of the networks that may share a chunk."""
+    keys: list[object] = []
+    for split in splits:
+        if not isinstance(chain, Chain):
+            keys.append(split)  # it sees its own rows only
+        elif recipe.batch_size is not None:
+            keys.append(math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size))  # as many steps
+        else:
+            keys.append(None)
+    for key in dict.fromkeys(keys):
+        yield [i for i, own in enumerate(keys) if own == key]
+
+
+def _cut(group: list[int], size: int) -> Iterator[list[int]]:
+    n_chunks = math.ceil(len(group) / size)
+    even = math.ceil(len(group) / n_chunks)
+    for start in range(0, len(group), even):
+        yield group[start : start + even]
+
+
+def _filled(n: int, n_group: int, size: int, compiled: bool) -> int:
+    if not compiled:
+        return n
+    even = math.ceil(n_group / math.ceil(n_group / size))
+    return math.ceil(even / _LANES) * _LANES
+
+
+def _chunk_size(network: nn.Module, chain: object, n_rows: int, device: str, dtype: str) -> int:
+    if device != "cpu":
+        return _ON_GPU
+    units = sum(m.out_features for m in network.modules() if isinstance(m, nn.Linear)) or 1
+    bytes_a_network = n_rows * units * (8 if dtype == "float64" else 4)
+    size = int(1.25 * _cache_bytes() / bytes_a_network)
+    size = max(_LANES, min(_MOST, size // _LANES * _LANES))
+    # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
+    # vectors avoids that (4x slower at 256 networks than at 240).
+    return size if size // _LANES % 2 else size - _LANES
+
+
+@functools.cache
+def _cache_bytes() -> int:
+    """The second-level cache of a core; 1 MiB where the system doesn't tell."""
+    text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+    try:
+        return int(text.read_text().strip().removesuffix("K")) * 1024
+    except (OSError, ValueError):
+        return 1 << 20
+
+
+def _estimate(
+    n_parameters: int, n_rows: int, recipe: Recipe, n_networks: int, compile: Compile, device: str, jobs: int
+) -> Estimate:
+    operations = 6.0 * n_parameters * n_rows * recipe.epochs * n_networks  # forward, and twice that backward
+    seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
+    eager = seconds * _EAGER_FACTOR
+    worth_it = (eager - seconds) / jobs > _COMPILE_SECONDS and recipe.epochs > 10
+    compiled = compiler_found() and worth_it if compile == "auto" else bool(compile)
+    return Estimate(compiled, seconds if compiled else eager)
+
+
+@functools.cache
+def _matmul_rate() -> float:
+    """Operations a second of one core in a middle-sized matmul, measured in some milliseconds."""
+    a = torch.randn(512, 512)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        a @ a
+        start = time.perf_counter()
+        for _ in range(4):
+            a @ a
+        return 4 * 2 * 512**3 / (time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)

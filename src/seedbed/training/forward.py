@@ -1,0 +1,207 @@
+"""The forward pass of a stack: as a chain of known layers where the network is one, else through `torch.func`.
+
+Both give the same results. A chain is faster: all its networks share the table in one matmul, and networks of
+different splits can stand in one stack. The general way holds for any `nn.Module`, so it assumes nothing about what its
+rows have to do with each other: a stack holds networks of one split, and sees training rows only when it trains.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.func import functional_call, vmap
+
+from seedbed.errors import TrainingError
+from seedbed.training.layers import (
+    BatchNorm1d,
+    Dropout,
+    Elementwise,
+    Inputs,
+    Linear,
+    Pass,
+    RReLU,
+    StackedLayer,
+    expanded,
+    stacked_layer,
+)
+from seedbed.training.optimizers import Tensors
+from seedbed.training.randomness import Draws, drawn_modules, network_keys, stateless
+from seedbed.training.reference import outputs_of
+from seedbed.training.stack import Layout, stack_networks
+
+__all__ = ["Chain", "Forward", "General", "forward_of"]
+
+# Functions that a user's forward() may call on the activations, each number by itself.
+_FUNCTIONS: dict[object, Callable[..., Tensor]] = {
+    function: function
+    for function in (
+        *(torch.relu, torch.tanh, torch.sigmoid, torch.sin, torch.cos, torch.exp, torch.abs),
+        *(F.relu, F.tanh, F.sigmoid, F.gelu, F.silu, F.elu, F.selu, F.celu, F.leaky_relu, F.softplus, F.mish),
+        *(F.hardtanh, F.relu6, F.logsigmoid, F.hardswish, F.hardsigmoid, F.softsign, F.tanhshrink),
+    )
+}
+_METHODS: dict[object, Callable[..., Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Known layers, one after the other. Equal chains are interchangeable, so a compiled step is made once for them."""
+
+    layers: tuple[StackedLayer, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """The names of the weights that are stored transposed."""
+        return frozenset(layer.name + "weight" for layer in self.layers if isinstance(layer, Linear))
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
+        return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self.layers)
+
+    def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
+        """Outputs [row, output, network], and the buffers that the pass has changed."""
+        first, *rest = self.layers
+        updates: Tensors = {}
+        if isinstance(first, Linear) and inputs.X.dim() == 2:
+            x = first.first(inputs, values)
+        else:
+            x = expanded(inputs, now.keys.shape[0])
+            rest = list(self.layers)
+        for layer in rest:
+            x = layer(x, values, now, updates)
+        return x, updates
+
+
+class General:
+    """Any module, by `vmap` over `functional_call`.
+
+    Attributes:
+        layout: no weight is stored transposed.
+        same_in_training: not known, so taken as no.
+    """
+
+    layout: Layout = frozenset()
+    same_in_training = False
+
+    def __init__(self, network: nn.Module) -> None:
+        self._in_training, self._in_evaluation = copy.deepcopy(network).train(), copy.deepcopy(network).eval()
+        self._buffers = {name for name, _ in network.named_buffers()}
+        for module in self._in_training.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.forward = functools.partial(_batch_norm, module)  # type: ignore[method-assign]
+
+    def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
+        """Outputs [row, output, network], and the buffers that the pass has changed."""
+        network = self._in_training if now.training else self._in_evaluation
+        X, axis = inputs.X, None
+        if X.dim() == 3:
+            axis = 2
+        elif inputs.scale is not None and inputs.shift is not None:
+            X = X * inputs.scale[:, 0] + inputs.shift[:, 0]  # one split a stack: all columns are alike
+
+        def one(own: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
+            own = {name: value.clone() if name in self._buffers else value for name, value in own.items()}
+            with stateless(network, Draws(key, now.step)):
+                z = outputs_of(lambda X: functional_call(network, own, (X,)), X)
+            return z, {name: own[name] for name in self._buffers}
+
+        try:
+            return vmap(one, in_dims=(-1, axis, 0), out_dims=(-1, -1), randomness="error")(values, X, now.keys)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"this network can't be stacked: {str(error).splitlines()[0]}",
+                "Random layers are nn.Dropout and nn.RReLU; a forward() mustn't branch on the values it computes.",
+            ) from error
+
+
+def _batch_norm(module: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """Batch normalisation in training. torch's own loses its running statistics under `vmap`."""
+    over = [axis for axis in range(x.dim()) if axis != 1]
+    shape = [-1 if axis == 1 else 1 for axis in range(x.dim())]
+    n = x.numel() // x.shape[1]
+    mean, variance = x.mean(over), x.var(over, correction=0)
+    if module.track_running_stats and module.num_batches_tracked is not None:
+        module.num_batches_tracked.add_(1)
+        momentum = 1.0 / module.num_batches_tracked if module.momentum is None else module.momentum
+        for buffer, value in (module.running_mean, mean), (module.running_var, variance * n / max(n - 1, 1)):
+            if buffer is not None:
+                buffer.copy_(buffer + momentum * (value.detach() - buffer))
+    x = (x - mean.reshape(shape)) * torch.rsqrt(variance.reshape(shape) + module.eps)
+    return x * module.weight.reshape(shape) + module.bias.reshape(shape) if module.affine else x
+
+
+Forward = Chain | General
+
+
+def forward_of(network: nn.Module, n_features: int) -> Forward:
+    """How a stack of networks like this one runs: as a `Chain` if it is one, and proves to be, else `General`."""
+    chain = _read_chain(network)
+    if chain is not None and _agrees(chain, network, n_features):
+        return chain
+    return General(network)
+
+
+def _read_chain(network: nn.Module) -> Chain | None:
+    numbers = drawn_modules(network)
+    whole = stacked_layer("", network, numbers)
+    if whole is not None:
+        return Chain((whole,))
+    try:
+        graph = fx.Tracer().trace(network)
+    except Exception:  # noqa: BLE001 - tracing runs the user's code on stand-ins for tensors: anything can happen
+        return None
+    modules = dict(network.named_modules())
+    layers: list[StackedLayer] = []
+    previous: fx.Node | None = None
+    for node in graph.nodes:
+        if node.op == "placeholder" and previous is None:
+            previous = node
+            continue
+        if previous is None or node.args[:1] != (previous,) or node.all_input_nodes != [previous]:
+            return None
+        if node.op == "output":
+            return Chain(tuple(layers)) if layers else None
+        layer = _read_node(node, modules, numbers)
+        if layer is None:
+            return None
+        layers.append(layer)
+        previous = node
+    return None
+
+
+def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, int]) -> StackedLayer | None:
+    if node.op == "call_module" and not node.kwargs and len(node.args) == 1:
+        return stacked_layer(f"{node.target}.", modules[str(node.target)], numbers)
+    known = {"call_function": _FUNCTIONS, "call_method": _METHODS}.get(node.op, {})
+    if node.target not in known:
+        return None
+    function, args, kwargs = known[node.target], node.args[1:], dict(node.kwargs)
+    kwargs.pop("inplace", None)
+    return Elementwise(f"{function.__name__}{args}{kwargs}", lambda x: function(x, *args, **kwargs))
+
+
+def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
+    """Whether the chain computes what the module does, in training and in evaluation, on a few random rows."""
+    X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    twin = copy.deepcopy(network).double()
+    params, buffers = stack_networks([twin, twin], chain.layout)
+    keys = network_keys([0, 0], "draws")
+    inputs = Inputs(X, None, None)
+    for training in (False, True):  # training last: it changes the twin's buffers
+        now = Pass(training, torch.ones(7, 2, dtype=X.dtype), keys, torch.tensor(3, dtype=torch.int32), compiled=False)
+        try:
+            with torch.no_grad(), stateless(twin, Draws(keys[0], 3)):
+                stacked, _ = chain({**params, **buffers}, inputs, now)
+                alone = outputs_of(twin.train(training), X)
+        except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
+            return False
+        if stacked.shape[:2] != alone.shape or not torch.allclose(stacked[:, :, 1], alone, rtol=1e-9, atol=1e-12):
+            return False
+    return True

@@ -1,0 +1,235 @@
+"""Layers of torch, for a whole stack: the same arithmetic with one more axis, `network`, which is last.
+
+Activations are `[row, unit, network]`, so every elementwise operation runs along networks in full vectors, however
+narrow the layer. Parameters are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`.
+
+To teach the stack a new layer, add a class here and enter it in `stacked_layer`: the engine's laws are then tested for
+it against the layer of torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seedbed.networks import ACTIVATIONS
+from seedbed.training.optimizers import Tensors
+from seedbed.training.randomness import dropped, layer_noise, sloped
+
+__all__ = ["Inputs", "Pass", "StackedLayer", "stacked_layer"]
+
+
+class Inputs(NamedTuple):
+    """What enters a stack.
+
+    Attributes:
+        X: [row, feature], shared by all networks, or [row, feature, network].
+        scale: [feature, network] or none; a network sees `scale * X + shift`, its own split's standardisation.
+        shift: like scale.
+    """
+
+    X: Tensor
+    scale: Tensor | None
+    shift: Tensor | None
+
+
+class Pass(NamedTuple):
+    """One forward pass.
+
+    Attributes:
+        training: what `module.train()` says.
+        weights: [row, network]; a row of weight zero isn't there for batch statistics.
+        keys: [network], for random layers.
+        step: number of the step, for random layers.
+        compiled: whether the pass is compiled: then sums over units are fused, else they go through matmul.
+    """
+
+    training: bool
+    weights: Tensor
+    keys: Tensor
+    step: Tensor
+    compiled: bool
+
+
+def expanded(inputs: Inputs, n_networks: int) -> Tensor:
+    """The inputs as each network sees them [row, feature, network]."""
+    X = inputs.X if inputs.X.dim() == 3 else inputs.X[:, :, None].expand(-1, -1, n_networks)
+    return X if inputs.scale is None or inputs.shift is None else X * inputs.scale + inputs.shift
+
+
+@dataclass(frozen=True)
+class Linear:
+    name: str
+    units: int
+    bias: bool
+
+    def first(self, inputs: Inputs, values: Tensors) -> Tensor:
+        """The layer that sees the table: one matmul for all networks, the split's standardisation folded in, exactly.
+
+        (scale * X + shift) @ W + b = X @ (scale * W) + (b + shift @ W)
+        """
+        weight = values[self.name + "weight"]
+        bias = values[self.name + "bias"] if self.bias else None
+        if inputs.scale is not None and inputs.shift is not None:
+            moved = (weight * inputs.shift[:, None]).sum(0)
+            bias = moved if bias is None else bias + moved
+            weight = weight * inputs.scale[:, None]
+        x = (inputs.X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
+        return x if bias is None else x + bias
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        weight = values[self.name + "weight"]
+        if self.units == 1:
+            x = (x * weight[:, 0]).sum(1, keepdim=True)
+        elif now.compiled and weight.shape[0] * weight.shape[1] < WIDE:
+            x = (x[:, :, None] * weight).sum(1)
+        else:
+            x = torch.bmm(x.permute(2, 0, 1), weight.permute(2, 0, 1)).permute(1, 2, 0)
+        return x + values[self.name + "bias"] if self.bias else x
+
+
+WIDE = 64 * 64
+"""From this many weights in a layer on, a batched matmul beats the fused sum over units (see benchmarks/LOG.md)."""
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """Any module or function that treats each number by itself. Two are equal if they read alike."""
+
+    text: str
+    function: Callable[[Tensor], Tensor] = field(compare=False, hash=False)
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        return self.function(x)
+
+
+@dataclass(frozen=True)
+class PReLU:
+    name: str
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        return torch.where(x >= 0, x, x * values[self.name + "weight"])
+
+
+@dataclass(frozen=True)
+class OverUnits:
+    """Softmax and its kin, along the units of a row."""
+
+    kind: str
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        if self.kind == "GLU":
+            return F.glu(x, 1)
+        if self.kind == "LogSoftmax":
+            return torch.log_softmax(x, 1)
+        return torch.softmax(-x if self.kind == "Softmin" else x, 1)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    number: int
+    share: float
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        if not now.training:
+            return x
+        return dropped(x, layer_noise(now.keys, now.step, self.number, x.shape[0], x.shape[1]), self.share)
+
+
+@dataclass(frozen=True)
+class RReLU:
+    number: int
+    lower: float
+    upper: float
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        if not now.training:
+            return torch.where(x >= 0, x, x * ((self.lower + self.upper) / 2))
+        return sloped(x, layer_noise(now.keys, now.step, self.number, x.shape[0], x.shape[1]), self.lower, self.upper)
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    name: str
+    eps: float
+    affine: bool
+    bias: bool
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        x = centred * torch.rsqrt((centred * centred).mean(1, keepdim=True) + self.eps)
+        if self.affine:
+            x = x * values[self.name + "weight"]
+        return x + values[self.name + "bias"] if self.bias else x
+
+
+@dataclass(frozen=True)
+class BatchNorm1d:
+    """Batch statistics are those of the rows that count for each network."""
+
+    name: str
+    eps: float
+    momentum: float
+    affine: bool
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        mean, variance = values[self.name + "running_mean"], values[self.name + "running_var"]
+        if now.training:
+            there = (now.weights > 0).to(x.dtype)[:, None]
+            n = there.sum(0)
+            batch_mean = (x * there).sum(0) / n
+            batch_variance = ((x - batch_mean) ** 2 * there).sum(0) / n
+            unbiased = batch_variance.detach() * (n / (n - 1).clamp(min=1))
+            updates[self.name + "running_mean"] = mean + self.momentum * (batch_mean.detach() - mean)
+            updates[self.name + "running_var"] = variance + self.momentum * (unbiased - variance)
+            tracked = self.name + "num_batches_tracked"
+            updates[tracked] = values[tracked] + 1
+            mean, variance = batch_mean, batch_variance
+        x = (x - mean) * torch.rsqrt(variance + self.eps)
+        return x * values[self.name + "weight"] + values[self.name + "bias"] if self.affine else x
+
+
+StackedLayer = Linear | Elementwise | PReLU | OverUnits | Dropout | RReLU | LayerNorm | BatchNorm1d
+
+_OVER_UNITS = ("Softmax", "Softmin", "LogSoftmax", "GLU")
+_ELEMENTWISE = tuple(
+    {
+        type(make())
+        for name, make in ACTIVATIONS.items()
+        if name not in ("softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu")
+    }
+    | {nn.Identity, nn.Threshold}
+)
+
+
+def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
+    """The stacked twin of a module of torch, or none where there isn't one.
+
+    `name` is the module's qualified name with a dot behind it (or nothing); `numbers` are those of
+    `randomness.drawn_modules`.
+    """
+    kind = type(module)
+    if kind.__module__.split(".")[0] != "torch" or module._forward_hooks or module._forward_pre_hooks:
+        return None  # a class of the user's own may do anything
+    if kind is nn.Linear and isinstance(module, nn.Linear):
+        return Linear(name, module.out_features, module.bias is not None)
+    if kind in _ELEMENTWISE:
+        return Elementwise(repr(module), module)
+    if kind.__name__ in _OVER_UNITS and kind.__module__ == "torch.nn.modules.activation":
+        return OverUnits(kind.__name__) if module.dim in (1, -1) else None
+    if isinstance(module, nn.PReLU):
+        return PReLU(name)
+    if isinstance(module, nn.Dropout):
+        return Dropout(numbers[name.removesuffix(".")], module.p)
+    if isinstance(module, nn.RReLU):
+        return RReLU(numbers[name.removesuffix(".")], module.lower, module.upper)
+    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
+        return LayerNorm(name, module.eps, module.weight is not None, module.bias is not None)
+    if isinstance(module, nn.BatchNorm1d) and module.momentum is not None and module.track_running_stats:
+        return BatchNorm1d(name, module.eps, module.momentum, module.affine)
+    return None

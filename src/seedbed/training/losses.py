@@ -1,0 +1,125 @@
+"""Losses and the score beside them, for one network and for a stack alike: the network axis, if any, is last.
+
+Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones for `bce`, one-hot
+rows for `cross_entropy`, numbers for `mse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seedbed.errors import OptionError, TrainingError
+
+__all__ = ["LOSSES", "Loss", "encode_target", "pick_loss", "r2"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss to minimise and the score shown beside it.
+
+    Attributes:
+        name: as in the recipe.
+        module: the loss of torch that takes the mean over rows, for one network.
+        per_row: outputs and targets `[row, output, ...]` to losses `[row, ...]`.
+        hits: outputs and targets to 1 where the row is predicted right, else 0, `[row, ...]`; none for regression.
+        score_name: what the score is called.
+    """
+
+    name: str
+    module: type[nn.Module]
+    per_row: Callable[[Tensor, Tensor], Tensor]
+    hits: Callable[[Tensor, Tensor], Tensor] | None
+    score_name: str
+
+
+def _bce(z: Tensor, y: Tensor) -> Tensor:
+    # softplus(z) - y z, written so that neither a large nor a small logit overflows. One exponential serves the loss
+    # and, in the backward pass, its derivative.
+    return (z.clamp(min=0) - y * z + torch.log1p(torch.exp(-z.abs()))).mean(1)
+
+
+def _bce_hits(z: Tensor, y: Tensor) -> Tensor:
+    # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
+    return ((z > 0).to(z.dtype) == y).all(1).to(z.dtype)
+
+
+def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+    return torch.logsumexp(z, 1) - (z * y).sum(1)
+
+
+def _cross_entropy_hits(z: Tensor, y: Tensor) -> Tensor:
+    return (z.argmax(1) == y.argmax(1)).to(z.dtype)
+
+
+def _mse(z: Tensor, y: Tensor) -> Tensor:
+    return ((z - y) ** 2).mean(1)
+
+
+LOSSES = {
+    "bce": Loss("bce", nn.BCEWithLogitsLoss, _bce, _bce_hits, "accuracy"),
+    "cross_entropy": Loss("cross_entropy", nn.CrossEntropyLoss, _cross_entropy, _cross_entropy_hits, "accuracy"),
+    "mse": Loss("mse", nn.MSELoss, _mse, None, "R2"),
+}
+
+
+def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
+    """The loss by its name, or for `auto` by the target and the number of outputs.
+
+    One output and a target of zeros and ones: `bce`. Several outputs and whole numbers from 0 up: `cross_entropy`.
+    Else `mse`.
+
+    Raises:
+        TrainingError: the target doesn't suit the loss or the outputs.
+        OptionError: there is no such loss.
+    """
+    if name not in (*LOSSES, "auto"):
+        raise OptionError(f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto.")
+    zero_one = bool(np.isin(y, (0, 1)).all())
+    codes = y.ndim == 1 and bool((y == np.floor(y)).all()) and bool(y.min() >= 0)
+    if name == "auto":
+        name = (
+            "bce"
+            if zero_one and (n_outputs == 1 or y.ndim == 2)
+            else "cross_entropy"
+            if codes and n_outputs > 1
+            else "mse"
+        )
+    if name == "bce" and not zero_one:
+        raise TrainingError(
+            "loss bce needs a target of zeros and ones", "Use cross_entropy for classes, mse for numbers."
+        )
+    if name == "cross_entropy" and not (codes and y.max() < n_outputs):
+        raise TrainingError(
+            f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs",
+            f"The target's largest value is {y.max():g}.",
+        )
+    if name != "cross_entropy" and (1 if y.ndim == 1 else y.shape[1]) != n_outputs:
+        raise TrainingError(f"the network has {n_outputs} outputs, the target {1 if y.ndim == 1 else y.shape[1]}")
+    return LOSSES[name]
+
+
+def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: torch.dtype) -> Tensor:
+    """The target [row] or [row, output] as the loss wants it: [row, output]."""
+    if loss.name == "cross_entropy":
+        return F.one_hot(torch.from_numpy(y.astype(np.int64)), n_outputs).to(dtype)
+    return torch.from_numpy(np.array(y)).to(dtype).reshape(len(y), n_outputs)
+
+
+def r2(
+    mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.floating] | None = None
+) -> npt.NDArray[np.floating]:
+    """The share of the variance of y explained: 1 - mse / variance, the variance averaged over outputs.
+
+    `y` is [row, output], `weights` [row]. NaN where y doesn't vary.
+    """
+    mean = np.average(y, axis=0, weights=weights)
+    variance = float(np.average((y - mean) ** 2, axis=0, weights=weights).mean())
+    return 1 - mse / variance if variance > 0 else np.full_like(mse, np.nan)

@@ -1,0 +1,155 @@
+"""`train_many`: one architecture, one split, many seeds."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from seedbed.errors import OptionError, TrainingError
+from seedbed.evaluation import CURVES
+from seedbed.networks import Candidate, Recipe, candidate_from
+from seedbed.training.arrays import one_split
+from seedbed.training.chunks import Compile, StackPlan, pick_device, plan_stack
+from seedbed.training.data import TrainingData
+from seedbed.training.history import History
+from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.randomness import seeded
+from seedbed.training.reference import Rows, train_reference
+from seedbed.training.stack import build_network
+from seedbed.training.threads import one_thread
+
+__all__ = ["train_many"]
+
+
+def train_many(
+    build: Callable[..., nn.Module] | str,
+    X_train: Any,
+    y_train: Any,
+    X_test: Any,
+    y_test: Any,
+    *,
+    seeds: Sequence[int] | int = 100,
+    epochs: int = 1000,
+    lr: float = 0.01,
+    optimizer: str = "sgd",
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float | None = None,
+    batch_size: int | None = None,
+    loss: str = "auto",
+    sample_weight: Any = None,
+    compile: Compile = "auto",
+    device: str = "auto",
+    jobs: int | None = None,
+    dtype: str = "float32",
+) -> History:
+    """Train one network for each seed, all of them at once.
+
+    A network with seed `s` equals, up to rounding, what the plain loop makes of `build()` under
+    `torch.manual_seed(s)`: the same initial values, steps and figures.
+
+    Args:
+        build: returns a new `nn.Module`, with no argument or from `n_features` and `n_outputs`; a candidate's words
+            such as `"relu:5"` do, too; what they say of the recipe overrules the arguments. The module returns
+            [row, output], or [row].
+        X_train, X_test: features [row, feature], NumPy arrays or torch tensors, used as they are: standardise them
+            before.
+        y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
+        seeds: one a network; a number means `range` of it.
+        epochs, lr, optimizer, momentum, nesterov, weight_decay, batch_size, loss: the recipe, see `Recipe`.
+        sample_weight: what each training row counts [row], in loss and training figures.
+        compile: `"auto"` compiles where the work is worth it and a C++ compiler is found.
+        device: `"auto"` is CUDA where there is one.
+        jobs: chunks of networks at a time; `None` is one a core.
+        dtype: `"float32"`, or `"float64"` to study rounding.
+
+    Raises:
+        SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
+    """
+    candidate = candidate_from(build)
+    recipe = candidate.recipe(
+        Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
+               epochs=epochs, batch_size=batch_size, loss=loss)
+    )  # fmt: skip
+    data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
+    make = _builder(candidate, data, recipe)
+    numbers, where, n_jobs = _seeds(seeds), pick_device(device), pick_jobs(jobs)
+    if len(numbers) == 1 and sample_weight is None:
+        return _single(make, data, recipe, numbers[0], where)
+    plan = plan_stack(make, data, recipe, seeds=numbers, splits=[0] * len(numbers), compile=compile, device=where,
+                      jobs=n_jobs, dtype=dtype, keep_networks=True)  # fmt: skip
+    return _stacked(make, data, recipe, numbers, plan, n_jobs)
+
+
+def _stacked(
+    make: Callable[[], nn.Module],
+    data: TrainingData,
+    recipe: Recipe,
+    seeds: tuple[int, ...],
+    plan: StackPlan,
+    jobs: int,
+) -> History:
+    curves = np.empty((len(CURVES), recipe.epochs, len(seeds)), dtype=data.X.dtype)
+    states: dict[int, Any] = {}
+    for number, result in train_chunks(plan.chunks, data, jobs):
+        members = plan.chunks[number].members
+        curves[:, :, list(members)] = result.curves
+        states.update(zip(members, result.states or (), strict=True))
+    n_outputs, loss = _loss_of(make, data, recipe)
+    return History(
+        *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
+        n_outputs=n_outputs, note=plan.note,
+    )  # fmt: skip
+
+
+def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, device: str) -> History:
+    """One network gains nothing from a stack, so the plain loop trains it: to the last digit the tutorial's."""
+    n_outputs, loss = _loss_of(make, data, recipe)
+    n_train = int(data.train.sum())
+    X = torch.from_numpy(data.X).to(device)
+    y = encode_target(loss, data.y, n_outputs, X.dtype).to(device)
+    train, test = Rows(X[:n_train], y[:n_train]), Rows(X[n_train:], y[n_train:])
+    with seeded(seed), one_thread(device):
+        network = make().to(device, X.dtype)
+        try:
+            curves = train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed)
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(f"this network can't be trained: {str(error).splitlines()[0]}") from error
+    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    return History(
+        *curves.astype(data.X.dtype)[:, :, None], seeds=(seed,), recipe=recipe, build=make, states=(state,), loss=loss,
+        n_outputs=n_outputs,
+    )  # fmt: skip
+
+
+def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
+    n_outputs = data.n_outputs(build_network(make, 0))
+    return n_outputs, pick_loss(recipe.loss, data.y, n_outputs)
+
+
+def _builder(candidate: Candidate, data: TrainingData, recipe: Recipe) -> Callable[[], nn.Module]:
+    codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
+    n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
+    n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
+    if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
+        n_outputs = n_classes
+    return functools.partial(candidate.architecture, data.X.shape[1], n_outputs)
+
+
+def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
+    try:
+        found = tuple(operator.index(seed) for seed in (seeds if isinstance(seeds, Iterable) else range(seeds)))
+    except TypeError:
+        raise OptionError(f"seeds is {seeds!r}", "Give how many, or whole numbers, one a network.") from None
+    if any(not -(2**63) <= seed < 2**64 for seed in found):
+        raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
+    if not found:
+        raise OptionError("no seeds are given", "Give at least one.")
+    return found

@@ -1,0 +1,109 @@
+"""Optimizers as pure functions over stacked parameters, each equal to its namesake in `torch.optim`.
+
+Parameters and gradients are `[..., network]`; learning rate and weight decay are `[network]`, so networks that differ
+in them share a stack. The state is a tuple of mappings like the parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seedbed.networks import Recipe
+
+__all__ = ["Optimizer", "Tensors", "clock", "make_torch_optimizer", "pick_optimizer"]
+
+Tensors = dict[str, Tensor]
+State = tuple[Tensors, ...]
+
+_BETAS = (0.9, 0.999)
+_EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One step of an optimizer, without side effects.
+
+    Attributes:
+        init: parameters to the state before the first step.
+        update: (parameters, gradients, state, lr, weight_decay, clock of this step) to (parameters, state).
+    """
+
+    init: Callable[[Tensors], State]
+    update: Callable[[Tensors, Tensors, State, Tensor, Tensor, Tensor], tuple[Tensors, State]]
+
+
+def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
+    """What a step needs to know of its number [step, 3]: is it the first, Adam's 1 - b1^t and sqrt(1 - b2^t).
+
+    They are computed in double precision as `torch.optim` does, then cast. An entry a step is a tensor, so that a
+    compiled step isn't compiled again for each number.
+    """
+    rows = [(float(t == 1), 1.0 - _BETAS[0] ** t, math.sqrt(1.0 - _BETAS[1] ** t)) for t in range(1, n_steps + 1)]
+    return torch.tensor(rows, dtype=torch.float64).to(dtype)
+
+
+def pick_optimizer(recipe: Recipe) -> Optimizer:
+    """The pure optimizer of a recipe. Its learning rate and weight decay are given at each step instead."""
+    if recipe.optimizer == "sgd":
+        return _sgd(recipe.momentum, recipe.nesterov)
+    return _adam(decoupled=recipe.optimizer == "adamw")
+
+
+def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The same optimizer out of `torch.optim`, for the reference trainer."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.decay
+        )
+    cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return cls(parameters, recipe.lr, weight_decay=recipe.decay)
+
+
+def _sgd(momentum: float, nesterov: bool) -> Optimizer:
+    def init(params: Tensors) -> State:
+        return ({name: torch.zeros_like(p) for name, p in params.items()},) if momentum else ()
+
+    def update(
+        params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
+    ) -> tuple[Tensors, State]:
+        steps = {name: grads[name] + decay * p for name, p in params.items()}
+        if momentum:
+            # torch starts the buffer at the first gradient itself; from zeros, momentum * 0 + g is the same number.
+            buffers = {name: momentum * state[0][name] + g for name, g in steps.items()}
+            steps = {name: g + momentum * buffers[name] for name, g in steps.items()} if nesterov else buffers
+            state = (buffers,)
+        return {name: p - lr * steps[name] for name, p in params.items()}, state
+
+    return Optimizer(init, update)
+
+
+def _adam(*, decoupled: bool) -> Optimizer:
+    beta1, beta2 = _BETAS
+
+    def init(params: Tensors) -> State:
+        zeros = {name: torch.zeros_like(p) for name, p in params.items()}
+        return zeros, {name: torch.zeros_like(p) for name, p in params.items()}
+
+    def update(
+        params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
+    ) -> tuple[Tensors, State]:
+        correction1, root_correction2 = now[1], now[2]
+        new, first, second = {}, {}, {}
+        for name, p in params.items():
+            g = grads[name]
+            if decoupled:
+                p = p * (1 - lr * decay)
+            else:
+                g = g + decay * p
+            first[name] = state[0][name] + (1 - beta1) * (g - state[0][name])
+            second[name] = beta2 * state[1][name] + (1 - beta2) * g * g
+            root = second[name].sqrt() / root_correction2 + _EPS
+            new[name] = p - (lr / correction1) * first[name] / root
+        return new, (first, second)
+
+    return Optimizer(init, update)

@@ -1,0 +1,109 @@
+"""Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its neighbours.
+
+Initialisation is torch's own, under `torch.manual_seed(seed)`. What is drawn later (dropout masks, randomised slopes,
+the order of minibatches) comes from here. There is no generator state to save, so a run can stop anywhere and go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Draws", "derive", "drawn_modules", "layer_noise", "network_keys", "seeded", "shuffled", "stateless"]
+
+
+def derive(*parts: int | str) -> int:
+    """A seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """`torch.manual_seed(seed)` inside; the caller's random state is as before outside."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None = None) -> Tensor:
+    """One 32-bit key a network [network], for `layer_noise`."""
+    keys = [(derive(seed, purpose) & 0xFFFFFFFF) - 0x80000000 for seed in seeds]
+    return torch.tensor(keys, dtype=torch.int32, device=device)
+
+
+def shuffled(n: int, seed: int, epoch: int) -> Tensor:
+    """The order [n] in which a network sees its training rows in an epoch."""
+    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch))
+    return torch.randperm(n, generator=generator)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    # The finaliser of MurmurHash3, in wrapping int32 arithmetic: it vectorises. A signed shift drags the sign in,
+    # so it is masked off.
+    x = (x ^ ((x >> 16) & 0xFFFF)) * -2048144789
+    x = (x ^ ((x >> 13) & 0x7FFFF)) * -1028477387
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+def layer_noise(keys: Tensor, step: Tensor | int, layer: int, n_rows: int, n_units: int) -> Tensor:
+    """Uniform numbers in [0, 1), float32 [row, unit, *keys.shape], by key, step, layer, row and unit alone."""
+    row = torch.arange(n_rows, dtype=torch.int32, device=keys.device)[:, None]
+    unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
+    place = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
+    key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
+    place = place.reshape(place.shape + (1,) * keys.dim())
+    return ((_mixed(place ^ key) >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
+
+
+def dropped(x: Tensor, noise: Tensor, share: float) -> Tensor:
+    """Dropout by given noise: the kept values are scaled by 1 / (1 - share)."""
+    return torch.where(noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x))
+
+
+def sloped(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
+    """The randomised leaky ReLU by given noise."""
+    return torch.where(x >= 0, x, x * (lower + (upper - lower) * noise.to(x.dtype)))
+
+
+class Draws:
+    """Whose draws, and at which step: what a stateless module reads when it runs."""
+
+    def __init__(self, key: Tensor, step: Tensor | int = 0) -> None:
+        self.key = key
+        self.step = step
+
+
+def drawn_modules(network: nn.Module) -> dict[str, int]:
+    """The modules that draw in training, by name, each with its number."""
+    names = [name for name, module in network.named_modules() if type(module) in (nn.Dropout, nn.RReLU)]
+    return {name: number for number, name in enumerate(names)}
+
+
+@contextlib.contextmanager
+def stateless(network: nn.Module, draws: Draws) -> Iterator[None]:
+    """Inside, `nn.Dropout` and `nn.RReLU` of this network take their noise from `draws` instead of torch's state."""
+    modules = dict(network.named_modules())
+    changed = {modules[name]: number for name, number in drawn_modules(network).items()}
+    for module, number in changed.items():
+        module.forward = partial(_stateless_forward, module, draws, number)
+    try:
+        yield
+    finally:
+        for module in changed:
+            del module.forward
+
+
+def _stateless_forward(module: nn.Module, draws: Draws, number: int, x: Tensor) -> Tensor:
+    if not module.training:
+        return type(module).forward(module, x)  # type: ignore[no-any-return]
+    noise = layer_noise(draws.key, draws.step, number, x.shape[0], math.prod(x.shape[1:])).reshape(x.shape)
+    if isinstance(module, nn.RReLU):
+        return sloped(x, noise, module.lower, module.upper)
+    return dropped(x, noise, module.p)  # type: ignore[arg-type]

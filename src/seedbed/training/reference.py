@@ -1,0 +1,94 @@
+"""The reference trainer: the tutorial's loop, one plain `nn.Module` at a time.
+
+This is the oracle. A stack's network must equal what this loop makes of the same seed and rows; the tests hold every
+architecture, activation, optimizer and loss against it. A single network is trained by it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from seedbed.evaluation import CURVES
+from seedbed.networks import Recipe
+from seedbed.training.losses import Loss, r2
+from seedbed.training.optimizers import make_torch_optimizer
+from seedbed.training.randomness import Draws, network_keys, shuffled, stateless
+
+__all__ = ["Rows", "outputs_of", "train_reference"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows for one network.
+
+    Attributes:
+        X: features [row, feature].
+        y: encoded target [row, output].
+    """
+
+    X: Tensor
+    y: Tensor
+
+
+def train_reference(
+    network: nn.Module, train: Rows, test: Rows, *, recipe: Recipe, loss: Loss, seed: int
+) -> npt.NDArray[np.float64]:
+    """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
+
+    With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
+    decides dropout masks and the order of minibatches; the network itself has been built already.
+    """
+    criterion = loss.module()
+    optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
+    draws = Draws(network_keys([seed], "draws", train.X.device)[0])
+    n_train = len(train.X)
+    curves = np.empty((len(CURVES), recipe.epochs))
+
+    with stateless(network, draws):
+        for epoch in range(recipe.epochs):
+            network.train()
+            train_loss, train_hits = 0.0, 0.0
+            for X, y in _batches(train, recipe, seed, epoch):
+                z = outputs_of(network, X)
+                batch_loss = criterion(z, y)
+                train_loss += batch_loss.item() * len(X) / n_train
+                train_hits += _hits(loss, z, y) / n_train
+                optimizer.zero_grad()
+                batch_loss.backward()
+                optimizer.step()
+                draws.step += 1
+
+            network.eval()
+            with torch.inference_mode():
+                z = outputs_of(network, test.X)
+                test_loss = criterion(z, test.y).item()
+                test_hits = _hits(loss, z, test.y) / len(test.X)
+            curves[:, epoch] = train_loss, train_hits, test_loss, test_hits
+
+    if loss.hits is None:
+        curves[1] = r2(curves[0], train.y.numpy(force=True))
+        curves[3] = r2(curves[2], test.y.numpy(force=True))
+    return curves
+
+
+def _batches(rows: Rows, recipe: Recipe, seed: int, epoch: int) -> list[tuple[Tensor, Tensor]]:
+    if recipe.batch_size is None:
+        return [(rows.X, rows.y)]
+    order = shuffled(len(rows.X), seed, epoch).to(rows.X.device)
+    return [(rows.X[batch], rows.y[batch]) for batch in torch.split(order, recipe.batch_size)]
+
+
+def _hits(loss: Loss, z: Tensor, y: Tensor) -> float:
+    return float(loss.hits(z, y).sum()) if loss.hits is not None else 0.0
+
+
+def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
+    """The network's outputs as [row, output], whether it returns [row, output] or [row]."""
+    z = network(X)
+    return z[:, None] if z.dim() == 1 else z

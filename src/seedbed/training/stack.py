@@ -1,0 +1,68 @@
+"""Many networks as one: built one by one with torch's own initialisation, then stacked along a last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from seedbed.errors import CandidateError
+from seedbed.training.optimizers import Tensors
+from seedbed.training.randomness import seeded
+
+__all__ = ["Layout", "build_network", "stack_networks", "unstack"]
+
+Layout = frozenset[str]
+"""The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""
+
+
+def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """One network, its parameters drawn under `torch.manual_seed(seed)`; the caller's random state is untouched.
+
+    Raises:
+        CandidateError: it isn't a module, or it has nothing to train yet.
+    """
+    with seeded(seed):
+        network = build()
+    if not isinstance(network, nn.Module):
+        raise CandidateError(f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module.")
+    if any(is_lazy(value) for value in (*network.parameters(), *network.buffers())):
+        raise CandidateError("the network has a lazy layer", "Give every layer its sizes, as in nn.Linear(12, 5).")
+    if not any(p.requires_grad for p in network.parameters()):
+        raise CandidateError("the network has no parameter to train", "Give it a layer, such as nn.Linear.")
+    return network
+
+
+def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tensors, Tensors]:
+    """Trainable parameters and all other state, each `[..., network]`.
+
+    Raises:
+        CandidateError: the networks aren't of one shape.
+    """
+    states = [network.state_dict() for network in networks]
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    if any(shape != shapes[0] for shape in shapes):
+        raise CandidateError("the networks of one candidate differ in shape", "Only initial values may differ by seed.")
+    trainable = {name for name, p in networks[0].named_parameters(remove_duplicate=False) if p.requires_grad}
+    # Weights that two layers share stand in the state under two names; one of them is enough.
+    aliases = {name for name, _ in networks[0].named_parameters(remove_duplicate=False)} - {
+        name for name, _ in networks[0].named_parameters()
+    }
+    stacked = {
+        name: torch.stack([_laid(state[name], name in layout) for state in states], -1)
+        for name in states[0]
+        if name not in aliases
+    }
+    params = {name: value for name, value in stacked.items() if name in trainable}
+    return params, {name: value for name, value in stacked.items() if name not in params}
+
+
+def unstack(values: Tensors, layout: Layout, index: int) -> Tensors:
+    """The state of one network, as its `state_dict` has it."""
+    return {name: _laid(value[..., index], name in layout).detach().clone() for name, value in values.items()}
+
+
+def _laid(value: Tensor, transposed: bool) -> Tensor:
+    return value.t() if transposed else value

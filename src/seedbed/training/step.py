@@ -1,0 +1,201 @@
+"""The training step of a stack as a pure function, compiled as a whole where that pays."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from seedbed.training.forward import Chain, Forward
+from seedbed.training.layers import Inputs, Pass
+from seedbed.training.losses import Loss
+from seedbed.training.optimizers import Optimizer, State, Tensors
+
+__all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
+
+
+class Batch(NamedTuple):
+    """Rows for a stack.
+
+    Attributes:
+        inputs: see `Inputs`.
+        y: encoded target [row, output, 1], or [row, output, network].
+        weights: [row, network]; what each row counts for each network. They sum to 1 over the rows, or to 0.
+    """
+
+    inputs: Inputs
+    y: Tensor
+    weights: Tensor
+
+
+class Picked(NamedTuple):
+    """A minibatch: each network's own rows.
+
+    Attributes:
+        rows: row numbers [row in batch, network].
+        weights: like `Batch.weights`.
+    """
+
+    rows: Tensor
+    weights: Tensor
+
+
+class StackState(NamedTuple):
+    """All that training changes."""
+
+    params: Tensors
+    buffers: Tensors
+    optimizer: State
+
+
+class Hyper(NamedTuple):
+    """What may differ from network to network, or from step to step.
+
+    Attributes:
+        lr: [network].
+        decay: [network], weight decay.
+        keys: [network], for random layers.
+        now: the step's row of `optimizers.clock`.
+        step: number of the step, int32.
+    """
+
+    lr: Tensor
+    decay: Tensor
+    keys: Tensor
+    now: Tensor
+    step: Tensor
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The functions that training is made of.
+
+    Attributes:
+        update: (state, batch, picked or none, test weights or none, hyper) to (state, figures): one step. The figures
+            [2 or 4, network] are loss and score of the rows trained on and, with test weights, of the test rows of the
+            same batch, all before the step.
+        evaluate: (params, buffers, batch, keys) to (figures [2, network], outputs [row, output, network]).
+        compiled: whether the two are compiled.
+    """
+
+    update: Callable[..., tuple[StackState, Tensor]]
+    evaluate: Callable[..., tuple[Tensor, Tensor]]
+    compiled: bool
+
+
+def compiler_found() -> bool:
+    """Whether there is a C++ compiler for `torch.compile` to use."""
+    return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
+
+
+def make_steps(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool, steps_key: Any) -> Steps:
+    """The step and the evaluation of a stack.
+
+    Compiled ones are kept: equal chains with the same loss and `steps_key` (what the optimizer depends on) share them.
+    A general network is not compiled.
+    """
+    if compiled and isinstance(forward, Chain):
+        return _compiled_chain(forward, loss.name, steps_key, _Unhashed((loss, optimizer)))
+    return _build(forward, loss, optimizer, compiled=False)
+
+
+class _Unhashed:
+    """Rides along a cached call without being part of its key."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Unhashed)
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_chain(forward: Chain, loss_name: str, steps_key: Any, made: _Unhashed) -> Steps:
+    loss, optimizer = made.value
+    eager = _build(forward, loss, optimizer, compiled=False)
+    return _with_fallback(_compile(_build(forward, loss, optimizer, compiled=True)), eager)
+
+
+def _compile(steps: Steps) -> Steps:
+    def compile_one(function: Callable[..., Any]) -> Callable[..., Any]:
+        # Every chunk has the same shape, so dynamic shapes would only cost speed. A fused multiply-add rounds once
+        # where two operations round twice.
+        options: dict[str, Any] = {"cpp.enable_floating_point_contract_flag": "fast"}
+        return torch.compile(function, fullgraph=True, dynamic=False, options=options)
+
+    return Steps(compile_one(steps.update), compile_one(steps.evaluate), compiled=True)
+
+
+def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool) -> Steps:
+    def figures(z: Tensor, losses: Tensor, y: Tensor, weights: Tensor) -> list[Tensor]:
+        hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
+        return [(losses * weights).sum(0), (hits * weights).sum(0)]
+
+    def update(
+        state: StackState, batch: Batch, picked: Picked | None, test_weights: Tensor | None, hyper: Hyper
+    ) -> tuple[StackState, Tensor]:
+        if picked is not None:
+            batch = _pick(batch, picked)
+        now = Pass(True, batch.weights, hyper.keys, hyper.step, compiled)
+
+        def objective(params: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor, Tensors]]:
+            z, changed = forward({**params, **state.buffers}, batch.inputs, now)
+            losses = loss.per_row(z, batch.y)
+            # Networks don't interact: one sum has all their gradients.
+            return (losses * batch.weights).sum(), (losses.detach(), z.detach(), changed)
+
+        grads, (_, (losses, z, changed)) = grad_and_value(objective, has_aux=True)(state.params)
+        shown = figures(z, losses, batch.y, batch.weights)
+        if test_weights is not None:
+            shown += figures(z, losses, batch.y, test_weights)
+        params, optimizer_state = optimizer.update(
+            state.params, grads, state.optimizer, hyper.lr, hyper.decay, hyper.now
+        )
+        buffers = {name: changed.get(name, value) for name, value in state.buffers.items()}
+        return StackState(params, buffers, optimizer_state), torch.stack(shown)
+
+    def evaluate(params: Tensors, buffers: Tensors, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
+        now = Pass(False, batch.weights, keys, torch.zeros((), dtype=torch.int32, device=keys.device), compiled)
+        z, _ = forward({**params, **buffers}, batch.inputs, now)
+        return torch.stack(figures(z, loss.per_row(z, batch.y), batch.y, batch.weights)), z
+
+    return Steps(update, evaluate, compiled)
+
+
+def _pick(batch: Batch, picked: Picked) -> Batch:
+    X, scale, shift = batch.inputs
+    own = X[picked.rows].permute(0, 2, 1)
+    if scale is not None and shift is not None:
+        own = own * scale + shift
+    y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
+    return Batch(Inputs(own, None, None), y, picked.weights)
+
+
+def _with_fallback(compiled: Steps, eager: Steps) -> Steps:
+    """The compiled functions; from the first failure to compile on the eager ones, with a warning."""
+    failed = False
+
+    def choose(fast: Callable[..., Any], slow: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal failed
+            if not failed:
+                try:
+                    return fast(*args)
+                except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+                    failed = True
+                    warnings.warn(f"not compiled, so slower: {str(error).splitlines()[0]}", stacklevel=2)
+            return slow(*args)
+
+        return call
+
+    return Steps(choose(compiled.update, eager.update), choose(compiled.evaluate, eager.evaluate), compiled=True)

@@ -1,0 +1,75 @@
+"""What all tests share: the real tables, the left-out GPU tests, and the promise that CI skips nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+if not IN_CI:  # in CI Hypothesis loads a profile of its own: no deadline, and the same examples every time
+    settings.register_profile("local", deadline=None)  # compiling makes the first example slow
+    settings.load_profile("local")
+
+
+def missing(what: str) -> None:
+    """Skip the test, or fail it where data is required."""
+    message = f"{what} isn't there: point SEEDBED_DATA at the folder of real tables"
+    if os.environ.get("SEEDBED_REQUIRE_DATA", "0") not in {"", "0"}:
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real tables."""
+    if not DATA_FOLDER.is_dir():
+        missing(f"The folder {DATA_FOLDER}")
+    return DATA_FOLDER
+
+
+@pytest.fixture(scope="session")
+def real_table(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """A function from a file name, such as `heart_failure.csv`, to the path of that real table."""
+
+    def path_of(name: str) -> Path:
+        path = request.getfixturevalue("data_folder") / name
+        if not path.is_file():
+            missing(f"The table {path}")
+        return path
+
+    return path_of
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked `gpu` where there is no CUDA device."""
+    gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not gpu:
+        return
+    import torch  # only here: most single tests run faster without
+
+    if not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=gpu)
+        items[:] = [item for item in items if item not in gpu]
+
+
+def skipped_tests(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test fails the run: nobody reads skips in a green one."""
+    if IN_CI and skipped_tests(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if IN_CI and skipped_tests(config):
+        terminalreporter.write_line("ERROR: tests were skipped, and in CI none may be", red=True)

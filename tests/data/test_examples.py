@@ -1,0 +1,95 @@
+"""The tables that come with seedbed."""
+
+import shutil
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, make_moons
+
+from seedbed.data import EXAMPLES, read_table
+from seedbed.data.examples import HEART_FAILURE_SHA256
+from seedbed.errors import DataError, TableNotFoundError
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"heart-failure"}))
+def test_an_example_needs_no_network_and_is_the_same_each_time(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    one, other = read_table(f"example:{name}"), read_table(f"example:{name}")
+    np.testing.assert_array_equal(one.features, other.features)
+    assert one.name == name
+    assert one.target_name == EXAMPLES[name].target
+    assert 0.3 < one.target.mean() < 0.7
+    assert "\n" not in EXAMPLES[name].description
+
+
+def test_breast_cancer_counts_malignant_as_positive():
+    bunch, table = load_breast_cancer(), read_table("example:breast-cancer")
+    assert (table.target_name, table.labels) == ("diagnosis", ("benign", "malignant"))
+    np.testing.assert_array_equal(table.features, bunch.data)
+    np.testing.assert_array_equal(table.target, bunch.target_names[bunch.target] == "malignant")
+    assert table.target.sum() == 212
+
+
+def test_moons_are_scikit_learns():
+    points, target = make_moons(n_samples=500, noise=0.3, random_state=0)
+    table = read_table("example:moons")
+    assert (table.feature_names, table.target_name) == (("x1", "x2"), "moon")
+    np.testing.assert_array_equal(table.features, points)
+    np.testing.assert_array_equal(table.target, target)
+
+
+def test_an_unknown_example_offers_the_nearest():
+    with pytest.raises(TableNotFoundError, match=r"no example 'moon'\. Did you mean 'moons'\?"):
+        read_table("example:moon")
+
+
+def test_another_target_of_an_example_can_be_named():
+    with pytest.raises(DataError, match="has 500 labels"):
+        read_table("example:moons", target="x1")
+
+
+def test_heart_failure_is_taken_from_the_folder_that_is_named(real_table, tmp_path, monkeypatch):
+    shutil.copy(real_table("heart_failure.csv"), tmp_path)
+    monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    table = read_table("example:heart-failure")
+    assert (table.n_rows, table.n_features, table.target_name) == (299, 12, "DEATH_EVENT")
+    assert (table.name, table.target.sum()) == ("heart-failure", 96)
+
+
+def test_a_heart_failure_table_that_was_changed_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "heart_failure.csv").write_text("a,DEATH_EVENT\n1,0\n2,1\n")
+    monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="sha256"):
+        read_table("example:heart-failure")
+
+
+def test_heart_failure_is_fetched_once_with_its_checksum(real_table, tmp_path, monkeypatch):
+    calls = []
+
+    def retrieve(url, known_hash, fname, path):
+        calls.append((known_hash, fname, path))
+        return str(real_table("heart_failure.csv"))
+
+    fake = SimpleNamespace(
+        retrieve=retrieve, os_cache=lambda name: tmp_path / name, get_logger=lambda: SimpleNamespace(setLevel=print)
+    )
+    monkeypatch.setitem(sys.modules, "pooch", fake)
+    monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
+    assert read_table("example:heart-failure").n_rows == 299
+    assert calls == [(f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")]
+
+
+def test_without_a_network_the_way_out_is_named(tmp_path, monkeypatch):
+    def retrieve(url, known_hash, fname, path):
+        raise ConnectionError("no route")
+
+    fake = SimpleNamespace(
+        retrieve=retrieve, os_cache=lambda name: tmp_path / name, get_logger=lambda: SimpleNamespace(setLevel=print)
+    )
+    monkeypatch.setitem(sys.modules, "pooch", fake)
+    monkeypatch.delenv("SEEDBED_DATA", raising=False)
+    with pytest.raises(DataError, match=r"could not be fetched .* SEEDBED_DATA"):
+        read_table("example:heart-failure")

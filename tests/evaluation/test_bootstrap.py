@@ -1,0 +1,121 @@
+"""Weighted scores against scikit-learn, and the bootstrap that is made of them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from seedbed.errors import OptionError
+from seedbed.evaluation import bootstrap_interval, row_mean_se, row_score, score_interval, scores, widening
+from seedbed.evaluation.bootstrap import resample_weights
+
+rng = np.random.default_rng(2)
+N = 60
+Y, P = rng.integers(2, size=N), rng.random((3, N)).round(1)
+Y3, P3 = rng.integers(3, size=N), rng.dirichlet([1, 1, 1], size=(3, N))
+W = rng.integers(0, 4, size=(5, N)).astype(float)
+NAMES = ["brier", "log_loss", "accuracy", "balanced_accuracy", "mcc", "roc_auc", "brier_skill"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_weight_is_a_number_of_copies(name):
+    found = row_score(name, Y, P)(W)
+    drawn = [np.repeat(np.arange(N), w.astype(int)) for w in W]
+    expected = [np.mean([scores(Y[rows], p[rows], "binary")[name] for p in P]) for rows in drawn]
+    assert found == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_weight_is_a_number_of_copies_with_three_classes(name):
+    found = row_score(name, Y3, P3)(W)
+    drawn = [np.repeat(np.arange(N), w.astype(int)) for w in W]
+    expected = [np.mean([scores(Y3[rows], p[rows], "multiclass")[name] for p in P3]) for rows in drawn]
+    assert found == pytest.approx(expected, abs=1e-10)
+
+
+def test_weights_are_scikit_learns_sample_weights():
+    auc = [sk.roc_auc_score(Y, P[0], sample_weight=w) for w in W]
+    mcc = [sk.matthews_corrcoef(Y, P[0] > 0.5, sample_weight=w) for w in W]
+    assert row_score("roc_auc", Y, P[:1])(W) == pytest.approx(auc, abs=1e-10)
+    assert row_score("mcc", Y, P[:1])(W) == pytest.approx(mcc, abs=1e-10)
+
+
+def test_two_columns_are_read_as_binary():
+    both = np.stack([1 - P, P], axis=2)
+    assert row_score("roc_auc", Y, both)(W) == pytest.approx(row_score("roc_auc", Y, P)(W))
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "mcc", "balanced_accuracy", "brier_skill"])
+def test_a_resample_without_a_class_is_undefined_and_does_not_warn(name):
+    weights = np.stack([np.where(Y == 1, 1.0, 0.0), np.ones(N)])
+    assert np.isnan(row_score(name, Y, P)(weights)).tolist() == [True, False]
+
+
+def test_every_resample_draws_as_many_rows_as_there_are():
+    weights = np.concatenate(list(resample_weights(700, n_resamples=101, random_state=0)))
+    assert weights.shape == (101, 700)
+    assert (weights.sum(axis=1) == 700).all()
+    assert np.mean(weights == 0) == pytest.approx(np.exp(-1), abs=0.01)
+
+
+def test_the_bootstrap_of_a_mean_has_its_standard_error_in_closed_form():
+    losses = rng.normal(size=(4, N))
+    rows = losses.mean(axis=0)
+    found = bootstrap_interval(lambda w: w @ rows / N, N, n_resamples=4000)
+    assert found.se == pytest.approx(row_mean_se(losses), rel=0.05)
+    assert row_mean_se(losses) == pytest.approx(stats.sem(rows, ddof=0), abs=1e-10)
+
+
+def test_percentiles_agree_with_scipys_bootstrap():
+    hits = ((P[0] > 0.5) == Y).astype(float)
+    theirs = stats.bootstrap((hits,), np.mean, method="percentile", n_resamples=4000, random_state=0)
+    ours = score_interval("accuracy", Y, P[:1], n_resamples=4000)
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.02)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.02)
+
+
+def test_copies_of_a_rows_predictions_do_not_narrow_the_interval():
+    one, many = score_interval("roc_auc", Y, P[:1]), score_interval("roc_auc", Y, np.repeat(P[:1], 50, axis=0))
+    assert (many.low, many.high, many.se) == pytest.approx((one.low, one.high, one.se), abs=1e-9)
+
+
+def test_widening_stretches_both_sides_about_the_value():
+    plain, wide = (score_interval("mcc", Y, P, widened_by=w) for w in (1.0, 1.5))
+    assert wide.value == plain.value
+    assert wide.value - wide.low == pytest.approx(1.5 * (plain.value - plain.low))
+    assert wide.high - wide.value == pytest.approx(1.5 * (plain.high - plain.value))
+
+
+def test_widening_never_narrows():
+    assert widening(se_corrected=0.03, se_bootstrap=0.02) == pytest.approx(1.5)
+    assert widening(se_corrected=0.01, se_bootstrap=0.02) == 1
+    assert widening(se_corrected=0.01, se_bootstrap=0.0) == 1
+    with pytest.raises(ValueError, match="widened_by"):
+        score_interval("mcc", Y, P, widened_by=0.5)
+
+
+def test_a_share_stays_within_its_range():
+    perfect = score_interval("roc_auc", Y, (0.2 + 0.6 * Y)[None], widened_by=3.0)
+    assert (perfect.value, perfect.high) == (1, 1)
+    assert score_interval("balanced_accuracy", Y, P, widened_by=50.0).low == 0
+
+
+def test_undefined_resamples_are_counted_and_an_undefined_score_is_none():
+    rare = np.array([1] + [0] * 9)
+    assert 200 < score_interval("roc_auc", rare, P[:1, :10], n_resamples=1000).n_undefined < 500
+    nothing = score_interval("roc_auc", np.zeros(10, int), P[:1, :10], n_resamples=100)
+    assert (nothing.value, nothing.low, nothing.n_undefined) == (None, None, 100)
+
+
+def test_the_same_random_state_gives_the_same_interval():
+    assert score_interval("mcc", Y, P, random_state=3) == score_interval("mcc", Y, P, random_state=3)
+    assert score_interval("mcc", Y, P, random_state=3) != score_interval("mcc", Y, P, random_state=4)
+
+
+def test_a_score_without_weights_is_refused():
+    with pytest.raises(OptionError, match="pr_auc"):
+        row_score("pr_auc", Y, P)
+    with pytest.raises(ValueError, match="finite"):
+        row_score("brier", Y, P * np.nan)
+    with pytest.raises(ValueError, match="prediction, row"):
+        row_score("brier", Y, P[0])

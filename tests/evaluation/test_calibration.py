@@ -1,0 +1,93 @@
+"""The reliability curve and its decomposition, and ECE with its yardstick."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import brier_score_loss
+
+from seedbed.evaluation import expected_calibration_error, reliability
+
+rng = np.random.default_rng(3)
+P = rng.random(200).round(2)
+Y = (rng.random(200) < P**2).astype(int)
+
+tables = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=30)
+
+
+def test_the_curve_is_isotonic_regression_with_ties_pooled():
+    found = reliability(Y, P)
+    theirs = IsotonicRegression().fit(P, Y).predict(found.forecast)
+    assert found.observed == pytest.approx(theirs, abs=1e-6)
+    assert found.rows.sum() == 200
+    assert (np.diff(found.forecast) > 0).all()
+
+
+@given(tables)
+def test_the_parts_add_up_to_the_brier_score_and_are_not_negative(rows):
+    y, p = zip(*rows, strict=True)
+    found = reliability(y, p)
+    parts = found.miscalibration - found.discrimination + found.uncertainty
+    assert parts == pytest.approx(np.mean((np.array(p) - y) ** 2), abs=1e-10)
+    assert found.miscalibration >= -1e-12
+    assert found.discrimination >= -1e-12
+    assert (np.diff(found.observed) >= 0).all()
+
+
+def test_the_brier_score_is_scikit_learns():
+    assert reliability(Y, P).brier == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
+
+
+def test_the_prior_is_calibrated_and_discriminates_nothing():
+    found = reliability(Y, np.full(200, Y.mean()))
+    assert found.miscalibration == pytest.approx(0, abs=1e-12)
+    assert found.discrimination == pytest.approx(0, abs=1e-12)
+
+
+def test_a_rising_distortion_costs_calibration_and_not_discrimination():
+    honest, bent = reliability(Y, P), reliability(Y, P**3)
+    assert bent.discrimination == pytest.approx(honest.discrimination, abs=1e-12)
+    assert reliability(Y, 1 - P).discrimination < honest.discrimination / 3
+
+
+def test_recalibrated_predictions_need_no_further_calibration():
+    found = reliability(Y, P)
+    again = reliability(Y, found.observed[np.searchsorted(found.forecast, P)])
+    assert again.miscalibration == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(300, 0.06), (100, 0.10)])
+def test_perfect_probabilities_show_the_error_that_the_page_promises(n, expected):
+    p = (np.arange(n) + 0.5) / n
+    assert expected_calibration_error(rng.random(n) < p, p).if_calibrated == pytest.approx(expected, abs=0.006)
+
+
+def test_ece_is_the_plain_sum_over_bins():
+    y, bins = (np.random.default_rng(4).random(200) < P).astype(int), np.minimum((P * 10).astype(int), 9)
+    by_hand = sum((bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean()) for b in np.unique(bins))
+    assert expected_calibration_error(y, P).value == pytest.approx(by_hand, abs=1e-10)
+
+
+def test_only_miscalibrated_probabilities_exceed_the_yardstick():
+    honest = [expected_calibration_error(rng.random(200) < P, P, n_simulations=200) for _ in range(100)]
+    assert np.mean([one.value > one.if_calibrated_high for one in honest]) == pytest.approx(0.05, abs=0.05)
+    bent = expected_calibration_error(Y, P)
+    assert bent.value > bent.if_calibrated_high
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(random):
+    order = list(range(200))
+    random.shuffle(order)
+    one, other = reliability(Y, P), reliability(Y[order], P[order])
+    assert other.miscalibration == pytest.approx(one.miscalibration, abs=1e-12)
+    assert expected_calibration_error(Y[order], P[order], n_simulations=1).value == pytest.approx(
+        expected_calibration_error(Y, P, n_simulations=1).value, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(("y", "p"), [([0, 2], [0.1, 0.2]), ([0, 1], [0.1, 1.2]), ([0, 1], [0.1, np.nan]), ([], [])])
+def test_what_is_no_probability_of_a_class_is_refused(y, p):
+    with pytest.raises(ValueError, match=r"y must be|y and p"):
+        reliability(y, p)

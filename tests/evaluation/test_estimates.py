@@ -1,0 +1,89 @@
+"""Intervals, posterior and rows needed, against baycomp, scipy and by hand."""
+
+import baycomp
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+
+from seedbed.evaluation import Estimate, corrected_t, nested_interval, p_better, rows_needed
+from seedbed.evaluation.estimates import inference
+
+
+def draws(repeats=1, folds=10, mean=0.02, seed=0):
+    return np.random.default_rng(seed).normal(mean, 0.05, (repeats, folds))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.02, -0.1])
+def test_the_posterior_is_baycomps_where_both_use_the_same_degrees_of_freedom(mean):
+    d = draws(mean=mean)
+    ours = corrected_t(d)
+    left, rope, right = baycomp.two_on_single(np.zeros(10), d.ravel(), rope=0.01)
+    assert p_better(ours, 0.01) == pytest.approx(right, abs=1e-10)
+    assert 1 - p_better(ours, -0.01) == pytest.approx(left, abs=1e-10)
+    assert p_better(ours, -0.01) - p_better(ours, 0.01) == pytest.approx(rope, abs=1e-10)
+
+
+def test_p_better_at_zero_is_one_minus_half_the_p_value():
+    ours = corrected_t(draws(repeats=3))
+    assert ours.mean > 0
+    assert p_better(ours) == pytest.approx(1 - ours.p / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.0, 0.5), (0.2, 1.0), (-0.2, 0.0)])
+def test_a_point_mass_is_judged_as_baycomp_does(value, expected):
+    ours = corrected_t(np.full((1, 10), value))
+    assert p_better(ours) == expected
+    assert baycomp.two_on_single(np.zeros(10), np.full(10, value))[1] == pytest.approx(expected, abs=1e-10)
+
+
+def test_a_point_mass_on_the_margin_counts_half_so_that_swapping_gives_one_minus():
+    ours, swapped = corrected_t(np.full((2, 5), 0.25)), corrected_t(np.full((2, 5), -0.25))
+    assert p_better(ours, 0.25) == 0.5
+    assert p_better(swapped, -0.25) == 0.5
+
+
+def test_rows_needed_is_the_formula_from_half_to_double():
+    ours = corrected_t(draws(repeats=10), comparisons=2)
+    low, high = rows_needed(ours, n_rows=300, margin=0.01)
+    factor = stats.t.ppf(1 - 0.05 / 2 / 2, 9) + stats.t.ppf(0.80, 9)
+    exact = 300 * (factor * ours.se / 0.01) ** 2
+    assert (low, high) == (int(np.ceil(exact / 2)), int(np.ceil(2 * exact)))
+
+
+def test_rows_needed_agrees_with_a_power_calculation_for_plain_paired_rows():
+    plain = Estimate(**inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1))
+    low, high = rows_needed(plain, n_rows=200, margin=0.02)
+    by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
+    assert (low + high) / 2.5 == pytest.approx(by_power, rel=0.005)
+
+
+def test_twice_the_margin_needs_a_quarter_of_the_rows():
+    ours = corrected_t(draws())
+    fine, coarse = (rows_needed(ours, n_rows=100_000, margin=m)[1] for m in (0.01, 0.02))
+    assert fine / coarse == pytest.approx(4, rel=1e-3)
+
+
+def test_nothing_is_needed_where_nothing_is_left_to_settle():
+    assert rows_needed(corrected_t(np.zeros((2, 5))), n_rows=100, margin=0.01) is None
+    assert rows_needed(corrected_t(draws()), n_rows=100, margin=0.0) is None
+
+
+def test_without_degrees_of_freedom_the_interval_is_normal():
+    found = inference(0.3, 0.1, df=None, alpha=0.1, comparisons=5)
+    low, high = stats.norm.interval(1 - 0.1 / 5, 0.3, 0.1)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-10)
+    assert found["p"] == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
+
+
+@pytest.mark.parametrize(("alpha", "comparisons"), [(0.0, 1), (1.0, 1), (0.05, 0)])
+def test_an_impossible_level_is_refused(alpha, comparisons):
+    with pytest.raises(ValueError, match="alpha"):
+        inference(0.0, 1.0, df=3, alpha=alpha, comparisons=comparisons)
+
+
+def test_the_kinds_of_estimate_are_estimates():
+    folds = np.tile(np.arange(12) % 3, (2, 1))
+    inner = np.zeros((2, 3, 12))
+    assert isinstance(nested_interval(np.zeros((2, 12)), inner, folds), Estimate)
+    assert isinstance(corrected_t(draws()), Estimate)

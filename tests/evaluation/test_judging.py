@@ -1,0 +1,135 @@
+"""From losses of single runs to verdicts."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.errors import OptionError, TrainingError
+from seedbed.evaluation import (
+    corrected_t,
+    fold_differences,
+    holm,
+    judge,
+    judge_all,
+    opposite_share,
+    paired_hold_out,
+    seed_share,
+)
+
+
+def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
+    split = np.random.default_rng(99).normal(0.2, 0.02, (repeats, folds, 1))
+    return split - shift + np.random.default_rng(seed).normal(0, noise, (repeats, folds, seeds))
+
+
+TABLE = {"a": runs(), "b": runs(0.02, seed=1), "c": runs(-0.02, seed=2), "d": runs(noise=0.2, seed=3)}
+
+
+def judged(losses=TABLE, **changed):
+    return judge_all(losses, **({"reference": "a", "metric": "brier", "margin": 0.005, "n_rows": 300} | changed))
+
+
+def test_every_candidate_is_judged_against_the_reference_in_order():
+    found = judged(errors=TABLE)
+    assert [(v.candidate, v.rule) for v in found] == [("b", "better_by_margin"), ("c", "worse"), ("d", "cannot_tell")]
+    assert {v.comparisons for v in found} == {3}
+    json.dumps([v.as_dict() for v in found], allow_nan=False)
+
+
+def test_intervals_are_simultaneous_and_p_values_are_holms():
+    found = judged(errors={name: 2 * losses for name, losses in TABLE.items()})
+    alone = [corrected_t(fold_differences(TABLE["a"], TABLE[name]), comparisons=3) for name in "bcd"]
+    assert [(v.low, v.high) for v in found] == [(t.low, t.high) for t in alone]
+    assert [v.p_adjusted for v in found] == pytest.approx(list(holm([t.p for t in alone])))
+    assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
+
+
+def test_seeds_are_averaged_inside_each_fold_and_never_counted_as_data():
+    once = judged({"a": TABLE["a"].mean(2, keepdims=True), "b": TABLE["b"].mean(2, keepdims=True)})[0]
+    copied = judged({"a": np.repeat(TABLE["a"], 20, axis=2), "b": np.repeat(TABLE["b"], 20, axis=2)})[0]
+    assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
+
+
+@given(st.permutations(["b", "c", "d"]))
+def test_the_order_of_candidates_does_not_matter(order):
+    shuffled = judged({"a": TABLE["a"], **{name: TABLE[name] for name in order}})
+    assert {v.candidate: v for v in shuffled} == {v.candidate: v for v in judged()}
+
+
+@given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 4))
+def test_swapping_candidate_and_reference_negates(seed, ours, theirs):
+    pair = {"a": runs(seeds=ours, seed=seed, noise=0.1), "b": runs(0.01, seeds=theirs, seed=seed + 1, noise=0.1)}
+    one, other = judged(pair)[0], judged(pair, reference="b")[0]
+    assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
+    assert other.p_better == pytest.approx(1 - one.p_better)
+    assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
+
+
+def test_a_candidate_against_itself_makes_no_difference_at_all():
+    same = judged({"a": TABLE["a"], "again": TABLE["a"]})[0]
+    assert (same.rule, same.difference, same.low, same.high, same.p) == ("no_practical_difference", 0, 0, 0, 1)
+    assert (same.p_better, same.opposite_share, same.rows_needed) == (0.5, 0, None)
+
+
+def test_all_pairs_of_seeds_are_the_single_runs():
+    reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
+    assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
+    assert opposite_share(reference, candidate) == 0.25
+
+
+def test_the_order_of_seeds_does_not_matter():
+    shuffled = TABLE["b"][:, :, ::-1]
+    assert opposite_share(TABLE["a"], shuffled) == opposite_share(TABLE["a"], TABLE["b"])
+
+
+def test_the_share_of_seeds_is_their_variance_in_the_fold_values():
+    rng = np.random.default_rng(5)
+    rows = rng.normal(0, 1, (20, 50, 1))
+    found = seed_share(rows + rng.normal(0, 2, (20, 50, 4)), np.zeros((20, 50, 1)))
+    assert found == pytest.approx((4 / 4) / (1 + 4 / 4), abs=0.05)
+    assert seed_share(rows, np.zeros_like(rows)) == 0
+    assert seed_share(np.zeros((2, 5, 3)), np.zeros((2, 5, 3))) == 0
+
+
+def test_a_baseline_with_one_seed_stands_in_the_same_table():
+    found = judged({"a": TABLE["a"], "logistic": runs(seeds=1, noise=0.0)})[0]
+    assert np.isfinite([found.low, found.high, found.opposite_share]).all()
+
+
+def test_a_diverged_candidate_gets_no_verdict_and_is_named():
+    broken = TABLE["b"].copy()
+    broken[0, 0, 0] = np.nan
+    with pytest.raises(TrainingError, match="'b' has no finite loss in 1 of 200 runs"):
+        judged({"a": TABLE["a"], "b": broken})
+
+
+def test_another_interval_takes_the_place_of_the_corrected_t():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(0.2, 0.1, (3, 500)), rng.normal(0.1, 0.1, (3, 500))
+    one_look = paired_hold_out(a, b)
+    losses = {"a": a.mean(1)[None, None], "b": b.mean(1)[None, None]}
+    found = judged(losses, intervals={"b": one_look}, n_train=2000)[0]
+    assert (found.low, found.high, found.p, found.n_train) == (one_look.low, one_look.high, one_look.p, 2000)
+    with pytest.raises(ValueError, match="comparisons"):
+        judged(losses, intervals={"b": paired_hold_out(a, b, comparisons=2)})
+
+
+def test_a_single_pair_is_adjusted_by_the_number_of_comparisons():
+    found = judge(
+        TABLE["a"], TABLE["d"], reference="a", candidate="d", metric="brier", margin=0.005, n_rows=300, comparisons=3
+    )
+    assert found.p_adjusted == min(1, 3 * found.p)
+    assert found.n_train == 270
+
+
+def test_a_reference_that_is_no_candidate_is_answered_with_the_nearest():
+    with pytest.raises(OptionError, match="relu:5"):
+        judged({"relu:5": TABLE["a"], "b": TABLE["b"]}, reference="relu:55")
+
+
+def test_runs_of_other_splits_are_refused():
+    with pytest.raises(ValueError, match="same splits"):
+        judged({"a": TABLE["a"], "b": TABLE["b"][:2]})

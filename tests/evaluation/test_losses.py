@@ -1,0 +1,114 @@
+"""Row losses against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_squared_error
+
+from seedbed.errors import OptionError, TargetError
+from seedbed.evaluation import METRICS, default_margin, greater_is_better, metric, prior_loss, row_losses
+
+rng = np.random.default_rng(0)
+Y, P = rng.integers(2, size=80), rng.random(80)
+Y3, P3 = rng.integers(3, size=80), rng.dirichlet([1, 1, 1], size=80)
+
+
+def test_binary_losses_are_scikit_learns_averaged():
+    assert row_losses("brier", Y, P).mean() == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
+    assert row_losses("log_loss", Y, P).mean() == pytest.approx(log_loss(Y, P), abs=1e-10)
+    assert row_losses("accuracy", Y, P).mean() == pytest.approx(1 - accuracy_score(Y, P > 0.5), abs=1e-10)
+
+
+def test_multiclass_losses_are_scikit_learns_averaged():
+    assert row_losses("log_loss", Y3, P3).mean() == pytest.approx(log_loss(Y3, P3), abs=1e-10)
+    assert row_losses("accuracy", Y3, P3).mean() == pytest.approx(1 - accuracy_score(Y3, P3.argmax(1)), abs=1e-10)
+    by_hand = ((P3 - np.eye(3)[Y3]) ** 2).sum(axis=1)
+    assert row_losses("brier", Y3, P3) == pytest.approx(by_hand, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
+def test_two_columns_give_the_binary_values(name):
+    both = np.column_stack([1 - P, P])
+    assert row_losses(name, Y, both) == pytest.approx(row_losses(name, Y, P), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
+def test_class_names_do_not_matter(name):
+    renamed = np.array([2, 0, 1])
+    columns = P3[:, np.argsort(renamed)]
+    assert row_losses(name, renamed[Y3], columns) == pytest.approx(row_losses(name, Y3, P3), abs=1e-12)
+    assert row_losses(name, 1 - Y, 1 - P) == pytest.approx(row_losses(name, Y, P), abs=1e-9)
+
+
+def test_a_sure_mistake_costs_sixteen_and_not_infinity():
+    assert row_losses("log_loss", [0, 1], [1.0, 1.0]) == pytest.approx([-np.log(1e-7), 1e-7], rel=1e-6)
+
+
+def test_half_is_class_zero_as_rounding_has_it():
+    assert row_losses("accuracy", [0, 1], [0.5, 0.5]).tolist() == [0, 1]
+    assert row_losses("accuracy", [0, 1], [[0.5, 0.5], [0.5, 0.5]]).tolist() == [0, 1]
+
+
+def test_squared_error_is_in_variances_of_the_target():
+    y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
+    assert row_losses("squared_error", y, guess).mean() == pytest.approx(mean_squared_error(y, guess) / y.var())
+    assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(mean_squared_error(y, guess) / 4)
+    assert prior_loss("squared_error", y) == pytest.approx(1)
+
+
+def test_seeds_may_stand_in_front_of_the_rows():
+    seeds = np.stack([P, P[::-1]])
+    found = row_losses("brier", np.broadcast_to(Y, (2, 80)), seeds)
+    assert found.shape == (2, 80)
+    assert found[1] == pytest.approx(row_losses("brier", Y, P[::-1]))
+
+
+@pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
+def test_a_diverged_prediction_has_no_loss(name):
+    assert np.isnan(row_losses(name, [0, 1], [np.nan, 0.2])).tolist() == [True, False]
+    assert np.isnan(row_losses(name, [0, 1], [[np.nan, 1.0], [0.5, 0.5]])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_a_regression_that_exploded_has_no_loss_and_warns_not(value):
+    assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [True, False]
+
+
+def test_the_prior_costs_what_always_guessing_the_shares_costs():
+    y = np.array([0] * 7 + [1] * 3)
+    assert prior_loss("brier", y) == pytest.approx(0.21)
+    assert prior_loss("log_loss", y) == pytest.approx(-0.7 * np.log(0.7) - 0.3 * np.log(0.3))
+    assert prior_loss("accuracy", y) == pytest.approx(0.3)
+    assert prior_loss("brier", [0, 1, 2]) == pytest.approx(2 / 3)
+
+
+def test_the_default_margin_is_a_point_of_accuracy_or_two_percent_of_the_prior():
+    y = np.array([0] * 7 + [1] * 3)
+    assert default_margin("accuracy", y) == 0.01
+    assert default_margin("brier", y) == pytest.approx(0.0042)
+    with pytest.raises(TargetError):
+        default_margin("brier", np.zeros(5, int))
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest_name():
+    with pytest.raises(OptionError, match="brier"):
+        row_losses("breir", Y, P)
+    with pytest.raises(OptionError, match="no metric with a loss"):
+        row_losses("roc_auc", Y, P)
+    with pytest.raises(OptionError, match="log_loss"):
+        metric("logloss")
+
+
+@pytest.mark.parametrize(("y", "p"), [([0, 2], [0.1, 0.2]), ([0, 1], [0.1]), ([0, np.nan], [0.1, 0.2]), ([], [])])
+def test_what_does_not_fit_is_refused(y, p):
+    with pytest.raises(ValueError, match=r"^(y must|y is|p must)"):
+        row_losses("brier", y, p)
+
+
+def test_a_constant_target_has_no_squared_error():
+    with pytest.raises(TargetError, match="constant"):
+        row_losses("squared_error", [1.0, 1.0], [0.0, 1.0])
+
+
+def test_the_registry_says_which_way_is_up():
+    up = {name for name in METRICS if greater_is_better(name)}
+    assert up == {"accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}

@@ -1,0 +1,127 @@
+"""The corrected t, Holm and the variance shares, against baycomp, scipy, statsmodels and by simulation."""
+
+import baycomp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from seedbed.evaluation import corrected_t, holm, more_repeats_ratio, variance_shares
+
+differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
+
+
+def draws(repeats=10, folds=10, seed=0):
+    return np.random.default_rng(seed).normal(0.02, 0.05, (repeats, folds))
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 10])
+def test_mean_and_corrected_variance_are_baycomps(repeats):
+    d = draws(repeats)
+    mean, var, _ = baycomp.single.CorrelatedTTest.compute_statistics(np.zeros(d.size), d.ravel(), runs=repeats)
+    ours = corrected_t(d)
+    assert ours.mean == pytest.approx(mean, abs=1e-10)
+    assert ours.se**2 == pytest.approx(var, abs=1e-10)
+
+
+def test_p_and_interval_are_students_t_with_folds_minus_one():
+    d = draws()
+    ours = corrected_t(d, alpha=0.1, comparisons=2)
+    scaled = stats.t(9, loc=ours.mean, scale=d.std(ddof=1) * np.sqrt(1 / 100 + 1 / 9))
+    assert ours.df == 9
+    assert (ours.low, ours.high) == pytest.approx(scaled.interval(1 - 0.1 / 2), abs=1e-10)
+    assert ours.p == pytest.approx(2 * min(scaled.cdf(0), scaled.sf(0)), abs=1e-10)
+
+
+def test_without_overlap_it_is_the_plain_one_sample_t_test():
+    d = draws(repeats=1)
+    ours, theirs = corrected_t(d, n_test_over_n_train=0.0), stats.ttest_1samp(d.ravel(), 0.0)
+    assert (ours.t, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-10)
+    low, high = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-10)
+
+
+def test_equal_candidates_are_a_point_mass_at_zero():
+    ours = corrected_t(np.zeros((10, 10)))
+    assert (ours.mean, ours.se, ours.low, ours.high, ours.p, ours.t) == (0, 0, 0, 0, 1, None)
+
+
+def test_a_constant_difference_is_a_point_mass_in_spite_of_rounding():
+    ours = corrected_t(np.full((3, 10), 0.1))
+    assert (ours.se, ours.p, ours.t) == (0, 0, None)
+    assert ours.low == ours.high == pytest.approx(0.1)
+
+
+@given(differences)
+def test_swapping_the_candidates_negates(d):
+    ours, swapped = corrected_t(d), corrected_t(-d)
+    assert (swapped.mean, swapped.low, swapped.high) == pytest.approx((-ours.mean, -ours.high, -ours.low), abs=1e-12)
+    assert swapped.p == pytest.approx(ours.p, abs=1e-9)
+
+
+@given(differences, st.randoms(use_true_random=False))
+def test_the_order_of_repeats_and_folds_does_not_matter(d, random):
+    rows, columns = list(range(d.shape[0])), list(range(d.shape[1]))
+    random.shuffle(rows)
+    random.shuffle(columns)
+    ours, shuffled = corrected_t(d), corrected_t(d[rows][:, columns])
+    assert (shuffled.low, shuffled.high) == pytest.approx((ours.low, ours.high), abs=1e-12)
+
+
+def test_more_comparisons_only_widen():
+    one, five = corrected_t(draws()), corrected_t(draws(), comparisons=5)
+    assert five.low < one.low
+    assert five.high > one.high
+    assert five.p == one.p
+
+
+@pytest.mark.parametrize("bad", [np.zeros(10), np.zeros((10, 1)), np.full((2, 5), np.nan)])
+def test_what_is_no_table_of_repeats_and_folds_is_refused(bad):
+    with pytest.raises(ValueError, match="differences"):
+        corrected_t(bad)
+
+
+@settings(max_examples=15)  # each call of statsmodels takes 50 ms
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_statsmodels(p):
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
+
+
+def test_holm_of_nothing_is_nothing_and_of_no_probability_is_refused():
+    assert holm([]).shape == (0,)
+    with pytest.raises(ValueError, match="p-values"):
+        holm([0.1, np.nan])
+
+
+def test_at_most_four_percent_is_left_for_more_repeats_after_ten():
+    assert 0.957 < more_repeats_ratio(10, 10) < 0.96
+    assert more_repeats_ratio(1, 10) == pytest.approx(np.sqrt((1 / 9) / (1 / 10 + 1 / 9)))
+    with pytest.raises(ValueError, match="folds"):
+        more_repeats_ratio(1, 1)
+
+
+def test_variance_components_are_unbiased():
+    rng = np.random.default_rng(0)
+    found = [variance_shares(rng.normal(0, 2, (20, 1)) + rng.normal(0, 3, (20, 4))) for _ in range(400)]
+    assert np.mean([one.variance_rows for one in found]) == pytest.approx(4, rel=0.06)
+    assert np.mean([one.variance_seeds for one in found]) == pytest.approx(9, rel=0.06)
+
+
+def test_shares_are_of_the_variance_of_means_over_seeds():
+    values = np.random.default_rng(1).normal(0, 1, (50, 1)) + np.random.default_rng(2).normal(0, 1, (50, 5))
+    found = variance_shares(values)
+    assert found.rows + found.seeds == pytest.approx(1)
+    assert found.rows == pytest.approx(1 - found.variance_seeds / 5 / values.mean(axis=1).var(ddof=1))
+
+
+def test_rows_that_explain_nothing_have_a_share_of_exactly_zero():
+    found = variance_shares([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
+    assert (found.rows, found.seeds, found.variance_rows) == (0.0, 1.0, 0.0)
+
+
+def test_shares_are_none_with_one_seed_or_without_any_spread():
+    assert variance_shares([[1.0], [2.0]]).rows is None
+    assert variance_shares(np.ones((3, 4))).seeds is None

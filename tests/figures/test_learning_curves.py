@@ -1,0 +1,136 @@
+"""The chart of learning curves, read back from its specification."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from seedbed.figures import learning_curves
+
+
+def _lines(chart):
+    """The records of the mean lines, by candidate and part."""
+    records = [record for values in chart.to_dict()["datasets"].values() for record in values if "part" in record]
+    return {(record["candidate"], record["part"].split()[0]): record for record in records}
+
+
+def _subtitle(chart):
+    return " | ".join(chart.to_dict()["title"]["subtitle"])
+
+
+def _scale(chart, panel):
+    return chart.to_dict()["hconcat"][panel]["layer"][-1]["encoding"]["y"]["scale"]["domain"]
+
+
+def test_the_charts_data_are_exactly_the_summarys_numbers(candidate, summary):
+    entries = [candidate("linear:5"), candidate("relu:20,20")]
+    lines = _lines(learning_curves(summary(*entries)))
+    assert len(lines) == 4
+    for entry in entries:
+        for part in ("training", "test"):
+            record, key = lines[entry["name"], part], part.removesuffix("ing")
+            assert record["epoch"] == entry["epochs"]
+            for measure in ("score", "loss"):
+                assert record[measure] == entry["curves"][f"{key}_{measure}"]["mean"]
+        assert lines[entry["name"], "test"]["loss_low"] == entry["curves"]["test_loss"]["low"]
+        assert lines[entry["name"], "test"]["score_high"] == entry["curves"]["test_score"]["high"]
+
+
+def test_the_subtitle_says_what_line_and_band_are(candidate, summary):
+    subtitle = _subtitle(learning_curves(summary(candidate())))
+    assert "mean over 12 networks" in subtitle
+    assert "band: middle half" in subtitle
+    assert "faint: 12 single networks" in subtitle
+    assert subtitle.endswith("curves are for understanding, not for judging")
+
+
+def test_one_network_has_no_band_and_no_word_of_one(candidate, summary):
+    chart = learning_curves(summary(candidate(n_networks=1)))
+    assert "band" not in _subtitle(chart)
+    assert "mean" not in _subtitle(chart)
+    assert all(record["loss_low"] == [] for record in _lines(chart).values())
+
+
+def test_ghosts_are_drawn_for_one_candidate_only_and_only_when_asked(candidate, summary):
+    def n_ghosts(chart):
+        return sum("network" in record for values in chart.to_dict()["datasets"].values() for record in values)
+
+    assert n_ghosts(learning_curves(summary(candidate()))) == 12
+    assert n_ghosts(learning_curves(summary(candidate()), ghosts=False)) == 0
+    assert n_ghosts(learning_curves(summary(candidate("linear:5"), candidate("relu:5")))) == 0
+    assert n_ghosts(learning_curves(summary(candidate(n_networks=1)))) == 0
+
+
+def test_diverged_networks_are_named_above_the_chart(candidate, summary):
+    chart = learning_curves(summary(candidate("relu:5", n_diverged=3), candidate("linear:5"), candidate("tanh:5")))
+    assert "mean over 9 to 12 networks" in _subtitle(chart)
+    assert "diverged and left out: 3 of 12 (relu:5)" in _subtitle(chart)
+
+
+def test_where_all_networks_diverged_the_chart_is_empty_and_says_so(candidate, summary):
+    chart = learning_curves(summary(candidate(n_diverged=12)))
+    assert not _lines(chart)
+    assert "diverged and left out: 12 of 12 (relu:5)" in _subtitle(chart)
+
+
+def test_ten_candidates_with_bands_stay_small(candidate, summary):
+    entries = [candidate(f"relu:{number}", n_epochs=1000, n_networks=20) for number in range(10)]
+    assert len(entries[0]["epochs"]) == 400
+    assert len(json.dumps(learning_curves(summary(*entries)).to_dict())) < 600_000
+
+
+def test_a_runaway_loss_does_not_flatten_the_rest_and_is_named(candidate, summary):
+    good, bad = candidate("linear:5"), candidate("relu:5")
+    for part in ("train_loss", "test_loss"):
+        for line in ("mean", "low", "high"):
+            bad["curves"][part][line] = [value * 1.5**epoch for epoch, value in enumerate(bad["curves"][part][line])]
+    chart = learning_curves(summary(good, bad))
+    assert _scale(chart, 1)[1] < 8
+    assert "beyond the axis: relu:5 (loss)" in _subtitle(chart)
+
+
+def test_accuracy_is_in_percent_and_stays_within_the_possible(candidate, summary):
+    perfect = candidate()
+    for line in ("mean", "low", "high"):
+        perfect["curves"]["test_score"][line] = [1.0] * 60
+    chart = learning_curves(summary(perfect))
+    axis = chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["y"]["axis"]
+    assert axis["format"] == "%"
+    assert 1.0 <= _scale(chart, 0)[1] < 1.05
+
+
+def test_r2_far_below_zero_is_cut(candidate, summary):
+    entry = candidate()
+    for part in ("train_score", "test_score"):
+        for line in ("mean", "low", "high"):
+            entry["curves"][part][line][0] = -1e6
+    chart = learning_curves(summary(entry, score_name="R2"), ghosts=False)
+    assert _scale(chart, 0)[0] > -10
+    assert "beyond the axis: relu:5 (R2)" in _subtitle(chart)
+
+
+@pytest.mark.parametrize("n_candidates", [1, 2, 10, 11])
+def test_every_candidate_has_its_name_in_the_legend(candidate, summary, n_candidates):
+    names = [f"relu:{width}@lr=0.003,optimizer=adamw,dropout=0.1" for width in range(n_candidates)]
+    chart = learning_curves(summary(*(candidate(name, n_epochs=3) for name in names)), title="Mine")
+    scale = chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["color"]["scale"]
+    assert scale["domain"] == (names if n_candidates > 1 else ["training rows", "test rows"])
+    assert len(set(scale["range"])) == min(max(n_candidates, 2), 10)
+    assert chart.to_dict()["title"]["text"] == ["Mine"]
+
+
+def test_a_single_epoch_is_drawn_as_points(candidate, summary):
+    chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
+    marks = [layer["mark"]["type"] for layer in chart.to_dict()["hconcat"][0]["layer"]]
+    assert marks[-2:] == ["rule", "point"]
+
+
+def test_importing_the_room_brings_in_nothing_heavy():
+    code = (
+        "import sys, seedbed.figures; print([m for m in ('torch', 'pandas', 'scipy', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

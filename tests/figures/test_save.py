@@ -1,0 +1,96 @@
+"""Charts as files."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from seedbed.errors import OptionError
+from seedbed.figures import learning_curves, save_chart
+from seedbed.figures.theme import LIGHT
+
+
+@pytest.fixture
+def chart(candidate, summary):
+    return learning_curves(summary(candidate("linear:5", n_epochs=5), candidate("relu:5", n_epochs=5)))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
+)
+def test_the_file_is_what_its_suffix_says(chart, tmp_path, suffix, start):
+    path = save_chart(chart, tmp_path / f"curves{suffix}")
+    assert path == tmp_path / f"curves{suffix}"
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_scale_makes_more_pixels(chart, tmp_path):
+    widths = [
+        int.from_bytes(save_chart(chart, tmp_path / "a.png", scale=scale).read_bytes()[16:20], "big")
+        for scale in (1.0, 2.0)
+    ]
+    assert widths[1] == pytest.approx(2 * widths[0], abs=2)
+
+
+def test_json_is_the_charts_own_specification(chart, tmp_path):
+    assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart.to_dict()
+
+
+def test_the_svg_shows_every_name_and_word(chart, tmp_path):
+    text = save_chart(chart, tmp_path / "curves.svg").read_text("utf-8")
+    shown = set(re.findall(r">([^<>]+)</text>", text))
+    assert {"Accuracy", "Loss", "epoch", "linear:5", "relu:5", "training rows", "test rows"} <= shown
+
+
+def test_the_page_fetches_nothing(chart, tmp_path):
+    page = save_chart(chart, tmp_path / "curves.html").read_text("utf-8")
+    markup = re.sub(r"(<script[^>]*>).*?</script>", r"\1", page, flags=re.DOTALL)
+    assert "<script" in markup
+    assert not re.search(r"\b(src|href)\s*=|@import|url\(", markup)
+    assert "linear:5" in page
+
+
+@pytest.mark.parametrize("name", ["curves.gif", "curves"])
+def test_an_unknown_suffix_is_refused_and_the_known_ones_named(chart, tmp_path, name):
+    with pytest.raises(OptionError, match=r"Known: \.png, \.svg, \.pdf, \.json, \.html"):
+        save_chart(chart, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_refused(chart, tmp_path):
+    with pytest.raises(OptionError, match="no folder"):
+        save_chart(chart, tmp_path / "nowhere" / "curves.json")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(chart, tmp_path, monkeypatch):
+    path = tmp_path / "curves.json"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="full"):
+        save_chart(chart, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_first_three_colours_stay_apart_for_the_colour_blind():
+    """Seen through the matrices of Machado, Oliveira and Fernandes (2009) for missing red and green cones."""
+    kinds = {
+        "full": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    }
+    for matrix in kinds.values():
+        seen = []
+        for colour in LIGHT.palette[:3]:
+            linear = [(int(colour[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5)]
+            mixed = [sum(weight * part for weight, part in zip(row, linear, strict=True)) for row in matrix]
+            seen.append([max(0.0, part) ** (1 / 2.2) for part in mixed])
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        assert all(sum((a - b) ** 2 for a, b in zip(seen[i], seen[j], strict=True)) > 0.05 for i, j in pairs)
