@@ -62,6 +62,7 @@ def main() -> None:
     facts = {**machine(), "table": (rows := load_rows()).source}
     say(f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}")
     results = networks_section(options, rows)
+    facts["large matmul, one thread"] = matmul_rate(results, rows)
     starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
     whole = default_comparison(rows) if wants(options, "comparison") and not options.quick else []
     facts["load at end"] = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
@@ -110,6 +111,16 @@ def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
 def loop_ms(found: Mapping[str, Measured]) -> float:
     """The baseline: the loop at its best thread count."""
     return min(found[key].best for key in LOOPS)
+
+
+def matmul_rate(results: Results, rows: Rows) -> str:
+    """The rate behind the floors, at its best."""
+    rates = [
+        plain.operations_a_network(candidate, rows) / found["floor"].best / 1e6
+        for candidate, found in results.items()
+        if "floor" in found
+    ]
+    return f"{max(rates):.0f} GFLOP/s" if rates else "not measured"
 
 
 def machine_table(facts: Mapping[str, str]) -> Table:
@@ -162,7 +173,7 @@ def start_up_table(starts: Sequence[StartUp]) -> Table | None:
     remark = (
         f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
     )
-    return Table("Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, ["", remark])
+    return Table("Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, [remark])
 
 
 def comparison_table(whole: Sequence[Whole]) -> Table | None:
@@ -170,7 +181,7 @@ def comparison_table(whole: Sequence[Whole]) -> Table | None:
         return None
     rows = [(one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error) for one in whole]
     remark = f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, compiling included."
-    return Table("The default comparison, from start to exit", ("command", "seconds", "note"), rows, ["", remark])
+    return Table("The default comparison, from start to exit", ("command", "seconds", "note"), rows, [remark])
 
 
 def as_document(

@@ -83,6 +83,8 @@ def default_comparison(rows: Rows) -> list[Whole]:
             error = _error_of([*command, *table], cwd=folder, env=environment)
             seconds = None if error else time.perf_counter() - start
             runs.append(Whole(f"{shown}, {state} cache of compiled code", seconds, error))
+            if error:
+                break
     return runs
 
 

@@ -26,7 +26,7 @@ class Table:
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         rule = ["-" * width for width in widths]
         shown = [self._aligned(line, widths) for line in (self.header, rule, *self.rows)]
-        return "\n".join([self.title, "", *shown, *self.remarks])
+        return "\n".join([self.title, "", *shown, *([""] if self.remarks else []), *self.remarks])
 
     def markdown(self) -> str:
         rule = ["---", *["---:"] * (len(self.header) - 2), "---"]

@@ -191,7 +191,12 @@ def compare(
     _say(run, plan.sentence())
     totals = {one.name: experiment.n_networks for one in experiment.candidates}
     with ProgressDisplay(totals, Console(stderr=True), quiet=run.quiet) as display:
-        comparison = execute(plan, on_progress=lambda now: display.update(**vars(now)))
+        comparison = execute(
+            plan,
+            on_progress=lambda now: display.update(
+                now.name, now.done, now.train_score, now.test_score, now.seconds_left
+            ),
+        )
     paths = comparison.save(folder)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))

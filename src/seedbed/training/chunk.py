@@ -88,10 +88,13 @@ class _Training:
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
         optimizer = pick_optimizer(chunk.recipe)
-        params = {name: self._float(value) for name, value in params.items()}
-        buffers = {name: self._float(value) for name, value in buffers.items()}
+        self.network_first = self.forward.likes_network_first and not chunk.compiled
+        params = {name: self._placed(value) for name, value in params.items()}
+        buffers = {name: self._placed(value) for name, value in buffers.items()}
         self.state = StackState(params, buffers, optimizer.init(params))
-        recipe_key = (chunk.recipe.optimizer, chunk.recipe.momentum, chunk.recipe.nesterov)
+        # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
+        shape = (data.X.shape, len(chunk.seeds), chunk.recipe.batch_size, data.scale is None, chunk.dtype)
+        recipe_key = (chunk.recipe.optimizer, chunk.recipe.momentum, chunk.recipe.nesterov, shape)
         self.steps: Steps = make_steps(
             self.forward, self.loss, optimizer, compiled=chunk.compiled, steps_key=recipe_key
         )
@@ -170,23 +173,28 @@ class _Training:
         fit_rows = test_rows = np.arange(len(data.X))
         if not isinstance(self.forward, Chain):
             fit_rows, test_rows = train[:, 0].nonzero()[0], test[:, 0].nonzero()[0]
-        scale = None if data.scale is None else self._float(torch.from_numpy(data.scale[:, splits]))
-        shift = None if data.shift is None else self._float(torch.from_numpy(data.shift[:, splits]))
+        scale = None if data.scale is None else self._placed(torch.from_numpy(data.scale[:, splits]))
+        shift = None if data.shift is None else self._placed(torch.from_numpy(data.shift[:, splits]))
         self.test_rows = test_rows
 
         def batch(rows: npt.NDArray[np.int64], weights: npt.NDArray[np.floating]) -> Batch:
-            inputs = Inputs(self._float(torch.from_numpy(data.X[rows])), scale, shift)
+            X = torch.from_numpy(data.X[rows]).to(self.device, self.dtype)
+            inputs = Inputs(X, scale, shift)
             share = weights[rows] / weights[rows].sum(0)
             target = y[torch.from_numpy(rows)].to(self.device)[:, :, None]
-            return Batch(inputs, target, self._float(torch.from_numpy(share)))
+            return Batch(inputs, target, self._placed(torch.from_numpy(share)))
 
         fit = batch(fit_rows, train)
         return fit, batch(test_rows, test) if test_rows is not fit_rows else fit._replace(
             weights=batch(test_rows, test).weights
         )
 
-    def _float(self, value: Tensor) -> Tensor:
-        return value.to(self.device, self.dtype if value.is_floating_point() else value.dtype).contiguous()
+    def _placed(self, value: Tensor) -> Tensor:
+        """A tensor with a last axis `network` where and how it is wanted."""
+        value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
+        if self.network_first:
+            return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
+        return value.contiguous()
 
     def _result(self, curves: Tensor, outputs: Tensor) -> ChunkResult:
         n, splits = len(self.chunk.members), list(self.chunk.splits)

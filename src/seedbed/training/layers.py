@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from seedbed.networks import ACTIVATIONS
 from seedbed.training.optimizers import Tensors
+from seedbed.training.products import batched_product, fused_product, shared_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
 __all__ = ["Inputs", "Pass", "StackedLayer", "stacked_layer"]
@@ -47,6 +48,7 @@ class Pass(NamedTuple):
         keys: [network], for random layers.
         step: number of the step, for random layers.
         compiled: whether the pass is compiled: then sums over units are fused, else they go through matmul.
+        network_first: whether the network axis, last in name, is first in memory.
     """
 
     training: bool
@@ -54,6 +56,7 @@ class Pass(NamedTuple):
     keys: Tensor
     step: Tensor
     compiled: bool
+    network_first: bool = False
 
 
 def expanded(inputs: Inputs, n_networks: int) -> Tensor:
@@ -68,7 +71,7 @@ class Linear:
     units: int
     bias: bool
 
-    def first(self, inputs: Inputs, values: Tensors) -> Tensor:
+    def first(self, inputs: Inputs, values: Tensors, now: Pass) -> Tensor:
         """The layer that sees the table: one matmul for all networks, the split's standardisation folded in, exactly.
 
         (scale * X + shift) @ W + b = X @ (scale * W) + (b + shift @ W)
@@ -79,18 +82,25 @@ class Linear:
             moved = (weight * inputs.shift[:, None]).sum(0)
             bias = moved if bias is None else bias + moved
             weight = weight * inputs.scale[:, None]
-        x = (inputs.X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
+        if now.compiled:
+            return shared_product(inputs.X, weight, bias)
+        if now.network_first:
+            flat = weight.permute(0, 2, 1).flatten(1)
+            x = (inputs.X @ flat).reshape(-1, weight.shape[2], weight.shape[1]).permute(0, 2, 1)
+        else:
+            x = (inputs.X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
         return x if bias is None else x + bias
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         weight = values[self.name + "weight"]
-        if self.units == 1:
+        bias = values[self.name + "bias"] if self.bias else None
+        if now.compiled and weight.shape[0] * weight.shape[1] < WIDE:
+            x = fused_product(x, weight)
+        elif self.units == 1 and not now.network_first:
             x = (x * weight[:, 0]).sum(1, keepdim=True)
-        elif now.compiled and weight.shape[0] * weight.shape[1] < WIDE:
-            x = (x[:, :, None] * weight).sum(1)
         else:
-            x = torch.bmm(x.permute(2, 0, 1), weight.permute(2, 0, 1)).permute(1, 2, 0)
-        return x + values[self.name + "bias"] if self.bias else x
+            return batched_product(x, weight, bias)
+        return x if bias is None else x + bias
 
 
 WIDE = 64 * 64

@@ -43,12 +43,13 @@ class Loss:
 def _bce(z: Tensor, y: Tensor) -> Tensor:
     # softplus(z) - y z, written so that neither a large nor a small logit overflows. One exponential serves the loss
     # and, in the backward pass, its derivative.
-    return (z.clamp(min=0) - y * z + torch.log1p(torch.exp(-z.abs()))).mean(1)
+    return _mean_over_outputs(z.clamp(min=0) - y * z + torch.log1p(torch.exp(-z.abs())))
 
 
 def _bce_hits(z: Tensor, y: Tensor) -> Tensor:
     # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
-    return ((z > 0).to(z.dtype) == y).all(1).to(z.dtype)
+    hits = ((z > 0).to(z.dtype) == y).to(z.dtype)
+    return hits[:, 0] if z.shape[1] == 1 else hits.amin(1)
 
 
 def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
@@ -60,7 +61,11 @@ def _cross_entropy_hits(z: Tensor, y: Tensor) -> Tensor:
 
 
 def _mse(z: Tensor, y: Tensor) -> Tensor:
-    return ((z - y) ** 2).mean(1)
+    return _mean_over_outputs((z - y) ** 2)
+
+
+def _mean_over_outputs(losses: Tensor) -> Tensor:
+    return losses[:, 0] if losses.shape[1] == 1 else losses.mean(1)
 
 
 LOSSES = {

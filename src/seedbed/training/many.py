@@ -73,6 +73,8 @@ def train_many(
     Raises:
         SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
     """
+    if compile not in ("auto", True, False):
+        raise OptionError(f"compile is '{compile}'", "It must be 'auto', True or False.")
     candidate = candidate_from(build)
     recipe = candidate.recipe(
         Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,

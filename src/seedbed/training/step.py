@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shutil
+import types
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,8 +128,16 @@ def _compiled_chain(forward: Chain, loss_name: str, steps_key: Any, made: _Unhas
     return _with_fallback(_compile(_build(forward, loss, optimizer, compiled=True)), eager)
 
 
+_NUMBERS = itertools.count()
+
+
 def _compile(steps: Steps) -> Steps:
-    def compile_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    def compile_one(function: Any) -> Callable[..., Any]:
+        # torch counts compilations by code object and gives up after eight; all chains share the code of this one.
+        code = function.__code__.replace(co_name=f"{function.__name__}_{next(_NUMBERS)}")
+        function = types.FunctionType(
+            code, function.__globals__, code.co_name, function.__defaults__, function.__closure__
+        )
         # Every chunk has the same shape, so dynamic shapes would only cost speed. A fused multiply-add rounds once
         # where two operations round twice.
         options: dict[str, Any] = {"cpp.enable_floating_point_contract_flag": "fast"}
@@ -137,6 +147,8 @@ def _compile(steps: Steps) -> Steps:
 
 
 def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool) -> Steps:
+    network_first = forward.likes_network_first and not compiled
+
     def figures(z: Tensor, losses: Tensor, y: Tensor, weights: Tensor) -> list[Tensor]:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
         return [(losses * weights).sum(0), (hits * weights).sum(0)]
@@ -146,7 +158,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
     ) -> tuple[StackState, Tensor]:
         if picked is not None:
             batch = _pick(batch, picked)
-        now = Pass(True, batch.weights, hyper.keys, hyper.step, compiled)
+        now = Pass(True, batch.weights, hyper.keys, hyper.step, compiled, network_first)
 
         def objective(params: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor, Tensors]]:
             z, changed = forward({**params, **state.buffers}, batch.inputs, now)
@@ -165,7 +177,8 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
         return StackState(params, buffers, optimizer_state), torch.stack(shown)
 
     def evaluate(params: Tensors, buffers: Tensors, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
-        now = Pass(False, batch.weights, keys, torch.zeros((), dtype=torch.int32, device=keys.device), compiled)
+        step = torch.zeros((), dtype=torch.int32, device=keys.device)
+        now = Pass(False, batch.weights, keys, step, compiled, network_first)
         z, _ = forward({**params, **buffers}, batch.inputs, now)
         return torch.stack(figures(z, loss.per_row(z, batch.y), batch.y, batch.weights)), z
 
@@ -191,9 +204,14 @@ def _with_fallback(compiled: Steps, eager: Steps) -> Steps:
             if not failed:
                 try:
                     return fast(*args)
-                except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+                except (
+                    torch._dynamo.exc.TorchDynamoException,
+                    torch._dynamo.exc.FailOnRecompileLimitHit,
+                    torch._inductor.exc.InductorError,
+                ) as error:
                     failed = True
-                    warnings.warn(f"not compiled, so slower: {str(error).splitlines()[0]}", stacklevel=2)
+                    reason = " ".join(str(error).split("\n\n")[0].split())
+                    warnings.warn(f"not compiled, so slower: {reason}", stacklevel=2)
             return slow(*args)
 
         return call

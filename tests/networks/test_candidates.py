@@ -1,0 +1,217 @@
+"""The candidate grammar: what it reads, and what it says of a word that it doesn't know."""
+
+import dataclasses
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from seedbed.errors import CandidateError, SeedbedError
+from seedbed.networks import (
+    ACTIVATIONS,
+    MLP,
+    Candidate,
+    FileArchitecture,
+    Recipe,
+    UserArchitecture,
+    candidate_from,
+    candidates_from,
+    parse_candidate,
+)
+from seedbed.networks.recipe import OPTIMIZERS
+
+
+@pytest.mark.parametrize(
+    ("text", "mlp"),
+    [
+        ("logistic", MLP(())),
+        ("linear:5", MLP((5,), ("linear",))),
+        ("linear:20,20", MLP((20, 20), ("linear", "linear"))),
+        ("relu:20+tanh:20", MLP((20, 20), ("relu", "tanh"))),
+        ("relu:64,32+tanh:8@dropout=0.1", MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1)),
+        ("relu:5@layernorm", MLP((5,), ("relu",), layernorm=True)),
+        ("relu:5@batchnorm=true,layernorm=false", MLP((5,), ("relu",), batchnorm=True)),
+        (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
+    ],
+)
+def test_words_become_an_architecture(text, mlp):
+    candidate = parse_candidate(text)
+    assert candidate.name == text.strip()
+    assert candidate.overrides == ()
+    assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
+    for word in ("dropout", "layernorm", "batchnorm"):
+        assert getattr(candidate.architecture, word) == getattr(mlp, word)
+
+
+def test_recipe_words_change_the_common_recipe_and_nothing_else():
+    words = "optimizer=adamw,lr=0.003,weight_decay=0.1,epochs=50,batch_size=32"
+    recipe = parse_candidate(f"relu:5@{words}").recipe(Recipe(loss="mse"))
+    assert recipe == Recipe(optimizer="adamw", lr=0.003, weight_decay=0.1, epochs=50, batch_size=32, loss="mse")
+    sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(Recipe(batch_size=8, lr=0.2))
+    assert sgd == Recipe(momentum=0.9, nesterov=True, batch_size=None, lr=0.2)
+    assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
+
+
+LAYERS = st.lists(
+    st.tuples(st.sampled_from([*ACTIVATIONS, "linear"]), st.lists(st.integers(1, 500), min_size=1, max_size=3)),
+    min_size=1,
+    max_size=4,
+)
+WORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "dropout": st.floats(0.01, 0.99),
+        "layernorm": st.just(True),
+        "optimizer": st.sampled_from([*OPTIMIZERS]),
+        "lr": st.floats(0, 10),
+        "weight_decay": st.floats(0, 10),
+        "epochs": st.integers(1, 10**6),
+        "batch_size": st.none() | st.integers(1, 10**6),
+    },
+)
+
+
+@given(LAYERS, WORDS)
+def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
+    text = "+".join(f"{name}:{','.join(map(str, widths))}" for name, widths in layers)
+    said = {key: "full" if value is None else str(value).lower() for key, value in words.items()}
+    candidate = parse_candidate(text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items()))
+    assert candidate.architecture.widths == tuple(width for _, widths in layers for width in widths)
+    assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
+    assert candidate.architecture.dropout == words.pop("dropout", 0.0)
+    assert candidate.architecture.layernorm == words.pop("layernorm", False)
+    assert dict(candidate.overrides) == words
+    assert candidate.recipe(Recipe()) == dataclasses.replace(Recipe(), **words)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rellu:5", "no activation 'rellu'. Did you mean 'relu'?"),
+        ("ReLU:5", "no activation 'ReLU'. Did you mean 'relu'?"),
+        ("logistik", "no activation 'logistik'. Did you mean 'logistic'?"),
+        ("relu:5+tahn:5", "no activation 'tahn'. Did you mean 'tanh'?"),
+        ("relu:5+", "no activation ''. Known: celu, elu, "),
+        ("xyz:5", "no activation 'xyz'. Known: celu, elu, "),
+        ("", "no activation ''. Known: celu, elu, "),
+        ("logistic:5", "'logistic' has no hidden layer. Write logistic alone."),
+        ("relu", "'relu' has no width. Write relu:5, or relu:64,64 for two layers."),
+        ("relu:", "'' isn't a width. Write whole numbers: relu:64,64."),
+        ("relu:5,,5", "'' isn't a width"),
+        ("relu:five", "'five' isn't a width. Write whole numbers: relu:64,64."),
+        ("relu:-5", "'-5' isn't a width"),
+        ("relu:5.5", "'5.5' isn't a width"),
+        ("relu:9999999999", "'9999999999' isn't a width"),
+        ("relu:5:5", "'5:5' isn't a width"),
+        ("relu:0", "a layer of width 0 can't be built. A width is at least 1."),
+        ("relu:5@", "no recipe word ''. Known: batch_size, "),
+        ("relu:5@dropuot=.1", "no recipe word 'dropuot'. Did you mean 'dropout'?"),
+        ("relu:5@lr=.1,Lr=.2", "no recipe word 'Lr'. Did you mean 'lr'?"),
+        ("relu:5@lr=.1,lr=.2", "'lr' stands there twice. Leave one out."),
+        ("relu:5@layernorm,layernorm", "'layernorm' stands there twice"),
+        ("relu:5@dropout", "'dropout=' isn't a number. Write dropout=VALUE."),
+        ("relu:5@lr=fast", "'lr=fast' isn't a number. Write lr=VALUE."),
+        ("relu:5@epochs=1.5", "'epochs=1.5' isn't a number"),
+        ("relu:5@batch_size=half", "'batch_size=half' isn't a number"),
+        ("relu:5@layernorm=yes", "'layernorm=yes' is neither true nor false. Write layernorm alone"),
+        ("relu:5@dropout=1", "dropout is 1. It must be from 0 to below 1."),
+        ("relu:5@dropout=nan", "dropout is nan. It must be"),
+        ("relu:5@layernorm,batchnorm", "layernorm and batchnorm exclude each other. Leave one out."),
+        ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
+        ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),
+        ("relu:5@epochs=0", "epochs is 0. It must be"),
+        ("relu:5@batch_size=0", "batch_size is 0. It must be"),
+        ("relu:5@optimizer=adm", "unknown optimizer 'adm'. Did you mean 'adam'?"),
+        ("net.py", "no class is named for net.py. Write net.py:CLASS."),
+        ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_named_in_one_line_with_what_is_right(text, message):
+    with pytest.raises(CandidateError) as caught:
+        parse_candidate(text)
+    assert str(caught.value).startswith(f"candidate '{text}': {message}")
+    assert "\n" not in str(caught.value)
+    assert caught.value.code == "candidate"
+
+
+NEARLY = st.lists(
+    st.sampled_from(
+        [*"@:+,=. -0159", "relu", "tanh", "logistic", "dropout", "lr", "nesterov", "full", "x.py", "٣", "²"]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(st.text(max_size=30) | NEARLY | st.text(alphabet=string.printable, max_size=30))
+def test_junk_is_a_candidate_or_a_candidate_error_and_nothing_else(text):
+    try:
+        candidate = parse_candidate(text)
+    except CandidateError:
+        return
+    assert candidate.name == text.strip()
+    assert isinstance(candidate.architecture, MLP | FileArchitecture)
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_of_thousands_of_digits_is_an_error_like_any_other(digits):
+    for text in ("relu:" + "9" * digits, "relu:5@epochs=x" + "9" * digits):
+        with pytest.raises(CandidateError):
+            parse_candidate(text)
+
+
+def test_what_contradicts_the_common_recipe_is_said_with_the_candidates_name():
+    candidate = parse_candidate("relu:5@momentum=0.9")  # fine in itself
+    assert candidate.recipe(Recipe()).momentum == 0.9
+    with pytest.raises(CandidateError, match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd"):
+        candidate.recipe(Recipe(optimizer="adam"))
+    assert parse_candidate("relu:5@nesterov").recipe(Recipe(momentum=0.5)).nesterov
+    with pytest.raises(CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"):
+        parse_candidate("relu:5@nesterov").recipe(Recipe())
+
+
+class Net(nn.Module):
+    pass
+
+
+def test_candidates_are_made_of_words_callables_and_candidates():
+    assert candidate_from("relu:5").name == "relu:5"
+    assert candidate_from("relu:5", "mine") == Candidate("mine", MLP((5,), ("relu",)))
+    assert candidate_from(candidate_from("relu:5"), "mine").name == "mine"
+    assert candidate_from(candidate_from("relu:5")) == parse_candidate("relu:5")
+    assert candidate_from(Net) == Candidate("Net", UserArchitecture(Net, "Net"))
+    assert candidate_from(MLP((5,), "relu"), "mlp").architecture == MLP((5,), "relu")
+    assert "widths=(5,)" in candidate_from(MLP((5,), "relu")).name
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (nn.Linear(2, 1), "a Linear that is built already. Give what builds it: the class, or a function."),
+        (5, "a candidate can't be a int. Give a string like 'relu:5', or a callable."),
+        (None, "a candidate can't be a NoneType"),
+    ],
+)
+def test_what_is_no_candidate_is_refused(spec, message):
+    with pytest.raises(CandidateError) as caught:
+        candidate_from(spec)
+    assert str(caught.value).startswith(message)
+
+
+def test_several_candidates_have_names_of_their_own():
+    assert [c.name for c in candidates_from(["relu:5", Net])] == ["relu:5", "Net"]
+    assert [c.name for c in candidates_from("relu:5")] == ["relu:5"]
+    assert [c.name for c in candidates_from({"a": "relu:5", "b": "relu:5"})] == ["a", "b"]
+    for same in (["relu:5", " relu:5"], [Net, Net]):
+        with pytest.raises(CandidateError, match=r"two candidates are named '(relu:5|Net)'. Give a mapping of names"):
+            candidates_from(same)
+    for none in ([], {}):
+        with pytest.raises(CandidateError, match=r"no candidate is given. Name at least one"):
+            candidates_from(none)
+
+
+def test_every_candidate_error_is_a_seedbed_error():
+    assert issubclass(CandidateError, SeedbedError)
+    with pytest.raises(SeedbedError):
+        candidates_from(["relu:5", "nonsense"])

@@ -1,0 +1,98 @@
+"""`MLP` builds exactly what one would write with `nn.Sequential`, to the bit."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from seedbed.errors import CandidateError
+from seedbed.networks import ACTIVATIONS, MLP, activation, parse_candidate
+
+
+def built(make, seed=42):
+    torch.manual_seed(seed)
+    return make()
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        ("linear:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.Linear(5, 1))),
+        ("linear:20,20", lambda: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1))),
+        ("relu:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1))),
+        ("logistic", lambda: nn.Sequential(nn.Linear(12, 1))),
+        (
+            "relu:4+tanh:3@layernorm,dropout=0.2",
+            lambda: nn.Sequential(
+                *(nn.Linear(12, 4), nn.LayerNorm(4), nn.ReLU(), nn.Dropout(0.2)),
+                *(nn.Linear(4, 3), nn.LayerNorm(3), nn.Tanh(), nn.Dropout(0.2)),
+                nn.Linear(3, 1),
+            ),
+        ),
+        (
+            "silu:4@batchnorm",
+            lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1)),
+        ),
+        ("glu:4", lambda: nn.Sequential(nn.Linear(12, 8), nn.GLU(), nn.Linear(4, 1))),
+    ],
+)
+def test_a_candidate_is_the_plain_sequential_with_the_same_first_numbers(words, plain):
+    mine, theirs = built(lambda: parse_candidate(words).architecture(12, 1)), built(plain)
+    assert repr(mine) == repr(theirs)
+    for (name, value), (other, expected) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
+        assert name == other
+        assert torch.equal(value, expected)
+
+
+@pytest.mark.parametrize("more", [{}, {"layernorm": True}, {"batchnorm": True, "dropout": 0.5}], ids=str)
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+def test_every_activation_builds_and_runs_and_lets_gradients_through(name, more):
+    network = built(lambda: MLP((6, 4), name, **more)(3, 2))
+    z = network(torch.randn(8, 3))
+    assert z.shape == (8, 2)
+    z.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+    kinds = [type(module).__name__.lower() for module in network]
+    assert kinds.count(name) == (3 if name == "linear" else 2)
+
+
+def test_the_activations_are_all_of_torch_that_need_no_argument():
+    assert {"relu", "tanh", "elu", "gelu", "silu", "prelu", "rrelu", "softmax", "glu", "leakyrelu"} <= set(ACTIVATIONS)
+    assert not {"threshold", "multiheadattention", "softmax2d"} & set(ACTIVATIONS)
+    for name, make in ACTIVATIONS.items():
+        assert type(make()).__name__.lower() == type(activation(name)).__name__.lower() == name
+        assert type(make()) in vars(nn).values()
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmin", "logsoftmax"])
+def test_softmax_and_its_kin_run_over_the_units_of_a_row(name):
+    values = ACTIVATIONS[name]()(torch.randn(3, 4))
+    sums = (values.exp() if name == "logsoftmax" else values).sum(1)
+    torch.testing.assert_close(sums, torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MLP((5, 0)), "a layer of width 0 can't be built. A width is at least 1."),
+        (lambda: MLP((5, 5), ("relu",)), "1 activations for 2 hidden layers"),
+        (lambda: MLP((5,), "rleu"), "no activation 'rleu' in torch.nn. Did you mean 'relu'?"),
+        (lambda: MLP((5,), dropout=1.0), "dropout is 1. It must be from 0 to below 1."),
+        (lambda: MLP((5,), dropout=-0.1), "dropout is -0.1. It must be"),
+        (lambda: MLP((5,), layernorm=True, batchnorm=True), "exclude each other"),
+        (lambda: activation("softmax2d"), "no activation 'softmax2d' in torch.nn. Did you mean 'softmax'?"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_at_once(make, message):
+    with pytest.raises(CandidateError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_an_mlp_is_a_value():
+    assert MLP([5, 4], ["relu", "tanh"]) == MLP((5, 4), ("relu", "tanh"))
+    assert len({MLP((5,)), MLP((5,)), MLP((6,))}) == 2
+    assert MLP((5, 4), "tanh").by_layer == ("tanh", "tanh")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        MLP((5,)).dropout = 0.5

@@ -1,0 +1,77 @@
+"""The recipe: plain frozen settings, checked at once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from seedbed.errors import OptionError
+from seedbed.networks import Recipe
+from seedbed.networks.recipe import LOSSES, OPTIMIZERS, RECIPE_WORDS
+
+
+def test_the_default_recipe_is_the_tutorials():
+    assert Recipe() == Recipe(optimizer="sgd", lr=0.01, momentum=0.0, epochs=1000, batch_size=None, loss="auto")
+    assert Recipe().describe() == "SGD, lr 0.01, full batch, 1000 epochs"
+    assert set(RECIPE_WORDS) == {field.name for field in dataclasses.fields(Recipe)}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().lr = 0.1
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_weight_decay_of_an_optimizer_is_torchs_default(name):
+    cls = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    assert Recipe(optimizer=name).decay == cls([torch.nn.Parameter(torch.zeros(1))]).defaults["weight_decay"]
+    assert Recipe(optimizer=name, weight_decay=0.3).decay == 0.3
+    assert Recipe(optimizer=name, weight_decay=0).decay == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"momentum": 0.9, "lr": 0.1}, "SGD with momentum 0.9, lr 0.1, full batch, 1000 epochs"),
+        (
+            {"momentum": 0.9, "nesterov": True, "epochs": 1},
+            "SGD with Nesterov momentum 0.9, lr 0.01, full batch, 1 epoch",
+        ),
+        ({"optimizer": "adam", "batch_size": 32}, "Adam, lr 0.01, batches of 32, 1000 epochs"),
+        ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
+        ({"optimizer": "adamw", "weight_decay": 0.0}, "AdamW, lr 0.01, full batch, 1000 epochs"),
+    ],
+)
+def test_a_recipe_is_described_in_a_few_words(settings, words):
+    assert Recipe(**settings).describe() == words
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", [*LOSSES, "auto"])
+def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer, loss):
+    recipe = Recipe(optimizer=optimizer, loss=loss, lr=np.float32(0.5), epochs=np.int64(3), batch_size=np.int32(8))
+    assert recipe.describe().lower().startswith(optimizer)
+    assert dataclasses.replace(recipe, epochs=4).epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "adma"}, "unknown optimizer 'adma'. Did you mean 'adam"),
+        ({"optimizer": "lbfgs"}, "unknown optimizer 'lbfgs'. Known: adam, adamw, sgd"),
+        ({"loss": "bcee"}, "unknown loss 'bcee'. Did you mean 'bce'"),
+        ({"lr": -0.1}, "lr is -0.1. It must be a number from 0 up"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr": None}, "lr is None"),
+        ({"momentum": float("inf")}, "momentum is inf"),
+        ({"weight_decay": -1}, "weight_decay is -1"),
+        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 up"),
+        ({"epochs": 2.0}, "epochs is 2.0"),
+        ({"batch_size": 0}, "batch_size is 0. It must be a whole number from 1 up, or left out"),
+        ({"batch_size": "full"}, "batch_size is full"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum and nesterov belong to sgd, not to adam. Leave them out"),
+        ({"optimizer": "adamw", "nesterov": True}, "belong to sgd, not to adamw"),
+        ({"nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
+    ],
+)
+def test_a_setting_out_of_range_or_in_contradiction_is_refused(settings, message):
+    with pytest.raises(OptionError, match=message):
+        Recipe(**settings)

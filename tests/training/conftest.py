@@ -1,0 +1,161 @@
+"""What this room's tests share: small tasks, the comparison with the reference, and the tutorial's loop."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from seedbed.networks import Recipe
+from seedbed.training import History, Rows, train_many, train_reference
+from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.stack import build_network
+
+FEATURES = 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """A small table: 70 training rows and 25 test rows."""
+
+    loss: str
+    n_outputs: int
+    X: np.ndarray
+    y: np.ndarray
+    n_train: int = 70
+
+    @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """X_train, y_train, X_test, y_test."""
+        n = self.n_train
+        return self.X[:n], self.y[:n], self.X[n:], self.y[n:]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest differences between a stack and the reference."""
+
+    curves: float
+    parameters: float
+    outputs: float
+    history: History
+
+
+def make_task(loss: str) -> Task:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(95, FEATURES))
+    z = X[:, 0] + X[:, 1] ** 2 - 0.5 * X[:, 2] + 0.5 * rng.normal(size=95)
+    # A loss that is new in the registry needs a line here: every law below is then tested for it, too.
+    n_outputs, y = {
+        "bce": (1, (z > 0.7).astype(np.int64)),
+        "cross_entropy": (3, np.digitize(z, [0.2, 1.3])),
+        "mse": (1, z),
+    }[loss]
+    return Task(loss, n_outputs, X, y)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """torch's threads make these small loops slower, many times so where another process has the other core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def task() -> Callable[[str], Task]:
+    """A small task by the name of its loss."""
+    return make_task
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
+    """Curves and network of the plain loop, for `build()` under a seed."""
+
+    def run(
+        build: Callable[[], nn.Module], task: Task, seed: int, recipe: Recipe, dtype: torch.dtype = torch.float64
+    ) -> tuple[np.ndarray, nn.Module]:
+        network = build_network(build, seed).to(dtype)
+        loss = pick_loss(recipe.loss, task.y, task.n_outputs)
+        X, y = torch.from_numpy(task.X).to(dtype), encode_target(loss, task.y, task.n_outputs, dtype)
+        train, test = Rows(X[: task.n_train], y[: task.n_train]), Rows(X[task.n_train :], y[task.n_train :])
+        return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[..., Gap]:
+    """How far a float64 stack of two seeds is from the reference, after 50 steps or a few more."""
+
+    def measure(architecture: Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
+        steps_an_epoch = -(-task.n_train // recipe.get("batch_size", task.n_train))
+        recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
+
+        def build() -> nn.Module:
+            return architecture(FEATURES, task.n_outputs)
+
+        history = train_many(build, *task.parts, seeds=[3, 8], compile=False, jobs=1, dtype="float64", **recipe)
+        worst = [0.0, 0.0, 0.0]
+        for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
+            curves, alone = reference(build, task, seed, Recipe(**recipe))
+            mine = [
+                c[:, index] for c in (history.train_loss, history.train_score, history.test_loss, history.test_score)
+            ]
+            state, expected = stacked.state_dict(), alone.state_dict()
+            X = torch.from_numpy(task.X)
+            found = (
+                np.abs(np.stack(mine) - curves).max(),
+                max(float((state[name] - expected[name]).abs().max()) for name in expected),
+                float((stacked(X) - alone.eval()(X)).detach().abs().max()),
+            )
+            worst = [max(pair) for pair in zip(worst, map(float, found), strict=True)]
+        return Gap(*worst, history)
+
+    return measure
+
+
+def tutorial_loop(network: nn.Module, X_train, y_train, X_test, y_test, *, epochs: int, lr: float = 0.01):
+    """The tutorial, line by line: curves [4, epoch], and how many logits are within 1e-4 of zero [2, epoch]."""
+    loss_fn, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr)
+    curves, near_zero = np.empty((4, epochs)), np.empty((2, epochs))
+    for epoch in range(epochs):
+        network.train()
+        logits = network(X_train).squeeze()
+        loss = loss_fn(logits, y_train)
+        accuracy = (torch.round(torch.sigmoid(logits)) == y_train).sum().item() / len(y_train)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        network.eval()
+        with torch.inference_mode():
+            test_logits = network(X_test).squeeze()
+            test_loss = loss_fn(test_logits, y_test)
+            test_accuracy = (torch.round(torch.sigmoid(test_logits)) == y_test).sum().item() / len(y_test)
+        curves[:, epoch] = loss.item(), accuracy, test_loss.item(), test_accuracy
+        near_zero[:, epoch] = [int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)]
+    return curves, near_zero
+
+
+@pytest.fixture(scope="session")
+def tutorial():
+    """The tutorial's loop."""
+    return tutorial_loop
+
+
+@pytest.fixture(scope="session")
+def heart_failure(real_table):
+    """The tutorial's rows: X_train, y_train, X_test, y_test, standardised by the training rows, float32."""
+    table = np.loadtxt(real_table("heart_failure.csv"), delimiter=",", skiprows=1)
+    X_train, X_test, y_train, y_test = train_test_split(
+        table[:, :-1], table[:, -1], test_size=0.2, random_state=0, stratify=table[:, -1]
+    )
+    mean, deviation = X_train.mean(0), X_train.std(0)
+    return tuple(
+        part.astype(np.float32) for part in ((X_train - mean) / deviation, y_train, (X_test - mean) / deviation, y_test)
+    )

@@ -1,0 +1,228 @@
+"""Law 4: any `nn.Module` can be stacked, the fast way or the general one, with the reference's results."""
+
+import functools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seedbed.errors import SeedbedError, TrainingError
+from seedbed.training import train_many
+from seedbed.training.layers import stacked_layer
+
+
+class LinearModel(nn.Module):
+    """Like the tutorial's class."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.layer_1 = nn.Linear(in_features=5, out_features=5)
+        self.layer_2 = nn.Linear(in_features=5, out_features=n_outputs)
+
+    def forward(self, x):
+        return self.layer_2(self.layer_1(x))
+
+
+class Functional(LinearModel):
+    def forward(self, x):
+        return self.layer_2(F.leaky_relu(torch.tanh(self.layer_1(x)).relu(), 0.2))
+
+
+class Nested(nn.Module):
+    """A chain of chains, with one module used twice, a layer without bias, and numbers per row only."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.act = nn.ELU(0.7)
+        self.body = nn.Sequential(nn.Linear(5, 4, bias=False), self.act, nn.Sequential(nn.Linear(4, 4), nn.Identity()))
+        self.head = nn.Linear(4, n_outputs)
+
+    def forward(self, x):
+        return self.head(self.act(self.body(x)))
+
+
+class Flat(LinearModel):
+    """Returns [row]."""
+
+    def forward(self, x):
+        return super().forward(x)[:, 0]
+
+
+class Residual(nn.Module):
+    def __init__(self, n_outputs, norm=None):
+        super().__init__()
+        self.inner, self.norm, self.last = nn.Linear(5, 5), norm or nn.Identity(), nn.Linear(5, n_outputs)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, x):
+        return self.last(x + self.drop(torch.relu(self.norm(self.inner(x)))))
+
+
+class Tied(nn.Module):
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(5, 5), nn.Linear(5, 5), nn.Linear(5, n_outputs)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.second(torch.relu(self.first(x)))))
+
+
+class Tokens(nn.Module):
+    """Every feature is a token, as in transformers; dropout sees three axes."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.place = nn.Parameter(torch.randn(5, 3))
+        self.mix, self.drop, self.last = nn.Linear(3, 3), nn.Dropout(0.3), nn.Linear(3, n_outputs)
+
+    def forward(self, x):
+        tokens = self.drop(self.mix(x[:, :, None] * self.place))
+        weights = torch.softmax(tokens @ tokens.transpose(1, 2), -1)
+        return self.last((weights @ tokens).mean(1))
+
+
+def frozen(make, part, n_outputs):
+    network = make(n_outputs)
+    getattr(network, part).requires_grad_(False)
+    return network
+
+
+def positive(n_outputs):
+    network = LinearModel(n_outputs)
+    nn.utils.parametrize.register_parametrization(network.layer_2, "weight", nn.Softplus())
+    return network
+
+
+def hooked(n_outputs):
+    network = LinearModel(n_outputs)
+    network.layer_1.register_forward_hook(lambda module, args, output: output * 2)
+    return network
+
+
+FAST = {
+    "tutorial": LinearModel,
+    "functional": Functional,
+    "nested": Nested,
+    "frozen": functools.partial(frozen, LinearModel, "layer_1"),
+    "threshold": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.PReLU(4), nn.Linear(4, k)),
+    "norms": lambda k: nn.Sequential(
+        nn.BatchNorm1d(5, affine=False), nn.Linear(5, 4), nn.LayerNorm(4, elementwise_affine=False), nn.Linear(4, k)
+    ),
+    "all dropped": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Dropout(1.0), nn.Linear(4, k)),
+}
+GENERAL = {
+    "residual": Residual,
+    "residual batchnorm": lambda k: Residual(k, nn.BatchNorm1d(5)),
+    "residual batchnorm averaging": lambda k: Residual(k, nn.BatchNorm1d(5, momentum=None)),
+    "residual batchnorm untracked": lambda k: Residual(k, nn.BatchNorm1d(5, track_running_stats=False)),
+    "tied": Tied,
+    "tokens": Tokens,
+    "frozen residual": functools.partial(frozen, Residual, "inner"),
+    "positive weights": positive,
+    "hooked": hooked,
+}
+
+
+@pytest.mark.parametrize("batch_size", [70, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("name", [*FAST, *GENERAL])
+def test_a_users_module_equals_the_reference(gap, task, name, batch_size):
+    build = {**FAST, **GENERAL}[name]
+    found = gap(lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), batch_size=batch_size)
+    assert max(found.curves, found.parameters, found.outputs) < 1e-9
+    assert bool(found.history.note) == (name in GENERAL)
+    assert "general, slower way" in found.history.note or name in FAST
+
+
+def test_a_module_that_returns_a_number_a_row_equals_the_reference(gap, task):
+    found = gap(lambda n_features, n_outputs: Flat(n_outputs), task("bce"))
+    assert max(found.curves, found.parameters, found.outputs) < 1e-9
+
+
+class Odd(nn.Module):
+    """Does what the stack can't know of."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.inner, self.last, self.what = nn.Linear(5, 4), nn.Linear(4, 1), what
+
+    def forward(self, x):
+        return self.last(self.what(self.inner(x)))
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda x: F.dropout(x, 0.5, training=True),
+        lambda x: x + torch.randn_like(x),
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x * x.mean().item(),
+        nn.AlphaDropout(0.2),
+    ],
+    ids=["dropout", "noise", "branch", "item", "alpha"],
+)
+def test_randomness_or_branches_that_cannot_be_stacked_are_one_clear_line(task, what):
+    with pytest.raises(TrainingError) as caught:
+        train_many(lambda: Odd(what), *task("bce").parts, seeds=2, epochs=2, compile=False, jobs=1)
+    assert "this network can't be stacked" in caught.value.message
+    assert "nn.Dropout" in caught.value.hint
+    assert "branch" in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+class Sketch(nn.Module):
+    """Has random numbers that are no parameter."""
+
+    def __init__(self, register):
+        super().__init__()
+        directions = torch.randn(5, 8)
+        if register:
+            self.register_buffer("directions", directions)
+        else:
+            self.directions = directions
+        self.last = nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.last(torch.cos(x @ self.directions))
+
+
+def test_random_buffers_are_each_networks_own(gap, task):
+    found = gap(lambda n_features, n_outputs: Sketch(True), task("mse"))
+    assert max(found.curves, found.parameters, found.outputs) < 1e-9
+
+
+def test_random_numbers_that_a_stack_would_mix_up_are_refused(task):
+    with pytest.raises(SeedbedError, match=r"differ by seed in more than their parameters.*register_buffer"):
+        train_many(lambda: Sketch(False), *task("mse").parts, seeds=2, epochs=1, compile=False, jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: nn.Linear(4, 1), "can't take 5 features"),
+        (lambda: nn.LSTM(5, 1), "returned a tuple.*tensor"),
+        (lambda: nn.Unflatten(1, (5, 1)), "no parameter to train"),
+        (lambda: nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (2, 2))), r"shape \[2, 2, 2\] for 2 rows"),
+        (lambda: nn.LazyLinear(1), "lazy layer"),
+        (lambda: nn.Linear(5, 1).requires_grad_(False), "no parameter to train"),
+        (lambda: nn.Linear(5, 1 + torch.initial_seed()), "differ in shape"),
+        (lambda: nn.Linear(5, 2), "2 outputs, the target 1"),
+        (lambda: 5, "must return a torch.nn.Module"),
+    ],
+)
+def test_a_module_that_does_not_suit_the_table_is_one_clear_line(task, build, message):
+    with pytest.raises(SeedbedError, match=message):
+        train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", compile=False, jobs=1)
+
+
+def test_only_layers_of_torch_itself_are_taken_for_known():
+    class Odd(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    assert stacked_layer("", nn.Linear(2, 2), {}) is not None
+    assert stacked_layer("", Odd(2, 2), {}) is None
+    assert stacked_layer("", nn.BatchNorm1d(2, momentum=None), {}) is None
+    assert stacked_layer("", nn.Softmax(dim=0), {}) is None
+    assert stacked_layer("", nn.Conv1d(1, 1, 1), {}) is None

@@ -1,0 +1,117 @@
+"""What `train_many` gives back."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.errors import TrainingError
+from seedbed.networks import Recipe
+from seedbed.training import History, train_many
+from seedbed.training.losses import LOSSES, encode_target, pick_loss
+
+QUICK = {"seeds": [3, 8, 5], "epochs": 6, "compile": False, "jobs": 1, "lr": 0.1}
+
+
+@pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_loss(task, loss, seeds):
+    history = train_many("relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds})
+    X, y = torch.from_numpy(task(loss).X).float(), task(loss).y
+    predicted, found = history.predict(task(loss).X), pick_loss(loss, y, task(loss).n_outputs)
+    for index, network in enumerate(history.networks()):
+        assert type(network) is nn.Sequential
+        assert not network.training
+        z = network(X).detach()
+        shown = {"bce": torch.sigmoid(z)[:, 0], "cross_entropy": torch.softmax(z, 1), "mse": z[:, 0]}[loss]
+        np.testing.assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
+        target = encode_target(found, y, task(loss).n_outputs, torch.float32)
+        expected = found.module()(z[70:], target[70:]).item()
+        assert history.test_loss[-1, index] == pytest.approx(expected, rel=1e-4)
+
+
+def test_predictions_have_the_shape_of_their_task(task):
+    shapes = {loss: train_many("relu:4", *task(loss).parts, **QUICK).predict(task(loss).X).shape for loss in LOSSES}
+    assert shapes == {"bce": (95, 3), "cross_entropy": (95, 3, 3), "mse": (95, 3)}  # classes before networks
+    X_train, y_train, X_test, y_test = task("mse").parts
+    two = [np.stack([y, -2 * y], 1) for y in (y_train, y_test)]
+    several = train_many("relu:4", X_train, two[0], X_test, two[1], **QUICK)
+    assert several.predict(torch.from_numpy(X_test)).shape == (25, 2, 3)
+    assert several.predict(X_test.tolist()).dtype == np.float32
+
+
+def test_probabilities_are_between_zero_and_one_and_sum_to_one(task):
+    several = train_many("relu:4", *task("cross_entropy").parts, **QUICK).predict(task("cross_entropy").X)
+    np.testing.assert_allclose(several.sum(1), 1, atol=1e-6)
+    binary = train_many("relu:4", *task("bce").parts, **QUICK).predict(task("bce").X)
+    assert binary.min() > 0
+    assert binary.max() < 1
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (7,), (2, 2, 2)])
+def test_rows_that_the_networks_cannot_take_are_one_clear_line(task, shape):
+    history = train_many("relu:4", *task("bce").parts, **QUICK)
+    with pytest.raises(TrainingError, match="the networks can't take X of shape"):
+        history.predict(np.ones(shape))
+
+
+def test_networks_that_diverge_are_counted_and_left_out_of_the_mean(task):
+    def build():
+        network = nn.Linear(5, 1)
+        if torch.initial_seed() == 8:
+            nn.init.constant_(network.weight, 1e30)
+        return network
+
+    history = train_many(build, *task("mse").parts, **QUICK)
+    assert history.diverged.tolist() == [False, True, False]
+    mean = history.test_score[-1, [0, 2]].mean()
+    assert repr(history) == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
+    assert history.summary()["candidates"][0]["n_diverged"] == 1
+
+
+def test_when_all_diverge_nothing_breaks(task, tmp_path):
+    history = train_many("linear:4", *task("mse").parts, **{**QUICK, "lr": 1e20})
+    assert history.diverged.all()
+    assert repr(history) == "<History: 3 networks x 6 epochs, mean test R2 none, 3 diverged>"
+    history.plot(tmp_path / "curves.png")
+    assert len(history.networks()) == len(history) == 3
+
+
+def test_a_history_reads_as_what_it_is(task):
+    history = train_many("relu:4", *task("bce").parts, **QUICK)
+    mean = history.test_accuracy[-1].mean()
+    assert repr(history) == f"<History: 3 networks x 6 epochs, mean test accuracy {mean:.4f}>"
+    assert isinstance(history, History)
+    assert (history.seeds, history.recipe, history.note) == ((3, 8, 5), Recipe(epochs=6, lr=0.1), "")
+    for curve in (history.train_loss, history.train_accuracy, history.test_loss, history.test_accuracy):
+        assert curve.shape == (6, 3)
+        assert curve.dtype == np.float32
+
+
+@pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])
+def test_r2_is_one_less_the_share_of_variance_left(task, seeds):
+    _, y_train, _, y_test = task("mse").parts
+    weights = None if len(seeds) == 1 else np.linspace(0, 2, 70)
+    history = train_many("tanh:4", *task("mse").parts, **{**QUICK, "seeds": seeds}, sample_weight=weights)
+    mean = np.average(y_train, weights=weights)
+    variance = np.average((y_train - mean) ** 2, weights=weights)
+    np.testing.assert_allclose(history.train_score, 1 - history.train_loss / variance, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5)
+    with pytest.raises(TrainingError, match=r"there is no accuracy, but R2. See train_score and test_score"):
+        _ = history.test_accuracy
+
+
+def test_a_target_that_does_not_vary_has_no_r2(task):
+    history = train_many("tanh:4", *task("mse").parts[:3], np.full(25, 0.5), **QUICK)
+    assert np.isnan(history.test_score).all()
+    assert np.isfinite(history.train_score).all()
+    assert not history.diverged.any()
+
+
+def test_plot_is_a_chart_and_writes_a_picture(task, tmp_path):
+    history = train_many("relu:4", *task("bce").parts, **QUICK)
+    chart = history.plot(tmp_path / "curves.png", title="Three seeds")
+    assert chart.to_dict()["hconcat"]
+    assert "Three seeds" in str(chart.to_dict()["title"])
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert history.summary()["subtitle"] == "SGD, lr 0.1, full batch, 6 epochs"

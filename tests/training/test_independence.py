@@ -1,0 +1,126 @@
+"""Laws 2 and 3: a network's result is its own, and its initial values are torch's."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import TrainingData, chunks, plan_stack, train_chunk, train_many
+
+KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"]
+
+
+def curves_of(history):
+    return np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
+
+
+class Residual(nn.Module):
+    """Not a chain: the general way."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.drop, self.last = nn.Linear(5, 5), nn.Dropout(0.2), nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.last(x + self.drop(torch.relu(self.inner(x))))
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("build", [*KINDS, Residual])
+def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
+    settings = {"epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "dtype": "float64"}
+    order = [4, 0, 3, 1, 2]
+    straight = train_many(build, *task("bce").parts, seeds=range(5), **settings)
+    permuted = train_many(build, *task("bce").parts, seeds=order, **settings)
+    np.testing.assert_allclose(curves_of(permuted), curves_of(straight)[:, :, order], rtol=0, atol=1e-12)
+    for seed, network in zip(order, permuted.networks(), strict=True):
+        twin = straight.networks()[seed].state_dict()
+        assert all(torch.allclose(value, twin[name], atol=1e-12) for name, value in network.state_dict().items())
+
+
+def poisoned(words, value):
+    """Builds networks of which the one with seed 2 begins with `value` everywhere."""
+
+    def build():
+        network = Residual() if words is Residual else parse_candidate(words).architecture(5, 1)
+        if torch.initial_seed() == 2 and value is not None:
+            for parameter in network.parameters():
+                nn.init.constant_(parameter, value)
+        return network
+
+    return build
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("words", [*KINDS, Residual])
+def test_a_network_that_goes_nan_leaves_the_others_bit_for_bit_alone(task, words, value, batch_size):
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "lr": 0.1}
+    healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
+    assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
+    for index in others:
+        twin = healthy.networks()[index].state_dict()
+        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+
+
+def one_split(task):
+    train, test = np.zeros((95, 1)), np.zeros((95, 1))
+    train[: task.n_train], test[task.n_train :] = 1, 1
+    return TrainingData(task.X, task.y, train, test)
+
+
+@pytest.mark.parametrize("words", KINDS)
+def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
+    data, build = one_split(task("bce")), poisoned(words, None)
+    plan = plan_stack(build, data, Recipe(epochs=10), seeds=range(3), splits=[0] * 3, compile=False, dtype="float64")
+    (chunk,) = plan.chunks
+    filling = {
+        name: getattr(chunk, name) + getattr(chunk, name)[-1:] * 13 for name in ("seeds", "splits", "lr", "decay")
+    }
+    alone, filled = train_chunk(chunk, data), train_chunk(dataclasses.replace(chunk, **filling), data)
+    assert filled.curves.shape == alone.curves.shape == (4, 10, 3)
+    np.testing.assert_allclose(filled.curves, alone.curves, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(filled.outputs, alone.outputs, rtol=0, atol=1e-6)
+
+
+def test_a_compiled_plan_fills_its_chunks_to_one_shape_and_keeps_the_order(task, monkeypatch):
+    monkeypatch.setattr(chunks, "_cache_bytes", lambda: 1)  # the smallest chunks: 16 networks
+    data = one_split(task("bce"))
+    build = poisoned("relu:4", None)
+    plan = plan_stack(build, data, Recipe(epochs=2), seeds=range(40), splits=[0] * 40, compile=True)
+    assert [len(chunk.seeds) for chunk in plan.chunks] == [16, 16, 16]
+    assert [position for chunk in plan.chunks for position in chunk.members] == list(range(40))
+    for chunk in plan.chunks:
+        assert chunk.seeds[: len(chunk.members)] == chunk.members
+        assert set(chunk.seeds[len(chunk.members) :]) <= {chunk.members[-1]}
+
+
+@pytest.mark.parametrize("seeds", [[5, 6], [5]], ids=["stack", "single"])
+def test_a_custom_initialisation_is_honoured_to_the_bit(task, seeds):
+    def build():
+        network = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1))
+        nn.init.orthogonal_(network[0].weight, gain=1.7)
+        nn.init.constant_(network[2].bias, 0.25)
+        return network
+
+    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, compile=False, jobs=1)
+    for seed, network in zip(seeds, history.networks(), strict=True):
+        torch.manual_seed(seed)
+        expected = build().state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
+def test_the_callers_random_states_are_untouched(task, seeds):
+    chunks._matmul_rate.cache_clear()
+    before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    words = "relu:4@dropout=0.5"
+    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, compile=False, jobs=1)
+    history.predict(task("bce").X)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numpys).all()  # noqa: NPY002

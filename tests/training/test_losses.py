@@ -1,0 +1,96 @@
+"""Losses by row equal torch's, and each target gets the loss that suits it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.errors import OptionError, TrainingError
+from seedbed.networks.recipe import LOSSES as NAMES
+from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
+
+
+def test_the_recipe_knows_the_losses_of_the_engine_and_no_others():
+    assert tuple(LOSSES) == NAMES
+    assert all(loss.name == name for name, loss in LOSSES.items())
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_mean_over_rows_is_torchs_loss_and_so_is_its_gradient(task, name, scale):
+    y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
+    z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
+    mine, theirs = LOSSES[name].per_row(z, y).mean(), LOSSES[name].module()(z, y)
+    torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(loss, z)[0] for loss in (mine, theirs)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_last_axis_of_networks_changes_nothing(task, name):
+    y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
+    z = torch.randn(*y.shape, 3, dtype=torch.float64)
+    for function in filter(None, (LOSSES[name].per_row, LOSSES[name].hits)):
+        stacked = function(z, y[:, :, None])
+        for network in range(3):
+            torch.testing.assert_close(stacked[:, network], function(z[..., network], y), rtol=0, atol=1e-12)
+
+
+@given(st.lists(st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6 or z == 0), min_size=1), st.integers(0, 1))
+def test_a_binary_hit_is_the_tutorials_rounded_sigmoid(logits, label):
+    z = torch.tensor(logits)[:, None]
+    y = torch.full_like(z, label)
+    assert torch.equal(LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float())
+
+
+@pytest.mark.parametrize(
+    ("y", "n_outputs", "expected"),
+    [
+        ([0, 1, 1], 1, "bce"),
+        ([0.0, 1.0], 1, "bce"),
+        ([0, 1, 1], 2, "cross_entropy"),
+        ([0, 2, 1], 3, "cross_entropy"),
+        ([0, 2, 1], 1, "mse"),
+        ([0.5, 2], 1, "mse"),
+        ([-1, 1], 1, "mse"),
+        ([[0, 1], [1, 1]], 2, "bce"),
+        ([[0, 3], [1, 1]], 2, "mse"),
+    ],
+)
+def test_auto_takes_the_loss_that_suits_target_and_outputs(y, n_outputs, expected):
+    assert pick_loss("auto", np.array(y), n_outputs).name == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "n_outputs", "message"),
+    [
+        ("bce", [0, 2], 1, "zeros and ones. Use cross_entropy for classes, mse for numbers"),
+        ("cross_entropy", [0, 3], 3, r"class codes 0 to 2 .* largest value is 3"),
+        ("cross_entropy", [0.5, 1], 3, "class codes"),
+        ("mse", [0.5, 1], 3, "the network has 3 outputs, the target 1"),
+        ("auto", [0.5, 1], 3, "the network has 3 outputs, the target 1"),
+    ],
+)
+def test_a_target_that_does_not_suit_the_loss_is_refused(name, y, n_outputs, message):
+    with pytest.raises(TrainingError, match=message):
+        pick_loss(name, np.array(y), n_outputs)
+    with pytest.raises(OptionError, match=r"unknown loss 'hinge'. Known: bce"):
+        pick_loss("hinge", np.array(y), n_outputs)
+
+
+@pytest.mark.parametrize("z", [800.0, -800.0])
+def test_a_huge_logit_overflows_nothing(z):
+    logit = torch.tensor([[z]], requires_grad=True)
+    loss = LOSSES["bce"].per_row(logit, torch.tensor([[1.0]])).sum()
+    assert loss.item() == max(-z, 0)
+    loss.backward()
+    assert logit.grad.item() == (0 if z > 0 else -1)
+
+
+def test_r2_over_several_outputs_averages_their_variances():
+    y = np.array([[0.0, 0.0], [2.0, 6.0]])  # variances 1 and 9
+    assert r2(np.array([0.0, 5.0, 10.0]), y).tolist() == [1.0, 0.0, -1.0]
+    weighted = r2(np.array([0.0]), np.array([[0.0], [1.0], [9.0]]), np.array([1.0, 1.0, 0.0]))
+    assert weighted.tolist() == [1.0]
+    assert np.isnan(r2(np.zeros(2), np.ones((3, 1)))).all()

@@ -1,0 +1,61 @@
+"""The pure optimizers equal torch's, with a learning rate and a weight decay for each network."""
+
+import math
+
+import pytest
+import torch
+
+from seedbed.networks import Recipe
+from seedbed.networks.recipe import OPTIMIZERS
+from seedbed.training.optimizers import clock, make_torch_optimizer, pick_optimizer
+
+LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)
+VARIANTS = [
+    *({"optimizer": name} for name in OPTIMIZERS),
+    {"momentum": 0.9},
+    {"momentum": 0.7, "nesterov": True},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_each_network_steps_as_torchs_optimizer_with_its_own_rates(variant):
+    start, gradients = torch.randn(4, 3, dtype=torch.float64), torch.randn(30, 4, 3, dtype=torch.float64)
+    optimizer, now = pick_optimizer(Recipe(**variant)), clock(30, torch.float64)
+    params, lr, decay = {"w": start}, torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64)
+    state = optimizer.init(params)
+    for gradient, tick in zip(gradients, now, strict=True):
+        params, state = optimizer.update(params, {"w": gradient}, state, lr, decay, tick)
+    for network in range(3):
+        alone = torch.nn.Parameter(start[:, network].clone())
+        theirs = make_torch_optimizer(Recipe(**variant, lr=LR[network], weight_decay=DECAY[network]), [alone])
+        for gradient in gradients:
+            alone.grad = gradient[:, network].clone()
+            theirs.step()
+        torch.testing.assert_close(params["w"][:, network], alone.detach(), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_reference_steps_with_torchs_own_class_and_defaults(name):
+    made = make_torch_optimizer(Recipe(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))])
+    assert type(made).__name__.lower() == name
+    default = type(made)([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
+    assert made.defaults == default.defaults
+
+
+def test_an_update_changes_nothing_that_it_was_given():
+    optimizer = pick_optimizer(Recipe(optimizer="adamw"))
+    params, gradients = {"w": torch.ones(2, 3)}, {"w": torch.ones(2, 3)}
+    state = optimizer.init(params)
+    optimizer.update(params, gradients, state, torch.ones(3), torch.ones(3), clock(1, torch.float32)[0])
+    assert (params["w"] == 1).all()
+    assert all((value == 0).all() for part in state for value in part.values())
+
+
+def test_the_clock_knows_the_first_step_and_adams_corrections():
+    now = clock(1000, torch.float64)
+    assert now.shape == (1000, 3)
+    assert now[:, 0].tolist() == [1.0] + [0.0] * 999
+    for step in (1, 2, 1000):
+        assert now[step - 1, 1].item() == 1 - 0.9**step
+        assert now[step - 1, 2].item() == math.sqrt(1 - 0.999**step)
+    assert clock(3, torch.float32).dtype == torch.float32

@@ -1,0 +1,107 @@
+"""Law 1: a stack's network equals the plain loop, and the plain loop equals the tutorial's."""
+
+import numpy as np
+import pytest
+import torch
+
+from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
+from seedbed.networks.recipe import OPTIMIZERS
+from seedbed.training import Rows, train_many, train_reference
+from seedbed.training.losses import LOSSES
+
+EXACT = 1e-9
+VARIANTS = [
+    *({"optimizer": name, **more} for name in OPTIMIZERS for more in ({}, {"weight_decay": 0.02})),
+    {"momentum": 0.9},
+    {"momentum": 0.9, "weight_decay": 0.02},
+    {"momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
+]
+
+
+def named(variant):
+    return ",".join(f"{key}={value}" for key, value in variant.items())
+
+
+@pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words):
+    found = gap(parse_candidate(f"{name}:4{words}").architecture, task("bce"))
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    assert found.history.note == ""  # known layers: the fast way
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
+    found = gap(parse_candidate(f"{name}:4").architecture, task("bce"), batch_size=16)  # 70 rows: the last batch has 6
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("variant", VARIANTS, ids=named)
+def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant, loss, batch_size):
+    batches = {} if batch_size is None else {"batch_size": batch_size}
+    found = gap(parse_candidate("tanh:4").architecture, task(loss), **variant, **batches)
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+
+
+@pytest.mark.parametrize("batch_size", [20, 70, 500])
+@pytest.mark.parametrize(
+    "words", ["logistic", "relu:5,4+tanh:3", "silu:4@layernorm", "relu:4@batchnorm", "relu:4@batchnorm,dropout=0.2"]
+)
+def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch_size):
+    found = gap(parse_candidate(words).architecture, task("cross_entropy"), batch_size=batch_size, momentum=0.5)
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adam_before_a_batch_normalisation_gives_the_references_outputs(gap, task, optimizer):
+    # Normalising takes the bias before it out again, so its gradient is zero but for rounding, and Adam divides that
+    # rounding by its own size: the one parameter wanders freely. Nothing that the network computes depends on it.
+    found = gap(parse_candidate("relu:4@batchnorm").architecture, task("bce"), optimizer=optimizer, lr=0.01)
+    assert found.outputs < EXACT
+    assert found.curves < EXACT
+
+
+def test_the_reference_is_the_tutorials_loop_bit_for_bit(tutorial, task):
+    X_train, y_train, X_test, y_test = (torch.from_numpy(part).float() for part in task("bce").parts)
+    mine, theirs = (_network(42) for _ in range(2))
+    train, test = Rows(X_train, y_train[:, None]), Rows(X_test, y_test[:, None])
+    curves = train_reference(mine, train, test, recipe=Recipe(epochs=200), loss=LOSSES["bce"], seed=42)
+    expected, _ = tutorial(theirs, X_train, y_train, X_test, y_test, epochs=200)
+    np.testing.assert_array_equal(curves, expected)
+    for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(value, other)
+
+
+def _network(seed, words="relu:5", n_features=5):
+    torch.manual_seed(seed)
+    return parse_candidate(words).architecture(n_features, 1)
+
+
+def test_one_seed_of_train_many_is_the_tutorials_loop_bit_for_bit(tutorial, task):
+    parts = [torch.from_numpy(part).float() for part in task("bce").parts]
+    history = train_many("relu:5", *parts, seeds=[42], epochs=100)
+    expected, _ = tutorial(_network(42), *parts, epochs=100)
+    np.testing.assert_array_equal(history.train_loss[:, 0], expected[0].astype(np.float32))
+    np.testing.assert_array_equal(history.test_accuracy[:, 0], expected[3].astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["linear:5", "linear:20,20", "relu:5"])
+def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(tutorial, heart_failure, words):
+    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, compile=False, jobs=1)
+    parts = [torch.from_numpy(part) for part in heart_failure]
+    for index, seed in enumerate(history.seeds):
+        (train_loss, train_accuracy, test_loss, test_accuracy), near_zero = tutorial(
+            _network(seed, words, 12), *parts, epochs=1000
+        )
+        assert np.abs(history.train_loss[:, index] - train_loss).max() < 1e-4
+        assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
+        # An accuracy may differ by the rows whose logit is within 1e-4 of zero, and by no other.
+        off = (
+            np.abs(history.train_accuracy[:, index] - train_accuracy) * 239,
+            np.abs(history.test_accuracy[:, index] - test_accuracy) * 60,
+        )
+        assert (np.stack(off) <= near_zero + 1e-3).all()
+        assert near_zero[:, -1].sum() <= 1

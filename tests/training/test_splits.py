@@ -1,0 +1,134 @@
+"""Several splits in one stack: a network sees its own rows, standardised by them, and nothing of its test rows."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import Rows, TrainingData, plan_stack, train_chunk, train_many, train_reference
+from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.stack import build_network
+
+STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
+
+
+class Residual(nn.Module):
+    """Not a chain: the general way."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.inner, self.last = nn.Linear(5, 5), nn.Linear(5, n_outputs)
+
+    def forward(self, x):
+        return self.last(x + torch.tanh(self.inner(x)))
+
+
+def build_of(kind, task):
+    if kind == "residual":
+        return lambda: Residual(task.n_outputs)
+    return lambda: parse_candidate(kind).architecture(5, task.n_outputs)
+
+
+def tables(task):
+    """The shared table, and each split's own rows: (X_train, X_test, rows of each)."""
+    X = task.X[:60] * [1.0, 3.0, 0.2, 10.0, 1.0] + [0.0, 2.0, -1.0, 5.0, 0.0]
+    X[20:, 4] = 0.7  # constant in the training rows of split 0, which are 20 to 59
+    train, test = np.zeros((60, 3)), np.zeros((60, 3))
+    scale, shift, own = np.zeros((5, 3)), np.zeros((5, 3)), []
+    for split, rows in SPLITS:
+        test_rows = np.array(rows)
+        train_rows = np.setdiff1d(np.arange(60), test_rows)
+        train[train_rows, split], test[test_rows, split] = 1, 1
+        mean, deviation = X[train_rows].mean(0), X[train_rows].std(0)
+        varies = np.ptp(X[train_rows], 0) > 0
+        scale[varies, split], shift[varies, split] = 1 / deviation[varies], -mean[varies] / deviation[varies]
+        standard = np.where(varies, (X - mean) / np.where(varies, deviation, 1), 0)
+        own.append((standard, train_rows, test_rows))
+    assert (scale[:, 0] > 0).tolist() == [True] * 4 + [False]
+    return TrainingData(X, task.y[:60], train, test, scale, shift), own
+
+
+def trained(build, data, recipe, seeds, splits):
+    plan = plan_stack(
+        build, data, recipe, seeds=seeds, splits=splits, compile=False, dtype="float64", keep_networks=True
+    )
+    found = {}
+    for chunk in plan.chunks:
+        result = train_chunk(chunk, data)
+        for i, member in enumerate(chunk.members):
+            found[member] = result.curves[:, :, i], result.outputs[:, :, i], result.states[i]
+    return plan, found
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", "prelu:3"])
+@pytest.mark.parametrize("loss", ["bce", "mse"])
+def test_networks_of_three_splits_equal_the_reference_on_their_own_standardised_rows(task, kind, batch_size, loss):
+    build, (data, own) = build_of(kind, task(loss)), tables(task(loss))
+    recipe = Recipe(
+        epochs=STEPS if batch_size is None else STEPS // 3, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5
+    )  # 3 minibatches
+    pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
+    plan, found = trained(build, data, recipe, *zip(*pairs, strict=True))
+    if kind != "residual" and batch_size is None:
+        assert len(plan.chunks) == 1  # really one stack
+    for position, (seed, split) in enumerate(pairs):
+        expected, network, outputs = alone(build, data, own[split], recipe, seed)
+        curves, shown, state = found[position]
+        np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
+        assert all((value - state[name]).abs().max() < 1e-9 for name, value in network.state_dict().items())
+        np.testing.assert_allclose(shown[own[split][2]], outputs, atol=1e-6)  # outputs are kept in float32
+        assert np.isnan(shown[own[split][1]]).all()
+
+
+def alone(build, data, own, recipe, seed):
+    X, train, test = own
+    loss = pick_loss(recipe.loss, data.y, 1)
+    y, X = encode_target(loss, data.y, 1, torch.float64), torch.from_numpy(X)
+    network = build_network(build, seed).double()
+    curves = train_reference(
+        network, Rows(X[train], y[train]), Rows(X[test], y[test]), recipe=recipe, loss=loss, seed=seed
+    )
+    return curves, network, network.eval()(X[test]).detach().numpy()
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("kind", ["relu:4", "tanh:4@dropout=0.3", "relu:4@batchnorm", "residual"])
+def test_noise_for_test_labels_leaves_the_trained_parameters_bit_for_bit_alone(task, kind, batch_size):
+    build, (data, own) = build_of(kind, task("bce")), tables(task("bce"))
+    recipe = Recipe(epochs=20, batch_size=batch_size)
+    for split in range(3):
+        y = data.y.copy()
+        y[own[split][2]] = 1 - y[own[split][2]]
+        changed = TrainingData(data.X, y, data.train, data.test, data.scale, data.shift)
+        (_, before), (_, after) = (trained(build, d, recipe, [3, 8], [split] * 2) for d in (data, changed))
+        for i in range(2):
+            assert all(torch.equal(value, after[i][2][name]) for name, value in before[i][2].items())
+            np.testing.assert_array_equal(before[i][0][:2], after[i][0][:2])
+            assert (before[i][0][2] != after[i][0][2]).any()
+
+
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
+    X, y, X_test, y_test = task(loss).parts
+    weights = np.random.default_rng(1).integers(0, 4, len(X))
+    settings = {"seeds": [3, 8], "epochs": 30, "compile": False, "jobs": 1, "dtype": "float64", "optimizer": optimizer}
+    weighted = train_many("tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings)
+    rows = np.repeat(np.arange(len(X)), weights)
+    repeated = train_many("tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings)
+    for curve in ("train_loss", "train_score", "test_loss", "test_score"):
+        np.testing.assert_allclose(getattr(weighted, curve), getattr(repeated, curve), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-7)
+
+
+def test_the_scale_of_the_weights_does_not_matter_and_they_do_for_one_seed_too(task):
+    parts = task("bce").parts
+    weights = np.where(parts[1] == 1, 3.0, 1.0)
+    settings = {"seeds": [4], "epochs": 20, "compile": False, "dtype": "float64", "lr": 0.1}
+    once = train_many("relu:4", *parts, sample_weight=weights, **settings)
+    tenfold = train_many("relu:4", *parts, sample_weight=torch.from_numpy(weights * 10), **settings)
+    plain = train_many("relu:4", *parts, **settings)
+    np.testing.assert_allclose(once.test_loss, tenfold.test_loss, rtol=0, atol=1e-12)
+    assert np.abs(once.test_loss - plain.test_loss).max() > 1e-3

@@ -1,0 +1,177 @@
+"""`train_many`: what it accepts, and what it says of what it can't."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.errors import OptionError, SeedbedError, TrainingError
+from seedbed.networks import MLP, candidate_from
+from seedbed.training import train_many
+
+QUICK = {"seeds": 2, "epochs": 3, "compile": False, "jobs": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "no seeds are given. Give at least one"),
+        ({"seeds": []}, "no seeds are given"),
+        ({"seeds": 2.5}, r"seeds is 2.5. Give how many"),
+        ({"seeds": ["a"]}, r"seeds is \['a'\]. .*whole numbers"),
+        ({"seeds": [0.5]}, r"seeds is \[0.5\]"),
+        ({"seeds": [2**70]}, "seed is too large"),
+        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 up"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"lr": float("nan")}, "lr is nan. It must be a number from 0 up"),
+        ({"lr": -1}, "lr is -1"),
+        ({"lr": "fast"}, "lr is fast"),
+        ({"momentum": -0.1}, "momentum is -0.1"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf"),
+        ({"nesterov": True}, "nesterov needs momentum. Add momentum"),
+        ({"optimizer": "adam", "momentum": 0.9}, "belong to sgd, not to adam. Leave them out"),
+        ({"optimizer": "adamv"}, "unknown optimizer 'adamv'. Did you mean 'adam"),
+        ({"loss": "msee"}, "unknown loss 'msee'. Did you mean 'mse'"),
+        ({"loss": "cross_entropie"}, "Did you mean 'cross_entropy'"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": "full"}, "batch_size is full. .*left out for all rows"),
+        ({"compile": "no"}, "compile is 'no'. It must be 'auto', True or False"),
+        ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
+        ({"device": "meta"}, "no device 'meta'"),
+        ({"device": None}, "no device 'None'"),
+        ({"jobs": 0}, "jobs is 0. It must be at least 1"),
+        ({"dtype": "float16"}, "unknown dtype 'float16'. Use float32 or float64"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
+def test_an_option_that_makes_no_sense_is_named_with_what_to_do(task, options, message, seeds):
+    with pytest.raises(OptionError, match=message):
+        train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds, **options})
+
+
+def with_cell(array, value):
+    array = array.astype(float)
+    array.flat[3] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train holds NaN or infinite numbers. Replace or drop"),
+        ({"y_test": lambda a: with_cell(a, np.inf)}, "y_test holds NaN or infinite"),
+        ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test holds numbers too large for float32. Standardise"),
+        ({"X_train": lambda a: a.astype(str)}, "X_train holds <U.* It must hold numbers"),
+        ({"X_train": lambda a: [[1.0, 2.0], [3.0]]}, "X_train isn't an array"),
+        ({"X_train": lambda a: a[:, 0]}, r"X_train has shape \[70\]. It must be \[row, feature\]"),
+        ({"X_train": lambda a: a[:, :0], "X_test": lambda a: a[:, :0]}, r"X_train has shape \[70, 0\]"),
+        ({"X_train": lambda a: a[:0], "y_train": lambda a: a[:0]}, r"X_train has shape \[0, 5\]"),
+        ({"X_test": lambda a: a[:, :4]}, r"X_train has shape \[70, 5\], X_test \[25, 4\]"),
+        ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
+        ({"y_test": lambda a: np.stack([a, a], 1)}, r"y_train has shape \[70\], y_test \[25, 2\]"),
+        ({"sample_weight": lambda a: a[:5]}, r"sample_weight has shape \[5\]. It must be \[70\]"),
+        ({"sample_weight": lambda a: a - 2.0}, "sample_weight is negative"),
+        ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
+        ({"sample_weight": lambda a: with_cell(a, np.nan)}, "sample_weight holds NaN"),
+        ({"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)}, "class codes 0 to 0"),
+        ({"loss": lambda a: "bce", "y_train": lambda a: a + 1}, "bce needs a target of zeros and ones"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named_with_what_was_found(task, change, message):
+    X_train, y_train, X_test, y_test = task("bce").parts
+    given = {"X_train": X_train, "y_train": y_train, "X_test": X_test, "y_test": y_test, "build": "relu:3"}
+    given |= {name: make(given.get(name, y_train)) for name, make in change.items()}
+    with pytest.raises(TrainingError, match=message):
+        train_many(**given, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
+        (5, "can't be a int"),
+        ("rellu:5", "no activation 'rellu'. Did you mean 'relu'"),
+        (lambda a, b, c: None, "no argument, or two"),
+        ("nowhere.py:Net", "no such file: nowhere.py"),
+    ],
+)
+def test_a_build_that_builds_nothing_is_refused(task, build, message):
+    with pytest.raises(SeedbedError, match=message):
+        train_many(build, *task("bce").parts, **QUICK)
+
+
+def test_lists_arrays_and_tensors_of_any_kind_of_number_are_the_same(task):
+    expected = train_many("relu:3", *task("bce").parts, **QUICK)
+    X_train, y_train, X_test, y_test = task("bce").parts
+    for kind in (
+        lambda a: a.tolist(),
+        torch.tensor,
+        lambda a: torch.tensor(a, requires_grad=a.dtype == float),
+        lambda a: a[:, None].astype(np.int8) if a.ndim == 1 else np.asfortranarray(a),
+        lambda a: a.astype(bool) if a.ndim == 1 else a[::-1][::-1],
+    ):
+        found = train_many("relu:3", kind(X_train), kind(y_train), kind(X_test), kind(y_test), **QUICK)
+        np.testing.assert_array_equal(found.test_loss, expected.test_loss)
+
+
+@pytest.mark.parametrize("seeds", [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)], ids=repr)
+def test_seeds_are_a_number_or_any_series_of_whole_numbers(task, seeds):
+    history = train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds})
+    assert history.seeds == (0, 1)
+    assert {type(seed) for seed in history.seeds} == {int}
+    assert history.train_loss.shape == (3, 2)
+
+
+class Net(nn.Module):
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.layers = MLP((3,), "relu")(n_features, n_outputs)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        MLP((3,), "relu"),
+        candidate_from("relu:3"),
+        Net,
+        lambda n_features, n_outputs: MLP((3,))(n_features, n_outputs),
+        lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)),
+    ],
+    ids=["MLP", "candidate", "class", "two arguments", "no argument"],
+)
+def test_every_way_to_name_a_network_builds_the_same(task, build):
+    expected = train_many("relu:3", *task("bce").parts, **QUICK)
+    found = train_many(build, *task("bce").parts, **QUICK)
+    np.testing.assert_array_equal(found.train_loss, expected.train_loss)
+
+
+def test_the_recipe_in_a_candidates_words_counts(task):
+    words = train_many("relu:3@lr=0.2,epochs=5,optimizer=adam,batch_size=16", *task("bce").parts, **QUICK)
+    given = train_many("relu:3", *task("bce").parts, **{**QUICK, "epochs": 5}, lr=0.2, optimizer="adam", batch_size=16)
+    assert words.recipe == given.recipe
+    np.testing.assert_array_equal(words.test_loss, given.test_loss)
+
+
+@pytest.mark.parametrize(
+    ("loss", "asked", "n_outputs"),
+    [
+        ("bce", "auto", 1),
+        ("bce", "cross_entropy", 2),
+        ("cross_entropy", "auto", 3),
+        ("cross_entropy", "mse", 1),
+        ("mse", "auto", 1),
+    ],
+)
+def test_a_candidates_words_get_as_many_outputs_as_the_loss_needs(task, loss, asked, n_outputs):
+    history = train_many("relu:3", *task(loss).parts, loss=asked, **QUICK)
+    assert history.networks()[0][-1].out_features == n_outputs
+    assert history.score_name == ("R2" if "mse" in (loss, asked) else "accuracy")
+
+
+def test_a_single_seed_that_torch_refuses_is_one_clear_line(task):
+    with pytest.raises(TrainingError, match="can't be trained: Expected more than 1 value per channel"):
+        train_many("relu:3@batchnorm", *task("bce").parts, **{**QUICK, "seeds": 1}, batch_size=23)  # 70 = 3 x 23 + 1
