@@ -18,13 +18,13 @@ from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.layers import Inputs, Pass
 from seedbed.training.losses import Loss, encode_target, pick_loss, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
+from seedbed.training.process import ready_to_train
 from seedbed.training.randomness import network_keys, shuffled
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network, stack_networks, unstack
 from seedbed.training.step import Batch, Hyper, Picked, StackState, Steps, make_steps
-from seedbed.training.threads import one_thread
 
-__all__ = ["Chunk", "ChunkResult", "one_thread", "train_chunk"]
+__all__ = ["Chunk", "ChunkResult", "train_chunk"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ChunkResult:
 
 def train_chunk(chunk: Chunk, data: TrainingData) -> ChunkResult:
     """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state."""
-    with one_thread(chunk.device):
+    with ready_to_train(chunk.device):
         return _Training(chunk, data).run()
 
 

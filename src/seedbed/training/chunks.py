@@ -26,14 +26,17 @@ __all__ = ["Compile", "Estimate", "StackPlan", "pick_device", "plan_stack"]
 Compile = Literal["auto"] | bool
 
 _LANES = 16  # networks come in full vectors of 16 floats
-_MOST = 176
+_MOST = 496
+# How many second-level caches one layer's activations may fill: below, the cost of a step that doesn't depend on the
+# number of networks tells; above, nothing is gained.
+_CACHES = 2.4
 _ON_GPU = 4096
 # Seconds of the first step of a compiled stack, and how much longer an eager step takes, measured on two cores; rough,
 # as they only decide which of two right ways is taken.
 _COMPILE_SECONDS = 6.0
 _EAGER_FACTOR = 4.0
 # Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
-_SHARE_OF_RATE = 0.35
+_SHARE_OF_RATE = 0.8
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def _chunk_size(network: nn.Module, chain: object, n_rows: int, device: str, dty
         return _ON_GPU
     widest = max((m.out_features for m in network.modules() if isinstance(m, nn.Linear)), default=1)
     bytes_a_network = n_rows * widest * (8 if dtype == "float64" else 4)
-    size = int(1.1 * _cache_bytes() / bytes_a_network)
+    size = int(_CACHES * _cache_bytes() / bytes_a_network)
     size = max(_LANES, min(_MOST, size // _LANES * _LANES))
     # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
     # vectors avoids that (4x slower at 256 networks than at 240).

@@ -96,7 +96,7 @@ class Linear:
         bias = values[self.name + "bias"] if self.bias else None
         if now.compiled and weight.shape[0] * weight.shape[1] < WIDE:
             x = fused_product(x, weight)
-        elif self.units == 1 and not now.network_first:
+        elif self.units == 1:
             x = (x * weight[:, 0]).sum(1, keepdim=True)
         else:
             return batched_product(x, weight, bias)

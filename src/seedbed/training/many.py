@@ -20,10 +20,10 @@ from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
-from seedbed.training.threads import one_thread
 
 __all__ = ["train_many"]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
+from torch.func import vjp
 
 from seedbed.training.forward import Chain, Forward
 from seedbed.training.layers import Inputs, Pass
@@ -160,13 +160,13 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
             batch = _pick(batch, picked)
         now = Pass(True, batch.weights, hyper.keys, hyper.step, compiled, network_first)
 
-        def objective(params: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor, Tensors]]:
-            z, changed = forward({**params, **state.buffers}, batch.inputs, now)
-            losses = loss.per_row(z, batch.y)
-            # Networks don't interact: one sum has all their gradients.
-            return (losses * batch.weights).sum(), (losses.detach(), z.detach(), changed)
+        def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
+            return forward({**params, **state.buffers}, batch.inputs, now)
 
-        grads, (_, (losses, z, changed)) = grad_and_value(objective, has_aux=True)(state.params)
+        z, pull_back, changed = vjp(outputs, state.params, has_aux=True)  # type: ignore[misc]
+        losses, slopes = loss.measure(z, batch.y)
+        # Networks don't interact, so one pass back has the gradients of all.
+        (grads,) = pull_back(slopes * batch.weights[:, None])
         shown = figures(z, losses, batch.y, batch.weights)
         if test_weights is not None:
             shown += figures(z, losses, batch.y, test_weights)
@@ -180,7 +180,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
         step = torch.zeros((), dtype=torch.int32, device=keys.device)
         now = Pass(False, batch.weights, keys, step, compiled, network_first)
         z, _ = forward({**params, **buffers}, batch.inputs, now)
-        return torch.stack(figures(z, loss.per_row(z, batch.y), batch.y, batch.weights)), z
+        return torch.stack(figures(z, loss.measure(z, batch.y)[0], batch.y, batch.weights)), z
 
     return Steps(update, evaluate, compiled)
 
