@@ -142,7 +142,7 @@ def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
 
 def targets_table(results: Results) -> Table | None:
     rows = list(_targets(results))
-    return Table("What issue 2 asks for", ("what", "wanted", "measured", "so"), rows) if rows else None
+    return Table("Targets", ("what", "wanted", "measured", "so"), rows) if rows else None
 
 
 def _targets(results: Results) -> Iterator[tuple[str, str, str, str]]:

@@ -20,6 +20,7 @@ from seedbed.evaluation.losses import default_margin, predicted_classes, prior_l
 from seedbed.evaluation.metrics import METRICS, Metric, greater_is_better, metric
 from seedbed.evaluation.nested import NestedInterval, nested_interval
 from seedbed.evaluation.protocol import Design, protocol
+from seedbed.evaluation.ranking import roc_auc
 from seedbed.evaluation.resampled import (
     CorrectedT,
     VarianceShares,
@@ -79,6 +80,7 @@ __all__ = [
     "prior_loss",
     "protocol",
     "reliability",
+    "roc_auc",
     "row_losses",
     "row_mean_se",
     "row_score",

@@ -11,7 +11,7 @@ from seedbed.data import Split, fold_standardisation
 from seedbed.errors import SeedbedError
 from seedbed.experiment.spec import Experiment
 from seedbed.networks import Candidate
-from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack
+from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack, wake_workers
 from seedbed.training.randomness import derive
 
 __all__ = ["Plan", "make_plan"]
@@ -66,6 +66,9 @@ def make_plan(
     Raises:
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
     """
+    n_jobs, where = pick_jobs(jobs), pick_device(device)
+    if where == "cpu":
+        wake_workers(n_jobs)
     splits, table = experiment.splits(), experiment.table
     design = fold_standardisation(table.features, splits)
     train = np.zeros((table.n_rows, len(splits)), dtype=np.float32)
@@ -79,7 +82,6 @@ def make_plan(
         scale=design.scale.astype(np.float32),
         shift=design.shift.astype(np.float32),
     )
-    n_jobs, where = pick_jobs(jobs), pick_device(device)
     stacks = tuple(_stack(experiment, candidate, data, n_jobs, compile, where) for candidate in experiment.candidates)
     return Plan(experiment, splits, data, stacks, n_jobs)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.evaluation import row_losses, scores
+from seedbed.data import Split
+from seedbed.evaluation import roc_auc, row_losses
 from seedbed.networks import Recipe
 
 __all__ = ["SCORES", "CandidateResult", "Score"]
@@ -90,20 +92,17 @@ class CandidateResult:
 
 
 def score_networks(
-    y: npt.NDArray[np.int64], probabilities: list[tuple[npt.NDArray[np.int64], Floats]], n_folds: int, n_seeds: int
+    y: npt.NDArray[np.int64], splits: Sequence[Split], probabilities: npt.NDArray[np.float32]
 ) -> dict[str, Score]:
-    """Scores from each network's test rows and probabilities of class 1, in the order (repeat, fold, seed)."""
-    values = {name: np.full(len(probabilities), np.nan) for name in SCORES}
-    for index, (rows, p) in enumerate(probabilities):
-        if not np.isfinite(p).all():
-            continue
-        truth = y[rows]
-        values["accuracy"][index] = 1 - row_losses("accuracy", truth, p).mean()
-        values["log_loss"][index] = row_losses("log_loss", truth, p).mean()
-        values["brier"][index] = row_losses("brier", truth, p).mean()
-        auc = scores(truth, p, "binary")["roc_auc"]
-        values["roc_auc"][index] = np.nan if auc is None else auc
-    return {name: _spread(array.reshape(n_folds, n_seeds)) for name, array in values.items()}
+    """Scores from out-of-fold probabilities of class 1 [repeat, seed, row]; those of diverged networks are NaN."""
+    values = {name: np.full((len(splits), probabilities.shape[1]), np.nan) for name in SCORES}
+    for number, split in enumerate(splits):
+        truth, p = y[split.test], probabilities[split.repeat][:, split.test].astype(np.float64)
+        losses = {name: row_losses(name, np.broadcast_to(truth, p.shape), p) for name in SCORES if name != "roc_auc"}
+        for name, loss in losses.items():
+            values[name][number] = 1 - loss.mean(1) if name == "accuracy" else loss.mean(1)
+        values["roc_auc"][number] = roc_auc(truth, p)
+    return {name: _spread(array) for name, array in values.items()}
 
 
 def _spread(values: Floats) -> Score:

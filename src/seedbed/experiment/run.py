@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import CandidateResult, score_networks
-from seedbed.training import ChunkResult, train_chunks
+from seedbed.training import Chunk, ChunkResult, train_chunks
 
 __all__ = ["Progress", "run"]
 
@@ -42,10 +43,9 @@ def run(plan: Plan, *, on_progress: Callable[[Progress], None] | None = None) ->
     started = time.perf_counter()
     experiment = plan.experiment
     gathered = [_Gathered(plan, number) for number in range(len(plan.stacks))]
-    # The dearest chunks first, so that no core is left with one at the end.
     places = [(number, chunk) for number, stack in enumerate(plan.stacks) for chunk in stack.chunks]
     cost = [plan.stacks[n].estimate.seconds / len(plan.stacks[n].chunks) for n, _ in places]
-    order = sorted(range(len(places)), key=lambda i: -cost[i])
+    order = _in_order(places, cost)
     done_cost = 0.0
     for position, result in train_chunks([places[i][1] for i in order], plan.data, plan.jobs):
         number, chunk = places[order[position]]
@@ -59,6 +59,18 @@ def run(plan: Plan, *, on_progress: Callable[[Progress], None] | None = None) ->
     return Comparison(experiment, plan.splits, results, seconds=time.perf_counter() - started)
 
 
+def _in_order(places: list[tuple[int, Chunk]], cost: list[float]) -> list[int]:
+    """One chunk of each compiled stack first, so that others find it compiled when their turn comes; then what isn't
+    compiled; the dearest first in each, so that no core is left with one at the end."""
+    firsts = {number: place for place, (number, chunk) in reversed(list(enumerate(places))) if chunk.compiled}
+
+    def turn(place: int) -> tuple[int, float]:
+        number, chunk = places[place]
+        return (2 if chunk.compiled and place != firsts[number] else int(not chunk.compiled)), -cost[place]
+
+    return sorted(range(len(places)), key=turn)
+
+
 class _Gathered:
     """The results of one candidate, as its chunks come in."""
 
@@ -66,44 +78,40 @@ class _Gathered:
         self.plan, self.stack = plan, plan.stacks[number]
         self.candidate = plan.experiment.candidates[number]
         self.recipe = self.candidate.recipe(plan.experiment.recipe)
-        n = plan.experiment.n_networks
-        self.curves = np.full((4, self.recipe.epochs, n), np.nan, dtype=np.float32)
-        self.predictions: dict[int, npt.NDArray[np.float32]] = {}
+        spec = plan.experiment
+        self.curves = np.full((4, self.recipe.epochs, spec.n_networks), np.nan, dtype=np.float32)
+        self.out_of_fold = np.full((spec.repeats, spec.seeds, spec.table.n_rows), np.nan, dtype=np.float32)
+        self.done = np.zeros(spec.n_networks, dtype=bool)
 
-    def rows(self, network: int) -> npt.NDArray[np.int64]:
-        return self.plan.splits[network // self.plan.experiment.seeds].test
+    def place(self, network: int) -> tuple[int, int, npt.NDArray[np.int64]]:
+        """Repeat, seed and test rows of a network."""
+        split = self.plan.splits[network // self.plan.experiment.seeds]
+        return split.repeat, network % self.plan.experiment.seeds, split.test
 
     def add(self, members: tuple[int, ...], result: ChunkResult) -> None:
         self.curves[:, :, list(members)] = result.curves
+        self.done[list(members)] = True
         for column, network in enumerate(members):
-            z = result.outputs[self.rows(network), 0, column].astype(np.float64)
-            # 1 / (1 + exp(-z)), written so that no large logit overflows.
-            half = np.exp(-np.abs(z))
-            self.predictions[network] = (np.where(z >= 0, 1, half) / (1 + half)).astype(np.float32)
+            repeat, seed, rows = self.place(network)
+            self.out_of_fold[repeat, seed, rows] = expit(result.outputs[rows, 0, column])
 
     def progress(self, seconds_left: float | None) -> Progress:
-        done = sorted(self.predictions)
-        train, test = (_band(self.curves[curve, -1, done]) for curve in (1, 3))
-        return Progress(self.candidate.name, len(done), self.curves.shape[2], train, test, seconds_left)
+        train, test = (_band(self.curves[curve, -1, self.done]) for curve in (1, 3))
+        return Progress(self.candidate.name, int(self.done.sum()), len(self.done), train, test, seconds_left)
 
     def result(self) -> CandidateResult:
         spec = self.plan.experiment
-        n = spec.n_networks
         diverged = np.asarray(~np.isfinite(self.curves[[0, 2]]).all(axis=(0, 1)))
-        out_of_fold = np.full((spec.repeats, spec.seeds, spec.table.n_rows), np.nan, dtype=np.float32)
-        for network in np.flatnonzero(~diverged).tolist():
-            repeat, seed = network // (spec.folds * spec.seeds), network % spec.seeds
-            out_of_fold[repeat, seed, self.rows(network)] = self.predictions[network]
-        pairs = [
-            (self.rows(i), np.full(len(self.rows(i)), np.nan) if diverged[i] else self.predictions[i]) for i in range(n)
-        ]
+        for network in np.flatnonzero(diverged).tolist():
+            repeat, seed, rows = self.place(network)
+            self.out_of_fold[repeat, seed, rows] = np.nan
         return CandidateResult(
             name=self.candidate.name,
             recipe=self.recipe,
             n_parameters=self.stack.n_parameters,
             curves=self.curves,
-            probabilities=out_of_fold,
-            scores=score_networks(spec.table.target, pairs, spec.repeats * spec.folds, spec.seeds),
+            probabilities=self.out_of_fold,
+            scores=score_networks(spec.table.target, self.plan.splits, self.out_of_fold),
             diverged=diverged,
             note=self.stack.note,
         )

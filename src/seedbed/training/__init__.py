@@ -5,7 +5,7 @@ from seedbed.training.chunks import Compile, Estimate, StackPlan, pick_device, p
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.many import train_many
-from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.parallel import pick_jobs, train_chunks, wake_workers
 from seedbed.training.reference import Rows, train_reference
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "train_chunks",
     "train_many",
     "train_reference",
+    "wake_workers",
 ]

@@ -88,7 +88,7 @@ class _Training:
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
         optimizer = pick_optimizer(chunk.recipe)
-        self.network_first = self.forward.likes_network_first and not chunk.compiled
+        self.network_first = self.forward.placement(compiled=chunk.compiled) == "network_first"
         params = {name: self._placed(value) for name, value in params.items()}
         buffers = {name: self._placed(value) for name, value in buffers.items()}
         self.state = StackState(params, buffers, optimizer.init(params))
@@ -215,7 +215,7 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
     dtype = next(p.dtype for p in networks[0].parameters())
     X = torch.randn(3, n_features, generator=torch.Generator().manual_seed(0)).to(dtype)
     keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
-    now = Pass(False, torch.ones(3, len(networks), dtype=dtype), keys, step, compiled=False)
+    now = Pass(False, torch.ones(3, len(networks), dtype=dtype), keys, step, "network_last")
     with torch.no_grad():
         stacked, _ = forward(values, Inputs(X, None, None), now)
         alone = torch.stack([outputs_of(network.eval(), X) for network in networks], -1)

@@ -92,7 +92,10 @@ def plan_stack(
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
     size = _chunk_size(network, chain, len(data.X) if recipe.batch_size is None else recipe.batch_size, device, dtype)
-    estimate = _estimate(n_parameters, len(data.X), recipe, len(seeds), compile, device, jobs)
+    work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
+    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
+    gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
+    estimate = _estimate(work, jobs, _wanted(compile, gains))
     parts = []
     for group in _groups(chain, data, recipe, splits):
         for part in _cut(group, size):
@@ -112,11 +115,7 @@ def plan_stack(
                     device=device,
                 )
             )
-    note = (
-        ""
-        if isinstance(chain, Chain)
-        else "its layers aren't all known to the stack, so it takes the general, slower way"
-    )
+    note = "" if isinstance(chain, Chain) else "not all of its layers are known, so it takes the general, slower way"
     return StackPlan(tuple(parts), estimate, note, n_parameters)
 
 
@@ -186,14 +185,19 @@ def _cache_bytes() -> int:
         return 1 << 20
 
 
-def _estimate(
-    n_parameters: int, n_rows: int, recipe: Recipe, n_networks: int, compile: Compile, device: str, jobs: int
-) -> Estimate:
-    operations = 6.0 * n_parameters * n_rows * recipe.epochs * n_networks  # forward, and twice that backward
+def _wanted(compile: Compile, gains: bool) -> bool | None:
+    if compile != "auto":
+        return bool(compile)
+    return None if gains and compiler_found() else False
+
+
+def _estimate(work: int, jobs: int, compiled: bool | None) -> Estimate:
+    """The cost of `work` = parameters x rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
+    operations = 6.0 * work  # forward, and twice that backward
     seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     eager = seconds * _EAGER_FACTOR
-    worth_it = (eager - seconds) / jobs > _COMPILE_SECONDS and recipe.epochs > 10
-    compiled = compiler_found() and worth_it if compile == "auto" else bool(compile)
+    if compiled is None:
+        compiled = (eager - seconds) / jobs > _COMPILE_SECONDS
     return Estimate(compiled, seconds if compiled else eager)
 
 

@@ -25,6 +25,7 @@ from seedbed.training.layers import (
     Inputs,
     Linear,
     Pass,
+    Placement,
     RReLU,
     StackedLayer,
     expanded,
@@ -49,6 +50,10 @@ _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
 _METHODS: dict[object, Callable[..., Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
+WIDE = 64
+"""From this many units on, batches of matmuls beat sums written out for the compiler."""
+
+
 @dataclass(frozen=True)
 class Chain:
     """Known layers, one after the other. Equal chains are interchangeable, so a compiled step is made once for them."""
@@ -65,10 +70,12 @@ class Chain:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
         return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self.layers)
 
-    @property
-    def likes_network_first(self) -> bool:
-        """Whether an eager step is faster with the network axis first in memory: where a hidden layer feeds another."""
-        return any(isinstance(layer, Linear) and layer.units > 1 for layer in self.layers[1:])
+    def placement(self, *, compiled: bool) -> Placement:
+        """The fastest way to compute (see benchmarks/LOG.md)."""
+        later = [layer.units for layer in self.layers[1:] if isinstance(layer, Linear) and layer.units > 1]
+        if compiled and max(later, default=0) < WIDE:
+            return "fused"
+        return "network_first" if later else "network_last"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
         """Outputs [row, output, network], and the buffers that the pass has changed."""
@@ -90,12 +97,10 @@ class General:
     Attributes:
         layout: no weight is stored transposed.
         same_in_training: not known, so taken as no.
-        likes_network_first: `vmap` takes the axis to the front anyway.
     """
 
     layout: Layout = frozenset()
     same_in_training = False
-    likes_network_first = True
 
     def __init__(self, network: nn.Module) -> None:
         self._in_training, self._in_evaluation = copy.deepcopy(network).train(), copy.deepcopy(network).eval()
@@ -103,6 +108,10 @@ class General:
         for module in self._in_training.modules():
             if isinstance(module, nn.BatchNorm1d):
                 module.forward = functools.partial(_batch_norm, module)  # type: ignore[method-assign]
+
+    def placement(self, *, compiled: bool) -> Placement:
+        """The network axis is first: `vmap` takes it to the front anyway."""
+        return "network_first"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
         """Outputs [row, output, network], and the buffers that the pass has changed."""
@@ -202,7 +211,7 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
     keys = network_keys([0, 0], "draws")
     inputs = Inputs(X, None, None)
     for training in (False, True):  # training last: it changes the twin's buffers
-        now = Pass(training, torch.ones(7, 2, dtype=X.dtype), keys, torch.tensor(3, dtype=torch.int32), compiled=False)
+        now = Pass(training, torch.ones(7, 2, dtype=X.dtype), keys, torch.tensor(3, dtype=torch.int32), "network_last")
         try:
             with torch.no_grad(), stateless(twin, Draws(keys[0], 3)):
                 stacked, _ = chain({**params, **buffers}, inputs, now)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,16 @@ from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
-__all__ = ["Inputs", "Pass", "StackedLayer", "stacked_layer"]
+__all__ = ["Inputs", "Pass", "Placement", "StackedLayer", "stacked_layer"]
+
+
+Placement = Literal["fused", "network_first", "network_last"]
+"""How a stack computes.
+
+`fused`: arrays lie as they are named, the network axis fastest, and sums over units are written out for the compiler;
+`network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
+`network_last`: arrays lie as they are named; for an eager step of networks without a layer that feeds another.
+"""
 
 
 class Inputs(NamedTuple):
@@ -47,16 +56,14 @@ class Pass(NamedTuple):
         weights: [row, network]; a row of weight zero isn't there for batch statistics.
         keys: [network], for random layers.
         step: number of the step, for random layers.
-        compiled: whether the pass is compiled: then sums over units are fused, else they go through matmul.
-        network_first: whether the network axis, last in name, is first in memory.
+        placement: how sums of products are written, and in which order arrays lie in memory.
     """
 
     training: bool
     weights: Tensor
     keys: Tensor
     step: Tensor
-    compiled: bool
-    network_first: bool = False
+    placement: Placement
 
 
 def expanded(inputs: Inputs, n_networks: int) -> Tensor:
@@ -82,9 +89,9 @@ class Linear:
             moved = (weight * inputs.shift[:, None]).sum(0)
             bias = moved if bias is None else bias + moved
             weight = weight * inputs.scale[:, None]
-        if now.compiled:
+        if now.placement == "fused":
             return shared_product(inputs.X, weight, bias)
-        if now.network_first:
+        if now.placement == "network_first":
             flat = weight.permute(0, 2, 1).flatten(1)
             x = (inputs.X @ flat).reshape(-1, weight.shape[2], weight.shape[1]).permute(0, 2, 1)
         else:
@@ -94,17 +101,13 @@ class Linear:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         weight = values[self.name + "weight"]
         bias = values[self.name + "bias"] if self.bias else None
-        if now.compiled and weight.shape[0] * weight.shape[1] < WIDE:
+        if now.placement == "fused":
             x = fused_product(x, weight)
         elif self.units == 1:
             x = (x * weight[:, 0]).sum(1, keepdim=True)
         else:
             return batched_product(x, weight, bias)
         return x if bias is None else x + bias
-
-
-WIDE = 64 * 64
-"""From this many weights in a layer on, a batched matmul beats the fused sum over units (see benchmarks/LOG.md)."""
 
 
 @dataclass(frozen=True)

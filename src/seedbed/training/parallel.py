@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 
 import joblib
@@ -12,7 +13,7 @@ from seedbed.errors import OptionError
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 
-__all__ = ["pick_jobs", "train_chunks"]
+__all__ = ["pick_jobs", "train_chunks", "wake_workers"]
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -26,6 +27,18 @@ def pick_jobs(jobs: int | None) -> int:
     if jobs < 1:
         raise OptionError(f"jobs is {jobs}", "It must be at least 1; leave it out for all cores.")
     return jobs
+
+
+def wake_workers(jobs: int) -> None:
+    """Start the worker processes now: they import torch while the caller is still planning."""
+    if jobs > 1:
+        wake = joblib.Parallel(n_jobs=jobs, batch_size=1)
+        tasks = [joblib.delayed(_awake)() for _ in range(jobs)]
+        threading.Thread(target=wake, args=(tasks,), daemon=True).start()
+
+
+def _awake() -> None:
+    """The work is to import this module."""
 
 
 def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iterator[tuple[int, ChunkResult]]:

@@ -147,7 +147,7 @@ def _compile(steps: Steps) -> Steps:
 
 
 def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool) -> Steps:
-    network_first = forward.likes_network_first and not compiled
+    placement = forward.placement(compiled=compiled)
 
     def figures(z: Tensor, losses: Tensor, y: Tensor, weights: Tensor) -> list[Tensor]:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
@@ -158,7 +158,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
     ) -> tuple[StackState, Tensor]:
         if picked is not None:
             batch = _pick(batch, picked)
-        now = Pass(True, batch.weights, hyper.keys, hyper.step, compiled, network_first)
+        now = Pass(True, batch.weights, hyper.keys, hyper.step, placement)
 
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
             return forward({**params, **state.buffers}, batch.inputs, now)
@@ -178,7 +178,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
 
     def evaluate(params: Tensors, buffers: Tensors, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
         step = torch.zeros((), dtype=torch.int32, device=keys.device)
-        now = Pass(False, batch.weights, keys, step, compiled, network_first)
+        now = Pass(False, batch.weights, keys, step, placement)
         z, _ = forward({**params, **buffers}, batch.inputs, now)
         return torch.stack(figures(z, loss.measure(z, batch.y)[0], batch.y, batch.weights)), z
 
