@@ -9,7 +9,8 @@ from torch import nn
 
 from seedbed.errors import SeedbedError, TrainingError
 from seedbed.training import train_many
-from seedbed.training.layers import stacked_layer
+from seedbed.training.forward import forward_of
+from seedbed.training.layers import Dropout, stacked_layer
 
 
 class LinearModel(nn.Module):
@@ -101,7 +102,22 @@ def hooked(n_outputs):
     return network
 
 
+class DropsTwice(nn.Module):
+    """One dropout module in two places: it draws anew in the second."""
+
+    def __init__(self, n_outputs, residual=0):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(5, 4), nn.Linear(4, 4), nn.Linear(4, n_outputs)
+        self.drop, self.residual = nn.Dropout(0.4), residual
+
+    def forward(self, x):
+        x = self.drop(torch.relu(self.first(x)))
+        y = self.drop(torch.relu(self.second(x)))
+        return self.last(y + x if self.residual else y)
+
+
 FAST = {
+    "drops twice": DropsTwice,
     "tutorial": LinearModel,
     "functional": Functional,
     "nested": Nested,
@@ -113,6 +129,7 @@ FAST = {
     "all dropped": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Dropout(1.0), nn.Linear(4, k)),
 }
 GENERAL = {
+    "residual drops twice": lambda k: DropsTwice(k, residual=1),
     "residual": Residual,
     "residual batchnorm": lambda k: Residual(k, nn.BatchNorm1d(5)),
     "residual batchnorm averaging": lambda k: Residual(k, nn.BatchNorm1d(5, momentum=None)),
@@ -226,3 +243,17 @@ def test_only_layers_of_torch_itself_are_taken_for_known():
     assert stacked_layer("", nn.BatchNorm1d(2, momentum=None), {}) is None
     assert stacked_layer("", nn.Softmax(dim=0), {}) is None
     assert stacked_layer("", nn.Conv1d(1, 1, 1), {}) is None
+
+
+def test_a_dropout_module_in_two_places_draws_two_masks():
+    torch.manual_seed(0)
+    network = DropsTwice(1)
+    layers = [layer.number for layer in forward_of(network, 5).layers if isinstance(layer, Dropout)]
+    assert len(layers) == len(set(layers)) == 2
+
+
+@pytest.mark.parametrize("build", [lambda: nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)),
+                                   lambda: Residual(1, nn.BatchNorm1d(5))])  # fmt: skip
+def test_a_minibatch_of_one_row_is_refused_where_batches_are_normalised(task, build):
+    with pytest.raises(TrainingError, match="single row"):
+        train_many(build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce")  # 70 = 3 x 23 + 1

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.errors import CandidateError
+from seedbed.errors import CandidateError, TrainingError
 from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
 from seedbed.training.data import TrainingData
@@ -107,7 +107,11 @@ class _Training:
             step=torch.empty(0),
         )
         # Numbers of a step are tensors, lest a compiled step be compiled again for each.
-        n_steps = chunk.recipe.epochs * (len(self._orders(0)) if chunk.recipe.batch_size else 1)
+        batches = self._orders(0) if chunk.recipe.batch_size else []
+        if self.forward.normalises_batches and any(((weights > 0).sum(0) == 1).any() for _, weights in batches):
+            message = "a minibatch holds a single row, and batch normalisation needs two"
+            raise TrainingError(message, "Choose another batch size.")
+        n_steps = chunk.recipe.epochs * max(len(batches), 1)
         self.clock = clock(n_steps, self.dtype).to(self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
 
@@ -182,7 +186,8 @@ class _Training:
             inputs = Inputs(X, scale, shift)
             share = weights[rows] / weights[rows].sum(0)
             target = y[torch.from_numpy(rows)].to(self.device)[:, :, None]
-            return Batch(inputs, target, self._placed(torch.from_numpy(share)))
+            numbers = torch.from_numpy(rows.astype(np.int32)).to(self.device)
+            return Batch(inputs, target, self._placed(torch.from_numpy(share)), numbers)
 
         fit = batch(fit_rows, train)
         return fit, batch(test_rows, test) if test_rows is not fit_rows else fit._replace(
@@ -215,7 +220,8 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
     dtype = next(p.dtype for p in networks[0].parameters())
     X = torch.randn(3, n_features, generator=torch.Generator().manual_seed(0)).to(dtype)
     keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
-    now = Pass(False, torch.ones(3, len(networks), dtype=dtype), keys, step, "network_last")
+    weights, rows = torch.ones(3, len(networks), dtype=dtype), torch.arange(3, dtype=torch.int32)
+    now = Pass(False, weights, keys, step, rows, "network_last")
     with torch.no_grad():
         stacked, _ = forward(values, Inputs(X, None, None), now)
         alone = torch.stack([outputs_of(network.eval(), X) for network in networks], -1)

@@ -8,7 +8,9 @@ rows have to do with each other: a stack holds networks of one split, and sees t
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +34,7 @@ from seedbed.training.layers import (
     stacked_layer,
 )
 from seedbed.training.optimizers import Tensors
-from seedbed.training.randomness import Draws, drawn_modules, network_keys, stateless
+from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, stateless
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, stack_networks
 
@@ -70,6 +72,11 @@ class Chain:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
         return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self.layers)
 
+    @property
+    def normalises_batches(self) -> bool:
+        """Whether a batch of one row can't be trained on."""
+        return any(isinstance(layer, BatchNorm1d) for layer in self.layers)
+
     def placement(self, *, compiled: bool) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
         later = [layer.units for layer in self.layers[1:] if isinstance(layer, Linear) and layer.units > 1]
@@ -97,6 +104,7 @@ class General:
     Attributes:
         layout: no weight is stored transposed.
         same_in_training: not known, so taken as no.
+        normalises_batches: whether a batch of one row can't be trained on.
     """
 
     layout: Layout = frozenset()
@@ -104,6 +112,7 @@ class General:
 
     def __init__(self, network: nn.Module) -> None:
         self._in_training, self._in_evaluation = copy.deepcopy(network).train(), copy.deepcopy(network).eval()
+        self.normalises_batches = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
         self._buffers = {name for name, _ in network.named_buffers()}
         for module in self._in_training.modules():
             if isinstance(module, nn.BatchNorm1d):
@@ -124,7 +133,7 @@ class General:
 
         def one(own: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
             own = {name: value.clone() if name in self._buffers else value for name, value in own.items()}
-            with stateless(network, Draws(key, now.step)):
+            with stateless(network, Draws(key, now.step, now.rows)):
                 z = outputs_of(lambda X: functional_call(network, own, (X,)), X)
             return z, {name: own[name] for name in self._buffers}
 
@@ -175,6 +184,7 @@ def _read_chain(network: nn.Module) -> Chain | None:
         return None
     modules = dict(network.named_modules())
     layers: list[StackedLayer] = []
+    uses: Counter[int] = Counter()
     previous: fx.Node | None = None
     for node in graph.nodes:
         if node.op == "placeholder" and previous is None:
@@ -187,6 +197,9 @@ def _read_chain(network: nn.Module) -> Chain | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
+        if isinstance(layer, Dropout | RReLU):
+            uses[layer.number] += 1
+            layer = dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
         layers.append(layer)
         previous = node
     return None
@@ -211,7 +224,8 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
     keys = network_keys([0, 0], "draws")
     inputs = Inputs(X, None, None)
     for training in (False, True):  # training last: it changes the twin's buffers
-        now = Pass(training, torch.ones(7, 2, dtype=X.dtype), keys, torch.tensor(3, dtype=torch.int32), "network_last")
+        weights, rows = torch.ones(7, 2, dtype=X.dtype), torch.arange(7, dtype=torch.int32)
+        now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, "network_last")
         try:
             with torch.no_grad(), stateless(twin, Draws(keys[0], 3)):
                 stacked, _ = chain({**params, **buffers}, inputs, now)

@@ -56,6 +56,7 @@ class Pass(NamedTuple):
         weights: [row, network]; a row of weight zero isn't there for batch statistics.
         keys: [network], for random layers.
         step: number of the step, for random layers.
+        rows: [row], int32; which row each is, for random layers.
         placement: how sums of products are written, and in which order arrays lie in memory.
     """
 
@@ -63,6 +64,7 @@ class Pass(NamedTuple):
     weights: Tensor
     keys: Tensor
     step: Tensor
+    rows: Tensor
     placement: Placement
 
 
@@ -151,7 +153,7 @@ class Dropout:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return x
-        return dropped(x, layer_noise(now.keys, now.step, self.number, x.shape[0], x.shape[1]), self.share)
+        return dropped(x, layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1]), self.share)
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ class RReLU:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return torch.where(x >= 0, x, x * ((self.lower + self.upper) / 2))
-        return sloped(x, layer_noise(now.keys, now.step, self.number, x.shape[0], x.shape[1]), self.lower, self.upper)
+        return sloped(x, layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1]), self.lower, self.upper)
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,12 @@ def _mixed(x: Tensor) -> Tensor:
     return x ^ ((x >> 16) & 0xFFFF)
 
 
-def layer_noise(keys: Tensor, step: Tensor | int, layer: int, n_rows: int, n_units: int) -> Tensor:
-    """Uniform numbers in [0, 1), float32 [row, unit, *keys.shape], by key, step, layer, row and unit alone."""
-    row = torch.arange(n_rows, dtype=torch.int32, device=keys.device)[:, None]
+def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
+    """Uniform numbers in [0, 1), float32 [row, unit, *keys.shape], by key, step, layer, row and unit alone.
+
+    `rows` [row], int32, says which row each is: its number in the table, or its place in a minibatch.
+    """
+    row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
     place = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
     key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
@@ -82,11 +85,28 @@ def sloped(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
 
 
 class Draws:
-    """Whose draws, and at which step: what a stateless module reads when it runs."""
+    """Whose draws, at which step and for which rows: what a stateless module reads when it runs."""
 
-    def __init__(self, key: Tensor, step: Tensor | int = 0) -> None:
-        self.key = key
-        self.step = step
+    def __init__(self, key: Tensor, step: Tensor | int = 0, rows: Tensor | None = None) -> None:
+        self.key, self.step, self.rows = key, step, rows
+        self._uses: dict[int, int] = {}
+
+    def next_step(self) -> None:
+        """From now on modules draw for the next step."""
+        self.step = self.step + 1
+        self._uses.clear()
+
+    def noise(self, module: int, x: Tensor) -> Tensor:
+        """The noise for the inputs x [row, ...] of a module, given by its number."""
+        rows = torch.arange(len(x), dtype=torch.int32, device=x.device) if self.rows is None else self.rows
+        use = self._uses.get(module, 0)
+        self._uses[module] = use + 1
+        return layer_noise(self.key, self.step, drawn_layer(module, use), rows, math.prod(x.shape[1:])).reshape(x.shape)
+
+
+def drawn_layer(module: int, use: int) -> int:
+    """The number of a layer that draws: a module that is used twice draws anew."""
+    return module + 4096 * use
 
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:
@@ -112,7 +132,7 @@ def stateless(network: nn.Module, draws: Draws) -> Iterator[None]:
 def _stateless_forward(module: nn.Module, draws: Draws, number: int, x: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)  # type: ignore[no-any-return]
-    noise = layer_noise(draws.key, draws.step, number, x.shape[0], math.prod(x.shape[1:])).reshape(x.shape)
+    noise = draws.noise(number, x)
     if isinstance(module, nn.RReLU):
         return sloped(x, noise, module.lower, module.upper)
     return dropped(x, noise, module.p)  # type: ignore[arg-type]

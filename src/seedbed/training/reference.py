@@ -37,16 +37,24 @@ class Rows:
 
 
 def train_reference(
-    network: nn.Module, train: Rows, test: Rows, *, recipe: Recipe, loss: Loss, seed: int
+    network: nn.Module,
+    train: Rows,
+    test: Rows,
+    *,
+    recipe: Recipe,
+    loss: Loss,
+    seed: int,
+    numbers: Tensor | None = None,
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
     With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
-    decides dropout masks and the order of minibatches; the network itself has been built already.
+    decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
+    batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out.
     """
     criterion = loss.module()
     optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
-    draws = Draws(network_keys([seed], "draws", train.X.device)[0])
+    draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)
     n_train = len(train.X)
     curves = np.empty((len(CURVES), recipe.epochs))
 
@@ -62,7 +70,7 @@ def train_reference(
                 optimizer.zero_grad()
                 batch_loss.backward()
                 optimizer.step()
-                draws.step += 1
+                draws.next_step()
 
             network.eval()
             with torch.inference_mode():

@@ -30,11 +30,13 @@ class Batch(NamedTuple):
         inputs: see `Inputs`.
         y: encoded target [row, output, 1], or [row, output, network].
         weights: [row, network]; what each row counts for each network. They sum to 1 over the rows, or to 0.
+        rows: [row], int32; which row of the table each is.
     """
 
     inputs: Inputs
     y: Tensor
     weights: Tensor
+    rows: Tensor
 
 
 class Picked(NamedTuple):
@@ -158,7 +160,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
     ) -> tuple[StackState, Tensor]:
         if picked is not None:
             batch = _pick(batch, picked)
-        now = Pass(True, batch.weights, hyper.keys, hyper.step, placement)
+        now = Pass(True, batch.weights, hyper.keys, hyper.step, batch.rows, placement)
 
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
             return forward({**params, **state.buffers}, batch.inputs, now)
@@ -178,7 +180,7 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
 
     def evaluate(params: Tensors, buffers: Tensors, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
         step = torch.zeros((), dtype=torch.int32, device=keys.device)
-        now = Pass(False, batch.weights, keys, step, placement)
+        now = Pass(False, batch.weights, keys, step, batch.rows, placement)
         z, _ = forward({**params, **buffers}, batch.inputs, now)
         return torch.stack(figures(z, loss.measure(z, batch.y)[0], batch.y, batch.weights)), z
 
@@ -191,7 +193,8 @@ def _pick(batch: Batch, picked: Picked) -> Batch:
     if scale is not None and shift is not None:
         own = own * scale + shift
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
-    return Batch(Inputs(own, None, None), y, picked.weights)
+    places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)
+    return Batch(Inputs(own, None, None), y, picked.weights, places)
 
 
 def _with_fallback(compiled: Steps, eager: Steps) -> Steps:
