@@ -207,11 +207,7 @@ def _with_fallback(compiled: Steps, eager: Steps) -> Steps:
             if not failed:
                 try:
                     return fast(*args)
-                except (
-                    torch._dynamo.exc.TorchDynamoException,
-                    torch._dynamo.exc.FailOnRecompileLimitHit,
-                    torch._inductor.exc.InductorError,
-                ) as error:
+                except Exception as error:  # noqa: BLE001 - what else is wrong, the eager function will say
                     failed = True
                     reason = " ".join(str(error).split("\n\n")[0].split())
                     warnings.warn(f"not compiled, so slower: {reason}", stacklevel=2)
