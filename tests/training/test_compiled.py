@@ -7,7 +7,7 @@ from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.networks import Recipe
-from seedbed.training import TrainingData, chunks, pick_jobs, plan_stack, step, train_many
+from seedbed.training import TrainingData, pick_jobs, plan_stack, planning, step, train_many
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -47,8 +47,8 @@ def whole_table(task):
 def test_auto_compiles_where_there_is_a_compiler_and_the_work_is_worth_it(
     task, monkeypatch, compiler, epochs, expected
 ):
-    monkeypatch.setattr(chunks, "compiler_found", lambda: compiler)
-    monkeypatch.setattr(chunks, "_COMPILE_SECONDS", -1.0)
+    monkeypatch.setattr(planning, "compiler_found", lambda: compiler)
+    monkeypatch.setattr(planning, "_COMPILE_SECONDS", -1.0)
     build, data = (lambda: nn.Linear(5, 1)), whole_table(task("bce"))
     plan = plan_stack(build, data, Recipe(epochs=epochs), seeds=range(4), splits=[0] * 4)
     assert plan.estimate.compiled is expected
@@ -63,8 +63,8 @@ def test_auto_does_not_compile_a_small_job(task):
 
 
 def test_without_a_compiler_auto_trains_eagerly_and_quietly(task, monkeypatch):
-    monkeypatch.setattr(chunks, "compiler_found", lambda: False)
-    monkeypatch.setattr(chunks, "_COMPILE_SECONDS", -1.0)
+    monkeypatch.setattr(planning, "compiler_found", lambda: False)
+    monkeypatch.setattr(planning, "_COMPILE_SECONDS", -1.0)
     auto, eager = (
         train_many("relu:3", *task("bce").parts, seeds=3, epochs=20, jobs=1, compile=way) for way in ("auto", False)
     )
@@ -145,7 +145,7 @@ def test_equal_chains_share_one_compiled_step_and_others_do_not():
 
 @pytest.mark.slow
 def test_two_processes_give_the_results_of_one_bit_for_bit(task, monkeypatch):
-    monkeypatch.setattr(chunks, "_cache_bytes", lambda: 1)  # chunks of 16 networks
+    monkeypatch.setattr(planning, "_cache_bytes", lambda: 1)  # chunks of 16 networks
     slope = 0.3  # closed over: what travels isn't importable
 
     def build(n_features, n_outputs):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import TrainingData, chunks, plan_stack, train_chunk, train_many
+from seedbed.training import TrainingData, plan_stack, planning, train_chunk, train_many
 
 KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"]
 
@@ -89,7 +89,7 @@ def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
 
 
 def test_a_compiled_plan_fills_its_chunks_to_one_shape_and_keeps_the_order(task, monkeypatch):
-    monkeypatch.setattr(chunks, "_cache_bytes", lambda: 1)  # the smallest chunks: 16 networks
+    monkeypatch.setattr(planning, "_cache_bytes", lambda: 1)  # the smallest chunks: 16 networks
     data = one_split(task("bce"))
     build = poisoned("relu:4", None)
     plan = plan_stack(build, data, Recipe(epochs=2), seeds=range(40), splits=[0] * 40, compile=True)
@@ -117,7 +117,7 @@ def test_a_custom_initialisation_is_honoured_to_the_bit(task, seeds):
 
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
 def test_the_callers_random_states_are_untouched(task, seeds):
-    chunks._matmul_rate.cache_clear()
+    planning._matmul_rate.cache_clear()
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     words = "relu:4@dropout=0.5"
     history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, compile=False, jobs=1)

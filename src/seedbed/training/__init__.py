@@ -1,11 +1,11 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
-from seedbed.training.chunks import Compile, Estimate, StackPlan, pick_device, plan_stack
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.many import train_many
 from seedbed.training.parallel import pick_jobs, train_chunks, wake_workers
+from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device, plan_stack
 from seedbed.training.reference import Rows, train_reference
 
 __all__ = [

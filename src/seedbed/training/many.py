@@ -15,11 +15,11 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.training.arrays import one_split
-from seedbed.training.chunks import Compile, StackPlan, pick_device, plan_stack
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.planning import Compile, StackPlan, pick_device, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
