@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 from rich.console import Console
 
-from seedbed.errors import OptionError, SeedbedError
+from seedbed.errors import OptionError, SeedbedError, one_line
 
 if TYPE_CHECKING:
     from seedbed.networks import Recipe
@@ -31,6 +32,7 @@ app = App(
     help_epilogue="Try: seedbed compare example:breast-cancer",
     help_format="plaintext",
     version=lambda: version("seedbed"),
+    suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
 
 _RECIPE = Group.create_ordered("Recipe")
@@ -221,29 +223,34 @@ def examples() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 usage or bad input, 3 internal error, 130 interrupted."""
-    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    # The process that cleans up behind workers says so with a warning when they were interrupted; a user can do nothing.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(tokens: list[str]) -> int:
     try:
         app(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        sys.exit(_fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2))
+        return _fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2)
     except SeedbedError as error:
-        sys.exit(_fail(error.code, error.message, error.hint, tokens, 2))
+        return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt:
-        sys.exit(_fail("interrupted", "interrupted, nothing written", "", tokens, 130))
+        return _fail("interrupted", "interrupted, nothing written", "", tokens, 130)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
-        sys.exit(_fail("system", str(error), "", tokens, 2))
+        return _fail("system", str(error), "", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
         traceback.print_exc()
-        sys.exit(_fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3))
+        return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
+    return 0
 
 
 def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:
     if "--json" in tokens:
         print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
-    print(f"seedbed: {message}{'. ' + hint if hint else ''}", file=sys.stderr)
+    print(f"seedbed: {one_line(message, hint)}", file=sys.stderr)
     return status
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "UnreadableError",
     "UsageError",
     "did_you_mean",
+    "one_line",
 ]
 
 
@@ -52,7 +53,7 @@ class SeedbedError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        return one_line(self.message, self.hint)
 
 
 class UsageError(SeedbedError):
@@ -89,6 +90,13 @@ class UnreadableError(DataError):
 
 class TrainingError(SeedbedError):
     code = "training"
+
+
+def one_line(message: str, hint: str) -> str:
+    """Message and hint as they are shown: as sentences on one line."""
+    if not hint:
+        return message
+    return f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seedbed.data import read_table, table_from_arrays
+from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Progress, run
@@ -62,6 +63,8 @@ def compare(
     """
     recipe = Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
                     epochs=epochs, batch_size=batch_size)  # fmt: skip
+    if y is not None and (target is not None or drop):
+        raise OptionError("target and drop name columns of a table, but X and y are given apart", "Leave them out.")
     rows = read_table(table, target=target, drop=drop) if y is None else table_from_arrays(table, y)
     experiment = specify(rows, candidates, reference=reference, recipe=recipe, repeats=repeats, folds=folds,
                          seeds=seeds, random_state=random_state)  # fmt: skip

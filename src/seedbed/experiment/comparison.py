@@ -15,7 +15,7 @@ from seedbed.evaluation import CURVES, summarize_curves
 from seedbed.experiment.results import CandidateResult
 from seedbed.experiment.spec import Experiment
 from seedbed.figures import learning_curves, save_chart
-from seedbed.report import comparison_text
+from seedbed.report import comparison_text, counted
 
 if TYPE_CHECKING:
     from altair import HConcatChart
@@ -94,7 +94,7 @@ class Comparison:
         return {
             "score_name": "accuracy",
             "title": f"{spec.table.target_name} of {spec.table.name}",
-            "subtitle": f"{spec.recipe.describe()}; {len(self.splits)} splits x {spec.seeds} seeds",
+            "subtitle": f"{spec.recipe.describe()}; {counted(len(self.splits), 'split')} x {counted(spec.seeds, 'seed')}",
             "candidates": [
                 {"name": result.name, **summarize_curves(dict(zip(CURVES, result.curves, strict=True)))}
                 for result in self.results

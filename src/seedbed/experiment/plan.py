@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.data import Split, fold_standardisation
-from seedbed.errors import SeedbedError
+from seedbed.errors import CandidateError, SeedbedError
 from seedbed.experiment.spec import Experiment
 from seedbed.networks import Candidate
+from seedbed.report import counted
 from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack, wake_workers
 from seedbed.training.randomness import derive
+from seedbed.training.stack import build_network
 
 __all__ = ["Plan", "make_plan"]
 
@@ -51,10 +53,12 @@ class Plan:
         n_splits = spec.repeats * spec.folds
         total = len(spec.candidates) * spec.n_networks
         epochs = sorted({candidate.recipe(spec.recipe).epochs for candidate in spec.candidates})
-        shown = f"{epochs[0]:,}" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,}"
+        shown = counted(epochs[-1], "epoch")
+        if len(epochs) > 1:
+            shown = f"{epochs[0]:,} to {shown}"
         return (
-            f"{_count(len(spec.candidates), 'candidate')} x {_count(n_splits, 'split')} x {_count(spec.seeds, 'seed')}"
-            f" = {_count(total, 'network')} x {shown} epochs, about {_duration(self.seconds)}"
+            f"{counted(len(spec.candidates), 'candidate')} x {counted(n_splits, 'split')} x {counted(spec.seeds, 'seed')}"
+            f" = {counted(total, 'network')} x {shown}, about {_duration(self.seconds)}"
         )
 
 
@@ -95,9 +99,15 @@ def _stack(
         for fold in range(experiment.folds)
         for seed in range(experiment.seeds)
     ]
+    build = functools.partial(candidate.architecture, data.X.shape[1], 1)
     try:
+        n_outputs = data.n_outputs(build_network(build, 0))
+        if n_outputs != 1:
+            raise CandidateError(
+                f"the network has {n_outputs} outputs", "Two labels take one, the logit of the second."
+            )
         return plan_stack(
-            functools.partial(candidate.architecture, data.X.shape[1], 1),
+            build,
             data,
             candidate.recipe(experiment.recipe),
             # Every network has a seed of its own, so no luck is shared between candidates or splits.
@@ -111,10 +121,6 @@ def _stack(
         if candidate.name in error.message:
             raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _duration(seconds: float) -> str:

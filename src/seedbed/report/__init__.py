@@ -2,6 +2,6 @@
 
 from seedbed.report.lines import epoch_lines
 from seedbed.report.progress import ProgressDisplay
-from seedbed.report.terminal import comparison_text
+from seedbed.report.terminal import comparison_text, counted
 
-__all__ = ["ProgressDisplay", "comparison_text", "epoch_lines"]
+__all__ = ["ProgressDisplay", "comparison_text", "counted", "epoch_lines"]

@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["ProgressDisplay"]
 
@@ -58,7 +59,7 @@ class ProgressDisplay:
         elif not self._quiet and time.monotonic() - self._last_line >= _PLAIN_EVERY:
             self._last_line = time.monotonic()
             counts = ", ".join(f"{name} {self._done[name]}/{total}" for name, total in self._totals.items())
-            self._console.print(f"{counts}{self._left_words()}", highlight=False)
+            self._console.print(f"{counts}{self._left_words()}", highlight=False, markup=False)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", caption=self._left_words(", ") or None)
@@ -67,7 +68,7 @@ class ProgressDisplay:
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
         for name, total in self._totals.items():
             train, test = self._bands.get(name, (None, None))
-            table.add_row(name, f"{self._done[name]:,} of {total:,}", _shown(train), _shown(test))
+            table.add_row(Text(name), f"{self._done[name]:,} of {total:,}", _shown(train), _shown(test))
         return table
 
     def _left_words(self, before: str = "; ") -> str:

@@ -10,20 +10,25 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["comparison_text"]
+__all__ = ["comparison_text", "counted"]
 
 _WIDTH = 110
+_NUMBERS = 88  # characters of the columns beside the name
 
 
 def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """The table of a comparison, from `Comparison.to_dict()`."""
     plan = document["plan"]
     lines = io.StringIO()
-    console = Console(file=lines, width=width, color_system=None, highlight=False)
-    splits = plan["repeats"] * plan["folds"]
+    # A candidate's name is what a reader copies into the next command: it is never broken.
+    longest = max(len(candidate["name"]) for candidate in document["candidates"])
+    console = Console(
+        file=lines, width=max(width, longest + _NUMBERS), color_system=None, highlight=False, markup=False, emoji=False
+    )
+    splits = counted(plan["repeats"] * plan["folds"], "split")
     console.print(
         f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']} features, "
-        f"{100 * document['majority_share']:.1f}% in the larger class; {splits} splits x {plan['seeds']} seeds; "
+        f"{100 * document['majority_share']:.1f}% in the larger class; {splits} x {counted(plan['seeds'], 'seed')}; "
         f"{plan['recipe']}",
         soft_wrap=False,
     )
@@ -33,9 +38,14 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     return "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: `1 split`, `1,500 networks`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def _table(candidates: list[Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    table.add_column("candidate", overflow="fold")
+    table.add_column("candidate", no_wrap=True)
     for heading in (
         "parameters",
         "train\naccuracy",

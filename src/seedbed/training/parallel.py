@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -32,9 +33,13 @@ def pick_jobs(jobs: int | None) -> int:
 def wake_workers(jobs: int) -> None:
     """Start the worker processes now: they import torch while the caller is still planning."""
     if jobs > 1:
-        wake = joblib.Parallel(n_jobs=jobs, batch_size=1)
-        tasks = [joblib.delayed(_awake)() for _ in range(jobs)]
-        threading.Thread(target=wake, args=(tasks,), daemon=True).start()
+        threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
+
+
+def _wake(jobs: int) -> None:
+    # Workers that are ended by an interrupt while they wake are nobody's concern.
+    with contextlib.suppress(Exception):
+        joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
 
 
 def _awake() -> None:
@@ -56,7 +61,7 @@ def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iter
         yield from parallel(tasks)
     except BaseException:
         # An interrupt mustn't leave workers behind that go on training.
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
         raise
 
 
