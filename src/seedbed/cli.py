@@ -223,7 +223,7 @@ def examples() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 usage or bad input, 3 internal error, 130 interrupted."""
-    # The process that cleans up behind workers says so with a warning when they were interrupted; a user can do nothing.
+    # The process that cleans up behind interrupted workers warns of it; there is nothing a user could do.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
 

@@ -127,12 +127,9 @@ def test_a_table_of_another_shape_is_compiled_anew_and_never_once_too_often(task
 def test_equal_chains_share_one_compiled_step_and_others_do_not():
     from seedbed.training.forward import forward_of
     from seedbed.training.losses import LOSSES
-    from seedbed.training.optimizers import pick_optimizer
 
     def steps(network, loss="bce", key="sgd"):
-        return step.make_steps(
-            forward_of(network, 2), LOSSES[loss], pick_optimizer(Recipe()), compiled=True, steps_key=key
-        )
+        return step.make_steps(forward_of(network, 2), LOSSES[loss], Recipe(), compiled=True, shape=key)
 
     def net(slope):
         return nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(slope), nn.Linear(2, 1))

@@ -87,17 +87,13 @@ class _Training:
         self.forward: Forward = forward_of(networks[0], data.X.shape[1])
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
-        optimizer = pick_optimizer(chunk.recipe)
         self.network_first = self.forward.placement(compiled=chunk.compiled) == "network_first"
         params = {name: self._placed(value) for name, value in params.items()}
         buffers = {name: self._placed(value) for name, value in buffers.items()}
-        self.state = StackState(params, buffers, optimizer.init(params))
+        self.state = StackState(params, buffers, pick_optimizer(chunk.recipe).init(params))
         # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
         shape = (data.X.shape, len(chunk.seeds), chunk.recipe.batch_size, data.scale is None, chunk.dtype)
-        recipe_key = (chunk.recipe.optimizer, chunk.recipe.momentum, chunk.recipe.nesterov, shape)
-        self.steps: Steps = make_steps(
-            self.forward, self.loss, optimizer, compiled=chunk.compiled, steps_key=recipe_key
-        )
+        self.steps: Steps = make_steps(self.forward, self.loss, chunk.recipe, compiled=chunk.compiled, shape=shape)
         self.fit, self.test = self._batches(encode_target(self.loss, data.y, n_outputs, self.dtype))
         self.hyper = Hyper(
             lr=torch.tensor(chunk.lr, dtype=self.dtype, device=self.device),

@@ -7,7 +7,7 @@ import itertools
 import shutil
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from seedbed.networks import Recipe
 from seedbed.training.forward import Chain, Forward
 from seedbed.training.layers import Inputs, Pass
-from seedbed.training.losses import Loss
-from seedbed.training.optimizers import Optimizer, State, Tensors
+from seedbed.training.losses import LOSSES, Loss
+from seedbed.training.optimizers import Optimizer, State, Tensors, pick_optimizer
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
 
@@ -99,35 +100,21 @@ def compiler_found() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
 
 
-def make_steps(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool, steps_key: Any) -> Steps:
-    """The step and the evaluation of a stack.
+def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, compiled: bool, shape: Hashable) -> Steps:
+    """The step and the evaluation of a stack, with a recipe's optimizer.
 
-    Compiled ones are kept: equal chains with the same loss and `steps_key` (what the optimizer depends on) share them.
-    A general network is not compiled.
+    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General networks aren't compiled.
     """
+    kind = Recipe(optimizer=recipe.optimizer, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if compiled and isinstance(forward, Chain):
-        return _compiled_chain(forward, loss.name, steps_key, _Unhashed((loss, optimizer)))
-    return _build(forward, loss, optimizer, compiled=False)
-
-
-class _Unhashed:
-    """Rides along a cached call without being part of its key."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Unhashed)
+        return _compiled_chain(forward, loss.name, kind, shape)
+    return _build(forward, loss, pick_optimizer(kind), compiled=False)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_chain(forward: Chain, loss_name: str, steps_key: Any, made: _Unhashed) -> Steps:
-    loss, optimizer = made.value
-    eager = _build(forward, loss, optimizer, compiled=False)
-    return _with_fallback(_compile(_build(forward, loss, optimizer, compiled=True)), eager)
+def _compiled_chain(forward: Chain, loss: str, kind: Recipe, shape: Hashable) -> Steps:
+    compiled, eager = (_build(forward, LOSSES[loss], pick_optimizer(kind), compiled=way) for way in (True, False))
+    return _with_fallback(_compile(compiled), eager)
 
 
 _NUMBERS = itertools.count()
