@@ -103,7 +103,7 @@ def compiler_found() -> bool:
 def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, compiled: bool, shape: Hashable) -> Steps:
     """The step and the evaluation of a stack, with a recipe's optimizer.
 
-    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General networks aren't compiled.
+    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled.
     """
     kind = Recipe(optimizer=recipe.optimizer, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if compiled and isinstance(forward, Chain):
