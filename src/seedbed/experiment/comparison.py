@@ -91,10 +91,11 @@ class Comparison:
     def curves(self) -> dict[str, Any]:
         """The curves as a plain dict for `seedbed.figures`: means, bands, some single networks."""
         spec = self.experiment
+        size = f"{counted(len(self.splits), 'split')} x {counted(spec.seeds, 'seed')}"
         return {
             "score_name": "accuracy",
             "title": f"{spec.table.target_name} of {spec.table.name}",
-            "subtitle": f"{spec.recipe.describe()}; {counted(len(self.splits), 'split')} x {counted(spec.seeds, 'seed')}",
+            "subtitle": f"{spec.recipe.describe()}; {size}",
             "candidates": [
                 {"name": result.name, **summarize_curves(dict(zip(CURVES, result.curves, strict=True)))}
                 for result in self.results

@@ -57,8 +57,8 @@ class Plan:
         if len(epochs) > 1:
             shown = f"{epochs[0]:,} to {shown}"
         return (
-            f"{counted(len(spec.candidates), 'candidate')} x {counted(n_splits, 'split')} x {counted(spec.seeds, 'seed')}"
-            f" = {counted(total, 'network')} x {shown}, about {_duration(self.seconds)}"
+            f"{counted(len(spec.candidates), 'candidate')} x {counted(n_splits, 'split')} x "
+            f"{counted(spec.seeds, 'seed')} = {counted(total, 'network')} x {shown}, about {_duration(self.seconds)}"
         )
 
 

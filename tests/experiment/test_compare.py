@@ -1,0 +1,163 @@
+"""`compare`: the same splits for all, and numbers that depend on nothing but what they should."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import RepeatedStratifiedKFold
+from torch import nn
+
+from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
+from seedbed.experiment import TUTORIAL, compare
+from seedbed.training.randomness import derive
+
+
+def test_splits_are_those_of_scikit_learn(comparison, arrays):
+    dealer = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7)
+    expected = list(dealer.split(np.zeros((60, 1)), arrays[1]))
+    assert len(comparison.splits) == 6
+    for split, (train, test) in zip(comparison.splits, expected, strict=True):
+        np.testing.assert_array_equal(split.train, train)
+        np.testing.assert_array_equal(split.test, test)
+
+
+def test_a_network_is_what_plain_pytorch_makes_of_its_split_and_seed(comparison, arrays):
+    X, y = arrays
+    number, seed = 4, 1  # second fold of the second repeat
+    train, test = comparison.splits[number].train.copy(), comparison.splits[number].test.copy()
+    X = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
+    target = torch.from_numpy(y).float()
+    torch.manual_seed(derive(7, "tanh:4", 1, 1, seed))
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer, losses = torch.optim.SGD(network.parameters(), lr=0.5), []
+    for _ in range(4):
+        loss = nn.functional.binary_cross_entropy_with_logits(network(X[train])[:, 0], target[train])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    result = comparison["tanh:4"]
+    np.testing.assert_allclose(result.curves[0, :, number * 3 + seed], losses, atol=1e-5)
+    p = torch.sigmoid(network(X[test])[:, 0]).detach().numpy()
+    np.testing.assert_allclose(result.probabilities[1, seed, test], p, atol=1e-5)
+
+
+def test_the_order_of_candidates_does_not_change_their_numbers(small, comparison, same):
+    turned = small(candidates=["relu:2", "tanh:4", "linear:3"], repeats=2, seeds=3, random_state=7)
+    assert [result.name for result in turned.results] == ["relu:2", "tanh:4", "linear:3"]
+    for name in ("linear:3", "tanh:4"):
+        same(turned[name], comparison[name])
+        assert turned[name].scores == comparison[name].scores
+
+
+@pytest.mark.slow
+def test_two_jobs_give_the_numbers_of_one(small, comparison, same):
+    two = small(candidates=["linear:3", "tanh:4"], repeats=2, seeds=3, random_state=7, jobs=2)
+    for name in ("linear:3", "tanh:4"):
+        same(two[name], comparison[name], tolerance=1e-6)
+
+
+def test_a_random_state_gives_the_same_numbers_again_and_another_one_others(small, same):
+    first, again, other = (small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6))
+    same(first, again)
+    assert first.scores == again.scores
+    assert not np.allclose(first.probabilities, other.probabilities, atol=1e-3)
+
+
+def test_more_seeds_keep_the_networks_that_were_there(small):
+    few, many = (small(candidates="relu:3", seeds=n)["relu:3"].probabilities for n in (2, 3))
+    np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
+
+
+def test_what_ran_before_changes_nothing_and_the_callers_randomness_is_left_alone(small, same):
+    torch.manual_seed(1)
+    first, drawn = small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.rand(1) == drawn
+    same(small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], first)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("lr=0.1", {"lr": 0.1}),
+        ("optimizer=adam,lr=0.02", {"optimizer": "adam", "lr": 0.02}),
+        ("momentum=0.9,nesterov", {"momentum": 0.9, "nesterov": True}),
+        ("weight_decay=0.5", {"weight_decay": 0.5}),
+        ("batch_size=16", {"batch_size": 16}),
+        ("epochs=2", {"epochs": 2}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_candidates_own_words_do_what_the_common_options_do(small, same, words, option):
+    own = small(candidates={"a": f"relu:3@{words}", "b": "relu:3"})
+    same(own["a"], small(candidates={"a": "relu:3"}, **option)["a"], tolerance=1e-6)
+    plain = small(candidates={"b": "relu:3"})
+    same(own["b"], plain["b"], tolerance=1e-6)
+    assert own["a"].recipe == dataclasses.replace(plain["b"].recipe, **option)
+
+
+def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
+    found = small(candidates=["relu:3", "relu:3@epochs=2"])
+    assert [result.curves.shape for result in found.results] == [(4, 4, 6), (4, 2, 6)]
+    assert found.to_dict()["plan"]["epochs"] == 4
+    assert found["relu:3@epochs=2"].best_epoch in (0, 1)
+    assert str(found)
+    assert found.plot().to_dict()
+
+
+def test_the_defaults_are_the_tutorials_three_with_the_first_as_reference(small):
+    found = small(epochs=1, folds=2, seeds=1)
+    assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
+    assert found.to_dict()["reference"] == "linear:5"
+    assert [result.n_parameters for result in found.results] == [26, 521, 26]
+
+
+def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
+    assert comparison["tanh:4"].name == "tanh:4"
+    with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4"):
+        comparison["tanh"]
+    assert repr(comparison) == "<Comparison of linear:3, tanh:4 on arrays: 6 splits>"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"reference": "tanh:3"}, CandidateError, r"'tanh:3' isn't among the candidates\. Did you mean 'tanh:4'"),
+        ({"candidates": []}, CandidateError, "no candidate is given"),
+        ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
+        ({"candidates": ["rellu:5"]}, CandidateError, "Did you mean 'relu'"),
+        ({"seeds": 0}, OptionError, "seeds is 0"),
+        ({"folds": 1}, OptionError, "folds is 1"),
+        ({"repeats": 0}, OptionError, "repeats is 0"),
+        ({"random_state": -1}, OptionError, "random_state is -1"),
+        ({"jobs": 0}, OptionError, "jobs is 0"),
+        ({"device": "tpu9"}, OptionError, "no device 'tpu9'"),
+        ({"folds": 40}, TargetError, "at least 40 are needed"),
+        ({"candidates": ["relu:3@nesterov"]}, CandidateError, "relu:3@nesterov.*needs momentum"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused_before_training(small, options, error, message):
+    with pytest.raises(error, match=message):
+        small(**{"candidates": ["linear:3", "tanh:4"], **options})
+
+
+def test_progress_is_told_up_to_the_end(small):
+    seen = []
+    small(candidates=["linear:3", "relu:3@batch_size=7"], on_progress=seen.append)
+    assert {progress.name for progress in seen} == {"linear:3", "relu:3@batch_size=7"}
+    for name in ("linear:3", "relu:3@batch_size=7"):
+        own = [progress for progress in seen if progress.name == name]
+        assert own[-1].done == own[-1].total == 6
+        assert all(low <= high for _, low, high in (own[-1].train_score, own[-1].test_score))
+    assert seen[-1].seconds_left == pytest.approx(0, abs=1e-6)
+    assert all(progress.seconds_left >= -1e-6 for progress in seen)
+
+
+def test_a_table_and_options_that_do_not_fit_are_seedbed_errors(arrays):
+    X, y = arrays
+    for table, options in ((("no.csv",), {"target": "y"}), ((X,), {}), ((X, y[:5]), {}), ((X, y), {"target": "y"})):
+        with pytest.raises(SeedbedError):
+            compare(*table, **options)

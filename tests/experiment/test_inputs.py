@@ -1,0 +1,161 @@
+"""What `compare` takes: paths, examples, data frames and arrays; words, callables, classes and files."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from seedbed.errors import CandidateError
+from seedbed.networks import MLP
+
+NAMES = ["a", "b", "c"]
+
+
+class OneLayer(nn.Module):
+    """As the tutorial writes it: no argument."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class Fitting(nn.Sequential):
+    """From the table's shape."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+
+
+def four_tanh():
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+FILE = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+"""
+
+
+@pytest.fixture(scope="module")
+def csv(arrays, tmp_path_factory):
+    X, y = arrays
+    path = tmp_path_factory.mktemp("tables") / "rows.csv"
+    pd.DataFrame(X, columns=NAMES).assign(y=y).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain(small):
+    return small(candidates="tanh:4")["tanh:4"]
+
+
+@pytest.mark.parametrize(
+    "frame_of",
+    [
+        lambda X, y: pd.DataFrame(X, columns=NAMES).assign(y=y),
+        lambda X, y: pl.DataFrame({"y": y, **dict(zip(NAMES, X.T, strict=True))}),
+        lambda X, y: pl.DataFrame(X, schema=NAMES).with_columns(y=y).to_arrow(),
+    ],
+    ids=["pandas", "polars", "pyarrow"],
+)
+def test_a_data_frame_gives_what_its_arrays_give(small, arrays, plain, same, frame_of):
+    found = small(frame_of(*arrays), target="y", candidates="tanh:4")
+    assert found.to_dict()["target"] == "y"
+    same(found["tanh:4"], plain)
+
+
+@pytest.mark.parametrize("wrap", [str, lambda path: path], ids=["str", "Path"])
+def test_a_file_gives_what_its_arrays_give(small, csv, plain, same, wrap):
+    found = small(wrap(csv), target="y", candidates="tanh:4")
+    assert found.to_dict()["table"] == "rows"
+    same(found["tanh:4"], plain)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda X, y: (torch.from_numpy(X), torch.from_numpy(y)),
+        lambda X, y: (X.tolist(), [bool(label) for label in y]),
+        lambda X, y: (pd.DataFrame(X), pd.Series(np.where(y == 1, "sick", "healthy"))),
+        lambda X, y: (pl.DataFrame(X), pl.Series("outcome", y)),
+    ],
+    ids=["tensors", "lists", "pandas, words", "polars"],
+)
+def test_features_and_labels_apart_may_be_of_any_kind(small, arrays, plain, same, kind):
+    same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
+
+
+def test_columns_can_be_dropped(small, arrays, plain, same):
+    X, y = arrays
+    frame = pd.DataFrame(X, columns=NAMES).assign(y=y, name="text", more=1.5)
+    same(small(frame, target="y", drop=["name", "more"], candidates="tanh:4")["tanh:4"], plain)
+
+
+def test_labels_are_counted_in_the_document(small, arrays):
+    X, y = arrays
+    document = small(X, np.where(y == 1, "sick", "healthy"), candidates="logistic", seeds=1).to_dict()
+    assert document["labels"] == {"healthy": int((y == 0).sum()), "sick": int(y.sum())}
+    assert document["majority_share"] == max(y.mean(), 1 - y.mean())
+    assert (document["n_rows"], document["n_features"], document["task"]) == (60, 3, "binary")
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [(OneLayer, "OneLayer"), (Fitting, "Fitting"), (four_tanh, "four_tanh"), (lambda: nn.Linear(3, 1), "<lambda>")],
+    ids=["class", "class from shape", "function", "lambda"],
+)
+def test_a_callable_is_a_candidate_under_its_own_name(small, build, name):
+    (result,) = small(candidates=[build]).results
+    assert result.name == name
+    assert result.n_parameters == sum(p.numel() for p in (build(3, 1) if build is Fitting else build()).parameters())
+    assert 0 <= result.scores["accuracy"].mean <= 1
+
+
+def test_a_mapping_names_words_and_callables_and_name_and_seed_alone_decide(small, plain, same):
+    # Under one name, words and a class that builds the same network give the same numbers.
+    same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
+    same(small(candidates={"tanh:4": MLP((4,), "tanh")})["tanh:4"], plain, tolerance=1e-6)
+    found = small(candidates={"plain": "linear:3", "mine": four_tanh}, reference="mine")
+    assert [result.name for result in found.results] == ["plain", "mine"]
+    assert found.to_dict()["reference"] == "mine"
+
+
+def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
+    (tmp_path / "net.py").write_text(FILE)
+    words = f"{tmp_path / 'net.py'}:Net"
+    assert small(candidates=[words])[words].n_parameters == plain.n_parameters
+    same(small(candidates={"tanh:4": words})["tanh:4"], plain, tolerance=1e-6)
+
+
+@pytest.mark.slow
+def test_a_class_in_a_file_travels_to_other_processes(small, tmp_path, same):
+    (tmp_path / "net.py").write_text(FILE)
+    words = {"mine": f"{tmp_path / 'net.py'}:Net", "other": "linear:2"}
+    two, one = (small(candidates=words, jobs=jobs) for jobs in (2, 1))
+    same(two["mine"], one["mine"], tolerance=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: nn.Linear(7, 1), "can't take 3 features"),
+        (lambda: nn.Linear(3, 2), "candidate 'mine': the network has 2 outputs"),
+        (lambda: "no network", "built a str"),
+        (lambda width: nn.Linear(3, width), "must take no argument, or two"),
+        (nn.Linear(3, 1), "built already"),
+        (7, "can't be a int"),
+        (lambda: nn.ReLU(), "no parameter to train"),
+    ],
+    ids=["features", "outputs", "no module", "arguments", "built", "number", "no parameters"],
+)
+def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
+    with pytest.raises(CandidateError, match=message):
+        small(candidates={"mine": build})

@@ -1,0 +1,66 @@
+"""`train` in Python: one split, one seed or many."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+from sklearn.model_selection import train_test_split
+
+from seedbed.data import read_table
+from seedbed.errors import CandidateError, OptionError
+from seedbed.experiment import train
+from seedbed.networks import Recipe
+from seedbed.training import train_many
+
+
+@pytest.fixture
+def run():
+    def call(table="example:moons", **options):
+        return train(table, **{"recipe": Recipe(epochs=6, lr=0.5), "compile": False, "jobs": 1, **options})
+
+    return call
+
+
+def test_it_is_train_many_on_scikit_learns_split_standardised(run):
+    X, y = make_moons(n_samples=500, noise=0.3, random_state=0)
+    rows, rest = train_test_split(np.arange(500), test_size=0.3, random_state=3, stratify=y)
+    X = ((X - X[rows].mean(0)) / X[rows].std(0)).astype(np.float32)
+    expected = train_many("tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5, compile=False)
+    found = run(candidate="tanh:4", seeds=[8, 9], test_size=0.3, random_state=3).history
+    np.testing.assert_allclose(found.train_loss, expected.train_loss, atol=1e-6)
+    np.testing.assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)
+
+
+def test_one_seed_alone_and_among_many_is_the_same_network(run):
+    alone, among = run(seeds=[7]).history, run(seeds=[6, 7, 8]).history
+    np.testing.assert_allclose(among.train_loss[:, 1], alone.train_loss[:, 0], atol=1e-5)
+    np.testing.assert_allclose(among.test_loss[:, 1], alone.test_loss[:, 0], atol=1e-5)
+
+
+def test_the_candidates_own_words_overrule_the_recipe(run):
+    own = run(candidate="relu:5@epochs=3,lr=0.1").history
+    assert own.train_loss.shape == (3, 1)
+    np.testing.assert_array_equal(own.train_loss, run(recipe=Recipe(epochs=3, lr=0.1)).history.train_loss)
+
+
+def test_a_table_that_was_read_before_is_taken_as_it_is(run):
+    table = read_table("example:moons")
+    trained = run(table)
+    assert trained.table is table
+    np.testing.assert_array_equal(trained.history.train_loss, run().history.train_loss)
+
+
+def test_networks_come_back_as_modules_that_predict(run):
+    trained = run(seeds=[1, 2, 3])
+    assert len(trained.history.networks()) == 3
+    assert trained.history.predict(np.zeros((4, 2), dtype=np.float32)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, -0.2, 0.999])
+def test_a_share_of_test_rows_that_leaves_none_is_refused(run, size):
+    with pytest.raises(OptionError, match="test_size"):
+        run(test_size=size)
+
+
+def test_a_candidate_that_is_not_understood_is_refused(run):
+    with pytest.raises(CandidateError, match="'rellu'"):
+        run(candidate="rellu:5")

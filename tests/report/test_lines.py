@@ -1,0 +1,43 @@
+"""The tutorial's printed lines."""
+
+import numpy as np
+
+from seedbed.report import epoch_lines
+
+
+def curves(*values):
+    return [np.array([value], dtype=np.float32) for value in values]
+
+
+def test_one_network_is_printed_as_the_tutorial_prints_it():
+    lines = list(epoch_lines(*curves([0.693147], [0.510460], [0.6932], [0.48333]), every=100))
+    assert lines == ["Epoch: 0, Loss: 0.69315, Accuracy: 51.05% | Test loss: 0.69320, Test acc: 48.33%"]
+
+
+def test_many_networks_are_printed_as_mean_and_middle_half():
+    losses, shares = [0.1, 0.2, 0.3, 0.8], [0.5, 0.6, 0.7, 1.0]
+    (line,) = epoch_lines(*curves(losses, shares, losses, shares), every=1)
+    assert line == (
+        "Epoch: 0, Loss: 0.35000 (0.17500 to 0.42500), Accuracy: 70.00% (57.50 to 77.50) | "
+        "Test loss: 0.35000 (0.17500 to 0.42500), Test acc: 70.00% (57.50 to 77.50)"
+    )
+
+
+def test_every_so_many_epochs_is_printed_from_the_first():
+    ones = np.ones((10, 1), dtype=np.float32)
+    for every, epochs in ((3, [0, 3, 6, 9]), (1, list(range(10))), (100, [0])):
+        lines = list(epoch_lines(ones, ones, ones, ones, every=every))
+        assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
+
+
+def test_no_network_left_is_a_dash():
+    none = np.empty((1, 0), dtype=np.float32)
+    assert list(epoch_lines(none, none, none, none, every=1)) == [
+        "Epoch: 0, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
+    ]
+
+
+def test_a_single_network_that_diverged_shows_nan():
+    gone, share = curves([np.nan], [0.5])
+    (line,) = epoch_lines(gone, share, gone, share, every=1)
+    assert line == "Epoch: 0, Loss: nan, Accuracy: 50.00% | Test loss: nan, Test acc: 50.00%"

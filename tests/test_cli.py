@@ -1,0 +1,602 @@
+"""The command line, from outside: what goes to stdout, to stderr, to files, and the exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from seedbed.cli import main
+
+TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
+COMPARE = ("compare", "example:moons", "--compile", "no", "--jobs", "1", "--folds", "3", "--epochs", "3")
+SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
+
+
+@dataclass(frozen=True)
+class Done:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    """An empty folder to stand in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command line in this process."""
+
+    def run(*arguments) -> Done:
+        status = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code or 0
+        return Done(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a CSV file outside the folder stood in; by default 40 good rows."""
+
+    def write(text: str | None = None, name: str = "patients.csv") -> Path:
+        rng = np.random.default_rng(1)
+        rows = "".join(f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(40, 2)))
+        (tmp_path / name).write_text("age,height,outcome\n" + rows if text is None else text)
+        return tmp_path / name
+
+    return write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def strict(text: str):
+    """JSON without NaN."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} isn't JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+# train
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tutorial_lines(path: Path, build, seed: int) -> list[str]:
+    """The tutorial's run, with nothing of seedbed in it."""
+    cells = np.loadtxt(path, delimiter=",", skiprows=1)
+    X, y = cells[:, :-1], cells[:, -1]
+    train, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)
+    scaled = ((X - X[train].mean(axis=0)) / X[train].std(axis=0)).astype(np.float32)
+    X_train, X_test = torch.from_numpy(scaled[train]), torch.from_numpy(scaled[test])
+    y_train, y_test = (torch.from_numpy(y[rows]).float() for rows in (train, test))
+    torch.manual_seed(seed)
+    model = build()
+    loss_fn, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(model.parameters(), lr=0.01)
+    lines = []
+    for epoch in range(1000):
+        model.train()
+        logits = model(X_train).squeeze()
+        loss = loss_fn(logits, y_train)
+        accuracy = 100 * (torch.round(torch.sigmoid(logits)) == y_train).sum().item() / len(y_train)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        model.eval()
+        with torch.inference_mode():
+            test_logits = model(X_test).squeeze()
+            test_loss = loss_fn(test_logits, y_test)
+            right = (torch.round(torch.sigmoid(test_logits)) == y_test).sum().item()
+        if epoch % 100 == 0:
+            lines.append(
+                f"Epoch: {epoch}, Loss: {loss:.5f}, Accuracy: {accuracy:.2f}% | "
+                f"Test loss: {test_loss:.5f}, Test acc: {100 * right / len(y_test):.2f}%"
+            )
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("words", "build"),
+    [
+        ("relu:5", lambda: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1))),
+        ("linear:20,20", lambda: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1))),
+    ],
+    ids=["relu:5", "linear:20,20"],
+)
+def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(call, real_table, one_thread, words, build):
+    path = real_table("heart_failure.csv")
+    done = call("train", path, "--target", "DEATH_EVENT", "--candidate", words, "--seed", 3)
+    assert done.status == 0
+    assert len(done.lines) == 10
+    assert done.lines == tutorial_lines(path, build, seed=3)
+    default = call("train", path, "--target", "DEATH_EVENT", "--candidate", words, "--epochs", 101)
+    assert default.lines == tutorial_lines(path, build, seed=42)[:2]
+
+
+def test_train_writes_the_history_and_a_picture_and_says_so(call, here):
+    done = call(*TRAIN, "--epochs", 7, "--seeds", 3, "--seed", 5)
+    folder = here / "seedbed-out" / "train-moons"
+    assert names(folder) == ["curves.png", "history.csv"]
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert done.err.splitlines() == [f"wrote seedbed-out/train-moons/{name}" for name in ("curves.png", "history.csv")]
+    header, *rows = (folder / "history.csv").read_text().splitlines()
+    assert header == "seed,epoch,train_loss,train_accuracy,test_loss,test_accuracy"
+    expected = [f"{seed},{epoch}" for seed in (5, 6, 7) for epoch in range(7)]
+    assert [row.rsplit(",", 4)[0] for row in rows] == expected
+
+
+def test_train_prints_mean_and_middle_half_of_what_the_history_holds(call, here):
+    done = call(*TRAIN, "--epochs", 5, "--seeds", 6, "--every", 4, "--lr", 0.3)
+    history = np.genfromtxt(here / "seedbed-out/train-moons/history.csv", delimiter=",", names=True)
+    expected = []
+    for epoch in (0, 4):
+        at = history[history["epoch"] == epoch]
+        shown = []
+        for name, scale, digits, unit in (("loss", 1, 5, ""), ("accuracy", 100, 2, "%")):
+            for part in ("train", "test"):
+                values = scale * at[f"{part}_{name}"]
+                low, high = np.percentile(values, [25, 75])
+                shown.append(f"{values.mean():.{digits}f}{unit} ({low:.{digits}f} to {high:.{digits}f})")
+        loss, test_loss, accuracy, test_accuracy = shown
+        expected.append(
+            f"Epoch: {epoch}, Loss: {loss}, Accuracy: {accuracy} | Test loss: {test_loss}, Test acc: {test_accuracy}"
+        )
+    assert done.lines == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [
+        (["--every", 2, "--epochs", 5], [0, 2, 4]),
+        (["--epochs", 101], [0, 100]),
+        (["--every", 1000, "--epochs", 3], [0]),
+        (["--candidate", "relu:5@epochs=3", "--epochs", 7, "--every", 1], [0, 1, 2]),
+    ],
+    ids=str,
+)
+def test_every_and_epochs_say_which_lines_are_printed(call, options, epochs):
+    lines = call(*TRAIN, *options).lines
+    assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--lr", 0.5], ["--seed", 7], ["--test-size", 0.4], ["--random-state", 1], ["--optimizer", "adam"],
+     ["--momentum", 0.9], ["--weight-decay", 3], ["--batch-size", 50], ["--drop", "x1"], ["--candidate", "tanh:5"]],
+    ids=str,
+)  # fmt: skip
+def test_every_option_of_train_changes_the_run(call, here, option):
+    done = call(*TRAIN, "--epochs", 4, "--every", 1, *option)
+    plain = call(*TRAIN, "--epochs", 4, "--every", 1)
+    assert done.status == plain.status == 0
+    assert done.lines[-1] != plain.lines[-1]
+
+
+def test_a_test_size_is_the_share_of_test_rows(call, here):
+    for size, rows in ((0.2, 100), (0.5, 250)):
+        call(*TRAIN, "--epochs", 3, "--test-size", size)
+        history = np.genfromtxt(here / "seedbed-out/train-moons/history.csv", delimiter=",", names=True)
+        right = history["test_accuracy"] * rows
+        np.testing.assert_allclose(right, right.round(), atol=1e-3)
+
+
+def test_diverged_networks_of_train_are_counted_and_left_out(call):
+    done = call(*TRAIN, "--epochs", 20, "--every", 19, "--seeds", 3, "--candidate", "linear:4", "--lr", "1e30")
+    assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
+    assert done.err.splitlines()[0] == "3 of 3 networks diverged; try a lower --lr"
+
+
+def test_out_names_the_folder_and_quiet_says_nothing(call, here, tmp_path):
+    done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", tmp_path / "a" / "b")
+    assert (done.status, done.err, len(done.lines)) == (0, "", 1)
+    assert names(tmp_path / "a" / "b") == ["curves.png", "history.csv"]
+    assert names(here) == []
+
+
+# compare
+
+
+def test_compare_prints_the_table_on_stdout_and_the_plan_and_files_on_stderr(call, here):
+    done = call(*SMALL)
+    assert done.status == 0
+    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; 3 splits x 2 ")
+    assert [line.split()[0] for line in done.lines if " ± " in line] == ["relu:3", "linear:2"]
+    plan, seconds, *written = done.err.splitlines()
+    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs, about ")
+    assert seconds.endswith(" s")
+    files = ["comparison.json", "curves.png", "curves.safetensors"]
+    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in files]
+    assert names(here / "seedbed-out/compare-moons") == files
+
+
+def test_compare_as_json_prints_the_documents_file_and_nothing_else(call, here):
+    done = call(*SMALL, "--json")
+    document = strict(done.out)
+    assert document == strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
+    assert len(done.lines) == 1
+    assert all((here / path).is_file() for path in document["files"])
+    assert {"schema_version", "task", "n_rows", "n_features", "plan", "candidates", "seconds", "files"} <= set(document)
+    scores = document["candidates"][0]["scores"]
+    assert {name: set(score) for name, score in scores.items()} == {
+        name: {"mean", "fold_sd", "seed_sd"} for name in ("accuracy", "log_loss", "brier", "roc_auc")
+    }
+    assert done.err.startswith("2 candidates x 3 splits")
+
+
+def test_compare_from_the_command_line_is_compare_from_python(call):
+    from seedbed import compare
+
+    document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
+    expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", repeats=1, folds=3,
+                       seeds=2, epochs=3, random_state=3, compile=False, jobs=1).to_dict()  # fmt: skip
+    del document["files"], document["seconds"], expected["seconds"]
+    assert document == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [
+        (["--quick"], (1, 3, 3)),
+        (["--quick", "--seeds", 2], (1, 3, 2)),
+        (["--quick", "--repeats", 2], (2, 3, 3)),
+        ([], (10, 3, 5)),
+    ],
+    ids=str,
+)
+def test_quick_is_one_repeat_and_three_seeds_unless_they_are_given(call, options, plan):
+    document = strict(call(*COMPARE, "--candidate", "linear:2", "--json", *options).out)
+    assert tuple(document["plan"][key] for key in ("repeats", "folds", "seeds")) == plan
+    assert document["plan"]["networks"] == plan[0] * plan[1] * plan[2]
+
+
+def test_without_candidates_the_tutorials_three_are_compared(call):
+    done = call(*COMPARE, "--repeats", 1, "--seeds", 1, "--json", "--quiet")
+    document = strict(done.out)
+    assert [one["name"] for one in document["candidates"]] == ["linear:5", "linear:20,20", "relu:5"]
+    assert document["reference"] == "linear:5"
+    assert done.err == ""
+
+
+def test_options_of_the_recipe_reach_every_candidate(call):
+    options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100)
+    document = strict(call(*SMALL, "--json", *options).out)
+    expected = "SGD with Nesterov momentum 0.5, lr 0.1, weight decay 0.01, batches of 100, 3 epochs"
+    assert document["plan"]["recipe"] == expected
+    assert [one["recipe"] for one in document["candidates"]] == [expected] * 2
+
+
+def test_a_table_of_ones_own_with_dropped_columns_and_a_network_of_ones_own(call, table, tmp_path):
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
+    path = table()
+    done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
+                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "logistic")  # fmt: skip
+    document = strict(done.out)
+    assert (document["n_rows"], document["n_features"], document["table"]) == (40, 1, "patients")
+    assert [one["n_parameters"] for one in document["candidates"]] == [2, 2]
+
+
+def test_diverged_networks_of_compare_are_counted_and_shown(call):
+    options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick")
+    done = call(*COMPARE, *options)
+    assert "linear:4@lr=1e30: 9 of 9 networks diverged and are left out of its figures." in " ".join(done.out.split())
+    one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
+    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"], one["test_loss"]) == (9, None, None)
+    assert (other["n_diverged"], other["scores"]["accuracy"]["mean"] > 0) == (0, True)
+
+
+# Bad input
+
+
+ROWS = "1,2,0\n3,4,1\n5,6,0\n7,8,1\n"
+TABLES = {
+    "text": ("age,sex,outcome\n" + ROWS.replace("4", "male"), ["'sex'", "not numeric", "coming in a later version"]),
+    "one class": ("a,b,outcome\n1,2,0\n3,4,0\n", ["one class only, '0'"]),
+    "three labels": ("a,b,outcome\n1,2,0\n3,4,1\n5,6,2\n", ["3 labels"]),
+    "missing cell": ("a,b,outcome\n" + ROWS.replace("5", ""), ["missing cells", "'a'", "line 4"]),
+    "NaN": ("a,b,outcome\n" + ROWS.replace("5", "NaN"), ["missing cells", "'a'", "line 4"]),
+    "infinite": ("a,b,outcome\n" + ROWS.replace("5", "inf"), ["infinite", "'a'", "line 4"]),
+    "missing target": ("a,b,outcome\n" + ROWS.replace("4,1", "4,"), ["'outcome' is missing in 1 of 4 rows"]),
+    "empty": ("", ["is empty"]),
+    "no such column": ("a,b,outcom\n" + ROWS, ["no target 'outcome'", "Did you mean 'outcom'?"]),
+    "no feature": ("outcome\n0\n1\n", ["no feature is left"]),
+    "a row too long": ("a,b,outcome\n1,2,0,9\n" + ROWS, ["line 2 has 4 cells"]),
+}
+OPTIONS = {
+    "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
+    "recipe word": (["--candidate", "relu:5@lrr=1"], ["'lrr'", "Did you mean 'lr'?"]),
+    "width": (["--candidate", "relu:0"], ["width 0"]),
+    "no file of networks": (["--candidate", "nets.py:Net"], ["no such file: nets.py"]),
+    "unknown option": (["--sedes", "3"], ["--sedes", "--seeds"]),
+    "unknown optimizer": (["--optimizer", "adamm"], ["adamm", "adam"]),
+    "no number": (["--epochs", "many"], ["many"]),
+    "no epochs": (["--epochs", "0"], ["epochs is 0"]),
+    "rate": (["--lr", "-1"], ["lr is -1"]),
+    "NaN as rate": (["--lr", "nan"], ["lr is nan"]),
+    "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
+    "no batch": (["--batch-size", "0"], ["batch_size is 0"]),
+    "jobs": (["--jobs", "0"], ["jobs is 0"]),
+    "seeds": (["--seeds", "0"], ["seeds is 0"]),
+    "random state": (["--random-state", "-1"], ["random_state is -1"]),
+    "device": (["--device", "tpu"], ["no device 'tpu'"]),
+    "momentum of adam": (["--optimizer", "adam", "--momentum", "0.9"], ["belong to sgd"]),
+    "drop": (["--drop", "agee"], ["'agee'", "Did you mean 'age'?"]),
+    "target": (["--target", "outcom"], ["'outcom'", "Did you mean 'outcome'?"]),
+    "value missing": (["--candidate"], ["--candidate"]),
+}
+
+
+def refused(done: Done, here: Path, *words: str) -> None:
+    """Status 2, one line on stderr with these words, nothing on stdout, nothing written."""
+    assert (done.status, done.out) == (2, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith("seedbed: ")
+    assert [word for word in words if word not in line] == []
+    assert names(here) == []
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize("case", TABLES)
+def test_a_bad_table_is_refused_in_one_line(call, here, table, case, verb):
+    text, words = TABLES[case]
+    path = table(text)
+    refused(call(verb, path, "--target", "outcome"), here, str(path), *words)
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
+    options, words = OPTIONS[case]
+    target = [] if "--target" in options else ["--target", "outcome"]
+    refused(call(verb, table(), *target, *options), here, *words)
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_a_table_that_is_not_there_is_refused_with_the_nearest(call, here, table, verb):
+    path = table()
+    near = path.with_name("patient.csv")
+    refused(call(verb, near, "--target", "outcome"), here, f"no such file: {near}. Did you mean '{path}'?")
+    refused(call(verb, "example:moon"), here, "no example 'moon'. Did you mean 'moons'?")
+    refused(call(verb, path.parent, "--target", "outcome"), here, "is a folder", "patients.csv")
+    refused(call(verb, path), here, "which column is to be predicted? It has age, height, outcome")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--folds", "30"], ["at least 30 are needed", "Use fewer folds"]),
+        (["--folds", "1"], ["folds is 1"]),
+        (["--repeats", "0"], ["repeats is 0"]),
+        (["--reference", "linear:6"], ["'linear:6' isn't among the candidates. Did you mean 'linear:5'?"]),
+        (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
+    ],
+    ids=str,
+)
+def test_what_compare_alone_can_get_wrong_is_refused_in_one_line(call, here, table, options, words):
+    refused(call("compare", table(), "--target", "outcome", *options), here, *words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--every", "0"], ["every is 0"]),
+        (["--test-size", "0"], ["test_size is 0"]),
+        (["--test-size", "0.99"], ["test_size 0.99 leaves"]),
+        (["--seed", str(2**70)], ["seed is too large"]),
+    ],
+    ids=str,
+)
+def test_what_train_alone_can_get_wrong_is_refused_in_one_line(call, here, table, options, words):
+    refused(call("train", table(), "--target", "outcome", *options), here, *words)
+
+
+NETWORKS = {
+    "not a network": ("def Net():\n    return 5\n", "built a int"),
+    "features": ("from torch import nn\n\ndef Net():\n    return nn.Linear(7, 1)\n", "can't take 2 features"),
+    "outputs": ("from torch import nn\n\ndef Net():\n    return nn.Linear(2, 3)\n", "3 outputs"),
+    "import": ("import no_such_thing_9\n", "can't be imported: ModuleNotFoundError"),
+    "syntax": ("def Net(:\n", "can't be imported: SyntaxError"),
+    "name": ("def Nets():\n    pass\n", "no class or function 'Net'"),
+}
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_network_of_ones_own_that_cannot_be_used_is_refused_in_one_line(call, here, table, tmp_path, case, verb):
+    source, words = NETWORKS[case]
+    (tmp_path / "net.py").write_text(source)
+    options = ("--target", "outcome", "--jobs", 1, "--candidate", f"{tmp_path}/net.py:Net")
+    refused(call(verb, table(), *options), here, words)
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_an_out_that_is_or_lies_in_a_file_is_refused(call, here, table, verb):
+    path = table()
+    for out in (path, path / "deeper"):
+        done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--jobs", 1)
+        refused(done, here, f"{path} is a file", "--out")
+    assert path.is_file()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write to")
+def test_an_out_that_cannot_be_made_is_refused(call, here):
+    done = call(*TRAIN, "--epochs", 1, "--out", "/proc/nothing/here")
+    assert done.status == 2
+    assert done.err.splitlines()[-1].startswith("seedbed: ")
+    assert "/proc/nothing" in done.err
+
+
+@pytest.mark.parametrize("arguments", [["compair"], ["--sedes"], ["train"], ["compare", "a.csv", "b.csv"]], ids=str)
+def test_a_command_line_that_is_not_understood_is_refused_in_one_line(call, here, arguments):
+    refused(call(*arguments), here, "See seedbed --help.")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message", "hint"),
+    [
+        (["--target", "outcom"], "column", "no target 'outcom'", "Did you mean 'outcome'?"),
+        (["--target", "outcome", "--candidate", "relu"], "candidate", "'relu' has no width", "Write relu:5"),
+        (["--target", "outcome", "--seeds", "0"], "option", "seeds is 0", "at least 1"),
+        (["--target", "outcome", "--folds", "99"], "target", "at least 99 are needed", "fewer folds"),
+        (["--target", "outcome", "--nonsense"], "usage", "--nonsense", "See seedbed --help."),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_error_under_json_is_a_document_on_stdout_too(call, here, table, options, code, message, hint):
+    done = call("compare", table(), *options, "--json")
+    assert done.status == 2
+    document = strict(done.out)
+    assert document.keys() == {"error"}
+    assert document["error"].keys() == {"code", "message", "hint"}
+    assert document["error"]["code"] == code
+    assert message in document["error"]["message"]
+    assert hint in document["error"]["hint"]
+    assert len(done.err.splitlines()) == 1
+    assert names(here) == []
+
+
+# The end of a run
+
+
+def test_an_error_that_nobody_foresaw_has_status_3_and_its_trace(call, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("seedbed.experiment.run", fail)
+    done = call(*SMALL, "--json")
+    assert done.status == 3
+    assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom. This is a bug in seedbed."
+    assert "Traceback" in done.err
+    assert strict(done.out)["error"]["code"] == "internal"
+
+
+def test_an_interrupt_says_so_in_one_line_and_under_json(call, here, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seedbed.experiment.run", interrupt)
+    done = call(*SMALL, "--json", "--quiet")
+    assert (done.status, done.err) == (130, "seedbed: interrupted, nothing written\n")
+    assert strict(done.out)["error"]["code"] == "interrupted"
+    assert names(here) == []
+
+
+def members(session: int) -> list[int]:
+    """Living processes of a session."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its_session = status.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has just ended
+            continue
+        if int(its_session) == session and state != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+def wait_for(condition, seconds: float):
+    until = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
+def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
+    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--jobs", "2",
+               "--repeats", "20", "--epochs", "100000", "--compile", "no"]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        plan = process.stderr.readline()
+        assert plan.startswith("1 candidate x 200 splits")
+        assert wait_for(lambda: len(members(process.pid)) >= 3, seconds=30)
+        time.sleep(1.5)
+        (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err) == (130, "", "seedbed: interrupted, nothing written\n")
+        assert wait_for(lambda: not members(process.pid), seconds=10)
+        assert names(here) == []
+    finally:
+        for left in members(process.pid):
+            os.kill(left, signal.SIGKILL)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_a_reader_who_leaves_early_is_no_error(here):
+    # As in `seedbed examples | head -0`: the pipe's other end is closed before anything is printed.
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "seedbed", "examples"]
+    done = subprocess.run(command, cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_python_dash_m_and_the_installed_command_are_the_same(here):
+    script = Path(sys.executable).with_name("seedbed")
+    printed = [
+        subprocess.run([*start, "--version"], cwd=here, capture_output=True, text=True, check=True).stdout
+        for start in ([sys.executable, "-m", "seedbed"], [str(script)])
+    ]
+    assert printed[0] == printed[1] == "0.1.0\n"
+
+
+def test_help_lists_the_verbs_and_every_verb_its_options(call):
+    helped = call("--help")
+    assert helped.status == 0
+    assert [word for word in ("train", "compare", "examples", "--version") if word not in helped.out] == []
+    compare = call("compare", "--help").out
+    wanted = ("--target --candidate --reference --repeats --folds --seeds --epochs --lr --optimizer --batch-size "
+              "--random-state --jobs --out --json --quick --quiet --drop")  # fmt: skip
+    assert [word for word in wanted.split() if word not in compare] == []
+    train = call("train", "--help").out
+    wanted = "--target --candidate --seed --seeds --test-size --random-state --epochs --lr --every --out"
+    assert [word for word in wanted.split() if word not in train] == []
+
+
+def test_examples_are_listed_with_their_targets_and_can_be_read(call):
+    from seedbed.data import EXAMPLES
+
+    done = call("examples")
+    assert done.status == 0
+    for name, example in EXAMPLES.items():
+        (line,) = [line for line in done.lines if line.startswith(f"example:{name} ")]
+        assert line.endswith(f"(target {example.target})")
+    assert "linear" in done.out
+    assert "relu" in done.out

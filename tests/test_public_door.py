@@ -1,0 +1,79 @@
+"""The public door: what `import seedbed` shows, and that it opens quickly."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import seedbed
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "sklearn", "scipy", "altair", "duckdb", "joblib", "numpy")
+
+
+def loaded_after(code: str) -> list[str]:
+    """Which heavy libraries a new interpreter has loaded after some code."""
+    code += f"\nimport sys\nprint('loaded', *[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+def test_importing_seedbed_loads_no_heavy_library():
+    assert loaded_after("import seedbed; seedbed.SeedbedError; dir(seedbed)") == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["--version"], ["nonsense"]], ids=str)
+def test_the_command_lines_help_loads_no_heavy_library(arguments):
+    call = f"from seedbed.cli import main\ntry: main({arguments})\nexcept SystemExit: pass"
+    assert loaded_after(call) == []
+
+
+def test_asking_for_a_name_loads_what_it_needs():
+    assert "torch" in loaded_after("from seedbed import Recipe")
+
+
+def test_all_names_are_there_and_nothing_else_is_shown():
+    assert len(seedbed.__all__) == len(set(seedbed.__all__))
+    for name in seedbed.__all__:
+        assert getattr(seedbed, name) is not None
+    assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
+
+
+def test_a_star_import_brings_exactly_the_public_names():
+    namespace: dict[str, object] = {}
+    exec("from seedbed import *", namespace)
+    assert namespace.keys() - {"__builtins__"} == set(seedbed.__all__)
+
+
+def test_a_name_is_the_same_thing_as_in_its_room():
+    for name, room in seedbed._ROOMS.items():
+        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{room}"), name)
+
+
+def test_every_error_is_public_and_a_seedbed_error():
+    from seedbed import errors
+
+    family = {name for name, thing in vars(errors).items() if inspect.isclass(thing) and issubclass(thing, Exception)}
+    assert family <= set(seedbed.__all__)
+    assert all(issubclass(getattr(seedbed, name), seedbed.SeedbedError) for name in family)
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_it():
+    with pytest.raises(AttributeError, match="module 'seedbed' has no attribute 'compair'"):
+        seedbed.compair  # noqa: B018 - asking is the test
+    with pytest.raises(ImportError, match="compair"):
+        exec("from seedbed import compair")
+
+
+def test_what_is_public_is_documented():
+    undocumented = [name for name in seedbed.__all__ if not (inspect.getdoc(getattr(seedbed, name)) or "").strip()]
+    assert undocumented == []
+
+
+def test_the_version_is_that_of_the_project():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        assert seedbed.__version__ == tomllib.load(file)["project"]["version"]
