@@ -15,7 +15,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed.cli import main
+from seedbed.cli import RunOptions, main
 
 TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
 COMPARE = ("compare", "example:moons", "--compile", "no", "--jobs", "1", "--folds", "3", "--epochs", "3")
@@ -255,6 +255,20 @@ def test_compare_as_json_prints_the_documents_file_and_nothing_else(call, here):
     assert done.err.startswith("2 candidates x 3 splits")
 
 
+def test_progress_goes_to_stderr(call, monkeypatch):
+    monkeypatch.setattr("seedbed.report.progress._PLAIN_EVERY", 0.0)
+    done = call(*SMALL, "--json")
+    strict(done.out)
+    assert "relu:3 6/6, linear:2 6/6; about 1 s left" in done.err.splitlines()
+
+
+def test_options_of_the_run_become_those_of_the_engine():
+    assert RunOptions().settings() == {"jobs": None, "compile": "auto", "device": "auto"}
+    for word, switch in (("yes", True), ("no", False)):
+        options = RunOptions(jobs=3, compile=word, device="cpu")
+        assert options.settings() == {"jobs": 3, "compile": switch, "device": "cpu"}
+
+
 def test_compare_from_the_command_line_is_compare_from_python(call):
     from seedbed import compare
 
@@ -354,6 +368,7 @@ OPTIONS = {
     "drop": (["--drop", "agee"], ["'agee'", "Did you mean 'age'?"]),
     "target": (["--target", "outcom"], ["'outcom'", "Did you mean 'outcome'?"]),
     "value missing": (["--candidate"], ["--candidate"]),
+    "line end": (["--candidate", "relu:5\nx"], ["'5 x' isn't a width"]),
 }
 
 
@@ -491,12 +506,12 @@ def test_an_error_under_json_is_a_document_on_stdout_too(call, here, table, opti
 
 def test_an_error_that_nobody_foresaw_has_status_3_and_its_trace(call, monkeypatch):
     def fail(*arguments, **options):
-        raise RuntimeError("boom")
+        raise RuntimeError("boom\nand more")
 
     monkeypatch.setattr("seedbed.experiment.run", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
-    assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom. This is a bug in seedbed."
+    assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
     assert "Traceback" in done.err
     assert strict(done.out)["error"]["code"] == "internal"
 

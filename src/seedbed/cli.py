@@ -250,7 +250,8 @@ def _run(tokens: list[str]) -> int:
 def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:
     if "--json" in tokens:
         print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
-    print(f"seedbed: {one_line(message, hint)}", file=sys.stderr)
+    line = " ".join(one_line(message, hint).splitlines())  # what a user typed or a library said may hold line ends
+    print(f"seedbed: {line}", file=sys.stderr)
     return status
 
 

@@ -59,6 +59,15 @@ def test_a_diverged_network_has_no_probabilities(some):
         assert np.isnan(result.probabilities[0, seed, split.test]).all() == gone
 
 
+def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
+    # Training figures are from before the step, so one epoch's are still good; its logits are infinite, not NaN.
+    result = small(candidates="linear:4", lr=1e30, epochs=1)["linear:4"]
+    assert np.isfinite(result.curves[0]).all()
+    assert result.diverged.all()
+    assert np.isnan(result.probabilities).all()
+    assert result.scores["accuracy"].mean is None
+
+
 def test_where_all_diverged_the_table_has_dashes(every):
     (line,) = [line for line in str(every).splitlines() if line.split()[:1] == ["all"]]
     assert line.split() == ["all", "21", *["-"] * 6]
