@@ -18,6 +18,7 @@ DOCUMENT = {
         {
             "name": "linear:5",
             "n_parameters": 1071,
+            "recipe": "SGD, lr 0.01, full batch, 1000 epochs",
             "train_accuracy": 0.8449,
             "test_loss": 0.41174,
             "lowest_test_loss_epoch": 999,
@@ -104,3 +105,11 @@ def test_the_text_has_no_colours_and_no_spaces_at_line_ends(document):
 def test_one_split_and_one_seed_are_counted_as_one(document):
     document["plan"] |= {"repeats": 1, "folds": 1, "seeds": 1}
     assert "1 split x 1 seed;" in " ".join(comparison_text(document).split())
+
+
+def test_a_recipe_of_its_own_is_told_below_the_table():
+    document = copy.deepcopy(DOCUMENT)
+    assert "lr 0.1," not in comparison_text(document)
+    document["candidates"][0]["recipe"] = "SGD, lr 0.1, full batch, 1000 epochs"
+    name = document["candidates"][0]["name"]
+    assert f"{name}: SGD, lr 0.1, full batch, 1000 epochs." in comparison_text(document)

@@ -78,6 +78,8 @@ def _notes(document: Mapping[str, Any]) -> list[str]:
         "* Epoch of the lowest mean test loss: for understanding, not for judging.",
     ]
     for candidate in document["candidates"]:
+        if candidate["recipe"] != document["plan"]["recipe"]:
+            notes.append(f"{candidate['name']}: {candidate['recipe']}.")
         if candidate["n_diverged"]:
             notes.append(
                 f"{candidate['name']}: {candidate['n_diverged']} of {candidate['n_networks']} networks diverged and "

@@ -152,6 +152,7 @@ class _Training:
             own = fit[:, index].nonzero()[:, 0]
             columns.append(own[shuffled(len(own), seed, epoch).to(self.device)])
         longest = max(len(column) for column in columns)
+        size = min(size, longest)
         if isinstance(self.forward, Chain):
             longest = -(-longest // size) * size
         rows = torch.zeros(longest, len(columns), dtype=torch.int64, device=self.device)

@@ -44,9 +44,10 @@ class TrainingData:
             with torch.no_grad():
                 like = next(network.parameters(), torch.zeros(0))
                 z = network.eval()(torch.zeros(2, self.X.shape[1], dtype=like.dtype, device=like.device))
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except Exception as error:
+            first_line = (str(error) or type(error).__name__).splitlines()[0]
             raise CandidateError(
-                f"the network can't take {self.X.shape[1]} features: {str(error).splitlines()[0]}",
+                f"the network can't take {self.X.shape[1]} features: {first_line}",
                 "Its first layer must have as many inputs as the table has features.",
             ) from error
         finally:

@@ -145,7 +145,7 @@ class History:
             summarized = summarize_curves(curves)
         return {
             "score_name": self.score_name,
-            "title": title,
+            "title": title or f"{len(self)} networks",
             "subtitle": self.recipe.describe(),
             "candidates": [{"name": name, **summarized}],
         }

@@ -91,7 +91,7 @@ def plan_stack(
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
-    size = _chunk_size(network, chain, len(data.X) if recipe.batch_size is None else recipe.batch_size, device, dtype)
+    size = _chunk_size(network, chain, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
     work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
     # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
     gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
