@@ -5,20 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from seedbed.experiment import Comparison, compare
+from seedbed.training.process import one_thread
 
 SMALL = {"repeats": 1, "folds": 3, "seeds": 2, "epochs": 4, "lr": 0.5, "compile": False, "jobs": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
+def single_thread() -> Iterator[None]:
     """torch's threads make work of this size slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread("cpu"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from torch import nn
 from seedbed.networks import Recipe
 from seedbed.training import History, Rows, train_many, train_reference
 from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.process import one_thread
 from seedbed.training.stack import build_network
 
 FEATURES = 5
@@ -59,12 +60,10 @@ def make_task(loss: str) -> Task:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
+def single_thread() -> Iterator[None]:
     """torch's threads make these small loops slower, many times so where another process has the other core."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread("cpu"):
+        yield
 
 
 @pytest.fixture(scope="session")

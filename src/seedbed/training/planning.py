@@ -91,7 +91,7 @@ def plan_stack(
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
-    size = _chunk_size(network, chain, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
+    size = _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
     work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
     # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
     gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
@@ -163,7 +163,7 @@ def _filled(n: int, n_group: int, size: int, compiled: bool) -> int:
     return math.ceil(even / _LANES) * _LANES
 
 
-def _chunk_size(network: nn.Module, chain: object, n_rows: int, device: str, dtype: str) -> int:
+def _chunk_size(network: nn.Module, n_rows: int, device: str, dtype: str) -> int:
     if device != "cpu":
         return _ON_GPU
     widest = max((m.out_features for m in network.modules() if isinstance(m, nn.Linear)), default=1)
