@@ -11,7 +11,21 @@ from seedbed.evaluation.bootstrap import (
     score_interval,
     widening,
 )
+from seedbed.evaluation.brackets import brackets, separations
 from seedbed.evaluation.calibration import CalibrationError, Reliability, expected_calibration_error, reliability
+from seedbed.evaluation.checks import (
+    CODES,
+    Check,
+    dead_units,
+    diverged,
+    no_better_than_prior,
+    over_trained,
+    seeds_alike,
+    seeds_apart,
+    under_trained,
+    worse_than_logistic,
+)
+from seedbed.evaluation.choosing import Choice, choose
 from seedbed.evaluation.curves import CURVES, summarize_curves
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
@@ -36,11 +50,14 @@ from seedbed.evaluation.weighted import RowScore, row_score
 from seedbed.evaluation.wilson import Wilson, wilson
 
 __all__ = [
+    "CODES",
     "CURVES",
     "METRICS",
     "AccuracyDifference",
     "BootstrapInterval",
     "CalibrationError",
+    "Check",
+    "Choice",
     "ChosenScore",
     "CorrectedT",
     "Design",
@@ -58,10 +75,14 @@ __all__ = [
     "bbc_cv",
     "bbc_cv_scores",
     "bootstrap_interval",
+    "brackets",
+    "choose",
     "confusion_matrix",
     "corrected_t",
+    "dead_units",
     "decide",
     "default_margin",
+    "diverged",
     "expected_calibration_error",
     "fold_auc",
     "fold_differences",
@@ -73,7 +94,9 @@ __all__ = [
     "metric",
     "more_repeats_ratio",
     "nested_interval",
+    "no_better_than_prior",
     "opposite_share",
+    "over_trained",
     "p_better",
     "paired_hold_out",
     "predicted_classes",
@@ -88,8 +111,13 @@ __all__ = [
     "score_interval",
     "scores",
     "seed_share",
+    "seeds_alike",
+    "seeds_apart",
+    "separations",
     "summarize_curves",
+    "under_trained",
     "variance_shares",
     "widening",
     "wilson",
+    "worse_than_logistic",
 ]

@@ -1,0 +1,345 @@
+"""The reason beside the verdict: each check where it fires and where it must not."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import seedbed as sb
+from seedbed.evaluation import (
+    CODES,
+    corrected_t,
+    dead_units,
+    diverged,
+    fold_differences,
+    no_better_than_prior,
+    over_trained,
+    seeds_alike,
+    seeds_apart,
+    under_trained,
+    worse_than_logistic,
+)
+
+PRIOR = 0.6277  # log loss of always guessing the class shares of heart_failure
+SHAPE = (1, 10, 3)
+
+# Mean test loss of ten folds after epochs 900 and 1000; heart_failure, SGD 0.01, full batch, 3 seeds a fold.
+AT_THE_END = {
+    "relu:5": (
+        [0.423, 0.4805, 0.5181, 0.5395, 0.5133, 0.4154, 0.4993, 0.5543, 0.486, 0.5165],
+        [0.3997, 0.4623, 0.5086, 0.5261, 0.492, 0.3926, 0.4925, 0.5481, 0.465, 0.508],
+    ),
+    "linear:5": (
+        [0.2624, 0.3859, 0.4682, 0.4843, 0.398, 0.2949, 0.4743, 0.5069, 0.3509, 0.5009],
+        [0.245, 0.3808, 0.4679, 0.4838, 0.393, 0.2852, 0.4767, 0.5033, 0.3448, 0.5016],
+    ),
+    "linear:20,20": (
+        [0.2269, 0.3795, 0.4734, 0.4853, 0.387, 0.2704, 0.4867, 0.506, 0.3294, 0.5124],
+        [0.2239, 0.3752, 0.4751, 0.4902, 0.3902, 0.2647, 0.4913, 0.5031, 0.3287, 0.5139],
+    ),
+}
+# relu:64,64 on the same folds after epochs 1, 8 and 300 with AdamW at 0.01.
+BY_HEART = [
+    [0.67, 0.65, 0.63, 0.66, 0.64, 0.63, 0.61, 0.66, 0.65, 0.65],
+    [0.29, 0.47, 0.5, 0.47, 0.37, 0.33, 0.56, 0.57, 0.36, 0.58],
+    [1.31, 6.06, 3.7, 3.64, 2.77, 2.42, 3.94, 3.14, 1.53, 2.06],
+]
+
+
+def networks(by_fold, seeds=3):
+    """[epoch, fold] -> float32 [epoch, network], the seeds of a fold alike but for a little noise."""
+    curve = np.repeat(np.asarray(by_fold), seeds, axis=1)
+    return (curve + np.random.default_rng(0).normal(0, 1e-4, curve.shape[1])).astype(np.float32)
+
+
+def at_the_end(name):
+    before, after = (np.array(values) for values in AT_THE_END[name])
+    start = np.linspace(before + 0.2, before, 900)
+    return networks(np.concatenate([start, np.linspace(before, after, 101)[1:]]))
+
+
+def by_heart():
+    """Test and training loss [epoch, network] of 300 epochs."""
+    first, low, last = np.array(BY_HEART)
+    test = np.concatenate([np.linspace(first, low, 8), np.linspace(low, last, 293)[1:]])
+    return networks(test), networks(np.geomspace(np.full(10, 0.7), np.full(10, 3e-4), 300))
+
+
+def runs(*, row_sd, seed_sd, repeats=2, folds=10, seeds=5):
+    """Losses [repeat, fold, seed] around 0.3."""
+    rng = np.random.default_rng(8)
+    rows = rng.normal(0.3, row_sd, (repeats, folds, 1))
+    return rows + rng.normal(0, seed_sd, (repeats, folds, seeds))
+
+
+def gain(mean, sd=0.02):
+    """An `Estimate` of a difference with the given mean over 10 folds."""
+    return corrected_t(np.random.default_rng(2).normal(mean, sd, (1, 10)))
+
+
+def test_a_test_loss_that_still_falls_is_under_trained():
+    check = under_trained("relu:5", test_loss=at_the_end("relu:5"), shape=SHAPE, prior_loss=PRIOR)
+    assert check.code == "under_trained"
+    assert check.message.startswith("relu:5 was still learning")
+    assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
+    assert "more epochs or a higher learning rate" in check.message
+    assert check.evidence == {
+        "fall": pytest.approx(0.0151, abs=2e-4),
+        "loss_end": pytest.approx(0.4795, abs=1e-4),
+        "epochs": 1000,
+    }
+
+
+@pytest.mark.parametrize("name", ["linear:5", "linear:20,20"])
+def test_a_fall_that_is_small_or_not_clear_over_folds_is_no_under_training(name):
+    assert under_trained(name, test_loss=at_the_end(name), shape=SHAPE, prior_loss=PRIOR) is None
+
+
+def test_a_large_fall_in_some_folds_and_a_rise_in_others_is_not_clear():
+    end = np.where(np.arange(10) % 2, 0.8, 0.0)
+    curve = networks(np.linspace(np.full(10, 0.5), end, 21))
+    assert curve[-3].mean() - curve[-1].mean() > 0.009
+    assert under_trained("a", test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
+
+
+def test_where_most_splits_stopped_before_the_end_it_is_not_under_trained():
+    curve = at_the_end("relu:5")
+    arguments = {"test_loss": curve, "shape": SHAPE, "prior_loss": PRIOR}
+    assert under_trained("a", **arguments, epochs=[400] * 5 + [1000] * 5) is None
+    assert under_trained("a", **arguments, epochs=[400] * 4 + [950] * 6) is not None
+
+
+def test_a_rising_test_loss_is_over_trained_and_the_advice_is_to_stop_earlier():
+    test, train = by_heart()
+    check = over_trained("relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    assert check.message.startswith("relu:64,64 was trained for too long: after about epoch 8 of 300")
+    assert "from 0.450 to 3.057" in check.message
+    assert "--epoch inner" in check.message
+    assert (check.evidence["epoch_low"], check.evidence["epochs"]) == (8, 300)
+    assert check.evidence["rise"] == pytest.approx(2.607, abs=1e-3)
+
+
+def test_where_the_epoch_was_chosen_it_says_what_the_last_would_have_cost():
+    test, train = by_heart()
+    stops = [7, 8, 9, 8, 8, 10, 8, 7, 8, 8]
+    check = over_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR, epochs=stops)
+    assert "stopped at about epoch 8 of 300" in check.message
+    assert "to the last it would have cost 3.057" in check.message
+    at_last = over_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR, epochs=[300] * 10)
+    assert at_last is None
+
+
+def test_a_rising_test_loss_without_a_falling_training_loss_is_no_over_training():
+    test, train = by_heart()
+    assert over_trained("a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
+    falling = networks(np.linspace(BY_HEART[0], BY_HEART[1], 300))
+    assert over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR) is None
+
+
+def test_noise_without_a_trend_seldom_fires_in_spite_of_its_lucky_lowest_point():
+    rng = np.random.default_rng(3)
+    train = np.linspace(np.ones(20), np.zeros(20), 60)
+    under = over = naive = 0
+    for _ in range(300):
+        noise = rng.normal(0.5, 0.1, (60, 20)).astype(np.float32)
+        arguments = {"test_loss": noise, "shape": (1, 10, 2), "prior_loss": 0.1}
+        under += under_trained("a", **arguments) is not None
+        over += over_trained("a", train_loss=train, **arguments) is not None
+        lowest = np.full(10, noise.mean(axis=1).argmin() + 1)
+        naive += over_trained("a", train_loss=train, **arguments, epochs=lowest) is not None
+    assert under <= 0.03 * 300
+    assert over <= 0.09 * 300
+    assert naive >= 0.15 * 300
+
+
+def test_networks_that_learn_by_heart_are_caught_on_a_single_split():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(120, 12)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(0, 1, 120) > 0).astype(np.float32)
+    history = sb.train_many("relu:32", X[:60], y[:60], X[60:], y[60:], seeds=5, epochs=120, lr=0.01,
+                            optimizer="adamw", compile=False, jobs=1)  # fmt: skip
+    arguments = {"test_loss": history.test_loss, "shape": (1, 1, 5), "prior_loss": 0.69}
+    assert "too long" in over_trained("a", train_loss=history.train_loss, **arguments).message
+    assert under_trained("a", **arguments) is None
+
+
+def test_networks_without_a_finite_loss_are_counted_and_left_out_of_means():
+    curve = at_the_end("relu:5")
+    curve[300:, 4] = np.nan
+    curve[700:, 20] = np.inf
+    check = diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
+    assert check.message.startswith("a lost 2 of 30 networks")
+    assert "no verdict" in check.message
+    assert "lower the learning rate" in check.message
+    assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
+    fell = under_trained("a", test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
+    assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
+
+
+def test_networks_lost_after_their_predictions_were_taken_are_no_loss():
+    test, train = by_heart()
+    assert diverged("a", train_loss=train, test_loss=test, predictions_finite=True) is None
+    train[200:, 0] = np.nan
+    check = diverged("a", train_loss=train, test_loss=test, predictions_finite=True)
+    assert "taken before that happened" in check.message
+    assert "verdict" not in check.message
+
+
+def test_many_dead_units_are_reported_and_few_are_not():
+    check = dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
+    assert "30% of its ReLU units" in check.message
+    assert check.evidence == {"mean_share": pytest.approx(0.3), "max_share": 0.35, "networks": 2}
+    assert dead_units("a", share=[0.065] * 9 + [0.3]) is None  # AdamW at 0.01, 300 epochs: up to 0.065
+    assert dead_units("a", share=[np.nan]) is None
+    assert dead_units("a", share=[]) is None
+
+
+def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
+    assert no_better_than_prior("a", estimate=gain(0.1)) is None
+    assert "can't be told from always guessing" in no_better_than_prior("a", estimate=gain(0.0)).message
+    worse = no_better_than_prior("a", estimate=gain(-0.1))
+    assert "is worse than always guessing" in worse.message
+    assert worse.evidence["low"] < worse.evidence["high"] < 0
+    assert no_better_than_prior("a", estimate=None) is None
+
+
+def test_predictions_that_equal_the_guess_are_no_gain():
+    same = corrected_t(fold_differences(np.full((1, 10, 1), 0.2), np.full((1, 10, 3), 0.2)))
+    assert "can't be told" in no_better_than_prior("a", estimate=same).message
+    assert worse_than_logistic("a", estimate=same) is None
+
+
+def test_only_a_clear_loss_against_the_regression_is_reported():
+    check = worse_than_logistic("a", estimate=gain(-0.1))
+    assert "is worse than a plain logistic regression" in check.message
+    for estimate in (gain(-0.001), gain(0.1), None):
+        assert worse_than_logistic("a", estimate=estimate) is None
+
+
+def test_seeds_that_give_the_same_on_rows_that_differ_are_alike():
+    check = seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.005), margin=0.01)
+    assert "One seed a split would do" in check.message
+    assert check.evidence["share_of_run"] < 0.01
+    assert seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.03), margin=0.01) is None
+    assert seeds_alike("a", losses=runs(row_sd=0.005, seed_sd=0.0002), margin=0.01) is None
+
+
+def test_seeds_that_matter_beside_the_reference_are_not_called_alike():
+    hard_folds = np.random.default_rng(5).normal(0, 0.1, (2, 10, 1))
+    candidate = runs(row_sd=0.012, seed_sd=0.005) + hard_folds
+    reference = np.full((2, 10, 1), 0.3) + hard_folds
+    assert seeds_alike("a", losses=candidate, margin=0.01) is not None
+    assert seeds_alike("a", losses=candidate, margin=0.01, reference_losses=reference) is None
+
+
+def test_seeds_do_not_become_alike_by_a_reference_that_varies_wildly():
+    candidate, wild = runs(row_sd=0.05, seed_sd=0.05), runs(row_sd=3, seed_sd=0.1)
+    assert seeds_alike("a", losses=candidate, margin=0.01, reference_losses=wild) is None
+
+
+def test_seeds_that_outweigh_the_rows_are_a_lottery():
+    check = seeds_apart("a", losses=runs(row_sd=0.01, seed_sd=0.1), margin=0.01)
+    assert "lottery" in check.message
+    assert "More seeds" in check.message
+    assert check.evidence["share_of_mean"] > 0.5
+    assert seeds_apart("a", losses=runs(row_sd=0.1, seed_sd=0.1), margin=0.01) is None
+    assert seeds_apart("a", losses=runs(row_sd=0.0001, seed_sd=0.001), margin=0.01) is None
+
+
+def test_with_a_reference_a_fold_that_is_hard_for_both_does_not_hide_the_lottery():
+    hard_folds = np.random.default_rng(5).normal(0, 0.1, (2, 10, 1))
+    candidate = runs(row_sd=0.005, seed_sd=0.05) + hard_folds
+    assert seeds_apart("a", losses=candidate, margin=0.01) is None
+    assert "lottery" in seeds_apart("a", losses=candidate, margin=0.01, reference_losses=hard_folds).message
+
+
+def every_check():
+    """One check for each code and wording."""
+    test, train = by_heart()
+    lost = np.full_like(test, np.nan)
+    curves = {"train_loss": train, "test_loss": test, "shape": SHAPE, "prior_loss": PRIOR}
+    return [
+        under_trained("a", test_loss=at_the_end("relu:5"), shape=SHAPE, prior_loss=PRIOR),
+        over_trained("a", **curves),
+        over_trained("a", **curves, epochs=[8] * 10),
+        diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
+        diverged("a", train_loss=lost, test_loss=test, predictions_finite=True),
+        dead_units("a", share=[0.5]),
+        no_better_than_prior("a", estimate=gain(0.0)),
+        no_better_than_prior("a", estimate=gain(-0.1)),
+        worse_than_logistic("a", estimate=gain(-0.1)),
+        seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.001), margin=0.01),
+        seeds_apart("a", losses=runs(row_sd=0.0, seed_sd=0.1), margin=0.01),
+    ]
+
+
+def test_codes_are_complete_and_in_the_order_of_the_list():
+    assert list(dict.fromkeys(check.code for check in every_check())) == list(CODES)
+
+
+def test_no_message_claims_that_a_candidate_is_ahead():
+    for text in [check.message for check in every_check()] + list(CODES.values()):
+        assert not {"better", "wins", "best", "outperforms"} & set(text.lower().replace(",", " ").split())
+
+
+def test_every_message_begins_with_the_name_and_its_dict_is_strict_json():
+    for check in every_check():
+        assert check.message.startswith("a ")
+        assert check.message.endswith(".")
+        assert json.loads(json.dumps(check.as_dict(), allow_nan=False)) == check.as_dict()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 2, 1), (3, 1, 2), (2, 5, 3)])
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_constant_few_or_lost_curves_say_nothing(shape, epochs):
+    for value in (0.5, np.nan, np.inf):
+        curve = np.full((epochs, np.prod(shape)), value, dtype=np.float32)
+        arguments = {"test_loss": curve, "shape": shape, "prior_loss": PRIOR}
+        last = np.full(shape[:2], epochs)
+        assert under_trained("a", **arguments) is None
+        assert under_trained("a", **arguments, epochs=last) is None
+        assert over_trained("a", train_loss=curve, **arguments) is None
+        assert over_trained("a", train_loss=curve, **arguments, epochs=last) is None
+        for check in (seeds_alike, seeds_apart):
+            assert check("a", losses=curve[-1].reshape(shape), margin=0.01) is None
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_any_curves_give_none_or_a_sound_check(data):
+    shape = tuple(data.draw(st.integers(1, most)) for most in (2, 4, 3))
+    size = (data.draw(st.integers(1, 12)), int(np.prod(shape)))
+    draw = arrays(np.float32, size, elements=st.floats(width=32) | st.floats(0, 1, width=32))
+    test, train = data.draw(draw), data.draw(draw)
+    stops = data.draw(st.none() | arrays(np.int64, shape[:2], elements=st.integers(1, size[0])))
+    curves = {"test_loss": test, "shape": shape, "prior_loss": 0.5, "epochs": stops}
+    found = [
+        under_trained("a", **curves),
+        over_trained("a", train_loss=train, **curves),
+        diverged("a", train_loss=train, test_loss=test, predictions_finite=False),
+        seeds_alike("a", losses=test[-1].reshape(shape), margin=0.01, reference_losses=train[-1].reshape(shape)),
+        seeds_apart("a", losses=test[-1].reshape(shape), margin=0.01),
+    ]
+    for check in found:
+        if check is not None:
+            assert check.code in CODES
+            json.dumps(check.as_dict(), allow_nan=False)
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    curve = np.ones((5, 6), dtype=np.float32)
+    good = {"test_loss": curve, "shape": (1, 3, 2), "prior_loss": 0.5}
+    for bad in ({"shape": (1, 3, 3)}, {"test_loss": curve[0]}, {"prior_loss": 0}, {"epochs": [6] * 3}, {"epochs": [1]}):
+        with pytest.raises(ValueError, match="must be"):
+            under_trained("a", **good | bad)
+    with pytest.raises(ValueError, match="curves must be"):
+        over_trained("a", train_loss=curve[:4], **good)
+    with pytest.raises(ValueError, match="both curves"):
+        diverged("a", train_loss=curve[:4], test_loss=curve, predictions_finite=True)
+    with pytest.raises(ValueError, match="losses must be"):
+        seeds_alike("a", losses=curve, margin=0.01)
+    with pytest.raises(ValueError, match="losses must be"):
+        seeds_apart("a", losses=np.ones((1, 6, 2)), margin=0.01, reference_losses=np.ones((1, 1, 2)))

@@ -1,0 +1,87 @@
+"""Choosing a learning rate and an epoch from validation losses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from seedbed.evaluation import Choice, choose
+
+shapes = array_shapes(min_dims=3, max_dims=3, max_side=5)
+tied = arrays(np.float64, shapes, elements=st.sampled_from([0.1, 0.2, 0.3, np.nan, np.inf]))
+any_losses = arrays(np.float32, shapes, elements=st.floats(width=32))
+
+
+def test_the_least_mean_over_networks_is_chosen_and_epochs_count_from_one():
+    losses = np.full((2, 3, 4), 1.0)
+    losses[1, :, 2] = [0.0, 0.1, 0.8]
+    losses[0, 0, 3] = 0.0  # one network alone does not decide
+    assert choose(losses) == Choice(lr=1, epochs=3, loss=pytest.approx(0.3))
+
+
+def test_ties_go_to_the_earlier_epoch_and_then_to_the_first_rate():
+    losses = np.ones((3, 2, 4))
+    losses[0, :, 3] = losses[1, :, 1] = losses[2, :, 1] = 0.5
+    assert choose(losses) == Choice(lr=1, epochs=2, loss=0.5)
+    assert choose(np.ones((3, 2, 4))) == Choice(lr=0, epochs=1, loss=1.0)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
+def test_a_rate_is_out_where_one_network_is_not_finite(lost):
+    losses = np.linspace(1.0, 0.1, 10) * np.ones((2, 3, 1))
+    losses[1] *= 0.5
+    losses[1, 1, 4:] = lost
+    assert choose(losses) == Choice(lr=0, epochs=10, loss=pytest.approx(0.1))
+    assert choose(losses[1:]) == Choice(lr=0, epochs=4, loss=pytest.approx(0.35))
+
+
+def test_where_nothing_is_finite_it_is_one_epoch_of_the_first_rate():
+    losses = np.ones((2, 2, 3))
+    losses[:, 1] = np.nan
+    assert choose(losses) == Choice(lr=0, epochs=1, loss=None)
+
+
+def test_losses_too_large_for_a_sum_are_infinitely_bad():
+    losses = np.full((1, 2, 2), 1e308)
+    losses[0, :, 1] = 1.0
+    assert choose(losses) == Choice(lr=0, epochs=2, loss=1.0)
+
+
+@given(tied, st.randoms(use_true_random=False))
+def test_the_order_of_networks_does_not_matter(losses, random):
+    order = list(range(losses.shape[1]))
+    random.shuffle(order)
+    assert choose(losses[:, order]) == choose(losses)
+
+
+@given(tied, st.integers(0, 4))
+def test_a_worse_rate_at_the_end_changes_nothing(losses, like):
+    worse = losses[like % len(losses)] + 0.1
+    assert choose(np.concatenate([losses, worse[None]])) == choose(losses)
+
+
+@given(any_losses)
+def test_no_rate_and_epoch_is_below_the_chosen_one(losses):
+    choice = choose(losses)
+    means = [
+        float(column.astype(np.float64).mean()) for rate in losses for column in rate.T if np.isfinite(column).all()
+    ]
+    assert 0 <= choice.lr < losses.shape[0]
+    assert 1 <= choice.epochs <= losses.shape[2]
+    assert (choice.loss is None) == (not means)
+    if means:
+        chosen = losses[choice.lr, :, choice.epochs - 1].astype(np.float64)
+        assert choice.loss == pytest.approx(chosen.mean(), abs=1e-12 * np.abs(chosen).max())
+        assert choice.loss == pytest.approx(min(means), abs=1e-12 * np.abs(chosen).max())
+
+
+@given(any_losses)
+def test_single_precision_chooses_as_double(losses):
+    assert choose(losses) == choose(losses.astype(np.float64))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 2, 3), (2, 0, 3), (2, 3, 0)])
+def test_what_is_no_table_of_rates_networks_and_epochs_is_refused(shape):
+    with pytest.raises(ValueError, match="validation losses"):
+        choose(np.ones(shape))
