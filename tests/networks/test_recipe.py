@@ -8,13 +8,12 @@ import torch
 
 from seedbed.errors import OptionError
 from seedbed.networks import Recipe
-from seedbed.networks.recipe import LOSSES, OPTIMIZERS, RECIPE_WORDS
+from seedbed.networks.recipe import LOSSES, LR_GRIDS, OPTIMIZERS, RECIPES, recipe_named
 
 
 def test_the_default_recipe_is_the_tutorials():
     assert Recipe() == Recipe(optimizer="sgd", lr=0.01, momentum=0.0, epochs=1000, batch_size=None, loss="auto")
     assert Recipe().describe() == "SGD, lr 0.01, full batch, 1000 epochs"
-    assert set(RECIPE_WORDS) == {field.name for field in dataclasses.fields(Recipe)}
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().lr = 0.1
 
@@ -38,6 +37,8 @@ def test_the_weight_decay_of_an_optimizer_is_torchs_default(name):
         ({"optimizer": "adam", "batch_size": 32}, "Adam, lr 0.01, batches of 32, 1000 epochs"),
         ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
         ({"optimizer": "adamw", "weight_decay": 0.0}, "AdamW, lr 0.01, full batch, 1000 epochs"),
+        ({"lr": None}, "SGD, lr of 0.01, 0.1, 1 by inner splits, full batch, 1000 epochs"),
+        ({"epoch": "inner", "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs, stopped by inner splits"),
     ],
 )
 def test_a_recipe_is_described_in_a_few_words(settings, words):
@@ -60,7 +61,6 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"loss": "bcee"}, "unknown loss 'bcee'. Did you mean 'bce'"),
         ({"lr": -0.1}, "lr is -0.1. It must be a number from 0 up"),
         ({"lr": float("nan")}, "lr is nan"),
-        ({"lr": None}, "lr is None"),
         ({"momentum": float("inf")}, "momentum is inf"),
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 up"),
@@ -75,3 +75,20 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
 def test_a_setting_out_of_range_or_in_contradiction_is_refused(settings, message):
     with pytest.raises(OptionError, match=message):
         Recipe(**settings)
+
+
+def test_a_recipe_by_name_takes_what_is_given_and_keeps_the_rest():
+    assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe()
+    trained = recipe_named("trained", epochs=50, lr=None)
+    assert trained == dataclasses.replace(RECIPES["trained"], epochs=50)
+    assert (trained.optimizer, trained.lr, trained.epoch) == ("adamw", None, "inner")
+    assert recipe_named("trained", lr=0.5, optimizer="sgd", epoch="last") == Recipe(lr=0.5)
+    with pytest.raises(OptionError, match="unknown recipe 'trainde'. Did you mean 'trained'"):
+        recipe_named("trainde")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_learning_rate_that_is_not_given_is_one_of_the_optimizers_grid(optimizer):
+    assert Recipe(optimizer=optimizer, lr=None).lrs == LR_GRIDS[optimizer]
+    assert Recipe(optimizer=optimizer, lr=0.3).lrs == (0.3,)
+    assert [Recipe(lr=None).chooses, Recipe(epoch="inner").chooses, Recipe().chooses] == [True, True, False]

@@ -9,12 +9,13 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.recipe import Recipe
+from seedbed.networks.recipe import RECIPES, Recipe, recipe_named
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "RECIPES",
     "Architecture",
     "Candidate",
     "FileArchitecture",
@@ -24,4 +25,5 @@ __all__ = [
     "candidate_from",
     "candidates_from",
     "parse_candidate",
+    "recipe_named",
 ]

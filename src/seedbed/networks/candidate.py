@@ -6,7 +6,7 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm | optimizer lr momentum nesterov weight_decay batch_size epochs
+    word          dropout layernorm batchnorm | optimizer lr momentum nesterov weight_decay batch_size epochs epoch
 
 so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
 """
@@ -38,6 +38,7 @@ _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "momentum": float,
     "weight_decay": float,
     "epochs": int,
+    "epoch": str,
     "batch_size": lambda text: None if text == "full" else int(text),
 }
 _WORDS = ("dropout", *_SWITCHES, "nesterov", *_RECIPE_TYPES)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["LOSSES", "OPTIMIZERS", "Recipe"]
+__all__ = ["LOSSES", "LR_GRIDS", "OPTIMIZERS", "RECIPES", "Recipe", "recipe_named"]
 
 OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
 """Known optimizers, each with the weight decay that `torch.optim` gives it by default."""
 
+LR_GRIDS = {"sgd": (0.01, 0.1, 1.0), "adam": (0.001, 0.01, 0.1), "adamw": (0.001, 0.01, 0.1)}
+"""What a learning rate is chosen from where none is given."""
+
 LOSSES = ("bce", "cross_entropy", "mse")
+
+EpochChoice = Literal["last", "inner"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,31 +28,35 @@ class Recipe:
 
     Attributes:
         optimizer: `sgd`, `adam` or `adamw`, each with the arithmetic of its namesake in `torch.optim`.
-        lr: learning rate.
+        lr: learning rate; `None` has it chosen from `LR_GRIDS` by inner splits, which only a comparison has.
         momentum: of SGD only.
         nesterov: of SGD with momentum only.
         weight_decay: `None` takes the optimizer's own default in `torch.optim` (0.01 for `adamw`, else 0).
-        epochs: passes over the training rows.
+        epochs: passes over the training rows; with `epoch="inner"` the most that are made.
         batch_size: rows a step; `None` is the full training set as one batch.
         loss: `bce` (on logits), `cross_entropy`, `mse`, or `auto`: chosen by the target and the network's outputs.
+        epoch: after which epoch a network is used: the `last`, or one chosen by `inner` splits of the training rows,
+            which only a comparison has.
 
     Raises:
         OptionError: a value is out of range, or two values contradict.
     """
 
     optimizer: str = "sgd"
-    lr: float = 0.01
+    lr: float | None = 0.01
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float | None = None
     epochs: int = 1000
     batch_size: int | None = None
     loss: str = "auto"
+    epoch: EpochChoice = "last"
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("loss", self.loss, ("auto", *LOSSES))
-        for name, value in (("lr", self.lr), ("momentum", self.momentum), ("weight_decay", self.decay)):
+        _one_of("epoch", self.epoch, get_args(EpochChoice))
+        for name, value in (("lr", min(self.lrs)), ("momentum", self.momentum), ("weight_decay", self.decay)):
             if not (_is_number(value) and math.isfinite(value) and value >= 0):
                 raise OptionError(f"{name} is {value}", "It must be a number from 0 up.")
         if not (_is_number(self.epochs, numbers.Integral) and self.epochs >= 1):
@@ -65,20 +74,32 @@ class Recipe:
         """The weight decay in force."""
         return OPTIMIZERS[self.optimizer] if self.weight_decay is None else self.weight_decay
 
+    @property
+    def lrs(self) -> tuple[float, ...]:
+        """The learning rate, or those that it is chosen from."""
+        return LR_GRIDS[self.optimizer] if self.lr is None else (self.lr,)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether inner splits are needed."""
+        return self.lr is None or self.epoch == "inner"
+
     def describe(self) -> str:
         """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""
         words = [{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
-        words.append(f"lr {self.lr:g}")
+        words.append(f"lr {self.lr:g}" if self.lr is not None else f"lr of {_listed(self.lrs)} by inner splits")
         if self.decay:
             words.append(f"weight decay {self.decay:g}")
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
-        words.append(f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch")
+        epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
+        words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")
         return ", ".join(words)
 
 
-RECIPE_WORDS = tuple(field.name for field in fields(Recipe))
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _is_number(value: Any, kind: type = numbers.Real) -> bool:
@@ -89,3 +110,20 @@ def _one_of(name: str, value: str, known: object) -> None:
     options = list(known)  # type: ignore[call-overload]
     if value not in options:
         raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, options))
+
+
+RECIPES = {
+    "tutorial": Recipe(),
+    "trained": Recipe(optimizer="adamw", lr=None, epochs=1000, epoch="inner"),
+}
+"""Recipes by name: the tutorial's own, and one that gives every candidate its fair chance."""
+
+
+def recipe_named(name: str, **given: Any) -> Recipe:
+    """A recipe by its name, with the settings that are given (not None) in place of its own.
+
+    Raises:
+        OptionError: there is none of this name, or a setting is out of range.
+    """
+    _one_of("recipe", name, RECIPES)
+    return replace(RECIPES[name], **{key: value for key, value in given.items() if value is not None})

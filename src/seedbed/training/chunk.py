@@ -38,6 +38,8 @@ class Chunk:
         splits: the number of the split that each network trains on.
         lr, decay: one a network.
         members: positions of the networks in the plan; what follows them in the chunk is filling.
+        stops: after how many epochs each network's outputs are taken; none takes them after the last. Training goes on
+            to the last in any case, so the curves are whole.
         compiled: whether the step is to be compiled.
         keep_networks: whether trained parameters are part of the result.
         dtype, device: as torch names them.
@@ -50,6 +52,7 @@ class Chunk:
     lr: tuple[float, ...]
     decay: tuple[float, ...]
     members: tuple[int, ...]
+    stops: tuple[int, ...] | None = None
     compiled: bool = False
     keep_networks: bool = False
     dtype: str = "float32"
@@ -63,11 +66,14 @@ class ChunkResult:
     Attributes:
         curves: [4, epoch, network], in the order of `CURVES`.
         outputs: float32 [row, output, network]; of a network's test rows, NaN elsewhere.
+        dead: [network], the share of ReLU units that are zero for all training rows after the last epoch; NaN where
+            that isn't known.
         states: a state dict a network, or none.
     """
 
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
+    dead: npt.NDArray[np.float32]
     states: tuple[dict[str, Tensor], ...] | None
 
 
@@ -108,6 +114,8 @@ class _Training:
             message = "a minibatch holds a single row, and batch normalisation needs two"
             raise TrainingError(message, "Choose another batch size.")
         n_steps = chunk.recipe.epochs * max(len(batches), 1)
+        self.stops = torch.tensor(chunk.stops or (chunk.recipe.epochs,), device=self.device)
+        self.taken: Tensor | None = None
         self.clock = clock(n_steps, self.dtype).to(self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
 
@@ -123,9 +131,26 @@ class _Training:
                     figures[epoch, 2:], _ = self._evaluate()
                 opened = train_epoch(epoch, one_pass)
                 figures[epoch, : len(opened)] = opened
+                self._take_outputs(epoch + 1)
             figures[epochs, 2:], outputs = self._evaluate()
+            dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
-        return self._result(curves[:, :, : len(self.chunk.members)], outputs)
+        taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
+        return self._result(curves[:, :, : len(self.chunk.members)], taken, dead)
+
+    def _take_outputs(self, n_epochs: int) -> None:
+        """The outputs of the networks that are used after so many epochs, in a pass of their own."""
+        here = self.stops == n_epochs
+        if n_epochs < self.chunk.recipe.epochs and n_epochs in (self.chunk.stops or ()):
+            _, outputs = self._evaluate()
+            self.taken = outputs.clone() if self.taken is None else torch.where(here, outputs, self.taken)
+
+    def _dead_share(self) -> Tensor:
+        if not isinstance(self.forward, Chain):
+            return torch.full((len(self.chunk.seeds),), torch.nan)
+        placement = self.forward.placement(compiled=False)
+        now = Pass(False, self.fit.weights, self.hyper.keys, self.numbers[0], self.fit.rows, placement)
+        return self.forward.dead_share({**self.state.params, **self.state.buffers}, self.fit.inputs, now)
 
     def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
         test_weights = self.test.weights if one_pass else None
@@ -198,7 +223,7 @@ class _Training:
             return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
         return value.contiguous()
 
-    def _result(self, curves: Tensor, outputs: Tensor) -> ChunkResult:
+    def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
         n, splits = len(self.chunk.members), list(self.chunk.splits)
         scattered = np.full((len(self.data.X), outputs.shape[1], n), np.nan, dtype=np.float32)
         scattered[self.test_rows] = outputs[:, :, :n].numpy(force=True)
@@ -209,7 +234,7 @@ class _Training:
                 array[row] = _r2_by_split(array[row - 1], self.data.y, weights, splits[:n])
         values = {**self.state.params, **self.state.buffers}
         states = tuple(unstack(values, self.forward.layout, i) for i in range(n)) if self.chunk.keep_networks else None
-        return ChunkResult(array, scattered, states)
+        return ChunkResult(array, scattered, dead[:n].float().numpy(force=True), states)
 
 
 def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n_features: int) -> None:

@@ -86,16 +86,31 @@ class Chain:
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
         """Outputs [row, output, network], and the buffers that the pass has changed."""
-        first, *rest = self.layers
         updates: Tensors = {}
-        if isinstance(first, Linear) and inputs.X.dim() == 2:
-            x = first.first(inputs, values, now)
-        else:
-            x = expanded(inputs, now.keys.shape[0])
-            rest = list(self.layers)
+        x, rest = self._entered(values, inputs, now)
         for layer in rest:
             x = layer(x, values, now, updates)
         return x, updates
+
+    def dead_share(self, values: Tensors, inputs: Inputs, now: Pass) -> Tensor:
+        """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU."""
+        counts = (now.weights > 0)[:, None]
+        alive = []
+        x, rest = self._entered(values, inputs, now)
+        for layer in rest:
+            x = layer(x, values, now, {})
+            if isinstance(layer, Elementwise) and layer.is_relu:
+                alive.append(((x > 0) & counts).any(0))
+        if not alive:
+            return torch.full(now.keys.shape, torch.nan)
+        return 1 - torch.cat(alive).float().mean(0)
+
+    def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
+        """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
+        first, *rest = self.layers
+        if isinstance(first, Linear) and inputs.X.dim() == 2:
+            return first.first(inputs, values, now), tuple(rest)
+        return expanded(inputs, now.keys.shape[0]), self.layers
 
 
 class General:

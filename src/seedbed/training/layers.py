@@ -119,6 +119,11 @@ class Elementwise:
     text: str
     function: Callable[[Tensor], Tensor] = field(compare=False, hash=False)
 
+    @property
+    def is_relu(self) -> bool:
+        """Whether it is zero for all negative numbers, so that a unit behind it can die."""
+        return self.text.lower().startswith("relu(")
+
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         return self.function(x)
 

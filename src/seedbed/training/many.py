@@ -137,6 +137,8 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
 
 
 def _builder(candidate: Candidate, data: TrainingData, recipe: Recipe) -> Callable[[], nn.Module]:
+    if recipe.chooses:
+        raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]

@@ -56,12 +56,13 @@ def pick_optimizer(recipe: Recipe) -> Optimizer:
 
 def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The same optimizer out of `torch.optim`, for the reference trainer."""
+    (lr,) = recipe.lrs
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.decay
+            parameters, lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.decay
         )
     cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return cls(parameters, recipe.lr, weight_decay=recipe.decay)
+    return cls(parameters, lr, weight_decay=recipe.decay)
 
 
 def _sgd(momentum: float, nesterov: bool) -> Optimizer:

@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -61,12 +61,22 @@ class StackPlan:
         estimate: what it will cost.
         note: said to the user where the stack takes the slower way; empty otherwise.
         n_parameters: of one network.
+        width: networks of a chunk, filling included; the widest where they differ.
     """
 
     chunks: tuple[Chunk, ...]
     estimate: Estimate
     note: str
     n_parameters: int
+    width: int
+
+    def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
+        """The same plan with a learning rate and a number of epochs for each network, in the order of the networks."""
+        chunks = []
+        for chunk in self.chunks:
+            filled = chunk.members + chunk.members[-1:] * (len(chunk.seeds) - len(chunk.members))
+            chunks.append(replace(chunk, lr=tuple(lr[i] for i in filled), stops=tuple(stops[i] for i in filled)))
+        return replace(self, chunks=tuple(chunks))
 
 
 def plan_stack(
@@ -76,6 +86,9 @@ def plan_stack(
     *,
     seeds: Sequence[int],
     splits: Sequence[int],
+    lr: Sequence[float] | None = None,
+    decay: Sequence[float] | None = None,
+    width: int | None = None,
     compile: Compile = "auto",
     device: str = "cpu",
     jobs: int = 1,
@@ -84,6 +97,10 @@ def plan_stack(
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
+    Args:
+        lr, decay: one a network; the recipe's if left out.
+        width: networks of a chunk, as another plan has it whose compiled step is to be used again.
+
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
     """
@@ -91,23 +108,28 @@ def plan_stack(
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
-    size = _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
+    size = width or _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
+    rates = (recipe.lrs[0],) * len(seeds) if lr is None else lr
+    decays = (recipe.decay,) * len(seeds) if decay is None else decay
     work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
     # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
     gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
     estimate = _estimate(work, jobs, _wanted(compile, gains))
     parts = []
     for group in _groups(chain, data, recipe, splits):
-        for part in _cut(group, size):
-            filled = part + part[-1:] * (_filled(len(part), len(group), size, estimate.compiled) - len(part))
+        even = width or math.ceil(len(group) / math.ceil(len(group) / size))
+        full = math.ceil(even / _LANES) * _LANES
+        for start in range(0, len(group), even):
+            part = group[start : start + even]
+            filled = part + part[-1:] * (full - len(part) if estimate.compiled else 0)
             parts.append(
                 Chunk(
                     build=build,
                     recipe=recipe,
                     seeds=tuple(seeds[i] for i in filled),
                     splits=tuple(splits[i] for i in filled),
-                    lr=(recipe.lr,) * len(filled),
-                    decay=(recipe.decay,) * len(filled),
+                    lr=tuple(rates[i] for i in filled),
+                    decay=tuple(decays[i] for i in filled),
                     members=tuple(part),
                     compiled=estimate.compiled,
                     keep_networks=keep_networks,
@@ -116,7 +138,7 @@ def plan_stack(
                 )
             )
     note = "" if isinstance(chain, Chain) else "not all of its layers are known, so it takes the general, slower way"
-    return StackPlan(tuple(parts), estimate, note, n_parameters)
+    return StackPlan(tuple(parts), estimate, note, n_parameters, max(len(part.seeds) for part in parts))
 
 
 def pick_device(device: str) -> str:
@@ -147,20 +169,6 @@ def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[
             keys.append(None)
     for key in dict.fromkeys(keys):
         yield [i for i, own in enumerate(keys) if own == key]
-
-
-def _cut(group: list[int], size: int) -> Iterator[list[int]]:
-    n_chunks = math.ceil(len(group) / size)
-    even = math.ceil(len(group) / n_chunks)
-    for start in range(0, len(group), even):
-        yield group[start : start + even]
-
-
-def _filled(n: int, n_group: int, size: int, compiled: bool) -> int:
-    if not compiled:
-        return n
-    even = math.ceil(n_group / math.ceil(n_group / size))
-    return math.ceil(even / _LANES) * _LANES
 
 
 def _chunk_size(network: nn.Module, n_rows: int, device: str, dtype: str) -> int:
