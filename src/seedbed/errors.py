@@ -33,6 +33,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "one_line",
+    "told",
 ]
 
 
@@ -108,3 +109,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return f"Did you mean '{match}'?"
     shown = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")
     return f"Known: {shown}" if options else ""
+
+
+def told(error: Exception) -> str:
+    """The kind of another library's error and its first line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

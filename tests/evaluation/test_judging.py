@@ -90,13 +90,35 @@ def test_the_share_of_seeds_is_their_variance_in_the_fold_values():
     rows = rng.normal(0, 1, (20, 50, 1))
     found = seed_share(rows + rng.normal(0, 2, (20, 50, 4)), np.zeros((20, 50, 1)))
     assert found == pytest.approx((4 / 4) / (1 + 4 / 4), abs=0.05)
-    assert seed_share(rows, np.zeros_like(rows)) == 0
     assert seed_share(np.zeros((2, 5, 3)), np.zeros((2, 5, 3))) == 0
+
+
+def test_one_seed_on_both_sides_tells_nothing_of_seeds_and_one_seed_on_one_side_does():
+    one, several = runs(seeds=1), runs(0.01, seeds=3, seed=1)
+    assert seed_share(one, one) is None
+    assert seed_share(one, several) == seed_share(several, one) > 0
+    found = judged({"a": one, "b": runs(0.01, seeds=1, seed=1), "c": several})
+    assert [v.seed_share is None for v in found] == [True, False]
+    plain = json.loads(json.dumps([v.as_dict() for v in found], allow_nan=False))
+    assert plain[0]["seed_share"] is None
+    assert "seeds" not in " ".join(v["sentence"] for v in plain if v["seed_share"] is None)
 
 
 def test_a_baseline_with_one_seed_stands_in_the_same_table():
     found = judged({"a": TABLE["a"], "logistic": runs(seeds=1, noise=0.0)})[0]
     assert np.isfinite([found.low, found.high, found.opposite_share]).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_two_accuracies_are_more_than_all_rows_apart(sign):
+    wrong, right = np.array([[[1.0], [0.5]]]), np.zeros((1, 2, 1))
+    losses = {"a": runs(repeats=1, folds=2), "b": runs(0.02, seed=1, repeats=1, folds=2)}
+    errors = dict(zip("ab" if sign > 0 else "ba", (wrong, right), strict=True))
+    shown = judged(losses, errors=errors)[0].accuracy
+    assert abs(corrected_t(fold_differences(wrong, right)).low) > 1
+    assert (shown.difference, shown.low, shown.high) == (sign * 0.75, -1, 1)
+    near = judged({"a": TABLE["a"], "b": TABLE["b"]}, errors=TABLE)[0].accuracy
+    assert -1 < near.low < near.high < 1
 
 
 def test_a_diverged_candidate_gets_no_verdict_and_is_named():

@@ -95,9 +95,9 @@ def test_worse_says_whether_it_is_by_the_margin():
 
 
 def test_a_small_real_gain_or_loss_is_told_without_calling_it_more():
-    assert "small real gain" in verdict(0.1, 0.9).sentence
-    assert "small real loss" in verdict(-0.9, -0.1).sentence
-    assert "small real" not in verdict(-0.5, 0.5).sentence
+    assert "The small gain with relu:5 is real." in verdict(0.1, 0.9).sentence
+    assert "The small loss with relu:5 is real." in verdict(-0.9, -0.1).sentence
+    assert "is real" not in verdict(-0.5, 0.5).sentence
     assert "Prefer the simpler one" in verdict(-0.5, 0.5).sentence
 
 
@@ -115,6 +115,36 @@ def test_cannot_tell_never_asks_for_fewer_rows_than_there_are():
 
 def test_more_seeds_are_named_where_seeds_are_most_of_the_spread():
     assert "more repeats won't, more seeds may" in verdict(-1, 2, seed_share=0.8).sentence
+
+
+@pytest.mark.parametrize(
+    ("share", "held_out", "ending"),
+    [
+        (None, False, "; more repeats won't."),
+        (0.1, False, "; more repeats or seeds won't."),
+        (0.8, False, "; more repeats won't, more seeds may."),
+        (None, True, "."),
+        (0.1, True, "; more seeds won't."),
+        (0.8, True, "; more seeds may, too."),
+    ],
+)
+def test_seeds_and_repeats_are_spoken_of_only_where_there_are_any(share, held_out, ending):
+    found = verdict(-1, 2, seed_share=share, held_out=held_out)
+    assert found.sentence.endswith(f"rows of this kind would settle the 1 that matters (now 299){ending}")
+    assert found.as_dict()["held_out"] == held_out
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [
+        ((10_000_001, 40_000_004), "More than 10,000,000 rows of this kind would settle the 1 that matters (now 299);"),
+        ((10_000_000, 40_000_000), "About 10,000,000 to 40,000,000 rows of this kind would settle"),
+    ],
+)
+def test_beyond_ten_million_rows_no_number_is_named(needed, words):
+    text = verdict(-1, 2, rows_needed=needed).sentence
+    assert words in text
+    assert ("40,000,00" in text) == words.startswith("About")
 
 
 def test_the_details_never_claim_certainty_and_say_for_what_tables():

@@ -83,7 +83,7 @@ def test_a_recipe_by_name_takes_what_is_given_and_keeps_the_rest():
     assert trained == dataclasses.replace(RECIPES["trained"], epochs=50)
     assert (trained.optimizer, trained.lr, trained.epoch) == ("adamw", None, "inner")
     assert recipe_named("trained", lr=0.5, optimizer="sgd", epoch="last") == Recipe(lr=0.5)
-    with pytest.raises(OptionError, match="unknown recipe 'trainde'. Did you mean 'trained'"):
+    with pytest.raises(OptionError, match=r"unknown recipe 'trainde'\. Did you mean 'trained'"):
         recipe_named("trainde")
 
 

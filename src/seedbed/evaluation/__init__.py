@@ -17,15 +17,13 @@ from seedbed.evaluation.checks import (
     CODES,
     Check,
     dead_units,
-    diverged,
     no_better_than_prior,
-    over_trained,
     seeds_alike,
     seeds_apart,
-    under_trained,
     worse_than_logistic,
 )
 from seedbed.evaluation.choosing import Choice, choose
+from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, summarize_curves
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out

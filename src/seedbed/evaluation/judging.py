@@ -44,13 +44,16 @@ def opposite_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> 
     return float(np.mean(runs * overall < 0))
 
 
-def seed_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float:
+def seed_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float | None:
     """How much of the variance of x_rj comes from seeds: the sum of s^2_seed / S of both over that of x_rj, at most 1.
 
     The paired form of `variance_shares`, since the two candidates' seeds don't pair. A candidate with one seed (a
-    baseline) counts as one that has no luck with seeds. [repeat, fold, seed] as in `fold_differences`.
+    baseline) counts as one that has no luck with seeds; None where both have one. [repeat, fold, seed] as in
+    `fold_differences`.
     """
     both = _both(reference_losses, candidate_losses)
+    if all(one.shape[2] == 1 for one in both):
+        return None
     of_seeds = sum(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] for one in both if one.shape[2] > 1)
     x = fold_differences(*both)
     total = float(x.var(ddof=1)) if x.size > 1 else 0.0
@@ -91,11 +94,11 @@ def judge(
     """
     ours, theirs = _both(reference_losses, candidate_losses)
     _refuse_diverged((reference, ours), (candidate, theirs))
-    found = _estimate(ours, theirs, interval, alpha, comparisons)
+    found = _estimate(metric, ours, theirs, interval, alpha, comparisons)
     accuracy = None
     if reference_errors is not None and candidate_errors is not None:
         errors = _both(reference_errors, candidate_errors)
-        accuracy = _in_accuracy(_estimate(*errors, accuracy_interval, alpha, comparisons))
+        accuracy = _in_accuracy(_estimate("accuracy", *errors, accuracy_interval, alpha, comparisons))
     return Verdict(
         candidate=candidate,
         reference=reference,
@@ -172,13 +175,19 @@ def judge_all(
     return tuple(replace(verdict, p_adjusted=float(p)) for verdict, p in zip(verdicts, adjusted, strict=True))
 
 
-def _estimate(ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int) -> Estimate:
-    """The given estimate, checked to be at the same level, or the corrected t."""
-    if given is None:
-        return corrected_t(fold_differences(ours, theirs), alpha=alpha, comparisons=comparisons)
-    if (given.alpha, given.comparisons) != (alpha, comparisons):
-        raise ValueError(f"the interval is for alpha {given.alpha} and {given.comparisons} comparisons, not as asked")
-    return given
+def _estimate(
+    metric: str, ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int
+) -> Estimate:
+    """The given estimate, checked to be at the same level, or the corrected t; within what is possible."""
+    found = given
+    if found is None:
+        found = corrected_t(fold_differences(ours, theirs), alpha=alpha, comparisons=comparisons)
+    if (found.alpha, found.comparisons) != (alpha, comparisons):
+        raise ValueError(f"the interval is for alpha {found.alpha} and {found.comparisons} comparisons, not as asked")
+    if metric not in ("accuracy", "brier"):
+        return found
+    # No two of these are more than 1 apart.
+    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 def _both(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ Kind = Literal["scores_only", "cross_validation", "held_out"]
 
 _FEWEST_ROWS, _FEWEST_OF_A_CLASS = 50, 10
 _MEDIUM, _LARGE = 2_000, 20_000
+_FEWEST_TO_LOCK = 50  # of a class, so that ten of them are locked away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +69,9 @@ def protocol(n_rows: int, smallest_class: int | None = None, *, quick: bool = Fa
             seeds=5,
             df=None,
             quick=quick,
-            reason=f"{why}: too few to tell candidates apart (a verdict needs {least}), so only scores are shown",
+            reason=f"{why} are too few to tell candidates apart (a verdict needs {least}), so only scores are shown",
         )
-    if n_rows > _LARGE:
+    if n_rows > _LARGE and (smallest_class is None or smallest_class >= _FEWEST_TO_LOCK):
         return Design(
             kind="held_out",
             repeats=1,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.losses import class_codes, predicted_classes, prior_loss, row_losses
+from seedbed.evaluation.ranking import roc_auc
 
 __all__ = ["FoldAuc", "confusion_matrix", "fold_auc", "scores"]
 
@@ -122,12 +123,10 @@ def auc(y: NDArray[np.intp], p: Floats) -> float | None:
     n_classes = p.shape[1]
     if (np.bincount(y, minlength=n_classes) == 0).any() or not np.isfinite(p).all():
         return None
-    from sklearn.metrics import roc_auc_score
-
     if n_classes == 2:
-        return float(roc_auc_score(y, p[:, 1]))
+        return float(roc_auc(y, p[:, 1]))
     pairs = [
-        roc_auc_score(y[keep] == one, p[keep, one])
+        roc_auc((y[keep] == one).astype(np.intp), p[keep, one])
         for one in range(n_classes)
         for other in range(n_classes)
         if one != other

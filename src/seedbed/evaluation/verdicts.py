@@ -14,6 +14,9 @@ from seedbed.evaluation.metrics import METRICS
 
 __all__ = ["AccuracyDifference", "Rule", "Verdict", "decide"]
 
+_TOO_MANY = 10_000_000
+"""From so many rows on, a number of them says nothing more."""
+
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "cannot_tell"]
 
 
@@ -70,10 +73,12 @@ class Verdict:
         opposite_share: of single runs (one fold, one seed of each) that would have shown the opposite sign.
         accuracy: the same in accuracy; None for regression.
         rows_needed: (low, high), rows that would settle a difference of the margin; None where nothing is left.
-        seed_share: of the variance behind the interval, what comes from seeds rather than rows.
+        seed_share: of the variance behind the interval, what comes from seeds rather than rows; None where that isn't
+            known, as with one seed.
         n_rows: rows now.
         n_train: about how many rows each training had.
         comparisons: how many were adjusted for.
+        held_out: whether it is about one look at locked rows, so that there are no repeats.
     """
 
     candidate: str
@@ -91,10 +96,11 @@ class Verdict:
     opposite_share: float
     accuracy: AccuracyDifference | None
     rows_needed: tuple[int, int] | None
-    seed_share: float
+    seed_share: float | None
     n_rows: int
     n_train: int
     comparisons: int
+    held_out: bool = False
 
     @property
     def by_margin(self) -> bool:
@@ -209,7 +215,7 @@ def _worse(v: Verdict) -> str:
 def _no_practical_difference(v: Verdict) -> str:
     small = ""
     if v.low > 0 or v.high < 0:
-        small = f" There is a small real {'gain' if v.low > 0 else 'loss'} with {v.candidate}."
+        small = f" The small {'gain' if v.low > 0 else 'loss'} with {v.candidate} is real."
     return (
         f"No practical difference between {v.candidate} and {v.reference}: in {_quantity(v)} they are closer than the "
         f"{_matters(v)}.{small} Prefer the simpler one."
@@ -237,13 +243,24 @@ def _from_to(v: Verdict) -> str:
 def _what_would_settle(v: Verdict) -> str:
     """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
     settle, now = f"would settle the {_matters(v)}", f"now {_rounded(v.n_rows, 3)}"
-    tail = "more repeats won't, more seeds may." if v.seed_share > 0.5 else "more repeats or seeds won't."
+    tail = _what_else_would(v)
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
-        return f"Somewhat more rows of this kind {settle} ({now}); {tail}"
+        return f"Somewhat more rows of this kind {settle} ({now}){tail}."
     low, high = v.rows_needed
+    if low > _TOO_MANY:
+        return f"More than {_TOO_MANY:,} rows of this kind {settle} ({now}){tail}."
     if low <= v.n_rows:
-        return f"Up to about {_rounded(high)} rows of this kind {settle} ({now}); {tail}"
-    return f"About {_rounded(low)} to {_rounded(high)} rows of this kind {settle} ({now}); {tail}"
+        return f"Up to about {_rounded(high)} rows of this kind {settle} ({now}){tail}."
+    return f"About {_rounded(low)} to {_rounded(high)} rows of this kind {settle} ({now}){tail}."
+
+
+def _what_else_would(v: Verdict) -> str:
+    """Whether repeats and seeds would help, as far as there are any."""
+    if v.seed_share is None:
+        return "" if v.held_out else "; more repeats won't"
+    if v.seed_share > 0.5:
+        return "; more seeds may, too" if v.held_out else "; more repeats won't, more seeds may"
+    return "; more seeds won't" if v.held_out else "; more repeats or seeds won't"
 
 
 def _rounded(number: int, digits: int = 2) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -31,22 +32,24 @@ class UserArchitecture:
     name: str
 
     def __call__(self, n_features: int, n_outputs: int) -> nn.Module:
-        network = self.build(*self._arguments(n_features, n_outputs))
+        network = self.build(n_features, n_outputs) if self._takes_sizes else self.build()
         if not isinstance(network, nn.Module):
             raise CandidateError(f"'{self.name}' built a {type(network).__name__}", "It must return a torch.nn.Module.")
         return network
 
-    def _arguments(self, n_features: int, n_outputs: int) -> tuple[int, ...]:
+    @functools.cached_property
+    def _takes_sizes(self) -> bool:
+        """Whether it wants n_features and n_outputs; asked once, as reading a signature takes longer than building."""
         try:
             signature = inspect.signature(self.build)
         except ValueError:  # some builtins have none
-            return ()
-        for arguments in ((), (n_features, n_outputs)):
+            return False
+        for arguments in ((), (1, 1)):
             try:
                 signature.bind(*arguments)
             except TypeError:
                 continue
-            return arguments
+            return bool(arguments)
         raise CandidateError(
             f"'{self.name}' takes {signature}", "It must take no argument, or two: n_features and n_outputs."
         )

@@ -18,7 +18,7 @@ from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.layers import Inputs, Pass
 from seedbed.training.losses import Loss, encode_target, pick_loss, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
-from seedbed.training.process import ready_to_train
+from seedbed.training.process import no_collection, ready_to_train
 from seedbed.training.randomness import network_keys, shuffled
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network, stack_networks, unstack
@@ -80,7 +80,9 @@ class ChunkResult:
 def train_chunk(chunk: Chunk, data: TrainingData) -> ChunkResult:
     """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state."""
     with ready_to_train(chunk.device):
-        return _Training(chunk, data).run()
+        with no_collection():
+            training = _Training(chunk, data)
+        return training.run()
 
 
 class _Training:

@@ -93,7 +93,8 @@ class Chain:
         return x, updates
 
     def dead_share(self, values: Tensors, inputs: Inputs, now: Pass) -> Tensor:
-        """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU."""
+        """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU, and
+        for a network that diverged."""
         counts = (now.weights > 0)[:, None]
         alive = []
         x, rest = self._entered(values, inputs, now)
@@ -103,7 +104,7 @@ class Chain:
                 alive.append(((x > 0) & counts).any(0))
         if not alive:
             return torch.full(now.keys.shape, torch.nan)
-        return 1 - torch.cat(alive).float().mean(0)
+        return torch.where(x.isfinite().all(0).all(0), 1 - torch.cat(alive).float().mean(0), torch.nan)
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
         """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
@@ -247,6 +248,8 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
                 alone = outputs_of(twin.train(training), X)
         except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
             return False
-        if stacked.shape[:2] != alone.shape or not torch.allclose(stacked[:, :, 1], alone, rtol=1e-9, atol=1e-12):
+        if stacked.shape[:2] != alone.shape or not torch.allclose(
+            stacked[:, :, 1], alone, rtol=1e-9, atol=1e-12, equal_nan=True
+        ):
             return False
     return True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -14,7 +16,7 @@ from seedbed.errors import OptionError
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 
-__all__ = ["pick_jobs", "train_chunks", "wake_workers"]
+__all__ = ["pick_jobs", "side_by_side", "train_chunks", "wake_workers"]
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -46,6 +48,21 @@ def _awake() -> None:
     """The work is to import this module."""
 
 
+def side_by_side(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
+    """The results of `joblib.delayed` tasks in processes of their own, as each is done, in any order."""
+    done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(tasks)
+    try:
+        for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
+            yield result
+    except BaseException:
+        # An interrupt, or whoever stops listening, mustn't leave workers behind that go on.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib counts what it cancels
+            done.close()
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        raise
+
+
 def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iterator[tuple[int, ChunkResult]]:
     """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
 
@@ -55,14 +72,9 @@ def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iter
         for number, chunk in enumerate(chunks):
             yield number, train_chunk(chunk, data)
         return
-    tasks = (joblib.delayed(_numbered)(number, chunk, data) for number, chunk in enumerate(chunks))
-    parallel = joblib.Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator_unordered", batch_size=1)
-    try:
-        yield from parallel(tasks)
-    except BaseException:
-        # An interrupt mustn't leave workers behind that go on training.
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
-        raise
+    yield from side_by_side(
+        [joblib.delayed(_numbered)(number, chunk, data) for number, chunk in enumerate(chunks)], jobs
+    )
 
 
 def _numbered(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:

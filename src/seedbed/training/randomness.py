@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -20,7 +21,8 @@ __all__ = ["Draws", "derive", "drawn_modules", "layer_noise", "network_keys", "s
 
 def derive(*parts: int | str) -> int:
     """A seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    plain = [part if isinstance(part, str) else operator.index(part) for part in parts]  # NumPy's 5 is 5
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in plain)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 

@@ -1,0 +1,203 @@
+"""Networks used after different numbers of epochs, with rates of their own, and how many of their units are dead."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import TrainingData, plan_stack, train_chunk
+
+EPOCHS, STOPS = 6, [1, 6, 3, 3, 5, 2]
+SEEDS, SPLITS = [3, 8, 4, 5, 6, 7], [0, 0, 0, 1, 1, 1]
+
+
+class Residual(nn.Module):
+    """Not a chain: the general way."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.drop, self.last = nn.Linear(5, 5), nn.Dropout(0.3), nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.last(x + self.drop(torch.relu(self.inner(x))))
+
+
+KINDS = {
+    "relu": lambda: parse_candidate("relu:4").architecture(5, 1),
+    "dropout and batchnorm": lambda: parse_candidate("tanh:4@dropout=0.3,batchnorm").architecture(5, 1),
+    "dropout": lambda: parse_candidate("tanh:4@dropout=0.3").architecture(5, 1),
+    "general": Residual,
+}
+
+
+@pytest.fixture(scope="module")
+def data(task):
+    """70 rows to train on and 25 to test on, and two thirds the other way round."""
+    table = task("bce")
+    train = np.zeros((95, 2))
+    train[:70, 0], train[33:, 1] = 1, 1
+    return TrainingData(table.X, table.y, train, 1 - train)
+
+
+def trained(plan, data):
+    """Curves [4, epoch, network], outputs [row, output, network] and dead share [network] of a whole plan."""
+    n = sum(len(chunk.members) for chunk in plan.chunks)
+    parts = {}
+    for chunk in plan.chunks:
+        result = train_chunk(chunk, data)
+        for i, member in enumerate(chunk.members):
+            parts[member] = result.curves[:, :, i], result.outputs[:, :, i], result.dead[i]
+    return tuple(np.stack(values, axis=-1) for values in zip(*(parts[i] for i in range(n)), strict=True))
+
+
+def planned(kind, data, epochs=EPOCHS, *, compile=False, **recipe):
+    settings = Recipe(**{"epochs": epochs, "lr": 0.1, "momentum": 0.9, **recipe})
+    return plan_stack(KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, compile=compile)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(data, kind, batch_size):
+    plan = planned(kind, data, batch_size=batch_size)
+    _, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), data)
+    for stop in sorted(set(STOPS)):
+        _, expected, _ = trained(planned(kind, data, stop, batch_size=batch_size), data)
+        here = np.array(STOPS) == stop
+        np.testing.assert_allclose(outputs[:, :, here], expected[:, :, here], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_leaves_the_curves_those_of_the_whole_training(data, kind, batch_size):
+    plan = planned(kind, data, batch_size=batch_size)
+    whole, ends, _ = trained(plan, data)
+    curves, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), data)
+    np.testing.assert_allclose(curves, whole, rtol=0, atol=1e-6)
+    assert curves.shape == (4, EPOCHS, 6)
+    moved = np.nanmax(np.abs(outputs - ends), axis=(0, 1))
+    assert (moved < 1e-6).tolist() == [stop == EPOCHS for stop in STOPS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_at_a_stop_belong_to_the_test_loss_of_the_curves_there(data, kind):
+    curves, outputs, _ = trained(planned(kind, data).trained_with([0.1] * 6, STOPS), data)
+    for network, (stop, split) in enumerate(zip(STOPS, SPLITS, strict=True)):
+        rows = data.test[:, split] > 0
+        p = 1 / (1 + np.exp(-outputs[rows, 0, network].astype(np.float64)))
+        loss = -np.log(np.where(data.y[rows] == 1, p, 1 - p)).mean()
+        assert curves[2, stop - 1, network] == pytest.approx(loss, abs=1e-6)
+        assert np.isnan(outputs[~rows, 0, network]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+def test_compiled_networks_stop_where_eager_ones_do(data):
+    compiled, eager = (
+        trained(planned("relu", data, compile=way).trained_with([0.05] * 6, STOPS), data) for way in (True, False)
+    )
+    np.testing.assert_allclose(compiled[0], eager[0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(compiled[1], eager[1], rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(compiled[2], eager[2])
+    assert (compiled[0] != eager[0]).any()  # it was compiled: roundings differ
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("kind", ["relu", "dropout", "general"])
+def test_rates_and_decays_of_one_stack_give_what_separate_stacks_do(data, kind, optimizer):
+    # Not with batch normalisation: a bias before it has no gradient but rounding, which Adam takes for one.
+    lrs, decays = [0.01, 0.1, 0.3, 0.01, 0.1, 0.3], [0.0, 0.1, 0.2, 0.1, 0.2, 0.0]
+    recipe = Recipe(epochs=EPOCHS, optimizer=optimizer)
+    mixed = plan_stack(KINDS[kind], data, recipe, seeds=SEEDS, splits=SPLITS, lr=lrs, decay=decays, compile=False)
+    curves, outputs, _ = trained(mixed, data)
+    for i in range(6):
+        own = Recipe(epochs=EPOCHS, optimizer=optimizer, lr=lrs[i], weight_decay=decays[i])
+        alone = plan_stack(KINDS[kind], data, own, seeds=SEEDS[i : i + 1], splits=SPLITS[i : i + 1], compile=False)
+        expected = trained(alone, data)
+        np.testing.assert_allclose(curves[:, :, i], expected[0][:, :, 0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(outputs[:, :, i], expected[1][:, :, 0], rtol=1e-6, atol=1e-5)
+
+
+def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(data, monkeypatch):
+    monkeypatch.setattr("seedbed.training.planning._cache_bytes", lambda: 1)  # chunks of 16 networks
+    recipe, lrs = Recipe(epochs=2), np.linspace(0.01, 0.4, 40).tolist()
+    plan = plan_stack(KINDS["relu"], data, recipe, seeds=range(40), splits=[0, 1] * 20, compile=True)
+    changed = plan.trained_with(lrs, list(range(40)))
+    assert [len(chunk.members) for chunk in changed.chunks] == [14, 14, 12]
+    for chunk in changed.chunks:
+        assert chunk.lr[: len(chunk.members)] == tuple(lrs[i] for i in chunk.members)
+        assert chunk.stops[: len(chunk.members)] == chunk.members
+        assert len(chunk.lr) == len(chunk.stops) == len(chunk.seeds) == 16
+    assert all(chunk.stops is None for chunk in plan.chunks)
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
+def test_a_given_width_is_that_of_the_chunks_which_are_filled_up_only_if_compiled(data, compiled):
+    settings = {"recipe": Recipe(epochs=2), "compile": compiled, "width": 32}
+    plan = plan_stack(KINDS["relu"], data, seeds=range(70), splits=[0] * 70, **settings)
+    assert [len(chunk.members) for chunk in plan.chunks] == [32, 32, 6]
+    assert [len(chunk.seeds) for chunk in plan.chunks] == [32, 32, 32 if compiled else 6]
+    assert plan.width == 32
+    assert sorted(member for chunk in plan.chunks for member in chunk.members) == list(range(70))
+
+
+class Functional(nn.Module):
+    """A unit that is dead and one that isn't, by a function instead of a module."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Linear(5, 2), nn.Linear(2, 1)
+        with torch.no_grad():
+            self.inner.bias.copy_(torch.tensor([1e4, -1e4]))
+
+    def forward(self, x):
+        return self.last(torch.relu(self.inner(x)))
+
+
+class Dead(nn.Sequential):
+    """Of its first three ReLU units one is dead, of its next two both, wherever the inputs are from -10 to 10."""
+
+    def __init__(self):
+        super().__init__(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+        with torch.no_grad():
+            for layer, biases in ((self[0], [1e4, -1e4, 1e4]), (self[2], [-1e6, -1e6])):
+                layer.bias.copy_(torch.tensor(biases))
+
+
+@pytest.mark.parametrize(
+    ("build", "share"),
+    [
+        (Dead, 3 / 5),
+        (Functional, 1 / 2),
+        (lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)), 0),
+        (lambda: nn.Sequential(nn.Linear(5, 3), nn.Tanh(), nn.Linear(3, 1)), np.nan),
+        (Residual, np.nan),
+    ],
+    ids=["dead", "functional", "alive", "no ReLU", "general"],
+)
+def test_the_share_of_dead_units_is_counted_over_all_relu_layers(data, build, share):
+    plan = plan_stack(build, data, Recipe(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS, compile=False)
+    _, _, dead = trained(plan, data)
+    np.testing.assert_allclose(dead, [share] * 6, rtol=0, atol=1e-6)
+
+
+def test_a_unit_that_only_test_rows_wake_is_dead(data):
+    X = np.zeros_like(data.X)
+    X[90, 0] = 100.0  # a test row of the first split, a training row of the second
+    table = TrainingData(X, data.y, data.train, data.test)
+
+    def build():
+        network = nn.Sequential(nn.Linear(5, 1), nn.ReLU(), nn.Linear(1, 1))
+        nn.init.ones_(network[0].weight)
+        nn.init.constant_(network[0].bias, -1.0)
+        return network
+
+    plan = plan_stack(build, table, Recipe(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS, compile=False)
+    assert trained(plan, table)[2].tolist() == [1, 1, 1, 0, 0, 0]
+
+
+def test_a_network_that_diverged_has_no_share_of_dead_units(data):
+    plan = plan_stack(KINDS["relu"], data, Recipe(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS, compile=False)
+    curves, _, dead = trained(plan, data)
+    assert np.isnan(curves[0, -1]).all()
+    assert np.isnan(dead).all()
