@@ -8,7 +8,7 @@ PY := .venv/bin/python
 .PHONY: demo test check bench
 
 demo: .venv/installed
-	.venv/bin/seedbed compare example:breast-cancer
+	.venv/bin/seedbed compare example:breast-cancer --quick
 
 test: .venv/installed
 	$(PY) -m pytest $(ARGS)

@@ -1,7 +1,9 @@
 """The command line, from outside: what goes to stdout, to stderr, to files, and the exit status."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +17,25 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from seedbed import cli
 from seedbed.cli import RunOptions, main
 
 TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
-COMPARE = ("compare", "example:moons", "--compile", "no", "--jobs", "1", "--folds", "3", "--epochs", "3")
+ENGINE = ("--compile", "no", "--jobs", "1")
+COMPARE = (
+    "compare",
+    "example:moons",
+    *ENGINE,
+    "--recipe",
+    "tutorial",
+    "--no-baselines",
+    "--folds",
+    "3",
+    "--epochs",
+    "3",
+)
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
+FILES = ["comparison.json", "curves.png", "curves.safetensors", "experiment.json"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +77,9 @@ def call(capsys):
 def table(tmp_path):
     """Writes a CSV file outside the folder stood in; by default 40 good rows."""
 
-    def write(text: str | None = None, name: str = "patients.csv") -> Path:
+    def write(text: str | None = None, name: str = "patients.csv", n_rows: int = 40) -> Path:
         rng = np.random.default_rng(1)
-        rows = "".join(f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(40, 2)))
+        rows = "".join(f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(n_rows, 2)))
         (tmp_path / name).write_text("age,height,outcome\n" + rows if text is None else text)
         return tmp_path / name
 
@@ -228,38 +244,55 @@ def test_out_names_the_folder_and_quiet_says_nothing(call, here, tmp_path):
 # compare
 
 
-def test_compare_prints_the_table_on_stdout_and_the_plan_and_files_on_stderr(call, here):
+def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call, here):
     done = call(*SMALL)
     assert done.status == 0
-    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; 3 splits x 2 ")
-    assert [line.split()[0] for line in done.lines if " ± " in line] == ["relu:3", "linear:2"]
+    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; SGD, lr 0.01")
+    sentence = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["verdicts"][0]["sentence"]
+    assert sentence in " ".join(done.out.split())
     plan, seconds, *written = done.err.splitlines()
-    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs, about ")
+    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs; about ")
     assert seconds.endswith(" s")
-    files = ["comparison.json", "curves.png", "curves.safetensors"]
-    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in files]
-    assert names(here / "seedbed-out/compare-moons") == files
+    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in ("experiment.json", *FILES[:3])]
+    assert names(here / "seedbed-out/compare-moons") == FILES
 
 
-def test_compare_as_json_prints_the_documents_file_and_nothing_else(call, here):
+def test_what_is_printed_is_the_text_of_the_document_in_the_file(call, here):
+    from seedbed.report import comparison_text
+
+    done = call(*SMALL, "--lr", "0.1,1", "--quiet")
+    document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
+    assert done.out == comparison_text(document) + "\n"
+    assert done.err == ""
+
+
+def test_compare_as_json_prints_the_files_document_and_nothing_else(call, here):
     done = call(*SMALL, "--json")
-    document = strict(done.out)
-    assert document == strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
     assert len(done.lines) == 1
+    document, kept = strict(done.out), strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
+    assert document == kept
+    assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert {"schema_version", "task", "n_rows", "n_features", "plan", "candidates", "seconds", "files"} <= set(document)
-    scores = document["candidates"][0]["scores"]
-    assert {name: set(score) for name, score in scores.items()} == {
-        name: {"mean", "fold_sd", "seed_sd"} for name in ("accuracy", "log_loss", "brier", "roc_auc")
-    }
+    assert document["schema_version"] == 1
     assert done.err.startswith("2 candidates x 3 splits")
+
+
+def test_the_specification_is_written_before_the_first_training(call, here, monkeypatch):
+    seen = []
+    monkeypatch.setattr("seedbed.experiment.run", lambda plan, **options: seen.append(names(here / "out")) or 1 / 0)
+    call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
+    assert seen == [["experiment.json"]]
+    frozen = strict((here / "out" / "experiment.json").read_text())
+    expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "interval": "corrected", "reference": "relu:3"}
+    assert {key: frozen[key] for key in expected} == expected
+    assert [one["name"] for one in frozen["candidates"]] == ["relu:3", "linear:2"]
 
 
 def test_progress_goes_to_stderr(call, monkeypatch):
     monkeypatch.setattr("seedbed.report.progress._PLAIN_EVERY", 0.0)
     done = call(*SMALL, "--json")
     strict(done.out)
-    assert "relu:3 6/6, linear:2 6/6; about 1 s left" in done.err.splitlines()
+    assert [line for line in done.err.splitlines() if line.startswith("relu:3 6/6, linear:2 6/6")]
 
 
 def test_options_of_the_run_become_those_of_the_engine():
@@ -273,8 +306,9 @@ def test_compare_from_the_command_line_is_compare_from_python(call):
     from seedbed import compare
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
-    expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", repeats=1, folds=3,
-                       seeds=2, epochs=3, random_state=3, compile=False, jobs=1).to_dict()  # fmt: skip
+    expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", recipe="tutorial",
+                       baselines=[], repeats=1, folds=3, seeds=2, epochs=3, random_state=3, compile=False,
+                       jobs=1).to_dict()  # fmt: skip
     del document["files"], document["seconds"], expected["seconds"]
     assert document == expected
 
@@ -292,7 +326,8 @@ def test_compare_from_the_command_line_is_compare_from_python(call):
 def test_quick_is_one_repeat_and_three_seeds_unless_they_are_given(call, options, plan):
     document = strict(call(*COMPARE, "--candidate", "linear:2", "--json", *options).out)
     assert tuple(document["plan"][key] for key in ("repeats", "folds", "seeds")) == plan
-    assert document["plan"]["networks"] == plan[0] * plan[1] * plan[2]
+    assert document["candidates"][0]["n_networks"] == plan[0] * plan[1] * plan[2]
+    assert document["plan"]["quick"] == ("--quick" in options and "--repeats" not in options)
 
 
 def test_without_candidates_the_tutorials_three_are_compared(call):
@@ -308,26 +343,186 @@ def test_options_of_the_recipe_reach_every_candidate(call):
     document = strict(call(*SMALL, "--json", *options).out)
     expected = "SGD with Nesterov momentum 0.5, lr 0.1, weight decay 0.01, batches of 100, 3 epochs"
     assert document["plan"]["recipe"] == expected
-    assert [one["recipe"] for one in document["candidates"]] == [expected] * 2
+    assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
 def test_a_table_of_ones_own_with_dropped_columns_and_a_network_of_ones_own(call, table, tmp_path):
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
     path = table()
     done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
-                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "logistic")  # fmt: skip
+                "--quick", "--folds", 2, "--epochs", 2, "--jobs", 1, "--json", "--candidate", "logistic",
+                "--no-baselines")  # fmt: skip
     document = strict(done.out)
     assert (document["n_rows"], document["n_features"], document["table"]) == (40, 1, "patients")
     assert [one["n_parameters"] for one in document["candidates"]] == [2, 2]
 
 
-def test_diverged_networks_of_compare_are_counted_and_shown(call):
-    options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick")
+def test_diverged_networks_of_compare_are_told_of_and_have_no_score(call):
+    options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4")
     done = call(*COMPARE, *options)
-    assert "linear:4@lr=1e30: 9 of 9 networks diverged and are left out of its figures." in " ".join(done.out.split())
+    words = " ".join(done.out.split())
+    assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
+    assert "linear:4@lr=1e30 lost 9 of 9 networks" in words
+    assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
-    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"], one["test_loss"]) == (9, None, None)
+    assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (9, None)
     assert (other["n_diverged"], other["scores"]["accuracy"]["mean"] > 0) == (0, True)
+
+
+# The recipes of a comparison
+
+
+def test_the_default_recipe_chooses_learning_rate_and_epoch_by_inner_splits(call):
+    options = ("--candidate", "relu:3", "--no-baselines", "--repeats", 1, "--folds", 2, "--seeds", 2, "--epochs", 4)
+    done = call("compare", "example:moons", *ENGINE, *options, "--json")
+    (one,) = strict(done.out)["candidates"]
+    assert one["description"].startswith("AdamW, lr of 0.001, 0.01, 0.1 by inner splits")
+    assert one["description"].endswith("up to 4 epochs, stopped by inner splits")
+    assert one["epochs"]["most"] == 4
+    assert sum(one["lr"].values()) == 2
+    assert " = 4 networks x 4 epochs, after 12 to choose how to train them; about " in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "ending", "chosen"),
+    [
+        (["--epoch", "inner"], "up to 3 epochs, stopped by inner splits", True),
+        (["--epoch", "last"], ", 3 epochs", False),
+    ],
+    ids=str,
+)
+def test_the_epoch_is_chosen_if_asked_for(call, options, ending, chosen):
+    done = call(*SMALL, *options, "--json")
+    assert strict(done.out)["plan"]["recipe"].endswith(ending)
+    assert ("to choose how to train them" in done.err) == chosen
+
+
+def test_several_learning_rates_are_compared_with_each_other(call):
+    done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5", "--json", "--reference", "linear:2")
+    document = strict(done.out)
+    swept = [f"{name}@lr={lr}" for name in ("relu:3", "linear:2") for lr in ("0.1", "1")]
+    assert [one["name"] for one in document["candidates"]] == [*swept, "tanh:2@lr=0.5"]
+    assert document["reference"] == "linear:2@lr=0.1"
+    assert [(one["name"], one["among"]) for one in document["sweeps"]] == [("relu:3", 2), ("linear:2", 2)]
+    assert all(one["winner"].startswith(f"{one['name']}@lr=") for one in document["sweeps"])
+
+
+def test_the_heading_tells_what_the_recipes_of_a_sweep_have_in_common(call, here):
+    done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5")
+    document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
+    assert document["plan"]["recipe"] == "SGD, lr 0.1, 1 compared, full batch, 3 epochs"
+    assert document["plan"]["recipe"] in " ".join(done.out.split("\n\n")[0].split())
+    shown = [line for line in done.lines if ": SGD, lr " in line]
+    rates = {"relu:3@lr=0.1": "0.1", "relu:3@lr=1": "1", "linear:2@lr=0.1": "0.1", "linear:2@lr=1": "1"}
+    expected = [
+        f"{name}: SGD, lr {lr}, full batch, 3 epochs." for name, lr in (*rates.items(), ("tanh:2@lr=0.5", "0.5"))
+    ]
+    assert shown == expected
+
+
+# How a comparison is judged
+
+
+def test_without_another_word_three_baselines_stand_beside_the_candidates(call, table):
+    options = ("--target", "outcome", *ENGINE, "--candidate", "logistic", "--epochs", 2, "--repeats", 1, "--folds", 2)
+    document = strict(call("compare", table(n_rows=60), *options, "--recipe", "tutorial", "--json").out)
+    found = [(one["name"], one["kind"]) for one in document["candidates"]]
+    known = [(name, "baseline") for name in ("prior", "logistic-regression", "boosted-trees")]
+    assert found == [("logistic", "network"), *known]
+
+
+def test_a_baseline_may_be_added_and_be_the_reference(call):
+    options = ("--baseline", "sklearn.naive_bayes.GaussianNB", "--reference", "GaussianNB")
+    done = call(*SMALL, *options)
+    assert [line.split()[0] for line in done.lines if " (" in line and "–" in line][:1] == ["GaussianNB"]
+    assert "relu:3 is worse than GaussianNB: its prediction error (Brier score) is higher" in done.out
+    assert done.lines[-1].startswith("GaussianNB: GaussianNB()")
+    document = strict(call(*SMALL, *options, "--json").out)
+    assert [one["candidate"] for one in document["verdicts"]] == ["relu:3", "linear:2"]
+    assert {one["reference"] for one in document["verdicts"]} == {document["reference"]} == {"GaussianNB"}
+
+
+def test_options_of_the_judging_reach_the_verdicts(call):
+    options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior")
+    document = strict(call(*SMALL, *options, "--json").out)
+    assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == ("accuracy", 0.02, 0.2)
+    assert {(one["metric"], one["margin"], one["comparisons"]) for one in document["verdicts"]} == {
+        ("accuracy", 0.02, 2)
+    }
+    default = strict(call(*SMALL, "--metric", "accuracy", "--json").out)
+    assert default["metric"]["margin"] == 0.01
+    plain, sure = ({one["candidate"]: one for one in each["verdicts"]}["linear:2"] for each in (document, default))
+    assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
+
+
+def test_nested_intervals_train_a_network_for_each_pair_of_folds(call):
+    options = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--interval", "nested")
+    done = call(*options, "--repeats", 2, "--seeds", 1)
+    assert done.err.startswith("2 candidates x (6 splits + 6 pairs of folds) x 1 seed = 24 networks")
+    assert "Plausibly: within a 95% interval by nested cross-validation." in done.out
+    document = strict(call(*options, "--repeats", 2, "--seeds", 1, "--json").out)
+    assert document["interval"] == "nested"
+    assert document["candidates"][0]["n_networks"] == 6
+
+
+def test_nested_intervals_need_three_folds(call, here, table):
+    options = ("--target", "outcome", "--interval", "nested", "--folds", 2)
+    refused(call("compare", table(n_rows=60), *options), here, "nested intervals need at least 3 folds")
+
+
+def test_too_few_rows_give_scores_and_no_verdict(call, here, table):
+    options = (*ENGINE, "--target", "outcome", "--candidate", "logistic", "--candidate", "relu:2", "--epochs", 2,
+               "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
+    done = call("compare", table(n_rows=49), *options)
+    assert done.status == 0
+    reason = "49 rows are too few to tell candidates apart (a verdict needs 50 rows), so only scores are shown"
+    assert f"No verdict: {reason}." in " ".join(done.out.split())
+    assert done.err.splitlines()[-1] == "seedbed: no verdict on relu:2, so --fail-if-worse can't tell"
+    document = strict((here / "seedbed-out/compare-patients/comparison.json").read_text())
+    assert (document["verdicts"], document["interval"]) == ([], None)
+    assert [one["candidate"] for one in document["no_verdict"]] == ["relu:2"]
+    assert document["candidates"][0]["scores"]["accuracy"]["low"] is not None
+    assert "No verdict" not in call("compare", table(n_rows=50), *options).out
+
+
+# A run that fails if a candidate is worse
+
+GOOD, BAD = "logistic@lr=0.5", "relu:2@lr=1e-6"
+RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines", "--repeats", "1", "--folds", "5",
+        "--seeds", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
+
+
+def test_a_candidate_that_is_worse_fails_the_run_if_asked_for(call, here, table):
+    done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD)
+    assert done.status == 1
+    assert f"{BAD} is worse than {GOOD}: its prediction error (Brier score) is higher by " in done.out
+    assert done.err == f"seedbed: {BAD} is worse than {GOOD}\n"
+    assert names(here / "seedbed-out/compare-patients") == FILES
+    assert call("compare", table(n_rows=120), *RACE).status == 0
+
+
+def test_a_failed_check_under_json_still_prints_the_document(call, table):
+    done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD, "--json")
+    assert done.status == 1
+    assert [one["rule"] for one in strict(done.out)["verdicts"]] == ["worse"]
+    assert done.err.startswith("seedbed: ")
+
+
+def test_a_candidate_that_is_not_worse_passes(call, table):
+    done = call("compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD)
+    assert (done.status, done.err) == (0, "")
+    assert f"{GOOD} is better than {BAD}:" in done.out
+    # A baseline is held against the reference, too.
+    options = (*RACE, "--baseline", "prior", "--fail-if-worse", "prior")
+    assert call("compare", table(n_rows=120), *options).status == 1
+
+
+def test_a_candidate_without_finite_predictions_fails_the_check(call):
+    options = ("--candidate", "linear:4", "--candidate", "linear:4@lr=1e30", "--repeats", 1, "--seeds", 1)
+    done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
+    assert done.status == 1
+    assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
+    assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
 # Bad input
@@ -357,6 +552,7 @@ OPTIONS = {
     "no number": (["--epochs", "many"], ["many"]),
     "no epochs": (["--epochs", "0"], ["epochs is 0"]),
     "rate": (["--lr", "-1"], ["lr is -1"]),
+    "no rate": (["--lr", "x"], ["lr is 'x'", "0.001,0.01,0.1"]),
     "NaN as rate": (["--lr", "nan"], ["lr is nan"]),
     "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
     "no batch": (["--batch-size", "0"], ["batch_size is 0"]),
@@ -414,7 +610,22 @@ def test_a_table_that_is_not_there_is_refused_with_the_nearest(call, here, table
         (["--folds", "1"], ["folds is 1"]),
         (["--repeats", "0"], ["repeats is 0"]),
         (["--reference", "linear:6"], ["'linear:6' isn't among the candidates. Did you mean 'linear:5'?"]),
+        (["--reference", "prio"], ["'prio' isn't among the candidates. Did you mean 'prior'?"]),
         (["--candidate", "relu:5", "--candidate", "relu:5"], ["two candidates are named 'relu:5'"]),
+        (["--fail-if-worse", "relu5"], ["--fail-if-worse relu5", "Did you mean 'relu:5'?"]),
+        (["--fail-if-worse", "linear:5"], ["linear:5 is the reference itself. Name another, or another --reference."]),
+        (["--no-baselines", "--reference", "prior"], ["'prior' isn't among the candidates. Known: linear"]),
+        (["--margin", "0"], ["margin is 0", "above 0"]),
+        (["--alpha", "2"], ["alpha is 2", "0.05"]),
+        (["--metric", "briar"], ["briar", 'Did you mean "brier"?']),
+        (["--epoch", "best"], ["best", '"inner", "last"']),
+        (["--recipe", "trainde"], ["trainde", 'Did you mean "trained"?']),
+        (["--baseline", "sklearn.naive_bayes.GausianNB"], ["GausianNB", "Did you mean 'GaussianNB'?"]),
+        (["--baseline", "nothing"], ["no baseline 'nothing'", "logistic-regression"]),
+        (["--baseline", "prior"], ["two baselines are named 'prior'"]),
+        (["--lr", "0.1,nan"], ["lr is nan"]),
+        (["--lr", "0.1,"], ["lr is '0.1,'"]),
+        (["--lr", "0.1,0.1"], ["a learning rate stands twice in 0.1, 0.1. Leave one out."]),
     ],
     ids=str,
 )
@@ -429,6 +640,9 @@ def test_what_compare_alone_can_get_wrong_is_refused_in_one_line(call, here, tab
         (["--test-size", "0"], ["test_size is 0"]),
         (["--test-size", "0.99"], ["test_size 0.99 leaves"]),
         (["--seed", str(2**70)], ["seed is too large"]),
+        (["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
+        (["--candidate", "relu:5@epoch=inner"], ["a single split has no inner splits"]),
+        (["--reference", "relu:5"], ["--reference"]),
     ],
     ids=str,
 )
@@ -522,9 +736,11 @@ def test_an_interrupt_says_so_in_one_line_and_under_json(call, here, monkeypatch
 
     monkeypatch.setattr("seedbed.experiment.run", interrupt)
     done = call(*SMALL, "--json", "--quiet")
-    assert (done.status, done.err) == (130, "seedbed: interrupted, nothing written\n")
-    assert strict(done.out)["error"]["code"] == "interrupted"
-    assert names(here) == []
+    assert done.status == 130
+    assert done.err == "seedbed: interrupted, no results written\n"
+    error = strict(done.out)["error"]
+    assert (error["code"], error["message"]) == ("interrupted", "interrupted, no results written")
+    assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
 
 
 def members(session: int) -> list[int]:
@@ -563,9 +779,10 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         time.sleep(1.5)
         (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (130, "", "seedbed: interrupted, nothing written\n")
+        assert (process.returncode, out) == (130, "")
+        assert err == "seedbed: interrupted, no results written\n"
         assert wait_for(lambda: not members(process.pid), seconds=10)
-        assert names(here) == []
+        assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
     finally:
         for left in members(process.pid):
             os.kill(left, signal.SIGKILL)
@@ -583,6 +800,18 @@ def test_a_reader_who_leaves_early_is_no_error(here):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_narrow_encoding_costs_a_finished_run_no_more_than_its_dashes(here):
+    command = [sys.executable, "-m", "seedbed", *SMALL, "--quiet"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("ascii")
+    (row,) = [line for line in text.splitlines() if line.split()[:1] == ["linear:2"]]
+    assert re.search(r" 0\.\d{3} \(0\.\d{3}\?0\.\d{3}\) ", row)
+    assert text.splitlines()[-1].startswith("Plausibly: ")
+    assert names(here / "seedbed-out/compare-moons") == FILES
+
+
 def test_python_dash_m_and_the_installed_command_are_the_same(here):
     script = Path(sys.executable).with_name("seedbed")
     printed = [
@@ -596,13 +825,36 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
     helped = call("--help")
     assert helped.status == 0
     assert [word for word in ("train", "compare", "examples", "--version") if word not in helped.out] == []
-    compare = call("compare", "--help").out
-    wanted = ("--target --candidate --reference --repeats --folds --seeds --epochs --lr --optimizer --batch-size "
-              "--random-state --jobs --out --json --quick --quiet --drop")  # fmt: skip
-    assert [word for word in wanted.split() if word not in compare] == []
-    train = call("train", "--help").out
-    wanted = "--target --candidate --seed --seeds --test-size --random-state --epochs --lr --every --out"
-    assert [word for word in wanted.split() if word not in train] == []
+    groups = {"train": (cli.RecipeOptions, cli.RunOptions)}
+    groups["compare"] = (*groups["train"], cli.JudgingOptions, cli.DesignOptions)
+    own = {"train": "--target --candidate --seed --seeds --test-size --random-state --every --drop",
+           "compare": "--target --candidate --recipe --epoch --json --drop --no-baselines"}  # fmt: skip
+    for verb, classes in groups.items():
+        fields = [field.name for one in classes for field in dataclasses.fields(one)]
+        options = [f"--{name.replace('_', '-')}" for name in fields] + own[verb].split()
+        words = call(verb, "--help").out.split()
+        assert [option for option in options if option not in words] == []
+
+
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_help_comes_without_waiting_for_torch(here, verb):
+    command = (
+        "import sys\nfrom seedbed.cli import main\n"
+        f"try: main([{verb!r}, '--help'])\nexcept SystemExit as stop: assert stop.code in (0, None), stop.code\n"
+        "print({'torch', 'sklearn', 'scipy', 'duckdb', 'altair'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", command], cwd=here, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0].startswith(f"Usage: seedbed {verb}")
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("--candidte", "--candidate"), ("--quik", "--quick"), ("--fail-if-wors", "--fail-if-worse"),
+     ("--no-baseline", "--no-baselines"), ("--margn", "--margin"), ("--batchsize", "--batch-size")],
+)  # fmt: skip
+def test_an_option_that_is_not_known_names_the_nearest(call, here, wrong, right):
+    refused(call("compare", "example:moons", wrong), here, f"{wrong}. Did you mean {right}?")
 
 
 def test_examples_are_listed_with_their_targets_and_can_be_read(call):

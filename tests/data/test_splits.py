@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
-from seedbed.data import holdout, read_table, repeated_folds
+from seedbed.data import fold_pairs, holdout, inner_holdout, read_table, repeated_folds
 from seedbed.errors import OptionError, TargetError
 
 TARGET = np.array([0] * 70 + [1] * 30)
@@ -68,3 +68,32 @@ def test_a_class_smaller_than_the_folds_is_named_with_advice():
     assert len(repeated_folds(target, repeats=1, folds=3, random_state=0)) == 3
     with pytest.raises(TargetError, match="class with code 1 has 1 of 21 rows"):
         holdout(target[:21])
+
+
+def test_an_inner_holdout_divides_the_given_rows_alone_stratified_and_sorted():
+    rows = np.arange(0, 100, 2)  # 35 and 15 of the two classes
+    train, rest = inner_holdout(TARGET, rows, random_state=3)
+    expected = train_test_split(rows, test_size=0.2, random_state=3, stratify=TARGET[rows])
+    assert [train.tolist(), rest.tolist()] == [sorted(part) for part in expected]
+    assert sorted([*train, *rest]) == rows.tolist()
+    assert (len(rest), TARGET[rest].sum()) == (10, 3)
+    assert inner_holdout(TARGET, rows, random_state=4)[1].tolist() != rest.tolist()
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 1), (3, 2), (2, 2), (20, 0)], ids=str)
+def test_an_inner_holdout_of_a_class_too_small_to_be_stratified_is_still_made(n, m):
+    target = np.array([0] * n + [1] * m)
+    train, rest = inner_holdout(target, np.arange(n + m), random_state=0)
+    assert sorted([*train, *rest]) == list(range(n + m))
+    assert len(rest) == -(-(n + m) // 5)
+
+
+def test_a_pair_of_folds_tests_both_and_trains_on_the_rest():
+    splits = repeated_folds(TARGET, repeats=2, folds=4, random_state=5)
+    pairs = fold_pairs(splits)
+    every = [(repeat, one, other) for repeat in range(2) for one in range(4) for other in range(one + 1, 4)]
+    assert [(split.repeat, one, other) for one, other, split in pairs] == every
+    for one, other, split in pairs:
+        both = np.concatenate([splits[split.repeat * 4 + fold].test for fold in (one, other)])
+        assert split.test.tolist() == sorted(both)
+        assert split.train.tolist() == sorted(set(range(100)) - set(both))

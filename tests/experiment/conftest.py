@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.experiment import Comparison, compare
+from seedbed.data import table_from_arrays
+from seedbed.experiment import Comparison, Plan, compare, make_plan, specify
+from seedbed.networks import recipe_named
 from seedbed.training.process import one_thread
 
-SMALL = {"repeats": 1, "folds": 3, "seeds": 2, "epochs": 4, "lr": 0.5, "compile": False, "jobs": 1}
+DESIGN = {"repeats": 1, "folds": 3, "seeds": 2}
+SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "compile": False, "jobs": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,7 +32,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
-    """`compare` on few rows, folds, seeds and epochs; on `arrays` unless a table is given."""
+    """`compare` on few rows, folds, seeds and epochs, without baselines; on `arrays` unless a table is given."""
 
     def run(*table: Any, **options: Any) -> Comparison:
         return compare(*(table or arrays), **{**SMALL, **options})
@@ -38,9 +41,26 @@ def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
 
 
 @pytest.fixture(scope="session")
+def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
+    """The plan of a comparison as `small` makes it; words of the recipe go into `recipe`."""
+
+    def plan(
+        *candidates: Any, recipe: Any = None, name: str = "tutorial", compile: bool = False, **options: Any
+    ) -> Plan:
+        words = {"epochs": 4, "lr": 0.5} if name == "tutorial" else {"epochs": 4}
+        common = recipe_named(name, **{**words, **(recipe or {})})
+        options = {**DESIGN, "baselines": [], **options}
+        table = table_from_arrays(*arrays)
+        return make_plan(specify(table, candidates, recipe=common, **options), compile=compile, jobs=1)
+
+    return plan
+
+
+@pytest.fixture(scope="session")
 def comparison(small: Callable[..., Comparison]) -> Comparison:
-    """Two candidates, two repeats of three folds, three seeds: to look at, not to change."""
-    return small(candidates=["linear:3", "tanh:4"], reference="tanh:4", repeats=2, seeds=3, random_state=7)
+    """Two candidates and a baseline, two repeats of three folds, three seeds: to look at, not to change."""
+    return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, seeds=3,
+                 random_state=7)  # fmt: skip
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """`compare`: the same splits for all, and numbers that depend on nothing but what they should."""
 
 import dataclasses
+import importlib
+import json
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
-from seedbed.experiment import TUTORIAL, compare
+from seedbed.experiment import BASELINES, TUTORIAL, compare
+from seedbed.networks import RECIPES
 from seedbed.training.randomness import derive
 
 
@@ -101,24 +104,38 @@ def test_a_candidates_own_words_do_what_the_common_options_do(small, same, words
 def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
     found = small(candidates=["relu:3", "relu:3@epochs=2"])
     assert [result.curves.shape for result in found.results] == [(4, 4, 6), (4, 2, 6)]
-    assert found.to_dict()["plan"]["epochs"] == 4
+    assert [one["epochs"]["most"] for one in found.to_dict()["candidates"]] == [4, 2]
     assert found["relu:3@epochs=2"].best_epoch in (0, 1)
     assert str(found)
     assert found.plot().to_dict()
 
 
 def test_the_defaults_are_the_tutorials_three_with_the_first_as_reference(small):
-    found = small(epochs=1, folds=2, seeds=1)
+    found = small(epochs=1, seeds=1)
     assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
     assert found.to_dict()["reference"] == "linear:5"
     assert [result.n_parameters for result in found.results] == [26, 521, 26]
 
 
+def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(arrays, monkeypatch):
+    plans, module = [], importlib.import_module("seedbed.experiment.compare")
+    monkeypatch.setattr(module, "run", lambda plan, **options: plans.append(plan))
+    compare(*arrays, jobs=1, compile=False)
+    (plan,) = plans
+    spec = plan.experiment
+    assert [one.name for one in spec.baselines] == list(BASELINES)
+    assert (spec.recipe, spec.metric, spec.interval) == (RECIPES["trained"], "brier", "corrected")
+    assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)
+    assert len(plan.inner) == 100
+    assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)
+
+
 def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
     assert comparison["tanh:4"].name == "tanh:4"
-    with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4"):
+    with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4, prior"):
         comparison["tanh"]
-    assert repr(comparison) == "<Comparison of linear:3, tanh:4 on arrays: 6 splits>"
+    assert repr(comparison) == "<Comparison of linear:3, tanh:4, prior on arrays: 6 splits>"
+    assert [result.name for result in comparison.networks] == ["linear:3", "tanh:4"]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +146,24 @@ def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
         ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
         ({"candidates": ["rellu:5"]}, CandidateError, "Did you mean 'relu'"),
         ({"seeds": 0}, OptionError, "seeds is 0"),
+        ({"seeds": 2.5}, OptionError, r"seeds is 2\.5"),
+        ({"lr": "0.1"}, OptionError, "lr is"),
         ({"folds": 1}, OptionError, "folds is 1"),
         ({"repeats": 0}, OptionError, "repeats is 0"),
         ({"random_state": -1}, OptionError, "random_state is -1"),
+        ({"alpha": 1.0}, OptionError, r"alpha is 1\.0"),
+        ({"margin": 0}, OptionError, "margin is 0"),
+        ({"margin": float("nan")}, OptionError, "margin is nan"),
+        ({"metric": "roc_auc"}, OptionError, "'roc_auc' can't be tested on this target"),
+        ({"metric": "briar"}, OptionError, "Did you mean 'brier'"),
+        ({"interval": "nest"}, OptionError, "Did you mean 'nested'"),
+        ({"interval": "nested", "folds": 2}, OptionError, "at least 3 folds"),
+        ({"recipe": "tutorials"}, OptionError, "Did you mean 'tutorial'"),
+        ({"epoch": "best"}, OptionError, "unknown epoch 'best'"),
+        ({"lr": [0.1, -1.0]}, CandidateError, r"linear:3@lr=-1'.*lr is -1\.0"),
+        ({"lr": [0.1, 0.1]}, OptionError, "a learning rate stands twice"),
+        ({"candidates": {"prior": "linear:3"}, "baselines": ["prior"]}, CandidateError, "both named 'prior'"),
+        ({"reference": "prior"}, CandidateError, "'prior' isn't among the candidates"),
         ({"jobs": 0}, OptionError, "jobs is 0"),
         ({"device": "tpu9"}, OptionError, "no device 'tpu9'"),
         ({"folds": 40}, TargetError, "at least 40 are needed"),
@@ -144,16 +176,26 @@ def test_what_makes_no_sense_is_refused_before_training(small, options, error, m
         small(**{"candidates": ["linear:3", "tanh:4"], **options})
 
 
-def test_progress_is_told_up_to_the_end(small):
+def test_progress_is_told_up_to_the_end_baselines_first(small):
     seen = []
-    small(candidates=["linear:3", "relu:3@batch_size=7"], on_progress=seen.append)
-    assert {progress.name for progress in seen} == {"linear:3", "relu:3@batch_size=7"}
-    for name in ("linear:3", "relu:3@batch_size=7"):
+    small(candidates=["linear:3", "relu:3@batch_size=7"], epoch="inner", baselines=["prior"], on_progress=seen.append)
+    names = list(dict.fromkeys(progress.name for progress in seen))
+    assert (names[0], set(names[1:])) == ("prior", {"linear:3", "relu:3@batch_size=7"})
+    for name, total in (("prior", 3), ("linear:3", 12), ("relu:3@batch_size=7", 12)):
         own = [progress for progress in seen if progress.name == name]
-        assert own[-1].done == own[-1].total == 6
-        assert all(low <= high for _, low, high in (own[-1].train_score, own[-1].test_score))
+        assert own[-1].done == own[-1].total == total
+        assert [one.done for one in own] == sorted(one.done for one in own)
+    assert all(low <= high for _, low, high in (seen[-1].train_score, seen[-1].test_score))
     assert seen[-1].seconds_left == pytest.approx(0, abs=1e-6)
-    assert all(progress.seconds_left >= -1e-6 for progress in seen)
+    assert all(one.seconds_left >= -1e-6 for one in seen if one.name != "prior")
+
+
+def test_numbers_of_numpy_do_what_pythons_do(small, same):
+    plain = small(candidates="relu:3", random_state=5, margin=0.25)
+    numpys = {"random_state": np.int64(5), "seeds": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}
+    found = small(candidates="relu:3", **numpys)
+    same(found["relu:3"], plain["relu:3"])
+    assert json.loads(json.dumps(found.to_dict()))["plan"] == plain.to_dict()["plan"]
 
 
 def test_a_table_and_options_that_do_not_fit_are_seedbed_errors(arrays):

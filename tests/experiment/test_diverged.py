@@ -9,6 +9,7 @@ from torch import nn
 
 from seedbed.experiment import train
 from seedbed.networks import Recipe
+from seedbed.networks.recipe import LR_GRIDS
 
 
 class SometimesNaN(nn.Sequential):
@@ -22,34 +23,76 @@ class SometimesNaN(nn.Sequential):
 
 @pytest.fixture(scope="module")
 def some(small):
-    return small(candidates={"some": SometimesNaN, "none": "linear:2"}, seeds=6)
+    return small(candidates={"none": "linear:2", "some": SometimesNaN, "tanh": "tanh:3"}, seeds=6)
 
 
 @pytest.fixture(scope="module")
 def every(small):
-    return small(candidates={"all": "linear:4@lr=1e30", "none": "linear:2"})
+    return small(candidates={"all": "relu:4@lr=1e30", "none": "linear:2", "tanh": "tanh:3"}, baselines=["prior"])
 
 
 def test_diverged_networks_are_counted_by_candidate(some):
     counts = {one["name"]: (one["n_diverged"], one["n_networks"]) for one in some.to_dict()["candidates"]}
-    assert counts["none"] == (0, 18)
+    assert (counts["none"], counts["tanh"]) == ((0, 18), (0, 18))
     assert 0 < counts["some"][0] < 18
     assert counts["some"][0] == some["some"].diverged.sum()
-    assert f"some: {counts['some'][0]} of 18 networks diverged and are left out of its figures." in str(some)
-    assert "none: " not in str(some)
+    (check,) = [check for check in some.checks if check.code == "diverged"]
+    assert check.candidate == "some"
+    assert f"some lost {counts['some'][0]} of 18 networks" in check.message
+
+
+def test_no_verdict_is_due_on_what_diverged_and_others_are_judged_without_it(some, small):
+    assert [verdict.candidate for verdict in some.verdicts] == ["tanh"]
+    (without,) = some.conclusions.without
+    assert (without.candidate, without.reason) == ("some", "some of its predictions aren't finite")
+    alone = small(candidates={"none": "linear:2", "tanh": "tanh:3"}, seeds=6)
+    assert some.verdicts == alone.verdicts
+    assert some.verdicts[0].comparisons == 1
+    assert some.conclusions.ranking == alone.conclusions.ranking
+    assert "No verdict on some: some of its predictions aren't finite." in str(some)
+
+
+def test_a_reference_that_diverged_leaves_no_verdict_and_is_named(every):
+    assert every.verdicts == ()
+    names = [one.candidate for one in every.conclusions.without]
+    assert names == ["none", "tanh", "prior"]
+    assert {one.reason for one in every.conclusions.without} == {
+        "some predictions of the reference, all, aren't finite"
+    }
+    assert sorted(every.conclusions.ranking) == ["none", "prior", "tanh"]
+    assert "No verdict: some predictions of the reference, all, aren't finite." in str(every)
+
+
+def test_networks_that_diverge_after_the_epoch_they_are_used_at_are_judged(small):
+    found = small(candidates=["tanh:3", "linear:20,20@lr=4"], epochs=10, epoch="inner")
+    result = found["linear:20,20@lr=4"]
+    assert result.diverged.any()
+    assert (result.epochs < 7).all()
+    assert np.isfinite(result.probabilities).all()
+    assert [verdict.candidate for verdict in found.verdicts] == ["linear:20,20@lr=4"]
+    (check,) = [check for check in found.checks if check.code == "diverged"]
+    assert "taken before that happened" in check.message
+
+
+def test_networks_that_diverged_do_not_have_dead_units(every):
+    assert np.isnan(every["all"].dead).all()
+    assert [check.code for check in every.checks if check.candidate == "all"] == ["diverged"]
 
 
 def test_figures_are_those_of_the_networks_that_did_not_diverge(some, arrays):
     result, y = some["some"], arrays[1]
     kept = ~result.diverged
     document = result.as_dict()
-    assert document["train_accuracy"] == pytest.approx(result.curves[1, -1, kept].mean(), abs=1e-6)
+    assert document["train_loss"] == pytest.approx(result.curves[0, -1, kept].mean(), abs=1e-6)
     assert document["test_loss"] == pytest.approx(result.curves[2, -1, kept].mean(), abs=1e-6)
+    assert document["train_accuracy"] == pytest.approx(result.curves[1, -1, kept].mean(), abs=1e-6)
     by_fold = []
     for split in some.splits:
         p = result.probabilities[0][:, split.test]
         by_fold.append(((p > 0.5) == y[split.test])[np.isfinite(p).all(axis=1)].mean())
-    assert result.scores["accuracy"].mean == pytest.approx(np.mean(by_fold))
+    score = result.scores["accuracy"]
+    assert score.mean == pytest.approx(np.mean(by_fold))
+    assert (score.low, score.high) == (None, None)
 
 
 def test_a_diverged_network_has_no_probabilities(some):
@@ -69,17 +112,38 @@ def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
 
 
 def test_where_all_diverged_the_table_has_dashes(every):
-    (line,) = [line for line in str(every).splitlines() if line.split()[:1] == ["all"]]
-    assert line.split() == ["all", "21", *["-"] * 6]
-    assert "all: 6 of 6 networks diverged" in str(every)
+    (line,) = [line for line in str(every).splitlines() if line.split()[1:2] == ["-"]]
+    assert line.split() == ["all", "-", "-", "-", "-", "4", "21"]  # scores, training accuracy; epochs, parameters
 
 
 def test_where_all_diverged_the_document_has_nulls_and_is_strict_json(every):
     text = json.dumps(every.to_dict(), allow_nan=False)
-    one, other = json.loads(text)["candidates"]
-    assert all(value == {"mean": None, "fold_sd": None, "seed_sd": None} for value in one["scores"].values())
+    one, other, *_ = json.loads(text)["candidates"]
+    nothing = {"mean": None, "low": None, "high": None, "fold_sd": None, "seed_sd": None, "pooled": False}
+    assert all(value == nothing for value in one["scores"].values())
     assert {one[key] for key in ("train_accuracy", "train_loss", "test_loss", "lowest_test_loss_epoch")} == {None}
     assert other["scores"]["accuracy"]["mean"] > 0
+
+
+def test_where_every_rate_of_a_grid_diverges_nothing_is_chosen_and_it_is_said(small, monkeypatch):
+    monkeypatch.setitem(LR_GRIDS, "adamw", (1e30, 1e31))
+    found = small(candidates={"none": "linear:2@lr=0.1", "all": "linear:4"}, recipe="trained", lr=None)
+    assert (found["all"].epochs.tolist(), found["all"].lrs.tolist()) == ([1] * 3, [1e30] * 3)
+    assert found["all"].diverged.all()
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "No verdict on all: some of its predictions aren't finite." in str(found)
+
+
+@pytest.mark.parametrize("state", [7, 11])  # the first network of the plan is finite, that of another chunk is NaN
+def test_networks_beside_one_that_starts_as_nan_train_on_their_own_rows(small, monkeypatch, state):
+    monkeypatch.setattr("seedbed.training.planning._cache_bytes", lambda: 1)  # chunks of 15, across splits of 20
+    some, plain = (
+        small(candidates={"some": build}, seeds=20, random_state=state)["some"]
+        for build in (SometimesNaN, lambda: nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)))
+    )
+    kept = ~some.diverged
+    assert 0 < kept.sum() < 60
+    np.testing.assert_allclose(some.curves[:, :, kept], plain.curves[:, :, kept], rtol=0, atol=1e-6)
 
 
 def test_a_comparison_in_which_all_diverged_is_saved_with_its_picture(small, tmp_path):
@@ -87,6 +151,7 @@ def test_a_comparison_in_which_all_diverged_is_saved_with_its_picture(small, tmp
     for path in found.save(tmp_path):
         assert path.stat().st_size > 100
     assert json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
+    assert found.conclusions.ranking == ()
 
 
 def test_progress_of_diverged_networks_is_a_number_or_nothing(small):

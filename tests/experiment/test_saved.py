@@ -6,9 +6,13 @@ import stat
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from sklearn.metrics import confusion_matrix
 
-NUMBER = (int, float)
-SCORE = {"mean": NUMBER, "fold_sd": NUMBER, "seed_sd": NUMBER}
+NUMBER, MAYBE = (int, float), (int, float, type(None))
+SCORE = {"mean": float, "low": MAYBE, "high": MAYBE, "fold_sd": MAYBE, "seed_sd": MAYBE, "pooled": bool}
+SCORES = dict.fromkeys(
+    ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier", "brier_skill", "log_loss"), SCORE
+)
 DOCUMENT = {
     "schema_version": int,
     "table": str,
@@ -19,27 +23,74 @@ DOCUMENT = {
     "labels": {"0": int, "1": int},
     "majority_share": float,
     "reference": str,
+    "metric": {"name": str, "words": str, "greater_is_better": bool, "margin": float, "of_prior": float},
+    "alpha": float,
+    "interval": str,
     "plan": {
+        "kind": str,
         "repeats": int,
         "folds": int,
         "seeds": int,
-        "epochs": int,
-        "networks": int,
+        "n_train": int,
+        "n_test": int,
+        "quick": bool,
+        "reason": str,
         "random_state": int,
         "recipe": str,
     },
+    "verdicts": list,
+    "no_verdict": list,
+    "ranking": list,
+    "brackets": list,
+    "top": {
+        "name": str,
+        "winner": str,
+        "among": int,
+        "apparent": float,
+        "expected": float,
+        "low": float,
+        "high": float,
+    },
+    "sweeps": list,
+    "checks": list,
+    "more_repeats_ratio": float,
     "candidates": list,
     "notes": list,
     "seconds": NUMBER,
     "files": list,
 }
-CANDIDATE = {
-    "name": str,
+VERDICT = {
+    "candidate": str,
+    "reference": str,
+    "rule": str,
+    "metric": str,
+    "difference": float,
+    "low": float,
+    "high": float,
+    "margin": float,
+    "p": float,
+    "p_adjusted": float,
+    "p_better": float,
+    "p_better_by_margin": float,
+    "opposite_share": float,
+    "accuracy": {"difference": float, "low": float, "high": float},
+    "rows_needed": list,
+    "seed_share": float,
+    "n_rows": int,
+    "n_train": int,
+    "comparisons": int,
+    "by_margin": bool,
+    "held_out": bool,
+    "sentence": str,
+}
+CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict}
+BASELINE = {"name": str, "scores": SCORES, "confusion": list, "kind": str, "description": str}
+CANDIDATE = BASELINE | {
     "n_parameters": int,
-    "recipe": str,
     "n_networks": int,
     "n_diverged": int,
-    "scores": {"accuracy": SCORE, "log_loss": SCORE, "brier": SCORE, "roc_auc": SCORE},
+    "epochs": {"most": int, "low": int, "median": int, "high": int},
+    "lr": {"0.5": int},
     "train_accuracy": float,
     "train_loss": float,
     "test_loss": float,
@@ -76,25 +127,44 @@ def test_the_document_has_exactly_these_keys_and_types(saved):
     folder, paths = saved
     document = json.loads((folder / "comparison.json").read_text(), parse_constant=refuse)
     assert has_shape(document, DOCUMENT)
-    assert all(has_shape(candidate, CANDIDATE) for candidate in document["candidates"])
+    assert all(has_shape(candidate, CANDIDATE) for candidate in document["candidates"][:2])
+    assert has_shape(document["candidates"][2], BASELINE)
+    assert all(has_shape(verdict, VERDICT) for verdict in document["verdicts"])
+    assert all(has_shape(check, CHECK) for check in document["checks"])
+    assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
+    assert len(document["checks"]) > 0
     assert document["files"] == [str(path) for path in paths]
     assert document["schema_version"] == 1
 
 
 def test_the_document_says_what_was_done(comparison):
     document = comparison.to_dict()
-    assert document["plan"] == {"repeats": 2, "folds": 3, "seeds": 3, "epochs": 4, "networks": 36, "random_state": 7,
+    reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
+    assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
+                                "n_test": 20, "quick": False, "reason": reason, "random_state": 7,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
-    assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4"]
-    assert [one["n_parameters"] for one in document["candidates"]] == [16, 21]
-    assert document["reference"] == "tanh:4"
+    assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
+    assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]
+    assert [one["n_parameters"] for one in document["candidates"][:2]] == [16, 21]
+    assert [one["lr"] for one in document["candidates"][:2]] == [{"0.5": 6}] * 2
+    assert (document["reference"], document["interval"], document["alpha"]) == ("tanh:4", "corrected", 0.05)
+    assert document["metric"]["margin"] == pytest.approx(0.02 * document["metric"]["of_prior"])
     assert document["seconds"] == round(comparison.seconds, 2) > 0
+
+
+def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, arrays):
+    for one in comparison.to_dict()["candidates"]:
+        p = comparison[one["name"]].probabilities
+        expected = confusion_matrix(np.broadcast_to(arrays[1], p.shape).ravel(), p.ravel() > 0.5, normalize="all")
+        np.testing.assert_allclose(one["confusion"], expected)
 
 
 def test_the_arrays_hold_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
-    assert arrays.keys() == {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in (*curves, "probabilities")}
+    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in (*curves, "probabilities")}
+    assert arrays.keys() == of_networks | {"prior/probabilities"}
+    assert arrays["prior/probabilities"].shape == (2, 1, 60)
     for name in ("linear:3", "tanh:4"):
         for number, key in enumerate(curves):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
@@ -124,6 +194,7 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     chart = comparison.plot(tmp_path / "curves.svg")
     assert (tmp_path / "curves.svg").read_text().startswith("<svg")
     assert "hconcat" in chart.to_dict()
+    assert "for understanding, not for judging" in str(chart.to_dict()["title"]["subtitle"])
     summary = comparison.curves()
     assert summary["title"] == "y of arrays"
     assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 seeds"

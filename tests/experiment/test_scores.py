@@ -1,38 +1,135 @@
-"""Scores against scikit-learn, from the probabilities that a comparison keeps."""
+"""Scores against scikit-learn, and their intervals by hand, from the probabilities that a comparison keeps."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
-from sklearn.model_selection import RepeatedStratifiedKFold
+from scipy.stats import t as student
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    matthews_corrcoef,
+    roc_auc_score,
+)
 
 from seedbed.data import Split
+from seedbed.evaluation import protocol, row_mean_se, score_interval, widening
 from seedbed.experiment import Score
-from seedbed.experiment.results import SCORES, score_networks
+from seedbed.experiment.predictions import Predictions
+from seedbed.experiment.scoring import SCORES, score
 
-SKLEARN = {
+BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),
     "log_loss": lambda y, p: log_loss(y, p, labels=[0, 1]),
     "brier": brier_score_loss,
     "roc_auc": roc_auc_score,
 }
+BY_REPEAT = {
+    "balanced_accuracy": lambda y, p: balanced_accuracy_score(y, p > 0.5),
+    "mcc": lambda y, p: matthews_corrcoef(y, p > 0.5),
+    "pr_auc": average_precision_score,
+}
+NAMES = ["linear:3", "tanh:4", "prior"]
 
 
-@pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("name", ["linear:3", "tanh:4"])
-def test_scores_are_what_scikit_learn_makes_of_the_probabilities(comparison, arrays, name, score):
-    _, y = arrays
-    p = comparison[name].probabilities.astype(np.float64)  # [repeat, seed, row]
-    folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7).split(y, y)
-    values = np.array(
+def by_fold(comparison, name, function):
+    """[split, seed]"""
+    p, y = comparison[name].probabilities.astype(np.float64), comparison.experiment.table.target
+    return np.array(
         [
-            [SKLEARN[score](y[test], p[number // 3, seed, test]) for seed in range(3)]
-            for number, (_, test) in enumerate(folds)
+            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
+            for split in comparison.splits
         ]
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", BY_FOLD)
+def test_means_of_rows_and_auc_are_scikit_learns_fold_by_fold(comparison, name, score):
+    values, found = by_fold(comparison, name, BY_FOLD[score]), comparison[name].scores[score]
+    assert found.mean == pytest.approx(values.mean(), abs=1e-12)
+    assert not found.pooled
+    if score != "roc_auc":
+        assert found.fold_sd == pytest.approx(values.mean(1).std(ddof=1), abs=1e-12)
+        spread = None if name == "prior" else pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()), abs=1e-12)
+        assert found.seed_sd == spread
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", BY_REPEAT)
+def test_other_scores_are_scikit_learns_of_all_rows_of_a_repeat(comparison, name, score):
+    sets = comparison[name].probabilities.astype(np.float64).reshape(-1, 60)
+    expected = np.mean([BY_REPEAT[score](comparison.experiment.table.target, p) for p in sets])
+    assert comparison[name].scores[score].mean == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", ["accuracy", "brier", "log_loss"])
+def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(comparison, name, score):
+    values = by_fold(comparison, name, BY_FOLD[score]).mean(axis=1)
+    half = student.ppf(0.975, 2) * values.std(ddof=1) * np.sqrt(1 / 6 + 1 / 2)  # 2 repeats of 3 folds
     found = comparison[name].scores[score]
-    assert found.mean == pytest.approx(values.mean(1).mean(), abs=1e-12)
-    assert found.fold_sd == pytest.approx(values.mean(1).std(ddof=1), abs=1e-12)
-    assert found.seed_sd == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()), abs=1e-12)
+    top = np.inf if score == "log_loss" else 1
+    assert found.low == pytest.approx(max(0, values.mean() - half), abs=1e-9)
+    assert found.high == pytest.approx(min(top, values.mean() + half), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_brier_skill_is_the_brier_score_beside_the_priors(comparison, name):
+    brier, skill = (comparison[name].scores[score] for score in ("brier", "brier_skill"))
+    share = comparison.experiment.table.target.mean()
+    prior = share * (1 - share)
+    assert skill.mean == pytest.approx(1 - brier.mean / prior)
+    assert (skill.low, skill.high) == pytest.approx((1 - brier.high / prior, 1 - brier.low / prior))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", ["roc_auc", "mcc", "balanced_accuracy"])
+def test_the_interval_of_other_scores_is_a_bootstrap_of_rows_widened_by_what_it_misses(comparison, name, score):
+    y, sets = comparison.experiment.table.target, comparison[name].probabilities.astype(np.float64).reshape(-1, 60)
+    folds = by_fold(comparison, name, brier_score_loss).mean(axis=1)
+    factor = widening(
+        se_corrected=folds.std(ddof=1) * np.sqrt(1 / 6 + 1 / 2), se_bootstrap=row_mean_se((sets - y) ** 2)
+    )
+    assert factor >= 1
+    of_rows, found = score_interval(score, y, sets, widened_by=factor), comparison[name].scores[score]
+    below, above = found.mean - found.low, found.high - found.mean
+    assert below == pytest.approx(of_rows.value - of_rows.low, abs=1e-9)
+    assert above == pytest.approx(min(of_rows.high - of_rows.value, 1 - found.mean), abs=1e-9)
+
+
+def test_pr_auc_has_no_interval_as_nobody_should_choose_by_it(comparison):
+    found = comparison["tanh:4"].scores["pr_auc"]
+    assert (found.low, found.high) == (None, None)
+    assert list(comparison["tanh:4"].scores) == list(SCORES)
+
+
+def test_every_interval_holds_its_score_and_stays_within_its_range(comparison):
+    for result in comparison.results:
+        for name, found in result.scores.items():
+            bottom = {"mcc": -1, "brier_skill": -np.inf}.get(name, 0)
+            top = np.inf if name == "log_loss" else 1
+            if name != "pr_auc":
+                assert bottom <= found.low <= found.mean <= found.high <= top
+
+
+def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, comparison):
+    options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2, "seeds": 3, "random_state": 7}
+    narrow = small(alpha=0.5, **options)["tanh:4"].scores
+    for name, wide in comparison["tanh:4"].scores.items():
+        assert narrow[name].mean == wide.mean
+        assert wide.low is None or wide.low < narrow[name].low <= narrow[name].high < wide.high
+
+
+def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
+    result = small(candidates="tanh:3", folds=6, seeds=2)["tanh:3"]  # 3 or 4 of a class
+    found = result.scores["roc_auc"]
+    expected = [roc_auc_score(arrays[1], p) for p in result.probabilities[0].astype(np.float64)]
+    assert found.pooled
+    assert found.mean == pytest.approx(np.mean(expected))
+    assert result.as_dict()["scores"]["roc_auc"]["pooled"] is True
+    assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
 
 
 def test_every_row_is_predicted_once_a_repeat_and_seed(comparison, arrays):
@@ -52,25 +149,46 @@ def test_the_last_test_accuracy_of_the_curves_is_that_of_the_probabilities(compa
             assert accuracy == pytest.approx(accuracy_score(y[split.test], p > 0.5), abs=1e-6)
 
 
-def test_a_diverged_network_is_left_out_of_its_fold_alone():
-    y = np.array([0, 1, 0, 1])
-    splits = [Split(0, 0, np.array([2, 3]), np.array([0, 1])), Split(0, 1, np.array([0, 1]), np.array([2, 3]))]
-    p = np.array([[[0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9]]], dtype=np.float32)
-    score = score_networks(y, splits, p)["accuracy"]
+@pytest.fixture
+def two_folds():
+    """Predictions for four rows in two folds, by seeds given as rows."""
+
+    def make(*p):
+        first, second = np.array([0, 1]), np.array([2, 3])
+        splits = (Split(0, 0, second.copy(), first.copy()), Split(0, 1, first.copy(), second.copy()))
+        return Predictions(
+            target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60), probabilities=np.array([p], np.float32)
+        )
+
+    return make
+
+
+def test_a_diverged_network_is_left_out_of_its_fold_alone(two_folds):
+    found = two_folds([0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9])
+    accuracy = score("accuracy", found, 0.05)
     # Fold 0: 1, none, 1/2. Fold 1: 1/2, 1/2, 1.
-    assert score.mean == pytest.approx((3 / 4 + 2 / 3) / 2)
-    assert score.fold_sd == pytest.approx(np.std([3 / 4, 2 / 3], ddof=1))
-    assert score.seed_sd == pytest.approx(np.sqrt((1 / 8 + 1 / 12) / 2))
+    assert accuracy.mean == pytest.approx((3 / 4 + 2 / 3) / 2)
+    assert accuracy.fold_sd == pytest.approx(np.std([3 / 4, 2 / 3], ddof=1))
+    assert accuracy.seed_sd == pytest.approx(np.sqrt((1 / 8 + 1 / 12) / 2))
+    assert (accuracy.low, accuracy.high) == (None, None)
 
 
-def test_a_fold_in_which_all_networks_diverged_is_left_out():
-    y = np.array([0, 1, 0, 1])
-    splits = [Split(0, 0, np.array([2, 3]), np.array([0, 1])), Split(0, 1, np.array([0, 1]), np.array([2, 3]))]
-    p = np.array([[[np.nan, np.nan, 0.6, 0.7]]], dtype=np.float32)
-    assert score_networks(y, splits, p)["accuracy"] == Score(0.5, None, None)
+def test_a_fold_in_which_all_networks_diverged_is_left_out(two_folds):
+    assert score("accuracy", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(0.5)
+    assert score("mcc", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(None)
+
+
+def test_constant_predictions_have_every_score_and_no_warning(two_folds):
+    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4), 0.05) for name in SCORES}
+    means = {name: found.mean for name, found in scores.items()}
+    assert means == pytest.approx(
+        {"accuracy": 0.5, "balanced_accuracy": 0.5, "mcc": 0, "roc_auc": 0.5, "pr_auc": 0.5, "brier": 0.25,
+         "brier_skill": 0, "log_loss": np.log(2)}
+    )  # fmt: skip
+    assert (scores["brier"].low, scores["brier"].high) == (0.25, 0.25)
 
 
 def test_what_cannot_be_told_from_one_seed_is_none(small):
-    score = small(candidates="linear:2", seeds=1)["linear:2"].scores["accuracy"]
-    assert score.seed_sd is None
-    assert score.fold_sd is not None
+    found = small(candidates="linear:2", seeds=1)["linear:2"].scores["accuracy"]
+    assert found.seed_sd is None
+    assert found.fold_sd is not None

@@ -61,6 +61,12 @@ def test_a_share_of_test_rows_that_leaves_none_is_refused(run, size):
         run(test_size=size)
 
 
+@pytest.mark.parametrize("recipe", [Recipe(lr=None), Recipe(epoch="inner")])
+def test_what_inner_splits_would_choose_is_refused(run, recipe):
+    with pytest.raises(OptionError, match="no inner splits"):
+        run(recipe=recipe)
+
+
 def test_a_candidate_that_is_not_understood_is_refused(run):
     with pytest.raises(CandidateError, match="'rellu'"):
         run(candidate="rellu:5")

@@ -1,115 +1,444 @@
 """A comparison as text, drawn from a plain dict."""
 
-import copy
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.report import comparison_text
 
-DOCUMENT = {
-    "table": "heart_failure",
-    "target": "DEATH_EVENT",
-    "n_rows": 1299,
-    "n_features": 12,
-    "majority_share": 0.679,
-    "plan": {"repeats": 10, "folds": 10, "seeds": 5, "recipe": "SGD, lr 0.01, full batch, 1000 epochs"},
-    "notes": [],
-    "candidates": [
-        {
-            "name": "linear:5",
-            "n_parameters": 1071,
-            "recipe": "SGD, lr 0.01, full batch, 1000 epochs",
-            "train_accuracy": 0.8449,
-            "test_loss": 0.41174,
-            "lowest_test_loss_epoch": 999,
-            "scores": {"accuracy": {"mean": 0.8251, "fold_sd": 0.0601, "seed_sd": 0.0249}},
-            "n_diverged": 0,
-            "n_networks": 500,
-            "note": "",
-        }
-    ],
+# One interval for each rule, the margin being 0.01.
+RULES = {
+    "better_by_margin": (0.02, 0.04),
+    "no_practical_difference": (-0.005, 0.005),
+    "better": (0.001, 0.03),
+    "worse": (-0.03, -0.001),
+    "no_worse": (-0.005, 0.03),
+    "cannot_tell": (-0.03, 0.03),
 }
+CODES = ("under_trained", "over_trained", "diverged", "dead_units", "no_better_than_prior", "worse_than_logistic",
+         "seeds_apart")  # fmt: skip
+LONG = "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,epoch=inner"
+SPACES = "HistGradientBoostingClassifier(learning_rate=0.05, max_iter=200)"
 
 
-@pytest.fixture
-def document():
-    return copy.deepcopy(DOCUMENT)
+def unfolded(text):
+    """The words without line ends and indents."""
+    return " ".join(text.split())
 
 
-def row(text, name):
-    (line,) = [line for line in text.splitlines() if line.split()[:1] == [name]]
-    return line.split()[1:]
+def prose(text):
+    """All lines but the table's."""
+    return [line for part in text.split("\n\n") if " ranking " not in part for line in part.splitlines()]
 
 
-def test_the_table_shows_means_and_both_spreads(document):
-    text = comparison_text(document)
-    assert row(text, "linear:5") == ["1,071", "84.5%", "82.5%", "±", "6.0%", "±", "2.5%", "0.4117", "999"]
-    heading = " ".join(text.split("candidate")[0].split())
-    assert heading.startswith(
-        "DEATH_EVENT of heart_failure: 1,299 rows, 12 features, 67.9% in the larger class; 100 splits x 5 seeds; SGD"
+def two(make, rule, *, metric="brier", checks=(), **changes):
+    """`relu:5` against `linear:5`, with a verdict after a rule."""
+    return make.document(
+        make.network("linear:5"),
+        make.network("relu:5"),
+        metric=metric,
+        verdicts=[make.verdict("relu:5", *RULES[rule], metric=metric)],
+        checks=list(checks),
+        **changes,
     )
-    assert "* Epoch of the lowest mean test loss: for understanding, not for judging." in text
 
 
-def test_what_is_missing_is_a_dash(document):
-    (one,) = document["candidates"]
-    one |= {"train_accuracy": None, "test_loss": None, "lowest_test_loss_epoch": None}
-    one["scores"]["accuracy"] = {"mean": None, "fold_sd": None, "seed_sd": None}
-    assert row(comparison_text(document), "linear:5") == ["1,071", *"------"]
+def test_the_documents_of_these_tests_have_the_shape_of_a_real_one(make):
+    from seedbed import compare
+
+    real = compare("example:moons", candidates=["linear:2", "relu:2"], baselines=["prior"], recipe="tutorial", epochs=2,
+                   lr=[0.1, 1], repeats=1, folds=2, seeds=2, compile=False, jobs=1).to_dict()  # fmt: skip
+    ours = two(make, "better") | {"checks": [make.check("relu:5", "diverged")], "top": make.chosen("", "relu:5")}
+    ours |= {"candidates": [make.network("relu:5"), make.baseline("prior")], "sweeps": [real["top"]]}
+    assert ours.keys() == real.keys()
+    for part in ("plan", "metric", "top"):
+        assert ours[part].keys() == real[part].keys()
+    for part, mine, its in (("candidates", 0, 0), ("candidates", 1, -1), ("verdicts", 0, 0), ("sweeps", 0, 0)):
+        assert ours[part][mine].keys() == real[part][its].keys()
+    assert ours["candidates"][0]["scores"].keys() == real["candidates"][0]["scores"].keys()
+    assert comparison_text(real).count(" comes first") == 3
 
 
-def test_an_epoch_zero_and_a_share_of_zero_are_no_dashes(document):
-    (one,) = document["candidates"]
-    one |= {"train_accuracy": 0.0, "test_loss": 0.0, "lowest_test_loss_epoch": 0}
-    one["scores"]["accuracy"] = {"mean": 0.0, "fold_sd": 0.0, "seed_sd": None}
-    assert row(comparison_text(document), "linear:5") == ["1,071", "0.0%", "0.0%", "±", "0.0%", "-", "0.0000", "0"]
+# The order
+
+
+def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
+    text = comparison_text(
+        two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
+    )
+    order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "Held against linear:5", "Can't tell relu:5",
+             "Accuracy +1.2 points", " ranking ", "Seeds make up", "Endless repeats", "Seeds hardly matter",
+             "relu:5 comes first", "Plausibly:"]  # fmt: skip
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert [text.count(words) for words in order] == [1] * len(order)
+
+
+def test_the_heading_tells_table_design_and_recipe(make):
+    first, second = unfolded(comparison_text(two(make, "better"))).split(" relu:5 is better")[0].split("epochs ")
+    assert first == (
+        "DEATH_EVENT of heart_failure: 1,299 rows, 12 features, 67.9% in the larger class; "
+        "SGD, lr 0.01, full batch, 1000 "
+    )
+    assert second == (
+        "10 repeats of 10 folds, 5 seeds a fold; trained on about 1,169 rows at a time "
+        "Held against linear:5; a difference of 0.01 in Brier score is taken to matter."
+    )
+
+
+def test_what_is_held_against_whom_is_told_in_units_of_the_metric_and_only_with_a_verdict(make):
+    document = two(make, "better", metric="accuracy")
+    document["metric"] = document["metric"] | {"margin": 0.025}
+    text = comparison_text(document)
+    assert "\nHeld against linear:5; a difference of 2.5 points in accuracy is taken to matter.\n" in text
+    document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
+    assert "Held against" not in comparison_text(document)
+    assert "taken to matter" not in comparison_text(document)
+
+
+def test_one_repeat_and_one_seed_are_counted_as_one(make):
+    text = comparison_text(two(make, "better", plan={"repeats": 1, "seeds": 1}))
+    assert "1 repeat of 10 folds, 1 seed a fold;" in text
+
+
+@pytest.mark.parametrize("kind", ["cross_validation", "held_out", "scores_only"])
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_run_is_marked_as_a_first_look_where_quick_made_it_smaller(make, kind, quick):
+    text = comparison_text(make.document(make.network("relu:5"), plan={"kind": kind, "quick": quick}))
+    told = quick and kind == "cross_validation"
+    assert ("A FIRST LOOK" in text, "--quick" in text) == (told, told)
+
+
+def test_parts_are_one_empty_line_apart(make):
+    documents = [
+        two(make, "worse", checks=[make.check("linear:5", "diverged"), make.check("relu:5", "diverged")]),
+        make.document(make.network("a"), make.network("b"), no_verdict=[make.no_verdict("b", "too few rows")]),
+        make.document(make.network("a"), checks=[make.check("a", "diverged")]),
+        make.document(make.network("a")),
+    ]
+    for document in documents:
+        text = comparison_text(document)
+        assert "\n\n\n" not in text
+        assert not text.startswith("\n")
+        assert not text.endswith("\n")
+        for words in ("linear:5, the reference:", "relu:5 is worse", "No verdict", "a, the reference:"):
+            assert words not in text or f"\n\n{words}" in text
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize("metric", ["brier", "accuracy"])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_verdicts_sentence_is_said_word_for_word(make, rule, metric):
+    document = two(make, rule, metric=metric)
+    (verdict,) = document["verdicts"]
+    assert verdict["rule"] == rule
+    assert verdict["sentence"] in unfolded(comparison_text(document))
+
+
+def test_accuracy_probability_and_single_runs_stand_beside_every_verdict(make):
+    document = two(make, "cannot_tell")
+    line = "Accuracy +1.2 points (plausibly -0.5 to +3.1); probability of a lower error 60%; 30 of 100 single runs"
+    assert line in unfolded(comparison_text(document))
+    document["verdicts"][0]["accuracy"] = None
+    assert "\n    Probability of a lower error 60%; 30 of 100" in comparison_text(document)
+
+
+def test_with_accuracy_as_the_metric_nothing_is_said_twice(make):
+    text = comparison_text(two(make, "better", metric="accuracy", top=make.chosen("", "relu:5", apparent=0.831)))
+    assert "\n    Probability of a higher accuracy 60%; 30 of 100 single runs point the other way." in text
+    assert "Accuracy +" not in text
+    assert "expect accuracy 20.0% (15.0% to 25.0%) of it, not its own 83.1%." in unfolded(text)
+    headings = next(line for line in text.splitlines() if line.split()[:1] == ["ranking"])
+    assert headings.split().count("accuracy") == 2  # on test rows, and on those trained on
+    assert "Brier" not in text
 
 
 @pytest.mark.parametrize(
-    "name", ["relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,weight_decay=0.01" * 3, "nets/é.py:" + "N" * 150]
+    ("probability", "shown"),
+    [(0.0, "below 1%"), (0.004, "below 1%"), (0.006, "1%"), (0.5, "50%"), (0.994, "99%"), (1.0, "above 99%")],
 )
-def test_a_long_name_stays_in_one_piece_and_no_number_is_cut(document, name):
-    document["candidates"][0]["name"] = name
+def test_a_probability_never_pretends_to_be_certain(make, probability, shown):
+    document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
+    assert f"probability of a lower error {shown};" in unfolded(comparison_text(document))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("code", CODES)
+def test_likely_why_is_said_of_a_worse_verdict_with_a_reason_in_the_training_and_else_note(make, rule, code):
+    document = two(make, rule, checks=[make.check("relu:5", code)])
+    document["candidates"][1]["epochs"]["low"] = 1000
     text = comparison_text(document)
+    reason = rule == "worse" and code in ("under_trained", "over_trained", "diverged", "dead_units")
+    assert f"\n    {'Likely why' if reason else 'Note'}: relu:5: something stands out.\n" in text
+    assert text.count("Likely why") == int(reason)
+    assert text.count("Note:") == 1 - int(reason)
+
+
+def test_training_for_too_long_is_no_reason_where_it_was_stopped_in_time(make):
+    document = two(make, "worse", checks=[make.check("relu:5", "over_trained")])
+    document["candidates"][1]["epochs"]["low"] = 40
+    assert "\n    Note: relu:5: something stands out." in comparison_text(document)
+
+
+def test_what_stands_out_is_said_below_its_candidate_and_the_reference_comes_by_itself(make):
+    checks = [make.check("linear:5", "under_trained"), make.check("relu:5", "seeds_apart")]
+    text = comparison_text(two(make, "worse", checks=checks))
+    assert "\n\nlinear:5, the reference:\n    Note: linear:5: something stands out.\n\nrelu:5 is worse" in text
+    assert text.index("Note: linear:5") < text.index("relu:5 is worse") < text.index("Note: relu:5")
+    assert ", the reference:" not in comparison_text(two(make, "worse"))
+
+
+def test_that_seeds_hardly_matter_is_said_once_for_all(make):
+    names = ["linear:5", "relu:5", "tanh:5"]
+    for n, words in ((1, "linear:5"), (2, "linear:5 and relu:5"), (3, "linear:5, relu:5 and tanh:5")):
+        text = comparison_text(
+            make.document(
+                *(make.network(name) for name in names),
+                checks=[make.check(name, "seeds_alike") for name in names[:n]],
+            )
+        )
+        assert f"\nSeeds hardly matter to {words}: one seed a split would do." in text
+        assert "something stands out" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("no_better_than_prior", "Not told apart from always guessing the same, or worse"),
+        ("worse_than_logistic", "Worse than a plain logistic regression"),
+    ],
+)
+def test_a_baseline_that_several_do_not_reach_is_named_once_for_all_and_for_one_beside_it(make, code, words):
+    names = ["linear:5", "relu:5", "tanh:5"]
+    for n, listed in ((1, None), (2, "linear:5 and relu:5"), (3, "linear:5, relu:5 and tanh:5")):
+        checks = [make.check(name, code) for name in names[:n]] + [make.check("tanh:5", "dead_units")]
+        text = comparison_text(make.document(*(make.network(name) for name in names), checks=checks))
+        assert (f"\n{words}: {listed}." in text, words in text) == (listed is not None, listed is not None)
+        assert ("    Note: linear:5: something stands out." in text) == (listed is None)
+        assert "\n\ntanh:5:\n    Note: tanh:5: something stands out.\n" in text  # what it has alone
+        assert text.count("something stands out") == (2 if listed is None else 1)
+
+
+WORDS = re.compile(r"\b(better|wins?|best|outperform(s|ed)?)\b", re.IGNORECASE)
+
+
+@given(
+    st.floats(-0.1, 0.1),
+    st.floats(0, 0.1),
+    st.sampled_from([0.001, 0.01, 0.05]),
+    st.sampled_from(["brier", "accuracy"]),
+)
+def test_better_wins_best_and_outperforms_are_said_only_where_the_verdict_allows_it(make, low, width, margin, metric):
+    verdict = make.verdict("relu:5", low, low + width, metric=metric, margin=margin)
+    document = make.document(
+        make.network("linear:5"), make.network("relu:5", lr={"0.1": 3, "1": 7}), make.baseline("prior"), metric=metric,
+        verdicts=[verdict], no_verdict=[make.no_verdict("prior", "it has predictions that aren't finite")],
+        checks=[make.check("relu:5", "under_trained"), make.check("linear:5", "seeds_alike"),
+                *(make.check(name, "worse_than_logistic") for name in ("linear:5", "relu:5"))],
+        top=make.chosen("", "relu:5"), sweeps=[make.chosen("relu:5", "relu:5")], plan={"quick": True},
+    )  # fmt: skip
+    said = bool(WORDS.search(comparison_text(document)))
+    assert said == (verdict["rule"] in ("better", "better_by_margin"))
+
+
+# No verdict
+
+
+def test_a_reason_that_all_share_is_said_once(make):
+    reason = "40 rows are too few to tell candidates apart (a verdict needs 50 rows)"
+    names = ["linear:5", "relu:5", "tanh:5"]
+    text = comparison_text(
+        make.document(
+            *(make.network(name) for name in names),
+            no_verdict=[make.no_verdict(name, reason) for name in names[1:]],
+            plan={"kind": "scores_only"},
+            interval=None,
+        )
+    )
+    assert text.count("No verdict") == 1
+    assert f"\n\nNo verdict: {reason}.\n" in text
+    for words in ("Held against", "Seeds make up", "Endless repeats", "Plausibly"):
+        assert words not in text
+
+
+def test_reasons_of_their_own_are_said_candidate_by_candidate(make):
+    document = make.document(
+        *(make.network(name) for name in ("linear:5", "relu:5", "tanh:5")),
+        verdicts=[make.verdict("tanh:5", *RULES["no_worse"])],
+        no_verdict=[make.no_verdict("relu:5", "it has predictions that aren't finite")],
+        checks=[make.check("relu:5", "diverged")],
+    )
+    text = comparison_text(document)
+    assert "\n\nNo verdict on relu:5: it has predictions that aren't finite.\n    Note: relu:5: something" in text
+    assert text.count("No verdict") == 1
+    document |= {"verdicts": [], "no_verdict": [make.no_verdict(name, f"of {name}") for name in ("relu:5", "tanh:5")]}
+    text = comparison_text(document)
+    assert [line for line in text.splitlines() if "verdict" in line] == [
+        "No verdict on relu:5: of relu:5.", "No verdict on tanh:5: of tanh:5."
+    ]  # fmt: skip
+
+
+def test_a_reason_of_one_candidate_names_it_unless_it_is_that_of_the_whole_table(make):
+    networks = [make.network(name) for name in ("linear:5", "relu:5")]
+    document = make.document(*networks, no_verdict=[make.no_verdict("relu:5", "some of its predictions aren't finite")])
+    assert "\n\nNo verdict on relu:5: some of its predictions aren't finite.\n" in comparison_text(document)
+    document |= {"no_verdict": [make.no_verdict("relu:5", "40 rows are too few")], "interval": None}
+    assert "\n\nNo verdict: 40 rows are too few.\n" in comparison_text(document)
+    assert "No verdict on" not in comparison_text(document)
+
+
+def test_a_candidate_all_by_itself_has_no_verdict_and_no_heading_of_one(make):
+    text = comparison_text(make.document(make.network("relu:5")))
+    assert "verdict" not in text
+    assert "Plausibly" not in text
+    assert len(text.splitlines()) == 8
+
+
+# What would settle it
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.2], "20%"),
+        ([0.3, 0.996], "30 to 100%"),
+        ([0.0, 0.36], "0 to 36%"),
+        ([0.2, 0.2], "20%"),
+        ([None, 0.2], "20%"),
+    ],
+)
+def test_it_is_told_how_much_of_the_uncertainty_comes_from_seeds(make, shares, words):
+    names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
+    verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
+    document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
+    text = comparison_text(document)
+    share = f"Seeds make up {words} of the uncertainty of the differences; which rows there are makes up the rest."
+    assert f"\n{share}\n" in text
+    assert "Endless repeats would narrow the ranges by 8% at most" in text
+    document["plan"]["seeds"] = 1
+    assert "Seeds make up" not in comparison_text(document)  # one seed can't show it
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (1, "Plausibly: within a 90% interval."),
+        (3, "Plausibly: within 90% intervals that hold for all 3 comparisons together; in the ranking each by itself."),
+    ],
+)
+def test_it_is_told_what_plausibly_means(make, n, words):
+    verdicts = [make.verdict("relu:5", -0.03, 0.03, comparisons=n)]
+    assert words in unfolded(comparison_text(two(make, "better", alpha=0.1) | {"verdicts": verdicts}))
+
+
+def test_nested_cross_validation_is_mentioned_and_nothing_is_said_of_repeats(make):
+    text = comparison_text(two(make, "better", interval="nested"))
+    assert "Plausibly: within a 95% interval by nested cross-validation." in text
+    assert "Endless repeats" not in text
+    assert "nested" not in comparison_text(two(make, "better"))
+
+
+def test_rows_that_were_locked_away_are_told_of_and_nothing_of_repeats(make):
+    plan = {"kind": "held_out", "repeats": 1, "folds": 5, "seeds": 3, "n_train": 20_000, "n_test": 5_000}
+    text = comparison_text(two(make, "better", interval="held_out", plan=plan))
+    assert "5,000 rows were locked away and looked at once, with 3 seeds; trained on about 20,000 rows" in text
+    assert "repeat" not in text
+    assert "fold" not in text
+
+
+def test_whoever_takes_the_first_is_told_what_to_expect_of_it_in_a_sweep_and_in_the_ranking(make):
+    sweep = make.chosen("relu:5", "relu:5@lr=0.1", among=3, expected=0.1304, low=0.12, high=0.14)
+    text = unfolded(comparison_text(two(make, "better", sweeps=[sweep], top=make.chosen("", "linear:5"))))
+    allowing = "allowing for having been chosen, expect Brier score"
+    of_sweep = f"Of the 3 learning rates of relu:5, relu:5@lr=0.1 comes first; {allowing} 0.130 (0.120 to 0.140) of it"
+    of_all = f"linear:5 comes first in this ranking; {allowing} 0.200 (0.150 to 0.250) of it"
+    assert f"{of_sweep}, not its own 0.100. {of_all}, not its own 0.100." in text
+
+
+def test_an_own_score_that_promises_the_same_is_not_contradicted(make):
+    top = make.chosen("", "relu:5", apparent=0.1301, expected=0.1304)
+    text = unfolded(comparison_text(two(make, "better", top=top)))
+    assert "expect Brier score 0.130 (0.150 to 0.250) of it." in text
+    assert "not its own" not in text
+
+
+# Notes
+
+
+def test_a_recipe_of_its_own_is_told_below_the_table(make):
+    own = make.network("relu:5", description="SGD, lr 0.1, full batch, 1000 epochs")
+    text = comparison_text(make.document(make.network("linear:5"), own))
+    assert "\nrelu:5: SGD, lr 0.1, full batch, 1000 epochs." in text
+    assert "\nlinear:5: " not in text
+
+
+def test_every_baseline_is_explained_below_the_table(make):
+    text = comparison_text(make.document(make.network("linear:5"), make.baseline("prior")))
+    assert text.endswith("\nprior: class shares of the training rows.")
+
+
+def test_learning_rates_that_were_chosen_are_counted(make):
+    one = make.network("relu:5", lr={"0.001": 1, "0.01": 7, "0.1": 92})
+    assert "\nrelu:5: lr 0.001 in 1 split, 0.01 in 7 splits, 0.1 in 92 splits of 100." in comparison_text(
+        make.document(one)
+    )
+    assert ": lr " not in comparison_text(make.document(make.network("relu:5", lr={"0.01": 100})))
+
+
+def test_notes_of_a_candidate_and_of_the_table_come_last(make):
+    note = "column 'x' is 1 in every row; it carries nothing and becomes zero"
+    one = make.network("net.py:Net", note="it takes the general, slower way")
+    text = unfolded(comparison_text(make.document(one, notes=[note, "second"])))
+    assert text.endswith(f"net.py:Net: it takes the general, slower way. Note: {note} Note: second")
+
+
+# Lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_no_line_but_the_tables_is_wider_than_the_width(make, width):
+    checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
+    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=["row " * 90], top=make.chosen("", "relu:5")),
+                           width=width)  # fmt: skip
+    assert width - 15 < max(map(len, prose(text))) <= width
+
+
+@pytest.mark.parametrize("name", [LONG, SPACES, "my net", "nets/é.py:" + "N" * 150])
+@pytest.mark.parametrize("width", [40, 110])
+def test_a_name_is_never_broken(make, name, width):
+    document = make.document(
+        make.network("linear:5"), make.network(name), make.network(f"{name}@lr=1", lr={"0.1": 3, "1": 7}),
+        verdicts=[make.verdict(name, *RULES["worse"])], no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
+        checks=[make.check(name, "diverged"), make.check(name, "seeds_alike")],
+        sweeps=[make.chosen(name, f"{name}@lr=1")], top=make.chosen("", name), notes=[f"see {name}"],
+    )  # fmt: skip
+    text = comparison_text(document, width=width)
+    assert text.count(name) == unfolded(text).count(name) == 11
     assert "…" not in text
-    (line,) = [line for line in text.splitlines() if name in line]
-    assert line.split()[-8:] == ["84.5%", "82.5%", "±", "6.0%", "±", "2.5%", "0.4117", "999"]
-    # What is wide for the name's sake alone leaves the table's own width as it was.
-    document["candidates"][0]["name"] = "relu:5"
-    assert max(map(len, comparison_text(document).splitlines())) <= 110
+    assert all(name in line for line in prose(text) if len(line) > width)
 
 
-def test_diverged_networks_and_notes_are_told_below_the_table(document):
-    document["notes"] = ["column 'x' is 1 in every row; it carries nothing and becomes zero"]
-    document["candidates"][0] |= {"n_diverged": 3, "note": "it takes the general, slower way"}
-    words = " ".join(comparison_text(document).split())
-    assert "linear:5: 3 of 500 networks diverged and are left out of its figures." in words
-    assert "linear:5: it takes the general, slower way." in words
-    assert words.endswith("Note: column 'x' is 1 in every row; it carries nothing and becomes zero")
+def test_a_name_that_holds_another_is_not_broken_either(make):
+    long = "my net of two layers"
+    notes = ["x " * n + long for n in range(55)]
+    text = comparison_text(make.document(make.network("my net"), make.network(long), notes=notes))
+    assert text.count(long) == unfolded(text).count(long) == 56
 
 
-def test_square_brackets_in_names_and_notes_are_shown_as_they_are(document):
-    document |= {"target": "y[bold]", "table": "t[1]", "notes": ["column 'x[red]' is 1"]}
-    document["candidates"][0]["name"] = "nets[red]/a.py:Net"
+def test_square_brackets_in_names_and_notes_are_shown_as_they_are(make):
+    document = make.document(
+        make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=["column 'x[red]' is 1"]
+    )
     text = comparison_text(document)
     for words in ("y[bold] of t[1]:", "nets[red]/a.py:Net", "column 'x[red]' is 1"):
         assert words in text
 
 
-def test_the_text_has_no_colours_and_no_spaces_at_line_ends(document):
-    text = comparison_text(document)
+def test_the_text_has_no_colours_and_no_spaces_at_line_ends(make):
+    text = comparison_text(two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]]))
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
-
-
-def test_one_split_and_one_seed_are_counted_as_one(document):
-    document["plan"] |= {"repeats": 1, "folds": 1, "seeds": 1}
-    assert "1 split x 1 seed;" in " ".join(comparison_text(document).split())
-
-
-def test_a_recipe_of_its_own_is_told_below_the_table():
-    document = copy.deepcopy(DOCUMENT)
-    assert "lr 0.1," not in comparison_text(document)
-    document["candidates"][0]["recipe"] = "SGD, lr 0.1, full batch, 1000 epochs"
-    name = document["candidates"][0]["name"]
-    assert f"{name}: SGD, lr 0.1, full batch, 1000 epochs." in comparison_text(document)

@@ -3,7 +3,7 @@
 from seedbed.data.arrays import table_from_arrays
 from seedbed.data.examples import EXAMPLES
 from seedbed.data.read import read_table
-from seedbed.data.splits import Split, holdout, repeated_folds
+from seedbed.data.splits import Split, fold_pairs, holdout, inner_holdout, repeated_folds
 from seedbed.data.standardise import Design, fold_standardisation, standardise
 from seedbed.data.table import Table
 
@@ -12,8 +12,10 @@ __all__ = [
     "Design",
     "Split",
     "Table",
+    "fold_pairs",
     "fold_standardisation",
     "holdout",
+    "inner_holdout",
     "read_table",
     "repeated_folds",
     "standardise",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedbed.errors import OptionError, TargetError
 
-__all__ = ["Split", "holdout", "repeated_folds"]
+__all__ = ["Split", "fold_pairs", "holdout", "inner_holdout", "repeated_folds"]
 
 Rows = NDArray[np.int64]
 
@@ -94,6 +96,42 @@ def repeated_folds(target: Rows, *, repeats: int, folds: int, random_state: int)
         Split(repeat=number // folds, fold=number % folds, train=train.astype(np.int64), test=test.astype(np.int64))
         for number, (train, test) in enumerate(parts)
     )
+
+
+def inner_holdout(target: Rows, rows: Rows, *, test_size: float = 0.2, random_state: int = 0) -> tuple[Rows, Rows]:
+    """Some rows divided again: (to train on, to choose by), both sorted; stratified where the classes' sizes allow it.
+
+    Args:
+        target: class codes [row] of the whole table.
+        rows: row indices; none but these come back.
+        test_size: the share to choose by, between 0 and 1.
+        random_state: the seed of the shuffle.
+    """
+    from sklearn.model_selection import train_test_split
+
+    codes, counts = np.unique(target[rows], return_counts=True)
+    n_test = math.ceil(test_size * len(rows))
+    possible = counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(codes)
+    parts = train_test_split(
+        rows, test_size=test_size, random_state=random_state, stratify=target[rows] if possible else None
+    )
+    return np.sort(parts[0]), np.sort(parts[1])
+
+
+def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
+    """For each repeat and each pair of its folds: the two folds, and the split whose test rows are those of both.
+
+    Args:
+        splits: whole repeats, as `repeated_folds` gives them.
+    """
+    pairs = []
+    for repeat in dict.fromkeys(split.repeat for split in splits):
+        folds = [split for split in splits if split.repeat == repeat]
+        for one, other in itertools.combinations(folds, 2):
+            train = np.setdiff1d(one.train, other.test, assume_unique=True)
+            test = np.sort(np.concatenate([one.test, other.test]))
+            pairs.append((one.fold, other.fold, Split(repeat, one.fold, train, test)))
+    return tuple(pairs)
 
 
 def _check_class_sizes(target: Rows, *, at_least: int, why: str) -> int:

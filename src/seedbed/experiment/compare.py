@@ -1,17 +1,19 @@
-"""`compare`: candidates on one table, over many splits and seeds."""
+"""`compare`: candidates on one table, over many splits and seeds, each held against the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-from seedbed.data import read_table, table_from_arrays
+from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.frozen import freeze
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Progress, run
-from seedbed.experiment.spec import TUTORIAL, specify
-from seedbed.networks import Recipe
+from seedbed.experiment.spec import TUTORIAL, Interval, specify
+from seedbed.networks import recipe_named
 from seedbed.training import Compile
 
 __all__ = ["compare"]
@@ -24,48 +26,74 @@ def compare(
     target: str | None = None,
     drop: Sequence[str] = (),
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
+    baselines: Sequence[Any] | None = None,
     reference: str | None = None,
-    repeats: int = 10,
-    folds: int = 10,
-    seeds: int = 5,
-    epochs: int = 1000,
-    lr: float = 0.01,
-    optimizer: str = "sgd",
-    momentum: float = 0.0,
-    nesterov: bool = False,
+    metric: str = "brier",
+    margin: float | None = None,
+    alpha: float = 0.05,
+    interval: Interval = "corrected",
+    recipe: Literal["trained", "tutorial"] = "trained",
+    epoch: Literal["inner", "last"] | None = None,
+    epochs: int | None = None,
+    lr: float | Iterable[float] | None = None,
+    optimizer: str | None = None,
+    momentum: float | None = None,
+    nesterov: bool | None = None,
     weight_decay: float | None = None,
     batch_size: int | None = None,
+    repeats: int | None = None,
+    folds: int | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
     random_state: int = 0,
+    folder: str | Path | None = None,
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Train every candidate on the same splits, many seeds each, and put the results side by side.
+    """Train every candidate on the same splits, many seeds each, and say which is better than the reference, if any.
 
     Args:
-        table: a path, `example:NAME`, a data frame with its `target`; or features [row, feature] with `y`.
-        y: two labels [row], where `table` is features.
-        target: the column to predict; an example has its own.
-        drop: columns to leave out.
+        table: a path, `example:NAME`, a data frame with its `target`; or features [row, feature] with `y` [row].
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
-        reference: the name of the candidate to hold the others against; the first if left out.
-        repeats, folds: stratified folds, shared by all candidates; `repeats * folds` splits.
-        seeds: networks a candidate and split.
-        epochs, lr, optimizer, momentum, nesterov, weight_decay, batch_size: the common recipe, see `Recipe`; a
-            candidate's own words overrule it.
-        random_state: all randomness is derived from it.
-        compile, device, jobs: as in `train_many`.
-        on_progress: called after every chunk of networks.
+        baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
+        lr: several compare every candidate at each of them.
+        folder: for specification and results. The rest is as `seedbed compare --help` says.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
     """
-    recipe = Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
-                    epochs=epochs, batch_size=batch_size)  # fmt: skip
-    if y is not None and (target is not None or drop):
+    lrs = _lrs(lr)
+    common = recipe_named(recipe, epoch=epoch, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None,
+                          optimizer=optimizer, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
+                          batch_size=batch_size)  # fmt: skip
+    experiment = specify(_table(table, y, target, drop), candidates, recipe=common, reference=reference,
+                         baselines=baselines, lrs=lrs if len(lrs) > 1 else (), repeats=repeats,
+                         folds=folds, seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha,
+                         interval=interval, random_state=random_state)  # fmt: skip
+    plan = make_plan(experiment, jobs=jobs, compile=compile, device=device)
+    if folder is not None:
+        freeze(plan, folder)
+    comparison = run(plan, on_progress=on_progress)
+    if folder is not None:
+        comparison.save(folder)
+    return comparison
+
+
+def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
+    """The learning rates that are given; none, one or several."""
+    try:
+        if isinstance(lr, str):
+            raise ValueError
+        return () if lr is None else tuple(float(one) for one in (lr if isinstance(lr, Iterable) else [lr]))
+    except (TypeError, ValueError):
+        raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
+
+
+def _table(table: Any, y: Any, target: str | None, drop: Sequence[str]) -> Table:
+    if y is None:
+        return read_table(table, target=target, drop=drop)
+    if target is not None or drop:
         raise OptionError("target and drop name columns of a table, but X and y are given apart", "Leave them out.")
-    rows = read_table(table, target=target, drop=drop) if y is None else table_from_arrays(table, y)
-    experiment = specify(rows, candidates, reference=reference, recipe=recipe, repeats=repeats, folds=folds,
-                         seeds=seeds, random_state=random_state)  # fmt: skip
-    return run(make_plan(experiment, jobs=jobs, compile=compile, device=device), on_progress=on_progress)
+    return table_from_arrays(table, y)

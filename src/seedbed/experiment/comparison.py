@@ -1,19 +1,21 @@
-"""All results of a run, side by side."""
+"""All results of a run, side by side, and what may be said of them."""
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seedbed.data import Split
-from seedbed.evaluation import CURVES, summarize_curves
-from seedbed.experiment.results import CandidateResult
+from seedbed.evaluation import CURVES, METRICS, Check, Verdict, more_repeats_ratio, prior_loss, summarize_curves
+from seedbed.experiment.conclusions import Conclusions, conclude
+from seedbed.experiment.diagnosis import diagnose
+from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
+from seedbed.experiment.writing import write_whole
 from seedbed.figures import learning_curves, save_chart
 from seedbed.report import comparison_text, counted
 
@@ -26,28 +28,48 @@ SCHEMA_VERSION = 1
 
 
 class Comparison:
-    """The candidates of an experiment, trained on the same splits.
+    """The candidates and baselines of an experiment, trained on the same splits.
 
     Attributes:
         experiment: the specification.
         splits: the rows of each split, repeat by repeat.
-        results: one a candidate, in the order given.
+        results: one a candidate, in the order given, then one a baseline.
         seconds: how long the run took.
 
-    `print(comparison)` shows the table; `comparison["relu:5"]` is one candidate's result.
+    `print(comparison)` shows verdicts and table; `comparison["relu:5"]` is one candidate's result.
     """
 
     def __init__(
         self,
         experiment: Experiment,
         splits: tuple[Split, ...],
-        results: tuple[CandidateResult, ...],
+        results: tuple[Result, ...],
         *,
         seconds: float,
     ) -> None:
         self.experiment, self.splits, self.results, self.seconds = experiment, splits, results, seconds
 
-    def __getitem__(self, name: str) -> CandidateResult:
+    @functools.cached_property
+    def conclusions(self) -> Conclusions:
+        """Verdicts, ranking, and what the candidate at the top is worth."""
+        return conclude(self.experiment, self.results)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """On each candidate and baseline against the reference, but for those on which none is due."""
+        return self.conclusions.verdicts
+
+    @functools.cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """What stands out in how the candidates were trained: the reason beside the verdict."""
+        return diagnose(self.experiment, self.results)
+
+    @property
+    def networks(self) -> tuple[CandidateResult, ...]:
+        """The results of the candidates, without the baselines."""
+        return tuple(result for result in self.results if isinstance(result, CandidateResult))
+
+    def __getitem__(self, name: str) -> Any:
         for result in self.results:
             if result.name == name:
                 return result
@@ -58,11 +80,11 @@ class Comparison:
 
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
-        return f"<Comparison of {names} on {self.experiment.table.name}: {len(self.splits)} splits>"
+        return f"<Comparison of {names} on {self.experiment.table.name}: {counted(len(self.splits), 'split')}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but curves and predictions as one plain dict, fit for JSON."""
-        spec = self.experiment
+        spec, design = self.experiment, self.experiment.design
         counts = np.bincount(spec.table.target, minlength=len(spec.table.labels))
         return {
             "schema_version": SCHEMA_VERSION,
@@ -74,31 +96,60 @@ class Comparison:
             "labels": dict(zip(spec.table.labels, counts.tolist(), strict=True)),
             "majority_share": float(counts.max() / counts.sum()),
             "reference": spec.reference,
-            "plan": {
-                "repeats": spec.repeats,
-                "folds": spec.folds,
-                "seeds": spec.seeds,
-                "epochs": max(result.recipe.epochs for result in self.results),
-                "networks": spec.n_networks * len(self.results),
-                "random_state": spec.random_state,
-                "recipe": spec.recipe.describe(),
+            "metric": {
+                "name": spec.metric,
+                "words": METRICS[spec.metric].words,
+                "greater_is_better": METRICS[spec.metric].greater_is_better,
+                "margin": spec.margin,
+                "of_prior": prior_loss(spec.metric, spec.table.target),
             },
+            "alpha": spec.alpha,
+            "interval": self._interval(),
+            "plan": {
+                "kind": design.kind,
+                "repeats": design.repeats,
+                "folds": design.folds,
+                "seeds": design.seeds,
+                "n_train": round(float(np.mean([len(split.train) for split in self.splits]))),
+                "n_test": round(float(np.mean([len(split.test) for split in self.splits]))),
+                "quick": design.quick,
+                "reason": design.reason,
+                "random_state": spec.random_state,
+                "recipe": self._recipe_words(),
+            },
+            **self.conclusions.as_dict(),
+            "checks": [check.as_dict() for check in self.checks],
+            "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
             "candidates": [result.as_dict() for result in self.results],
             "notes": list(spec.table.notes),
             "seconds": round(self.seconds, 2),
         }
 
+    def _recipe_words(self) -> str:
+        """What the recipes have in common; in a sweep, all of its learning rates."""
+        spec = self.experiment
+        words = spec.recipe.describe()
+        if not spec.sweeps:
+            return words
+        lrs = spec.sweeps[0].lrs
+        return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
+
+    def _interval(self) -> str | None:
+        """How the intervals of the verdicts were computed; none where no verdict is due."""
+        kinds = {"cross_validation": self.experiment.interval, "held_out": "held_out"}
+        return kinds.get(self.experiment.design.kind)
+
     def curves(self) -> dict[str, Any]:
         """The curves as a plain dict for `seedbed.figures`: means, bands, some single networks."""
         spec = self.experiment
-        size = f"{counted(len(self.splits), 'split')} x {counted(spec.seeds, 'seed')}"
+        size = f"{counted(len(self.splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
         return {
             "score_name": "accuracy",
             "title": f"{spec.table.target_name} of {spec.table.name}",
-            "subtitle": f"{spec.recipe.describe()}; {size}",
+            "subtitle": f"{self._recipe_words()}; {size}",
             "candidates": [
                 {"name": result.name, **summarize_curves(dict(zip(CURVES, result.curves, strict=True)))}
-                for result in self.results
+                for result in self.networks
             ],
         }
 
@@ -115,33 +166,22 @@ class Comparison:
     def save(self, folder: str | Path) -> list[Path]:
         """Write `comparison.json`, `curves.png` and `curves.safetensors` into a folder; return their paths.
 
-        The last holds every candidate's curves [epoch, network] and out-of-fold probabilities [repeat, seed, row].
+        The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold probabilities
+        [repeat, seed, row].
         """
         from safetensors.numpy import save_file
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("comparison.json", "curves.png", "curves.safetensors")]
-        arrays = {}
-        for result in self.results:
+        arrays = {f"{result.name}/probabilities": result.probabilities for result in self.results}
+        for result in self.networks:
             for name, curve in zip(CURVES, result.curves, strict=True):
                 arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
-            arrays[f"{result.name}/probabilities"] = result.probabilities
-        document = {**self.to_dict(), "files": [str(path) for path in paths]}
-        _replace(paths[0], lambda path: path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n"))
+        frozen = [path for path in (folder / "experiment.json",) if path.exists()]
+        document = {**self.to_dict(), "files": [str(path) for path in (*frozen, *paths)]}
+        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        write_whole(paths[0], lambda path: path.write_text(text))
         self.plot(paths[1])
-        _replace(paths[2], lambda path: save_file(arrays, path))
+        write_whole(paths[2], lambda path: save_file(arrays, path))
         return paths
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write beside the file, then put it in place, so that a reader never meets half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(Path(name))
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,25 +1,55 @@
-"""The plan of a comparison: which networks, in which chunks, and what they will cost."""
+"""The plan of a comparison: which networks, in which stacks, and what they will cost."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.data import Split, fold_standardisation
+from seedbed.data import Split, fold_pairs, fold_standardisation
 from seedbed.errors import CandidateError, SeedbedError
+from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
-from seedbed.networks import Candidate
+from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted
 from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack, wake_workers
 from seedbed.training.randomness import derive
 from seedbed.training.stack import build_network
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "Round", "Stack", "make_plan"]
 
 _START_SECONDS = 4.0  # a worker imports torch
 _COMPILE_SECONDS = 4.0
+_BASELINE_SECONDS = 0.1  # of one fit to some hundred rows, on average over the three
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Networks that are trained together. Candidates that differ in learning rate or weight decay alone share one.
+
+    Attributes:
+        plan: its chunks.
+        owners: of each network, (number of the candidate, number among the candidate's networks).
+    """
+
+    plan: StackPlan
+    owners: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """Trainings that needn't wait for each other.
+
+    Attributes:
+        data: the table with the rows that each network trains on and is looked at with.
+        stacks: what is trained.
+    """
+
+    data: TrainingData
+    stacks: tuple[Stack, ...]
 
 
 @dataclass(frozen=True)
@@ -28,38 +58,72 @@ class Plan:
 
     Attributes:
         experiment: the specification.
-        splits: row numbers, shared by all candidates.
-        data: the table as the engine takes it.
-        stacks: one a candidate; its networks stand in the order (repeat, fold, seed), the last running fastest.
+        splits: row numbers, shared by all candidates and baselines.
+        pairs: of nested cross-validation: two folds of a repeat and the split without both.
+        fitting: the networks that are judged. A candidate's stand in the order (split, seed), the pairs' last.
+        inner: of each split, its training rows divided again, one inner split a seed; empty where nothing is chosen.
+        choosing: the networks that learning rates and epochs are chosen by, trained first. A candidate's stand in the
+            order (split, learning rate, inner split). None where nothing is chosen.
         jobs: chunks at a time.
     """
 
     experiment: Experiment
     splits: tuple[Split, ...]
-    data: TrainingData
-    stacks: tuple[StackPlan, ...]
+    pairs: tuple[tuple[int, int, Split], ...]
+    fitting: Round
+    inner: tuple[tuple[Split, ...], ...]
+    choosing: Round | None
     jobs: int
+
+    @functools.cached_property
+    def all_splits(self) -> tuple[Split, ...]:
+        """Those that are judged by, then the pairs'."""
+        return self.splits + tuple(split for _, _, split in self.pairs)
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """Of both rounds."""
+        return (self.choosing.stacks if self.choosing else ()) + self.fitting.stacks
 
     @property
     def seconds(self) -> float:
         """A rough estimate of the time it takes."""
-        work = sum(stack.estimate.seconds for stack in self.stacks)
-        compiled = sum(stack.estimate.compiled for stack in self.stacks)
+        estimates = [stack.plan.estimate for stack in self.stacks]
+        work = sum(estimate.seconds for estimate in estimates)
+        work += _BASELINE_SECONDS * len(self.experiment.baselines) * len(self.all_splits)
+        compiled = sum(stack.plan.estimate.compiled for stack in self.fitting.stacks)
         return work / self.jobs + compiled * _COMPILE_SECONDS + (_START_SECONDS if self.jobs > 1 else 0.0)
+
+    def totals(self) -> dict[str, int]:
+        """How many fits each candidate takes, both rounds together, and each baseline."""
+        candidates = [candidate.name for candidate in self.experiment.candidates]
+        counts = dict.fromkeys(candidates, 0)
+        for stack in self.stacks:
+            for number, _ in stack.owners:
+                counts[candidates[number]] += 1
+        return counts | {baseline.name: len(self.all_splits) for baseline in self.experiment.baselines}
+
+    def _splits(self) -> str:
+        splits = counted(len(self.splits), "split")
+        return f"({splits} + {len(self.pairs):,} pairs of folds)" if self.pairs else splits
 
     def sentence(self) -> str:
         """The plan in one line."""
         spec = self.experiment
-        n_splits = spec.repeats * spec.folds
-        total = len(spec.candidates) * spec.n_networks
-        epochs = sorted({candidate.recipe(spec.recipe).epochs for candidate in spec.candidates})
+        total = sum(len(stack.owners) for stack in self.fitting.stacks)
+        epochs = sorted({recipe.epochs for recipe in spec.recipes().values()})
         shown = counted(epochs[-1], "epoch")
         if len(epochs) > 1:
             shown = f"{epochs[0]:,} to {shown}"
-        return (
-            f"{counted(len(spec.candidates), 'candidate')} x {counted(n_splits, 'split')} x "
-            f"{counted(spec.seeds, 'seed')} = {counted(total, 'network')} x {shown}, about {_duration(self.seconds)}"
+        words = (
+            f"{counted(len(spec.candidates), 'candidate')} x {self._splits()} x "
+            f"{counted(spec.design.seeds, 'seed')} = {counted(total, 'network')} x {shown}"
         )
+        if self.choosing is not None:
+            words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
+        if spec.baselines:
+            words += f", and {counted(len(spec.baselines), 'baseline')}"
+        return f"{words}; about {_duration(self.seconds)}"
 
 
 def make_plan(
@@ -73,50 +137,147 @@ def make_plan(
     n_jobs, where = pick_jobs(jobs), pick_device(device)
     if where == "cpu":
         wake_workers(n_jobs)
-    splits, table = experiment.splits(), experiment.table
+    splits = experiment.splits()
+    pairs = fold_pairs(splits) if experiment.nested else ()
+    everything = splits + tuple(split for _, _, split in pairs)
+    keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
+    settings = _Settings(experiment, n_jobs, compile, where)
+    fitting = _fitting(settings, everything, keys)
+    inner: tuple[tuple[Split, ...], ...] = ()
+    choosing = None
+    if any(recipe.chooses for recipe in experiment.recipes().values()):
+        inner = inner_splits(experiment, everything)
+        choosing = _choosing(settings, inner, fitting)
+    return Plan(experiment, splits, pairs, fitting, inner, choosing, n_jobs)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    experiment: Experiment
+    jobs: int
+    compile: Compile
+    device: str
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """One candidate's networks of a round, in order: their seeds, splits and learning rates."""
+
+    seeds: Sequence[int]
+    splits: Sequence[int]
+    lrs: Sequence[float]
+
+
+def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tuple[int, ...]]) -> Round:
+    """The networks that are judged; a key tells a split from all others."""
+    spec = settings.experiment
+    places = [(number, seed) for number in range(len(splits)) for seed in range(spec.design.seeds)]
+    networks = {
+        number: _Networks(
+            # Every network has a seed of its own, so no luck is shared between candidates or splits.
+            [derive(spec.random_state, candidate.name, *keys[split], seed) for split, seed in places],
+            [split for split, _ in places],
+            [candidate.recipe(spec.recipe).lrs[0]] * len(places),
+        )
+        for number, candidate in enumerate(spec.candidates)
+    }
+    return _round(settings, _training_data(spec, splits), networks, {})
+
+
+def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
+    spec = settings.experiment
+    flat = tuple(split for parts in inner for split in parts)
+    data = dataclasses.replace(_training_data(spec, flat), X=fitting.data.X)
+    n_inner = len(inner[0])
+    networks = {}
+    for number, candidate in enumerate(spec.candidates):
+        recipe = candidate.recipe(spec.recipe)
+        if not recipe.chooses:
+            continue
+        places = [(s, lr, i) for s in range(len(inner)) for lr in recipe.lrs for i in range(n_inner)]
+        networks[number] = _Networks(
+            # One seed for all learning rates: they are compared from the same beginning.
+            [derive(spec.random_state, candidate.name, "inner", s, i) for s, _, i in places],
+            [s * n_inner + i for s, _, i in places],
+            [lr for _, lr, _ in places],
+        )
+    compiled = [stack for stack in fitting.stacks if stack.plan.estimate.compiled]
+    widths = {number: stack.plan.width for stack in compiled for number, _ in stack.owners}
+    return _round(settings, data, networks, widths)
+
+
+def _training_data(experiment: Experiment, splits: tuple[Split, ...]) -> TrainingData:
+    """The table as the engine takes it: one column of weights and of scales for each split."""
+    table = experiment.table
     design = fold_standardisation(table.features, splits)
-    train = np.zeros((table.n_rows, len(splits)), dtype=np.float32)
+    train, test = (np.zeros((table.n_rows, len(splits)), dtype=np.float32) for _ in range(2))
     for number, split in enumerate(splits):
         train[split.train, number] = 1
-    data = TrainingData(
+        test[split.test, number] = 1
+    return TrainingData(
         X=design.matrix.astype(np.float32),
         y=table.target,
         train=train,
-        test=1 - train,
+        test=test,
         scale=design.scale.astype(np.float32),
         shift=design.shift.astype(np.float32),
     )
-    stacks = tuple(_stack(experiment, candidate, data, n_jobs, compile, where) for candidate in experiment.candidates)
-    return Plan(experiment, splits, data, stacks, n_jobs)
+
+
+def _round(
+    settings: _Settings, data: TrainingData, networks: Mapping[int, _Networks], widths: Mapping[int, int]
+) -> Round:
+    """Stacks of the candidates given by number. A stack of `widths` makes use of steps that are compiled already."""
+    spec = settings.experiment
+    groups: list[tuple[Candidate, Recipe, list[int]]] = []
+    for number in networks:
+        candidate = spec.candidates[number]
+        kind = dataclasses.replace(candidate.recipe(spec.recipe), lr=None, weight_decay=None)
+        for other, recipe, members in groups:
+            if (other.architecture, recipe) == (candidate.architecture, kind):
+                members.append(number)
+                break
+        else:
+            groups.append((candidate, kind, [number]))
+    return Round(data, tuple(_stack(settings, data, networks, members, widths) for _, _, members in groups))
 
 
 def _stack(
-    experiment: Experiment, candidate: Candidate, data: TrainingData, jobs: int, compile: Compile, device: str
-) -> StackPlan:
-    places = [
-        (repeat, fold, seed)
-        for repeat in range(experiment.repeats)
-        for fold in range(experiment.folds)
-        for seed in range(experiment.seeds)
-    ]
+    settings: _Settings,
+    data: TrainingData,
+    networks: Mapping[int, _Networks],
+    members: Sequence[int],
+    widths: Mapping[int, int],
+) -> Stack:
+    spec = settings.experiment
+    candidate = spec.candidates[members[0]]
     build = functools.partial(candidate.architecture, data.X.shape[1], 1)
+    recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
+    owners = [(number, network) for number in members for network in range(len(networks[number].seeds))]
+
+    def listed(values: Mapping[int, Sequence[float]]) -> list[float]:
+        return [value for number in members for value in values[number]]
+
     try:
         n_outputs = data.n_outputs(build_network(build, 0))
         if n_outputs != 1:
             raise CandidateError(
                 f"the network has {n_outputs} outputs", "Two labels take one, the logit of the second."
             )
-        return plan_stack(
+        plan = plan_stack(
             build,
             data,
-            candidate.recipe(experiment.recipe),
-            # Every network has a seed of its own, so no luck is shared between candidates or splits.
-            seeds=[derive(experiment.random_state, candidate.name, *place) for place in places],
-            splits=[repeat * experiment.folds + fold for repeat, fold, _ in places],
-            compile=compile,
-            device=device,
-            jobs=jobs,
+            recipes[members[0]],
+            seeds=[seed for number in members for seed in networks[number].seeds],
+            splits=[split for number in members for split in networks[number].splits],
+            lr=listed({number: networks[number].lrs for number in members}),
+            decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
+            width=widths.get(members[0]),
+            compile=settings.compile,
+            device=settings.device,
+            jobs=settings.jobs,
         )
+        return Stack(plan, tuple(owners))
     except SeedbedError as error:
         if candidate.name in error.message:
             raise

@@ -1,66 +1,77 @@
-"""What came of each candidate: curves, predictions out of fold, scores."""
+"""What came of each candidate and each baseline: predictions out of fold, curves, scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data import Split
-from seedbed.evaluation import roc_auc, row_losses
+from seedbed.evaluation import confusion_matrix
+from seedbed.experiment.predictions import Predictions
+from seedbed.experiment.scoring import SCORES, Score, score
 from seedbed.networks import Recipe
 
-__all__ = ["SCORES", "CandidateResult", "Score"]
-
-SCORES = ("accuracy", "log_loss", "brier", "roc_auc")
-
-Floats = npt.NDArray[np.floating]
+__all__ = ["BaselineResult", "CandidateResult", "Result"]
 
 
-@dataclass(frozen=True)
-class Score:
-    """One score of a candidate, at the last epoch.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result(Predictions):
+    """One candidate or baseline, scored on rows that it wasn't trained on.
 
     Attributes:
-        mean: over folds, of the mean over seeds; none where it isn't defined.
-        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds.
-        seed_sd: standard deviation over seeds within a fold, pooled over folds; none for a single seed.
+        name: as in the table.
+        alpha: intervals of scores are at 1 - alpha, each by itself.
     """
 
-    mean: float | None
-    fold_sd: float | None
-    seed_sd: float | None
+    name: str
+    alpha: float
 
-    def as_dict(self) -> dict[str, float | None]:
-        return {"mean": self.mean, "fold_sd": self.fold_sd, "seed_sd": self.seed_sd}
+    @functools.cached_property
+    def scores(self) -> dict[str, Score]:
+        """All scores by name, with their spread and their intervals."""
+        return {name: score(name, self, self.alpha) for name in SCORES}
+
+    def confusion(self) -> list[list[float]]:
+        """Share of rows [true class, predicted class], over all out-of-fold predictions."""
+        p = self.probabilities[:, :, self.tested]
+        cells = confusion_matrix(np.broadcast_to(self.target[self.tested], p.shape).reshape(-1), p.reshape(-1))
+        return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers only, fit for JSON."""
+        return {
+            "name": self.name,
+            "scores": {name: found.as_dict() for name, found in self.scores.items()},
+            "confusion": self.confusion(),
+        }
 
 
-@dataclass(frozen=True)
-class CandidateResult:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CandidateResult(Result):
     """All networks of one candidate.
 
     Attributes:
-        name: of the candidate.
         recipe: in force for it.
         n_parameters: of one network.
         curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the order
             (repeat, fold, seed).
-        probabilities: of class 1, out of fold [repeat, seed, row]; NaN of a diverged network.
-        scores: by name, see `SCORES`; diverged networks are left out.
-        diverged: [network].
+        diverged: [network], whether a figure of its curves isn't finite.
+        epochs: [split], after how many epochs its networks were used.
+        lrs: [split], the learning rate they were trained with.
+        dead: [network], share of ReLU units that are zero for all training rows at the end; NaN where unknown.
         note: on how it was trained; mostly empty.
     """
 
-    name: str
     recipe: Recipe
     n_parameters: int
     curves: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-    scores: dict[str, Score]
     diverged: npt.NDArray[np.bool_]
+    epochs: npt.NDArray[np.int64]
+    lrs: npt.NDArray[np.float64]
+    dead: npt.NDArray[np.float32]
     note: str = ""
 
     @property
@@ -74,45 +85,42 @@ class CandidateResult:
         values = self.curves[curve, -1, ~self.diverged]
         return float(values.mean(dtype=np.float64)) if len(values) else None
 
+    def used(self, curve: int) -> float | None:
+        """The mean of a curve at the epoch that each network was used after, where its losses are finite there."""
+        networks = np.arange(self.curves.shape[2])
+        at = self.epochs[networks // self.design.seeds] - 1, networks
+        # The accuracy of a network that diverged is a number, too, but says nothing.
+        values = self.curves[(curve, *at)][np.isfinite(self.curves[(0, *at)]) & np.isfinite(self.curves[(2, *at)])]
+        return float(values.mean(dtype=np.float64)) if len(values) else None
+
     def as_dict(self) -> dict[str, Any]:
-        """Numbers only, fit for JSON."""
-        return {
-            "name": self.name,
+        lrs, counts = np.unique(self.lrs, return_counts=True)
+        low, median, high = np.quantile(self.epochs, (0, 0.5, 1), method="nearest").tolist()
+        return super().as_dict() | {
+            "kind": "network",
+            "description": self.recipe.describe(),
             "n_parameters": self.n_parameters,
-            "recipe": self.recipe.describe(),
             "n_networks": len(self.diverged),
             "n_diverged": int(self.diverged.sum()),
-            "scores": {name: score.as_dict() for name, score in self.scores.items()},
-            "train_accuracy": self.last(1),
-            "train_loss": self.last(0),
-            "test_loss": self.last(2),
+            "epochs": {"most": self.recipe.epochs, "low": low, "median": median, "high": high},
+            "lr": {f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
+            "train_accuracy": self.used(1),
+            "train_loss": self.used(0),
+            "test_loss": self.used(2),
             "lowest_test_loss_epoch": self.best_epoch,
             "note": self.note,
         }
 
 
-def score_networks(
-    y: npt.NDArray[np.int64], splits: Sequence[Split], probabilities: npt.NDArray[np.float32]
-) -> dict[str, Score]:
-    """Scores from out-of-fold probabilities of class 1 [repeat, seed, row]; those of diverged networks are NaN."""
-    values = {name: np.full((len(splits), probabilities.shape[1]), np.nan) for name in SCORES}
-    for number, split in enumerate(splits):
-        truth, p = y[split.test], probabilities[split.repeat][:, split.test].astype(np.float64)
-        losses = {name: row_losses(name, np.broadcast_to(truth, p.shape), p) for name in SCORES if name != "roc_auc"}
-        for name, loss in losses.items():
-            values[name][number] = 1 - loss.mean(1) if name == "accuracy" else loss.mean(1)
-        values["roc_auc"][number] = roc_auc(truth, p)
-    return {name: _spread(array) for name, array in values.items()}
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BaselineResult(Result):
+    """One scikit-learn model.
 
+    Attributes:
+        description: what it is, in a few words.
+    """
 
-def _spread(values: Floats) -> Score:
-    """The score from [fold, seed], NaN where there is none."""
-    there = np.isfinite(values)
-    n_seeds = there.sum(1)
-    usable = values[n_seeds > 0]
-    if not len(usable):
-        return Score(None, None, None)
-    by_fold = np.nanmean(usable, axis=1)
-    many = values[n_seeds > 1]
-    pooled = float(np.sqrt(np.nanvar(many, axis=1, ddof=1).mean())) if len(many) else None
-    return Score(float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else None, pooled)
+    description: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"kind": "baseline", "description": self.description}

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 
 from seedbed.data import Table, holdout, read_table, standardise
+from seedbed.errors import OptionError
 from seedbed.figures import save_chart
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.training import Compile, History, train_many
@@ -71,6 +72,8 @@ def train(
     rows = table if isinstance(table, Table) else read_table(table, target=target, drop=drop)
     found = candidate_from(candidate)
     own = found.recipe(recipe or Recipe())
+    if own.lr is None or own.epoch != "last":
+        raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave epoch=inner out.")
     split = holdout(rows.target, test_size=test_size, random_state=random_state)
     X_train, X_test = standardise(rows.features[split.train], rows.features[split.test])
     history = train_many(

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-from seedbed.data import Split, Table, repeated_folds
+import numpy as np
+
+from seedbed.data import Split, Table, holdout, repeated_folds
 from seedbed.errors import CandidateError, OptionError, did_you_mean
+from seedbed.evaluation import METRICS, Design, default_margin, protocol
+from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
 from seedbed.networks import Candidate, Recipe, candidates_from
+from seedbed.report import counted
 
-__all__ = ["TUTORIAL", "Experiment", "specify"]
+__all__ = ["TUTORIAL", "Experiment", "Interval", "Sweep", "specify"]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The tutorial's three networks: what is compared where nothing else is asked for."""
+
+Interval = Literal["corrected", "nested"]
+
+# Of nested cross-validation: a hundred repeats, as its error estimate is noisy, of few folds, as it trains a network
+# for each pair of folds. One seed each: repeats average over seeds, too.
+_NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One candidate at several learning rates.
+
+    Attributes:
+        name: of the candidate without them.
+        members: the names of what is compared.
+        lrs: one a member.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    lrs: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -23,59 +51,187 @@ class Experiment:
     Attributes:
         table: features and target.
         candidates: what is compared.
-        reference: the name of the candidate that the others are held against.
+        baselines: scikit-learn models in the same table and the same test.
+        reference: the name of the candidate or baseline that the others are held against.
         recipe: what the candidates' recipes have in common.
-        repeats, folds, seeds: every candidate is trained on each of `repeats * folds` splits with `seeds` seeds.
+        design: which splits, how many seeds, and whether a verdict is due.
+        metric: the primary one, which is tested.
+        margin: the difference that matters, in units of the metric's loss.
+        alpha: error level of all comparisons together.
+        interval: how the error of a difference is found.
+        sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
 
     Raises:
-        OptionError: a number is out of range.
-        CandidateError: the reference isn't among the candidates.
+        OptionError: a number is out of range, or an option has no such word.
+        CandidateError: the reference isn't among the candidates, or two have the same name.
     """
 
     table: Table
     candidates: tuple[Candidate, ...]
+    baselines: tuple[Baseline, ...]
     reference: str
     recipe: Recipe
-    repeats: int = 10
-    folds: int = 10
-    seeds: int = 5
+    design: Design
+    metric: str
+    margin: float
+    alpha: float = 0.05
+    interval: Interval = "corrected"
+    sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise OptionError(f"seeds is {self.seeds}", "Give at least 1.")
-        names = [candidate.name for candidate in self.candidates]
-        if self.reference not in names:
-            raise CandidateError(
-                f"the reference '{self.reference}' isn't among the candidates", did_you_mean(self.reference, names)
-            )
+        for name in ("repeats", "folds", "seeds"):
+            if getattr(self.design, name) < 1:
+                raise OptionError(f"{name} is {getattr(self.design, name)}", "Give at least 1.")
+        if not 0 < self.alpha < 1:
+            raise OptionError(f"alpha is {self.alpha}", "Give an error level such as 0.05.")
+        if not (self.margin > 0 and np.isfinite(self.margin)):
+            raise OptionError(f"margin is {self.margin}", "Give the smallest difference that matters, above 0.")
+        if self.interval not in get_args(Interval):
+            raise OptionError(f"unknown interval '{self.interval}'", did_you_mean(self.interval, get_args(Interval)))
+        if self.nested and self.design.folds < 3:
+            raise OptionError("nested intervals need at least 3 folds", "Give --folds 5.")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise CandidateError(f"a candidate and a baseline are both named '{name}'", "Rename one.")
+        if self.reference not in self.names:
+            hint = did_you_mean(self.reference, self.names)
+            raise CandidateError(f"the reference '{self.reference}' isn't among the candidates", hint)
 
     @property
-    def n_networks(self) -> int:
-        """Networks a candidate."""
-        return self.repeats * self.folds * self.seeds
+    def names(self) -> tuple[str, ...]:
+        """Of all that is compared, baselines last."""
+        return tuple([one.name for one in self.candidates] + [one.name for one in self.baselines])
+
+    @property
+    def nested(self) -> bool:
+        """Whether networks are trained for pairs of folds, too."""
+        return self.interval == "nested" and self.design.kind == "cross_validation"
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipe in force for each candidate."""
+        return {candidate.name: candidate.recipe(self.recipe) for candidate in self.candidates}
 
     def splits(self) -> tuple[Split, ...]:
-        """The splits that all candidates share, repeat by repeat."""
-        return repeated_folds(self.table.target, repeats=self.repeats, folds=self.folds, random_state=self.random_state)
+        """The splits that all candidates share, repeat by repeat; one split where rows are locked away."""
+        target, design = self.table.target, self.design
+        if design.kind == "held_out":
+            split = holdout(target, test_size=design.locked_share, random_state=self.random_state)
+            return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
+        return repeated_folds(target, repeats=design.repeats, folds=design.folds, random_state=self.random_state)
 
 
 def specify(
     table: Table,
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
     *,
-    reference: str | None = None,
     recipe: Recipe,
-    repeats: int,
-    folds: int,
-    seeds: int,
-    random_state: int,
+    reference: str | None = None,
+    baselines: Sequence[Any] | None = None,
+    lrs: Sequence[float] = (),
+    repeats: int | None = None,
+    folds: int | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    metric: str = "brier",
+    margin: float | None = None,
+    alpha: float = 0.05,
+    interval: Interval = "corrected",
+    random_state: int = 0,
 ) -> Experiment:
-    """An experiment from candidates as a user gives them; the reference is the first if left out.
+    """An experiment from candidates as a user gives them.
+
+    Args:
+        reference: the first candidate if left out.
+        baselines: `BASELINES` if left out.
+        lrs: learning rates that every candidate without one of its own is expanded into.
+        repeats, folds, seeds: by the table's size if left out, see `evaluation.protocol`.
+        margin: `evaluation.default_margin` if left out.
 
     Raises:
-        SeedbedError: a candidate or a number can't be used.
+        SeedbedError: a candidate, a baseline or an option can't be used.
     """
-    found = candidates_from(candidates)
-    return Experiment(table, found, reference or found[0].name, recipe, repeats, folds, seeds, random_state)
+    found, sweeps = _expanded(candidates_from(candidates), lrs)
+    if lrs:
+        recipe = dataclasses.replace(recipe, lr=lrs[0])
+    metrics = [one.name for one in METRICS.values() if one.per_row and table.task in one.tasks]
+    if metric not in metrics:
+        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+    design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
+    models = baselines_from(BASELINES if baselines is None else baselines, random_state=random_state)
+    swept = {sweep.name: sweep.members[0] for sweep in sweeps}
+    return Experiment(
+        table=table,
+        candidates=found,
+        baselines=models,
+        reference=found[0].name if reference is None else swept.get(reference, reference),
+        recipe=recipe,
+        design=design,
+        metric=metric,
+        margin=default_margin(metric, table.target) if margin is None else float(margin),
+        alpha=float(alpha),
+        interval=interval,
+        sweeps=sweeps,
+        random_state=_whole("random_state", random_state),
+    )
+
+
+def _expanded(
+    candidates: tuple[Candidate, ...], lrs: Sequence[float]
+) -> tuple[tuple[Candidate, ...], tuple[Sweep, ...]]:
+    """Candidates without a learning rate of their own, once for each of `lrs`."""
+    if len(set(lrs)) < len(lrs):
+        raise OptionError(f"a learning rate stands twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
+    found: list[Candidate] = []
+    sweeps = []
+    for candidate in candidates:
+        if not lrs or "lr" in dict(candidate.overrides):
+            found.append(candidate)
+            continue
+        joint = "," if "@" in candidate.name else "@"
+        members = [
+            dataclasses.replace(
+                candidate, name=f"{candidate.name}{joint}lr={lr:g}", overrides=(*candidate.overrides, ("lr", lr))
+            )
+            for lr in lrs
+        ]
+        sweeps.append(Sweep(candidate.name, tuple(member.name for member in members), tuple(lrs)))
+        found += members
+    if lrs and not sweeps:
+        raise OptionError("every candidate has a learning rate of its own", "Leave --lr out.")
+    return candidates_from(found), tuple(sweeps)
+
+
+def _design(
+    table: Table, repeats: int | None, folds: int | None, seeds: int | None, *, quick: bool, nested: bool
+) -> Design:
+    """The protocol for a table of this size, with what the user asks for in place of its own."""
+    design = protocol(table.n_rows, int(np.bincount(table.target).min()), quick=quick)
+    given = {"repeats": repeats, "folds": folds, "seeds": seeds}
+    asked = {name: _whole(name, value) for name, value in given.items() if value is not None}
+    if design.kind == "held_out" and {"repeats", "folds"} & asked.keys():
+        design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
+    if nested and design.kind == "held_out":
+        message = f"nested intervals need cross-validation, but of {table.n_rows:,} rows a fifth is locked away"
+        raise OptionError(message, "Add --folds 5, or leave --interval out.")
+    if nested and design.kind == "cross_validation":
+        n = _NESTED_REPEATS // 5 if quick else _NESTED_REPEATS
+        design = dataclasses.replace(design, repeats=n, folds=min(design.folds, _NESTED_FOLDS), seeds=_NESTED_SEEDS)
+    if asked:
+        design = dataclasses.replace(design, **asked, quick=design.quick and "repeats" not in asked)  # type: ignore[arg-type]
+    if not (asked or nested) or not design.has_verdict:
+        return design
+    folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
+    words = f"{table.n_rows} rows: {design.repeats} x {folds_and_seeds}"
+    if design.kind == "held_out":
+        words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
+    df = design.folds - 1 if design.kind == "cross_validation" else None
+    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if asked else words)
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name} is {value!r}", "Give a whole number.") from None

@@ -1,41 +1,58 @@
-"""A comparison as text: one table, drawn from its plain dict."""
+"""A comparison as text, drawn from its plain dict: verdicts first, then the ranking, then what would settle it."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+
+from seedbed.report.ranking import measure, ranking_table
 
 __all__ = ["comparison_text", "counted"]
 
 _WIDTH = 110
-_NUMBERS = 88  # characters of the columns beside the name
+# A candidate's name is what a reader copies into the next command: no table is squeezed, no line ends within a name.
+_UNBROKEN = 1000
+_SPACE_OF_A_NAME = "\ue000"
+# What of a training may be the reason of a verdict; other checks are said beside it.
+_REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
+# What is said once for all candidates: of how many at least, and how.
+_TOGETHER = {
+    "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {}."),
+    "worse_than_logistic": (2, "Worse than a plain logistic regression: {}."),
+    "seeds_alike": (1, "Seeds hardly matter to {}: one seed a split would do."),
+}
 
 
 def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
-    """The table of a comparison, from `Comparison.to_dict()`."""
-    plan = document["plan"]
-    lines = io.StringIO()
-    # A candidate's name is what a reader copies into the next command: it is never broken.
-    longest = max(len(candidate["name"]) for candidate in document["candidates"])
-    console = Console(
-        file=lines, width=max(width, longest + _NUMBERS), color_system=None, highlight=False, markup=False, emoji=False
+    """The verdicts and the table of a comparison, from `Comparison.to_dict()`."""
+    table = io.StringIO()
+    console = Console(file=table, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
+    console.print(ranking_table(document))
+    named = (*document["candidates"], *document["sweeps"])
+    names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
+    above = [*((0, line) for line in _heading(document)), *_verdict_lines(document)]
+    below = [(0, line) for line in (*_settling(document), *_notes(document))]
+    lines = [
+        *(line for indent, text in above for line in _folded(text, width, indent, names)),
+        *(line.rstrip() for line in table.getvalue().splitlines()),
+        *(line for indent, text in below for line in _folded(text, width, indent, names)),
+    ]
+    return "\n".join(lines).rstrip()
+
+
+def _folded(text: str, width: int, indent: int, names: Sequence[str]) -> list[str]:
+    """A text as lines; nothing but a name is wider than the width."""
+    for name in names:
+        text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
+    margin = " " * indent
+    lines = textwrap.wrap(
+        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
-    splits = counted(plan["repeats"] * plan["folds"], "split")
-    console.print(
-        f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']} features, "
-        f"{100 * document['majority_share']:.1f}% in the larger class; {splits} x {counted(plan['seeds'], 'seed')}; "
-        f"{plan['recipe']}",
-        soft_wrap=False,
-    )
-    console.print(_table(document["candidates"]))
-    for note in _notes(document):
-        console.print(note)
-    return "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
+    return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
 def counted(n: int, noun: str) -> str:
@@ -43,52 +60,153 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _table(candidates: list[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    table.add_column("candidate", no_wrap=True)
-    for heading in (
-        "parameters",
-        "train\naccuracy",
-        "test\naccuracy",
-        "spread\nover folds",
-        "spread\nover seeds",
-        "test loss",
-        "lowest at\nepoch *",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for candidate in candidates:
-        accuracy = candidate["scores"]["accuracy"]
-        table.add_row(
-            candidate["name"],
-            f"{candidate['n_parameters']:,}",
-            _percent(candidate["train_accuracy"]),
-            _percent(accuracy["mean"]),
-            _percent(accuracy["fold_sd"], "± "),
-            _percent(accuracy["seed_sd"], "± "),
-            "-" if candidate["test_loss"] is None else f"{candidate['test_loss']:.4f}",
-            "-" if candidate["lowest_test_loss_epoch"] is None else str(candidate["lowest_test_loss_epoch"]),
+def _heading(document: Mapping[str, Any]) -> Iterator[str]:
+    plan = document["plan"]
+    yield (
+        f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']} features, "
+        f"{100 * document['majority_share']:.1f}% in the larger class; {plan['recipe']}"
+    )
+    folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
+    if plan["kind"] == "held_out":
+        folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
+    yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
+    if document["verdicts"]:
+        metric = document["metric"]
+        size = f"{metric['margin']:.3g}"
+        if metric["name"] == "accuracy":
+            points = f"{100 * metric['margin']:.3g}"
+            size = "1 point" if points == "1" else f"{points} points"
+        yield f"Held against {document['reference']}; a difference of {size} in {metric['words']} is taken to matter."
+    if plan["quick"] and plan["kind"] == "cross_validation":  # elsewhere it makes no difference
+        yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
+
+
+def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """(indent, line) for all that is said of the candidates, in their order; an empty line before each."""
+    candidates = {one["name"]: one for one in document["candidates"]}
+    checks: dict[str, list[Mapping[str, Any]]] = {name: [] for name in candidates}
+    for check in document["checks"]:
+        if check["code"] not in _said_together(document):
+            checks[check["candidate"]].append(check)
+    verdicts = {verdict["candidate"]: verdict for verdict in document["verdicts"]}
+    reasons = {one["reason"] for one in document["no_verdict"]}
+    alike = len(reasons) == 1 and not verdicts and (len(document["no_verdict"]) > 1 or document["interval"] is None)
+    shared = reasons.pop() if alike else None
+    if shared is not None:
+        yield from ((0, ""), (0, f"No verdict: {shared}."))
+    for name, own in checks.items():
+        verdict = verdicts.get(name)
+        reason = next((one["reason"] for one in document["no_verdict"] if one["candidate"] == name), None)
+        if verdict is not None:
+            yield from ((0, ""), (0, verdict["sentence"]), (4, _numbers(verdict, document["metric"])))
+        elif reason is not None and shared is None:
+            yield from ((0, ""), (0, f"No verdict on {name}: {reason}."))
+        elif own:
+            yield from ((0, ""), (0, f"{name}{', the reference' if name == document['reference'] else ''}:"))
+        worse = verdict is not None and verdict["rule"] == "worse"
+        for check in own:
+            why = "Likely why" if worse and _is_reason(check, candidates[name]) else "Note"
+            yield 4, f"{why}: {check['message']}"
+
+
+def _is_reason(check: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
+    """Whether it may be why a candidate is worse; training for too long isn't where inner splits stopped it before."""
+    in_time = check["code"] == "over_trained" and candidate["epochs"]["low"] < candidate["epochs"]["most"]
+    return check["code"] in _REASONS and not in_time
+
+
+def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
+    """What stands beside every verdict, in one line."""
+    parts = []
+    accuracy = verdict["accuracy"]
+    if accuracy is not None and verdict["metric"] != "accuracy":
+        gain, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
+        parts.append(f"Accuracy {gain:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
+    good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
+    alone = ", taken alone," if verdict["comparisons"] > 1 else ""
+    parts.append(f"probability of {good}{alone} {_percent(verdict['p_better'])}")
+    opposite = 100 * verdict["opposite_share"]
+    parts.append(f"{opposite:.0f} of 100 single runs point the other way")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _settling(document: Mapping[str, Any]) -> Iterator[str]:
+    """Where the uncertainty comes from, and what the first of the ranking is worth."""
+    verdicts, plan = document["verdicts"], document["plan"]
+    shares = [100 * verdict["seed_share"] for verdict in verdicts if verdict["seed_share"] is not None]
+    if shares and plan["seeds"] > 1:  # one seed doesn't show how much seeds matter
+        low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
+        share = f"{high}%" if low == high else f"{low} to {high}%"
+        yield f"Seeds make up {share} of the uncertainty of the differences; which rows there are makes up the rest."
+    if verdicts and document["interval"] == "corrected":
+        spared = 100 * (1 - document["more_repeats_ratio"])
+        yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes more rows."
+    for code, names in _said_together(document).items():
+        yield _TOGETHER[code][1].format(_listed(names))
+    for one in (*document["sweeps"], *([document["top"]] if document["top"] else [])):
+        own, low, value, high = (
+            measure(document["metric"]["name"], one[key]) for key in ("apparent", "low", "expected", "high")
         )
-    return table
+        first = f"{one['winner']} comes first in this ranking"
+        if one["name"]:
+            first = f"Of the {one['among']} learning rates of {one['name']}, {one['winner']} comes first"
+        worse = (
+            one["expected"] < one["apparent"]
+            if document["metric"]["greater_is_better"]
+            else one["expected"] > one["apparent"]
+        )
+        flattered = f", not its own {own}" if worse and own != value else ""
+        yield (
+            f"{first}; allowing for having been chosen, expect {document['metric']['words']} {value} "
+            f"({low} to {high}) of it{flattered}."
+        )
 
 
-def _notes(document: Mapping[str, Any]) -> list[str]:
-    notes = [
-        "Test accuracy: after the last epoch, mean over folds of the mean over seeds.",
-        "Spread: standard deviation over folds of the mean over seeds; over seeds within a fold.",
-        "* Epoch of the lowest mean test loss: for understanding, not for judging.",
-    ]
+def _notes(document: Mapping[str, Any]) -> Iterator[str]:
+    verdicts, plan = document["verdicts"], document["plan"]
+    if verdicts:
+        n, certain = verdicts[0]["comparisons"], f"{100 * (1 - document['alpha']):g}%"
+        how = " by nested cross-validation" if document["interval"] == "nested" else ""
+        if n == 1:
+            yield f"Plausibly: within a {certain} interval{how}."
+        else:
+            together = f"that hold for all {n} comparisons together; in the ranking each by itself"
+            yield f"Plausibly: within {certain} intervals{how} {together}."
     for candidate in document["candidates"]:
-        if candidate["recipe"] != document["plan"]["recipe"]:
-            notes.append(f"{candidate['name']}: {candidate['recipe']}.")
-        if candidate["n_diverged"]:
-            notes.append(
-                f"{candidate['name']}: {candidate['n_diverged']} of {candidate['n_networks']} networks diverged and "
-                "are left out of its figures."
-            )
-        if candidate["note"]:
-            notes.append(f"{candidate['name']}: {candidate['note']}.")
-    return notes + [f"Note: {note}" for note in document["notes"]]
+        for note in _candidate_notes(candidate, plan):
+            yield f"{candidate['name']}: {note}."
+    for note in document["notes"]:
+        yield f"Note: {note}"
 
 
-def _percent(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{sign}{100 * value:.1f}%"
+def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:
+    if candidate["kind"] == "baseline" or candidate["description"] != plan["recipe"]:
+        yield candidate["description"]
+    if candidate["kind"] == "baseline":
+        return
+    if len(candidate["lr"]) > 1:
+        total = sum(candidate["lr"].values())
+        yield "lr " + ", ".join(f"{lr} in {counted(n, 'split')}" for lr, n in candidate["lr"].items()) + f" of {total}"
+    if candidate["note"]:
+        yield candidate["note"]
+
+
+def _said_together(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Codes of checks that are said once, each with its candidates."""
+    found: dict[str, list[str]] = {code: [] for code in _TOGETHER}
+    for check in document["checks"]:
+        if check["code"] in found:
+            found[check["code"]].append(check["candidate"])
+    return {code: names for code, names in found.items() if len(names) >= _TOGETHER[code][0]}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _percent(probability: float) -> str:
+    """A probability that never pretends to be certain."""
+    if probability > 0.995:
+        return "above 99%"
+    return "below 1%" if probability < 0.005 else f"{100 * probability:.0f}%"

@@ -1,0 +1,271 @@
+"""The rows of the acceptance table: what is simulated for each, what is counted, and the bound it must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from simulated import SETTINGS
+from trials import CORRECTED, FRESH_ROWS, NESTED, Protocol, Record, Task
+
+from seedbed.evaluation import wilson
+
+LEVEL = 0.05
+TRUTH_SETS = 250
+"""Training sets that a truth is made of; with fresh rows for each they are a million rows."""
+
+_DIFFERENT = ("better_by_margin", "better", "worse")
+_GAIN = ("better_by_margin", "better")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of a setting, with standard errors.
+
+    Attributes:
+        setting: its name.
+        n_train: rows that the networks were trained on.
+        brier, brier_error: how much lower the second candidate's Brier score is.
+        points, points_error: how many points more its accuracy has.
+        reference_accuracy: of the first candidate.
+        n_fresh: rows they were scored on.
+    """
+
+    setting: str
+    n_train: int
+    brier: float
+    brier_error: float
+    points: float
+    points_error: float
+    reference_accuracy: float
+    n_fresh: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A share or a mean with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table.
+
+    Attributes:
+        name, what: of the row.
+        n_sets: tables that were simulated.
+        rate, low, high: what was found, with its 95 % interval.
+        signed: whether it is a difference of two rates.
+        bound: in words.
+        met: whether the rate keeps it.
+        width: of the verdicts' intervals, mean, in units of the Brier score.
+        seconds: of a comparison, median, so that compiling once isn't counted.
+    """
+
+    name: str
+    what: str
+    n_sets: int
+    rate: float
+    low: float
+    high: float
+    signed: bool
+    bound: str
+    met: bool
+    width: float
+    seconds: float
+
+
+Measure = Callable[[Sequence[Record], float], Measured]
+"""From the records of a row's tables and the true difference to what the row reports."""
+
+
+def share(holds: Callable[[Record, float], bool]) -> Measure:
+    """The share of tables of which something holds."""
+
+    def measure(records: Sequence[Record], truth: float) -> Measured:
+        hits = sum(bool(holds(record, truth)) for record in records)
+        return Measured(hits / len(records), *wilson(hits, len(records)))
+
+    return measure
+
+
+def _mean(values: Sequence[float]) -> Measured:
+    mean, error = mean_and_error(values)
+    return Measured(mean, mean - 1.96 * error, mean + 1.96 * error)
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error."""
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array)))
+
+
+def rise(records: Sequence[Record], truth: float) -> Measured:
+    """How much higher the rate of false winners is with all seeds than with one, table by table."""
+    return _mean([(one["rule"] in _DIFFERENT) - float(one["one_seed_rule"] in _DIFFERENT) for one in records])
+
+
+def accuracy(records: Sequence[Record], truth: float) -> Measured:
+    """Mean accuracy out of fold."""
+    return _mean([record["accuracy"] for record in records])
+
+
+false_winner = share(lambda record, truth: record["rule"] in _DIFFERENT)
+one_seed_false_winner = share(lambda record, truth: record["one_seed_rule"] in _DIFFERENT)
+called_better = share(lambda record, truth: record["rule"] in _GAIN)
+covered = share(lambda record, truth: record["low"] <= truth <= record["high"])
+naive_false_winner = share(lambda record, truth: record["naive_p"] < LEVEL)
+naive_runs_false_winner = share(lambda record, truth: record["naive_runs_p"] < LEVEL)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a rate must keep: it lies from `least` to `most`.
+
+    With `by_chance` it may lie above `most` by chance: its interval must reach down there.
+    """
+
+    words: str
+    least: float = -np.inf
+    most: float = np.inf
+    by_chance: bool = False
+
+    def met(self, found: Measured) -> bool:
+        return self.least <= (found.low if self.by_chance else found.value) <= self.most
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name, what: for the table.
+        setting: what is simulated.
+        measure: what is counted.
+        bound: what must come out.
+        has_gain: whether the candidates truly differ, so that the truth must be simulated, too.
+        protocol: how each table is judged.
+        compile: whether training is compiled.
+    """
+
+    name: str
+    what: str
+    setting: str
+    measure: Measure
+    bound: Bound
+    has_gain: bool = False
+    protocol: Protocol = CORRECTED
+    compile: bool = True
+
+    @property
+    def n_train(self) -> int:
+        """What the interval is about: training sets of the folds' size, or whole tables for the nested one."""
+        n, folds = SETTINGS[self.setting].n_rows, self.protocol.folds
+        return n if self.protocol.interval == "nested" else round(n * (folds - 1) / folds)
+
+    def judging(self, n_sets: int) -> list[Task]:
+        """The tables to be judged."""
+        return [Task(self.setting, number, self.protocol, compile=self.compile) for number in range(n_sets)]
+
+    def truth_tasks(self, n_sets: int) -> list[Task]:
+        """The training sets that the truth is made of, fewer where the row itself is only a rough look."""
+        wanted = min(TRUTH_SETS, 3 * n_sets) if self.has_gain else 0
+        return [Task(self.setting, number, n_train=self.n_train) for number in range(wanted)]
+
+    def tasks(self, n_sets: int) -> list[Task]:
+        """All that has to be simulated."""
+        return self.judging(n_sets) + self.truth_tasks(n_sets)
+
+    def truth(self, records: Mapping[str, Record], n_sets: int) -> Truth | None:
+        """The true gain; none where there is none."""
+        found = [records[task.key] for task in self.truth_tasks(n_sets)]
+        if not found:
+            return None
+        brier, points = (mean_and_error([one[name] for one in found]) for name in ("brier", "accuracy"))
+        reference = float(np.mean([one["reference_accuracy"] for one in found]))
+        n_fresh = FRESH_ROWS * len(found)
+        return Truth(self.setting, self.n_train, *brier, 100 * points[0], 100 * points[1], reference, n_fresh)
+
+    def result(self, records: Mapping[str, Record], n_sets: int) -> Result:
+        """What came out, from the records of its tasks."""
+        own = [records[task.key] for task in self.judging(n_sets)]
+        truth = self.truth(records, n_sets)
+        found = self.measure(own, 0.0 if truth is None else truth.brier)
+        return Result(
+            name=self.name,
+            what=self.what,
+            n_sets=n_sets,
+            rate=found.value,
+            low=found.low,
+            high=found.high,
+            signed=self.bound.by_chance,
+            bound=self.bound.words,
+            met=self.bound.met(found),
+            width=float(np.mean([record["high"] - record["low"] for record in own])),
+            seconds=float(np.median([record["seconds"] for record in own])),
+        )
+
+
+AT_MOST = Bound("at most 7.3 %", most=0.073)
+NOT_RISING = Bound("no higher, beyond chance", most=0.0, by_chance=True)
+HALF = Bound("49 to 51 %", least=0.49, most=0.51)
+COVERAGE = Bound("93 to 99 %", least=0.93, most=0.99)
+
+
+def at_least(percent: int) -> Bound:
+    return Bound(f"at least {percent} %", least=percent / 100)
+
+
+def _both(*rows: Row) -> Iterator[Row]:
+    """Each row as it is and with the nested interval."""
+    yield from rows
+    for row in rows:
+        yield replace(row, name=f"{row.name}-nested", what=f"{row.what}; nested interval", protocol=NESTED)
+
+
+def _rows() -> Iterator[Row]:
+    blocks = {"100": "100 rows", "300": "300 rows", "minority": "300 rows, a tenth of class 1"}
+    yield from _both(
+        *(
+            Row(f"a-{name}", f"false winners, two equal blocks, {words}", f"blocks-{name}", false_winner, AT_MOST)
+            for name, words in blocks.items()
+        ),
+        Row("b-300", "false winners, a network against itself, 300 rows", "itself-300", false_winner, AT_MOST),
+    )
+    chosen = "false winners, two equal blocks, 300 rows, epoch chosen by inner splits"
+    yield Row("a-inner", chosen, "blocks-inner", false_winner, AT_MOST)
+    yield Row(
+        "c-300", "called better than the prior, shuffled labels, 300 rows", "shuffled-300", called_better, AT_MOST
+    )
+    yield Row("d-300", "accuracy on noise at the chosen epoch, 300 rows", "noise-300", accuracy, HALF)
+    yield from _both(
+        Row("e-300", "a gain of 6 points found, 300 rows", "gain-300", called_better, at_least(90), has_gain=True),
+        Row("e-1000", "a gain of 1.7 points found, 1000 rows", "gain-1000", called_better, at_least(70), has_gain=True),
+        Row("f-a-100", "true difference covered, two equal blocks, 100 rows", "blocks-100", covered, COVERAGE),
+        Row("f-a-300", "true difference covered, two equal blocks, 300 rows", "blocks-300", covered, COVERAGE),
+        Row("f-e-300", "true difference covered, 6 points, 300 rows", "gain-300", covered, COVERAGE, has_gain=True),
+        Row(
+            "f-e-1000", "true difference covered, 1.7 points, 1000 rows", "gain-1000", covered, COVERAGE, has_gain=True
+        ),
+    )
+    for name, words in blocks.items():
+        what = f"false winners of a t-test over the folds, {words}"
+        yield Row(f"g-{name}", what, f"blocks-{name}", naive_false_winner, at_least(40))
+    what = "false winners of a t-test over all runs, 300 rows"
+    yield Row("g-300-runs", what, "blocks-300", naive_runs_false_winner, at_least(40))
+    what = "false winners from one seed, two equal blocks, 300 rows"
+    yield Row("h-300-one", what, "blocks-300", one_seed_false_winner, AT_MOST)
+    yield Row("h-300", "how many more of them from five seeds", "blocks-300", rise, NOT_RISING)
+
+
+ROWS = {row.name: row for row in _rows()}
+
+
+def truths_of(rows: Sequence[Row], records: Mapping[str, Record], n_sets: int) -> list[Truth]:
+    """The truths behind some rows, each once."""
+    found = {(row.setting, row.n_train): row.truth(records, n_sets) for row in rows if row.has_gain}
+    return [truth for truth in found.values() if truth is not None]

@@ -1,0 +1,196 @@
+"""What may be said of a comparison: verdicts, ranking, and what the candidate at the top is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seedbed.evaluation import (
+    METRICS,
+    Estimate,
+    HoldOut,
+    Verdict,
+    bbc_cv,
+    brackets,
+    corrected_t,
+    fold_differences,
+    judge_all,
+    nested_interval,
+    paired_hold_out,
+    separations,
+)
+from seedbed.experiment.results import Result
+from seedbed.experiment.spec import Experiment
+
+__all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference"]
+
+
+@dataclass(frozen=True)
+class NoVerdict:
+    """A candidate on which no verdict is due, and why."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What whoever takes the candidate with the best score of several may expect of it.
+
+    Attributes:
+        name: of whom it is the winner: a sweep, or empty for the whole table.
+        winner: the candidate with the best score.
+        among: how many it was chosen from.
+        apparent: its own score, which flatters it.
+        expected, low, high: the score corrected for the choice (BBC-CV), with its interval.
+    """
+
+    name: str
+    winner: str
+    among: int
+    apparent: float
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What may be said of a comparison.
+
+    Attributes:
+        verdicts: on every candidate and baseline but the reference, in the order of the table.
+        without: those on which no verdict is due.
+        ranking: names by their score in the primary metric, those without a finite one left out.
+        brackets: runs (first, last) of places in the ranking that are not separated from one another.
+        top: the worth of the first in the ranking; none where there are fewer than two.
+        sweeps: the worth of each sweep's winner.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    without: tuple[NoVerdict, ...]
+    ranking: tuple[str, ...]
+    brackets: tuple[tuple[int, int], ...]
+    top: Chosen | None
+    sweeps: tuple[Chosen, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return {
+            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
+            "no_verdict": [dataclasses.asdict(one) for one in self.without],
+            "ranking": list(self.ranking),
+            "brackets": [list(one) for one in self.brackets],
+            "top": None if self.top is None else dataclasses.asdict(self.top),
+            "sweeps": [dataclasses.asdict(one) for one in self.sweeps],
+        }
+
+
+def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
+    """Judge the results of an experiment."""
+    usable = {result.name: result for result in results if result.finite}
+    verdicts, without = _verdicts(experiment, results, usable)
+    means = {name: float(result.losses(experiment.metric).mean()) for name, result in usable.items()}
+    ranking = tuple(sorted(means, key=lambda name: means[name]))
+    runs: tuple[tuple[int, int], ...] = ()
+    if experiment.design.has_verdict and len(ranking) > 1:
+        runs = brackets(_separated(experiment, [usable[name] for name in ranking], verdicts))
+    elif len(ranking) > 1:
+        runs = ((0, len(ranking) - 1),)
+    swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
+    sweeps = [_chosen(experiment, name, members) for name, members in swept if members]
+    top = _chosen(experiment, "", [usable[name] for name in ranking]) if len(ranking) > 1 else None
+    return Conclusions(verdicts, without, ranking, runs, top, tuple(sweeps))
+
+
+def difference(
+    experiment: Experiment, reference: Result, candidate: Result, metric: str, *, comparisons: int = 1
+) -> Estimate:
+    """The loss of the reference minus that of the candidate, with the interval that the experiment asks for."""
+    alpha = experiment.alpha
+    if experiment.design.kind == "held_out":
+        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in (reference, candidate))
+        return paired_hold_out(ours, theirs, alpha=alpha, comparisons=comparisons)
+    if not experiment.nested:
+        x = fold_differences(reference.losses(metric), candidate.losses(metric))
+        return corrected_t(x, alpha=alpha, comparisons=comparisons)
+    outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
+    inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
+    folds = np.empty(outer.shape, dtype=np.int64)
+    for split in reference.splits:
+        folds[split.repeat, split.test] = split.fold
+    return nested_interval(outer, inner, folds, alpha=alpha, comparisons=comparisons)
+
+
+def _verdicts(
+    experiment: Experiment, results: Sequence[Result], usable: dict[str, Result]
+) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
+    reference = experiment.reference
+    others = [result.name for result in results if result.name != reference]
+    if not experiment.design.has_verdict:
+        return (), tuple(NoVerdict(name, experiment.design.reason) for name in others)
+    if reference not in usable:
+        reason = f"some predictions of the reference, {reference}, aren't finite"
+        return (), tuple(NoVerdict(name, reason) for name in others)
+    without = tuple(NoVerdict(name, "some of its predictions aren't finite") for name in others if name not in usable)
+    judged = [name for name in others if name in usable]
+    if not judged:
+        return (), without
+    ours, metric, n = usable[reference], experiment.metric, len(judged)
+    found = {name: difference(experiment, ours, usable[name], metric, comparisons=n) for name in judged}
+    in_accuracy = {name: difference(experiment, ours, usable[name], "accuracy", comparisons=n) for name in judged}
+    verdicts = judge_all(
+        {name: usable[name].losses(metric) for name in (reference, *judged)},
+        reference=reference,
+        metric=metric,
+        margin=experiment.margin,
+        n_rows=experiment.table.n_rows,
+        errors={name: usable[name].losses("accuracy") for name in (reference, *judged)},
+        alpha=experiment.alpha,
+        intervals=found,
+        accuracy_intervals=in_accuracy,
+        n_train=round(float(np.mean([len(split.train) for split in ours.splits]))),
+    )
+    return tuple(_of_locked_rows(verdict, found[verdict.candidate]) for verdict in verdicts), without
+
+
+def _of_locked_rows(verdict: Verdict, found: Estimate) -> Verdict:
+    """On locked rows there are no folds to see the seeds' share by, but the estimate has it."""
+    if not isinstance(found, HoldOut):
+        return verdict
+    known = verdict.seed_share is not None and found.se > 0
+    share = found.variance_seeds / found.se**2 if known else None
+    return dataclasses.replace(verdict, seed_share=share, held_out=True)
+
+
+def _separated(experiment: Experiment, ranked: Sequence[Result], verdicts: Sequence[Verdict]) -> Any:
+    """Which pairs of the ranking are told apart [rank, rank]: against the reference as the verdict says, other pairs
+    by Holm over all."""
+    places = {result.name: place for place, result in enumerate(ranked)}
+    reference = places.get(experiment.reference, -1)
+    p = np.ones((len(ranked), len(ranked)))
+    for i, j in itertools.combinations(range(len(ranked)), 2):
+        if reference not in (i, j):
+            p[i, j] = p[j, i] = difference(experiment, ranked[i], ranked[j], experiment.metric).p
+    apart = separations(p, experiment.alpha)
+    for verdict in verdicts:
+        place = places[verdict.candidate]
+        apart[place, reference] = apart[reference, place] = verdict.low > 0 or verdict.high < 0
+    return apart
+
+
+def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Chosen:
+    metric = experiment.metric
+    losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
+    found = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
+    # The winner is that of the ranking, which goes by means over folds; folds of two sizes may turn a close call.
+    winner = min(results, key=lambda result: float(result.losses(metric).mean()))
+    apparent, expected, low, high = float(winner.losses(metric).mean()), found.value, found.low, found.high
+    if METRICS[metric].greater_is_better:
+        apparent, expected, low, high = 1 - apparent, 1 - expected, 1 - high, 1 - low
+    return Chosen(name, winner.name, len(results), apparent, expected, low, high)

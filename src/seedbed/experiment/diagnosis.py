@@ -1,0 +1,92 @@
+"""The reason beside the verdict: what stands out in how each candidate was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from seedbed.evaluation import (
+    CODES,
+    Check,
+    Estimate,
+    dead_units,
+    diverged,
+    no_better_than_prior,
+    over_trained,
+    prior_loss,
+    seeds_alike,
+    seeds_apart,
+    under_trained,
+    worse_than_logistic,
+)
+from seedbed.experiment.conclusions import difference
+from seedbed.experiment.results import CandidateResult, Result
+from seedbed.experiment.spec import Experiment
+
+__all__ = ["diagnose"]
+
+
+def diagnose(experiment: Experiment, results: Sequence[Result]) -> tuple[Check, ...]:
+    """All checks that fire, candidate by candidate, in the order of `evaluation.CODES`."""
+    finite = {result.name: result for result in results if result.finite}
+    order = list(CODES)
+    found = []
+    for result in results:
+        if isinstance(result, CandidateResult):
+            checks = [check for check in _checks(experiment, result, finite) if check is not None]
+            found += sorted(checks, key=lambda check: order.index(check.code))
+    return tuple(found)
+
+
+def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str, Result]) -> Iterator[Check | None]:
+    design, name = experiment.design, result.name
+    train, test = result.curves[0], result.curves[2]
+    prior = prior_loss("log_loss", experiment.table.target)
+    epochs = result.epochs if result.recipe.epoch == "inner" else None
+    repeats = len(result.probabilities)
+    shape = (repeats, len(result.splits) // repeats, design.seeds)
+    yield under_trained(name, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
+    yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
+    yield diverged(name, train_loss=train, test_loss=test, predictions_finite=result.finite)
+    yield dead_units(name, share=result.dead)
+    if not (result.finite and design.has_verdict):
+        return
+    yield no_better_than_prior(name, estimate=_against(experiment, _prior(result), result))
+    if "logistic-regression" in others:
+        yield worse_than_logistic(name, estimate=_against(experiment, others["logistic-regression"], result))
+    # A hard fold is hard for the reference, too, and cancels in the difference; luck with seeds doesn't. So seeds that
+    # are alike by themselves must be so in the difference as well.
+    reference = others.get(experiment.reference, result)
+    beside = None if reference is result else reference.losses(experiment.metric)
+    losses, margin = result.losses(experiment.metric), experiment.margin
+    if seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
+        yield seeds_alike(name, losses=losses, margin=margin)
+    yield seeds_apart(name, losses=losses, margin=margin, reference_losses=beside)
+
+
+def _against(experiment: Experiment, reference: Result, result: Result) -> Estimate:
+    return difference(experiment, reference, result, experiment.metric)
+
+
+def _prior(like: Result) -> Result:
+    """What always guessing the training rows' share of class 1 predicts, on the splits of another result."""
+    n_rows = len(like.target)
+    probabilities = np.full((len(like.probabilities), 1, n_rows), np.nan, dtype=np.float32)
+    pairs = None if like.pairs is None else np.full((*like.pairs.shape[:2], 1, n_rows), np.nan, dtype=np.float32)
+    for split in like.splits:
+        probabilities[split.repeat, 0, split.test] = like.target[split.train].mean()
+        if pairs is not None:
+            for other in like.splits:
+                if other.repeat == split.repeat and other.fold != split.fold:
+                    both = np.setdiff1d(split.train, other.test)
+                    pairs[split.repeat, split.fold, 0, other.test] = like.target[both].mean()
+    return Result(
+        name="prior",
+        target=like.target,
+        splits=like.splits,
+        design=like.design,
+        alpha=like.alpha,
+        probabilities=probabilities,
+        pairs=pairs,
+    )

@@ -1,0 +1,70 @@
+"""The specification as a file, written before the first fit: nobody can move the goal afterwards unseen."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedbed.experiment.plan import Plan
+from seedbed.experiment.writing import spelled, write_whole
+
+__all__ = ["freeze", "specification"]
+
+_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
+
+
+def freeze(plan: Plan, folder: str | Path) -> Path:
+    """Write `experiment.json` into a folder, which is made if need be."""
+    path = Path(folder) / "experiment.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = specification(plan) | {"frozen_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_whole(path, lambda where: where.write_text(text))
+    return path
+
+
+def specification(plan: Plan) -> dict[str, Any]:
+    """Everything that decides the result, fit for JSON; table and splits by their SHA-256."""
+    spec = plan.experiment
+    recipes = spec.recipes()
+    return {
+        "schema_version": 1,
+        "table": {
+            "name": spec.table.name,
+            "target": spec.table.target_name,
+            "features": list(spec.table.feature_names),
+            "labels": list(spec.table.labels),
+            "n_rows": spec.table.n_rows,
+            "sha256": _hash(spec.table.features, spec.table.target),
+        },
+        "candidates": [
+            {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
+            for one in spec.candidates
+        ],
+        "baselines": [{"name": one.name, "description": one.description} for one in spec.baselines],
+        "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
+        "reference": spec.reference,
+        "design": dataclasses.asdict(spec.design),
+        "splits_sha256": _hash(*(split.test for split in plan.all_splits)),
+        "metric": spec.metric,
+        "margin": spec.margin,
+        "alpha": spec.alpha,
+        "interval": spec.interval,
+        "random_state": spec.random_state,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+    }
+
+
+def _hash(*arrays: np.ndarray[Any, Any]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,327 @@
+"""Baselines: what scikit-learn makes of the same splits, and how one is named."""
+
+import multiprocessing
+import re
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
+from sklearn.model_selection import StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from seedbed.data import repeated_folds
+from seedbed.errors import OptionError, TrainingError
+from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
+from seedbed.experiment.fitting import _grouped, fit_baselines
+from seedbed.experiment.logistic import TunedLogisticRegression
+
+
+class Odd(ClassifierMixin, BaseEstimator):
+    """Does in `fit` what it is told to."""
+
+    def __init__(self, does="nothing"):
+        self.does = does
+
+    def fit(self, X, y):
+        if self.does == "fail":
+            raise ValueError("\nthe first line\nthe second line")
+        if self.does == "warn":
+            warnings.warn("not converged", ConvergenceWarning, stacklevel=1)
+            np.log(np.zeros(1))
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        n_columns = 1 if self.does == "one column" else len(self.classes_)
+        return np.full((len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """X [150, 5], y [150] and six splits."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(150, 5)) * [1, 10, 1000, 1, 0.1]
+    y = (X[:, 0] + X[:, 1] / 20 + 0.8 * rng.normal(size=150) > 0.3).astype(np.int64)
+    return X, y, repeated_folds(y, repeats=2, folds=3, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    """Probabilities by numbers of baseline and split."""
+
+    def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], jobs=1, random_state=0):
+        found = fit_baselines(baselines_from(specs, random_state=random_state), X, y, splits, jobs=jobs)
+        return {(baseline, split): p for baseline, split, p in found}
+
+    return fit
+
+
+def test_the_prior_is_the_share_of_training_rows(fitted, rows):
+    _, y, splits = rows
+    found = fitted("prior")
+    for number, split in enumerate(splits):
+        assert found[0, number].dtype == np.float32
+        np.testing.assert_allclose(found[0, number], np.full(len(split.test), y[split.train].mean()), rtol=1e-6)
+
+
+def test_boosted_trees_and_ones_own_are_what_scikit_learn_makes_by_hand(fitted, rows):
+    X, y, splits = rows
+    split = splits[4]
+    own = make_pipeline(StandardScaler(), GaussianNB())
+    found = fitted("boosted-trees", own, splits=splits[4:5])
+    for number, by_hand in enumerate([HistGradientBoostingClassifier(random_state=0), clone(own)]):
+        p = by_hand.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1]
+        assert found[number, 0].tolist() == p.astype(np.float32).tolist()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # LogisticRegressionCV is about to change its arguments
+def test_the_logistic_regression_is_what_scikit_learns_own_search_finds(fitted, rows):
+    X, y, splits = rows
+    (baseline,) = baselines_from(["logistic-regression"], random_state=0)
+    seed = baseline.estimator.random_state
+    found = fitted("logistic-regression", splits=splits[:2])
+    for number, split in enumerate(splits[:2]):
+        scaler = StandardScaler().fit(X[split.train])
+        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+        search = LogisticRegressionCV(Cs=10, cv=folds, scoring="neg_log_loss", tol=1e-8, max_iter=1000)
+        search.fit(scaler.transform(X[split.train]), y[split.train])
+        p = search.predict_proba(scaler.transform(X[split.test]))[:, 1]
+        np.testing.assert_allclose(found[0, number], p, atol=1e-4)
+
+
+def test_c_follows_the_signal(rows):
+    X, y, _ = rows
+    noise = np.random.default_rng(0).integers(0, 2, size=150)
+    strong = TunedLogisticRegression(random_state=0).fit(X, (X[:, 0] > 0).astype(int)).C_
+    weak = TunedLogisticRegression(random_state=0).fit(X, noise).C_
+    assert weak < TunedLogisticRegression(random_state=0).fit(X, y).C_ < strong
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_nothing_of_the_test_rows_reaches_a_fit(fitted, rows, name):
+    X, y, splits = rows
+    split = splits[2]
+    half = len(split.test) // 2
+    labels, features = y.copy(), X.copy()
+    labels[split.test] = 1 - labels[split.test]
+    features[split.test[half:]] = np.random.default_rng(0).normal(size=(len(split.test) - half, 5)) * 1e6
+    clean = fitted(name, splits=[split])[0, 0]
+    assert fitted(name, y=labels, splits=[split])[0, 0].tobytes() == clean.tobytes()
+    assert fitted(name, X=features, splits=[split])[0, 0][:half].tobytes() == clean[:half].tobytes()
+
+
+def test_results_do_not_depend_on_jobs(fitted):
+    specs = [*BASELINES, make_pipeline(StandardScaler(), RandomForestClassifier(n_estimators=5, n_jobs=2))]
+    one, two = fitted(*specs, jobs=1), fitted(*specs, jobs=2)
+    assert sorted(one) == sorted(two) == [(baseline, split) for baseline in range(4) for split in range(6)]
+    for key, p in one.items():
+        assert p.tobytes() == two[key].tobytes()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_warning_escapes(fitted, rows, capfd, jobs):
+    restless = LogisticRegression(max_iter=1)
+    own = [Odd("warn")] if jobs == 1 else []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = fitted(*BASELINES, restless, "sklearn.svm.SVC(probability=True)", *own, jobs=jobs)
+    assert len(found) == (5 + len(own)) * 6
+    assert told == []
+    assert "Warning" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("n_splits", "jobs"), [(1, 1), (10, 1), (10, 2), (100, 2), (100, 64), (7, 3)])
+def test_tasks_hold_every_pair_once_with_the_dearest_first(n_splits, jobs):
+    names = ["prior", "boosted-trees", "my own", "logistic-regression"]
+    tasks = _grouped([Baseline(name, None, "") for name in names], n_splits, jobs)
+    pairs = [(number, split) for number, group in tasks for split in group]
+    assert sorted(pairs) == [(number, split) for number in range(4) for split in range(n_splits)]
+    assert list(dict.fromkeys(number for number, _ in tasks)) == [2, 1, 3, 0]
+    assert max(len(group) for _, group in tasks) <= max(1, n_splits / jobs / 4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "settings"),
+    [
+        ("sklearn.ensemble.RandomForestClassifier", "RandomForestClassifier", {"n_estimators": 100}),
+        ("sklearn.naive_bayes:GaussianNB", "GaussianNB", {}),
+        (" sklearn.naive_bayes.GaussianNB() ", "GaussianNB", {}),
+        (
+            "sklearn.svm.SVC(probability=True, C=2.0, class_weight={0: 1, 1: 2}, gamma='scale')",
+            "SVC(probability=True, C=2.0, class_weight={0: 1, 1: 2}, gamma='scale')",
+            {"C": 2.0, "class_weight": {0: 1, 1: 2}},
+        ),
+        ("sklearn.tree:DecisionTreeClassifier(max_depth=2)", "DecisionTreeClassifier(max_depth=2)", {"max_depth": 2}),
+        (LinearDiscriminantAnalysis, "LinearDiscriminantAnalysis", {}),
+        (DecisionTreeClassifier(max_depth=3), "DecisionTreeClassifier", {"max_depth": 3}),
+        (Baseline("a stump", DecisionTreeClassifier(max_depth=1), "one cut"), "a stump", {"max_depth": 1}),
+    ],
+    ids=str,
+)
+def test_a_classifier_comes_by_import_path_or_as_it_is(fitted, rows, spec, name, settings):
+    (baseline,) = baselines_from([spec], random_state=0)
+    assert baseline.name == name
+    parameters = baseline.estimator.get_params()
+    found = parameters.values() if isinstance(spec, str) else [baseline.estimator]  # words come behind a scaler
+    classifier = [each for each in found if hasattr(each, "predict_proba")][-1]
+    assert all(classifier.get_params()[word] == value for word, value in settings.items())
+    assert isinstance(spec, str) == baseline.description.endswith("standardised features")
+    assert "\n" not in baseline.description
+    assert fitted(spec, splits=rows[2][:1])[0, 0].shape == rows[2][0].test.shape
+
+
+def test_names_and_descriptions_of_those_that_come_along():
+    found = baselines_from(BASELINES, random_state=0)
+    assert [(each.name, each.description) for each in found] == [
+        ("prior", "always guesses the class shares of the training rows"),
+        ("logistic-regression", "logistic regression, C by inner 5-fold cross-validation, standardised features"),
+        ("boosted-trees", "HistGradientBoostingClassifier, defaults"),
+    ]
+    assert baselines_from([], random_state=0) == ()
+    assert [each.name for each in baselines_from("prior", random_state=0)] == ["prior"]
+
+
+def test_a_random_state_is_given_where_none_is_and_the_callers_object_is_left_alone():
+    forest, seeded = RandomForestClassifier(), DecisionTreeClassifier(random_state=5)
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier())
+    specs = [forest, seeded, pipeline, LinearDiscriminantAnalysis()]
+    one, other = (baselines_from(specs, random_state=state) for state in (0, 1))
+    seeds = {one[0].estimator.random_state, other[0].estimator.random_state}
+    seeds |= {found[2].estimator[-1].random_state for found in (one, other)}
+    assert len(seeds) == 4
+    assert None not in seeds
+    assert one[0].estimator.random_state == baselines_from([forest], random_state=0)[0].estimator.random_state
+    assert one[1].estimator.random_state == 5
+    assert (forest.random_state, pipeline[-1].random_state) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("boosted-tree", "no baseline 'boosted-tree'. Did you mean 'boosted-trees'?"),
+        ("RandomForestClassifier", "no baseline 'RandomForestClassifier'. Did you mean 'sklearn.ensemble.RandomForest"),
+        ("sklearn.svmm.SVC", "sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'. Is"),
+        ("..svm.SVC", "can't be imported: "),
+        ("breaks_on_import.Model", "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Is it"),
+        ("sklearn.svm.SVD", "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?"),
+        ("sklearn.svm:", "no class '' in sklearn.svm."),
+        ("sklearn.base.clone", "no class 'clone' in sklearn.base."),
+        ("sklearn.svm.SVC(c=2.0)", "SVC has no argument 'c'. Did you mean 'C'?"),
+        ("sklearn.svm.SVC(C=float('inf'))", "'(C=float('inf'))' can't be read. Write each argument once"),
+        ("sklearn.svm.SVC(2.0)", "'(2.0)' can't be read"),
+        ("sklearn.svm.SVC(**{'C': 2.0})", "can't be read"),
+        ("sklearn.svm.SVC(C=1, C=2)", "can't be read"),
+        ("sklearn.svm.SVC(C=1)(C=2)", "can't be read"),
+        ("sklearn.svm.SVC(C=1", "can't be read"),
+        ("sklearn.svm.SVC(C=1).fit", "can't be read"),
+        ("sklearn.ensemble.VotingClassifier", "it can't be made: TypeError: "),
+        ("sklearn.linear_model.Ridge", "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as"),
+        (Ridge(), "baseline 'Ridge' isn't a scikit-learn classifier"),
+        ("pathlib.PurePath", "baseline 'PurePath' isn't a scikit-learn classifier"),
+        (3, "baseline 'int' isn't a scikit-learn classifier"),
+        (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
+        ("sklearn.svm.SVC(C=2.0)", "has no predict_proba. Write SVC(probability=True), or wrap it in Calibrated"),
+        (make_pipeline(StandardScaler(), LinearSVC()), "baseline 'Pipeline' has no predict_proba. Wrap it"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_baseline_is_refused_with_what_to_do(tmp_path, monkeypatch, spec, message):
+    (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OptionError, match=re.escape(message)):
+        baselines_from([spec], random_state=0)
+
+
+def test_two_of_one_name_are_refused():
+    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or give it as a Baseline"):
+        baselines_from(["prior", SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
+
+
+def test_nothing_is_run_but_a_classifiers_constructor(tmp_path):
+    trap = tmp_path / "trap"
+    with pytest.raises(OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"):
+        baselines_from([f"subprocess.Popen(args=['touch', {str(trap)!r}])"], random_state=0)
+    for arguments in (f"(C=open({str(trap)!r}, 'w'))", f"(C=[open({str(trap)!r}, 'w')][0])"):
+        with pytest.raises(OptionError, match="can't be read"):
+            baselines_from([f"sklearn.svm.SVC{arguments}"], random_state=0)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_fit_that_fails_names_the_baseline_and_the_first_line(fitted, jobs):
+    spec = "sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)" if jobs == 2 else Odd("fail")
+    line = "Expected n_neighbors <= n_samples_fit" if jobs == 2 else "the first line. Change it"
+    name = "KNeighborsClassifier(n_neighbors=1000)" if jobs == 2 else "Odd"
+    with pytest.raises(TrainingError, match=re.escape(f"baseline '{name}' can't be fitted: ValueError: {line}")):
+        fitted(spec, jobs=jobs)
+
+
+@pytest.mark.parametrize("does", ["nan", "one column"])
+def test_probabilities_that_cannot_be_used_are_refused(fitted, does):
+    with pytest.raises(TrainingError, match=r"baseline 'Odd' can't be fitted: ValueError: predict_proba gave \["):
+        fitted(Odd(does))
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 3])
+def test_a_class_with_few_training_rows_gets_fewer_inner_folds(fitted, rows, n_rare):
+    X, y, _ = rows
+    train = np.concatenate([np.flatnonzero(y == 0)[:30], np.flatnonzero(y == 1)[:n_rare]])
+    split = SimpleNamespace(train=train, test=np.arange(20))
+    p = fitted(*BASELINES, splits=[split])[1, 0]
+    assert ((p > 0) & (p < 1)).all()
+    if n_rare == 1:
+        scaler = StandardScaler().fit(X[train])
+        plain = LogisticRegression(C=1.0, tol=1e-8).fit(scaler.transform(X[train]), y[train])
+        np.testing.assert_allclose(p, plain.predict_proba(scaler.transform(X[:20]))[:, 1], atol=1e-4)
+
+
+def test_a_class_without_training_rows_gets_no_probability(fitted, rows):
+    _, y, _ = rows
+    for code in (0, 1):
+        split = SimpleNamespace(train=np.flatnonzero(y == code), test=np.arange(10))
+        found = fitted("prior", GaussianNB(), splits=[split])
+        assert found[0, 0].tolist() == found[1, 0].tolist() == [code] * 10
+
+
+def test_a_column_that_is_constant_in_the_training_rows_is_harmless(fitted, rows):
+    X, _, splits = rows
+    split = splits[0]
+    column = np.full((len(X), 1), 0.1)
+    column[split.test[:5]] = 7.0
+    wide = fitted(*BASELINES, X=np.hstack([X, column]), splits=[split])
+    for key, p in fitted(*BASELINES, splits=[split]).items():
+        np.testing.assert_allclose(wide[key], p, atol=1e-6)
+
+
+def test_many_features_are_fitted_as_well(rows):
+    X = np.random.default_rng(0).normal(size=(150, 70))
+    wide = TunedLogisticRegression(random_state=0).fit(X, rows[1])
+    narrow = TunedLogisticRegression(random_state=0).fit(X[:, :64], rows[1])
+    assert (wide.solver_, narrow.solver_) == ("lbfgs", "newton-cholesky")
+    assert wide.predict_proba(X).shape == (150, 2)
+
+
+def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
+    p = fitted(CalibratedClassifierCV(LinearSVC(), ensemble=False), splits=rows[2][:1])[0, 0]
+    assert ((p > 0) & (p < 1)).all()
+
+
+def test_leaving_early_leaves_no_worker_behind(fitted, rows):
+    found = fit_baselines(
+        baselines_from([RandomForestClassifier(500)], random_state=0), rows[0], rows[1], rows[2], jobs=2
+    )
+    next(found)
+    assert any("Loky" in child.name for child in multiprocessing.active_children())
+    found.close()
+    assert not any("Loky" in child.name for child in multiprocessing.active_children())

@@ -1,0 +1,190 @@
+"""Epoch and learning rate are chosen by inner splits, and rows that are scored have no part in it."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+from seedbed.evaluation import Choice, choose
+from seedbed.experiment import Experiment, make_plan, run
+from seedbed.training import train_chunks
+from seedbed.training.randomness import derive
+
+GRID = (0.001, 0.01, 0.1)
+WORDS = {"recipe": "trained", "lr": None, "epochs": 20}
+RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
+
+
+def by_hand(found, name, number, seed):
+    """The probabilities for a split's test rows by a tanh:4 of plain PyTorch, with the rate and epochs found."""
+    X, y, split = found.experiment.table.features, found.experiment.table.target, found.splits[number]
+    train, test = split.train.copy(), split.test.copy()
+    Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
+    target = torch.from_numpy(y[train]).float()
+    torch.manual_seed(derive(found.experiment.random_state, name, split.repeat, split.fold, seed))
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=float(found[name].lrs[number]))
+    for _ in range(found[name].epochs[number]):
+        optimizer.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(network(Z[train])[:, 0], target).backward()
+        optimizer.step()
+    return torch.sigmoid(network(Z[test])[:, 0]).detach().numpy()
+
+
+@pytest.fixture(scope="module")
+def chosen(small):
+    """Two candidates with epoch and rate by inner splits, 3 folds, 2 seeds."""
+    return small(**WORDS, candidates=["tanh:4", "relu:3"], baselines=["logistic-regression"], random_state=7)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_noise_for_the_test_labels_of_a_split_changes_nothing_but_its_score(planned, chosen, monkeypatch, number):
+    plan = planned("tanh:4", "relu:3", name="trained", recipe={"epochs": 20}, baselines=["logistic-regression"],
+                   random_state=7)  # fmt: skip
+    test, target = plan.splits[number].test, plan.experiment.table.target.copy()
+    target[test] = np.random.default_rng(number).integers(0, 2, len(test))
+    monkeypatch.setattr(Experiment, "splits", lambda self: plan.splits)
+    table = dataclasses.replace(plan.experiment.table, target=target)
+    noisy = run(make_plan(dataclasses.replace(plan.experiment, table=table), jobs=1, compile=False))
+    own = slice(2 * number, 2 * number + 2)
+    for name in ("tanh:4", "relu:3"):
+        before, after = chosen[name], noisy[name]
+        assert (before.epochs[number], before.lrs[number]) == (after.epochs[number], after.lrs[number])
+        np.testing.assert_array_equal(before.curves[:2, :, own], after.curves[:2, :, own])
+        np.testing.assert_array_equal(before.probabilities[0][:, test], after.probabilities[0][:, test])
+        assert (before.curves[2, :, own] != after.curves[2, :, own]).all()
+        others = np.delete(np.arange(6), own)
+        assert (before.curves[0][:, others] != after.curves[0][:, others]).any(axis=0).all()
+    before, after = (one["logistic-regression"].probabilities[0][:, test] for one in (chosen, noisy))
+    np.testing.assert_array_equal(before, after)
+
+
+def test_inner_splits_divide_the_training_rows_once_a_seed_and_are_stratified(planned, arrays):
+    plan = planned("tanh:4", "relu:3", name="trained", repeats=2, seeds=3)
+    assert [len(parts) for parts in plan.inner] == [3] * 6
+    for split, parts in zip(plan.splits, plan.inner, strict=True):
+        for part in parts:
+            assert sorted([*part.train, *part.test]) == split.train.tolist()
+            assert not set(part.train) & set(part.test)
+            assert (len(part.test), arrays[1][part.test].sum()) == (8, 3)  # of 40 rows, 15 or 16 of class 1
+        assert len({part.test.tobytes() for part in parts}) == 3
+    assert len({part.test.tobytes() for parts in plan.inner for part in parts}) == 18
+
+
+def test_all_candidates_and_rates_share_the_inner_splits_of_scikit_learn(planned, arrays):
+    plan = planned("tanh:4", "relu:3@lr=0.3", name="trained", random_state=7)
+    data = plan.choosing.data
+    for number, split in enumerate(plan.splits):
+        for seed in range(2):
+            state = derive(7, "inner", number, seed) % 2**32
+            parts = train_test_split(split.train, test_size=0.2, random_state=state, stratify=arrays[1][split.train])
+            for rows, part in zip((data.train, data.test), parts, strict=True):
+                assert rows[:, 2 * number + seed].nonzero()[0].tolist() == sorted(part)
+    for stack in plan.choosing.stacks:
+        of_network = {m: s for c in stack.plan.chunks for m, s in zip(c.members, c.splits, strict=False)}
+        rates = len(of_network) // 6
+        expected = [2 * n + s for n in range(3) for _ in range(rates) for s in range(2)]
+        assert [of_network[i] for i in range(6 * rates)] == expected
+
+
+def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, monkeypatch):
+    given = []
+    monkeypatch.setattr(RUN, "choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
+    plan = planned("tanh:4", name="trained", recipe={"epochs": 5})
+    run(plan)
+    assert len(given) == 3
+    (stack,) = plan.choosing.stacks
+    losses = np.empty((18, 5))
+    for number, result in train_chunks(stack.plan.chunks, plan.choosing.data, 1):
+        losses[list(stack.plan.chunks[number].members)] = result.curves[2].T
+    for number, (arguments, words) in enumerate(given):
+        assert (len(arguments), words) == (1, {})
+        np.testing.assert_allclose(arguments[0], losses.reshape(3, 3, 2, 5)[number], atol=1e-6)
+        seen = plan.choosing.data.train + plan.choosing.data.test  # by inner split
+        assert not seen[plan.splits[number].test, 2 * number : 2 * number + 2].any()
+
+
+def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
+    choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 1, 0.5)])
+    monkeypatch.setattr(RUN, "choose", lambda losses: next(choices))
+    found = small(**WORDS, candidates="tanh:4")
+    assert found["tanh:4"].epochs.tolist() == [3, 20, 1]
+    assert found["tanh:4"].lrs.tolist() == [0.1, 0.001, 0.01]
+    for number, split in enumerate(found.splits):
+        p = found["tanh:4"].probabilities[0, 1, split.test]
+        np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
+    (document,) = found.to_dict()["candidates"]
+    assert document["epochs"] == {"most": 20, "low": 1, "median": 3, "high": 20}
+    assert document["lr"] == {"0.001": 1, "0.01": 1, "0.1": 1}
+    assert "lr 0.001 in 1 split, 0.01 in 1 split, 0.1 in 1 split of 3" in str(found)
+
+
+def test_a_judged_network_is_plain_pytorchs_trained_anew_with_what_was_chosen(chosen):
+    result = chosen["tanh:4"]
+    assert len(set(result.epochs)) > 1
+    for number, split in enumerate(chosen.splits):
+        for seed in range(2):
+            p = result.probabilities[0, seed, split.test]
+            np.testing.assert_allclose(p, by_hand(chosen, "tanh:4", number, seed), atol=1e-5)
+
+
+def test_curves_go_on_to_the_last_epoch_and_figures_are_those_at_the_chosen_one(chosen):
+    result = chosen["relu:3"]
+    assert result.curves.shape == (4, 20, 6)
+    assert np.isfinite(result.curves).all()
+    at = [result.curves[0, result.epochs[network // 2] - 1, network] for network in range(6)]
+    assert result.as_dict()["train_loss"] == pytest.approx(np.mean(at))
+
+
+def test_the_last_epoch_at_a_given_rate_takes_no_further_network(planned):
+    plan = planned("tanh:4")
+    assert (plan.choosing, plan.inner) == (None, ())
+    assert plan.totals() == {"tanh:4": 6}
+    assert plan.stacks == plan.fitting.stacks
+
+
+def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
+    given = []
+    monkeypatch.setattr(RUN, "choose", lambda losses: given.append(losses) or choose(losses))
+    found = run(planned("tanh:4", name="trained", recipe={"epochs": 20, "epoch": "last"}))
+    assert found["tanh:4"].epochs.tolist() == [20] * 3
+    assert found["tanh:4"].lrs.tolist() == [GRID[losses[:, :, 0].mean(axis=1).argmin()] for losses in given]
+    assert [losses.shape for losses in given] == [(3, 2, 1)] * 3
+    for number, split in enumerate(found.splits):
+        p = found["tanh:4"].probabilities[0, 1, split.test]
+        np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
+
+
+def test_a_candidate_with_a_rate_of_its_own_is_not_swept_and_its_epoch_is_chosen(planned):
+    plan = planned("tanh:4", "relu:3@lr=0.3", "elu:3@lr=0.3,epoch=last", name="trained")
+    counts = dict.fromkeys(range(3), 0)
+    for stack in plan.choosing.stacks:
+        for number, _ in stack.owners:
+            counts[number] += 1
+    assert counts == {0: 18, 1: 6, 2: 0}
+    found = run(plan)
+    assert set(found["relu:3@lr=0.3"].lrs) == set(found["elu:3@lr=0.3,epoch=last"].lrs) == {0.3}
+    assert found["elu:3@lr=0.3,epoch=last"].epochs.tolist() == [4] * 3
+
+
+def test_what_one_candidate_chooses_is_not_the_others_business(small, chosen, same):
+    alone = small(**WORDS, candidates="relu:3", random_state=7)["relu:3"]
+    same(alone, chosen["relu:3"], tolerance=1e-6)
+    assert alone.epochs.tolist() == chosen["relu:3"].epochs.tolist()
+
+
+@pytest.mark.slow
+def test_labels_that_are_noise_are_guessed_no_better_than_by_chance(small):
+    inner, flattered = [], []
+    for state in range(6):
+        rng = np.random.default_rng(state)
+        table = rng.normal(size=(200, 5)), rng.permutation(np.arange(200) % 2)
+        found = small(*table, candidates="relu:20", recipe="trained", lr=0.03, epochs=60, folds=5, random_state=state)
+        inner.append(found["relu:20"].scores["accuracy"].mean)
+        flattered.append(found["relu:20"].curves[3].max(axis=0).mean())
+    assert np.mean(inner) == pytest.approx(0.5, abs=0.04)
+    assert np.mean(flattered) > 0.56  # what an epoch chosen on the rows that are scored would have shown

@@ -1,0 +1,111 @@
+"""The reason beside the verdict: which checks fire on real trainings, and which don't."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.evaluation import CODES, seeds_apart
+from seedbed.experiment import Comparison
+
+
+def codes(found, name):
+    return [check.code for check in found.checks if check.candidate == name]
+
+
+@pytest.fixture(scope="module")
+def found(small):
+    """A network trained well, and two at rates far too low, on 200 rows that a line divides."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 3))
+    y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
+    names = {"well": "tanh:4@lr=0.5", "slow": "tanh:4@lr=0.02", "still": "tanh:4@lr=1e-6"}
+    return small(X, y, candidates=names, folds=5, epochs=150, baselines=["prior", "logistic-regression"])
+
+
+def test_a_network_that_was_still_learning_is_said_to_be_and_one_trained_well_is_not(found):
+    assert "under_trained" in codes(found, "slow")
+    assert not {"under_trained", "over_trained", "diverged", "dead_units"} & set(codes(found, "well"))
+    (check,) = [check for check in found.checks if (check.candidate, check.code) == ("slow", "under_trained")]
+    result = found["slow"]
+    fall = result.curves[2][-16].mean() - result.curves[2][-1].mean()
+    assert check.evidence["fall"] == pytest.approx(fall, rel=1e-4)
+    assert check.message in " ".join(str(found).split())
+
+
+def test_a_network_that_learned_nothing_is_no_better_than_guessing_and_worse_than_logistic_regression(found):
+    assert {"no_better_than_prior", "worse_than_logistic"} <= set(codes(found, "still"))
+    assert not {"no_better_than_prior", "worse_than_logistic"} & set(codes(found, "well"))
+
+
+def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_does(found, small):
+    results = tuple(result for result in found.results if result.name != "prior")
+    spec = found.experiment
+    spec = dataclasses.replace(spec, baselines=tuple(one for one in spec.baselines if one.name != "prior"))
+    alone = Comparison(spec, found.splits, results, seconds=1.0)
+    assert alone.checks == found.checks
+
+
+def test_without_logistic_regression_nothing_is_said_of_it(small):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(100, 3))
+    found = small(X, (X[:, 0] > 0).astype(int), candidates="tanh:4@lr=1e-6", folds=5, baselines=["prior"])
+    assert "no_better_than_prior" in codes(found, "tanh:4@lr=1e-6")
+    assert "worse_than_logistic" not in {check.code for check in found.checks}
+
+
+def test_baselines_are_not_diagnosed_and_checks_stand_in_the_order_of_their_codes(found):
+    assert {check.candidate for check in found.checks} <= {"well", "slow", "still"}
+    order = list(CODES)
+    for name in ("well", "slow", "still"):
+        places = [order.index(code) for code in codes(found, name)]
+        assert places == sorted(places)
+
+
+def test_the_document_has_the_checks_as_they_are(found):
+    assert found.to_dict()["checks"] == [dataclasses.asdict(check) for check in found.checks]
+
+
+def dead(n_units):
+    """A network of four ReLU units, some of which never answer."""
+
+    def build():
+        network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+        with torch.no_grad():
+            network[0].bias.copy_(torch.tensor([-1e4] * n_units + [1e2] * (4 - n_units)))
+        return network
+
+    return build
+
+
+def test_dead_units_are_found_where_there_are_many_and_not_where_there_are_none(small):
+    found = small(candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6)
+    assert found["half"].dead.tolist() == [0.5] * 6
+    assert found["none"].dead.tolist() == [0.0] * 6
+    assert np.isnan(found["tanh"].dead).all()
+    assert [check.candidate for check in found.checks if check.code == "dead_units"] == ["half"]
+
+
+@pytest.mark.slow
+def test_learning_by_heart_is_seen_and_with_inner_splits_nothing_needs_to_be_done(small):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(80, 10))
+    y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
+    options = {"candidates": "relu:64", "optimizer": "adam", "lr": 0.01, "epochs": 150, "folds": 5, "repeats": 2}
+    to_the_end, stopped = (small(X, y, **options, epoch=epoch) for epoch in ("last", "inner"))
+    messages = []
+    for found in (to_the_end, stopped):
+        (check,) = [check for check in found.checks if check.code == "over_trained"]
+        messages.append(check.message)
+    assert "Stop earlier" in messages[0]
+    assert "Nothing needs to be done" in messages[1]
+    assert stopped["relu:64"].scores["brier"].mean < to_the_end["relu:64"].scores["brier"].mean
+
+
+def test_a_share_of_all_is_written_as_a_plain_number():
+    # Two seeds that differ, and splits that don't.
+    check = seeds_apart("lottery", losses=np.broadcast_to([0.2, 0.4], (1, 6, 2)), margin=0.01)
+    assert check.evidence["share_of_mean"] == 1
+    assert "100% of the uncertainty" in check.message

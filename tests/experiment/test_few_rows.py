@@ -1,0 +1,74 @@
+"""Fewer than fifty rows, or a class with fewer than ten: scores, and no verdict."""
+
+import json
+
+import numpy as np
+import pytest
+
+from seedbed.evaluation import wilson
+
+WHOLE = {"repeats": None, "folds": None, "seeds": None}
+
+
+def table(n_rows, rare):
+    rng = np.random.default_rng(1)
+    y = (np.arange(n_rows) < rare).astype(int)
+    return rng.normal(size=(n_rows, 2)) + y[:, None], y
+
+
+@pytest.fixture(scope="module", params=[(40, 18), (90, 8)], ids=["40 rows", "class of 8"])
+def found(small, request):
+    return small(*table(*request.param), **WHOLE, candidates=["linear:2", "tanh:3"], baselines=["prior"])
+
+
+def test_no_verdict_is_given_and_the_reason_is(found):
+    n, rare = found.experiment.table.n_rows, int(found.experiment.table.target.sum())
+    assert found.verdicts == ()
+    assert [one.candidate for one in found.conclusions.without] == ["tanh:3", "prior"]
+    reason = found.experiment.design.reason
+    few = "40 rows" if n == 40 else f"{rare} rows of the rarest class"
+    assert reason.startswith(f"{few} are too few to tell candidates apart")
+    assert {one.reason for one in found.conclusions.without} == {reason}
+    assert f"No verdict: {few} are too few" in " ".join(str(found).split())
+
+
+def test_accuracy_has_wilsons_interval_and_means_of_losses_have_none(found):
+    n = found.experiment.table.n_rows
+    for result in found.results:
+        accuracy = result.scores["accuracy"]
+        rows = 1 - result.row_losses("accuracy").mean(axis=(0, 1))
+        # Folds differ in size by one row, so the mean over folds isn't quite that over rows.
+        assert accuracy.mean == pytest.approx(rows.mean(), abs=0.02)
+        assert (accuracy.low, accuracy.high) == pytest.approx(wilson(n * accuracy.mean, n))
+        for name in ("brier", "log_loss", "brier_skill"):
+            assert result.scores[name].mean is not None
+            assert (result.scores[name].low, result.scores[name].high) == (None, None)
+
+
+def test_no_place_of_the_ranking_is_told_apart(found):
+    conclusions = found.conclusions
+    assert list(conclusions.brackets) == [(0, 2)]
+    losses = [found[name].scores["brier"].mean for name in conclusions.ranking]
+    assert losses == sorted(losses)
+    assert not any(word in str(found).lower() for word in ("better than", "worse than", "outperforms"))
+
+
+def test_the_document_is_strict_json(found):
+    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert (document["verdicts"], document["plan"]["kind"]) == ([], "scores_only")
+    assert len(document["no_verdict"]) == 2
+
+
+def test_five_rows_of_a_class_are_enough_to_choose_an_epoch(small):
+    found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="trained", lr=None)
+    assert found.experiment.design.folds == 5
+    assert np.isfinite(found["tanh:3"].probabilities).all()
+    assert found["tanh:3"].scores["accuracy"].low is not None
+    assert str(found)
+
+
+def test_two_rows_of_a_class_can_still_be_scored(small):
+    found = small(*table(12, 2), **WHOLE, candidates="tanh:3", recipe="trained", lr=None, baselines=None)
+    assert (found.experiment.design.folds, found.verdicts) == (2, ())
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert str(found)

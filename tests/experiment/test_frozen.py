@@ -1,0 +1,112 @@
+"""The specification is on disk before the first fit, and says everything that decides the result."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.experiment import freeze
+
+
+def document_of(plan, folder):
+    return json.loads(freeze(plan, folder).read_text())
+
+
+def test_it_is_written_before_the_first_fit(small, tmp_path):
+    seen = []
+    small(
+        candidates="tanh:3",
+        baselines=["prior"],
+        folder=tmp_path / "new",
+        on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
+    )
+    assert seen[0] == ["experiment.json"]
+    assert len(seen) > 3
+    assert (tmp_path / "new" / "comparison.json").exists()
+
+
+def test_a_run_that_fails_leaves_it_behind(small, tmp_path):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(candidates="tanh:3", baselines=["prior"], folder=tmp_path, on_progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]
+
+
+def test_it_has_every_setting(planned, tmp_path):
+    plan = planned(
+        "linear:3",
+        "tanh:4@lr=0.1,weight_decay=0.3",
+        name="trained",
+        baselines=["prior"],
+        reference="prior",
+        metric="log_loss",
+        margin=0.03,
+        alpha=0.1,
+        random_state=9,
+    )
+    document = document_of(plan, tmp_path)
+    assert document["table"] | {"sha256": ""} == {"name": "arrays", "target": "y", "features": ["x0", "x1", "x2"],
+                                                  "labels": ["0", "1"], "n_rows": 60, "sha256": ""}  # fmt: skip
+    recipes = {one["name"]: one for one in document["candidates"]}
+    for name, recipe in plan.experiment.recipes().items():
+        assert recipes[name].items() >= dataclasses.asdict(recipe).items()
+    assert "widths=(4,)" in recipes["tanh:4@lr=0.1,weight_decay=0.3"]["architecture"]
+    assert document["baselines"] == [{"name": "prior", "description": plan.experiment.baselines[0].description}]
+    assert document["design"] == dataclasses.asdict(plan.experiment.design)
+    settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "alpha": 0.1, "interval": "corrected",
+                "random_state": 9}  # fmt: skip
+    assert document.items() >= settings.items()
+    assert document["versions"]["torch"] == torch.__version__
+
+
+def test_sweeps_are_part_of_it(planned, tmp_path):
+    document = document_of(planned("linear:3", lrs=(0.1, 1.0)), tmp_path)
+    members = ["linear:3@lr=0.1", "linear:3@lr=1"]
+    assert document["sweeps"] == [{"name": "linear:3", "members": members, "lrs": [0.1, 1.0]}]
+
+
+def test_equal_experiments_are_equal_files_but_for_the_time(planned, tmp_path):
+    one, other = (document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pop("frozen_at"))
+    other.pop("frozen_at")
+    assert one == other
+
+
+def test_a_network_of_ones_own_does_not_bring_its_address_in_memory(planned, tmp_path):
+    def build():
+        return nn.Linear(3, 1)
+
+    document = document_of(planned(build, lambda: nn.Linear(3, 1)), tmp_path)
+    assert "build" in document["candidates"][0]["architecture"]
+    assert not re.search(r"0x[0-9a-f]+", json.dumps(document))
+
+
+def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp_path):
+    plan = planned("linear:3", repeats=2)
+    table = plan.experiment.table
+    other = dataclasses.replace(table, features=table.features + np.eye(60, 3))
+    flipped = dataclasses.replace(table, target=1 - table.target)
+    found = [document_of(plan, tmp_path)]
+    found += [
+        document_of(dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, table=one)), tmp_path)
+        for one in (other, flipped)
+    ]
+    assert len({document["table"]["sha256"] for document in found}) == 3
+    assert len({document["splits_sha256"] for document in found}) == 1
+    splits = {
+        document_of(planned("linear:3", **words), tmp_path)["splits_sha256"]
+        for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"seeds": 7})
+    }
+    assert len(splits) == 4  # seeds have no part in the splits
+
+
+def test_nothing_is_written_where_no_folder_is_given(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small(candidates="tanh:3")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,66 @@
+"""Candidates that differ in learning rate or weight decay alone are trained as one stack, and nobody can tell."""
+
+import pytest
+
+from seedbed.training import planning
+
+WORDS = ["lr=0.05", "lr=0.8,weight_decay=0.1", "weight_decay=0.3"]
+
+
+def names_of(plan, which):
+    return [{plan.experiment.candidates[number].name for number, _ in stack.owners} for stack in which.stacks]
+
+
+def test_only_learning_rate_and_weight_decay_may_differ_within_a_stack(planned):
+    alike = {"relu:3", *(f"relu:3@{words}" for words in WORDS)}
+    apart = ["relu:3@optimizer=adam", "relu:3@epochs=5", "relu:3@batch_size=7", "relu:3@momentum=0.5", "relu:4"]
+    plan = planned(*sorted(alike), *apart, "relu:3@epoch=inner")
+    assert names_of(plan, plan.fitting) == [alike, *({name} for name in apart), {"relu:3@epoch=inner"}]
+    assert names_of(plan, plan.choosing) == [{"relu:3@epoch=inner"}]
+
+
+def test_stacks_of_what_chooses_are_shared_too(planned):
+    plan = planned("relu:3", "relu:3@lr=0.05", "relu:3@weight_decay=0.2", "tanh:3", name="trained")
+    shared = {"relu:3", "relu:3@lr=0.05", "relu:3@weight_decay=0.2"}
+    assert names_of(plan, plan.choosing) == names_of(plan, plan.fitting) == [shared, {"tanh:3"}]
+    assert len(plan.choosing.stacks[0].owners) == 18 + 6 + 18
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"optimizer": "adamw", "epoch": "inner"}, {"batch_size": 16}], ids=["full", "inner", "minibatch"]
+)
+def test_candidates_of_one_stack_have_the_numbers_that_they_have_alone(small, same, options):
+    names = ["relu:3", *(f"relu:3@{words}" for words in WORDS)]
+    together = small(candidates=names, **options)
+    for name in names:
+        alone = small(candidates=name, **options)[name]
+        same(together[name], alone, tolerance=1e-6)
+        assert together[name].epochs.tolist() == alone.epochs.tolist()
+    assert together["relu:3@lr=0.05"].lrs.tolist() == [0.05] * 3
+
+
+def test_decay_and_rate_do_something(small):
+    found = small(candidates=["relu:3", *(f"relu:3@{words}" for words in WORDS)])
+    losses = {result.curves[0, -1].tobytes() for result in found.results}
+    assert len(losses) == 4
+
+
+def test_choosing_networks_come_in_chunks_whose_step_is_compiled_already(planned):
+    plan = planned("relu:3", seeds=5, name="trained", compile=True)
+    (fitted,), (chosen,) = plan.fitting.stacks, plan.choosing.stacks
+    assert {len(chunk.seeds) for chunk in chosen.plan.chunks} == {len(fitted.plan.chunks[0].seeds)} == {16}
+    assert sorted(member for chunk in chosen.plan.chunks for member in chunk.members) == list(range(45))
+    assert all(len(chunk.members) == 16 for chunk in chosen.plan.chunks[:-1])
+
+
+def test_chunks_that_choose_are_not_filled_up_to_the_width_of_a_judged_stack_that_is_not_compiled(planned, monkeypatch):
+    monkeypatch.setattr(planning, "compiler_found", lambda: True)
+    words = {"folds": 2, "seeds": 2, "name": "trained", "recipe": {"epochs": 20}}
+    slow = planned("relu:3", **words)
+    few, many = (which.stacks[0].plan.estimate.seconds for which in (slow.fitting, slow.choosing))
+    between = 0.75 * (few * many) ** 0.5  # a compiled step saves three quarters
+    monkeypatch.setattr(planning, "_COMPILE_SECONDS", between)
+    plan = planned("relu:3", compile="auto", **words)
+    (fitted,), (chosen,) = plan.fitting.stacks, plan.choosing.stacks
+    assert (fitted.plan.estimate.compiled, chosen.plan.estimate.compiled) == (False, True)
+    assert sum(len(chunk.seeds) for chunk in chosen.plan.chunks) < len(chosen.owners) + 16

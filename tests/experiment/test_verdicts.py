@@ -1,0 +1,155 @@
+"""Verdicts are what the evaluation makes of the losses of a comparison."""
+
+import numpy as np
+import pytest
+from torch import nn
+
+from seedbed.evaluation import holm, judge_all
+
+NAMES = ("linear:3", "tanh:4", "prior")
+FLIPPED = ("difference", "low", "high")
+
+
+@pytest.fixture(scope="module")
+def three(small):
+    """Three candidates and a baseline; a reference in the middle."""
+    return small(candidates=["linear:3", "tanh:4", "relu:3"], reference="tanh:4", repeats=2, baselines=["prior"])
+
+
+def test_verdicts_are_those_of_judge_all_on_the_losses(comparison):
+    by_hand = judge_all(
+        {name: comparison[name].losses() for name in NAMES},
+        reference="tanh:4",
+        metric="brier",
+        margin=comparison.experiment.margin,
+        n_rows=60,
+        errors={name: comparison[name].losses("accuracy") for name in NAMES},
+    )
+    assert comparison.verdicts == by_hand
+    assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]
+    assert comparison.conclusions.without == ()
+
+
+def test_losses_are_means_over_the_test_rows_of_each_split_and_seed(comparison, arrays):
+    p = comparison["linear:3"].probabilities.astype(np.float64)
+    for metric, loss in (("brier", (p - arrays[1]) ** 2), ("accuracy", (p > 0.5) != arrays[1])):
+        losses = comparison["linear:3"].losses(metric)
+        assert losses.shape == (2, 3, 3)
+        for split in comparison.splits:
+            expected = loss[split.repeat][:, split.test].mean(axis=1)
+            np.testing.assert_allclose(losses[split.repeat, split.fold], expected, atol=1e-12)
+    assert comparison["prior"].losses().shape == (2, 3, 1)
+
+
+def test_everything_but_the_reference_is_judged_in_the_order_given_and_adjusted_for(three):
+    assert [verdict.candidate for verdict in three.verdicts] == ["linear:3", "relu:3", "prior"]
+    assert {verdict.comparisons for verdict in three.verdicts} == {3}
+    assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
+    assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {(60, 40)}
+    p, adjusted = (np.array([getattr(v, name) for v in three.verdicts]) for name in ("p", "p_adjusted"))
+    np.testing.assert_allclose(adjusted, holm(p))
+
+
+def test_three_candidates_alone_are_two_comparisons(small):
+    found = small(candidates=["linear:3", "tanh:4", "relu:3"])
+    assert [verdict.comparisons for verdict in found.verdicts] == [2, 2]
+    assert small(candidates="linear:3").verdicts == ()
+
+
+def test_a_baseline_can_be_the_reference(small):
+    found = small(candidates=["linear:3", "tanh:4"], baselines=["prior", "logistic-regression"], reference="prior")
+    assert [verdict.candidate for verdict in found.verdicts] == ["linear:3", "tanh:4", "logistic-regression"]
+    assert {verdict.reference for verdict in found.verdicts} == {"prior"}
+    assert found.to_dict()["reference"] == "prior"
+    assert found.verdicts[2].difference == pytest.approx(
+        float(found["prior"].losses().mean() - found["logistic-regression"].losses().mean())
+    )
+
+
+def test_swapping_reference_and_candidate_turns_every_sign(small):
+    there, back = (small(candidates=["linear:3", "tanh:4"], reference=name).verdicts[0] for name in NAMES[:2])
+    assert (there.candidate, back.candidate) == ("tanh:4", "linear:3")
+    assert there.difference == pytest.approx(-back.difference)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+    assert there.accuracy.difference == pytest.approx(-back.accuracy.difference)
+    assert there.p == pytest.approx(back.p)
+    assert there.p_better == pytest.approx(1 - back.p_better)
+    assert there.opposite_share == pytest.approx(back.opposite_share)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_another_metric_is_judged_and_ranked_by(small, metric):
+    found = small(candidates=["linear:3", "tanh:4"], baselines=["prior"], metric=metric)
+    for verdict in found.verdicts:
+        ours, theirs = (found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate))
+        assert verdict.difference == pytest.approx(ours - theirs)
+        assert (verdict.metric, verdict.margin) == (metric, found.experiment.margin)
+    losses = [found[name].losses(metric).mean() for name in found.conclusions.ranking]
+    assert losses == sorted(losses)
+    assert found.to_dict()["metric"]["name"] == metric
+    assert found.conclusions.top.apparent == pytest.approx(
+        found[found.conclusions.top.winner].scores[metric].mean, abs=1e-6
+    )
+
+
+def test_one_seed_each_tells_nothing_of_seeds(small):
+    found = small(candidates=["linear:3", "tanh:4"], seeds=1, baselines=["prior"])
+    assert [verdict.seed_share for verdict in found.verdicts] == [None, None]
+    assert found.to_dict()["verdicts"][0]["seed_share"] is None
+    assert "Seeds make up" not in str(found)
+    assert all(0 <= verdict.seed_share <= 1 for verdict in small(candidates=["linear:3", "tanh:4"]).verdicts)
+
+
+def test_a_margin_and_an_alpha_of_ones_own_decide(small):
+    options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2}
+    plain = small(**options).verdicts[0]
+    wide = small(**options, margin=1.0).verdicts[0]
+    assert (wide.rule, wide.margin) == ("no_practical_difference", 1.0)
+    assert (wide.low, wide.high) == (plain.low, plain.high)
+    timid = small(**options, alpha=0.001).verdicts[0]
+    assert timid.low < plain.low < plain.high < timid.high
+    assert timid.difference == plain.difference
+
+
+def constant(logit):
+    """A network that says the same of every row."""
+
+    def build():
+        network = nn.Linear(3, 1)
+        nn.init.zeros_(network.weight)
+        nn.init.constant_(network.bias, logit)
+        return network
+
+    return build
+
+
+def test_candidates_that_predict_the_same_have_no_practical_difference(small):
+    found = small(candidates={"one": constant(0.0), "other": constant(0.0)}, lr=0.0)
+    (verdict,) = found.verdicts
+    assert (verdict.difference, verdict.low, verdict.high) == (0, 0, 0)
+    assert (verdict.rule, verdict.p, verdict.p_better) == ("no_practical_difference", 1.0, 0.5)
+    assert (verdict.rows_needed, verdict.seed_share, verdict.opposite_share) == (None, 0.0, 0.0)
+    assert found.to_dict()["verdicts"][0]["rows_needed"] is None
+    assert "No practical difference between other and one" in str(found)
+
+
+def test_constant_predictions_are_judged_and_shown(small):
+    found = small(candidates={"low": constant(-0.5), "high": constant(0.5)}, lr=0.0, baselines=["prior"])
+    assert found.verdicts[0].rule in ("worse", "cannot_tell")
+    assert found.verdicts[0].difference < 0  # class 1 is the rarer one
+    for name in ("low", "high"):
+        scores = {key: score.mean for key, score in found[name].scores.items()}
+        assert (scores["roc_auc"], scores["mcc"], scores["balanced_accuracy"]) == (0.5, 0.0, 0.5)
+    assert "no_better_than_prior" in {check.code for check in found.checks}
+    assert str(found)
+
+
+@pytest.mark.slow
+def test_a_clear_difference_is_called_one(small):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    found = small(X, y, candidates=["linear:3", "tanh:8@optimizer=adam,lr=0.05"], folds=5, epochs=150)
+    assert found.verdicts[0].rule == "better_by_margin"
+    assert found.conclusions.ranking == ("tanh:8@optimizer=adam,lr=0.05", "linear:3")
+    assert found.conclusions.brackets == ()

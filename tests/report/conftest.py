@@ -1,0 +1,135 @@
+"""Documents of comparisons, written by hand; `test_terminal.py` holds them against a real one."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from seedbed.evaluation import AccuracyDifference, Verdict, decide
+
+RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
+MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
+         "brier": 0.125, "brier_skill": 0.4, "log_loss": 0.41}  # fmt: skip
+
+
+def score(mean=0.5, low=0.4, high=0.6):
+    return {"mean": mean, "low": low, "high": high, "fold_sd": 0.06, "seed_sd": 0.02, "pooled": False}
+
+
+def scores(**given):
+    """All scores, each 0.1 to both sides, but for those that are given as (mean, low, high)."""
+    return {name: score(*given.get(name, (mean, mean - 0.1, mean + 0.1))) for name, mean in MEANS.items()}
+
+
+def network(name, **changes):
+    return {
+        "name": name,
+        "kind": "network",
+        "scores": scores(),
+        "confusion": [[0.5, 0.1], [0.1, 0.3]],
+        "description": RECIPE,
+        "n_parameters": 1071,
+        "n_networks": 500,
+        "n_diverged": 0,
+        "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
+        "lr": {"0.01": 100},
+        "train_accuracy": 0.8449,
+        "train_loss": 0.35,
+        "test_loss": 0.41174,
+        "lowest_test_loss_epoch": 999,
+        "note": "",
+        **changes,
+    }
+
+
+def baseline(name, **changes):
+    return {
+        "name": name,
+        "kind": "baseline",
+        "scores": scores(),
+        "confusion": [[0.5, 0.1], [0.1, 0.3]],
+        "description": "class shares of the training rows",
+        **changes,
+    }
+
+
+def verdict(candidate, low, high, *, reference="linear:5", metric="brier", margin=0.01, p_better=0.6, opposite=0.3,
+            seed_share=0.2, comparisons=1):  # fmt: skip
+    """As the engine says it: the rule follows from the interval and the margin."""
+    middle = (low + high) / 2
+    return Verdict(
+        candidate=candidate, reference=reference, rule=decide(low=low, high=high, margin=margin), metric=metric,
+        difference=middle, low=low, high=high, margin=margin, p=0.04, p_adjusted=0.04, p_better=p_better,
+        p_better_by_margin=p_better / 2, opposite_share=opposite, accuracy=AccuracyDifference(0.012, -0.005, 0.031),
+        rows_needed=(5000, 20000), seed_share=seed_share, n_rows=1299, n_train=1169, comparisons=comparisons,
+    ).as_dict()  # fmt: skip
+
+
+def check(candidate, code, message="something stands out"):
+    return {"candidate": candidate, "code": code, "message": f"{candidate}: {message}.", "evidence": {}}
+
+
+def chosen(name, winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.25):
+    return {"name": name, "winner": winner, "among": among, "apparent": apparent, "expected": expected, "low": low,
+            "high": high}  # fmt: skip
+
+
+def no_verdict(candidate, reason):
+    return {"candidate": candidate, "reason": reason}
+
+
+METRICS = {
+    "brier": {"name": "brier", "words": "Brier score", "greater_is_better": False, "margin": 0.01, "of_prior": 0.22},
+    "accuracy": {"name": "accuracy", "words": "accuracy", "greater_is_better": True, "margin": 0.01, "of_prior": 0.32},
+}
+
+
+def document(*candidates, metric="brier", plan=(), **changes):
+    """What `Comparison.to_dict` gives; the ranking is that of the candidates as they are given."""
+    return {
+        "schema_version": 1,
+        "table": "heart_failure",
+        "target": "DEATH_EVENT",
+        "task": "binary",
+        "n_rows": 1299,
+        "n_features": 12,
+        "labels": {"0": 882, "1": 417},
+        "majority_share": 0.679,
+        "reference": candidates[0]["name"],
+        "metric": METRICS[metric],
+        "alpha": 0.05,
+        "interval": "corrected",
+        "plan": {
+            "kind": "cross_validation",
+            "repeats": 10,
+            "folds": 10,
+            "seeds": 5,
+            "n_train": 1169,
+            "n_test": 130,
+            "quick": False,
+            "reason": "1299 rows: 10 x 10 folds x 5 seeds",
+            "random_state": 0,
+            "recipe": RECIPE,
+            **dict(plan),
+        },
+        "verdicts": [],
+        "no_verdict": [],
+        "ranking": [one["name"] for one in candidates],
+        "brackets": [],
+        "top": None,
+        "sweeps": [],
+        "checks": [],
+        "more_repeats_ratio": 0.92,
+        "candidates": list(candidates),
+        "notes": [],
+        "seconds": 12.5,
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The functions above, by name."""
+    return SimpleNamespace(
+        network=network, baseline=baseline, verdict=verdict, check=check, chosen=chosen, no_verdict=no_verdict,
+        document=document, scores=scores,
+    )  # fmt: skip

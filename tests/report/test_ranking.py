@@ -1,0 +1,112 @@
+"""The ranking: scores with intervals, and brackets around what can't be told apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.report import comparison_text
+
+DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}
+
+
+def rows(document):
+    """The lines of the table below its rule."""
+    lines = comparison_text(document).splitlines()
+    (rule,) = [number for number, line in enumerate(lines) if line.strip().startswith("──")]
+    return lines[rule + 1 : rule + 1 + len(document["candidates"])]
+
+
+def drawn(document):
+    """The brackets that a reader sees: (first, last) of each column of marks, from left to right."""
+    table = rows(document)
+    columns = sorted({place for line in table for place, sign in enumerate(line) if sign in "┐│┘"})
+    found = []
+    for column in columns:
+        signs = "".join(line[column : column + 1] or " " for line in table)
+        first, last = len(signs) - len(signs.lstrip()), len(signs.rstrip()) - 1
+        assert signs.strip() == "┐" + "│" * (last - first - 1) + "┘"
+        found.append([first, last])
+    return found
+
+
+def some(make, n, **changes):
+    return make.document(*(make.network(f"relu:{number}") for number in range(1, n + 1)), **changes)
+
+
+def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(make):
+    one = make.network("linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)))
+    (row,) = rows(make.document(one))
+    assert row.split() == ["linear:5", "0.125", "(0.100–0.150)", "82.5%", "(72.5–92.5)", "0.900", "(0.850–1.000)",
+                           "84.5%", "1,000", "1,071"]  # fmt: skip
+
+
+def test_the_headings_name_the_metric_and_say_whether_low_is_good(make):
+    text = comparison_text(some(make, 2))
+    assert [word in text for word in ("Brier score", "(low is good)", "ROC AUC", "epochs", "parameters")] == [True] * 5
+    assert "low is good" not in comparison_text(some(make, 2, metric="accuracy"))
+
+
+def test_the_order_is_that_of_the_ranking_and_who_has_no_score_comes_last(make):
+    document = some(make, 3, ranking=["relu:3", "relu:1"])
+    document["candidates"][1]["scores"] = make.scores(**DASHES)
+    assert [line.split()[0] for line in rows(document)] == ["relu:3", "relu:1", "relu:2"]
+    assert rows(document)[-1].split() == ["relu:2", "-", "-", "-", "84.5%", "1,000", "1,071"]
+
+
+def test_a_diverged_candidate_is_dashes_and_stands_in_no_bracket(make):
+    document = some(make, 3, ranking=["relu:3", "relu:1"], brackets=[[0, 1]])
+    document["candidates"][1] |= {"scores": make.scores(**DASHES), "train_accuracy": None}
+    assert rows(document)[-1].split() == ["relu:2", "-", "-", "-", "-", "1,000", "1,071"]
+    assert drawn(document) == [[0, 1]]
+
+
+def test_a_score_without_an_interval_stands_alone_and_a_zero_is_no_dash(make):
+    one = make.network("relu:5", train_accuracy=0.0, scores=make.scores(
+        brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(0.9, None, None)))  # fmt: skip
+    (row,) = rows(make.document(one))
+    assert row.split() == ["relu:5", "0.000", "(0.000–0.000)", "50.0%", "0.900", "0.0%", "1,000", "1,071"]
+
+
+def test_a_baseline_has_no_epochs_and_no_parameters(make):
+    document = make.document(make.network("relu:5"), make.baseline("prior"))
+    assert rows(document)[1].split() == ["prior", "0.125", "(0.025–0.225)", "82.5%", "(72.5–92.5)", "0.900",
+                                         "(0.800–1.000)"]  # fmt: skip
+
+
+def test_accuracy_as_the_metric_is_one_column_in_percent_and_the_first(make):
+    assert rows(some(make, 1, metric="accuracy"))[0].split() == [
+        "relu:1", "82.5%", "(72.5–92.5)", "0.900", "(0.800–1.000)", "84.5%", "1,000", "1,071"
+    ]  # fmt: skip
+
+
+def test_log_loss_as_the_metric_stands_before_accuracy(make):
+    metric = {"name": "log_loss", "words": "log loss", "greater_is_better": False, "margin": 0.01, "of_prior": 0.6}
+    document = some(make, 1) | {"metric": metric}
+    assert rows(document)[0].split()[1:4] == ["0.410", "(0.310–0.510)", "82.5%"]
+    assert "log loss" in comparison_text(document)
+
+
+@pytest.mark.parametrize(
+    "brackets", [[], [[0, 4]], [[0, 1]], [[0, 2], [1, 3]], [[0, 1], [1, 2], [2, 4]], [[3, 4]]], ids=str
+)
+def test_brackets_are_drawn_as_they_are(make, brackets):
+    assert drawn(some(make, 5, brackets=brackets)) == brackets
+
+
+@given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda ends: ends[0] < ends[1]), max_size=6))
+def test_any_brackets_can_be_read_off_the_table(make, runs):
+    brackets = [list(run) for run in sorted(runs)]
+    assert drawn(some(make, 10, brackets=brackets)) == brackets
+
+
+@pytest.mark.parametrize(
+    "name", ["my own net", "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,epoch=inner", "n" * 200]
+)
+def test_a_long_name_stays_in_one_piece_and_no_number_is_cut(make, name):
+    document = make.document(make.network("relu:5"), make.network(name), brackets=[[0, 1]])
+    for row, shown in zip(rows(document), ("relu:5", name), strict=True):
+        assert row.split(" ┐" if shown == "relu:5" else " ┘")[0].strip() == shown
+        assert row.split()[-9:] == ["0.125", "(0.025–0.225)", "82.5%", "(72.5–92.5)", "0.900", "(0.800–1.000)", "84.5%",
+                                    "1,000", "1,071"]  # fmt: skip
+    # What is wide for the name's sake alone leaves the table's own width as it was.
+    assert max(map(len, rows(some(make, 2, brackets=[[0, 1]])))) <= 110
