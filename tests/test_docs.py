@@ -14,8 +14,12 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from seedbed.evaluation import CODES
+from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
@@ -125,6 +129,12 @@ def test_the_blocks_of_a_page_run(
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_links_of_a_page_point_at_files(page: Path):
     assert broken_links(page) == []
+
+
+def test_the_page_of_verdicts_explains_every_rule_and_every_code_and_no_other():
+    text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE)
+    assert explained == [*get_args(Rule), *CODES]
 
 
 # Small pages, which show the rules

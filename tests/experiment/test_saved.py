@@ -84,7 +84,18 @@ VERDICT = {
     "sentence": str,
 }
 CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict}
-BASELINE = {"name": str, "scores": SCORES, "confusion": list, "kind": str, "description": str}
+CALIBRATION = dict.fromkeys(
+    ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high"), float
+)
+BASELINE = {
+    "name": str,
+    "finite": bool,
+    "scores": SCORES,
+    "confusion": list,
+    "calibration": CALIBRATION,
+    "kind": str,
+    "description": str,
+}
 CANDIDATE = BASELINE | {
     "n_parameters": int,
     "n_networks": int,
@@ -199,3 +210,12 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     assert summary["title"] == "y of arrays"
     assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 seeds"
     assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
+
+
+def test_calibration_is_that_of_the_mean_over_repeats_and_seeds(comparison, arrays):
+    found = comparison["linear:3"].calibration()
+    p = comparison["linear:3"].probabilities.astype(np.float64).mean(axis=(0, 1))
+    brier = found["miscalibration"] - found["discrimination"] + found["uncertainty"]
+    assert brier == pytest.approx(np.mean((p - arrays[1]) ** 2), abs=1e-12)
+    assert 0 <= found["ece_if_calibrated"] < found["ece_if_calibrated_high"] < 1
+    assert found["ece"] >= abs(np.mean(p - arrays[1])) - 1e-12

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.evaluation import confusion_matrix
+from seedbed.evaluation import confusion_matrix, expected_calibration_error, reliability
 from seedbed.experiment.predictions import Predictions
 from seedbed.experiment.scoring import SCORES, Score, score
 from seedbed.networks import Recipe
@@ -40,12 +40,34 @@ class Result(Predictions):
         cells = confusion_matrix(np.broadcast_to(self.target[self.tested], p.shape).reshape(-1), p.reshape(-1))
         return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
 
+    def calibration(self) -> dict[str, float] | None:
+        """Whether the probabilities, averaged over repeats and seeds, mean what they say; None without finite ones.
+
+        Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`); `ece` beside its mean
+        and 95th percentile for outcomes that follow these very probabilities.
+        """
+        y, sets = self.complete()
+        if not len(sets):
+            return None
+        p = sets.mean(axis=0)
+        found, ece = reliability(y, p), expected_calibration_error(y, p)
+        return {
+            "miscalibration": found.miscalibration,
+            "discrimination": found.discrimination,
+            "uncertainty": found.uncertainty,
+            "ece": ece.value,
+            "ece_if_calibrated": ece.if_calibrated,
+            "ece_if_calibrated_high": ece.if_calibrated_high,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Numbers only, fit for JSON."""
         return {
             "name": self.name,
+            "finite": self.finite,
             "scores": {name: found.as_dict() for name, found in self.scores.items()},
             "confusion": self.confusion(),
+            "calibration": self.calibration(),
         }
 
 
