@@ -126,7 +126,7 @@ class DesignOptions:
     seeds: int | None = None
     "Networks for each candidate and split; 5, or 3 from 2,000 rows on."
     quick: Annotated[bool, Parameter(negative=())] = False
-    "A first look: 1 repeat, 3 seeds."
+    "A first look, with few repeats and seeds."
     random_state: int = 0
     "All randomness is derived from it."
 

@@ -61,6 +61,11 @@ def at_the_end(name):
     return networks(np.concatenate([start, np.linspace(before, after, 101)[1:]]))
 
 
+def learnt(test):
+    """A training loss like the test loss in shape, and well below that of the prior."""
+    return np.full_like(test, 0.3)
+
+
 def by_heart():
     """Test and training loss [epoch, network] of 300 epochs."""
     first, low, last = np.array(BY_HEART)
@@ -81,7 +86,8 @@ def gain(mean, sd=0.02):
 
 
 def test_a_test_loss_that_still_falls_is_under_trained():
-    check = under_trained("relu:5", test_loss=at_the_end("relu:5"), shape=SHAPE, prior_loss=PRIOR)
+    test = at_the_end("relu:5")
+    check = under_trained("relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
     assert check.message.startswith("relu:5 was still learning")
     assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
@@ -95,21 +101,44 @@ def test_a_test_loss_that_still_falls_is_under_trained():
 
 @pytest.mark.parametrize("name", ["linear:5", "linear:20,20"])
 def test_a_fall_that_is_small_or_not_clear_over_folds_is_no_under_training(name):
-    assert under_trained(name, test_loss=at_the_end(name), shape=SHAPE, prior_loss=PRIOR) is None
+    test = at_the_end(name)
+    assert under_trained(name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
 
 
 def test_a_large_fall_in_some_folds_and_a_rise_in_others_is_not_clear():
     end = np.where(np.arange(10) % 2, 0.8, 0.0)
     curve = networks(np.linspace(np.full(10, 0.5), end, 21))
     assert curve[-3].mean() - curve[-1].mean() > 0.009
-    assert under_trained("a", test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
+    assert under_trained("a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
 
 
 def test_where_most_splits_stopped_before_the_end_it_is_not_under_trained():
     curve = at_the_end("relu:5")
-    arguments = {"test_loss": curve, "shape": SHAPE, "prior_loss": PRIOR}
+    arguments = {"train_loss": learnt(curve), "test_loss": curve, "shape": SHAPE, "prior_loss": PRIOR}
     assert under_trained("a", **arguments, epochs=[400] * 5 + [1000] * 5) is None
     assert under_trained("a", **arguments, epochs=[400] * 4 + [950] * 6) is not None
+
+
+def test_a_training_loss_that_ends_above_the_guess_has_learnt_nothing_yet():
+    test = np.full((1000, 30), 0.7, dtype=np.float32)  # level, so that nothing is still falling
+    train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
+    check = under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    assert check.code == "under_trained"
+    assert check.message == (
+        "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and always guessing the "
+        "same costs 0.628. Give it more epochs or another learning rate."
+    )
+    assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
+
+
+def test_a_training_loss_that_ends_at_the_guess_or_below_on_average_is_not_nothing():
+    test = np.full((20, 30), 0.7, dtype=np.float32)
+    for end in (np.full(30, 0.625), np.where(np.arange(30) % 3, 0.5, 0.8), np.r_[np.nan, np.full(29, 0.6)]):
+        train = np.linspace(np.full(30, 0.9), end, 20).astype(np.float32)
+        assert under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.625) is None
+    assert under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59) is not None
+    by_heart_and_back = np.repeat(np.r_[np.linspace(0.9, 0.1, 10), np.linspace(0.1, 0.9, 10)][:, None], 30, axis=1)
+    assert under_trained("a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6) is None
 
 
 def test_a_rising_test_loss_is_over_trained_and_the_advice_is_to_stop_earlier():
@@ -145,11 +174,11 @@ def test_noise_without_a_trend_seldom_fires_in_spite_of_its_lucky_lowest_point()
     under = over = naive = 0
     for _ in range(300):
         noise = rng.normal(0.5, 0.1, (60, 20)).astype(np.float32)
-        arguments = {"test_loss": noise, "shape": (1, 10, 2), "prior_loss": 0.1}
+        arguments = {"train_loss": train, "test_loss": noise, "shape": (1, 10, 2), "prior_loss": 0.1}
         under += under_trained("a", **arguments) is not None
-        over += over_trained("a", train_loss=train, **arguments) is not None
+        over += over_trained("a", **arguments) is not None
         lowest = np.full(10, noise.mean(axis=1).argmin() + 1)
-        naive += over_trained("a", train_loss=train, **arguments, epochs=lowest) is not None
+        naive += over_trained("a", **arguments, epochs=lowest) is not None
     assert under <= 0.03 * 300
     assert over <= 0.09 * 300
     assert naive >= 0.15 * 300
@@ -161,8 +190,9 @@ def test_networks_that_learn_by_heart_are_caught_on_a_single_split():
     y = (X[:, 0] + rng.normal(0, 1, 120) > 0).astype(np.float32)
     history = sb.train_many("relu:32", X[:60], y[:60], X[60:], y[60:], seeds=5, epochs=120, lr=0.01,
                             optimizer="adamw", compile=False, jobs=1)  # fmt: skip
-    arguments = {"test_loss": history.test_loss, "shape": (1, 1, 5), "prior_loss": 0.69}
-    assert "too long" in over_trained("a", train_loss=history.train_loss, **arguments).message
+    curves = {"train_loss": history.train_loss, "test_loss": history.test_loss}
+    arguments = curves | {"shape": (1, 1, 5), "prior_loss": 0.69}
+    assert "too long" in over_trained("a", **arguments).message
     assert under_trained("a", **arguments) is None
 
 
@@ -175,7 +205,7 @@ def test_networks_without_a_finite_loss_are_counted_and_left_out_of_means():
     assert "no verdict" in check.message
     assert "lower the learning rate" in check.message
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
-    fell = under_trained("a", test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
+    fell = under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
 
 
@@ -199,9 +229,15 @@ def test_many_dead_units_are_reported_and_few_are_not():
 
 def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=gain(0.1)) is None
-    assert "can't be told from always guessing" in no_better_than_prior("a", estimate=gain(0.0)).message
+    assert no_better_than_prior("a", estimate=gain(0.0)).message == (
+        "a can't be told from always guessing the same: its prediction error may be anywhere from 0.024 higher to "
+        "0.024 lower. Either the features say little of the target, or more rows are needed to see it."
+    )
     worse = no_better_than_prior("a", estimate=gain(-0.1))
-    assert "is worse than always guessing" in worse.message
+    assert worse.message == (
+        "a is worse than always guessing the same: its prediction error is higher by 0.10 (plausibly 0.08 to 0.12). "
+        "Mend its training first: stop earlier, lower the learning rate, or take fewer units."
+    )
     assert worse.evidence["low"] < worse.evidence["high"] < 0
     assert no_better_than_prior("a", estimate=None) is None
 
@@ -214,7 +250,10 @@ def test_predictions_that_equal_the_guess_are_no_gain():
 
 def test_only_a_clear_loss_against_the_regression_is_reported():
     check = worse_than_logistic("a", estimate=gain(-0.1))
-    assert "is worse than a plain logistic regression" in check.message
+    assert check.message == (
+        "a is worse than a plain logistic regression here: its prediction error is higher by 0.10 (plausibly 0.08 to "
+        "0.12). Use the regression, or train the network with more care."
+    )
     for estimate in (gain(-0.001), gain(0.1), None):
         assert worse_than_logistic("a", estimate=estimate) is None
 
@@ -261,8 +300,10 @@ def every_check():
     test, train = by_heart()
     lost = np.full_like(test, np.nan)
     curves = {"train_loss": train, "test_loss": test, "shape": SHAPE, "prior_loss": PRIOR}
+    falling = at_the_end("relu:5")
     return [
-        under_trained("a", test_loss=at_the_end("relu:5"), shape=SHAPE, prior_loss=PRIOR),
+        under_trained("a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR),
+        under_trained("a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR),
         over_trained("a", **curves),
         over_trained("a", **curves, epochs=[8] * 10),
         diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
@@ -297,12 +338,12 @@ def test_every_message_begins_with_the_name_and_its_dict_is_strict_json():
 def test_constant_few_or_lost_curves_say_nothing(shape, epochs):
     for value in (0.5, np.nan, np.inf):
         curve = np.full((epochs, np.prod(shape)), value, dtype=np.float32)
-        arguments = {"test_loss": curve, "shape": shape, "prior_loss": PRIOR}
+        arguments = {"train_loss": curve, "test_loss": curve, "shape": shape, "prior_loss": PRIOR}
         last = np.full(shape[:2], epochs)
         assert under_trained("a", **arguments) is None
         assert under_trained("a", **arguments, epochs=last) is None
-        assert over_trained("a", train_loss=curve, **arguments) is None
-        assert over_trained("a", train_loss=curve, **arguments, epochs=last) is None
+        assert over_trained("a", **arguments) is None
+        assert over_trained("a", **arguments, epochs=last) is None
         for check in (seeds_alike, seeds_apart):
             assert check("a", losses=curve[-1].reshape(shape), margin=0.01) is None
 
@@ -315,10 +356,10 @@ def test_any_curves_give_none_or_a_sound_check(data):
     draw = arrays(np.float32, size, elements=st.floats(width=32) | st.floats(0, 1, width=32))
     test, train = data.draw(draw), data.draw(draw)
     stops = data.draw(st.none() | arrays(np.int64, shape[:2], elements=st.integers(1, size[0])))
-    curves = {"test_loss": test, "shape": shape, "prior_loss": 0.5, "epochs": stops}
+    curves = {"train_loss": train, "test_loss": test, "shape": shape, "prior_loss": 0.5, "epochs": stops}
     found = [
         under_trained("a", **curves),
-        over_trained("a", train_loss=train, **curves),
+        over_trained("a", **curves),
         diverged("a", train_loss=train, test_loss=test, predictions_finite=False),
         seeds_alike("a", losses=test[-1].reshape(shape), margin=0.01, reference_losses=train[-1].reshape(shape)),
         seeds_apart("a", losses=test[-1].reshape(shape), margin=0.01),
@@ -331,12 +372,13 @@ def test_any_curves_give_none_or_a_sound_check(data):
 
 def test_arrays_that_do_not_fit_are_refused():
     curve = np.ones((5, 6), dtype=np.float32)
-    good = {"test_loss": curve, "shape": (1, 3, 2), "prior_loss": 0.5}
+    good = {"train_loss": curve, "test_loss": curve, "shape": (1, 3, 2), "prior_loss": 2.0}
     for bad in ({"shape": (1, 3, 3)}, {"test_loss": curve[0]}, {"prior_loss": 0}, {"epochs": [6] * 3}, {"epochs": [1]}):
         with pytest.raises(ValueError, match="must be"):
             under_trained("a", **good | bad)
-    with pytest.raises(ValueError, match="curves must be"):
-        over_trained("a", train_loss=curve[:4], **good)
+    for check in (under_trained, over_trained):
+        with pytest.raises(ValueError, match="curves must be"):
+            check("a", **good | {"train_loss": curve[:4]})
     with pytest.raises(ValueError, match="both curves"):
         diverged("a", train_loss=curve[:4], test_loss=curve, predictions_finite=True)
     with pytest.raises(ValueError, match="losses must be"):

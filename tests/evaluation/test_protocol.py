@@ -48,9 +48,17 @@ def test_a_quick_look_is_one_repeat_and_marked():
     assert "first look" in design.reason
 
 
-@pytest.mark.parametrize(("n_rows", "smallest"), [(3, None), (0, None), (100, 1), (100, 0)])
-def test_what_cannot_be_split_is_an_error_of_the_target(n_rows, smallest):
-    with pytest.raises(TargetError, match="at least 2 rows"):
+@pytest.mark.parametrize(
+    ("n_rows", "smallest", "found"),
+    [
+        (3, None, "Too few rows: 3 rows"),
+        (0, None, "Too few rows: 0 rows"),
+        (100, 1, "Too few rows: 1 of the rarest class"),
+        (100, 0, "Too few rows: 0 of the rarest class"),
+    ],
+)
+def test_what_cannot_be_split_is_an_error_of_the_target(n_rows, smallest, found):
+    with pytest.raises(TargetError, match=rf"^{found}\. Each class needs at least 2 rows to be split, the table 4\.$"):
         protocol(n_rows, smallest)
 
 

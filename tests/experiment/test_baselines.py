@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -172,13 +173,30 @@ def test_tasks_hold_every_pair_once_with_the_dearest_first(n_splits, jobs):
 def test_a_classifier_comes_by_import_path_or_as_it_is(fitted, rows, spec, name, settings):
     (baseline,) = baselines_from([spec], random_state=0)
     assert baseline.name == name
-    parameters = baseline.estimator.get_params()
-    found = parameters.values() if isinstance(spec, str) else [baseline.estimator]  # words come behind a scaler
-    classifier = [each for each in found if hasattr(each, "predict_proba")][-1]
-    assert all(classifier.get_params()[word] == value for word, value in settings.items())
-    assert isinstance(spec, str) == baseline.description.endswith("standardised features")
+    as_it_is = isinstance(spec, Baseline)  # all others come behind a scaler
+    steps = [baseline.estimator] if as_it_is else [step for _, step in baseline.estimator.steps]
+    assert [isinstance(step, StandardScaler) for step in steps] == ([False] if as_it_is else [True, False])
+    assert all(steps[-1].get_params()[word] == value for word, value in settings.items())
+    assert as_it_is != baseline.description.endswith(", standardised features")
     assert "\n" not in baseline.description
     assert fitted(spec, splits=rows[2][:1])[0, 0].shape == rows[2][0].test.shape
+
+
+def test_words_a_class_and_an_object_are_standardised_alike_and_a_pipeline_is_taken_as_it_is(fitted, rows):
+    X, y, splits = rows
+    split = splits[0]
+    words = "sklearn.neighbors.KNeighborsClassifier"
+    plain, scaled = KNeighborsClassifier(), make_pipeline(StandardScaler(), KNeighborsClassifier())
+    unscaled = make_pipeline(KNeighborsClassifier())
+    by_hand = [one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1] for one in (scaled, unscaled)]
+    assert by_hand[0].tolist() != by_hand[1].tolist()
+    for spec, p in [*((spec, by_hand[0]) for spec in (words, KNeighborsClassifier, plain, scaled)),
+                    *((spec, by_hand[1]) for spec in (unscaled, Baseline("near", plain, "as it is")))]:  # fmt: skip
+        assert fitted(spec, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
+    for own in (scaled, unscaled):
+        (baseline,) = baselines_from([own], random_state=0)
+        assert len(baseline.estimator.steps) == len(own.steps)
+        assert "standardised features" not in baseline.description
 
 
 def test_names_and_descriptions_of_those_that_come_along():
@@ -197,12 +215,12 @@ def test_a_random_state_is_given_where_none_is_and_the_callers_object_is_left_al
     pipeline = make_pipeline(StandardScaler(), RandomForestClassifier())
     specs = [forest, seeded, pipeline, LinearDiscriminantAnalysis()]
     one, other = (baselines_from(specs, random_state=state) for state in (0, 1))
-    seeds = {one[0].estimator.random_state, other[0].estimator.random_state}
-    seeds |= {found[2].estimator[-1].random_state for found in (one, other)}
+    seeds = {found[number].estimator[-1].random_state for found in (one, other) for number in (0, 2)}
     assert len(seeds) == 4
     assert None not in seeds
-    assert one[0].estimator.random_state == baselines_from([forest], random_state=0)[0].estimator.random_state
-    assert one[1].estimator.random_state == 5
+    again = baselines_from([forest], random_state=0)[0].estimator[-1]
+    assert one[0].estimator[-1].random_state == again.random_state
+    assert one[1].estimator[-1].random_state == 5
     assert (forest.random_state, pipeline[-1].random_state) == (None, None)
 
 

@@ -43,9 +43,44 @@ def test_a_network_that_learned_nothing_is_no_better_than_guessing_and_worse_tha
 def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_does(found, small):
     results = tuple(result for result in found.results if result.name != "prior")
     spec = found.experiment
-    spec = dataclasses.replace(spec, baselines=tuple(one for one in spec.baselines if one.name != "prior"))
+    others = tuple(one for one in spec.baselines if one.name != "prior")
+    # With one comparison less, each is at the same level where all of them together have three quarters of it.
+    spec = dataclasses.replace(spec, baselines=others, alpha=0.75 * spec.alpha)
     alone = Comparison(spec, found.splits, results, seconds=1.0)
-    assert alone.checks == found.checks
+    assert [(check.candidate, check.code) for check in alone.checks] == [
+        (check.candidate, check.code) for check in found.checks
+    ]
+    for ours, theirs in zip(alone.checks, found.checks, strict=True):
+        assert ours.message == theirs.message
+        assert ours.evidence == pytest.approx(theirs.evidence, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reference", "code"), [("prior", "no_better_than_prior"), ("logistic-regression", "worse_than_logistic")]
+)
+def test_checks_are_at_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
+    spec = dataclasses.replace(found.experiment, reference=reference)
+    against = Comparison(spec, found.splits, found.results, seconds=1.0)
+    verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
+    numbers = {check.candidate: check.evidence for check in found.checks if check.code == code}
+    assert "still" in numbers
+    for name, evidence in numbers.items():
+        verdict = verdicts[name]
+        assert verdict.comparisons == 4
+        expected = {"difference": verdict.difference, "low": verdict.low, "high": verdict.high}
+        assert evidence == pytest.approx(expected, rel=1e-9)
+    left_out = {"worse_than_logistic"} if reference == "logistic-regression" else set()
+    said = {"no_better_than_prior", "worse_than_logistic"} & {check.code for check in against.checks}
+    assert said == {"no_better_than_prior", "worse_than_logistic"} - left_out
+
+
+def test_of_a_network_that_is_still_learning_its_seeds_are_not_judged(found):
+    spec = dataclasses.replace(found.experiment, reference="still")
+    losses, margin = found["still"].losses(spec.metric), spec.margin
+    assert seeds_apart("still", losses=losses, margin=margin) is not None
+    for checks in (found, Comparison(spec, found.splits, found.results, seconds=1.0)):
+        assert "under_trained" in codes(checks, "still")
+        assert not {"seeds_alike", "seeds_apart"} & set(codes(checks, "still"))
 
 
 def test_without_logistic_regression_nothing_is_said_of_it(small):

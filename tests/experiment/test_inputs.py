@@ -143,6 +143,41 @@ def test_a_class_in_a_file_travels_to_other_processes(small, tmp_path, same):
     same(two["mine"], one["mine"], tolerance=1e-6)
 
 
+class Breaking(OneLayer):
+    """Its forward fails, whatever the features."""
+
+    error: Exception = ValueError("\n")
+
+    def forward(self, x):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NameError("name 'torhc' is not defined"), ValueError("shapes are my own"), RuntimeError("no memory\nat all")],
+    ids=lambda error: type(error).__name__,
+)
+def test_only_shapes_that_do_not_fit_are_blamed_on_the_first_layer(small, monkeypatch, error):
+    monkeypatch.setattr(Breaking, "error", error)
+    with pytest.raises(CandidateError) as caught:
+        small(candidates={"mine": Breaking})
+    assert f"the network can't take 3 features: {str(error).splitlines()[0]}" in str(caught.value)
+    assert caught.value.hint == ""
+    with pytest.raises(CandidateError) as caught:
+        small(candidates={"mine": lambda: nn.Linear(7, 1)})
+    assert caught.value.hint == "Its first layer must have as many inputs as the table has features."
+
+
+def test_a_network_that_ends_in_a_sigmoid_is_told_to_return_logits(small):
+    candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
+                  "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
+    found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
+    note = "all its outputs lie between 0 and 1: a network must return logits, so leave out a last sigmoid"
+    assert [note in result.note for result in found.results] == [True, False, False, False]
+    assert f"squashed: {found['squashed'].note}." in " ".join(str(found).split())
+    assert str(found).count("last sigmoid") == 1
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -68,23 +68,24 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
     text = comparison_text(
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
-    order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "Held against linear:5", "Can't tell relu:5",
-             "Accuracy +1.2 points", " ranking ", "Seeds make up", "Endless repeats", "Seeds hardly matter",
-             "relu:5 comes first", "Plausibly:"]  # fmt: skip
+    order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "Held against linear:5", "In short, against",
+             "Can't tell relu:5", "Accuracy +1.2 points", " ranking ", "Seeds make up", "Endless repeats",
+             "Seeds hardly matter", "relu:5 comes first", "Plausibly:"]  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert [text.count(words) for words in order] == [1] * len(order)
 
 
 def test_the_heading_tells_table_design_and_recipe(make):
-    first, second = unfolded(comparison_text(two(make, "better"))).split(" relu:5 is better")[0].split("epochs ")
+    first, second = unfolded(comparison_text(two(make, "better"))).split(" In short, ")[0].split("epochs ")
     assert first == (
         "DEATH_EVENT of heart_failure: 1,299 rows, 12 features, 67.9% in the larger class; "
         "SGD, lr 0.01, full batch, 1000 "
     )
     assert second == (
         "10 repeats of 10 folds, 5 seeds a fold; trained on about 1,169 rows at a time "
-        "Held against linear:5; a difference of 0.01 in Brier score is taken to matter."
+        "Held against linear:5; a difference of 0.01 in Brier score (the mean squared error of the probabilities) "
+        "is taken to matter."
     )
 
 
@@ -101,6 +102,17 @@ def test_what_is_held_against_whom_is_told_in_units_of_the_metric_and_only_with_
 def test_one_repeat_and_one_seed_are_counted_as_one(make):
     text = comparison_text(two(make, "better", plan={"repeats": 1, "seeds": 1}))
     assert "1 repeat of 10 folds, 1 seed a fold;" in text
+
+
+@pytest.mark.parametrize("kind", ["cross_validation", "held_out"])
+@pytest.mark.parametrize("folds", [2, 4, 5, 10])
+def test_fewer_than_five_folds_are_said_to_make_rough_ranges_where_there_are_verdicts(make, kind, folds):
+    document = two(make, "better", plan={"kind": kind, "folds": folds})
+    line = f"\n{folds} folds make rough ranges: take 5 or more.\n"
+    rough = kind == "cross_validation" and folds < 5
+    text = comparison_text(document)
+    assert (line in text, "rough ranges" in text) == (rough, rough)
+    assert "rough ranges" not in comparison_text(document | {"verdicts": []})
 
 
 @pytest.mark.parametrize("kind", ["cross_validation", "held_out", "scores_only"])
@@ -141,15 +153,51 @@ def test_a_verdicts_sentence_is_said_word_for_word(make, rule, metric):
 
 def test_accuracy_probability_and_single_runs_stand_beside_every_verdict(make):
     document = two(make, "cannot_tell")
-    line = "Accuracy +1.2 points (plausibly -0.5 to +3.1); probability of a lower error 60%; 30 of 100 single runs"
-    assert line in unfolded(comparison_text(document))
+    line = "probability of a lower error 60%; 30% of single runs point the other way."
+    assert f"Accuracy +1.2 points (plausibly -0.5 to +3.1); {line}" in unfolded(comparison_text(document))
     document["verdicts"][0]["accuracy"] = None
-    assert "\n    Probability of a lower error 60%; 30 of 100" in comparison_text(document)
+    assert f"\n    P{line[1:]}\n" in comparison_text(document)
+
+
+def test_of_several_comparisons_the_probability_is_said_to_be_of_this_one_alone(make):
+    for comparisons, alone in ((1, ""), (2, ", this comparison taken alone,")):
+        verdict = make.verdict("relu:5", -0.03, 0.03, p_better=0.17, comparisons=comparisons)
+        text = unfolded(comparison_text(two(make, "better") | {"verdicts": [verdict]}))
+        assert f"probability of a lower error{alone} 17%; 30% of single runs" in text
+        assert ("taken alone" in text) == bool(alone)
+
+
+def test_who_is_better_worse_or_neither_is_said_in_one_line_before_the_verdicts(make):
+    names = [f"relu:{n}" for n in range(1, 8)]
+    rules = ["cannot_tell", "worse", "better", "no_worse", "no_practical_difference", "better_by_margin", "worse"]
+    document = make.document(
+        *(make.network(name) for name in ("linear:5", *names)),
+        verdicts=[make.verdict(name, *RULES[rule]) for name, rule in zip(names, rules, strict=True)],
+    )
+    line = (
+        "In short, against linear:5 - better: relu:3, relu:6; worse: relu:2, relu:7; no practical difference: relu:5; "
+        "no worse: relu:4; can't tell: relu:1. Can't tell relu:1"
+    )
+    assert line in unfolded(comparison_text(document))
+    assert "\n\nIn short, against linear:5 - worse: relu:5.\n\nrelu:5 is worse" in comparison_text(two(make, "worse"))
+    assert "In short" not in comparison_text(document | {"verdicts": []})
+
+
+def test_below_the_verdict_on_always_guessing_there_are_no_numbers(make):
+    document = make.document(
+        make.network("linear:5"), make.network("relu:5"), make.baseline("prior"),
+        verdicts=[make.verdict(name, *RULES["worse"], comparisons=2) for name in ("relu:5", "prior")],
+    )  # fmt: skip
+    text = comparison_text(document)
+    after = text.split("prior is worse than linear:5")[1].split("\n\n")[0]
+    assert "single runs" not in after
+    assert "probability" not in after.lower()
+    assert (text.count("single runs"), text.count("Accuracy +")) == (1, 1)
 
 
 def test_with_accuracy_as_the_metric_nothing_is_said_twice(make):
     text = comparison_text(two(make, "better", metric="accuracy", top=make.chosen("", "relu:5", apparent=0.831)))
-    assert "\n    Probability of a higher accuracy 60%; 30 of 100 single runs point the other way." in text
+    assert "\n    Probability of a higher accuracy 60%; 30% of single runs point the other way." in text
     assert "Accuracy +" not in text
     assert "expect accuracy 20.0% (15.0% to 25.0%) of it, not its own 83.1%." in unfolded(text)
     headings = next(line for line in text.splitlines() if line.split()[:1] == ["ranking"])
@@ -203,6 +251,19 @@ def test_that_seeds_hardly_matter_is_said_once_for_all(make):
         )
         assert f"\nSeeds hardly matter to {words}: one seed a split would do." in text
         assert "something stands out" not in text
+
+
+@pytest.mark.parametrize(("share", "told"), [(None, True), (0.0, True), (0.5, True), (0.51, False), (1.0, False)])
+def test_seeds_are_not_said_to_hardly_matter_where_they_make_up_most_of_a_difference(make, share, told):
+    names = ["linear:5", "relu:5", "tanh:5"]
+    document = make.document(
+        *(make.network(name) for name in names),
+        verdicts=[make.verdict("relu:5", -0.03, 0.03), make.verdict("tanh:5", -0.03, 0.03, seed_share=share)],
+        checks=[make.check(name, "seeds_alike") for name in names[:2]],
+    )
+    text = comparison_text(document)
+    assert ("\nSeeds hardly matter to linear:5 and relu:5: one seed" in text, "hardly matter" in text) == (told, told)
+    assert "something stands out" not in text  # nor by each of them
 
 
 @pytest.mark.parametrize(
@@ -295,7 +356,18 @@ def test_a_candidate_all_by_itself_has_no_verdict_and_no_heading_of_one(make):
     text = comparison_text(make.document(make.network("relu:5")))
     assert "verdict" not in text
     assert "Plausibly" not in text
-    assert len(text.splitlines()) == 8
+    assert text.endswith("\n\nRanges are 95% intervals, each by itself.")
+    assert len(text.splitlines()) == 10
+
+
+def test_without_verdicts_the_level_of_the_ranges_is_told_and_with_them_only_what_plausibly_means(make):
+    document = two(make, "better", alpha=0.1)
+    assert "Ranges are" not in comparison_text(document)
+    document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
+    for interval in ("corrected", "nested", None):
+        text = comparison_text(document | {"interval": interval})
+        assert "\nRanges are 90% intervals, each by itself." in text
+        assert "Plausibly" not in text
 
 
 # What would settle it
@@ -321,6 +393,30 @@ def test_it_is_told_how_much_of_the_uncertainty_comes_from_seeds(make, shares, w
     assert "Endless repeats would narrow the ranges by 8% at most" in text
     document["plan"]["seeds"] = 1
     assert "Seeds make up" not in comparison_text(document)  # one seed can't show it
+
+
+@pytest.mark.parametrize(
+    ("shares", "rest", "what"),
+    [
+        ([1.0], ".", "more rows, or seeds."),
+        ([0.996, 1.0], ".", "more rows, or seeds."),
+        ([0.994], "; which rows there are makes up the rest.", "more rows, or seeds."),
+        ([0.1, 0.51], "; which rows there are makes up the rest.", "more rows, or seeds."),
+        ([0.1, 0.5], "; which rows there are makes up the rest.", "more rows."),
+        ([None], None, "more rows."),
+    ],
+)
+def test_rows_make_up_a_rest_where_there_is_one_and_seeds_are_asked_for_where_they_matter_most(
+    make, shares, rest, what
+):
+    names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
+    verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
+    lines = comparison_text(
+        make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
+    ).splitlines()
+    told = [line.split("of the differences")[1] for line in lines if line.startswith("Seeds make up")]
+    assert told == ([] if rest is None else [rest])
+    assert f"Endless repeats would narrow the ranges by 8% at most; more than that takes {what}" in lines
 
 
 @pytest.mark.parametrize(
@@ -366,6 +462,14 @@ def test_an_own_score_that_promises_the_same_is_not_contradicted(make):
     assert "not its own" not in text
 
 
+def test_without_intervals_the_first_is_given_no_worth(make):
+    chosen = {"sweeps": [make.chosen("relu:5", "relu:5@lr=0.1")], "top": make.chosen("", "linear:5")}
+    document = two(make, "better", **chosen) | {"verdicts": []}
+    for interval, times in (("corrected", 2), ("held_out", 2), (None, 0)):
+        text = comparison_text(document | {"interval": interval})
+        assert (text.count(" comes first"), text.count("having been chosen")) == (times, times)
+
+
 # Notes
 
 
@@ -387,6 +491,14 @@ def test_learning_rates_that_were_chosen_are_counted(make):
         make.document(one)
     )
     assert ": lr " not in comparison_text(make.document(make.network("relu:5", lr={"0.01": 100})))
+
+
+def test_a_learning_rate_that_all_splits_chose_is_told(make):
+    recipe = "AdamW, lr of 0.001, 0.01, 0.1 by inner splits, full batch, up to 1000 epochs, stopped by inner splits"
+    one = make.network("relu:5", description=recipe, lr={"0.01": 100})
+    text = comparison_text(make.document(one, make.network("tanh:5", lr={"0.1": 100}), plan={"recipe": recipe}))
+    assert "\nrelu:5: lr 0.01 in 100 splits of 100." in text
+    assert "tanh:5: lr" not in text  # it had no choice
 
 
 def test_notes_of_a_candidate_and_of_the_table_come_last(make):
@@ -417,7 +529,7 @@ def test_a_name_is_never_broken(make, name, width):
         sweeps=[make.chosen(name, f"{name}@lr=1")], top=make.chosen("", name), notes=[f"see {name}"],
     )  # fmt: skip
     text = comparison_text(document, width=width)
-    assert text.count(name) == unfolded(text).count(name) == 11
+    assert text.count(name) == unfolded(text).count(name) == 12
     assert "…" not in text
     assert all(name in line for line in prose(text) if len(line) > width)
 

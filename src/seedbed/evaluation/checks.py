@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 CODES: dict[str, str] = {
-    "under_trained": "its test loss was still falling at the last epoch",
+    "under_trained": "its test loss was still falling at the last epoch, or it has learnt nothing yet",
     "over_trained": "its test loss rises again while its training loss falls",
     "diverged": "some of its networks became infinite or NaN",
     "dead_units": "many of its ReLU units answer 0 to every row",
@@ -105,7 +105,7 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
         )
     else:
         message = (
-            f"{candidate} can't be told from always guessing the same: its loss may be anywhere from "
+            f"{candidate} can't be told from always guessing the same: its prediction error may be anywhere from "
             f"{_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower. Either "
             "the features say little of the target, or more rows are needed to see it."
         )
@@ -204,7 +204,7 @@ def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, 
 def _higher(estimate: Estimate) -> str:
     """How much higher the candidate's loss is, where that is settled."""
     mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
-    return f"its loss is higher by {mean} (plausibly {low} to {high})"
+    return f"its prediction error is higher by {mean} (plausibly {low} to {high})"
 
 
 def _numbers(estimate: Estimate) -> dict[str, float | int | None]:

@@ -27,12 +27,20 @@ Shape = tuple[int, int, int]
 
 
 def under_trained(
-    candidate: str, *, test_loss: ArrayLike, shape: Shape, prior_loss: float, epochs: ArrayLike | None = None
+    candidate: str,
+    *,
+    train_loss: ArrayLike,
+    test_loss: ArrayLike,
+    shape: Shape,
+    prior_loss: float,
+    epochs: ArrayLike | None = None,
 ) -> Check | None:
-    """Whether the test loss was still falling over the last tenth of the epochs.
+    """Whether it has learnt nothing yet, or the test loss was still falling over the last tenth of the epochs.
 
-    It fires where the fall is at least 1 % of `prior_loss` and clear over splits (`corrected_t`, one-sided 5 %); never
-    where half of the splits or more stopped before 0.9 of the epochs, since these had a chance to go on.
+    The first is that its mean training loss never came down to `prior_loss`, what always guessing the same costs, but
+    stayed 1 % of it above. The second is that the fall is at least 1 % of `prior_loss` and clear over splits
+    (`corrected_t`, one-sided 5 %); never where half of the splits or more stopped before 0.9 of the epochs, since these
+    had a chance to go on.
 
     Args:
         prior_loss: what always guessing the same costs, in units of the curves.
@@ -41,11 +49,22 @@ def under_trained(
     Raises:
         ValueError: shapes don't fit, or the prior's loss isn't positive.
     """
-    (losses,) = _by_split(shape, prior_loss, test_loss)
+    losses, training = _by_split(shape, prior_loss, test_loss, train_loss)
     n_epochs, n_units = losses.shape
-    if not losses.size or n_epochs < 2:
+    if not losses.size:
         return None
-    if epochs is not None and np.mean(_stops(epochs, shape, n_epochs, n_units) + 1 >= LATE * n_epochs) <= 0.5:
+    late = epochs is None or np.mean(_stops(epochs, shape, n_epochs, n_units) + 1 >= LATE * n_epochs) > 0.5
+    reached = float(training.mean(axis=1).min())
+    if reached > (1 + MATTERS) * prior_loss:
+        return Check(
+            candidate,
+            "under_trained",
+            f"{candidate} has learnt nothing yet: in {n_epochs:,} epochs its training loss came down to "
+            f"{_loss(reached, prior_loss)}, and always guessing the same costs {_loss(prior_loss, prior_loss)}. "
+            "Give it more epochs or another learning rate.",
+            {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
+        )
+    if not late or n_epochs < 2:
         return None
     tenth = max(1, n_epochs // 10)
     fall = losses[-1 - tenth] - losses[-1]

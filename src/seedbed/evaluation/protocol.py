@@ -56,8 +56,8 @@ def protocol(n_rows: int, smallest_class: int | None = None, *, quick: bool = Fa
         TargetError: fewer than 4 rows, or a class with fewer than 2, so that not even two folds can be made.
     """
     if n_rows < 4 or (smallest_class is not None and smallest_class < 2):
-        found = f"{n_rows} rows" if n_rows < 4 else f"{smallest_class} row of the rarest class"
-        raise TargetError(f"There are only {found}", "Each class needs at least 2 rows to be split, the table 4.")
+        found = f"{n_rows} rows" if n_rows < 4 else f"{smallest_class} of the rarest class"
+        raise TargetError(f"Too few rows: {found}", "Each class needs at least 2 rows to be split, the table 4.")
     few_rows, few_of_class = n_rows < _FEWEST_ROWS, smallest_class is not None and smallest_class < _FEWEST_OF_A_CLASS
     if few_rows or few_of_class:
         why = f"{n_rows} rows" if few_rows else f"{smallest_class} rows of the rarest class"

@@ -208,7 +208,7 @@ def _better(v: Verdict) -> str:
 
 
 def _worse(v: Verdict) -> str:
-    tail = f", at least the {_matters(v)}" if v.by_margin else ""
+    tail = f", at least the {_matters(v)}" if v.by_margin else f"; that may be less than the {_matters(v)}"
     return f"{v.candidate} is worse than {v.reference}: {_size(v, _loss(v))}{tail}."
 
 
@@ -235,32 +235,39 @@ def _cannot_tell(v: Verdict) -> str:
 
 def _from_to(v: Verdict) -> str:
     return (
-        f"its {_quantity(v)} may be anywhere from {_amount(v, v.low, unit=True)} {_loss(v)} "
+        f"its {_quantity(v)} was {_here(v)}, but may be anywhere from {_amount(v, v.low, unit=True)} {_loss(v)} "
         f"to {_amount(v, v.high, unit=True)} {_gain(v)}"
     )
 
 
+def _here(v: Verdict) -> str:
+    """The difference that was seen."""
+    if not float(_amount(v, v.difference)):
+        return "the same here"
+    return f"{_amount(v, v.difference, unit=True)} {_gain(v) if v.difference > 0 else _loss(v)} here"
+
+
 def _what_would_settle(v: Verdict) -> str:
     """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
-    settle, now = f"would settle the {_matters(v)}", f"now {_rounded(v.n_rows, 3)}"
+    small, now = f"To tell a difference as small as the {_matters(v)} takes", f"(now {_rounded(v.n_rows, 3)})"
     tail = _what_else_would(v)
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
-        return f"Somewhat more rows of this kind {settle} ({now}){tail}."
+        return f"{small} somewhat more rows of this kind {now}{tail}."
     low, high = v.rows_needed
     if low > _TOO_MANY:
-        return f"More than {_TOO_MANY:,} rows of this kind {settle} ({now}){tail}."
+        return f"{small} more than {_TOO_MANY:,} rows of this kind {now}{tail}."
     if low <= v.n_rows:
-        return f"Up to about {_rounded(high)} rows of this kind {settle} ({now}){tail}."
-    return f"About {_rounded(low)} to {_rounded(high)} rows of this kind {settle} ({now}){tail}."
+        return f"{small} up to about {_rounded(high)} rows of this kind {now}{tail}."
+    return f"{small} about {_rounded(low)} to {_rounded(high)} rows of this kind {now}{tail}."
 
 
 def _what_else_would(v: Verdict) -> str:
     """Whether repeats and seeds would help, as far as there are any."""
     if v.seed_share is None:
-        return "" if v.held_out else "; more repeats won't"
+        return "" if v.held_out else "; more repeats won't help"
     if v.seed_share > 0.5:
-        return "; more seeds may, too" if v.held_out else "; more repeats won't, more seeds may"
-    return "; more seeds won't" if v.held_out else "; more repeats or seeds won't"
+        return "; more seeds may help, too" if v.held_out else "; more repeats won't help, more seeds may"
+    return "; more seeds won't help" if v.held_out else "; more repeats or seeds won't help"
 
 
 def _rounded(number: int, digits: int = 2) -> str:

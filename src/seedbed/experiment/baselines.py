@@ -78,7 +78,7 @@ def _baseline(spec: Any, random_state: int) -> Baseline:
     else:
         found = _own(type(spec).__name__, spec)
     _check(found)
-    if isinstance(spec, str) and spec not in BASELINES:
+    if not isinstance(spec, Baseline) and found.name not in BASELINES and not hasattr(found.estimator, "steps"):
         found = _standardised(found)
     return dataclasses.replace(found, estimator=_seeded(found, random_state))
 
@@ -97,7 +97,7 @@ def _known(name: str) -> Baseline:
 
 
 def _standardised(baseline: Baseline) -> Baseline:
-    """Behind a scaler: words can't name one, and many classifiers are weak without. Trees hardly notice."""
+    """Behind a scaler, without which many classifiers are weak; trees hardly notice. A pipeline is taken as it is."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 

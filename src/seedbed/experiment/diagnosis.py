@@ -46,15 +46,24 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
     epochs = result.epochs if result.recipe.epoch == "inner" else None
     repeats = len(result.probabilities)
     shape = (repeats, len(result.splits) // repeats, design.seeds)
-    yield under_trained(name, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
+    untrained = under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
+    yield untrained
     yield over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
     yield diverged(name, train_loss=train, test_loss=test, predictions_finite=result.finite)
     yield dead_units(name, share=result.dead)
     if not (result.finite and design.has_verdict):
         return
-    yield no_better_than_prior(name, estimate=_against(experiment, _prior(result), result))
-    if "logistic-regression" in others:
-        yield worse_than_logistic(name, estimate=_against(experiment, others["logistic-regression"], result))
+
+    def against(reference: Result) -> Estimate:
+        # At the level of the verdicts, lest a check claims what a verdict on the same two can't tell.
+        n = max(1, len(others) - 1)
+        return difference(experiment, reference, result, experiment.metric, comparisons=n)
+
+    yield no_better_than_prior(name, estimate=against(_prior(result)))
+    if "logistic-regression" in others and experiment.reference != "logistic-regression":
+        yield worse_than_logistic(name, estimate=against(others["logistic-regression"]))
+    if untrained is not None:
+        return  # what its seeds do says nothing yet
     # A hard fold is hard for the reference, too, and cancels in the difference; luck with seeds doesn't. So seeds that
     # are alike by themselves must be so in the difference as well.
     reference = others.get(experiment.reference, result)
@@ -63,10 +72,6 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
     if seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
         yield seeds_alike(name, losses=losses, margin=margin)
     yield seeds_apart(name, losses=losses, margin=margin, reference_losses=beside)
-
-
-def _against(experiment: Experiment, reference: Result, result: Result) -> Estimate:
-    return difference(experiment, reference, result, experiment.metric)
 
 
 def _prior(like: Result) -> Result:

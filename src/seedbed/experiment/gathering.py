@@ -12,11 +12,14 @@ from seedbed.evaluation import Choice
 from seedbed.experiment.baselines import Baseline
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
+from seedbed.networks import MLP
 from seedbed.training import ChunkResult
 
 __all__ = ["GatheredBaseline", "GatheredCandidate"]
 
 Band = tuple[float, float, float]
+
+_ROUNDING = 1e-6
 
 
 class _OutOfFold:
@@ -107,6 +110,16 @@ class GatheredCandidate:
         train, test = (_band(last[curve, np.isfinite(last[[0, 2]]).all(axis=0)]) for curve in (1, 3))
         return train, test
 
+    def _squashed(self) -> str:
+        """A note where every output of a network of the user's lies within [0, 1], as behind a sigmoid."""
+        p = self._found.probabilities[np.isfinite(self._found.probabilities)]
+        low, high = expit(0.0) - _ROUNDING, expit(1.0) + _ROUNDING
+        if isinstance(self.candidate.architecture, MLP) or not len(p) or np.ptp(p) == 0:
+            return ""
+        if p.min() < low or p.max() > high:
+            return ""
+        return "all its outputs lie between 0 and 1: a network must return logits, so leave out a last sigmoid"
+
     def result(self) -> CandidateResult:
         spec, n_splits = self.plan.experiment, len(self.plan.splits)
         choices = self.choices[:n_splits] if self.choices is not None else [None] * n_splits
@@ -125,7 +138,7 @@ class GatheredCandidate:
             epochs=np.array([choice.epochs if choice else self.recipe.epochs for choice in choices]),
             lrs=np.array([self.recipe.lrs[choice.lr if choice else 0] for choice in choices]),
             dead=self.dead,
-            note=self.stack.note,
+            note="; ".join(note for note in (self.stack.note, self._squashed()) if note),
         )
 
 

@@ -117,7 +117,7 @@ class CandidateResult(Result):
 
     def as_dict(self) -> dict[str, Any]:
         lrs, counts = np.unique(self.lrs, return_counts=True)
-        low, median, high = np.quantile(self.epochs, (0, 0.5, 1), method="nearest").tolist()
+        low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
         return super().as_dict() | {
             "kind": "network",
             "description": self.recipe.describe(),

@@ -124,7 +124,9 @@ def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Can
     names = [candidate.name for candidate in found]
     for name in names:
         if names.count(name) > 1:
-            raise CandidateError(f"two candidates are named '{name}'", "Give a mapping of names to candidates.")
+            raise CandidateError(
+                f"two candidates are named '{name}'", "Leave one out, or in Python give a mapping of names."
+            )
     return found
 
 

@@ -14,9 +14,19 @@ from seedbed.report.ranking import measure, ranking_table
 __all__ = ["comparison_text", "counted"]
 
 _WIDTH = 110
+_FEW_FOLDS = 5
 # A candidate's name is what a reader copies into the next command: no table is squeezed, no line ends within a name.
 _UNBROKEN = 1000
 _SPACE_OF_A_NAME = "\ue000"
+# Each rule in two words, in the order in which they are told.
+_SHORT = {
+    "better_by_margin": "better",
+    "better": "better",
+    "worse": "worse",
+    "no_practical_difference": "no practical difference",
+    "no_worse": "no worse",
+    "cannot_tell": "can't tell",
+}
 # What of a training may be the reason of a verdict; other checks are said beside it.
 _REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
 # What is said once for all candidates: of how many at least, and how.
@@ -76,7 +86,13 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         if metric["name"] == "accuracy":
             points = f"{100 * metric['margin']:.3g}"
             size = "1 point" if points == "1" else f"{points} points"
-        yield f"Held against {document['reference']}; a difference of {size} in {metric['words']} is taken to matter."
+        meaning = " (the mean squared error of the probabilities)" if metric["name"] == "brier" else ""
+        yield (
+            f"Held against {document['reference']}; a difference of {size} in {metric['words']}{meaning} is taken to "
+            "matter."
+        )
+        if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
+            yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
     if plan["quick"] and plan["kind"] == "cross_validation":  # elsewhere it makes no difference
         yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
 
@@ -85,8 +101,9 @@ def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """(indent, line) for all that is said of the candidates, in their order; an empty line before each."""
     candidates = {one["name"]: one for one in document["candidates"]}
     checks: dict[str, list[Mapping[str, Any]]] = {name: [] for name in candidates}
+    together = _said_together(document)
     for check in document["checks"]:
-        if check["code"] not in _said_together(document):
+        if check["code"] != "seeds_alike" and check["code"] not in together:
             checks[check["candidate"]].append(check)
     verdicts = {verdict["candidate"]: verdict for verdict in document["verdicts"]}
     reasons = {one["reason"] for one in document["no_verdict"]}
@@ -94,11 +111,15 @@ def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     shared = reasons.pop() if alike else None
     if shared is not None:
         yield from ((0, ""), (0, f"No verdict: {shared}."))
+    if verdicts:
+        yield from ((0, ""), (0, _in_short(document)))
     for name, own in checks.items():
         verdict = verdicts.get(name)
         reason = next((one["reason"] for one in document["no_verdict"] if one["candidate"] == name), None)
         if verdict is not None:
-            yield from ((0, ""), (0, verdict["sentence"]), (4, _numbers(verdict, document["metric"])))
+            yield from ((0, ""), (0, verdict["sentence"]))
+            if name != "prior":
+                yield 4, _numbers(verdict, document["metric"])
         elif reason is not None and shared is None:
             yield from ((0, ""), (0, f"No verdict on {name}: {reason}."))
         elif own:
@@ -115,6 +136,15 @@ def _is_reason(check: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
     return check["code"] in _REASONS and not in_time
 
 
+def _in_short(document: Mapping[str, Any]) -> str:
+    """Who is better, worse, or not told apart, in one line."""
+    names: dict[str, list[str]] = {}
+    for verdict in document["verdicts"]:
+        names.setdefault(_SHORT[verdict["rule"]], []).append(verdict["candidate"])
+    groups = [f"{words}: {', '.join(names[words])}" for words in dict.fromkeys(_SHORT.values()) if words in names]
+    return f"In short, against {document['reference']} - {'; '.join(groups)}."
+
+
 def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
     """What stands beside every verdict, in one line."""
     parts = []
@@ -123,10 +153,9 @@ def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
         gain, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
         parts.append(f"Accuracy {gain:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
     good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
-    alone = ", taken alone," if verdict["comparisons"] > 1 else ""
+    alone = ", this comparison taken alone," if verdict["comparisons"] > 1 else ""
     parts.append(f"probability of {good}{alone} {_percent(verdict['p_better'])}")
-    opposite = 100 * verdict["opposite_share"]
-    parts.append(f"{opposite:.0f} of 100 single runs point the other way")
+    parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -138,13 +167,16 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     if shares and plan["seeds"] > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
-        yield f"Seeds make up {share} of the uncertainty of the differences; which rows there are makes up the rest."
+        rest = "" if low == "100" else "; which rows there are makes up the rest"
+        yield f"Seeds make up {share} of the uncertainty of the differences{rest}."
     if verdicts and document["interval"] == "corrected":
         spared = 100 * (1 - document["more_repeats_ratio"])
-        yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes more rows."
+        what = "more rows, or seeds" if max(shares, default=0) > 50 else "more rows"
+        yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes {what}."
     for code, names in _said_together(document).items():
         yield _TOGETHER[code][1].format(_listed(names))
-    for one in (*document["sweeps"], *([document["top"]] if document["top"] else [])):
+    chosen = (*document["sweeps"], *([document["top"]] if document["top"] else []))
+    for one in chosen if document["interval"] is not None else ():
         own, low, value, high = (
             measure(document["metric"]["name"], one[key]) for key in ("apparent", "low", "expected", "high")
         )
@@ -173,6 +205,8 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
         else:
             together = f"that hold for all {n} comparisons together; in the ranking each by itself"
             yield f"Plausibly: within {certain} intervals{how} {together}."
+    else:
+        yield f"Ranges are {100 * (1 - document['alpha']):g}% intervals, each by itself."
     for candidate in document["candidates"]:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate['name']}: {note}."
@@ -185,7 +219,7 @@ def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> I
         yield candidate["description"]
     if candidate["kind"] == "baseline":
         return
-    if len(candidate["lr"]) > 1:
+    if len(candidate["lr"]) > 1 or "lr of" in candidate["description"]:
         total = sum(candidate["lr"].values())
         yield "lr " + ", ".join(f"{lr} in {counted(n, 'split')}" for lr, n in candidate["lr"].items()) + f" of {total}"
     if candidate["note"]:
@@ -198,6 +232,8 @@ def _said_together(document: Mapping[str, Any]) -> dict[str, list[str]]:
     for check in document["checks"]:
         if check["code"] in found:
             found[check["code"]].append(check["candidate"])
+    if any((verdict["seed_share"] or 0) > 0.5 for verdict in document["verdicts"]):
+        found["seeds_alike"] = []  # by themselves they are alike, but not beside a difference as small as these
     return {code: names for code, names in found.items() if len(names) >= _TOGETHER[code][0]}
 
 

@@ -46,10 +46,9 @@ class TrainingData:
                 z = network.eval()(torch.zeros(2, self.X.shape[1], dtype=like.dtype, device=like.device))
         except Exception as error:
             first_line = (str(error) or type(error).__name__).splitlines()[0]
-            raise CandidateError(
-                f"the network can't take {self.X.shape[1]} features: {first_line}",
-                "Its first layer must have as many inputs as the table has features.",
-            ) from error
+            shapes = isinstance(error, RuntimeError) and "shape" in first_line
+            hint = "Its first layer must have as many inputs as the table has features." if shapes else ""
+            raise CandidateError(f"the network can't take {self.X.shape[1]} features: {first_line}", hint) from error
         finally:
             network.train(was_training)
         if not isinstance(z, Tensor):
