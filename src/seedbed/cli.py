@@ -91,7 +91,7 @@ class JudgingOptions:
     reference: str | None = None
     "Hold the others against this candidate or baseline; the first candidate if left out."
     baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    "A scikit-learn classifier beside the candidates: sklearn.svm.SVC(probability=True); may be repeated."
+    "A scikit-learn classifier beside the candidates, sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: bool = True
     "Always guessing, logistic regression and boosted trees beside the candidates."
     metric: Literal["brier", "log_loss", "accuracy"] = "brier"
