@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch._inductor.config
 from torch import nn
 
 from seedbed.errors import OptionError
@@ -96,10 +97,11 @@ def test_a_failing_compile_warns_once_and_falls_back(task, monkeypatch, error):
 
 def test_a_compiler_that_does_not_work_warns_and_falls_back(task, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing compiled before
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "no-such-compiler"),))
     step._compiled_chain.cache_clear()
+    # torch's own way to set it for a while; monkeypatch would leave it hidden to whatever is compiled afterwards.
+    missing = torch._inductor.config.patch({"cpp.cxx": (str(tmp_path / "no-such-compiler"),)})
     try:
-        with pytest.warns(UserWarning, match="not compiled, so slower"):
+        with missing, pytest.warns(UserWarning, match="not compiled, so slower"):
             history = train_many("elu:3", *task("bce").parts, seeds=16, epochs=3, jobs=1, compile=True)
     finally:
         step._compiled_chain.cache_clear()
@@ -111,15 +113,15 @@ def test_a_table_of_another_shape_is_compiled_anew_and_never_once_too_often(task
     monkeypatch.setattr(
         step.torch, "compile", lambda f, **_: compile_it(f, backend="eager", fullgraph=True, dynamic=False)
     )
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
     step._compiled_chain.cache_clear()
     X_train, y_train, X_test, y_test = task("bce").parts
     try:
-        for n in (20, 30, 40):  # a warning would say that one of them wasn't compiled
-            history = train_many(
-                "hardtanh:3", X_train[:n], y_train[:n], X_test, y_test, seeds=16, epochs=2, jobs=1, compile=True
-            )
-            assert np.isfinite(history.test_loss).all()
+        with torch._dynamo.config.patch(recompile_limit=1):
+            for n in (20, 30, 40):  # a warning would say that one of them wasn't compiled
+                history = train_many(
+                    "hardtanh:3", X_train[:n], y_train[:n], X_test, y_test, seeds=16, epochs=2, jobs=1, compile=True
+                )
+                assert np.isfinite(history.test_loss).all()
     finally:
         step._compiled_chain.cache_clear()
 
