@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 
-__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide"]
+__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide", "percent"]
 
 _TOO_MANY = 10_000_000
 """From so many rows on, a number of them says nothing more."""
@@ -122,7 +122,7 @@ class Verdict:
                 f"In accuracy: {100 * a.difference:+.1f} points (plausibly {100 * a.low:+.1f} to {100 * a.high:+.1f})."
             )
         gain = f"the {_gain(self)} {_quantity(self)}"
-        lines.append(f"Probability that {self.candidate} has {gain}: {_percent(self.p_better)}.")
+        lines.append(f"Probability that {self.candidate} has {gain}: {percent(self.p_better)}.")
         lines.append(f"Single runs (one fold, one seed) that would have shown the opposite: {self.opposite_share:.0%}.")
         many = "1 comparison" if self.comparisons == 1 else f"{self.comparisons} comparisons"
         p = "p < 0.001" if self.p_adjusted < 0.001 else f"p = {self.p_adjusted:.2g}"
@@ -177,7 +177,7 @@ def _matters(verdict: Verdict) -> str:
     return "1 point that matters" if points == "1" else f"{points} points that matter"
 
 
-def _percent(probability: float) -> str:
+def percent(probability: float) -> str:
     """A probability that never pretends to be certain."""
     if probability > 0.995:
         return "above 99%"

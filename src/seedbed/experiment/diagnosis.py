@@ -69,8 +69,9 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
     reference = others.get(experiment.reference, result)
     beside = None if reference is result else reference.losses(experiment.metric)
     losses, margin = result.losses(experiment.metric), experiment.margin
-    if seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
-        yield seeds_alike(name, losses=losses, margin=margin)
+    alike = seeds_alike(name, losses=losses, margin=margin)
+    if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
+        yield alike
     yield seeds_apart(name, losses=losses, margin=margin, reference_losses=beside)
 
 

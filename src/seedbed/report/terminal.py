@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from seedbed.evaluation.verdicts import percent
 from seedbed.report.ranking import measure, ranking_table
 
 __all__ = ["comparison_text", "counted"]
@@ -154,7 +155,7 @@ def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
         parts.append(f"Accuracy {gain:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
     good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
     alone = ", this comparison taken alone," if verdict["comparisons"] > 1 else ""
-    parts.append(f"probability of {good}{alone} {_percent(verdict['p_better'])}")
+    parts.append(f"probability of {good}{alone} {percent(verdict['p_better'])}")
     parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
@@ -239,10 +240,3 @@ def _said_together(document: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _percent(probability: float) -> str:
-    """A probability that never pretends to be certain."""
-    if probability > 0.995:
-        return "above 99%"
-    return "below 1%" if probability < 0.005 else f"{100 * probability:.0f}%"
