@@ -117,18 +117,18 @@ def test_numeric_labels_are_ordered_as_numbers_and_words_by_code_point(write):
 def test_labels_that_differ_only_in_spelling_are_one_label_with_a_note(write):
     table = read_table(write("a,y\n1,1\n2,1.0\n3,0\n4, 1\n"), target="y")
     assert (table.labels, table.target.tolist()) == (("0", "1"), [1, 1, 0, 1])
-    assert any("spelling" in note for note in table.notes)
+    assert any("spelling" in note.message for note in table.notes)
 
 
 def test_a_constant_column_is_kept_with_a_note(real_table):
     table = read_table(real_table("ionosphere.csv"), target="class")
     assert "a02" in table.feature_names
-    assert [note for note in table.notes if "'a02'" in note]
-    assert not [note for note in table.notes if "'a01'" in note]
+    assert [note for note in table.notes if "'a02'" in note.message]
+    assert not [note for note in table.notes if "'a01'" in note.message]
 
 
 def test_a_delimiter_that_is_no_comma_is_noted(write):
-    assert any("semicolon" in note for note in read_table(write("a;y\n1;0\n2;1\n"), target="y").notes)
+    assert any("semicolon" in note.message for note in read_table(write("a;y\n1;0\n2;1\n"), target="y").notes)
     assert read_table(write("a,y\n1,0\n2,1\n"), target="y").notes == ()
 
 

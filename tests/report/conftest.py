@@ -130,10 +130,14 @@ def document(*candidates, metric="brier", plan=(), **changes):
     }
 
 
+def notes(*messages):
+    return [{"message": message, "column": "", "code": "", "count": None, "rows": []} for message in messages]
+
+
 @pytest.fixture(scope="session")
 def make():
     """The functions above, by name."""
     return SimpleNamespace(
         network=network, baseline=baseline, verdict=verdict, check=check, chosen=chosen, no_verdict=no_verdict,
-        document=document, scores=scores,
+        document=document, scores=scores, notes=notes,
     )  # fmt: skip

@@ -504,7 +504,7 @@ def test_a_learning_rate_that_all_splits_chose_is_told(make):
 def test_notes_of_a_candidate_and_of_the_table_come_last(make):
     note = "column 'x' is 1 in every row; it carries nothing and becomes zero"
     one = make.network("net.py:Net", note="it takes the general, slower way")
-    text = unfolded(comparison_text(make.document(one, notes=[note, "second"])))
+    text = unfolded(comparison_text(make.document(one, notes=make.notes(note, "second"))))
     assert text.endswith(f"net.py:Net: it takes the general, slower way. Note: {note} Note: second")
 
 
@@ -514,7 +514,7 @@ def test_notes_of_a_candidate_and_of_the_table_come_last(make):
 @pytest.mark.parametrize("width", [60, 80, 110])
 def test_no_line_but_the_tables_is_wider_than_the_width(make, width):
     checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
-    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=["row " * 90], top=make.chosen("", "relu:5")),
+    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=make.notes("row " * 90), top=make.chosen("", "relu:5")),
                            width=width)  # fmt: skip
     assert width - 15 < max(map(len, prose(text))) <= width
 
@@ -526,7 +526,7 @@ def test_a_name_is_never_broken(make, name, width):
         make.network("linear:5"), make.network(name), make.network(f"{name}@lr=1", lr={"0.1": 3, "1": 7}),
         verdicts=[make.verdict(name, *RULES["worse"])], no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
         checks=[make.check(name, "diverged"), make.check(name, "seeds_alike")],
-        sweeps=[make.chosen(name, f"{name}@lr=1")], top=make.chosen("", name), notes=[f"see {name}"],
+        sweeps=[make.chosen(name, f"{name}@lr=1")], top=make.chosen("", name), notes=make.notes(f"see {name}"),
     )  # fmt: skip
     text = comparison_text(document, width=width)
     assert text.count(name) == unfolded(text).count(name) == 12
@@ -536,14 +536,14 @@ def test_a_name_is_never_broken(make, name, width):
 
 def test_a_name_that_holds_another_is_not_broken_either(make):
     long = "my net of two layers"
-    notes = ["x " * n + long for n in range(55)]
+    notes = make.notes(*("x " * n + long for n in range(55)))
     text = comparison_text(make.document(make.network("my net"), make.network(long), notes=notes))
     assert text.count(long) == unfolded(text).count(long) == 56
 
 
 def test_square_brackets_in_names_and_notes_are_shown_as_they_are(make):
     document = make.document(
-        make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=["column 'x[red]' is 1"]
+        make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=make.notes("column 'x[red]' is 1")
     )
     text = comparison_text(document)
     for words in ("y[bold] of t[1]:", "nets[red]/a.py:Net", "column 'x[red]' is 1"):

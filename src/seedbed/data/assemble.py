@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import cell_kind, is_missing, shown
 from seedbed.data.columns import Columns
-from seedbed.data.table import Table
+from seedbed.data.notes import Note
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import (
     ColumnError,
     DataError,
@@ -52,8 +53,10 @@ def assemble(columns: Columns, *, name: str, target: str, drop: Sequence[str] = 
     names = tuple(columns.names[i] for i in features)
     return Table(
         name=name,
-        feature_names=names,
-        features=matrix,
+        columns=tuple(
+            Column(ColumnSchema(column, "number", spelling="point"), matrix[:, position].copy())
+            for position, column in enumerate(names)
+        ),
         target_name=target,
         target=codes,
         labels=labels,
@@ -83,7 +86,7 @@ def _find(columns: Columns, name: str, role: str) -> int:
     return columns.names.index(name)
 
 
-def _encode_target(columns: Columns, column: int) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
+def _encode_target(columns: Columns, column: int) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[Note, ...]]:
     """Codes [row], labels [code] and notes."""
     where = f"{columns.where}: the target '{columns.names[column]}'"
     cells = columns.cells(column)
@@ -111,7 +114,7 @@ def _encode_target(columns: Columns, column: int) -> tuple[NDArray[np.int64], tu
     code_of: dict[str | None, int] = {level: labels.index(label) for level, label in label_of.items()}
     codes = np.fromiter(map(code_of.__getitem__, cells), dtype=np.int64, count=len(cells))
     spellings = len(label_of) - len(labels)
-    note = f"target '{columns.names[column]}': cells that differ only in spelling share a label"
+    note = Note("cells that differ only in spelling share a label", columns.names[column])
     return codes, tuple(labels), (note,) if spellings else ()
 
 
@@ -156,10 +159,10 @@ def _feature_error(columns: Columns, features: list[int], bad: NDArray[np.bool_]
     return ColumnError(f"{columns.where}: {'; '.join(parts)}", f"{later} or leave out what is named: {options}")
 
 
-def _constant_notes(names: tuple[str, ...], matrix: NDArray[np.float64]) -> tuple[str, ...]:
+def _constant_notes(names: tuple[str, ...], matrix: NDArray[np.float64]) -> tuple[Note, ...]:
     constant = matrix.min(axis=0) == matrix.max(axis=0)
     return tuple(
-        f"column '{name}' is {value:g} in every row; it carries nothing and becomes zero"
+        Note(f"column '{name}' is {value:g} in every row; it carries nothing and becomes zero", name)
         for name, value, is_constant in zip(names, matrix[0], constant, strict=True)
         if is_constant
     )

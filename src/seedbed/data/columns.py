@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import parse_number
+from seedbed.data.notes import Note
 
 __all__ = ["Columns", "MemoryColumns", "number_text"]
 
@@ -28,7 +29,7 @@ class Columns(Protocol):
     def n_rows(self) -> int: ...
 
     @property
-    def notes(self) -> tuple[str, ...]: ...
+    def notes(self) -> tuple[Note, ...]: ...
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """float64 [row, column]; whatever isn't a finite number is NaN or infinite, and `cells` tells why."""
@@ -47,7 +48,7 @@ class MemoryColumns:
     where: str
     names: tuple[str, ...]
     arrays: tuple[NDArray[Any], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def n_rows(self) -> int:

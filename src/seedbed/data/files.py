@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seedbed.data.cells import NUMBER
 from seedbed.data.columns import Columns
 from seedbed.data.delimited import DELIMITERS, Shape, records, survey, write_plain
+from seedbed.data.notes import Note
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 __all__ = ["SUFFIXES", "open_file"]
@@ -36,7 +37,7 @@ class FileColumns:
     where: str
     names: tuple[str, ...]
     n_rows: int
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     connection: duckdb.DuckDBPyConnection
     types: tuple[str, ...]
     find_places: Callable[[Iterable[int]], dict[int, str]]
@@ -101,7 +102,7 @@ def _open_delimited(connection: duckdb.DuckDBPyConnection, path: Path, where: st
         where=where,
         names=shape.header,
         n_rows=shape.n_rows,
-        notes=() if usual else (f"cells are taken to be separated by {DELIMITERS[shape.delimiter]}",),
+        notes=() if usual else (Note(f"cells are taken to be separated by {DELIMITERS[shape.delimiter]}"),),
         connection=connection,
         types=("VARCHAR",) * len(shape.header),
         find_places=find_places,

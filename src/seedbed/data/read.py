@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from seedbed.data.arrays import frame_columns
 from seedbed.data.assemble import assemble
 from seedbed.data.columns import Columns
-from seedbed.data.examples import EXAMPLES, open_example
-from seedbed.data.files import SUFFIXES, open_file
+from seedbed.data.sources import open_source
 from seedbed.data.table import Table
 from seedbed.errors import TargetError
 
 __all__ = ["read_table"]
-
-EXAMPLE_PREFIX = "example:"
 
 
 def read_table(source: Any, *, target: str | None = None, drop: Sequence[str] = ()) -> Table:
@@ -38,32 +32,15 @@ def read_table(source: Any, *, target: str | None = None, drop: Sequence[str] = 
         DataError: anything else that keeps the table from being used; the base of all above but OptionError.
     """
     dropped = (drop,) if isinstance(drop, str) else tuple(drop)
-    if isinstance(source, str) and source.startswith(EXAMPLE_PREFIX):
-        name = source.removeprefix(EXAMPLE_PREFIX)
-        with open_example(name) as columns:
-            return assemble(columns, name=name, target=target or EXAMPLES[name].target, drop=dropped)
-    if isinstance(source, str | Path):
-        path = Path(source)
-        with open_file(path) as columns:
-            return assemble(columns, name=_stem(path), target=_need_target(columns, target), drop=dropped)
-    frame: contextlib.AbstractContextManager[Columns] = contextlib.nullcontext(frame_columns(source))
-    with frame as columns:
-        return assemble(columns, name="data frame", target=_need_target(columns, target), drop=dropped)
+    with open_source(source) as found:
+        wanted = target or found.target or _no_target(found.columns)
+        return assemble(found.columns, name=found.name, target=wanted, drop=dropped)
 
 
-def _need_target(columns: Columns, target: str | None) -> str:
-    if target is not None:
-        return target
+def _no_target(columns: Columns) -> NoReturn:
     names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
     likely = columns.names[-1] if columns.names else "COLUMN"
     raise TargetError(
         f"{columns.where}: which column is to be predicted? It has {names}",
         f"Name one, such as --target {likely} (in Python: target={likely!r}).",
     )
-
-
-def _stem(path: Path) -> str:
-    """The file's name without the suffixes of its format: 'a.b.csv.gz' is 'a.b'."""
-    while path.suffix.lower() in SUFFIXES:
-        path = path.with_suffix("")
-    return path.name

@@ -2,47 +2,112 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Table"]
+from seedbed.data.notes import Note
+
+__all__ = ["Column", "ColumnSchema", "Kind", "Table", "Task"]
+
+Kind = Literal["number", "boolean", "date", "category"]
+Task = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True)
+class ColumnSchema:
+    """What a column is and how its cells are read: decided once, on all rows, without a look at the target.
+
+    Attributes:
+        name: as in the header.
+        kind: "number", "boolean", "date" or "category".
+        levels: of a category, sorted; of a boolean, what stood for 0 and what for 1. Else empty.
+        spelling: how numbers and dates are written: "point" or "comma" for the decimal mark, "ymd", "dmy" or "mdy" for
+            the order of a date's parts; empty for the other kinds.
+        missing_words: what stood for a missing cell, beside the empty cell.
+        has_missing: whether a cell of the table is missing.
+    """
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    spelling: str = ""
+    missing_words: tuple[str, ...] = ()
+    has_missing: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A typed column.
+
+    Attributes:
+        schema: what it is.
+        values: float64 [row], read-only; NaN where a cell is missing, never infinite. A number as it is; a boolean as 0
+            or 1; a date as seconds since 1970-01-01; a category as the number of its level, or -1 for a level that the
+            schema doesn't know, which happens in new rows only.
+    """
+
+    schema: ColumnSchema
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self.values.setflags(write=False)
+
+    @property
+    def name(self) -> str:
+        return self.schema.name
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Numbers ready to be split: finite features and a coded target.
+    """Typed columns and a coded target, ready to be split.
 
     Attributes:
         name: what to call the table in a report.
-        feature_names: one a column of `features`.
-        features: float64 [row, feature], finite, read-only.
+        columns: the features, in the order of the table.
         target_name: the column to predict.
-        target: int64 codes [row], read-only.
-        labels: `labels[code]` is what the user's cell said; `labels[1]` is the positive one, the larger of the two
-            (numeric labels are ordered as numbers, others by code point, as `numpy.unique` does).
-        task: "binary".
-        notes: what was decided while reading, a sentence each.
+        target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
+        labels: `labels[code]` is what the user's cell said; of two, `labels[1]` is the positive one. Numeric labels are
+            ordered as numbers, others by code point, as `numpy.unique` does. Empty for regression.
+        task: "binary", "multiclass" or "regression".
+        groups: int64 [row]; rows of one group stay in one fold. None where every row is a group of its own.
+        times: float64 [row]; what tells earlier rows from later ones, if rows are to be split by time.
+        notes: what was decided while reading.
     """
 
     name: str
-    feature_names: tuple[str, ...]
-    features: NDArray[np.float64]
+    columns: tuple[Column, ...]
     target_name: str
-    target: NDArray[np.int64]
+    target: NDArray[Any]
     labels: tuple[str, ...]
-    task: str = "binary"
-    notes: tuple[str, ...] = ()
+    task: Task = "binary"
+    groups: NDArray[np.int64] | None = None
+    times: NDArray[np.float64] | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
-        self.features.setflags(write=False)
-        self.target.setflags(write=False)
+        for array in (self.target, self.groups, self.times):
+            if array is not None:
+                array.setflags(write=False)
 
     @property
     def n_rows(self) -> int:
-        return int(self.features.shape[0])
+        return len(self.target)
 
     @property
     def n_features(self) -> int:
-        return int(self.features.shape[1])
+        return len(self.columns)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @functools.cached_property
+    def features(self) -> NDArray[np.float64]:
+        """The columns' values side by side [row, feature], read-only."""
+        matrix = np.column_stack([column.values for column in self.columns])
+        matrix.setflags(write=False)
+        return matrix

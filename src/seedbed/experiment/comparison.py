@@ -121,7 +121,7 @@ class Comparison:
             "checks": [check.as_dict() for check in self.checks],
             "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
             "candidates": [result.as_dict() for result in self.results],
-            "notes": list(spec.table.notes),
+            "notes": [note.as_dict() for note in spec.table.notes],
             "seconds": round(self.seconds, 2),
         }
 

@@ -212,7 +212,7 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate['name']}: {note}."
     for note in document["notes"]:
-        yield f"Note: {note}"
+        yield f"Note: {note['message']}"
 
 
 def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:
