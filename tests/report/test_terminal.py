@@ -514,8 +514,8 @@ def test_notes_of_a_candidate_and_of_the_table_come_last(make):
 @pytest.mark.parametrize("width", [60, 80, 110])
 def test_no_line_but_the_tables_is_wider_than_the_width(make, width):
     checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
-    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=make.notes("row " * 90), top=make.chosen("", "relu:5")),
-                           width=width)  # fmt: skip
+    notes, top = make.notes("row " * 90), make.chosen("", "relu:5")
+    text = comparison_text(two(make, "cannot_tell", checks=checks, notes=notes, top=top), width=width)
     assert width - 15 < max(map(len, prose(text))) <= width
 
 
