@@ -8,7 +8,7 @@ import numpy as np
 from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
-from seedbed.data import fold_standardisation, repeated_folds
+from seedbed.data import encode, repeated_folds
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
 from seedbed.training.step import compiler_found
@@ -78,7 +78,7 @@ def _one_split(rows: Rows) -> TrainingData:
 def _folds(rows: Rows) -> TrainingData:
     """A hundred splits, each with its own standardisation folded into the first layer."""
     splits = repeated_folds(rows.target, repeats=10, folds=10, random_state=0)
-    design = fold_standardisation(rows.features, splits)
+    design = encode(rows).design(splits)
     train, test = np.zeros((2, len(rows.target), len(splits)), dtype=np.float32)
     for number, split in enumerate(splits):
         train[split.train, number] = 1

@@ -17,7 +17,7 @@ from scipy import stats
 from simulated import HIDDEN, SETTINGS, Sees, Setting
 
 import seedbed as sb
-from seedbed.data import standardise
+from seedbed.data import Preprocessor, table_from_arrays
 from seedbed.evaluation import fold_differences, judge, row_losses
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
@@ -159,7 +159,9 @@ def true_gain(setting: Setting, n_train: int, number: int) -> Record:
 
 def _fresh_losses(build: Sees, train: Any, fresh: Any, number: int) -> dict[str, float]:
     """Brier score and share of errors on fresh rows, mean over seeds."""
-    X_train, X_fresh = standardise(train[0], fresh[0])
+    table = table_from_arrays(*train)
+    known = Preprocessor.fit(table)
+    X_train, X_fresh = (known.transform_table(part) for part in (table, table_from_arrays(*fresh)))
     some = slice(0, 10)  # the networks' own test figures aren't used
     seeds = range(number * TRUTH_SEEDS, (number + 1) * TRUTH_SEEDS)
     history = sb.train_many(

@@ -17,8 +17,8 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed import cli
-from seedbed.cli import RunOptions, main
+from seedbed.cli import main
+from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableOptions
 
 TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
 ENGINE = ("--compile", "no", "--jobs", "1")
@@ -525,16 +525,78 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
+# Tables as they come
+
+
+PRICES = ["" if i == 7 else f'"$1,{100 + i}.50"' for i in range(60)]
+CARS = "paint,price,day,owner,outcome\n" + "".join(
+    f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
+    for i, price in enumerate(PRICES)
+)
+TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--compile", "no", "--jobs", 1, "--no-baselines")
+
+
+def test_inspect_shows_a_line_for_each_column_and_warnings_first(call, table):
+    done = call("inspect", table(CARS), "--target", "outcome")
+    assert (done.status, done.err) == (0, "")
+    lines = [line.split() for line in done.out.splitlines() if line]
+    assert " ".join(lines[1]) == "Target outcome, binary: no 60.0% (36), yes 40.0% (24)"
+    kinds = {line[0]: line[1] for line in lines if line[0] in ("paint", "price", "day", "owner")}
+    assert kinds == {"paint": "category", "price": "number", "day": "date", "owner": "category"}
+    assert done.out.index("SB204") < done.out.index(" paint ")
+
+
+def test_inspect_prints_json(call, table):
+    document = json.loads(call("inspect", table(CARS), "--target", "outcome", "--json").out)
+    assert {"columns", "warnings", "target"} <= set(document)
+    assert {"name", "kind", "missing", "n_unique", "notes"} <= set(document["columns"][0])
+    assert [warning["code"] for warning in document["warnings"]] == ["SB204"]
+    assert {"code", "column", "message"} <= set(document["warnings"][0])
+
+
+def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
+    done = call("inspect", table(CARS))
+    assert (done.status, names(here)) == (0, [])
+    assert "--target COLUMN" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ((), "binary"),
+        (("--group", "owner"), "binary"),
+        (("--time-split", "day", "--group", "owner"), "binary"),
+        (("--drop", "day", "--categorical", "price", "--positive", "no"), "binary"),
+        (("--target", "paint", "--positive", "red"), "binary"),
+        (("--target", "price", "--task", "regression"), "regression"),
+    ],
+)
+def test_a_table_as_it_comes_is_compared(call, table, options, found):
+    given = options if "--target" in options else ("--target", "outcome", *options)
+    done = call("compare", table(CARS), *given, *TINY, "--candidate", "relu:2", "--candidate", "linear:2", "--json")
+    assert done.status == 0, done.err
+    document = json.loads(done.out)
+    assert document["task"] == found
+    assert len(document["candidates"]) == 2
+
+
+def test_a_number_is_trained_on_and_its_r2_printed(call, table):
+    done = call("train", table(CARS), "--target", "price", "--epochs", 200, "--every", 100)
+    assert done.status == 0, done.err
+    assert [line.split(":")[0] for line in done.out.splitlines()] == ["Epoch", "Epoch"]
+    assert "R2" in done.out
+    assert "Acc" not in done.out
+
+
 # Bad input
 
 
 ROWS = "1,2,0\n3,4,1\n5,6,0\n7,8,1\n"
 TABLES = {
-    "text": ("age,sex,outcome\n" + ROWS.replace("4", "male"), ["'sex'", "not numeric", "coming in a later version"]),
     "one class": ("a,b,outcome\n1,2,0\n3,4,0\n", ["one class only, '0'"]),
-    "three labels": ("a,b,outcome\n1,2,0\n3,4,1\n5,6,2\n", ["3 labels"]),
-    "missing cell": ("a,b,outcome\n" + ROWS.replace("5", ""), ["missing cells", "'a'", "line 4"]),
-    "NaN": ("a,b,outcome\n" + ROWS.replace("5", "NaN"), ["missing cells", "'a'", "line 4"]),
+    "words in plenty": ("a,outcome\n" + "".join(f"{i % 7},w{i}\n" for i in range(60)), ["60 labels"]),
+    "two of one name": ("a,a,outcome\n" + ROWS, ["columns 1 and 2 are both named 'a'"]),
+    "NUL": ("a,b,outcome\n1,\0,0\n", ["line 2", "NUL"]),
     "infinite": ("a,b,outcome\n" + ROWS.replace("5", "inf"), ["infinite", "'a'", "line 4"]),
     "missing target": ("a,b,outcome\n" + ROWS.replace("4,1", "4,"), ["'outcome' is missing in 1 of 4 rows"]),
     "empty": ("", ["is empty"]),
@@ -561,6 +623,13 @@ OPTIONS = {
     "random state": (["--random-state", "-1"], ["random_state is -1"]),
     "device": (["--device", "tpu"], ["no device 'tpu'"]),
     "momentum of adam": (["--optimizer", "adam", "--momentum", "0.9"], ["belong to sgd"]),
+    "positive": (["--positive", "yes"], ["'yes'", "0", "1"]),
+    "task": (["--task", "ranking"], ["ranking", "binary"]),
+    "group": (["--group", "agee"], ["'agee'", "Did you mean 'age'?"]),
+    "group and target": (["--group", "outcome"], ["'outcome' is both"]),
+    "time": (["--time-split", "agee"], ["'agee'", "Did you mean 'age'?"]),
+    "numeric": (["--numeric", "agee"], ["'agee'", "Did you mean 'age'?"]),
+    "a query to a file": (["--query", "select 1"], ["query"]),
     "drop": (["--drop", "agee"], ["'agee'", "Did you mean 'age'?"]),
     "target": (["--target", "outcom"], ["'outcom'", "Did you mean 'outcome'?"]),
     "value missing": (["--candidate"], ["--candidate"]),
@@ -824,19 +893,19 @@ def test_python_dash_m_and_the_installed_command_are_the_same(here):
 def test_help_lists_the_verbs_and_every_verb_its_options(call):
     helped = call("--help")
     assert helped.status == 0
-    assert [word for word in ("train", "compare", "examples", "--version") if word not in helped.out] == []
-    groups = {"train": (cli.RecipeOptions, cli.RunOptions)}
-    groups["compare"] = (*groups["train"], cli.JudgingOptions, cli.DesignOptions)
-    own = {"train": "--target --candidate --seed --seeds --test-size --random-state --every --drop",
-           "compare": "--target --candidate --recipe --epoch --json --drop --no-baselines"}  # fmt: skip
+    assert [word for word in ("train", "compare", "inspect", "examples", "--version") if word not in helped.out] == []
+    groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
+    groups["compare"] = (*groups["train"], JudgingOptions, DesignOptions)
+    own = {"train": "--candidate --seed --seeds --test-size --random-state --every",
+           "compare": "--candidate --recipe --epoch --json --no-baselines", "inspect": "--json"}  # fmt: skip
     for verb, classes in groups.items():
         fields = [field.name for one in classes for field in dataclasses.fields(one)]
-        options = [f"--{name.replace('_', '-')}" for name in fields] + own[verb].split()
+        wanted = [f"--{name.replace('_', '-').removeprefix('sql-')}" for name in fields] + own[verb].split()
         words = call(verb, "--help").out.split()
-        assert [option for option in options if option not in words] == []
+        assert [option for option in wanted if option not in words] == []
 
 
-@pytest.mark.parametrize("verb", ["train", "compare"])
+@pytest.mark.parametrize("verb", ["train", "compare", "inspect"])
 def test_help_comes_without_waiting_for_torch(here, verb):
     command = (
         "import sys\nfrom seedbed.cli import main\n"

@@ -18,6 +18,7 @@ from typing import get_args
 
 import pytest
 
+from seedbed.data import WARNINGS
 from seedbed.evaluation import CODES
 from seedbed.evaluation.verdicts import Rule
 
@@ -135,6 +136,11 @@ def test_the_page_of_verdicts_explains_every_rule_and_every_code_and_no_other():
     text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE)
     assert explained == [*get_args(Rule), *CODES]
+
+
+def test_the_page_of_tables_explains_every_warning_and_no_other():
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(SB\d+)` \| (.*?) \|", text, re.MULTILINE)) == dict(WARNINGS)
 
 
 # Small pages, which show the rules

@@ -27,6 +27,7 @@ from seedbed.errors import (
 )
 
 if TYPE_CHECKING:
+    from seedbed.data import Table, inspect_table, read_table
     from seedbed.experiment import Comparison, compare
     from seedbed.networks import MLP, Candidate, Recipe
     from seedbed.training import History, train_many
@@ -44,12 +45,15 @@ __all__ = [
     "OptionError",
     "Recipe",
     "SeedbedError",
+    "Table",
     "TableNotFoundError",
     "TargetError",
     "TrainingError",
     "UnreadableError",
     "UsageError",
     "compare",
+    "inspect_table",
+    "read_table",
     "train_many",
 ]
 
@@ -60,6 +64,9 @@ _ROOMS = {
     "Candidate": "networks",
     "Recipe": "networks",
     "History": "training",
+    "Table": "data",
+    "inspect_table": "data",
+    "read_table": "data",
     "train_many": "training",
 }
 

@@ -63,7 +63,7 @@ def test_the_callers_arrays_stay_writable_and_apart():
 @pytest.mark.parametrize(
     ("bad", "y", "error", "words"),
     [
-        (X * [1, np.nan], [0, 1, 1], ColumnError, "missing cells: column 'x1' (3 of 3 cells, first in row 0"),
+        (X * [np.nan, np.nan], [0, 1, 1], DataError, "column 'x0' is left out: it has no value at all"),
         (np.where(X == 4, np.inf, X), [0, 1, 1], ColumnError, "infinite or too large numbers: column 'x1' (1 of 3"),
         (X, [0, 1], DataError, "X has 3 rows and y has 2"),
         (X[:, 0], [0, 1, 1], DataError, "X has shape (3,), not [row, feature]"),
@@ -71,7 +71,7 @@ def test_the_callers_arrays_stay_writable_and_apart():
         ([[1], [1, 2]], [0, 1], DataError, "X can't be made an array"),
         (X * 1j, [0, 1, 1], DataError, "complex128"),
         (X, [1, 1, 1], TargetError, "one class only, '1'"),
-        (X, [0, 1, 2], TargetError, "has 3 labels"),
+        (X, [0, 1, np.inf], TargetError, "1 infinite or too large numbers, first in row 2"),
         (X, [0, np.nan, 1], TargetError, "missing in 1 of 3 rows, first in row 1"),
         (X, ["a", None, "b"], TargetError, "missing in 1 of 3 rows, first in row 1"),
         (X[:0], [], DataError, "no rows"),
@@ -82,3 +82,12 @@ def test_arrays_that_cannot_be_used_are_refused_with_a_reason(bad, y, error, wor
     with pytest.raises(error) as caught:
         table_from_arrays(bad, y)
     assert words in str(caught.value)
+
+
+def test_what_is_said_of_columns_and_target_holds_for_arrays_too():
+    table = table_from_arrays(X, [0, 1, 1], categorical="x0", positive="0")
+    assert [column.schema.kind for column in table.columns] == ["category", "number"]
+    assert (table.labels, table.target.tolist()) == (("1", "0"), [1, 0, 0])
+    mixed = table_from_arrays([["1", "u"], ["x", "v"]], [1.5, 2.5], numeric=["x0"], task="regression")
+    assert (mixed.task, mixed.labels, mixed.target.tolist()) == ("regression", (), [1.5, 2.5])
+    np.testing.assert_array_equal(mixed.features, [[1, 0], [np.nan, 1]])

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
 
 from seedbed.data import EXAMPLES, read_table
 from seedbed.data.examples import HEART_FAILURE_SHA256
+from seedbed.data.sources import open_source
 from seedbed.errors import DataError, TableNotFoundError
 
 
@@ -20,7 +21,7 @@ def test_an_example_needs_no_network_and_is_the_same_each_time(name, monkeypatch
     np.testing.assert_array_equal(one.features, other.features)
     assert one.name == name
     assert one.target_name == EXAMPLES[name].target
-    assert 0.3 < one.target.mean() < 0.7
+    assert np.bincount(one.target).min() > len(one.target) / (2 * len(one.labels) + 1)
     assert "\n" not in EXAMPLES[name].description
 
 
@@ -30,6 +31,23 @@ def test_breast_cancer_counts_malignant_as_positive():
     np.testing.assert_array_equal(table.features, bunch.data)
     np.testing.assert_array_equal(table.target, bunch.target_names[bunch.target] == "malignant")
     assert table.target.sum() == 212
+
+
+@pytest.mark.parametrize(
+    ("name", "load", "labels"),
+    [
+        ("iris", load_iris, ("setosa", "versicolor", "virginica")),
+        ("wine", load_wine, ("class_0", "class_1", "class_2")),
+        ("digits", load_digits, tuple("0123456789")),
+    ],
+)
+def test_sets_of_several_classes_are_scikit_learns_with_words_as_labels(name, load, labels):
+    bunch = load()
+    with open_source(f"example:{name}") as source:
+        names, n_features = source.columns.names, bunch.data.shape[1]
+        assert names == (*bunch.feature_names, source.target)
+        np.testing.assert_array_equal(source.columns.numbers(range(n_features)), bunch.data)
+        assert source.columns.cells(n_features) == [labels[code] for code in bunch.target]
 
 
 def test_moons_are_scikit_learns():
@@ -46,8 +64,8 @@ def test_an_unknown_example_offers_the_nearest():
 
 
 def test_another_target_of_an_example_can_be_named():
-    with pytest.raises(DataError, match="has 500 labels"):
-        read_table("example:moons", target="x1")
+    table = read_table("example:moons", target="x1")
+    assert (table.target_name, table.task, table.feature_names) == ("x1", "regression", ("x2", "moon"))
 
 
 def test_heart_failure_is_taken_from_the_folder_that_is_named(real_table, tmp_path, monkeypatch):

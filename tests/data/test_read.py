@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.data.cells import parse_number
-from seedbed.data.files import _number_sql
+from seedbed.data.loaded import number_sql
 
 NUMERIC_TABLES = {
     "heart_failure.csv": ("DEATH_EVENT", 299, 12, ("0", "1"), 96),
@@ -120,11 +120,10 @@ def test_labels_that_differ_only_in_spelling_are_one_label_with_a_note(write):
     assert any("spelling" in note.message for note in table.notes)
 
 
-def test_a_constant_column_is_kept_with_a_note(real_table):
+def test_a_constant_column_is_left_out_with_a_note(real_table):
     table = read_table(real_table("ionosphere.csv"), target="class")
-    assert "a02" in table.feature_names
-    assert [note for note in table.notes if "'a02'" in note.message]
-    assert not [note for note in table.notes if "'a01'" in note.message]
+    assert "a02" not in table.feature_names
+    assert [(note.code, note.column) for note in table.notes if note.column] == [("SB102", "a02")]
 
 
 def test_a_delimiter_that_is_no_comma_is_noted(write):
@@ -140,7 +139,7 @@ CELLS = st.one_of(
 @given(st.lists(CELLS.filter(lambda cell: "\x00" not in cell), min_size=1, max_size=20))
 def test_duckdb_and_python_agree_on_what_a_number_is(cells):
     with duckdb.connect(":memory:") as connection:
-        query = f"SELECT {_number_sql('cell', 'VARCHAR')} FROM (SELECT unnest(?) AS cell)"
+        query = f"SELECT {number_sql('cell', 'VARCHAR')} FROM (SELECT unnest(?) AS cell)"
         found = [row[0] for row in connection.execute(query, [cells]).fetchall()]
     for cell, number in zip(cells, found, strict=True):
         expected = parse_number(cell)
@@ -166,7 +165,8 @@ def test_text_cells_of_a_frame_are_typed_like_a_files(write):
 def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     n_rows = 300_000  # more than two of DuckDB's row groups
     pl.DataFrame({"a": np.arange(n_rows), "y": np.arange(n_rows) % 2}).write_csv(tmp_path / "long.csv")
-    table = read_table(tmp_path / "long.csv", target="y")
+    table = read_table(tmp_path / "long.csv", target="y", numeric="a")
     np.testing.assert_array_equal(table.features[:, 0], np.arange(n_rows))
     np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
-    assert table.n_features == table_from_arrays(table.features, table.target).n_features == 1
+    arrays = table_from_arrays(table.features, table.target, numeric=["x0"])
+    assert table.n_features == arrays.n_features == 1

@@ -79,6 +79,26 @@ def test_copies_of_a_rows_predictions_do_not_narrow_the_interval():
     assert (many.low, many.high, many.se) == pytest.approx((one.low, one.high, one.se), abs=1e-9)
 
 
+def test_the_auc_of_several_classes_has_the_standard_error_of_a_bootstrap_without_one():
+    several = np.random.default_rng(0).dirichlet([1, 1, 1], size=(3, 300))
+    truth = np.random.default_rng(1).integers(3, size=300)
+    shares = (several + 0.4 * np.eye(3)[truth]) / 1.4
+    resampled = bootstrap_interval(row_score("roc_auc", truth, shares), 300)
+    found = score_interval("roc_auc", truth, shares)
+    assert found.value == pytest.approx(resampled.value, abs=1e-12)
+    assert found.se == pytest.approx(resampled.se, rel=0.08)
+    assert (found.low, found.high) == pytest.approx((resampled.low, resampled.high), abs=0.005)
+    assert score_interval("roc_auc", truth, shares, alpha=0.5, widened_by=2.0).low == pytest.approx(
+        found.value - 2 * stats.norm.ppf(0.75) * found.se
+    )
+
+
+def test_the_auc_of_several_classes_is_within_its_range_and_not_defined_without_a_class():
+    sure = np.eye(3)[Y3][None] * 0.9 + 0.1 / 3
+    assert score_interval("roc_auc", Y3, sure, widened_by=5.0).high == 1
+    assert score_interval("roc_auc", np.minimum(Y3, 1), P3).value is None
+
+
 def test_widening_stretches_both_sides_about_the_value():
     plain, wide = (score_interval("mcc", Y, P, widened_by=w) for w in (1.0, 1.5))
     assert wide.value == plain.value

@@ -258,6 +258,12 @@ def test_only_a_clear_loss_against_the_regression_is_reported():
         assert worse_than_logistic("a", estimate=estimate) is None
 
 
+def test_where_a_number_is_predicted_the_regression_is_a_linear_one():
+    check = worse_than_logistic("a", estimate=gain(-0.1), kind="linear")
+    assert check.message.startswith("a is worse than a plain linear regression here: its prediction error is higher")
+    assert check.code == "worse_than_logistic"
+
+
 def test_seeds_that_give_the_same_on_rows_that_differ_are_alike():
     check = seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.005), margin=0.01)
     assert "One seed a split would do" in check.message

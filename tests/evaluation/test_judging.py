@@ -121,6 +121,16 @@ def test_no_two_accuracies_are_more_than_all_rows_apart(sign):
     assert -1 < near.low < near.high < 1
 
 
+@pytest.mark.parametrize(("task", "most"), [("binary", 1), ("multiclass", 2), ("regression", np.inf)])
+def test_two_losses_are_no_further_apart_than_the_task_allows(task, most):
+    metric = "squared_error" if task == "regression" else "brier"
+    losses = {"a": np.array([[[2.0], [0.2]]]), "b": np.zeros((1, 2, 1))}
+    plain = corrected_t(fold_differences(losses["a"], losses["b"]))
+    (found,) = judge_all(losses, reference="a", metric=metric, margin=0.1, n_rows=40, task=task)
+    assert plain.high > 2
+    assert (found.low, found.high) == (max(-most, plain.low), min(most, plain.high))
+
+
 def test_a_diverged_candidate_gets_no_verdict_and_is_named():
     broken = TABLE["b"].copy()
     broken[0, 0, 0] = np.nan

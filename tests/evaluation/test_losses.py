@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_squared_error
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, mean_squared_error
 
 from seedbed.errors import OptionError, TargetError
-from seedbed.evaluation import METRICS, default_margin, greater_is_better, metric, prior_loss, row_losses
+from seedbed.evaluation import (
+    METRICS,
+    default_margin,
+    default_metric,
+    greater_is_better,
+    largest_loss,
+    metric,
+    prior_loss,
+    row_losses,
+)
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)
@@ -53,6 +62,38 @@ def test_squared_error_is_in_variances_of_the_target():
     assert row_losses("squared_error", y, guess).mean() == pytest.approx(mean_squared_error(y, guess) / y.var())
     assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(mean_squared_error(y, guess) / 4)
     assert prior_loss("squared_error", y) == pytest.approx(1)
+
+
+def test_the_mean_absolute_error_is_in_units_of_the_target():
+    y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
+    assert row_losses("mae", y, guess).mean() == pytest.approx(mean_absolute_error(y, guess))
+    assert row_losses("mae", 1000 * y, 1000 * guess, variance=4.0) == pytest.approx(1000 * row_losses("mae", y, guess))
+    assert prior_loss("mae", y) == pytest.approx(np.abs(y - y.mean()).mean())
+    assert default_margin("mae", 1e-12 * y) == pytest.approx(0.02e-12 * np.abs(y - y.mean()).mean())
+    assert np.isnan(row_losses("mae", [1.0], [np.inf])).all()
+
+
+@pytest.mark.parametrize("name", ["mae", "squared_error"])
+def test_a_constant_target_has_no_margin(name):
+    with pytest.raises(TargetError):
+        default_margin(name, np.ones(5))
+
+
+@pytest.mark.parametrize("name", ["brier", "accuracy", "log_loss"])
+def test_a_sure_mistake_costs_the_most_and_no_more_than_is_said(name):
+    assert row_losses(name, [0], [1.0])[0] <= largest_loss(name, "binary")
+    assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= largest_loss(name, "multiclass")
+    if name != "log_loss":
+        assert row_losses(name, [0], [1.0])[0] == largest_loss(name, "binary")
+        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == largest_loss(name, "multiclass")
+
+
+def test_each_task_has_a_metric_that_can_be_tested():
+    for task in ("binary", "multiclass", "regression"):
+        found = metric(default_metric(task))
+        assert found.per_row
+        assert task in found.tasks
+    assert default_metric("regression") == "squared_error"
 
 
 def test_seeds_may_stand_in_front_of_the_rows():

@@ -9,7 +9,7 @@ from seedbed.evaluation import protocol
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "smallest", "expected"),
+    ("n_rows", "outside", "expected"),
     [
         (49, 20, ("scores_only", 1, 10, 5, None)),
         (300, 9, ("scores_only", 1, 9, 5, None)),
@@ -23,8 +23,8 @@ from seedbed.evaluation import protocol
         (5000, 10, ("cross_validation", 3, 5, 3, 4)),
     ],
 )
-def test_the_table_of_the_statistics_page(n_rows, smallest, expected):
-    design = protocol(n_rows, smallest)
+def test_the_table_of_the_statistics_page(n_rows, outside, expected):
+    design = protocol(n_rows, outside)
     assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
     assert design.has_verdict == (expected[0] != "scores_only")
 
@@ -37,9 +37,48 @@ def test_a_fifth_of_a_large_table_is_locked_away():
 def test_it_says_why_there_is_no_verdict():
     few = "are too few to tell candidates apart (a verdict needs"
     assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
-    of_a_class = f"7 rows of the rarest class {few} 10 rows of each class), so only scores are shown"
-    assert protocol(300, 7).reason == of_a_class
-    assert "rarest class has 15 rows" in protocol(300, 15).reason
+    assert protocol(300, 7).reason == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
+    assert protocol(300, 100, n_groups=19).reason == f"19 groups {few} 20 groups), so only scores are shown"
+    assert protocol(300, 15).reason.endswith("no more folds, since 15 rows lie outside the largest class")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_groups", "expected"),
+    [
+        (300, 19, ("scores_only", 1, 9, 5, None)),
+        (300, 7, ("scores_only", 1, 3, 5, None)),
+        (300, 2, ("scores_only", 1, 2, 5, None)),
+        (40, 30, ("scores_only", 1, 10, 5, None)),
+        (300, 20, ("cross_validation", 10, 10, 5, 9)),
+        (50_000, 20_000, ("cross_validation", 3, 10, 3, 9)),
+        (50_000, 20_001, ("held_out", 1, 5, 3, None)),
+    ],
+)
+def test_the_number_of_groups_decides_too(n_rows, n_groups, expected):
+    design = protocol(n_rows, n_rows // 2, n_groups=n_groups)
+    assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "outside", "n_groups", "quick", "expected"),
+    [
+        (50, 20, None, False, ("held_out", 1, 5, 5, None)),
+        (1999, 10, 20, False, ("held_out", 1, 5, 5, None)),
+        (2000, None, None, False, ("held_out", 1, 5, 3, None)),
+        (100_000, 900, None, False, ("held_out", 1, 5, 3, None)),
+        (300, 20, None, True, ("held_out", 1, 5, 3, None)),
+        (49, 20, None, False, ("scores_only", 1, 5, 5, None)),
+        (300, 9, None, False, ("scores_only", 1, 5, 5, None)),
+        (300, 90, 19, False, ("scores_only", 1, 5, 5, None)),
+    ],
+)
+def test_by_time_the_latest_fifth_is_locked_away_whatever_the_size(n_rows, outside, n_groups, quick, expected):
+    design = protocol(n_rows, outside, n_groups=n_groups, quick=quick, by_time=True)
+    assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
+    assert (design.locked_share, design.quick) == (0.2, quick)
+    why = "the latest fifth is locked away and looked at once, since rows are split by time"
+    assert design.reason.endswith(why)
+    assert ("too few" in design.reason) == (expected[0] == "scores_only")
 
 
 def test_a_quick_look_is_one_repeat_and_marked():
@@ -49,23 +88,31 @@ def test_a_quick_look_is_one_repeat_and_marked():
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "smallest", "found"),
+    ("n_rows", "outside", "n_groups", "found"),
     [
-        (3, None, "Too few rows: 3 rows"),
-        (0, None, "Too few rows: 0 rows"),
-        (100, 1, "Too few rows: 1 of the rarest class"),
-        (100, 0, "Too few rows: 0 of the rarest class"),
+        (3, None, None, "3 rows"),
+        (0, None, None, "0 rows"),
+        (100, 1, None, "1 outside the largest class"),
+        (100, 0, None, "0 outside the largest class"),
+        (100, 50, 1, r"they form 1 group\(s\)"),
     ],
 )
-def test_what_cannot_be_split_is_an_error_of_the_target(n_rows, smallest, found):
-    with pytest.raises(TargetError, match=rf"^{found}\. Each class needs at least 2 rows to be split, the table 4\.$"):
-        protocol(n_rows, smallest)
+@pytest.mark.parametrize("by_time", [False, True])
+def test_what_cannot_be_split_is_an_error_of_the_target(n_rows, outside, n_groups, found, by_time):
+    with pytest.raises(TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "):
+        protocol(n_rows, outside, n_groups=n_groups, by_time=by_time)
 
 
-@given(st.integers(4, 100_000), st.one_of(st.none(), st.integers(2, 50_000)))
-def test_every_fold_can_hold_a_row_of_every_class(n_rows, smallest):
-    smallest = None if smallest is None else min(smallest, n_rows // 2)
-    design = protocol(n_rows, smallest)
+@given(
+    st.integers(4, 100_000),
+    st.one_of(st.none(), st.integers(2, 50_000)),
+    st.one_of(st.none(), st.integers(2, 100_000)),
+)
+def test_every_fold_can_hold_a_group_and_a_row_outside_the_largest_class(n_rows, outside, n_groups):
+    outside = None if outside is None else min(outside, n_rows // 2)
+    n_groups = None if n_groups is None else min(n_groups, n_rows)
+    design = protocol(n_rows, outside, n_groups=n_groups)
     assert 2 <= design.folds <= min(n_rows // 2, 10)
-    assert smallest is None or design.folds <= smallest
+    assert outside is None or design.folds <= outside
+    assert n_groups is None or design.folds <= n_groups
     assert design.df is None or design.df == design.folds - 1

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from seedbed.evaluation import roc_auc
+from seedbed.evaluation import roc_auc, row_score
+from seedbed.evaluation.ranking import auc_influence, multiclass_auc
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))
@@ -27,3 +28,27 @@ def test_a_missing_class_has_no_area(y):
 def test_a_prediction_that_is_not_finite_has_no_area_and_others_keep_theirs():
     areas = roc_auc([0, 1], [[0.1, np.nan], [0.1, 0.2], [0.2, np.inf]])
     np.testing.assert_array_equal(areas, [np.nan, 1.0, np.nan])
+
+
+def classes(seed, n_rows=40, n_levels=1000):
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.arange(4), rng.integers(0, 4, n_rows - 4)]
+    p = rng.integers(1, n_levels + 1, (n_rows, 4)).astype(float)
+    return y, p / p.sum(axis=1, keepdims=True)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_of_several_classes_it_is_scikit_learns_mean_over_pairs_ties_included(seed, n_levels):
+    y, p = classes(seed, n_levels=n_levels)
+    expected = roc_auc_score(y, p, multi_class="ovo", average="macro")
+    assert multiclass_auc(y, p) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_influence_of_a_row_is_the_derivative_by_its_weight():
+    y, p = classes(3, n_levels=5)
+    step = 1e-5
+    weights = 1 + step * np.eye(len(y))
+    score = row_score("roc_auc", y, p[None])
+    slope = (score(weights) - score(2 - weights)) / (2 * step)
+    np.testing.assert_allclose(auc_influence(y, p), slope, atol=1e-8)
+    assert auc_influence(y, p).sum() == pytest.approx(0, abs=1e-12)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
 from seedbed.evaluation import AccuracyDifference, Verdict, decide
+from seedbed.evaluation.verdicts import plain_number
 
 CASES = {
     "better_by_margin": (1.0, 3.0),
@@ -206,3 +207,23 @@ def test_the_dict_is_json_with_the_promised_keys():
     assert promised <= set(plain)
     assert plain["accuracy"] == {"difference": 0.031, "low": 0.01, "high": 0.052}
     assert plain["rows_needed"] == [1234, 4936]
+
+
+def test_errors_of_numbers_are_told_without_accuracy_and_in_units_of_their_own():
+    of_variance = verdict(0.03, 0.09, margin=0.02, metric="squared_error", accuracy=None)
+    assert of_variance.sentence == (
+        "relu:5 is better than linear:5: its prediction error (squared error) is lower by 0.060 (plausibly 0.030 to "
+        "0.090), at least the 0.02 that matters."
+    )
+    assert "ccuracy" not in " ".join(of_variance.details)
+    in_dollars = verdict(-31000.0, -2100.0, margin=1500.0, metric="mae", accuracy=None).sentence
+    assert "(mean absolute error) is higher by 16,550 (plausibly 2,100 to 31,000), at least the 1,500 tha" in in_dollars
+    assert "was the same here" in verdict(-31000.0, 31000.0, margin=1500.0, metric="mae").sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.004361, "0.00436"), (12.34, "12.3"), (999.9, "1,000"), (-123456.0, "-123,000"), (1e-9, "1e-09"), (0.0, "0")],
+)
+def test_a_plain_number_has_few_digits_and_no_exponent_for_what_is_large(value, shown):
+    assert plain_number(value) == shown

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.data import table_from_arrays
-from seedbed.experiment import Comparison, Plan, compare, make_plan, specify
+from seedbed.data import Column, ColumnSchema, Table, table_from_arrays
+from seedbed.experiment import Comparison, Plan, compare, make_plan, run, specify
 from seedbed.networks import recipe_named
 from seedbed.training.process import one_thread
 
@@ -28,6 +28,33 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(4)
     X = rng.normal(size=(60, 3))
     return X, (X[:, 0] + 0.7 * rng.normal(size=60) > 0.3).astype(np.int64)
+
+
+@pytest.fixture(scope="session")
+def table_of() -> Callable[..., Table]:
+    """A table of numbers [row, feature] with a target of any task, taken as they are."""
+
+    def make(X: np.ndarray, y: np.ndarray, task: Any = "binary", **words: Any) -> Table:
+        columns = [Column(ColumnSchema(f"x{i}", "number", spelling="point"), X[:, i].copy()) for i in range(X.shape[1])]
+        labels = () if task == "regression" else tuple(str(code) for code in range(int(y.max()) + 1))
+        return Table("made", tuple(columns), "y", y.copy(), labels, task, **words)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compared() -> Callable[..., Comparison]:
+    """Candidates compared on a table, with few folds, seeds and epochs and without baselines."""
+
+    def run_it(
+        table: Table, *candidates: Any, name: str = "tutorial", recipe: Any = None, **options: Any
+    ) -> Comparison:
+        words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
+        options = {**DESIGN, "baselines": [], **options}
+        spec = specify(table, candidates, recipe=recipe_named(name, **words), **options)
+        return run(make_plan(spec, compile=False, jobs=1))
+
+    return run_it
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +96,6 @@ def same() -> Callable[..., None]:
 
     def check(one: Any, other: Any, tolerance: float = 0.0) -> None:
         np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=tolerance)
-        np.testing.assert_allclose(one.probabilities, other.probabilities, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(one.predictions, other.predictions, rtol=0, atol=tolerance)
 
     return check

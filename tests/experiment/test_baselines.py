@@ -7,24 +7,26 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge, RidgeCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from seedbed.data import repeated_folds
+from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
-from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
+from seedbed.experiment.baselines import STANDARD, Baseline, baselines_from
 from seedbed.experiment.fitting import _grouped, fit_baselines
+from seedbed.experiment.linear import tuned_linear_regression
 from seedbed.experiment.logistic import TunedLogisticRegression
 
 
@@ -48,6 +50,17 @@ class Odd(ClassifierMixin, BaseEstimator):
         return np.full((len(X), n_columns), np.nan if self.does == "nan" else 1 / n_columns)
 
 
+class OddNumbers(RegressorMixin, BaseEstimator):
+    """Predicts what isn't a number."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), np.nan)
+
+
 @pytest.fixture(scope="module")
 def rows():
     """X [150, 5], y [150] and six splits."""
@@ -58,11 +71,13 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def fitted(rows):
+def fitted(rows, table_of):
     """Probabilities by numbers of baseline and split."""
 
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], jobs=1, random_state=0):
-        found = fit_baselines(baselines_from(specs, random_state=random_state), X, y, splits, jobs=jobs)
+        found = fit_baselines(
+            baselines_from(specs, random_state=random_state), encode(table_of(X, y)), y, splits, jobs=jobs
+        )
         return {(baseline, split): p for baseline, split, p in found}
 
     return fit
@@ -109,7 +124,7 @@ def test_c_follows_the_signal(rows):
     assert weak < TunedLogisticRegression(random_state=0).fit(X, y).C_ < strong
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", STANDARD["binary"])
 def test_nothing_of_the_test_rows_reaches_a_fit(fitted, rows, name):
     X, y, splits = rows
     split = splits[2]
@@ -123,7 +138,7 @@ def test_nothing_of_the_test_rows_reaches_a_fit(fitted, rows, name):
 
 
 def test_results_do_not_depend_on_jobs(fitted):
-    specs = [*BASELINES, make_pipeline(StandardScaler(), RandomForestClassifier(n_estimators=5, n_jobs=2))]
+    specs = ["standard", make_pipeline(StandardScaler(), RandomForestClassifier(n_estimators=5, n_jobs=2))]
     one, two = fitted(*specs, jobs=1), fitted(*specs, jobs=2)
     assert sorted(one) == sorted(two) == [(baseline, split) for baseline in range(4) for split in range(6)]
     for key, p in one.items():
@@ -136,7 +151,7 @@ def test_no_warning_escapes(fitted, rows, capfd, jobs):
     own = [Odd("warn")] if jobs == 1 else []
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = fitted(*BASELINES, restless, "sklearn.svm.SVC(probability=True)", *own, jobs=jobs)
+        found = fitted("standard", restless, "sklearn.svm.SVC(probability=True)", *own, jobs=jobs)
     assert len(found) == (5 + len(own)) * 6
     assert told == []
     assert "Warning" not in capfd.readouterr().err
@@ -200,7 +215,7 @@ def test_words_a_class_and_an_object_are_standardised_alike_and_a_pipeline_is_ta
 
 
 def test_names_and_descriptions_of_those_that_come_along():
-    found = baselines_from(BASELINES, random_state=0)
+    found = baselines_from("standard", random_state=0)
     assert [(each.name, each.description) for each in found] == [
         ("prior", "always guesses the class shares of the training rows"),
         ("logistic-regression", "logistic regression, C by inner 5-fold cross-validation, standardised features"),
@@ -296,7 +311,7 @@ def test_a_class_with_few_training_rows_gets_fewer_inner_folds(fitted, rows, n_r
     X, y, _ = rows
     train = np.concatenate([np.flatnonzero(y == 0)[:30], np.flatnonzero(y == 1)[:n_rare]])
     split = SimpleNamespace(train=train, test=np.arange(20))
-    p = fitted(*BASELINES, splits=[split])[1, 0]
+    p = fitted("standard", splits=[split])[1, 0]
     assert ((p > 0) & (p < 1)).all()
     if n_rare == 1:
         scaler = StandardScaler().fit(X[train])
@@ -317,8 +332,8 @@ def test_a_column_that_is_constant_in_the_training_rows_is_harmless(fitted, rows
     split = splits[0]
     column = np.full((len(X), 1), 0.1)
     column[split.test[:5]] = 7.0
-    wide = fitted(*BASELINES, X=np.hstack([X, column]), splits=[split])
-    for key, p in fitted(*BASELINES, splits=[split]).items():
+    wide = fitted("standard", X=np.hstack([X, column]), splits=[split])
+    for key, p in fitted("standard", splits=[split]).items():
         np.testing.assert_allclose(wide[key], p, atol=1e-6)
 
 
@@ -335,11 +350,134 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_leaving_early_leaves_no_worker_behind(fitted, rows):
+def test_leaving_early_leaves_no_worker_behind(fitted, rows, table_of):
     found = fit_baselines(
-        baselines_from([RandomForestClassifier(500)], random_state=0), rows[0], rows[1], rows[2], jobs=2
+        baselines_from([RandomForestClassifier(500)], random_state=0),
+        encode(table_of(rows[0], rows[1])),
+        rows[1],
+        rows[2],
+        jobs=2,
     )
     next(found)
     assert any("Loky" in child.name for child in multiprocessing.active_children())
     found.close()
     assert not any("Loky" in child.name for child in multiprocessing.active_children())
+
+
+@pytest.fixture(scope="module")
+def numbers(rows, table_of):
+    """Predictions of numbers, y = 1e5 + 1e3 (x0 + noise), by numbers of baseline and split."""
+    X, _, splits = rows
+    y = 1e5 + 1e3 * (X[:, 0] + 0.3 * np.random.default_rng(5).normal(size=150))
+
+    def fit(*specs, splits=splits, jobs=1):
+        baselines = baselines_from(specs, random_state=0, task="regression")
+        encoding = encode(table_of(X, y, "regression"))
+        return {(b, s): p for b, s, p in fit_baselines(baselines, encoding, y, splits, jobs=jobs, task="regression")}
+
+    return X, y, fit
+
+
+def test_where_numbers_are_predicted_the_standard_three_are_regressors(numbers, rows):
+    X, y, fit = numbers
+    split = rows[2][1]
+    found = fit("standard", splits=[split])
+    X_train, y_train, X_test = X[split.train], y[split.train], X[split.test]
+    ridge = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 6, 19))).fit(X_train, y_train)
+    trees = HistGradientBoostingRegressor(random_state=0).fit(X_train, y_train)
+    assert found[0, 0].tolist() == [y_train.mean()] * len(split.test)
+    np.testing.assert_allclose(found[1, 0], ridge.predict(X_test))
+    np.testing.assert_allclose(found[2, 0], trees.predict(X_test))
+    assert {p.dtype for p in found.values()} == {np.dtype(np.float64)}
+    names = [one.name for one in baselines_from("standard", random_state=0, task="regression")]
+    assert names == list(STANDARD["regression"]) == ["prior", "linear-regression", "boosted-trees"]
+
+
+def test_the_strength_of_the_linear_regression_follows_the_signal(rows):
+    X = rows[0]
+    noise = np.random.default_rng(1).normal(size=150)
+    weak, strong = (tuned_linear_regression().fit(X, y)[-1].alpha_ for y in (noise, X[:, 0] + 0.1 * noise))
+    assert strong < 10 < weak
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_regressor_of_ones_own_is_standardised_and_may_return_a_column(numbers, rows, jobs):
+    X, y, fit = numbers
+    found = fit("sklearn.neighbors.KNeighborsRegressor(n_neighbors=3)", PLSRegression(2), jobs=jobs)
+    split = rows[2][0]
+    by_hand = make_pipeline(StandardScaler(), KNeighborsRegressor(3)).fit(X[split.train], y[split.train])
+    np.testing.assert_allclose(found[0, 0], by_hand.predict(X[split.test]))
+    assert found[1, 0].shape == split.test.shape
+
+
+@pytest.mark.parametrize(
+    ("spec", "task", "message"),
+    [
+        (GaussianNB(), "regression", "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble."),
+        (GaussianNB(), "regression", "RandomForestRegressor, as the target holds numbers."),
+        (Ridge(), "multiclass", "'Ridge' isn't a scikit-learn classifier. Give one, such as sklearn.ensemble."),
+        (Ridge(), "multiclass", "RandomForestClassifier, as the target holds classes."),
+        ("sklearn.naive_bayes.GaussianNB", "regression", "'GaussianNB' isn't a scikit-learn regressor"),
+        ("sklearn.svm.SVT", "regression", "no class 'SVT' in sklearn.svm. Did you mean 'SVR'?"),
+        ("logistic-regression", "regression", "predicts classes, but the target holds numbers. Give linear-reg"),
+        ("linear-regression", "binary", "predicts a number, but the target holds classes. Give logistic-regression."),
+        ("linear-regresion", "regression", "no baseline 'linear-regresion'. Did you mean 'linear-regression'?"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_model_of_another_task_is_refused_and_the_right_kind_named(spec, task, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        baselines_from([spec], random_state=0, task=task)
+
+
+def test_the_standard_ones_may_stand_beside_ones_own():
+    found = baselines_from(["standard", GaussianNB()], random_state=0)
+    assert [one.name for one in found] == ["prior", "logistic-regression", "boosted-trees", "GaussianNB"]
+    with pytest.raises(OptionError, match="two baselines are named 'prior'"):
+        baselines_from(["prior", "standard"], random_state=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_rare", [0, 1, 3])
+def test_a_class_that_is_rare_or_missing_in_the_training_rows_is_no_error(rows, table_of, n_rare):
+    X, y, _ = rows
+    y = y + (X[:, 3] > 1)
+    rare, others = np.flatnonzero(y == 2), np.flatnonzero(y < 2)
+    split = SimpleNamespace(train=np.concatenate([others, rare[:n_rare]]), test=rare[n_rare:])
+    baselines = baselines_from(["standard"], random_state=0, task="multiclass")
+    found = fit_baselines(baselines, encode(table_of(X, y, "multiclass")), y, [split], jobs=1, task="multiclass")
+    for _, _, p in found:
+        assert p.shape == (len(split.test), 3)
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+        assert (p[:, 2] == 0).all() == (n_rare == 0)
+
+
+@pytest.mark.parametrize("absent", [[0], [1], [0, 1], [1, 2]], ids=str)
+def test_classes_without_training_rows_get_nothing_and_the_others_keep_their_places(rows, table_of, absent):
+    X, y, _ = rows
+    y = y + (X[:, 3] > 1)
+    split = SimpleNamespace(train=np.flatnonzero(~np.isin(y, absent)), test=np.arange(20))
+    baselines = baselines_from(["standard"], random_state=0, task="multiclass")
+    found = fit_baselines(baselines, encode(table_of(X, y, "multiclass")), y, [split], jobs=1, task="multiclass")
+    for _, _, p in found:
+        assert (p[:, absent] == 0).all()
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+
+
+def test_many_rows_with_a_class_of_one_are_no_trouble_to_boosted_trees(table_of):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(10_050, 2))
+    y = (X[:, 0] > 0).astype(np.int64)
+    y[0] = 2
+    split = SimpleNamespace(train=np.arange(10_020), test=np.arange(10_020, 10_050))
+    (baseline,) = baselines_from("boosted-trees", random_state=0, task="multiclass")
+    baseline.estimator.set_params(max_iter=2)
+    encoding = encode(table_of(X, y, "multiclass"))
+    ((_, _, p),) = fit_baselines([baseline], encoding, y, [split], jobs=1, task="multiclass")
+    assert p.shape == (30, 3)
+
+
+def test_numbers_that_cannot_be_used_are_refused(numbers):
+    _, _, fit = numbers
+    with pytest.raises(TrainingError, match=r"baseline 'OddNumbers' can't be fitted: ValueError: predict gave \["):
+        fit(OddNumbers())

@@ -55,11 +55,11 @@ def test_noise_for_the_test_labels_of_a_split_changes_nothing_but_its_score(plan
         before, after = chosen[name], noisy[name]
         assert (before.epochs[number], before.lrs[number]) == (after.epochs[number], after.lrs[number])
         np.testing.assert_array_equal(before.curves[:2, :, own], after.curves[:2, :, own])
-        np.testing.assert_array_equal(before.probabilities[0][:, test], after.probabilities[0][:, test])
+        np.testing.assert_array_equal(before.predictions[0][:, test], after.predictions[0][:, test])
         assert (before.curves[2, :, own] != after.curves[2, :, own]).all()
         others = np.delete(np.arange(6), own)
         assert (before.curves[0][:, others] != after.curves[0][:, others]).any(axis=0).all()
-    before, after = (one["logistic-regression"].probabilities[0][:, test] for one in (chosen, noisy))
+    before, after = (one["logistic-regression"].predictions[0][:, test] for one in (chosen, noisy))
     np.testing.assert_array_equal(before, after)
 
 
@@ -115,7 +115,7 @@ def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
     assert found["tanh:4"].epochs.tolist() == [3, 20, 1]
     assert found["tanh:4"].lrs.tolist() == [0.1, 0.001, 0.01]
     for number, split in enumerate(found.splits):
-        p = found["tanh:4"].probabilities[0, 1, split.test]
+        p = found["tanh:4"].predictions[0, 1, split.test]
         np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
     (document,) = found.to_dict()["candidates"]
     assert document["epochs"] == {"most": 20, "low": 1, "median": 3, "high": 20}
@@ -136,7 +136,7 @@ def test_a_judged_network_is_plain_pytorchs_trained_anew_with_what_was_chosen(ch
     assert len(set(result.epochs)) > 1
     for number, split in enumerate(chosen.splits):
         for seed in range(2):
-            p = result.probabilities[0, seed, split.test]
+            p = result.predictions[0, seed, split.test]
             np.testing.assert_allclose(p, by_hand(chosen, "tanh:4", number, seed), atol=1e-5)
 
 
@@ -163,7 +163,7 @@ def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
     assert found["tanh:4"].lrs.tolist() == [GRID[losses[:, :, 0].mean(axis=1).argmin()] for losses in given]
     assert [losses.shape for losses in given] == [(3, 2, 1)] * 3
     for number, split in enumerate(found.splits):
-        p = found["tanh:4"].probabilities[0, 1, split.test]
+        p = found["tanh:4"].predictions[0, 1, split.test]
         np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
 
 

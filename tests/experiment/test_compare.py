@@ -11,7 +11,8 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
-from seedbed.experiment import BASELINES, TUTORIAL, compare
+from seedbed.experiment import TUTORIAL, compare
+from seedbed.experiment.baselines import STANDARD
 from seedbed.networks import RECIPES
 from seedbed.training.randomness import derive
 
@@ -43,7 +44,7 @@ def test_a_network_is_what_plain_pytorch_makes_of_its_split_and_seed(comparison,
     result = comparison["tanh:4"]
     np.testing.assert_allclose(result.curves[0, :, number * 3 + seed], losses, atol=1e-5)
     p = torch.sigmoid(network(X[test])[:, 0]).detach().numpy()
-    np.testing.assert_allclose(result.probabilities[1, seed, test], p, atol=1e-5)
+    np.testing.assert_allclose(result.predictions[1, seed, test], p, atol=1e-5)
 
 
 def test_the_order_of_candidates_does_not_change_their_numbers(small, comparison, same):
@@ -65,11 +66,11 @@ def test_a_random_state_gives_the_same_numbers_again_and_another_one_others(smal
     first, again, other = (small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6))
     same(first, again)
     assert first.scores == again.scores
-    assert not np.allclose(first.probabilities, other.probabilities, atol=1e-3)
+    assert not np.allclose(first.predictions, other.predictions, atol=1e-3)
 
 
 def test_more_seeds_keep_the_networks_that_were_there(small):
-    few, many = (small(candidates="relu:3", seeds=n)["relu:3"].probabilities for n in (2, 3))
+    few, many = (small(candidates="relu:3", seeds=n)["relu:3"].predictions for n in (2, 3))
     np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
 
 
@@ -123,8 +124,9 @@ def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(a
     compare(*arrays, jobs=1, compile=False)
     (plan,) = plans
     spec = plan.experiment
-    assert [one.name for one in spec.baselines] == list(BASELINES)
-    assert (spec.recipe, spec.metric, spec.interval) == (RECIPES["trained"], "brier", "corrected")
+    assert [one.name for one in spec.baselines] == list(STANDARD["binary"])
+    assert (spec.metric, spec.interval) == ("brier", "corrected")
+    assert spec.recipe == dataclasses.replace(RECIPES["trained"], loss="bce")
     assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)
     assert len(plan.inner) == 100
     assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)

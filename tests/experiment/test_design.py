@@ -1,11 +1,14 @@
 """What is run for a table of some size, by default and as asked for."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from seedbed.data import table_from_arrays
+from seedbed.data import inner_holdout, table_from_arrays
 from seedbed.errors import OptionError, TargetError
 from seedbed.experiment import specify
+from seedbed.experiment.inner import inner_splits
 from seedbed.networks import Recipe
 
 
@@ -118,9 +121,151 @@ def test_splits_are_dealt_by_the_design_and_locked_rows_by_its_share():
 
 
 def test_what_cannot_be_dealt_is_refused():
-    with pytest.raises(TargetError, match="at least 2 rows"):
+    with pytest.raises(TargetError, match="Too few rows: 1 outside the largest class"):
         design_of(100, rare=1)
     with pytest.raises(OptionError, match="seeds is 0"):
         design_of(300, seeds=0)
     with pytest.raises(OptionError, match="repeats is 0"):
         design_of(25_000, repeats=0)
+
+
+def spec_of(n_rows, options=None, **fields):
+    """An experiment on a table with groups or times."""
+    rng = np.random.default_rng(0)
+    table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
+    fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
+    return specify(dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), baselines=[], **(options or {}))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_groups", "named", "expected"),
+    [
+        (300, 19, True, ("scores_only", 1, 9, 5, None)),
+        (300, 20, True, ("cross_validation", 10, 10, 5, 9)),
+        (300, 19, False, ("cross_validation", 10, 10, 5, 9)),
+        (25_000, 900, True, ("cross_validation", 3, 10, 3, 9)),
+        (25_000, 900, False, ("held_out", 1, 5, 3, None)),
+    ],
+)
+def test_a_named_group_column_counts_its_groups_and_equal_rows_do_not(n_rows, n_groups, named, expected):
+    assert counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "options", "n_splits", "n_inner"),
+    [(40, {}, 10, 5), (120, {}, 100, 5), (120, {"interval": "nested", "repeats": 1}, 5, 1), (21_000, {}, 1, 15)],
+    ids=str,
+)
+def test_no_split_and_no_inner_split_parts_a_group(n_rows, options, n_splits, n_inner):
+    groups = np.random.default_rng(1).integers(0, n_rows // 3, n_rows)
+    spec = spec_of(n_rows, options, groups=groups)
+    splits = spec.splits()
+    inner = inner_splits(spec, splits)
+    assert (len(splits), {len(parts) for parts in inner}) == (n_splits, {n_inner})
+    for split, parts in zip(splits, inner, strict=True):
+        assert not set(groups[split.train]) & set(groups[split.test])
+        for part in parts:
+            assert sorted([*part.train, *part.test]) == split.train.tolist()
+            assert not set(groups[part.train]) & set(groups[part.test])
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "options", "expected"),
+    [
+        (300, {}, ("held_out", 1, 5, 5, None)),
+        (25_000, {}, ("held_out", 1, 5, 3, None)),
+        (40, {}, ("scores_only", 1, 5, 5, None)),
+        (300, {"folds": 3, "seeds": 2}, ("held_out", 1, 3, 2, None)),
+        (300, {"repeats": 1}, ("held_out", 1, 5, 5, None)),
+        (40, {"folds": 2}, ("scores_only", 1, 2, 5, None)),
+        (300, {"quick": True}, ("held_out", 1, 5, 3, None)),
+    ],
+    ids=str,
+)
+def test_with_times_the_latest_fifth_is_locked_away_and_asked_for_folds_choose(n_rows, options, expected):
+    times = np.random.default_rng(1).permutation(n_rows).astype(float)
+    spec = spec_of(n_rows, options, times=times)
+    assert counts(spec.design) == expected
+    assert "since rows are split by time" in spec.design.reason
+    (split,) = spec.splits()
+    assert split.test.tolist() == np.flatnonzero(times >= n_rows * 0.8).tolist()
+    (inner,) = inner_splits(spec, (split,))
+    assert len(inner) == min(expected[2], max(1, len(split.train) // 20))
+    assert [part.fold for part in inner] == list(range(len(inner)))
+    for part in inner:
+        assert times[part.train].max() < times[part.test].min()
+        assert set(part.train) | set(part.test) <= set(split.train)
+
+
+def test_the_reason_of_a_split_by_time_tells_what_was_asked_for_and_which_rows_groups_take_from_training():
+    times = np.arange(300.0)
+    assert spec_of(300, {"folds": 3}, times=times).design.reason.endswith(
+        "; chosen by up to 3 folds x 5 seeds, as asked for"
+    )
+    groups = np.append(np.arange(299), 7)
+    spec = spec_of(300, groups=groups, times=times)
+    assert spec.design.reason.endswith("since rows are split by time; 1 earlier row of its groups can't be trained on")
+    assert 7 not in spec.splits()[0].train
+
+
+def test_windows_by_time_part_no_group():
+    times, groups = np.arange(300.0), np.append(np.arange(200) // 2, np.arange(100, 200))
+    groups[130:140] = groups[100:110]
+    spec = spec_of(300, groups=groups, times=times)
+    splits = spec.splits()
+    (inner,) = inner_splits(spec, splits)
+    assert len(inner) == 5
+    for part in (*splits, *inner):
+        assert not set(groups[part.train]) & set(groups[part.test])
+
+
+def test_what_times_leave_no_room_for_is_refused():
+    times = np.arange(300.0)
+    with pytest.raises(OptionError, match="repeats is 2, but there is one way to split rows by time"):
+        spec_of(300, {"repeats": 2}, times=times)
+    with pytest.raises(OptionError, match="nested intervals need cross-validation, but rows are split by time"):
+        spec_of(300, {"interval": "nested"}, times=times)
+    with pytest.raises(OptionError, match="repeats is 0"):
+        spec_of(300, {"repeats": 0}, times=times)
+    of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
+    with pytest.raises(TargetError, match="all 150 rows to train on are of the class with code 0"):
+        spec_of(300, times=of_one_class).splits()
+
+
+def test_training_rows_of_one_time_have_no_past_and_are_divided_at_random():
+    times = np.where(np.arange(300) < 200, 1.0, 2.0)
+    spec = spec_of(300, times=times)
+    splits = spec.splits()
+    ((only,),) = inner_splits(spec, splits)
+    assert splits[0].train.tolist() == list(range(200))
+    assert sorted([*only.train, *only.test]) == splits[0].train.tolist()
+    assert len(only.test) == 40
+
+
+def test_without_groups_and_times_inner_splits_are_scikit_learns():
+    spec = spec_of(300)
+    splits = spec.splits()
+    same = spec_of(300, groups=np.arange(300)[::-1])
+    assert [one.test.tolist() for one in splits] == [one.test.tolist() for one in same.splits()]
+    expected = [[part.test.tolist() for part in parts] for parts in inner_splits(spec, splits[:3])]
+    assert [[part.test.tolist() for part in parts] for parts in inner_splits(same, splits[:3])] == expected
+    assert inner_holdout(spec.table.target, splits[0].train)[1].tolist() not in expected[0]  # each has its own state
+
+
+@pytest.mark.parametrize(("n_rare", "expected"), [(1, "cross_validation"), (5, "cross_validation")])
+def test_a_tiny_class_among_several_forbids_no_verdict(n_rare, expected):
+    table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
+    target = np.arange(300) % 2
+    target[:n_rare] = 2
+    table = dataclasses.replace(table, target=target, labels=("a", "b", "c"), task="multiclass")
+    spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
+    assert spec.design.kind == expected
+    assert {len(split.test) for split in spec.splits()} == {30}
+
+
+def test_numbers_to_predict_have_no_rare_class():
+    table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
+    table = dataclasses.replace(table, target=np.arange(300.0) ** 2, labels=(), task="regression")
+    spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
+    assert counts(spec.design) == ("cross_validation", 10, 10, 5, 9)
+    assert len(inner_splits(spec, spec.splits())) == 100

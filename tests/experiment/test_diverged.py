@@ -68,7 +68,7 @@ def test_networks_that_diverge_after_the_epoch_they_are_used_at_are_judged(small
     result = found["linear:20,20@lr=4"]
     assert result.diverged.any()
     assert (result.epochs < 7).all()
-    assert np.isfinite(result.probabilities).all()
+    assert np.isfinite(result.predictions).all()
     assert [verdict.candidate for verdict in found.verdicts] == ["linear:20,20@lr=4"]
     (check,) = [check for check in found.checks if check.code == "diverged"]
     assert "taken before that happened" in check.message
@@ -88,7 +88,7 @@ def test_figures_are_those_of_the_networks_that_did_not_diverge(some, arrays):
     assert document["train_accuracy"] == pytest.approx(result.curves[1, -1, kept].mean(), abs=1e-6)
     by_fold = []
     for split in some.splits:
-        p = result.probabilities[0][:, split.test]
+        p = result.predictions[0][:, split.test]
         by_fold.append(((p > 0.5) == y[split.test])[np.isfinite(p).all(axis=1)].mean())
     score = result.scores["accuracy"]
     assert score.mean == pytest.approx(np.mean(by_fold))
@@ -99,7 +99,7 @@ def test_a_diverged_network_has_no_probabilities(some):
     result = some["some"]
     for network, gone in enumerate(result.diverged):
         split, seed = some.splits[network // 6], network % 6
-        assert np.isnan(result.probabilities[0, seed, split.test]).all() == gone
+        assert np.isnan(result.predictions[0, seed, split.test]).all() == gone
 
 
 def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
@@ -107,7 +107,7 @@ def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
     result = small(candidates="linear:4", lr=1e30, epochs=1)["linear:4"]
     assert np.isfinite(result.curves[0]).all()
     assert result.diverged.all()
-    assert np.isnan(result.probabilities).all()
+    assert np.isnan(result.predictions).all()
     assert result.scores["accuracy"].mean is None
 
 

@@ -26,7 +26,7 @@ def test_no_verdict_is_given_and_the_reason_is(found):
     assert found.verdicts == ()
     assert [one.candidate for one in found.conclusions.without] == ["tanh:3", "prior"]
     reason = found.experiment.design.reason
-    few = "40 rows" if n == 40 else f"{rare} rows of the rarest class"
+    few = "40 rows" if n == 40 else f"{rare} rows outside the largest class"
     assert reason.startswith(f"{few} are too few to tell candidates apart")
     assert {one.reason for one in found.conclusions.without} == {reason}
     assert f"No verdict: {few} are too few" in " ".join(str(found).split())
@@ -62,7 +62,7 @@ def test_the_document_is_strict_json(found):
 def test_five_rows_of_a_class_are_enough_to_choose_an_epoch(small):
     found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="trained", lr=None)
     assert found.experiment.design.folds == 5
-    assert np.isfinite(found["tanh:3"].probabilities).all()
+    assert np.isfinite(found["tanh:3"].predictions).all()
     assert found["tanh:3"].scores["accuracy"].low is not None
     assert str(found)
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.experiment import freeze
+from seedbed.data import Note
+from seedbed.experiment import freeze, make_plan, specify
+from seedbed.networks import Recipe
 
 
 def document_of(plan, folder):
@@ -51,8 +53,10 @@ def test_it_has_every_setting(planned, tmp_path):
         random_state=9,
     )
     document = document_of(plan, tmp_path)
-    assert document["table"] | {"sha256": ""} == {"name": "arrays", "target": "y", "features": ["x0", "x1", "x2"],
-                                                  "labels": ["0", "1"], "n_rows": 60, "sha256": ""}  # fmt: skip
+    assert document["table"] | {"sha256": ""} == {
+        "name": "arrays", "target": "y", "task": "binary", "features": ["x0", "x1", "x2"], "n_inputs": 3,
+        "labels": ["0", "1"], "n_rows": 60, "sha256": "", "groups_sha256": None, "times_sha256": None, "warnings": [],
+    }  # fmt: skip
     recipes = {one["name"]: one for one in document["candidates"]}
     for name, recipe in plan.experiment.recipes().items():
         assert recipes[name].items() >= dataclasses.asdict(recipe).items()
@@ -90,7 +94,8 @@ def test_a_network_of_ones_own_does_not_bring_its_address_in_memory(planned, tmp
 def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp_path):
     plan = planned("linear:3", repeats=2)
     table = plan.experiment.table
-    other = dataclasses.replace(table, features=table.features + np.eye(60, 3))
+    first = dataclasses.replace(table.columns[0], values=table.columns[0].values + np.eye(60)[0])
+    other = dataclasses.replace(table, columns=(first, *table.columns[1:]))
     flipped = dataclasses.replace(table, target=1 - table.target)
     found = [document_of(plan, tmp_path)]
     found += [
@@ -104,6 +109,22 @@ def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp
         for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"seeds": 7})
     }
     assert len(splits) == 4  # seeds have no part in the splits
+    fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)
+    assert document_of(dataclasses.replace(plan, splits=fewer), tmp_path)["splits_sha256"] != found[0]["splits_sha256"]
+
+
+def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):
+    rng = np.random.default_rng(0)
+    X, y, groups = rng.normal(size=(80, 2)), rng.normal(size=80), np.repeat(np.arange(40), 2)
+    notes = (Note("a decision"), Note("an id", column="x0", code="SB107"))
+    found = []
+    for words in ({"groups": groups, "grouped_by": "who", "notes": notes}, {"times": np.arange(80.0)}):
+        spec = specify(table_of(X, y, "regression", **words), "linear:2", recipe=Recipe(epochs=2), baselines=[])
+        found.append(document_of(make_plan(spec, compile=False, jobs=1), tmp_path)["table"])
+    grouped, timed = found
+    assert (grouped["task"], grouped["labels"], grouped["warnings"]) == ("regression", [], ["SB107"])
+    assert len(grouped["groups_sha256"]) == len(timed["times_sha256"]) == 64
+    assert (grouped["times_sha256"], timed["groups_sha256"], timed["warnings"]) == (None, None, [])
 
 
 def test_nothing_is_written_where_no_folder_is_given(small, tmp_path, monkeypatch):

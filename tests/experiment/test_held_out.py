@@ -67,7 +67,7 @@ def test_the_rest_chooses_in_its_folds_once_a_seed(plan, large):
 def test_only_locked_rows_are_predicted_and_by_every_seed(found):
     (split,) = found.splits
     for name, seeds in (("logistic", 3), ("tanh:3", 3), ("prior", 1)):
-        p = found[name].probabilities
+        p = found[name].predictions
         assert p.shape == (1, seeds, 20_500)
         assert np.isfinite(p[:, :, split.test]).all()
         assert np.isnan(p[:, :, split.train]).all()
@@ -77,7 +77,7 @@ def test_only_locked_rows_are_predicted_and_by_every_seed(found):
 
 def test_the_verdict_is_the_paired_difference_on_the_locked_rows(found, large):
     test = found.splits[0].test
-    losses = {name: (found[name].probabilities[0][:, test] - large[1][test]) ** 2.0 for name in ("logistic", "tanh:3")}
+    losses = {name: (found[name].predictions[0][:, test] - large[1][test]) ** 2.0 for name in ("logistic", "tanh:3")}
     expected = paired_hold_out(losses["logistic"], losses["tanh:3"], comparisons=2)
     verdict = found.verdicts[0]
     assert (verdict.candidate, verdict.reference, verdict.comparisons) == ("tanh:3", "logistic", 2)
@@ -90,7 +90,7 @@ def test_the_verdict_is_the_paired_difference_on_the_locked_rows(found, large):
 
 def test_accuracy_stands_beside_the_verdict_with_its_own_paired_interval(found, large):
     test = found.splits[0].test
-    wrong = {name: (found[name].probabilities[0][:, test] > 0.5) != large[1][test] for name in ("logistic", "prior")}
+    wrong = {name: (found[name].predictions[0][:, test] > 0.5) != large[1][test] for name in ("logistic", "prior")}
     expected = paired_hold_out(wrong["logistic"], wrong["prior"], comparisons=2)
     shown = found.verdicts[1].accuracy
     assert (shown.difference, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
@@ -98,7 +98,7 @@ def test_accuracy_stands_beside_the_verdict_with_its_own_paired_interval(found, 
 
 def test_scores_have_intervals_of_rows_and_seeds(found, large):
     test = found.splits[0].test
-    losses = (found["tanh:3"].probabilities[0][:, test] - large[1][test]) ** 2.0
+    losses = (found["tanh:3"].predictions[0][:, test] - large[1][test]) ** 2.0
     expected = paired_hold_out(losses, np.zeros((1, 4100)))
     brier = found["tanh:3"].scores["brier"]
     assert (brier.mean, brier.low, brier.high) == pytest.approx((expected.mean, expected.low, expected.high), rel=1e-5)

@@ -64,7 +64,7 @@ def test_the_verdict_is_nested_cross_validations_by_hand(found, arrays):
     y, (verdict, of_prior) = arrays[1], found.verdicts
     outer, inner = (
         {name: (getattr(found[name], key).astype(float) - y) ** 2 for name in ("linear:3", "tanh:4")}
-        for key in ("probabilities", "pairs")
+        for key in ("predictions", "pairs")
     )
     expected = nested_interval(
         outer["linear:3"].mean(axis=1) - outer["tanh:4"].mean(axis=1),

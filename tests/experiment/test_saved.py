@@ -165,7 +165,7 @@ def test_the_document_says_what_was_done(comparison):
 
 def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, arrays):
     for one in comparison.to_dict()["candidates"]:
-        p = comparison[one["name"]].probabilities
+        p = comparison[one["name"]].predictions
         expected = confusion_matrix(np.broadcast_to(arrays[1], p.shape).ravel(), p.ravel() > 0.5, normalize="all")
         np.testing.assert_allclose(one["confusion"], expected)
 
@@ -173,14 +173,14 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
 def test_the_arrays_hold_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
-    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in (*curves, "probabilities")}
-    assert arrays.keys() == of_networks | {"prior/probabilities"}
-    assert arrays["prior/probabilities"].shape == (2, 1, 60)
+    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in (*curves, "predictions")}
+    assert arrays.keys() == of_networks | {"prior/predictions"}
+    assert arrays["prior/predictions"].shape == (2, 1, 60)
     for name in ("linear:3", "tanh:4"):
         for number, key in enumerate(curves):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
             np.testing.assert_array_equal(arrays[f"{name}/{key}"], comparison[name].curves[number])
-        np.testing.assert_array_equal(arrays[f"{name}/probabilities"], comparison[name].probabilities)
+        np.testing.assert_array_equal(arrays[f"{name}/predictions"], comparison[name].predictions)
     assert {array.dtype for array in arrays.values()} == {np.dtype("float32")}
 
 
@@ -214,7 +214,7 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
 
 def test_calibration_is_that_of_the_mean_over_repeats_and_seeds(comparison, arrays):
     found = comparison["linear:3"].calibration()
-    p = comparison["linear:3"].probabilities.astype(np.float64).mean(axis=(0, 1))
+    p = comparison["linear:3"].predictions.astype(np.float64).mean(axis=(0, 1))
     brier = found["miscalibration"] - found["discrimination"] + found["uncertainty"]
     assert brier == pytest.approx(np.mean((p - arrays[1]) ** 2), abs=1e-12)
     assert 0 <= found["ece_if_calibrated"] < found["ece_if_calibrated_high"] < 1

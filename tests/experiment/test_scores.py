@@ -1,5 +1,7 @@
 """Scores against scikit-learn, and their intervals by hand, from the probabilities that a comparison keeps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -35,7 +37,7 @@ NAMES = ["linear:3", "tanh:4", "prior"]
 
 def by_fold(comparison, name, function):
     """[split, seed]"""
-    p, y = comparison[name].probabilities.astype(np.float64), comparison.experiment.table.target
+    p, y = comparison[name].predictions.astype(np.float64), comparison.experiment.table.target
     return np.array(
         [
             [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
@@ -59,7 +61,7 @@ def test_means_of_rows_and_auc_are_scikit_learns_fold_by_fold(comparison, name, 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", BY_REPEAT)
 def test_other_scores_are_scikit_learns_of_all_rows_of_a_repeat(comparison, name, score):
-    sets = comparison[name].probabilities.astype(np.float64).reshape(-1, 60)
+    sets = comparison[name].predictions.astype(np.float64).reshape(-1, 60)
     expected = np.mean([BY_REPEAT[score](comparison.experiment.table.target, p) for p in sets])
     assert comparison[name].scores[score].mean == pytest.approx(expected, abs=1e-12)
 
@@ -87,7 +89,7 @@ def test_the_brier_skill_is_the_brier_score_beside_the_priors(comparison, name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", ["roc_auc", "mcc", "balanced_accuracy"])
 def test_the_interval_of_other_scores_is_a_bootstrap_of_rows_widened_by_what_it_misses(comparison, name, score):
-    y, sets = comparison.experiment.table.target, comparison[name].probabilities.astype(np.float64).reshape(-1, 60)
+    y, sets = comparison.experiment.table.target, comparison[name].predictions.astype(np.float64).reshape(-1, 60)
     folds = by_fold(comparison, name, brier_score_loss).mean(axis=1)
     factor = widening(
         se_corrected=folds.std(ddof=1) * np.sqrt(1 / 6 + 1 / 2), se_bootstrap=row_mean_se((sets - y) ** 2)
@@ -102,7 +104,7 @@ def test_the_interval_of_other_scores_is_a_bootstrap_of_rows_widened_by_what_it_
 def test_pr_auc_has_no_interval_as_nobody_should_choose_by_it(comparison):
     found = comparison["tanh:4"].scores["pr_auc"]
     assert (found.low, found.high) == (None, None)
-    assert list(comparison["tanh:4"].scores) == list(SCORES)
+    assert list(comparison["tanh:4"].scores) == list(SCORES["binary"])
 
 
 def test_every_interval_holds_its_score_and_stays_within_its_range(comparison):
@@ -125,7 +127,7 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
     result = small(candidates="tanh:3", folds=6, seeds=2)["tanh:3"]  # 3 or 4 of a class
     found = result.scores["roc_auc"]
-    expected = [roc_auc_score(arrays[1], p) for p in result.probabilities[0].astype(np.float64)]
+    expected = [roc_auc_score(arrays[1], p) for p in result.predictions[0].astype(np.float64)]
     assert found.pooled
     assert found.mean == pytest.approx(np.mean(expected))
     assert result.as_dict()["scores"]["roc_auc"]["pooled"] is True
@@ -133,7 +135,7 @@ def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arr
 
 
 def test_every_row_is_predicted_once_a_repeat_and_seed(comparison, arrays):
-    p = comparison["tanh:4"].probabilities
+    p = comparison["tanh:4"].predictions
     assert p.shape == (2, 3, len(arrays[1]))
     assert p.dtype == np.float32
     assert ((p > 0) & (p < 1)).all()
@@ -144,7 +146,7 @@ def test_the_last_test_accuracy_of_the_curves_is_that_of_the_probabilities(compa
     result, y = comparison["linear:3"], arrays[1]
     for number, split in enumerate(comparison.splits):
         for seed in range(3):
-            p = result.probabilities[split.repeat, seed, split.test]
+            p = result.predictions[split.repeat, seed, split.test]
             accuracy = result.curves[3, -1, number * 3 + seed]
             assert accuracy == pytest.approx(accuracy_score(y[split.test], p > 0.5), abs=1e-6)
 
@@ -157,7 +159,7 @@ def two_folds():
         first, second = np.array([0, 1]), np.array([2, 3])
         splits = (Split(0, 0, second.copy(), first.copy()), Split(0, 1, first.copy(), second.copy()))
         return Predictions(
-            target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60), probabilities=np.array([p], np.float32)
+            target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60), predictions=np.array([p], np.float32)
         )
 
     return make
@@ -179,13 +181,26 @@ def test_a_fold_in_which_all_networks_diverged_is_left_out(two_folds):
 
 
 def test_constant_predictions_have_every_score_and_no_warning(two_folds):
-    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4), 0.05) for name in SCORES}
+    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4), 0.05) for name in SCORES["binary"]}
     means = {name: found.mean for name, found in scores.items()}
     assert means == pytest.approx(
         {"accuracy": 0.5, "balanced_accuracy": 0.5, "mcc": 0, "roc_auc": 0.5, "pr_auc": 0.5, "brier": 0.25,
          "brier_skill": 0, "log_loss": np.log(2)}
     )  # fmt: skip
     assert (scores["brier"].low, scores["brier"].high) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_locked_rows_of_one_class_have_the_scores_that_are_defined_and_no_others(task):
+    y = np.array([0, 1, 2, 0, 1, 1, 1, 1]) % (2 if task == "binary" else 3)
+    split = Split(0, 0, np.arange(4), np.arange(5, 8))
+    p = np.random.default_rng(0).dirichlet([1, 1, 1], size=(1, 2, 8)).astype(np.float32)
+    design = dataclasses.replace(protocol(60), kind="held_out", repeats=1)
+    predictions = p[..., 1] if task == "binary" else p
+    found = Predictions(target=y, task=task, splits=(split,), design=design, predictions=predictions)
+    means = {name: score(name, found, 0.05).mean for name in SCORES[task]}
+    undefined = {"balanced_accuracy", "mcc", "roc_auc", "brier_skill"}
+    assert {name for name, mean in means.items() if mean is None} == undefined
 
 
 def test_what_cannot_be_told_from_one_seed_is_none(small):

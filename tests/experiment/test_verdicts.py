@@ -31,7 +31,7 @@ def test_verdicts_are_those_of_judge_all_on_the_losses(comparison):
 
 
 def test_losses_are_means_over_the_test_rows_of_each_split_and_seed(comparison, arrays):
-    p = comparison["linear:3"].probabilities.astype(np.float64)
+    p = comparison["linear:3"].predictions.astype(np.float64)
     for metric, loss in (("brier", (p - arrays[1]) ** 2), ("accuracy", (p > 0.5) != arrays[1])):
         losses = comparison["linear:3"].losses(metric)
         assert losses.shape == (2, 3, 3)

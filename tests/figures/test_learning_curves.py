@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from seedbed.figures import learning_curves
@@ -110,6 +111,28 @@ def test_r2_far_below_zero_is_cut(candidate, summary):
     chart = learning_curves(summary(entry, score_name="R2"), ghosts=False)
     assert _scale(chart, 0)[0] > -10
     assert "beyond the axis: relu:5 (R2)" in _subtitle(chart)
+
+
+@pytest.mark.parametrize("start", [-0.9, -5.0, -40.0])
+def test_the_first_epochs_of_r2_do_not_squeeze_the_rest_and_it_is_no_percentage(candidate, summary, start):
+    entry, other = candidate("relu:5"), candidate("linear:5")
+    for part in ("train_score", "test_score"):
+        for line in ("mean", "low", "high"):
+            entry["curves"][part][line] = list(0.6 + (start - 0.6) * np.exp(-np.arange(60) / 5))
+    chart = learning_curves(summary(entry, other, score_name="R2"))
+    low, high = _scale(chart, 0)
+    assert -0.6 < low <= -0.5 < 0.6 < high < 1.1
+    assert "beyond the axis: relu:5 (R2)" in _subtitle(chart)
+    assert chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["y"]["axis"].get("format") != "%"
+
+
+def test_where_most_candidates_end_below_the_axis_of_r2_goes_down_to_them(candidate, summary):
+    low = candidate("relu:5")
+    for part in ("train_score", "test_score"):
+        for line in ("mean", "low", "high"):
+            low["curves"][part][line] = list(-2 - 3 * np.exp(-np.arange(60) / 5))
+    assert -2.4 < _scale(learning_curves(summary(low, score_name="R2"), ghosts=False), 0)[0] < -2.2
+    assert _scale(learning_curves(summary(low, candidate("a"), candidate("b"), score_name="R2")), 0)[0] > -0.6
 
 
 @pytest.mark.parametrize("n_candidates", [1, 2, 10, 11])

@@ -40,11 +40,11 @@ def test_one_network_that_carries_the_mean_away_does_not_set_the_axis():
     assert robust_limits([[line, line]], cut_high=True)[1] < 6
 
 
-def test_cutting_below_mirrors_cutting_above():
-    curve = np.linspace(0.7, 0.3, 400)
-    curve[3] = 500.0
-    low, high = robust_limits([[_line(curve)]], cut_high=True)
-    assert robust_limits([[_line(-curve)]], cut_low=True) == pytest.approx((-high, -low))
+def test_nothing_below_the_floor_is_shown_and_what_is_above_it_sets_the_axis():
+    curve = np.linspace(-50.0, 0.7, 400)
+    low, high = robust_limits([[_line(curve)]], floor=-0.5)
+    assert (low, high) == pytest.approx((-0.5 - 0.04 * 1.2, 0.7 + 0.04 * 1.2))
+    assert robust_limits([[_line(curve[300:])]], floor=-60.0) == robust_limits([[_line(curve[300:])]])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.693, -3.0, 1e6])

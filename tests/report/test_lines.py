@@ -41,3 +41,11 @@ def test_a_single_network_that_diverged_shows_nan():
     gone, share = curves([np.nan], [0.5])
     (line,) = epoch_lines(gone, share, gone, share, every=1)
     assert line == "Epoch: 0, Loss: nan, Accuracy: 50.00% | Test loss: nan, Test acc: 50.00%"
+
+
+def test_r2_is_a_plain_number():
+    losses, scores = [1.00123, 1.2], [-0.00123, -0.25]
+    (line,) = epoch_lines(*curves(*([one[0]] for one in (losses, scores, losses, scores))), every=1, score_name="R2")
+    assert line == "Epoch: 0, Loss: 1.00123, R2: -0.0012 | Test loss: 1.00123, Test R2: -0.0012"
+    (line,) = epoch_lines(*curves(losses, scores, losses, scores), every=1, score_name="R2")
+    assert "R2: -0.1256 (-0.1878 to -0.0634) | Test loss: 1.1" in line

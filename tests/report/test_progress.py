@@ -91,3 +91,13 @@ def test_markup_in_a_candidates_name_is_shown_as_it_is():
     with ProgressDisplay({"nets/[bold]x.py:Net": 5}, console):
         pass
     assert "nets/[bold]x.py:Net" in console.file.getvalue()
+
+
+def test_r2_is_shown_as_a_plain_number_under_its_name():
+    console = terminal_console()
+    with ProgressDisplay({"relu:5": 500}, console, score_name="R2") as display:
+        display.update("relu:5", 250, (0.5, 0.25, 0.75), (-0.1234, -1.5, 0.2), None)
+    shown = console.file.getvalue()
+    for words in ("train R2", "test R2", "0.500 (0.250 to 0.750)", "-0.123 (-1.500 to 0.200)"):
+        assert words in shown
+    assert "%" not in shown

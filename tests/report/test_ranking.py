@@ -110,3 +110,49 @@ def test_a_long_name_stays_in_one_piece_and_no_number_is_cut(make, name):
                                     "1,000", "1,071"]  # fmt: skip
     # What is wide for the name's sake alone leaves the table's own width as it was.
     assert max(map(len, rows(some(make, 2, brackets=[[0, 1]])))) <= 110
+
+
+@pytest.fixture
+def of_numbers(make):
+    """A document of a regression, with a mean absolute error as given."""
+
+    def build(mae, **changes):
+        means = {"squared_error": (0.2, 0.1, 0.3), "r2": (0.8, 0.7, 0.9), "mae": mae}
+        scores = {name: make.scores(brier=mean)["brier"] for name, mean in means.items()}
+        one = make.network("relu:5", train_r2=0.8449, scores=scores)
+        del one["train_accuracy"]
+        metric = {"name": "squared_error", "words": "squared error", "greater_is_better": False, "margin": 0.02,
+                  "of_prior": 1.0}  # fmt: skip
+        spread = {"task": "regression", "labels": {}, "majority_share": None, "target_mean": 5.82, "target_sd": 0.873}
+        return make.document(one, **spread, **changes) | {"metric": metric}
+
+    return build
+
+
+def test_numbers_have_squared_error_r2_and_mean_absolute_error(of_numbers):
+    document = of_numbers((0.4512, 0.4, 0.5))
+    assert rows(document)[0].split() == ["relu:5", "0.200", "(0.100–0.300)", "0.800", "(0.700–0.900)", "0.4512",
+                                         "(0.4000–0.5000)", "0.845", "1,000", "1,071"]  # fmt: skip
+    text = comparison_text(document)
+    assert [word in text for word in ("(share of variance;", "low is good)", "R2", "mean absolute")] == [True] * 4
+    assert "accuracy" not in text
+    assert "12 features, mean 5.82, standard deviation 0.873; SGD" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("mae", "shown"),
+    [
+        ((41234.4, 39000.2, 43000.0), "41,234 (39,000–43,000)"),
+        ((1.02, 0.985, 1.05), "1.020 (0.985–1.050)"),
+        ((3.4e-7, 3e-7, 4e-7), "3.4e-07 (3e-07–4e-07)"),
+        ((0.0, 0.0, 0.0), "0.000 (0.000–0.000)"),
+    ],
+    ids=str,
+)
+def test_a_mean_absolute_error_has_four_digits_and_its_range_as_many_decimals(of_numbers, mae, shown):
+    assert f" {shown} " in rows(of_numbers(mae))[0]
+
+
+def test_no_number_is_a_negative_zero(make):
+    one = make.network("relu:5", scores=make.scores(roc_auc=(-0.0001, -0.0004, 0.0002)))
+    assert rows(make.document(one))[0].split()[5:7] == ["0.000", "(0.000–0.000)"]

@@ -63,6 +63,12 @@ def test_auto_takes_the_loss_that_suits_target_and_outputs(y, n_outputs, expecte
     assert pick_loss("auto", np.array(y), n_outputs).name == expected
 
 
+@pytest.mark.parametrize("y", [[0.0, 1.0, 1.0], [0, 1, 1], [[0.0], [1.0]]])
+@pytest.mark.parametrize("name", ["bce", "mse"])
+def test_zeros_and_ones_get_the_loss_that_is_asked_for(name, y):
+    assert pick_loss(name, np.array(y), 1).name == name
+
+
 @pytest.mark.parametrize(
     ("name", "y", "n_outputs", "message"),
     [
@@ -103,3 +109,10 @@ def test_r2_over_several_outputs_averages_their_variances():
     weighted = r2(np.array([0.0]), np.array([[0.0], [1.0], [9.0]]), np.array([1.0, 1.0, 0.0]))
     assert weighted.tolist() == [1.0]
     assert np.isnan(r2(np.zeros(2), np.ones((3, 1)))).all()
+
+
+def test_r2_is_unknown_where_the_rows_that_count_do_not_vary_though_their_deviation_is_no_round_zero():
+    y = np.array([[0.1], [0.1], [0.1], [7.0]])
+    assert y[:3].std() > 0
+    assert np.isnan(r2(np.ones(2), y, np.array([1.0, 1.0, 1.0, 0.0]))).all()
+    assert np.isfinite(r2(np.ones(2), y)).all()

@@ -1,67 +1,132 @@
-"""From untyped columns to a Table: find the target, type the features, refuse what can't be trained on."""
+"""From untyped columns to a Table: who plays which role, typed features, a coded target."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
-from decimal import Decimal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import cell_kind, is_missing, shown
 from seedbed.data.columns import Columns
+from seedbed.data.distinct import distinct
+from seedbed.data.duplicates import find_duplicates, merged_groups
+from seedbed.data.judging import LEFT_OUT
+from seedbed.data.kinds import Typed, decimal_mark, type_columns
+from seedbed.data.leakage import find_leaks
 from seedbed.data.notes import Note
-from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.errors import (
-    ColumnError,
-    DataError,
-    OptionError,
-    TargetError,
-    UnreadableError,
-    did_you_mean,
-)
+from seedbed.data.remarks import Remark, as_notes
+from seedbed.data.table import Column, Table
+from seedbed.data.target import encode_target
+from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
 
-__all__ = ["assemble"]
+__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "words"]
+
+ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 
-def assemble(columns: Columns, *, name: str, target: str, drop: Sequence[str] = ()) -> Table:
-    """Type the columns and check them.
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says of a table's columns; see `read_table`."""
+
+    target: str | None
+    drop: Sequence[str] = ()
+    numeric: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    task: str | None = None
+    positive: str | None = None
+    group: str | None = None
+    time_split: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Understood:
+    """What is made of a table's columns.
+
+    Attributes:
+        typed: all but the target, the dropped ones, groups and times; of all rows.
+        table: what is left to train on.
+    """
+
+    typed: Typed
+    table: Table
+
+
+def assemble(columns: Columns, wanted: Wanted, *, name: str) -> Table:
+    """The table to train on, see `understand_table`."""
+    return understand_table(columns, wanted, name=name).table
+
+
+def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understood:
+    """Type the columns, code the target, which must be named, and check both.
 
     Raises:
         UnreadableError: a column has no name, or shares it with another.
         DataError: no rows, or no feature is left.
-        OptionError: the target is among the dropped columns.
-        ColumnError: no such column, or a feature with cells that aren't finite numbers.
-        TargetError: missing cells in the target, or not exactly two labels.
+        OptionError: a column has two roles; what `encode_target` raises.
+        ColumnError: no such column, infinite numbers, or rows without a time.
+        TargetError: what `encode_target` raises.
+    """
+    assert wanted.target is not None
+    typed, features = type_features(columns, wanted)
+    used = [column for column in typed.columns if column.name not in typed.left_out]
+    if not used:
+        raise DataError(f"{columns.where}: no feature is left beside the target '{wanted.target}'", _reasons(typed))
+    target = encode_target(
+        columns,
+        columns.names.index(wanted.target),
+        task=wanted.task,
+        positive=wanted.positive,
+        decimal=lambda: decimal_mark(columns, features),
+    )
+    kept = slice(None) if target.kept is None else target.kept
+    groups, group_notes = _groups(columns, wanted.group, kept)
+    times, time_notes = _times(columns, wanted, kept)
+    table = Table(
+        name=name,
+        columns=tuple(Column(column.schema, column.values[kept]) for column in used),
+        target_name=wanted.target,
+        target=target.values,
+        labels=target.labels,
+        task=target.task,
+        groups=groups,
+        grouped_by=wanted.group or "",
+        times=times,
+        notes=(*columns.notes, *_feature_notes(typed, wanted), *target.notes, *group_notes, *time_notes),
+    )
+    return Understood(typed, _checked(table))
+
+
+def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
+    """All columns but those with a role, and their positions; without a target, too.
+
+    Raises:
+        UnreadableError, DataError, OptionError, ColumnError: as `understand_table`.
     """
     _check_names(columns)
-    target_column = _find(columns, target, "target")
-    dropped = {_find(columns, word, "column to drop") for word in drop}
-    if target_column in dropped:
-        raise OptionError(f"'{target}' is both the target and a column to drop", "Drop it, or predict it.")
-    features = [i for i in range(len(columns.names)) if i != target_column and i not in dropped]
+    roles = _check_roles(columns, wanted)
+    features = [i for i, column in enumerate(columns.names) if column not in roles]
     if not features:
-        raise DataError(f"{columns.where}: no feature is left beside the target '{target}'")
+        raise DataError(f"{columns.where}: no feature is left beside the target '{wanted.target}'")
     if columns.n_rows == 0:
         raise DataError(f"{columns.where}: there are no rows")
-    codes, labels, target_notes = _encode_target(columns, target_column)
-    matrix = columns.numbers(features)
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        raise _feature_error(columns, features, ~finite)
-    names = tuple(columns.names[i] for i in features)
-    return Table(
-        name=name,
-        columns=tuple(
-            Column(ColumnSchema(column, "number", spelling="point"), matrix[:, position].copy())
-            for position, column in enumerate(names)
-        ),
-        target_name=target,
-        target=codes,
-        labels=labels,
-        notes=(*columns.notes, *target_notes, *_constant_notes(names, matrix)),
-    )
+    return type_columns(columns, features, numeric=wanted.numeric, categorical=wanted.categorical), features
+
+
+def _checked(table: Table) -> Table:
+    """With equal rows in one group, and what they and leaks give to say."""
+    duplicates, notes = find_duplicates(table)
+    groups = table.groups
+    if duplicates is not None:
+        groups = duplicates if groups is None else merged_groups(groups, duplicates)
+    return dataclasses.replace(table, groups=groups, notes=(*table.notes, *notes, *find_leaks(table)))
+
+
+def words(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name given by itself is a list of one."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _check_names(columns: Columns) -> None:
@@ -80,89 +145,85 @@ def _check_names(columns: Columns) -> None:
         seen[name] = position
 
 
-def _find(columns: Columns, name: str, role: str) -> int:
-    if name not in columns.names:
-        raise ColumnError(f"{columns.where}: no {role} '{name}'", did_you_mean(name, columns.names))
-    return columns.names.index(name)
+def _check_roles(columns: Columns, wanted: Wanted) -> dict[str, str]:
+    """The role of each column that is no feature; all names are known, and no two roles contradict."""
+    roles: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    _take(columns, roles, [wanted.target] if wanted.target is not None else [], "target")
+    _take(columns, roles, wanted.drop, "column to drop")
+    _take(columns, roles, [wanted.group] if wanted.group is not None else [], "group column")
+    _take(columns, roles, [wanted.time_split] if wanted.time_split is not None else [], "time column")
+    _take(columns, kinds, wanted.numeric, "numeric column")
+    _take(columns, kinds, wanted.categorical, "categorical column")
+    for name, kind in kinds.items():
+        if name == wanted.target:
+            raise OptionError(f"'{name}' is both the target and a {kind}", "How it is predicted is said by --task.")
+        if roles.get(name) == "column to drop":
+            raise OptionError(f"'{name}' is both a {roles[name]} and a {kind}", "Drop it, or use it.")
+    return roles
 
 
-def _encode_target(columns: Columns, column: int) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[Note, ...]]:
-    """Codes [row], labels [code] and notes."""
-    where = f"{columns.where}: the target '{columns.names[column]}'"
-    cells = columns.cells(column)
-    levels = set(cells)
-    missing = {level for level in levels if is_missing(level)}
-    if missing:
-        rows = [row for row, cell in enumerate(cells) if cell in missing]
-        place = columns.places(rows[:1])[rows[0]]
-        raise TargetError(
-            f"{where} is missing in {len(rows)} of {len(cells)} rows, first in {place} ({shown(cells[rows[0]])})",
-            "Fill these cells or remove their rows; if the word is a label, rename it.",
+def _take(columns: Columns, roles: dict[str, str], names: Sequence[str], role: str) -> None:
+    for name in names:
+        if name not in columns.names:
+            raise ColumnError(f"{columns.where}: no {role} '{name}'", did_you_mean(name, columns.names))
+        if roles.setdefault(name, role) != role:
+            article = "the" if roles[name] == "target" else "a"
+            raise OptionError(f"'{name}' is both {article} {roles[name]} and a {role}", "A column has one role.")
+
+
+def _reasons(typed: Typed) -> str:
+    told = [note.message for note in typed.notes if note.code in LEFT_OUT]
+    return "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def _feature_notes(typed: Typed, wanted: Wanted) -> tuple[Note, ...]:
+    """Without the advice to split by time where that is done."""
+    return tuple(note for note in typed.notes if wanted.time_split is None or note.code != "SB204")
+
+
+def _groups(
+    columns: Columns, group: str | None, kept: slice | NDArray[np.bool_]
+) -> tuple[NDArray[np.int64] | None, tuple[Note, ...]]:
+    """Codes [kept row]; a row without a group is one of its own."""
+    if group is None:
+        return None, ()
+    cells = distinct(columns.cells(columns.names.index(group)))
+    codes = cells.codes.copy()
+    alone = np.flatnonzero(codes == cells.texts.index("")) if "" in cells.texts else np.array([], dtype=np.int64)
+    codes[alone] = len(cells.texts) + np.arange(len(alone))
+    told = f"column '{group}': each row without a group counts as a group of its own"
+    remarks = [Remark(told, group, "", len(alone), alone[:3].tolist())] if len(alone) else []
+    return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(columns, remarks)
+
+
+def _times(
+    columns: Columns, wanted: Wanted, kept: slice | NDArray[np.bool_]
+) -> tuple[NDArray[np.float64] | None, tuple[Note, ...]]:
+    """What orders the rows [kept row]: seconds or numbers."""
+    name = wanted.time_split
+    if name is None:
+        return None, ()
+    position = columns.names.index(name)
+    typed = type_columns(columns, [position], numeric=wanted.numeric, categorical=wanted.categorical)
+    (column,) = typed.columns
+    if column.schema.kind not in ("date", "number"):
+        raise ColumnError(
+            f"{columns.where}: the time column '{name}' is a {column.schema.kind}, not dates or numbers",
+            f"If most of its cells are numbers: --numeric {shlex.quote(name)}",
         )
-    label_of = _merge_levels({level for level in levels if level is not None})
-    labels = sorted(set(label_of.values()))
-    if all(cell_kind(label) == "number" for label in labels):
-        labels.sort(key=Decimal)
-    if len(labels) == 1:
-        raise TargetError(f"{where} has one class only, {shown(labels[0])}", "Two are needed to tell anything apart.")
-    if len(labels) > 2:
-        some = ", ".join(shown(label) for label in labels[:3])
-        raise TargetError(
-            f"{where} has {len(labels)} labels ({some}, ...)",
-            "Two are needed for now; multiclass and regression are coming in a later version.",
+    rows = np.flatnonzero(np.isnan(column.values) & _as_mask(kept, columns.n_rows))
+    if len(rows):
+        places = columns.places(rows[:3].tolist())
+        raise ColumnError(
+            f"{columns.where}: the time column '{name}' has no {column.schema.kind} in {len(rows)} of {columns.n_rows} "
+            f"rows, first in {', '.join(places.values())}",
+            "Fill these cells or remove their rows.",
         )
-    code_of: dict[str | None, int] = {level: labels.index(label) for level, label in label_of.items()}
-    codes = np.fromiter(map(code_of.__getitem__, cells), dtype=np.int64, count=len(cells))
-    spellings = len(label_of) - len(labels)
-    note = Note("cells that differ only in spelling share a label", columns.names[column])
-    return codes, tuple(labels), (note,) if spellings else ()
+    return column.values[kept], tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
 
 
-def _merge_levels(levels: set[str]) -> dict[str, str]:
-    """The label of each level. Without this, '1' and '1.0', or 'yes' and 'yes ', would be two classes.
-
-    Numbers are compared as decimals: as floats, the codes 2^60 and 2^60 + 1 would be one.
-    """
-    stripped = {level: level.strip() for level in levels}
-    if any(cell_kind(level) != "number" for level in levels):
-        return stripped
-    shortest: dict[Decimal, str] = {}
-    for text in sorted(stripped.values(), key=lambda text: (len(text), text)):
-        shortest.setdefault(Decimal(text), text)
-    return {level: shortest[Decimal(text)] for level, text in stripped.items()}
-
-
-def _feature_error(columns: Columns, features: list[int], bad: NDArray[np.bool_]) -> ColumnError:
-    """One error that names every feature that can't be used, so that the user repairs the call once."""
-    found: dict[str, list[tuple[str, int, int, str | None]]] = {"text": [], "missing": [], "infinite": []}
-    for position in np.flatnonzero(bad.any(axis=0)).tolist():
-        column = features[position]
-        cells = columns.cells(column)
-        rows = np.flatnonzero(bad[:, position]).tolist()
-        kinds = {cell: cell_kind(cell) for cell in {cells[row] for row in rows}}
-        worst = next(kind for kind in found if kind in kinds.values())
-        hits = [row for row in rows if kinds[cells[row]] == worst]
-        found[worst].append((columns.names[column], len(hits), hits[0], cells[hits[0]]))
-    places = columns.places({row for entries in found.values() for _, _, row, _ in entries})
-    verbs = {"text": "not numeric", "missing": "missing cells", "infinite": "infinite or too large numbers"}
-    parts = []
-    for kind, entries in found.items():
-        described = ", ".join(
-            f"column '{name}' ({count} of {columns.n_rows} cells, first in {places[row]}: {shown(cell)})"
-            for name, count, row, cell in entries
-        )
-        if entries:
-            parts.append(f"{verbs[kind]}: {described}")
-    options = " ".join(f"--drop {shlex.quote(name)}" for entries in found.values() for name, *_ in entries)
-    coming = [word for word, kind in (("text columns", "text"), ("missing cells", "missing")) if found[kind]]
-    later = f"{' and '.join(coming).capitalize()} are coming in a later version; for now repair" if coming else "Repair"
-    return ColumnError(f"{columns.where}: {'; '.join(parts)}", f"{later} or leave out what is named: {options}")
-
-
-def _constant_notes(names: tuple[str, ...], matrix: NDArray[np.float64]) -> tuple[Note, ...]:
-    constant = matrix.min(axis=0) == matrix.max(axis=0)
-    return tuple(
-        Note(f"column '{name}' is {value:g} in every row; it carries nothing and becomes zero", name)
-        for name, value, is_constant in zip(names, matrix[0], constant, strict=True)
-        if is_constant
-    )
+def _as_mask(kept: slice | NDArray[np.bool_], n_rows: int) -> NDArray[np.bool_]:
+    mask = np.zeros(n_rows, dtype=bool)
+    mask[kept] = True
+    return mask

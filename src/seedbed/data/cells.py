@@ -1,19 +1,16 @@
-"""What one cell of text means: a number, a missing word, an infinity, or text."""
+"""What one cell of text means as a plain number, and how a message quotes it."""
 
 from __future__ import annotations
 
-import math
 import re
 
 import numpy as np
 
-__all__ = ["MISSING_WORDS", "NUMBER", "cell_kind", "is_missing", "parse_number", "shown"]
+__all__ = ["NUMBER", "parse_number", "shown"]
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
 NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
-MISSING_WORDS = frozenset({"", "na", "nan", "null", "none", "?", "<na>"})
-INFINITE_WORDS = frozenset({"inf", "infinity"})
 
 _number = re.compile(NUMBER)
 
@@ -23,23 +20,6 @@ def parse_number(cell: str | None) -> float:
     if cell is None:
         return np.nan
     return float(cell) if _number.fullmatch(cell) else np.nan
-
-
-def is_missing(cell: str | None) -> bool:
-    return cell is None or cell.strip().lower() in MISSING_WORDS
-
-
-def cell_kind(cell: str | None) -> str:
-    """One of "number", "missing", "infinite" and "text"."""
-    if is_missing(cell):
-        return "missing"
-    assert cell is not None
-    if cell.strip().lower().lstrip("+-") in INFINITE_WORDS:
-        return "infinite"
-    number = parse_number(cell)
-    if math.isnan(number):
-        return "text"
-    return "infinite" if math.isinf(number) else "number"
 
 
 def shown(cell: str | None, limit: int = 40) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -37,6 +38,12 @@ class Columns(Protocol):
     def cells(self, column: int) -> list[str | None]:
         """A column as the user wrote it, [row]; None where there is nothing."""
 
+    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+        """Whether a whole cell of the column, as text, fits the pattern (of RE2 and Python alike) [column].
+
+        False where the source holds numbers, as these have no spelling.
+        """
+
     def places(self, rows: Iterable[int]) -> dict[int, str]:
         """Where the user finds these rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame."""
 
@@ -69,6 +76,11 @@ class MemoryColumns:
         levels, codes = np.unique(array, return_inverse=True)
         texts = [number_text(level) for level in levels.tolist()]
         return [texts[code] for code in codes.tolist()]
+
+    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+        fits = re.compile(pattern).fullmatch
+        texts = (set(self.arrays[column]) if self.arrays[column].dtype == object else set() for column in columns)
+        return np.array([any(text is not None and fits(text) for text in found) for found in texts], dtype=bool)
 
     def places(self, rows: Iterable[int]) -> dict[int, str]:
         return {row: f"row {row} (counted from 0)" for row in rows}

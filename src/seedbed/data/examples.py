@@ -42,8 +42,11 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
     {
         "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
         "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
+        "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
         "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
+        "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
         "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
+        "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
         "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
     }
 )
@@ -69,11 +72,33 @@ def open_example(name: str) -> Iterator[Columns]:
 def _breast_cancer(where: str) -> MemoryColumns:
     from sklearn.datasets import load_breast_cancer
 
-    bunch = load_breast_cancer()
-    names = tuple(str(name) for name in bunch.feature_names)
     # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
+    return _bunch_columns(where, load_breast_cancer(), EXAMPLES["breast-cancer"].target)
+
+
+def _digits(where: str) -> MemoryColumns:
+    from sklearn.datasets import load_digits
+
+    return _bunch_columns(where, load_digits(), EXAMPLES["digits"].target)
+
+
+def _iris(where: str) -> MemoryColumns:
+    from sklearn.datasets import load_iris
+
+    return _bunch_columns(where, load_iris(), EXAMPLES["iris"].target)
+
+
+def _wine(where: str) -> MemoryColumns:
+    from sklearn.datasets import load_wine
+
+    return _bunch_columns(where, load_wine(), EXAMPLES["wine"].target)
+
+
+def _bunch_columns(where: str, bunch: Any, target_name: str) -> MemoryColumns:
+    """A set of scikit-learn's, the target as its words."""
+    names = tuple(str(name) for name in bunch.feature_names)
     words = np.array([str(word) for word in bunch.target_names], dtype=object)
-    return _columns(where, names, bunch.data, EXAMPLES["breast-cancer"].target, words[bunch.target])
+    return _columns(where, names, bunch.data, target_name, words[bunch.target])
 
 
 def _moons(where: str) -> MemoryColumns:
@@ -106,7 +131,15 @@ def _columns(
 
 
 _BUILDERS: Mapping[str, Callable[[str], MemoryColumns]] = MappingProxyType(
-    {"breast-cancer": _breast_cancer, "circles": _circles, "moons": _moons, "xor": _xor}
+    {
+        "breast-cancer": _breast_cancer,
+        "circles": _circles,
+        "digits": _digits,
+        "iris": _iris,
+        "moons": _moons,
+        "wine": _wine,
+        "xor": _xor,
+    }
 )
 
 

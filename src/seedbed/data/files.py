@@ -1,122 +1,144 @@
-"""Files on disk, read through DuckDB in this process, which never goes to the network."""
+"""Files on disk: what a path leads to, told by its bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
+import gzip
 import itertools
-import os
 import re
+import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.cells import NUMBER
+from seedbed.data import sqlite
+from seedbed.data.choice import check_options
 from seedbed.data.columns import Columns
-from seedbed.data.delimited import DELIMITERS, Shape, records, survey, write_plain
+from seedbed.data.delimited import DELIMITERS, Shape, records, survey, write_copy
+from seedbed.data.limits import check_width
+from seedbed.data.loaded import LoadedColumns, connect, load_csv, loaded
 from seedbed.data.notes import Note
+from seedbed.data.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 __all__ = ["SUFFIXES", "open_file"]
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".gz")
-# Ten thousand columns in one statement take DuckDB far longer than in pieces.
-COLUMNS_A_QUERY = 200
-NUMERIC_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|BIGNUM")
-
-
-@dataclass(frozen=True, eq=False)
-class FileColumns:
-    """The columns of a file, loaded into DuckDB's table `cells` as c0, c1, ..., in the order of the file."""
-
-    where: str
-    names: tuple[str, ...]
-    n_rows: int
-    notes: tuple[Note, ...]
-    connection: duckdb.DuckDBPyConnection
-    types: tuple[str, ...]
-    find_places: Callable[[Iterable[int]], dict[int, str]]
-
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
-        matrix = np.empty((self.n_rows, len(columns)))
-        for start in range(0, len(columns), COLUMNS_A_QUERY):
-            some = columns[start : start + COLUMNS_A_QUERY]
-            wanted = ", ".join(f"{_number_sql(f'c{i}', self.types[i])} AS c{i}" for i in some)
-            found = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
-            for position, i in enumerate(some, start=start):
-                matrix[:, position] = np.ma.filled(np.ma.asarray(found[f"c{i}"], dtype=np.float64), np.nan)
-        return matrix
-
-    def cells(self, column: int) -> list[str | None]:
-        # An empty cell is missing either way; without nulls the array comes back unmasked.
-        query = f"SELECT coalesce(CAST(c{column} AS VARCHAR), '') AS cell FROM cells ORDER BY rowid"
-        return list(self.connection.execute(query).fetchnumpy()["cell"])
-
-    def places(self, rows: Iterable[int]) -> dict[int, str]:
-        return self.find_places(rows)
+TABS = (".tsv", ".tab")
+JSON = (".json", ".jsonl", ".ndjson")
+DATABASES = (".sqlite", ".sqlite3", ".db")
+SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, ".gz")
+PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
+OTHER_KINDS = {
+    b"PK\x03\x04": "a zip file (as Excel and LibreOffice write)",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel file",
+    b"\x80\x02": "a pickle file, which seedbed never opens",
+    b"\x80\x03": "a pickle file, which seedbed never opens",
+    b"\x80\x04": "a pickle file, which seedbed never opens",
+    b"\x80\x05": "a pickle file, which seedbed never opens",
+    b"\x93NUMPY": "a NumPy file",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"ARROW1": "an Arrow or Feather file",
+    b"FEA1": "a Feather file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\x00": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"7z\xbc\xaf\x27\x1c": "a 7z file",
+    b"%PDF-": "a PDF file",
+    b"$FL2": "an SPSS file",
+    b"<stata_dta>": "a Stata file",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML file",
+}
 
 
 @contextlib.contextmanager
-def open_file(path: Path) -> Iterator[Columns]:
-    """The columns of a CSV, TSV, gzip of them, or Parquet file; the kind is told by its bytes, not by its name.
+def open_file(path: Path, *, table: str | None = None, query: str | None = None) -> Iterator[Columns]:
+    """The columns of a file: CSV, TSV, JSON, Parquet, gzip of them, or SQLite; its bytes tell which, not its name.
+
+    Args:
+        path: the file.
+        table: which table of an SQLite file.
+        query: what to ask an SQLite file instead.
 
     Raises:
-        TableNotFoundError: no such file.
+        TableNotFoundError: no such file, or no such table in it.
+        OptionError: `table` or `query` for a file that isn't SQLite, or none of them where it has several tables.
         UnreadableError: a file that can't be understood.
+        DataError: a query that can't be run.
     """
-    where = str(path)
+    where = str(path).encode(errors="backslashreplace").decode()
     _check_file(path, where)
-    with contextlib.closing(_connect()) as connection:
+    with tempfile.TemporaryDirectory(prefix="seedbed-") as name, connect(where, Path(name)) as connection:
+        folder = Path(name)
         try:
-            if _starts_with(path, b"PAR1"):
-                yield _open_parquet(connection, path, where)
-            else:
-                yield _open_delimited(connection, path, where)
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise UnreadableError(f"{where} can't be read ({reason})", "Is the file complete?") from error
+            readable = _readable(path, where, folder)
+            columns = _open(connection, readable, path, where, folder=folder, table=table, query=query)
+        except OSError as error:
+            raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
+        yield columns
 
 
-def _open_delimited(connection: duckdb.DuckDBPyConnection, path: Path, where: str) -> FileColumns:
-    shape = survey(path, where)
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder:
-        readable = path
-        if not shape.plain:
-            readable = Path(folder) / "plain.csv"
-            write_plain(path, readable)
-        _load_delimited(connection, readable, shape)
+def _open(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    named: Path,
+    where: str,
+    *,
+    folder: Path,
+    table: str | None,
+    query: str | None,
+) -> LoadedColumns:
+    """The columns of a file that isn't compressed; `named` is what the user called it."""
+    head = _head(path)
+    is_database = head.startswith(sqlite.MAGIC)
+    check_options(where, table=table, query=query, is_database=is_database)
+    if is_database:
+        return sqlite.open_sqlite(connection, path, where, table=table, query=query, folder=folder)
+    for magic, kind in OTHER_KINDS.items():
+        if head.startswith(magic):
+            raise UnreadableError(f"{where} is {kind}", "Save the table in it as CSV.")
+    if head.startswith(PARQUET):
+        return _open_parquet(connection, path, where)
+    suffixes = {suffix.lower() for suffix in named.suffixes}
+    if suffixes & set(JSON) or is_json(path):
+        return open_json(connection, path, where, folder=folder)
+    return _open_delimited(connection, path, where, folder=folder, usual="\t" if suffixes & set(TABS) else ",")
+
+
+def _open_delimited(
+    connection: duckdb.DuckDBPyConnection, path: Path, where: str, *, folder: Path, usual: str
+) -> LoadedColumns:
+    shape = survey(path, where, usual=usual)
+    readable = path
+    if shape.copied != "not":
+        readable = folder / "copy.csv"
+        write_copy(path, shape, readable, where)
+    load_csv(connection, _literal(readable), n_columns=len(shape.header), delimiter=shape.delimiter)
+    if readable != path:
+        readable.unlink()
     _check_against_survey(connection, shape, where)
 
     def find_places(rows: Iterable[int]) -> dict[int, str]:
         wanted = set(rows)
-        under_header = itertools.islice(records(path, shape.delimiter, where), 1, max(wanted, default=0) + 2)
+        found = records(path, shape.delimiter, shape.charset, where)
+        under_header = itertools.islice(found, 1, max(wanted, default=0) + 2)
         return {row: f"line {line}" for row, (line, _) in enumerate(under_header) if row in wanted}
 
-    usual = shape.delimiter == ","
-    return FileColumns(
+    by = DELIMITERS[shape.delimiter]
+    notes = () if shape.delimiter == "," else (Note(f"cells are taken to be separated by {by}"),)
+    return loaded(
+        connection,
         where=where,
         names=shape.header,
-        n_rows=shape.n_rows,
-        notes=() if usual else (Note(f"cells are taken to be separated by {DELIMITERS[shape.delimiter]}"),),
-        connection=connection,
-        types=("VARCHAR",) * len(shape.header),
+        notes=(*shape.charset.notes, *notes),
         find_places=find_places,
-    )
-
-
-def _load_delimited(connection: duckdb.DuckDBPyConnection, path: Path, shape: Shape) -> None:
-    """All cells as text, the header too, as row 0: so the header can be compared with what the survey saw."""
-    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(shape.header)))
-    connection.execute(
-        f"CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, columns={{{columns}}}, delim=?, "
-        "auto_detect=false, header=false, quote='\"', escape='\"', comment='', compression='none', "
-        "strict_mode=true, null_padding=false, ignore_errors=false)",
-        [_literal(path), shape.delimiter],
     )
 
 
@@ -131,22 +153,18 @@ def _check_against_survey(connection: duckdb.DuckDBPyConnection, shape: Shape, w
     connection.execute("DELETE FROM cells WHERE rowid = 0")
 
 
-def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str) -> FileColumns:
+def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str) -> LoadedColumns:
     names = _parquet_names(connection, path)
+    check_width(len(names), where)
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     connection.execute(
         f"CREATE TEMP TABLE cells AS SELECT * FROM read_parquet(?, hive_partitioning=false) AS file({aliases})",
         [_literal(path)],
     )
-    described = connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
-    (n_rows,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
-    return FileColumns(
+    return loaded(
+        connection,
         where=where,
         names=names,
-        n_rows=n_rows,
-        notes=(),
-        connection=connection,
-        types=tuple(kind for (kind,) in described),
         find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
     )
 
@@ -165,24 +183,24 @@ def _parquet_names(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[s
     return tuple(names)
 
 
-def _number_sql(column: str, kind: str) -> str:
-    if NUMERIC_TYPES.fullmatch(kind):
-        return f"CAST({column} AS DOUBLE)"
-    text = column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-    return f"CASE WHEN regexp_full_match({text}, '{NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
-
-
-def _connect() -> duckdb.DuckDBPyConnection:
-    # DuckDB would fetch extensions from the network at run time.
-    offline: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    connection = duckdb.connect(":memory:", config=offline)
-    connection.execute("SET enable_progress_bar = false")
-    # Its default is a folder .tmp where the user stands; two processes must not share one.
-    connection.execute("SET temp_directory = ?", [str(Path(tempfile.gettempdir()) / f"seedbed-duckdb-{os.getpid()}")])
-    return connection
+def _readable(path: Path, where: str, folder: Path) -> Path:
+    """The path, or that of a copy without compression, or one whose name DuckDB can be told."""
+    copy = folder / "source"
+    if _head(path).startswith(GZIP):
+        try:
+            with gzip.open(path, "rb") as packed, copy.open("wb") as out:
+                shutil.copyfileobj(packed, out, 1 << 20)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableError(
+                f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again."
+            ) from error
+        return copy
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError:
+        shutil.copyfile(path, copy)
+        return copy
+    return path
 
 
 def _literal(path: Path) -> str:
@@ -190,22 +208,26 @@ def _literal(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path.resolve()))
 
 
-def _starts_with(path: Path, magic: bytes) -> bool:
+def _head(path: Path) -> bytes:
     with path.open("rb") as raw:
-        return raw.read(len(magic)) == magic
+        return raw.read(16)
 
 
 def _check_file(path: Path, where: str) -> None:
     try:
-        if path.is_file():
-            _starts_with(path, b"")
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and stat.S_ISREG(mode):
+            _head(path)
             return
-        is_folder, neighbours = path.is_dir(), _table_names(path.parent)
+        neighbours = _table_names(path.parent)
+        inside = _table_names(path)
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{where} can't be opened ({error})") from error
-    if is_folder:
-        inside = ", ".join(_table_names(path)[:10]) or "though it has none that looks like a table"
-        raise UnreadableError(f"{where} is a folder", f"Name one file in it: {inside}")
+    if mode is not None and stat.S_ISDIR(mode):
+        listed = ", ".join(inside[:10]) or "though it has none that looks like a table"
+        raise UnreadableError(f"{where} is a folder", f"Name one file in it: {listed}")
+    if mode is not None:
+        raise UnreadableError(f"{where} is a pipe or a device, no file", "Save the table as a file first.")
     near = difflib.get_close_matches(path.name, neighbours, n=1)
     if near:
         hint = f"Did you mean '{path.parent / near[0]}'?"

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Note"]
+__all__ = ["WARNINGS", "Note"]
+
+WARNINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "SB101": "a column that looks like an identifier is left out",
+        "SB102": "a constant column is left out",
+        "SB103": "a column without a value is left out",
+        "SB104": "cells that don't fit their column's kind count as missing",
+        "SB105": "labels or levels differ only in case or spaces",
+        "SB106": "a category has over 200 levels, and rare ones share inputs by a hash",
+        "SB107": "whole numbers that differ in nearly every row may be an identifier, and are kept",
+        "SB108": "dates or decimal marks can be read in two ways, and one is chosen",
+        "SB201": "rows are exact duplicates, and stay in one fold",
+        "SB202": "rows with equal features have different targets",
+        "SB203": "one column alone predicts the target almost perfectly",
+        "SB204": "a column holds dates, so rows may be ordered in time",
+        "SB205": "rows without a target are left out",
+        "SB206": "duplicates are so many that they can't be kept in one fold",
+        "SB301": "columns of new rows that the model doesn't use are ignored",
+        "SB302": "new rows have a level that the training table didn't have",
+        "SB303": "new rows have a number far from those of the training table",
+        "SB304": "new rows have missing cells where the training table had none",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -5,39 +5,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from seedbed.data.assemble import assemble
+from seedbed.data.assemble import Wanted, assemble, words
 from seedbed.data.columns import Columns
 from seedbed.data.sources import open_source
 from seedbed.data.table import Table
 from seedbed.errors import TargetError
 
-__all__ = ["read_table"]
+__all__ = ["no_target", "read_table"]
 
 
-def read_table(source: Any, *, target: str | None = None, drop: Sequence[str] = ()) -> Table:
-    """Read, type and check a table of numeric features and a target of two labels.
+def read_table(
+    source: Any,
+    *,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    task: str | None = None,
+    positive: str | None = None,
+    group: str | None = None,
+    time_split: str | None = None,
+    table: str | None = None,
+    query: str | None = None,
+) -> Table:
+    """Read, type and check a table.
 
     Args:
-        source: a path of CSV, TSV, gzip of them or Parquet; `example:NAME`; or a data frame (pandas, Polars,
-            PyArrow, ... through narwhals).
+        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
+            narwhals).
         target: the column to predict; examples have one of their own.
         drop: columns to leave out.
+        numeric: columns that hold numbers; whatever else is in them counts as missing.
+        categorical: columns that hold categories, though they may look like numbers.
+        task: "binary", "multiclass" or "regression", where that shall not be told by the target's cells.
+        positive: which of two labels is the positive one; by default the larger.
+        group: a column, no feature then, whose rows of one value stay together.
+        time_split: a column of dates or numbers, no feature then, that tells earlier rows from later ones.
+        table: which table of a database.
+        query: what to ask a database instead.
 
     Raises:
         TableNotFoundError: no such file or example.
         UnreadableError: bytes, rows or a header that can't be understood.
-        ColumnError: no such column, or a feature with cells that aren't finite numbers.
-        TargetError: no target named, cells missing in it, or not exactly two labels.
-        OptionError: the target is among the dropped columns.
+        ColumnError: no such column, infinite numbers, or rows without a time.
+        TargetError: no target named, too few rows that have one, or labels that the task can't have.
+        OptionError: two roles for one column, or an option that doesn't fit the table.
         DataError: anything else that keeps the table from being used; the base of all above but OptionError.
     """
-    dropped = (drop,) if isinstance(drop, str) else tuple(drop)
-    with open_source(source) as found:
-        wanted = target or found.target or _no_target(found.columns)
-        return assemble(found.columns, name=found.name, target=wanted, drop=dropped)
+    with open_source(source, table=table, query=query) as found:
+        wanted = Wanted(
+            target=target or found.target or no_target(found.columns),
+            drop=words(drop),
+            numeric=words(numeric),
+            categorical=words(categorical),
+            task=task,
+            positive=positive,
+            group=group,
+            time_split=time_split,
+        )
+        return assemble(found.columns, wanted, name=found.name)
 
 
-def _no_target(columns: Columns) -> NoReturn:
+def no_target(columns: Columns) -> NoReturn:
     names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
     likely = columns.names[-1] if columns.names else "COLUMN"
     raise TargetError(

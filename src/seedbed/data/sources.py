@@ -1,21 +1,26 @@
-"""What a user may call a table, opened: a path, an example, a data frame."""
+"""What a user may call a table, opened: a path, an example, a database's address, a data frame."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.data.arrays import frame_columns
+from seedbed.data.choice import check_options
 from seedbed.data.columns import Columns
 from seedbed.data.examples import EXAMPLES, open_example
 from seedbed.data.files import SUFFIXES, open_file
+from seedbed.data.frames import open_frame
+from seedbed.data.postgres import Address, is_address, open_postgres
+from seedbed.errors import DataError
 
 __all__ = ["Source", "open_source"]
 
 EXAMPLE_PREFIX = "example:"
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +39,41 @@ class Source:
 
 
 @contextlib.contextmanager
-def open_source(source: Any) -> Iterator[Source]:
-    """Open a path, `example:NAME` or a data frame.
+def open_source(source: Any, *, table: str | None = None, query: str | None = None) -> Iterator[Source]:
+    """Open a path, `example:NAME`, a `postgresql://` address or a data frame.
+
+    Args:
+        source: the table.
+        table: which one of a database.
+        query: a SELECT that a database shall answer instead.
 
     Raises:
-        TableNotFoundError: no such file or example.
+        TableNotFoundError: no such file, example or table of a database.
+        OptionError: `table` or `query` for what is no database, both of them, or neither where it has several tables.
         UnreadableError: bytes, rows or a header that can't be understood.
-        DataError: not a table at all.
+        DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
-    if isinstance(source, str) and source.startswith(EXAMPLE_PREFIX):
+    if isinstance(source, str) and is_address(source):
+        address = Address.of(source)
+        check_options(address.shown, table=table, query=query, is_database=True)
+        with open_postgres(address, table=table, query=query) as columns:
+            yield Source(columns, table or address.database or "query")
+    elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
+        scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
+        if scheme:  # the address isn't quoted: it may hold a password
+            raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
+        path = Path(source)
+        with open_file(path, table=table, query=query) as columns:
+            yield Source(columns, table or _stem(path))
+    elif isinstance(source, str):
+        check_options(source, table=table, query=query, is_database=False)
         name = source.removeprefix(EXAMPLE_PREFIX)
         with open_example(name) as columns:
             yield Source(columns, name, EXAMPLES[name].target)
-    elif isinstance(source, str | Path):
-        path = Path(source)
-        with open_file(path) as columns:
-            yield Source(columns, _stem(path))
     else:
-        yield Source(frame_columns(source), "data frame")
+        check_options("a data frame", table=table, query=query, is_database=False)
+        with open_frame(source) as columns:
+            yield Source(columns, "data frame")
 
 
 def _stem(path: Path) -> str:

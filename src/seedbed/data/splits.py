@@ -6,15 +6,18 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.dealing import Deck, deck_of, rows_by_class
 from seedbed.errors import OptionError, TargetError
 
-__all__ = ["Split", "fold_pairs", "holdout", "inner_holdout", "repeated_folds"]
+__all__ = ["Split", "check_training", "fold_pairs", "holdout", "inner_holdout", "repeated_folds"]
 
 Rows = NDArray[np.int64]
+Target = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Split:
     Attributes:
         repeat: counted from 0.
         fold: counted from 0.
-        train: row indices; sorted, but for `holdout`, which keeps scikit-learn's shuffled order.
+        train: row indices; sorted, but for `holdout` without groups, which keeps scikit-learn's shuffled order.
         test: row indices, likewise.
     """
 
@@ -38,82 +41,131 @@ class Split:
         self.test.setflags(write=False)
 
 
-def holdout(target: Rows, *, test_size: float = 0.2, random_state: int = 0) -> Split:
-    """One stratified split, exactly scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
+def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, groups: Rows | None = None) -> Split:
+    """One split, exactly scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
+
+    A float target isn't stratified. Where scikit-learn would refuse - a class has a single row, a side fewer rows than
+    there are classes - and where rows form groups, rows are dealt by `seedbed.data.dealing`.
 
     Args:
-        target: class codes [row].
-        test_size: the share of test rows, between 0 and 1.
+        target: integer class codes or float numbers [row].
+        test_size: the share of test rows, between 0 and 1; with groups it is met as nearly as they allow.
         random_state: the seed of the shuffle.
+        groups: [row]; rows of one group never lie on both sides.
 
     Raises:
-        OptionError: `test_size` is not such a share, or leaves fewer rows than classes on one side.
-        TargetError: a class has a single row, so it can't be on both sides.
+        OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
+        TargetError: fewer than 2 rows outside the largest class, or all of them in one group.
     """
     if not 0.0 < test_size < 1.0:
         raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
     _check_random_state(random_state)
     n_rows = len(target)
-    n_classes = _check_class_sizes(target, at_least=2, why="a row to train on and one to test on")
+    codes, counts = _classes(target)
+    _check_outside_largest(target, counts, at_least=2, why="a row to train on and one to test on")
     n_test = math.ceil(test_size * n_rows)
-    if min(n_test, n_rows - n_test) < n_classes:
+    fewest = min(n_test, n_rows - n_test)
+    if fewest < min(len(counts), 2):
         raise OptionError(
-            f"test_size {test_size} leaves {n_rows - n_test} rows to train on and {n_test} to test on, "
-            f"for {n_classes} classes",
-            "Choose a share that leaves each class a row on both sides.",
+            f"test_size {test_size} leaves {n_rows - n_test} rows to train on and {n_test} to test on"
+            + (f", for {len(counts)} classes" if len(counts) > 1 else ""),
+            "Choose a share that leaves each side some rows, and each of two classes one.",
         )
-    from sklearn.model_selection import train_test_split
+    deck = _deck(codes, groups, folds=2)
+    if deck is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
+        from sklearn.model_selection import train_test_split
 
-    train, test = train_test_split(np.arange(n_rows), test_size=test_size, random_state=random_state, stratify=target)
-    return Split(repeat=0, fold=0, train=train.astype(np.int64), test=test.astype(np.int64))
+        train, test = train_test_split(
+            np.arange(n_rows), test_size=test_size, random_state=random_state, stratify=_strata(target)
+        )
+        return Split(repeat=0, fold=0, train=train.astype(np.int64), test=test.astype(np.int64))
+    rng = np.random.default_rng(random_state)
+    tested = np.zeros(n_rows, dtype=bool)
+    if deck is None:
+        in_order = rows_by_class(codes, rng)
+        tested[in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]] = True
+    else:
+        tested = deck.deal(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
+    split = Split(repeat=0, fold=0, train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
+    check_training(target, split)
+    return split
 
 
-def repeated_folds(target: Rows, *, repeats: int, folds: int, random_state: int) -> tuple[Split, ...]:
-    """`repeats` times `folds` stratified folds (scikit-learn's `RepeatedStratifiedKFold`), repeat by repeat.
+def repeated_folds(
+    target: Target, *, repeats: int, folds: int, random_state: int, groups: Rows | None = None
+) -> tuple[Split, ...]:
+    """`repeats` times `folds` folds, repeat by repeat: scikit-learn's `RepeatedStratifiedKFold`, for numbers its
+    `RepeatedKFold`.
+
+    Where a class has fewer rows than there are folds, and where rows form groups, rows are dealt by
+    `seedbed.data.dealing`: folds of nearly one size with nearly the same shares of every class, as far as large groups
+    allow.
 
     Args:
-        target: class codes [row].
+        target: integer class codes or float numbers [row].
         repeats: how often all rows are dealt anew.
         folds: parts of a deal; each is the test rows once.
         random_state: the seed of all shuffles.
+        groups: [row]; rows of one group always lie in one fold.
 
     Raises:
-        OptionError: fewer than 2 folds or 1 repeat.
-        TargetError: a class has fewer rows than there are folds.
+        OptionError: fewer than 2 folds or 1 repeat, or fewer rows or groups than folds.
+        TargetError: fewer rows outside the largest class than there are folds, or all of them in one group.
     """
     if folds < 2:
         raise OptionError(f"folds is {folds}", "Give at least 2.")
     if repeats < 1:
         raise OptionError(f"repeats is {repeats}", "Give at least 1.")
     _check_random_state(random_state)
-    _check_class_sizes(target, at_least=folds, why=f"one for each of {folds} folds")
-    from sklearn.model_selection import RepeatedStratifiedKFold
+    codes, counts = _classes(target)
+    _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
+    if len(target) < folds:
+        raise OptionError(f"{len(target)} rows can't be dealt over {folds} folds", "Use fewer folds.")
+    deck = _deck(codes, groups, folds=folds)
+    if deck is None and (len(counts) == 1 or counts.min() >= folds):
+        return _by_scikit_learn(target, repeats, folds, random_state)
+    rng = np.random.default_rng(random_state)
+    splits = []
+    for repeat in range(repeats):
+        fold_of_row = np.empty(len(codes), dtype=np.int64)
+        if deck is None:
+            fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
+        else:
+            fold_of_row = deck.deal(np.full(folds, 1.0 / folds), rng)
+        for fold in range(folds):
+            tested = fold_of_row == fold
+            splits.append(Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)))
+            check_training(target, splits[-1])
+    return tuple(splits)
 
-    dealer = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=random_state)
-    # Folds that are as few as the rarest class has rows are legal; the classes' places come from the target alone.
-    parts = dealer.split(np.zeros((len(target), 1)), target)
-    return tuple(
-        Split(repeat=number // folds, fold=number % folds, train=train.astype(np.int64), test=test.astype(np.int64))
-        for number, (train, test) in enumerate(parts)
-    )
 
-
-def inner_holdout(target: Rows, rows: Rows, *, test_size: float = 0.2, random_state: int = 0) -> tuple[Rows, Rows]:
+def inner_holdout(
+    target: Target, rows: Rows, *, test_size: float = 0.2, random_state: int = 0, groups: Rows | None = None
+) -> tuple[Rows, Rows]:
     """Some rows divided again: (to train on, to choose by), both sorted; stratified where the classes' sizes allow it.
 
     Args:
-        target: class codes [row] of the whole table.
+        target: integer class codes or float numbers [row] of the whole table.
         rows: row indices; none but these come back.
         test_size: the share to choose by, between 0 and 1.
         random_state: the seed of the shuffle.
+        groups: [row] of the whole table; rows of one group stay on one side.
+
+    Raises:
+        OptionError: the rows are of one group.
     """
+    codes, counts = _classes(target[rows])
+    n_test = math.ceil(test_size * len(rows))
+    deck = _deck(codes, None if groups is None else groups[rows], folds=2)
+    if deck is not None:
+        shares = np.array([len(rows) - n_test, n_test]) / len(rows)
+        tested = deck.deal(shares, np.random.default_rng(random_state)) == 1
+        return np.sort(rows[~tested]), np.sort(rows[tested])
     from sklearn.model_selection import train_test_split
 
-    codes, counts = np.unique(target[rows], return_counts=True)
-    n_test = math.ceil(test_size * len(rows))
-    possible = counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(codes)
+    possible = counts.min() >= 2 and min(n_test, len(rows) - n_test) >= len(counts)
     parts = train_test_split(
-        rows, test_size=test_size, random_state=random_state, stratify=target[rows] if possible else None
+        rows, test_size=test_size, random_state=random_state, stratify=_strata(target[rows]) if possible else None
     )
     return np.sort(parts[0]), np.sort(parts[1])
 
@@ -134,19 +186,75 @@ def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
     return tuple(pairs)
 
 
-def _check_class_sizes(target: Rows, *, at_least: int, why: str) -> int:
-    """The number of classes; each must have enough rows."""
-    codes, counts = np.unique(target, return_counts=True)
-    if len(codes) < 2:
-        raise TargetError(f"the target has {len(codes)} class(es)", "Two are needed to tell anything apart.")
-    if counts.min() < at_least:
-        rarest = int(counts.argmin())
+def check_training(target: Target, split: Split) -> None:
+    """Of classes, the rows to train on must hold two; groups, or time, may leave them one.
+
+    Raises:
+        TargetError: they hold one.
+    """
+    own = target[split.train]
+    if _strata(target) is not None and len(own) and (own == own[0]).all():
         raise TargetError(
-            f"the class with code {codes[rarest]} has {counts[rarest]} of {len(target)} rows; "
-            f"at least {at_least} are needed ({why})",
-            f"Use fewer folds (at most {counts[rarest]}) or more rows." if counts[rarest] > 1 else "Add rows to it.",
+            f"all {len(own)} rows to train on are of the class with code {own[0]}, as the rows of every other class "
+            f"are to be tested",
+            "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows.",
         )
-    return len(codes)
+
+
+def _by_scikit_learn(target: Target, repeats: int, folds: int, random_state: int) -> tuple[Split, ...]:
+    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+
+    kind = RepeatedKFold if _strata(target) is None else RepeatedStratifiedKFold
+    # Folds that are as few as the rarest class has rows are legal; the classes' places come from the target alone.
+    parts = kind(n_splits=folds, n_repeats=repeats, random_state=random_state).split(np.zeros((len(target), 1)), target)
+    return tuple(
+        Split(repeat=number // folds, fold=number % folds, train=train.astype(np.int64), test=test.astype(np.int64))
+        for number, (train, test) in enumerate(parts)
+    )
+
+
+def _strata(target: Target) -> Target | None:
+    """What to stratify by: the class codes; nothing where the target holds numbers."""
+    return None if target.dtype.kind == "f" else target
+
+
+def _classes(target: Target) -> tuple[Rows, Rows]:
+    """Class codes counted from 0 [row], and the rows of each class; numbers are all of one class."""
+    if _strata(target) is None:
+        return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
+    _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
+    return codes, counts
+
+
+def _check_outside_largest(target: Target, counts: Rows, *, at_least: int, why: str) -> None:
+    """Of classes there must be two, and so many rows outside the largest; a single rare class does no harm."""
+    if _strata(target) is None:
+        return
+    if len(counts) < 2:
+        raise TargetError(f"the target has {len(counts)} class(es)", "Two are needed to tell anything apart.")
+    outside = len(target) - int(counts.max())
+    if outside < at_least:
+        raise TargetError(
+            f"{outside} of {len(target)} rows lie outside the largest class; at least {at_least} are needed ({why})",
+            f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class.",
+        )
+
+
+def _deck(codes: Rows, groups: Rows | None, *, folds: int) -> Deck | None:
+    """The rows ready to be dealt by groups; None where every row is a group of its own.
+
+    Raises:
+        OptionError: fewer groups than folds.
+    """
+    if groups is None:
+        return None
+    deck = deck_of(codes, groups)
+    if deck.n_groups < folds:
+        raise OptionError(
+            f"the {len(codes)} rows form {deck.n_groups} group(s), too few for {folds} parts that share none",
+            f"Use at most {deck.n_groups} folds." if deck.n_groups > 1 else "Group rows by another column, or not.",
+        )
+    return None if deck.n_groups == len(codes) else deck
 
 
 def _check_random_state(random_state: int) -> None:

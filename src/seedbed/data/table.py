@@ -74,6 +74,7 @@ class Table:
             ordered as numbers, others by code point, as `numpy.unique` does. Empty for regression.
         task: "binary", "multiclass" or "regression".
         groups: int64 [row]; rows of one group stay in one fold. None where every row is a group of its own.
+        grouped_by: the column that names the groups; empty where `groups` only keeps equal rows together.
         times: float64 [row]; what tells earlier rows from later ones, if rows are to be split by time.
         notes: what was decided while reading.
     """
@@ -85,6 +86,7 @@ class Table:
     labels: tuple[str, ...]
     task: Task = "binary"
     groups: NDArray[np.int64] | None = None
+    grouped_by: str = ""
     times: NDArray[np.float64] | None = None
     notes: tuple[Note, ...] = ()
 
@@ -100,6 +102,11 @@ class Table:
     @property
     def n_features(self) -> int:
         return len(self.columns)
+
+    @property
+    def n_outputs(self) -> int:
+        """Of a network: the logit of the second of two labels, a logit a class, or a number."""
+        return len(self.labels) if self.task == "multiclass" else 1
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ from seedbed.evaluation.curves import CURVES, summarize_curves
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
 from seedbed.evaluation.judging import fold_differences, judge, judge_all, opposite_share, seed_share
-from seedbed.evaluation.losses import default_margin, predicted_classes, prior_loss, row_losses
-from seedbed.evaluation.metrics import METRICS, Metric, greater_is_better, metric
+from seedbed.evaluation.losses import default_margin, largest_loss, predicted_classes, prior_loss, row_losses
+from seedbed.evaluation.metrics import METRICS, Metric, default_metric, greater_is_better, metric
 from seedbed.evaluation.nested import NestedInterval, nested_interval
 from seedbed.evaluation.protocol import Design, protocol
 from seedbed.evaluation.ranking import roc_auc
@@ -80,6 +80,7 @@ __all__ = [
     "dead_units",
     "decide",
     "default_margin",
+    "default_metric",
     "diverged",
     "expected_calibration_error",
     "fold_auc",
@@ -88,6 +89,7 @@ __all__ = [
     "holm",
     "judge",
     "judge_all",
+    "largest_loss",
     "mcnemar",
     "metric",
     "more_repeats_ratio",

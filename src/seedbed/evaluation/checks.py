@@ -32,7 +32,7 @@ CODES: dict[str, str] = {
     "diverged": "some of its networks became infinite or NaN",
     "dead_units": "many of its ReLU units answer 0 to every row",
     "no_better_than_prior": "it can't be told from always guessing the same, or is worse",
-    "worse_than_logistic": "it is worse than a plain logistic regression",
+    "worse_than_logistic": "it is worse than a plain logistic regression, or a linear one where a number is predicted",
     "seeds_alike": "its seeds give nearly the same result; the spread comes from the rows",
     "seeds_apart": "most of its uncertainty comes from seeds and not from rows",
 }
@@ -112,18 +112,19 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
     return Check(candidate, "no_better_than_prior", message, _numbers(estimate))
 
 
-def worse_than_logistic(candidate: str, *, estimate: Estimate | None) -> Check | None:
-    """Whether it is surely worse than a plain logistic regression.
+def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
+    """Whether it is surely worse than a plain regression.
 
     Args:
         estimate: of (loss of the regression - loss of the candidate), at its own level; None where none is due.
+        kind: of the regression, "linear" where a number is predicted.
     """
     if estimate is None or estimate.high >= -ROUNDING:
         return None
     return Check(
         candidate,
         "worse_than_logistic",
-        f"{candidate} is worse than a plain logistic regression here: {_higher(estimate)}. Use the "
+        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}. Use the "
         "regression, or train the network with more care.",
         _numbers(estimate),
     )
@@ -214,7 +215,7 @@ def _numbers(estimate: Estimate) -> dict[str, float | int | None]:
 def _same_digits(value: float, estimate: Estimate) -> str:
     """With as many decimals as the widest of an estimate's numbers needs for two digits."""
     widest = max(abs(estimate.low), abs(estimate.high), 1e-9)
-    return f"{value:.{max(0, 1 - math.floor(math.log10(widest)))}f}"
+    return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
 
 def _percent(share: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
+from seedbed.evaluation.losses import largest_loss
 from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
@@ -76,6 +77,7 @@ def judge(
     interval: Estimate | None = None,
     accuracy_interval: Estimate | None = None,
     n_train: int | None = None,
+    task: str = "binary",
 ) -> Verdict:
     """The verdict on one candidate. With several candidates use `judge_all`, which also does Holm.
 
@@ -86,6 +88,7 @@ def judge(
         reference_errors, candidate_errors: [repeat, fold, seed], zero-one loss likewise; None for regression.
         alpha, comparisons: intervals are at 1 - alpha / comparisons.
         interval, accuracy_interval: in place of the corrected t, from `nested_interval` or `paired_hold_out`.
+        task: binary, multiclass or regression; it bounds what two losses can be apart.
 
     Raises:
         TrainingError: a run's loss isn't finite, so no verdict is due; its message names the candidate.
@@ -94,11 +97,7 @@ def judge(
     """
     ours, theirs = _both(reference_losses, candidate_losses)
     _refuse_diverged((reference, ours), (candidate, theirs))
-    found = _estimate(metric, ours, theirs, interval, alpha, comparisons)
-    accuracy = None
-    if reference_errors is not None and candidate_errors is not None:
-        errors = _both(reference_errors, candidate_errors)
-        accuracy = _in_accuracy(_estimate("accuracy", *errors, accuracy_interval, alpha, comparisons))
+    found = _estimate(ours, theirs, interval, alpha, comparisons, largest_loss(metric, task))
     return Verdict(
         candidate=candidate,
         reference=reference,
@@ -113,7 +112,7 @@ def judge(
         p_better=p_better(found),
         p_better_by_margin=p_better(found, margin),
         opposite_share=opposite_share(ours, theirs),
-        accuracy=accuracy,
+        accuracy=_in_accuracy(reference_errors, candidate_errors, accuracy_interval, alpha, comparisons),
         rows_needed=rows_needed(found, n_rows=n_rows, margin=margin),
         seed_share=seed_share(ours, theirs),
         n_rows=n_rows,
@@ -134,6 +133,7 @@ def judge_all(
     intervals: Mapping[str, Estimate] | None = None,
     accuracy_intervals: Mapping[str, Estimate] | None = None,
     n_train: int | None = None,
+    task: str = "binary",
 ) -> tuple[Verdict, ...]:
     """Every candidate but the reference against the reference, in the order of `losses`.
 
@@ -168,6 +168,7 @@ def judge_all(
             interval=None if intervals is None else intervals[name],
             accuracy_interval=None if accuracy_intervals is None else accuracy_intervals[name],
             n_train=n_train,
+            task=task,
         )
         for name in names
     ]
@@ -176,18 +177,15 @@ def judge_all(
 
 
 def _estimate(
-    metric: str, ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int
+    ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int, largest: float
 ) -> Estimate:
-    """The given estimate, checked to be at the same level, or the corrected t; within what is possible."""
+    """The given estimate, checked to be at the same level, or the corrected t; no two losses are `largest` apart."""
     found = given
     if found is None:
         found = corrected_t(fold_differences(ours, theirs), alpha=alpha, comparisons=comparisons)
     if (found.alpha, found.comparisons) != (alpha, comparisons):
         raise ValueError(f"the interval is for alpha {found.alpha} and {found.comparisons} comparisons, not as asked")
-    if metric not in ("accuracy", "brier"):
-        return found
-    # No two of these are more than 1 apart.
-    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    return replace(found, low=max(-largest, found.low), high=min(largest, found.high))
 
 
 def _both(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> tuple[Floats, Floats]:
@@ -198,8 +196,17 @@ def _both(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> tuple[Flo
     return ours, theirs
 
 
-def _in_accuracy(found: Estimate) -> AccuracyDifference:
-    """The part of an estimate that a verdict shows."""
+def _in_accuracy(
+    reference_errors: ArrayLike | None,
+    candidate_errors: ArrayLike | None,
+    given: Estimate | None,
+    alpha: float,
+    comparisons: int,
+) -> AccuracyDifference | None:
+    """The same comparison by zero-one loss, as far as a verdict shows it; None where there is none."""
+    if reference_errors is None or candidate_errors is None:
+        return None
+    found = _estimate(*_both(reference_errors, candidate_errors), given, alpha, comparisons, 1.0)
     return AccuracyDifference(difference=found.mean, low=found.low, high=found.high)
 
 

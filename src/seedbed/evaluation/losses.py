@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.metrics import METRICS, metric
 
-__all__ = ["LOG_LOSS_CLIP", "default_margin", "predicted_classes", "prior_loss", "row_losses"]
+__all__ = ["LOG_LOSS_CLIP", "default_margin", "largest_loss", "predicted_classes", "prior_loss", "row_losses"]
 
 Floats = NDArray[np.float64]
 
@@ -39,15 +39,17 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     - log_loss: -log of the probability of the true class, clipped at 1e-7.
     - accuracy: the zero-one loss, 1 where the class is wrong, so its mean is 1 - accuracy.
     - squared_error: (p - y)^2 / variance of the target, so that always guessing the mean costs 1.
+    - mae: |p - y|, in units of the target.
 
     Args:
-        name: one of the four above.
+        name: one of the five above.
         y: [...] integer class codes or target values; usually [row].
         p: [...] of the shape of y, or [..., class] with one more axis.
-        variance: of the target over the whole table (ddof 0); None means that of `y`. Pass it when y is a part.
+        variance: of the target over the whole table (ddof 0), for squared_error; None means that of `y`. Pass it when
+            y is a part.
 
     Raises:
-        OptionError: the name isn't one of the four.
+        OptionError: the name isn't one of the five.
         TargetError: squared error of a constant target.
         ValueError: shapes don't fit, or y holds what isn't a class code.
     """
@@ -55,8 +57,8 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         known = [entry.name for entry in METRICS.values() if entry.per_row]
         raise OptionError(f"'{name}' is no metric with a loss for each row", did_you_mean(name, known))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
-    if name == "squared_error":
-        return _squared_error(truth, guess, variance)
+    if name in ("squared_error", "mae"):
+        return _error(name, truth, guess, variance)
     by_class = guess.ndim == truth.ndim + 1
     if guess.shape[: truth.ndim] != truth.shape or guess.ndim > truth.ndim + 1:
         raise ValueError(f"p must be {truth.shape} or that with one more axis for classes; got {guess.shape}")
@@ -75,11 +77,15 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     return np.where(finite, loss, np.nan)
 
 
-def _squared_error(y: NDArray[np.generic], p: Floats, variance: float | None) -> Floats:
-    """(p - y)^2 over the variance of the target; the checks of `row_losses`."""
+def _error(name: str, y: NDArray[np.generic], p: Floats, variance: float | None) -> Floats:
+    """|p - y|, or (p - y)^2 over the variance of the target; the checks of `row_losses`."""
     target = y.astype(np.float64)
     if p.shape != target.shape:
         raise ValueError(f"p must have the shape of y, {target.shape}; got {p.shape}")
+    if name == "mae":
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = np.abs(p - target)
+        return np.where(np.isfinite(loss), loss, np.nan)
     scale = float(np.var(target)) if variance is None else variance
     if not scale > 0:
         raise TargetError("The target is constant, so squared error has no scale", "Choose a target that varies.")
@@ -105,10 +111,18 @@ def class_codes(y: ArrayLike, *, n_classes: int) -> NDArray[np.intp]:
     return codes
 
 
+def largest_loss(name: str, task: str) -> float:
+    """What a row can cost at most; infinite where nothing bounds it, or nothing that matters (the log loss)."""
+    if name == "brier":
+        return 2.0 if task == "multiclass" else 1.0
+    return 1.0 if name == "accuracy" else np.inf
+
+
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
     """The mean loss of always guessing the class shares (or the mean) of `y`; [row] -> units of the loss.
 
-    For accuracy it is the share of rows outside the majority class; for squared error it is 1.
+    For accuracy it is the share of rows outside the majority class, for squared error 1, for mae the mean distance from
+    the mean.
     `n_classes` is needed where y may lack the last classes: the Brier score of two classes is halved.
 
     Raises:
@@ -116,7 +130,7 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         TargetError: squared error of a constant target.
     """
     truth = np.asarray(y)
-    if name == "squared_error":
+    if name in ("squared_error", "mae"):
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
@@ -136,6 +150,7 @@ def default_margin(name: str, y: ArrayLike) -> float:
     if metric(name).name == "accuracy":
         return 0.01
     margin = 0.02 * prior_loss(name, y)
-    if not margin > 1e-9:
-        raise TargetError("The target has one class only", "A comparison needs at least two.")
+    # A mean absolute error is in the target's own units, which may be as small as they like.
+    if not margin > (0.0 if name == "mae" else 1e-9):
+        raise TargetError("The target has one value only", "A comparison needs at least two.")
     return margin

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["METRICS", "Metric", "greater_is_better", "metric"]
+__all__ = ["METRICS", "Metric", "default_metric", "greater_is_better", "metric"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ METRICS: dict[str, Metric] = {
         Metric("log_loss", "log loss", False, _CLASSES, True),
         Metric("accuracy", "accuracy", True, _CLASSES, True),
         Metric("squared_error", "squared error", False, ("regression",), True),
+        Metric("mae", "mean absolute error", False, ("regression",), True),
         Metric("balanced_accuracy", "balanced accuracy", True, _CLASSES, False),
         Metric("mcc", "Matthews correlation", True, _CLASSES, False),
         Metric("roc_auc", "ROC AUC", True, _CLASSES, False),
         Metric("pr_auc", "PR AUC", True, ("binary",), False),
         Metric("brier_skill", "Brier skill", True, _CLASSES, False),
         Metric("r2", "R2", True, ("regression",), False),
-        Metric("mae", "mean absolute error", False, ("regression",), False),
     )
 }
 
@@ -57,6 +57,11 @@ def metric(name: str) -> Metric:
     if name not in METRICS:
         raise OptionError(f"There is no metric '{name}'", did_you_mean(name, METRICS))
     return METRICS[name]
+
+
+def default_metric(task: str) -> str:
+    """The name of the primary metric where the user names none: a proper score, since it sees most."""
+    return "squared_error" if task == "regression" else "brier"
 
 
 def greater_is_better(name: str) -> bool:

@@ -11,9 +11,10 @@ __all__ = ["Design", "protocol"]
 
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
-_FEWEST_ROWS, _FEWEST_OF_A_CLASS = 50, 10
+_FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
 _MEDIUM, _LARGE = 2_000, 20_000
-_FEWEST_TO_LOCK = 50  # of a class, so that ten of them are locked away
+_LOCKED = 0.2
+_FEWEST_TO_LOCK = 50  # rows outside the largest class, so that ten of them are locked away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,10 @@ class Design:
 
     Attributes:
         kind: "cross_validation"; "scores_only", where no verdict is due; "held_out", where rows are locked away first.
-        repeats, folds, seeds: of the cross-validation (for "held_out": of the remaining rows, for choosing only).
+        repeats, folds, seeds: of the cross-validation (where rows are locked away: of the remaining rows, for choosing
+            only).
         df: degrees of freedom of the corrected t; None where no such test is made.
-        locked_share: of the rows, looked at once at the end; 0 unless "held_out".
+        locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: a first look, to be marked as such.
         reason: why this design, in words for the user.
     """
@@ -44,49 +46,53 @@ class Design:
         return self.kind != "scores_only"
 
 
-def protocol(n_rows: int, smallest_class: int | None = None, *, quick: bool = False) -> Design:
+def protocol(
+    n_rows: int,
+    outside_largest: int | None = None,
+    *,
+    quick: bool = False,
+    n_groups: int | None = None,
+    by_time: bool = False,
+) -> Design:
     """The design for a table: the section "What is run by default" of the statistics page.
 
     Args:
         n_rows: rows of the table, after dropping those without a target.
-        smallest_class: rows of the rarest class; None for regression.
+        outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
         quick: a first look, 1 x k folds with 3 seeds, where a verdict is due and rows aren't locked away.
+        n_groups: of a named group column; None where rows are groups of their own.
+        by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
 
     Raises:
-        TargetError: fewer than 4 rows, or a class with fewer than 2, so that not even two folds can be made.
+        TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not even two folds can be
+            made.
     """
-    if n_rows < 4 or (smallest_class is not None and smallest_class < 2):
-        found = f"{n_rows} rows" if n_rows < 4 else f"{smallest_class} of the rarest class"
-        raise TargetError(f"Too few rows: {found}", "Each class needs at least 2 rows to be split, the table 4.")
-    few_rows, few_of_class = n_rows < _FEWEST_ROWS, smallest_class is not None and smallest_class < _FEWEST_OF_A_CLASS
-    if few_rows or few_of_class:
-        why = f"{n_rows} rows" if few_rows else f"{smallest_class} rows of the rarest class"
-        least = f"{_FEWEST_ROWS} rows" if few_rows else f"{_FEWEST_OF_A_CLASS} rows of each class"
-        return Design(
-            kind="scores_only",
-            repeats=1,
-            folds=min(10, n_rows // 2, smallest_class or 10),
-            seeds=5,
-            df=None,
-            quick=quick,
-            reason=f"{why} are too few to tell candidates apart (a verdict needs {least}), so only scores are shown",
-        )
-    if n_rows > _LARGE and (smallest_class is None or smallest_class >= _FEWEST_TO_LOCK):
+    _check_divisible(n_rows, outside_largest, n_groups)
+    too_few = _too_few(n_rows, outside_largest, n_groups)
+    if by_time:
+        return _by_time(n_rows, too_few, quick=quick)
+    folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
+    if too_few:
+        folds, reason = max(2, min(folds, outside_largest or 10)), f"{too_few}, so only scores are shown"
+        return Design(kind="scores_only", repeats=1, folds=folds, seeds=5, df=None, quick=quick, reason=reason)
+    if _can_lock(n_rows, outside_largest, n_groups):
         return Design(
             kind="held_out",
             repeats=1,
             folds=5,
             seeds=3,
             df=None,
-            locked_share=0.2,
+            locked_share=_LOCKED,
             quick=quick,
             reason=f"{n_rows} rows: a fifth is locked away and looked at once, the rest chooses in 5 folds x 3 seeds",
         )
-    folds = 10 if smallest_class is None else min(10, smallest_class // 2)
+    rare = ""
+    if outside_largest is not None and outside_largest // 2 < folds:
+        folds = outside_largest // 2
+        rare = f"; no more folds, since {outside_largest} rows lie outside the largest class"
     repeats, seeds = (10, 5) if n_rows < _MEDIUM else (3, 3)
     if quick:
         repeats, seeds = 1, 3
-    rare = "" if folds == 10 else f"; no more folds, since the rarest class has {smallest_class} rows"
     first_look = "a first look, " if quick else ""
     return Design(
         kind="cross_validation",
@@ -96,4 +102,48 @@ def protocol(n_rows: int, smallest_class: int | None = None, *, quick: bool = Fa
         df=folds - 1,
         quick=quick,
         reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds x {seeds} seeds{rare}",
+    )
+
+
+def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | None) -> None:
+    for n, fewest, found in (
+        (n_rows, 4, f"{n_rows} rows"),
+        (outside_largest, 2, f"{outside_largest} outside the largest class"),
+        (n_groups, 2, f"they form {n_groups} group(s)"),
+    ):
+        if n is not None and n < fewest:
+            hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
+            raise TargetError(f"Too few rows: {found}", hint)
+
+
+def _too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:
+    """Why no verdict is due; empty where one is."""
+    for n, fewest, what, where in (
+        (n_rows, _FEWEST_ROWS, "rows", ""),
+        (outside_largest, _FEWEST_OUTSIDE, "rows", " outside the largest class"),
+        (n_groups, _FEWEST_GROUPS, "groups", ""),
+    ):
+        if n is not None and n < fewest:
+            return f"{n} {what}{where} are too few to tell candidates apart (a verdict needs {fewest} {what})"
+    return ""
+
+
+def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) -> bool:
+    """Whether one look at locked rows is enough. Rows of a group are alike, so there must be many groups, too: else the
+    error of the difference, which takes rows for independent, would be too small."""
+    many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
+    return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
+
+
+def _by_time(n_rows: int, too_few: str, *, quick: bool) -> Design:
+    locked = "the latest fifth is locked away and looked at once, since rows are split by time"
+    return Design(
+        kind="scores_only" if too_few else "held_out",
+        repeats=1,
+        folds=5,
+        seeds=5 if n_rows < _MEDIUM and not quick else 3,
+        df=None,
+        locked_share=_LOCKED,
+        quick=quick,
+        reason=f"{too_few}, so only scores are shown; {locked}" if too_few else f"{n_rows} rows: {locked}",
     )

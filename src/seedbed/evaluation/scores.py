@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.losses import class_codes, predicted_classes, prior_loss, row_losses
-from seedbed.evaluation.ranking import roc_auc
+from seedbed.evaluation.ranking import multiclass_auc, roc_auc
 
 __all__ = ["FoldAuc", "confusion_matrix", "fold_auc", "scores"]
 
@@ -125,14 +125,7 @@ def auc(y: NDArray[np.intp], p: Floats) -> float | None:
         return None
     if n_classes == 2:
         return float(roc_auc(y, p[:, 1]))
-    pairs = [
-        roc_auc((y[keep] == one).astype(np.intp), p[keep, one])
-        for one in range(n_classes)
-        for other in range(n_classes)
-        if one != other
-        for keep in [(y == one) | (y == other)]
-    ]
-    return float(np.mean(pairs))
+    return multiclass_auc(y, p)
 
 
 class FoldAuc(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 
-__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide", "percent"]
+__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide", "percent", "plain_number"]
 
 _TOO_MANY = 10_000_000
 """From so many rows on, a number of them says nothing more."""
@@ -162,8 +162,9 @@ def _quantity(verdict: Verdict) -> str:
 def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
     """A size without its sign: points for accuracy, else a number with one digit more than the margin needs."""
     scale = 100 if verdict.metric == "accuracy" else 1
-    decimals = min(12, max(1, 1 + math.ceil(-math.log10(scale * verdict.margin))))
-    shown = f"{abs(scale * value):.{decimals}f}"
+    fewest = 0 if verdict.metric == "mae" else 1  # in units of the target, which may be millions
+    decimals = min(12, max(fewest, 1 + math.ceil(-math.log10(scale * verdict.margin))))
+    shown = f"{abs(scale * value):,.{decimals}f}"
     if not unit:
         return shown
     return f"{shown} points" if verdict.metric == "accuracy" else shown
@@ -172,9 +173,15 @@ def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
 def _matters(verdict: Verdict) -> str:
     """The margin in a sentence: "1 point that matters", "0.004 that matters"."""
     if verdict.metric != "accuracy":
-        return f"{verdict.margin:.3g} that matters"
+        return f"{plain_number(verdict.margin)} that matters"
     points = f"{100 * verdict.margin:.3g}"
     return "1 point that matters" if points == "1" else f"{points} points that matter"
+
+
+def plain_number(value: float, digits: int = 3) -> str:
+    """0.00436, 12.3 or 12,300: so many digits, and an exponent for what is tiny only."""
+    shown = f"{value:.{digits}g}"
+    return f"{float(shown):,.0f}" if "e+" in shown else shown
 
 
 def percent(probability: float) -> str:
@@ -242,7 +249,7 @@ def _from_to(v: Verdict) -> str:
 
 def _here(v: Verdict) -> str:
     """The difference that was seen."""
-    if not float(_amount(v, v.difference)):
+    if not float(_amount(v, v.difference).replace(",", "")):
         return "the same here"
     return f"{_amount(v, v.difference, unit=True)} {_gain(v) if v.difference > 0 else _loss(v)} here"
 

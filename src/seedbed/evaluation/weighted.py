@@ -26,7 +26,7 @@ def row_score(name: str, y: ArrayLike, p: ArrayLike) -> RowScore:
     """The score `name` as a function of row weights: the mean over prediction sets of the score of each set.
 
     Args:
-        name: brier, log_loss, accuracy, squared_error, brier_skill, balanced_accuracy, mcc or roc_auc.
+        name: brier, log_loss, accuracy, squared_error, mae, brier_skill, balanced_accuracy, mcc or roc_auc.
         y: [row], class codes or target values.
         p: [prediction, row] or [prediction, row, class]: one set of out-of-fold predictions for each (repeat, seed).
 
@@ -54,9 +54,15 @@ def row_score(name: str, y: ArrayLike, p: ArrayLike) -> RowScore:
     if name == "roc_auc":
         return _mean_of([_auc(codes, one) for one in guess])
     if name in ("balanced_accuracy", "mcc"):
-        from_cells = _balanced_accuracy if name == "balanced_accuracy" else _mcc
-        return _mean_of([_from_confusion(codes, one, n_classes, from_cells) for one in guess])
-    known = ["brier", "log_loss", "accuracy", "squared_error", "brier_skill", "balanced_accuracy", "mcc", "roc_auc"]
+        classes = predicted_classes(guess, by_class=guess.ndim == 3)
+        return (_balanced_accuracy if name == "balanced_accuracy" else _mcc)(codes, classes, n_classes)
+    known = [
+        *(one.name for one in METRICS.values() if one.per_row),
+        "brier_skill",
+        "balanced_accuracy",
+        "mcc",
+        "roc_auc",
+    ]
     raise OptionError(f"There is no bootstrap of '{name}'", did_you_mean(name, known))
 
 
@@ -137,28 +143,40 @@ def _two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     return score
 
 
-def _from_confusion(y: NDArray[np.intp], p: Floats, n_classes: int, of_cells: RowScore) -> RowScore:
-    """A score of the confusion matrix [resample, true, predicted] of one prediction set."""
-    guess = predicted_classes(p, by_class=p.ndim == 2)
-    cell = np.eye(n_classes**2)[y * n_classes + guess]
-    return lambda weights: of_cells((weights @ cell).reshape(len(weights), n_classes, n_classes))
+def _balanced_accuracy(y: NDArray[np.intp], guess: NDArray[np.intp], n_classes: int) -> RowScore:
+    """Mean recall over the classes that were drawn, guesses [prediction, row]; NaN where only one was drawn."""
+    own = np.eye(n_classes)[y]
+    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
+    hits = own * (guess == y).mean(axis=0)[:, None]
+
+    def score(weights: Floats) -> Floats:
+        total, right = weights @ own, weights @ hits
+        recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
+        drawn = (total > 0).sum(axis=1)
+        return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
+
+    return score
 
 
-def _balanced_accuracy(cells: Floats) -> Floats:
-    """Mean recall over the classes that were drawn; NaN where only one was."""
-    total = cells.sum(axis=2)
-    right = np.diagonal(cells, axis1=1, axis2=2)
-    recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
-    drawn = (total > 0).sum(axis=1)
-    return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
+def _mcc(y: NDArray[np.intp], guess: NDArray[np.intp], n_classes: int) -> RowScore:
+    """Matthews correlation for any number of classes (Gorodkin 2004), guesses [prediction, row]; the mean over sets.
 
+    0 for constant predictions, NaN where one class only was drawn. It needs no more of the confusion matrix than its
+    margins and its trace, which is what makes many classes cheap.
+    """
+    own = np.eye(n_classes)[y]
+    guessed = np.stack([np.column_stack([np.eye(n_classes)[one], one == y]) for one in guess], axis=1)
+    columns = guessed.reshape(len(y), -1)
 
-def _mcc(cells: Floats) -> Floats:
-    """Matthews correlation for any number of classes (Gorodkin 2004); 0 for constant predictions, NaN for one class."""
-    true, guessed = cells.sum(axis=2), cells.sum(axis=1)
-    n = true.sum(axis=1)
-    right = np.diagonal(cells, axis1=1, axis2=2).sum(axis=1)
-    covariance = right * n - (true * guessed).sum(axis=1)
-    of_true, of_guess = n**2 - (true**2).sum(axis=1), n**2 - (guessed**2).sum(axis=1)
-    value = np.divide(covariance, np.sqrt(of_true * of_guess), out=np.zeros_like(n), where=of_true * of_guess > 0)
-    return np.where(of_true > 0, value, np.nan)
+    def score(weights: Floats) -> Floats:
+        true = (weights @ own)[:, None]
+        cells = (weights @ columns).reshape(len(weights), len(guess), n_classes + 1)
+        predicted, right = cells[..., :-1], cells[..., -1]
+        n = weights.sum(axis=1)[:, None]
+        covariance = right * n - (true * predicted).sum(axis=2)
+        of_true, of_guess = n**2 - (true**2).sum(axis=2), n**2 - (predicted**2).sum(axis=2)
+        both = of_true * of_guess
+        value = np.divide(covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0)
+        return np.where(of_true[:, 0] > 0, value.mean(axis=1), np.nan)
+
+    return score

@@ -28,7 +28,7 @@ def compare(
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
     baselines: Sequence[Any] | None = None,
     reference: str | None = None,
-    metric: str = "brier",
+    metric: str | None = None,
     margin: float | None = None,
     alpha: float = 0.05,
     interval: Interval = "corrected",
@@ -55,7 +55,7 @@ def compare(
     """Train every candidate on the same splits, many seeds each, and say which is better than the reference, if any.
 
     Args:
-        table: a path, `example:NAME`, a data frame with its `target`; or features [row, feature] with `y` [row].
+        table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
         baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
         lr: several compare every candidate at each of them.
@@ -92,6 +92,10 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
 
 
 def _table(table: Any, y: Any, target: str | None, drop: Sequence[str]) -> Table:
+    if isinstance(table, Table) and (y is not None or target is not None or drop):
+        raise OptionError("y, target and drop were given with a table that is read already", "Give them to read_table.")
+    if isinstance(table, Table):
+        return table
     if y is None:
         return read_table(table, target=target, drop=drop)
     if target is not None or drop:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.data import Split
+from seedbed.data import Split, Table
 from seedbed.evaluation import CURVES, METRICS, Check, Verdict, more_repeats_ratio, prior_loss, summarize_curves
 from seedbed.experiment.conclusions import Conclusions, conclude
 from seedbed.experiment.diagnosis import diagnose
@@ -85,7 +85,6 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Everything but curves and predictions as one plain dict, fit for JSON."""
         spec, design = self.experiment, self.experiment.design
-        counts = np.bincount(spec.table.target, minlength=len(spec.table.labels))
         return {
             "schema_version": SCHEMA_VERSION,
             "table": spec.table.name,
@@ -93,8 +92,7 @@ class Comparison:
             "task": spec.table.task,
             "n_rows": spec.table.n_rows,
             "n_features": spec.table.n_features,
-            "labels": dict(zip(spec.table.labels, counts.tolist(), strict=True)),
-            "majority_share": float(counts.max() / counts.sum()),
+            **_target(spec.table),
             "reference": spec.reference,
             "metric": {
                 "name": spec.metric,
@@ -144,7 +142,7 @@ class Comparison:
         spec = self.experiment
         size = f"{counted(len(self.splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
         return {
-            "score_name": "accuracy",
+            "score_name": spec.score_name,
             "title": f"{spec.table.target_name} of {spec.table.name}",
             "subtitle": f"{self._recipe_words()}; {size}",
             "candidates": [
@@ -154,7 +152,7 @@ class Comparison:
         }
 
     def plot(self, path: str | Path | None = None) -> HConcatChart:
-        """Train and test accuracy and loss per epoch of every candidate, with bands (an Altair chart).
+        """Train and test score and loss per epoch of every candidate, with bands (an Altair chart).
 
         With a `path` ending in `.png`, `.svg`, `.pdf`, `.html` or `.json` the chart is saved, too.
         """
@@ -166,15 +164,15 @@ class Comparison:
     def save(self, folder: str | Path) -> list[Path]:
         """Write `comparison.json`, `curves.png` and `curves.safetensors` into a folder; return their paths.
 
-        The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold probabilities
-        [repeat, seed, row].
+        The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
+        [repeat, seed, row], of several classes [repeat, seed, row, class].
         """
         from safetensors.numpy import save_file
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in ("comparison.json", "curves.png", "curves.safetensors")]
-        arrays = {f"{result.name}/probabilities": result.probabilities for result in self.results}
+        arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
         for result in self.networks:
             for name, curve in zip(CURVES, result.curves, strict=True):
                 arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
@@ -185,3 +183,15 @@ class Comparison:
         self.plot(paths[1])
         write_whole(paths[2], lambda path: save_file(arrays, path))
         return paths
+
+
+def _target(table: Table) -> dict[str, Any]:
+    """What a document says of the target: how many rows each label has, or how the numbers spread."""
+    if table.task == "regression":
+        mean, sd = float(table.target.mean()), float(table.target.std())
+        return {"labels": {}, "majority_share": None, "target_mean": mean, "target_sd": sd}
+    counts = np.bincount(table.target, minlength=len(table.labels))
+    return {
+        "labels": dict(zip(table.labels, counts.tolist(), strict=True)),
+        "majority_share": float(counts.max() / counts.sum()),
+    }

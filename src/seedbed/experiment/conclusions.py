@@ -143,18 +143,22 @@ def _verdicts(
         return (), without
     ours, metric, n = usable[reference], experiment.metric, len(judged)
     found = {name: difference(experiment, ours, usable[name], metric, comparisons=n) for name in judged}
-    in_accuracy = {name: difference(experiment, ours, usable[name], "accuracy", comparisons=n) for name in judged}
+    in_accuracy, errors = None, None
+    if experiment.table.task != "regression":
+        in_accuracy = {name: difference(experiment, ours, usable[name], "accuracy", comparisons=n) for name in judged}
+        errors = {name: usable[name].losses("accuracy") for name in (reference, *judged)}
     verdicts = judge_all(
         {name: usable[name].losses(metric) for name in (reference, *judged)},
         reference=reference,
         metric=metric,
         margin=experiment.margin,
         n_rows=experiment.table.n_rows,
-        errors={name: usable[name].losses("accuracy") for name in (reference, *judged)},
+        errors=errors,
         alpha=experiment.alpha,
         intervals=found,
         accuracy_intervals=in_accuracy,
         n_train=round(float(np.mean([len(split.train) for split in ours.splits]))),
+        task=experiment.table.task,
     )
     return tuple(_of_locked_rows(verdict, found[verdict.candidate]) for verdict in verdicts), without
 

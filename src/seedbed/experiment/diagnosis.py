@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seedbed.evaluation import (
     CODES,
@@ -42,9 +44,11 @@ def diagnose(experiment: Experiment, results: Sequence[Result]) -> tuple[Check, 
 def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str, Result]) -> Iterator[Check | None]:
     design, name = experiment.design, result.name
     train, test = result.curves[0], result.curves[2]
-    prior = prior_loss("log_loss", experiment.table.target)
+    # Networks learn the standardised target, of which always guessing the mean costs 1.
+    numeric = experiment.table.task == "regression"
+    prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
     epochs = result.epochs if result.recipe.epoch == "inner" else None
-    repeats = len(result.probabilities)
+    repeats = len(result.predictions)
     shape = (repeats, len(result.splits) // repeats, design.seeds)
     untrained = under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior, epochs=epochs)
     yield untrained
@@ -60,8 +64,9 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
         return difference(experiment, reference, result, experiment.metric, comparisons=n)
 
     yield no_better_than_prior(name, estimate=against(_prior(result)))
-    if "logistic-regression" in others and experiment.reference != "logistic-regression":
-        yield worse_than_logistic(name, estimate=against(others["logistic-regression"]))
+    kind = "linear" if numeric else "logistic"
+    if f"{kind}-regression" in others and experiment.reference != f"{kind}-regression":
+        yield worse_than_logistic(name, estimate=against(others[f"{kind}-regression"]), kind=kind)
     if untrained is not None:
         return  # what its seeds do says nothing yet
     # A hard fold is hard for the reference, too, and cancels in the difference; luck with seeds doesn't. So seeds that
@@ -76,23 +81,29 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
 
 
 def _prior(like: Result) -> Result:
-    """What always guessing the training rows' share of class 1 predicts, on the splits of another result."""
-    n_rows = len(like.target)
-    probabilities = np.full((len(like.probabilities), 1, n_rows), np.nan, dtype=np.float32)
-    pairs = None if like.pairs is None else np.full((*like.pairs.shape[:2], 1, n_rows), np.nan, dtype=np.float32)
+    """What always guessing the training rows' class shares or mean predicts, on the splits of another result."""
+    predictions = np.full_like(like.predictions[:, :1], np.nan)
+    pairs = None if like.pairs is None else np.full_like(like.pairs[:, :, :1], np.nan)
+
+    def guess(rows: npt.NDArray[np.int64]) -> Any:
+        if like.task == "multiclass":
+            return np.bincount(like.target[rows], minlength=like.n_classes) / len(rows)
+        return like.target[rows].mean()
+
     for split in like.splits:
-        probabilities[split.repeat, 0, split.test] = like.target[split.train].mean()
+        predictions[split.repeat, 0, split.test] = guess(split.train)
         if pairs is not None:
             for other in like.splits:
                 if other.repeat == split.repeat and other.fold != split.fold:
                     both = np.setdiff1d(split.train, other.test)
-                    pairs[split.repeat, split.fold, 0, other.test] = like.target[both].mean()
+                    pairs[split.repeat, split.fold, 0, other.test] = guess(both)
     return Result(
         name="prior",
         target=like.target,
+        task=like.task,
         splits=like.splits,
         design=like.design,
         alpha=like.alpha,
-        probabilities=probabilities,
+        predictions=predictions,
         pairs=pairs,
     )

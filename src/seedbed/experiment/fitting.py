@@ -10,12 +10,14 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Split
+from seedbed.data import Encoding, Split, Task
 from seedbed.errors import TrainingError, told
-from seedbed.experiment.baselines import BASELINES, Baseline
+from seedbed.experiment.baselines import STANDARD, Baseline
 from seedbed.training import side_by_side
 
 __all__ = ["fit_baselines"]
+
+Floats = NDArray[np.floating]
 
 _MOST_SPLITS_A_TASK = 8  # fewer tasks cost less, more of them show progress and fill all cores to the end
 _TASKS_A_JOB = 4  # at least, for each baseline, where there are splits enough
@@ -23,29 +25,34 @@ _TASKS_A_JOB = 4  # at least, for each baseline, where there are splits enough
 
 def fit_baselines(
     baselines: Sequence[Baseline],
-    features: NDArray[np.float64],
-    target: NDArray[np.int64],
+    encoding: Encoding,
+    target: NDArray[Any],
     splits: Sequence[Split],
     *,
     jobs: int,
-) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+    task: Task = "binary",
+) -> Iterator[tuple[int, int, Floats]]:
     """Fit every baseline on every split; yield what it makes of the test rows as soon as it is there, in any order.
 
     Args:
         baselines: from `baselines_from`.
-        features: [row, feature].
-        target: class codes [row], 0 or 1.
+        encoding: what makes the inputs of a split; of those of `natural` a baseline sees all, unstandardised.
+        target: class codes or numbers [row].
         splits: training and test rows.
         jobs: how many fits run at a time, each with one thread. One job runs in this process.
+        task: what is predicted.
 
     Yields:
-        The number of the baseline, the number of the split, the probability of class 1 for its test rows [row].
+        The number of the baseline, the number of the split, what it predicts for the test rows, as in `Predictions`:
+        the probability of class 1 [row], of each of several classes [row, class], or numbers [row].
 
     Raises:
-        TrainingError: a fit failed, or gave no usable probabilities.
+        TrainingError: a fit failed, or gave no usable predictions.
     """
     tasks = [
-        joblib.delayed(_fit_some)(number, baselines[number], features, target, [(some, splits[some]) for some in group])
+        joblib.delayed(_fit_some)(
+            number, baselines[number], encoding, target, [(some, splits[some]) for some in group], task
+        )
         for number, group in _grouped(baselines, len(splits), jobs)
     ]
     if jobs == 1 or len(tasks) <= 1:
@@ -59,7 +66,8 @@ def fit_baselines(
 def _grouped(baselines: Sequence[Baseline], n_splits: int, jobs: int) -> list[tuple[int, range]]:
     """Tasks: a baseline's number and some splits' numbers. The dearest come first; one's own may be dearer than all."""
     size = max(1, min(_MOST_SPLITS_A_TASK, n_splits // (_TASKS_A_JOB * jobs)))
-    cost = [BASELINES.index(each.name) if each.name in BASELINES else len(BASELINES) for each in baselines]
+    places = {name: place for names in STANDARD.values() for place, name in enumerate(names)}
+    cost = [places.get(each.name, len(places)) for each in baselines]
     dearest_first = sorted(range(len(baselines)), key=lambda number: -cost[number])
     return [
         (number, range(first, min(first + size, n_splits)))
@@ -71,10 +79,11 @@ def _grouped(baselines: Sequence[Baseline], n_splits: int, jobs: int) -> list[tu
 def _fit_some(
     number: int,
     baseline: Baseline,
-    features: NDArray[np.float64],
-    target: NDArray[np.int64],
+    encoding: Encoding,
+    target: NDArray[Any],
     splits: Sequence[tuple[int, Split]],
-) -> list[tuple[int, int, NDArray[np.float32]]]:
+    task: Task,
+) -> list[tuple[int, int, Floats]]:
     from sklearn.base import clone  # loads the libraries that the limit must find
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -83,24 +92,42 @@ def _fit_some(
     with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
         return [
-            (number, which, _probability(baseline.name, clone(baseline.estimator), features, target, split))
+            (number, which, _predicted(baseline.name, clone(baseline.estimator), encoding, target, split, task))
             for which, split in splits
         ]
 
 
-def _probability(
-    name: str, estimator: Any, features: NDArray[np.float64], target: NDArray[np.int64], split: Split
-) -> NDArray[np.float32]:
-    """Of class 1 for the test rows of a split; a class that no training row has gets 0."""
+def _predicted(name: str, estimator: Any, encoding: Encoding, target: NDArray[Any], split: Split, task: Task) -> Floats:
+    """For the test rows of a split, as `fit_baselines` yields it."""
+    X, y = encoding.natural(split.train), target[split.train]
     try:
-        estimator.fit(features[split.train], target[split.train])
-        classes = np.asarray(estimator.classes_, dtype=np.intp)
-        given = np.asarray(estimator.predict_proba(features[split.test]))
-        if given.shape != (len(split.test), len(classes)) or not np.isfinite(given).all():
-            raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
-        found = np.zeros((len(split.test), max(2, int(target.max()) + 1)))
-        found[:, classes] = given
+        if task == "regression":
+            return _numbers(estimator.fit(X[split.train], y).predict(X[split.test]), len(split.test))
+        n_classes = max(2, int(target.max()) + 1)
+        if (y == y[0]).all():
+            found = np.tile(np.eye(n_classes)[y[0]], (len(split.test), 1))  # many classifiers refuse a single class
+        else:
+            found = _probabilities(estimator.fit(X[split.train], y), X[split.test], n_classes)
     except Exception as error:
         message = f"baseline '{name}' can't be fitted: {told(error)}"
         raise TrainingError(message, "Change it, or leave it out.") from error
-    return found[:, 1].astype(np.float32)
+    return (found[:, 1] if task == "binary" else found).astype(np.float32)
+
+
+def _probabilities(fitted: Any, X: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    """[row, class]; a class that no training row has gets 0."""
+    classes = np.asarray(fitted.classes_, dtype=np.intp)
+    given = np.asarray(fitted.predict_proba(X))
+    if given.shape != (len(X), len(classes)) or not np.isfinite(given).all():
+        raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
+    found = np.zeros((len(X), n_classes))
+    found[:, classes] = given
+    return found
+
+
+def _numbers(given: Any, n_rows: int) -> NDArray[np.float64]:
+    """[row]; some regressors return [row, 1]."""
+    found = np.asarray(given, dtype=np.float64)
+    if found.size != n_rows or not np.isfinite(found).all():
+        raise ValueError(f"predict gave {list(found.shape)} numbers, or some that aren't finite")
+    return found.reshape(n_rows)

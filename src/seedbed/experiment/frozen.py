@@ -40,10 +40,15 @@ def specification(plan: Plan) -> dict[str, Any]:
         "table": {
             "name": spec.table.name,
             "target": spec.table.target_name,
+            "task": spec.table.task,
             "features": list(spec.table.feature_names),
+            "n_inputs": plan.fitting.data.X.shape[1],
             "labels": list(spec.table.labels),
             "n_rows": spec.table.n_rows,
             "sha256": _hash(spec.table.features, spec.table.target),
+            "groups_sha256": None if spec.table.groups is None else _hash(spec.table.groups),
+            "times_sha256": None if spec.table.times is None else _hash(spec.table.times),
+            "warnings": [note.code for note in spec.table.notes if note.code],
         },
         "candidates": [
             {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
@@ -53,7 +58,7 @@ def specification(plan: Plan) -> dict[str, Any]:
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": _hash(*(split.test for split in plan.all_splits)),
+        "splits_sha256": _hash(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
         "alpha": spec.alpha,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, softmax
 
+from seedbed.data import Task
 from seedbed.evaluation import Choice
 from seedbed.experiment.baselines import Baseline
 from seedbed.experiment.plan import Plan
@@ -18,6 +19,7 @@ from seedbed.training import ChunkResult
 __all__ = ["GatheredBaseline", "GatheredCandidate"]
 
 Band = tuple[float, float, float]
+Floats = npt.NDArray[np.floating]
 
 _ROUNDING = 1e-6
 
@@ -27,19 +29,22 @@ class _OutOfFold:
 
     def __init__(self, plan: Plan, n_seeds: int) -> None:
         self.plan = plan
-        design, n_rows = plan.experiment.design, plan.experiment.table.n_rows
-        n_repeats = 1 + max(split.repeat for split in plan.splits)
-        self.probabilities = np.full((n_repeats, n_seeds, n_rows), np.nan, dtype=np.float32)
-        self.pairs = None
+        spec = plan.experiment
+        n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
+        row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
+        # Numbers of the user's own, such as years or prices, have more digits than float32.
+        dtype = np.float64 if kind == "regression" else np.float32
+        self.predictions: Floats = np.full((n_repeats, n_seeds, *row), np.nan, dtype=dtype)
+        self.pairs: Floats | None = None
         if plan.pairs:
-            self.pairs = np.full((n_repeats, design.folds, n_seeds, n_rows), np.nan, dtype=np.float32)
+            self.pairs = np.full((n_repeats, spec.design.folds, n_seeds, *row), np.nan, dtype=dtype)
 
-    def add(self, number: int, seed: int, probabilities: npt.NDArray[np.float32]) -> None:
+    def add(self, number: int, seed: int, predictions: Floats) -> None:
         """Those for the test rows of a split, by its number among `plan.all_splits`."""
         n_outer = len(self.plan.splits)
         if number < n_outer:
             split = self.plan.splits[number]
-            self.probabilities[split.repeat, seed, split.test] = probabilities
+            self.predictions[split.repeat, seed, split.test] = predictions
             return
         assert self.pairs is not None
         one, other, split = self.plan.pairs[number - n_outer]
@@ -47,7 +52,7 @@ class _OutOfFold:
         # Trained without both folds, it stands for either as the outer one and predicts the rows of the other.
         for outer, tested in ((one, other), (other, one)):
             rows = folds[tested].test
-            self.pairs[split.repeat, outer, seed, rows] = probabilities[np.searchsorted(split.test, rows)]
+            self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
 
 
 class GatheredBaseline:
@@ -56,19 +61,20 @@ class GatheredBaseline:
     def __init__(self, plan: Plan, baseline: Baseline) -> None:
         self.baseline, self._found = baseline, _OutOfFold(plan, 1)
 
-    def add(self, split: int, probabilities: npt.NDArray[np.float32]) -> None:
-        """The probabilities for the test rows of a split."""
-        self._found.add(split, 0, probabilities)
+    def add(self, split: int, predictions: Floats) -> None:
+        """What it predicts for the test rows of a split."""
+        self._found.add(split, 0, predictions)
 
     def result(self) -> BaselineResult:
         plan = self._found.plan
         return BaselineResult(
             name=self.baseline.name,
             target=plan.experiment.table.target,
+            task=plan.experiment.table.task,
             splits=plan.splits,
             design=plan.experiment.design,
             alpha=plan.experiment.alpha,
-            probabilities=self._found.probabilities,
+            predictions=self._found.predictions,
             pairs=self._found.pairs,
             description=self.baseline.description,
         )
@@ -92,32 +98,43 @@ class GatheredCandidate:
         self.dead = np.full(n_networks, np.nan, dtype=np.float32)
         self.done = np.zeros(n_networks, dtype=bool)
         self._found = _OutOfFold(plan, spec.design.seeds)
+        self._shares = not isinstance(self.candidate.architecture, MLP)
 
     def add(self, network: int, column: int, result: ChunkResult) -> None:
         """A network by its number among the candidate's, and its column in the result of its chunk."""
         split, seed = divmod(network, self.plan.experiment.design.seeds)
-        rows = self.plan.all_splits[split].test
-        outputs = result.outputs[rows, 0, column]
-        self._found.add(split, seed, np.where(np.isfinite(outputs), expit(outputs), np.nan).astype(np.float32))
+        outputs = result.outputs[self.plan.all_splits[split].test, :, column]
+        self._found.add(split, seed, self._predictions(outputs, split))
+        self._shares = self._shares and _are_shares(outputs, self.plan.experiment.table.task)
         if network < len(self.done):
             self.curves[:, :, network] = result.curves[:, :, column]
             self.dead[network] = result.dead[column]
             self.done[network] = True
 
+    def _predictions(self, outputs: npt.NDArray[np.float32], split: int) -> Floats:
+        """What outputs [row, output] of a network of a split mean, as in `Predictions`."""
+        finite = np.asarray(np.isfinite(outputs).all(axis=1), dtype=np.bool_)
+        if self.plan.target_design is not None:
+            restored = self.plan.target_design.restore(outputs[:, 0], split)
+            return np.where(finite & np.isfinite(restored), restored, np.nan)
+        if self.plan.experiment.table.task == "binary":
+            return np.where(finite, expit(outputs[:, 0]), np.nan).astype(np.float32)
+        shares = softmax(np.where(finite[:, None], outputs, 0.0), axis=1)
+        return np.where(finite[:, None], shares, np.nan).astype(np.float32)
+
     def bands(self) -> tuple[Band, Band]:
-        """Accuracy on training and test rows so far: (mean, low, high), low and high bounding the middle half."""
+        """The score on training and test rows so far: (mean, low, high), low and high bounding the middle half."""
         last = self.curves[:, -1, self.done]
-        train, test = (_band(last[curve, np.isfinite(last[[0, 2]]).all(axis=0)]) for curve in (1, 3))
+        train, test = (_band(last[curve, np.isfinite(last[[0, 2, curve]]).all(axis=0)]) for curve in (1, 3))
         return train, test
 
     def _squashed(self) -> str:
-        """A note where every output of a network of the user's lies within [0, 1], as behind a sigmoid."""
-        p = self._found.probabilities[np.isfinite(self._found.probabilities)]
-        low, high = expit(0.0) - _ROUNDING, expit(1.0) + _ROUNDING
-        if isinstance(self.candidate.architecture, MLP) or not len(p) or np.ptp(p) == 0:
+        """A note where every output of a network of the user's looks as if it were a probability already."""
+        p = self._found.predictions[np.isfinite(self._found.predictions)]
+        if not self._shares or not len(p) or np.ptp(p) == 0:
             return ""
-        if p.min() < low or p.max() > high:
-            return ""
+        if self.plan.experiment.table.task == "multiclass":
+            return "its outputs add up to 1 in every row: a network must return logits, so leave out a last softmax"
         return "all its outputs lie between 0 and 1: a network must return logits, so leave out a last sigmoid"
 
     def result(self) -> CandidateResult:
@@ -126,10 +143,11 @@ class GatheredCandidate:
         return CandidateResult(
             name=self.candidate.name,
             target=spec.table.target,
+            task=spec.table.task,
             splits=self.plan.splits,
             design=spec.design,
             alpha=spec.alpha,
-            probabilities=self._found.probabilities,
+            predictions=self._found.predictions,
             pairs=self._found.pairs,
             recipe=self.recipe,
             n_parameters=self.stack.n_parameters,
@@ -140,6 +158,15 @@ class GatheredCandidate:
             dead=self.dead,
             note="; ".join(note for note in (self.stack.note, self._squashed()) if note),
         )
+
+
+def _are_shares(outputs: npt.NDArray[np.float32], task: Task) -> bool:
+    """Whether outputs [row, output] look as if they came from a sigmoid or softmax; those that aren't finite don't
+    count."""
+    z = outputs[np.isfinite(outputs).all(axis=1)]
+    if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
+        return False
+    return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
 
 
 def _band(values: npt.NDArray[np.float32]) -> Band:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.data import Split, fold_pairs, fold_standardisation
+from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
 from seedbed.errors import CandidateError, SeedbedError
 from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
@@ -58,21 +58,25 @@ class Plan:
 
     Attributes:
         experiment: the specification.
+        encoding: what makes inputs of the table's columns.
         splits: row numbers, shared by all candidates and baselines.
         pairs: of nested cross-validation: two folds of a repeat and the split without both.
         fitting: the networks that are judged. A candidate's stand in the order (split, seed), the pairs' last.
         inner: of each split, its training rows divided again, one inner split a seed; empty where nothing is chosen.
         choosing: the networks that learning rates and epochs are chosen by, trained first. A candidate's stand in the
             order (split, learning rate, inner split). None where nothing is chosen.
+        target_design: of regression, the standardised target of each of `all_splits`; none otherwise.
         jobs: chunks at a time.
     """
 
     experiment: Experiment
+    encoding: Encoding
     splits: tuple[Split, ...]
     pairs: tuple[tuple[int, int, Split], ...]
     fitting: Round
     inner: tuple[tuple[Split, ...], ...]
     choosing: Round | None
+    target_design: TargetDesign | None
     jobs: int
 
     @functools.cached_property
@@ -141,19 +145,22 @@ def make_plan(
     pairs = fold_pairs(splits) if experiment.nested else ()
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
-    settings = _Settings(experiment, n_jobs, compile, where)
+    encoding = encode(experiment.table)
+    settings = _Settings(experiment, encoding, n_jobs, compile, where)
     fitting = _fitting(settings, everything, keys)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
         inner = inner_splits(experiment, everything)
         choosing = _choosing(settings, inner, fitting)
-    return Plan(experiment, splits, pairs, fitting, inner, choosing, n_jobs)
+    target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
+    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, n_jobs)
 
 
 @dataclass(frozen=True)
 class _Settings:
     experiment: Experiment
+    encoding: Encoding
     jobs: int
     compile: Compile
     device: str
@@ -181,13 +188,13 @@ def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tupl
         )
         for number, candidate in enumerate(spec.candidates)
     }
-    return _round(settings, _training_data(spec, splits), networks, {})
+    return _round(settings, _training_data(settings, splits), networks, {})
 
 
 def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
     spec = settings.experiment
     flat = tuple(split for parts in inner for split in parts)
-    data = dataclasses.replace(_training_data(spec, flat), X=fitting.data.X)
+    data = dataclasses.replace(_training_data(settings, flat), X=fitting.data.X)
     n_inner = len(inner[0])
     networks = {}
     for number, candidate in enumerate(spec.candidates):
@@ -206,21 +213,32 @@ def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting
     return _round(settings, data, networks, widths)
 
 
-def _training_data(experiment: Experiment, splits: tuple[Split, ...]) -> TrainingData:
+def _training_data(settings: _Settings, splits: tuple[Split, ...]) -> TrainingData:
     """The table as the engine takes it: one column of weights and of scales for each split."""
-    table = experiment.table
-    design = fold_standardisation(table.features, splits)
+    table = settings.experiment.table
+    design = settings.encoding.design(splits)
     train, test = (np.zeros((table.n_rows, len(splits)), dtype=np.float32) for _ in range(2))
     for number, split in enumerate(splits):
         train[split.train, number] = 1
         test[split.test, number] = 1
-    return TrainingData(
+    data = TrainingData(
         X=design.matrix.astype(np.float32),
         y=table.target,
         train=train,
         test=test,
         scale=design.scale.astype(np.float32),
         shift=design.shift.astype(np.float32),
+        also=design.also,
+        extra=None if design.extra is None else design.extra.astype(np.float32),
+    )
+    if table.task != "regression":
+        return data
+    target = target_design(table.target, splits)
+    return dataclasses.replace(
+        data,
+        y=target.values.astype(np.float32),
+        target_scale=target.scale.astype(np.float32),
+        target_shift=target.shift.astype(np.float32),
     )
 
 
@@ -251,7 +269,7 @@ def _stack(
 ) -> Stack:
     spec = settings.experiment
     candidate = spec.candidates[members[0]]
-    build = functools.partial(candidate.architecture, data.X.shape[1], 1)
+    build = functools.partial(candidate.architecture, data.X.shape[1], spec.table.n_outputs)
     recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
     owners = [(number, network) for number in members for network in range(len(networks[number].seeds))]
 
@@ -260,10 +278,8 @@ def _stack(
 
     try:
         n_outputs = data.n_outputs(build_network(build, 0))
-        if n_outputs != 1:
-            raise CandidateError(
-                f"the network has {n_outputs} outputs", "Two labels take one, the logit of the second."
-            )
+        if n_outputs != spec.table.n_outputs:
+            raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(spec))
         plan = plan_stack(
             build,
             data,
@@ -282,6 +298,14 @@ def _stack(
         if candidate.name in error.message:
             raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+
+
+def _outputs_needed(experiment: Experiment) -> str:
+    if experiment.table.task == "regression":
+        return "A number to predict takes one."
+    if experiment.table.task == "binary":
+        return "Two labels take one, the logit of the second."
+    return f"{experiment.table.n_outputs} labels take {experiment.table.n_outputs}, the logit of each."
 
 
 def _duration(seconds: float) -> str:

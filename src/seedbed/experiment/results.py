@@ -32,12 +32,15 @@ class Result(Predictions):
     @functools.cached_property
     def scores(self) -> dict[str, Score]:
         """All scores by name, with their spread and their intervals."""
-        return {name: score(name, self, self.alpha) for name in SCORES}
+        return {name: score(name, self, self.alpha) for name in SCORES[self.task]}
 
-    def confusion(self) -> list[list[float]]:
-        """Share of rows [true class, predicted class], over all out-of-fold predictions."""
-        p = self.probabilities[:, :, self.tested]
-        cells = confusion_matrix(np.broadcast_to(self.target[self.tested], p.shape).reshape(-1), p.reshape(-1))
+    def confusion(self) -> list[list[float]] | None:
+        """Share of rows [true class, predicted class], over all out-of-fold predictions; None where numbers are."""
+        if self.task == "regression":
+            return None
+        p = self.predictions[:, :, self.tested]
+        truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
+        cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
         return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
 
     def calibration(self) -> dict[str, float] | None:
@@ -45,11 +48,17 @@ class Result(Predictions):
 
         Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`); `ece` beside its mean
         and 95th percentile for outcomes that follow these very probabilities.
+
+        Of several classes it is the predicted class's probability against whether that class was right (top-label or
+        confidence calibration, Guo et al. 2017), so the Brier score that is taken apart is that of being right.
         """
         y, sets = self.complete()
-        if not len(sets):
+        if self.task == "regression" or not len(sets):
             return None
         p = sets.mean(axis=0)
+        if self.task == "multiclass":
+            # A mean of float32 shares may pass 1 by rounding.
+            y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
         found, ece = reliability(y, p), expected_calibration_error(y, p)
         return {
             "miscalibration": found.miscalibration,
@@ -126,7 +135,7 @@ class CandidateResult(Result):
             "n_diverged": int(self.diverged.sum()),
             "epochs": {"most": self.recipe.epochs, "low": low, "median": median, "high": high},
             "lr": {f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
-            "train_accuracy": self.used(1),
+            "train_r2" if self.task == "regression" else "train_accuracy": self.used(1),
             "train_loss": self.used(0),
             "test_loss": self.used(2),
             "lowest_test_loss_epoch": self.best_epoch,

@@ -92,9 +92,10 @@ class _Watch:
 def _fit_baselines(plan: Plan, watch: _Watch) -> list[BaselineResult]:
     spec = plan.experiment
     gathered = [GatheredBaseline(plan, baseline) for baseline in spec.baselines]
-    fits = fit_baselines(spec.baselines, spec.table.features, spec.table.target, plan.all_splits, jobs=plan.jobs)
-    for number, split, probabilities in fits:
-        gathered[number].add(split, probabilities)
+    table = spec.table
+    fits = fit_baselines(spec.baselines, plan.encoding, table.target, plan.all_splits, jobs=plan.jobs, task=table.task)
+    for number, split, predictions in fits:
+        gathered[number].add(split, predictions)
         watch.count(spec.baselines[number].name, 1)
         watch.show(spec.baselines[number].name)
     return [one.result() for one in gathered]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.data import Task
 from seedbed.evaluation import (
     METRICS,
     Estimate,
     corrected_t,
     fold_auc,
+    largest_loss,
     paired_hold_out,
     prior_loss,
     row_losses,
@@ -24,7 +27,14 @@ from seedbed.experiment.predictions import Predictions
 
 __all__ = ["SCORES", "Score", "score"]
 
-SCORES = ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier", "brier_skill", "log_loss")
+_OF_CLASSES = ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "brier", "brier_skill", "log_loss")
+
+SCORES: dict[Task, tuple[str, ...]] = {
+    "binary": (*_OF_CLASSES[:4], "pr_auc", *_OF_CLASSES[4:]),
+    "multiclass": _OF_CLASSES,
+    "regression": ("squared_error", "r2", "mae"),
+}
+"""What is shown of each candidate, by task."""
 
 Floats = npt.NDArray[np.floating]
 
@@ -65,19 +75,27 @@ class Score:
 def score(name: str, found: Predictions, alpha: float) -> Score:
     """One score with its interval at 1 - alpha.
 
-    - A mean over rows (accuracy, brier, log_loss): the corrected t over folds; on locked rows the error of rows and
-      seeds; where no verdict is due, Wilson's interval for accuracy.
+    - A mean over rows (accuracy, brier, log_loss, squared_error, mae): the corrected t over folds; on locked rows the
+      error of rows and seeds; where no verdict is due, Wilson's interval for accuracy.
     - brier_skill: from the Brier score, the prior taken as known.
-    - balanced_accuracy, mcc, roc_auc: a bootstrap of rows, widened by what it misses on the Brier score.
+    - r2: 1 - squared_error, the variance of the table's target taken as known.
+    - balanced_accuracy, mcc, roc_auc: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on
+      the Brier score.
     - pr_auc: no interval; never to choose by.
     """
     if name == "brier_skill":
         brier = score("brier", found, alpha)
-        prior = prior_loss("brier", found.target[found.tested], n_classes=2)
+        prior = prior_loss("brier", found.target[found.tested], n_classes=found.n_classes)
+        if prior < 1e-12:  # the locked rows are of one class
+            return Score(None)
         mean, low, high = (
             None if value is None else 1 - value / prior for value in (brier.mean, brier.high, brier.low)
         )
         return Score(mean, low, high)
+    if name == "r2":
+        error = score("squared_error", found, alpha)
+        mean, low, high = (None if value is None else 1 - value for value in (error.mean, error.high, error.low))
+        return Score(mean, low, high, error.fold_sd, error.seed_sd)
     if METRICS[name].per_row:
         return _row_mean(name, found, alpha)
     return _of_sets(name, found, alpha)
@@ -106,11 +124,10 @@ def _loss_interval(name: str, found: Predictions, losses: Floats, alpha: float) 
     else:
         if name != "accuracy":
             return None, None
-        n = len(found.target)
+        n = len(found.tested)
         interval = wilson(n * float(losses.mean()), n, alpha=alpha)
         return interval.low, interval.high
-    top = 1.0 if name in ("accuracy", "brier") else np.inf
-    return max(0.0, estimate.low), min(top, estimate.high)
+    return max(0.0, estimate.low), min(largest_loss(name, found.task), estimate.high)
 
 
 def _of_sets(name: str, found: Predictions, alpha: float) -> Score:
@@ -132,7 +149,7 @@ def _of_sets(name: str, found: Predictions, alpha: float) -> Score:
     return Score(value, max(bottom, low), min(top, high), pooled=pooled)
 
 
-def _pr_auc(y: npt.NDArray[np.int64], sets: Floats) -> float | None:
+def _pr_auc(y: npt.NDArray[Any], sets: Floats) -> float | None:
     from sklearn.metrics import average_precision_score
 
     return float(np.mean([average_precision_score(y, p) for p in sets])) if y.any() else None
@@ -141,26 +158,27 @@ def _pr_auc(y: npt.NDArray[np.int64], sets: Floats) -> float | None:
 def _auc(found: Predictions) -> tuple[float | None, bool]:
     """The mean over repeats and seeds of the AUC within folds, and whether it had to be pooled over folds."""
     values, pooled = [], False
-    for repeat, by_seed in enumerate(found.probabilities):
+    y = found.target[found.tested]
+    for repeat, by_seed in enumerate(found.predictions[:, :, found.tested]):
         folds = np.empty(len(found.target), dtype=np.int64)
         for split in found.splits:
             if split.repeat == repeat:
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                one = fold_auc(found.target, p.astype(np.float64), folds)
+                one = fold_auc(y, p.astype(np.float64), folds[found.tested])
                 pooled |= one.pooled
                 if one.value is not None:
                     values.append(one.value)
     return (float(np.mean(values)) if values else None), pooled
 
 
-def _widened(found: Predictions, y: npt.NDArray[np.int64], sets: Floats) -> float:
+def _widened(found: Predictions, y: npt.NDArray[Any], sets: Floats) -> float:
     """How much wider the true error of the Brier score is than a bootstrap of rows sees."""
     losses = found.losses("brier")
     if found.design.kind != "cross_validation" or not np.isfinite(losses).all():
         return 1.0
-    se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape), sets))
+    se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets))
     return widening(se_corrected=corrected_t(losses.mean(axis=2)).se, se_bootstrap=se)
 
 

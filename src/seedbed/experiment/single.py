@@ -10,9 +10,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
-from seedbed.data import Table, holdout, read_table, standardise
+from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design
+from seedbed.data.time_splits import time_holdout
 from seedbed.errors import OptionError
+from seedbed.experiment.spec import LOSSES
 from seedbed.figures import save_chart
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.training import Compile, History, train_many
@@ -74,14 +77,15 @@ def train(
     own = found.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave epoch=inner out.")
-    split = holdout(rows.target, test_size=test_size, random_state=random_state)
-    X_train, X_test = standardise(rows.features[split.train], rows.features[split.test])
+    split = _split(rows, test_size=test_size, random_state=random_state)
+    X = Preprocessor.fit(rows, split.train).transform_table(rows)
+    y = _learnt(rows, split)
     history = train_many(
-        functools.partial(found.architecture, rows.n_features, 1),
-        X_train,
-        rows.target[split.train],
-        X_test,
-        rows.target[split.test],
+        functools.partial(found.architecture, X.shape[1], rows.n_outputs),
+        X[split.train],
+        y[split.train],
+        X[split.test],
+        y[split.test],
         seeds=seeds,
         epochs=own.epochs,
         lr=own.lr,
@@ -90,12 +94,27 @@ def train(
         nesterov=own.nesterov,
         weight_decay=own.weight_decay,
         batch_size=own.batch_size,
-        loss="bce",
+        loss=LOSSES[rows.task],
         compile=compile,
         device=device,
         jobs=jobs,
     )
     return Run(rows, found, history)
+
+
+def _split(table: Table, *, test_size: float, random_state: int) -> Split:
+    if table.times is not None:
+        return time_holdout(table.times, test_size=test_size, groups=table.groups)
+    return holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
+
+
+def _learnt(table: Table, split: Split) -> NDArray[Any]:
+    """The target as networks learn it [row]: class codes, or numbers standardised by the training rows."""
+    if table.task != "regression":
+        return table.target
+    design = target_design(table.target, [split])
+    learnt: NDArray[np.float32] = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)
+    return learnt
 
 
 def _write_history(history: History, path: Path) -> None:

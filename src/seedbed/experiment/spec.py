@@ -10,14 +10,16 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seedbed.data import Split, Table, holdout, repeated_folds
+from seedbed.data import Split, Table, Task, holdout, repeated_folds
+from seedbed.data.splits import check_training
+from seedbed.data.time_splits import time_holdout
 from seedbed.errors import CandidateError, OptionError, did_you_mean
-from seedbed.evaluation import METRICS, Design, default_margin, protocol
+from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
 from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
 
-__all__ = ["TUTORIAL", "Experiment", "Interval", "Sweep", "specify"]
+__all__ = ["LOSSES", "TUTORIAL", "Experiment", "Interval", "Sweep", "specify"]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The tutorial's three networks: what is compared where nothing else is asked for."""
@@ -27,6 +29,9 @@ Interval = Literal["corrected", "nested"]
 # Of nested cross-validation: a hundred repeats, as its error estimate is noisy, of few folds, as it trains a network
 # for each pair of folds. One seed each: repeats average over seeds, too.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
+
+LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
+"""What networks of each task minimise."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +114,32 @@ class Experiment:
         """Whether networks are trained for pairs of folds, too."""
         return self.interval == "nested" and self.design.kind == "cross_validation"
 
+    @property
+    def score_name(self) -> str:
+        """What stands beside the loss in curves: accuracy or R2."""
+        return "R2" if self.table.task == "regression" else "accuracy"
+
     def recipes(self) -> dict[str, Recipe]:
         """The recipe in force for each candidate."""
         return {candidate.name: candidate.recipe(self.recipe) for candidate in self.candidates}
 
     def splits(self) -> tuple[Split, ...]:
-        """The splits that all candidates share, repeat by repeat; one split where rows are locked away."""
-        target, design = self.table.target, self.design
+        """The splits that all candidates share, repeat by repeat; one split where rows are locked away.
+
+        Raises:
+            SeedbedError: the rows can't be split so, by their classes, groups or times.
+        """
+        table, design, state = self.table, self.design, self.random_state
+        if table.times is not None:
+            split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+            check_training(table.target, split)
+            return (split,)
         if design.kind == "held_out":
-            split = holdout(target, test_size=design.locked_share, random_state=self.random_state)
+            split = holdout(table.target, test_size=design.locked_share, random_state=state, groups=table.groups)
             return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
-        return repeated_folds(target, repeats=design.repeats, folds=design.folds, random_state=self.random_state)
+        return repeated_folds(
+            table.target, repeats=design.repeats, folds=design.folds, random_state=state, groups=table.groups
+        )
 
 
 def specify(
@@ -134,7 +154,7 @@ def specify(
     folds: int | None = None,
     seeds: int | None = None,
     quick: bool = False,
-    metric: str = "brier",
+    metric: str | None = None,
     margin: float | None = None,
     alpha: float = 0.05,
     interval: Interval = "corrected",
@@ -147,6 +167,7 @@ def specify(
         baselines: `BASELINES` if left out.
         lrs: learning rates that every candidate without one of its own is expanded into.
         repeats, folds, seeds: by the table's size if left out, see `evaluation.protocol`.
+        metric: `evaluation.default_metric` if left out.
         margin: `evaluation.default_margin` if left out.
 
     Raises:
@@ -155,11 +176,13 @@ def specify(
     found, sweeps = _expanded(candidates_from(candidates), lrs)
     if lrs:
         recipe = dataclasses.replace(recipe, lr=lrs[0])
+    recipe = _with_loss(recipe, table.task)
     metrics = [one.name for one in METRICS.values() if one.per_row and table.task in one.tasks]
+    metric = default_metric(table.task) if metric is None else metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
     design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
-    models = baselines_from(BASELINES if baselines is None else baselines, random_state=random_state)
+    models = baselines_from(BASELINES if baselines is None else baselines, random_state=random_state, task=table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     return Experiment(
         table=table,
@@ -175,6 +198,13 @@ def specify(
         sweeps=sweeps,
         random_state=_whole("random_state", random_state),
     )
+
+
+def _with_loss(recipe: Recipe, task: Task) -> Recipe:
+    """The recipe with the one loss that suits the task: predictions are read from the outputs by it."""
+    if recipe.loss not in ("auto", LOSSES[task]):
+        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {LOSSES[task]}.")
+    return dataclasses.replace(recipe, loss=LOSSES[task])
 
 
 def _expanded(
@@ -207,11 +237,30 @@ def _design(
     table: Table, repeats: int | None, folds: int | None, seeds: int | None, *, quick: bool, nested: bool
 ) -> Design:
     """The protocol for a table of this size, with what the user asks for in place of its own."""
-    design = protocol(table.n_rows, int(np.bincount(table.target).min()), quick=quick)
+    by_time = table.times is not None
+    named = table.groups if table.grouped_by else None  # equal rows that are kept together are no such groups
+    design = protocol(
+        table.n_rows,
+        None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max()),
+        quick=quick,
+        n_groups=None if named is None else len(np.unique(named)),
+        by_time=by_time,
+    )
+    if table.times is not None and table.groups is not None:
+        split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
+        n = table.n_rows - len(split.train) - len(split.test)
+        words = f"{design.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
+        design = dataclasses.replace(design, reason=words) if n else design
     given = {"repeats": repeats, "folds": folds, "seeds": seeds}
     asked = {name: _whole(name, value) for name, value in given.items() if value is not None}
-    if design.kind == "held_out" and {"repeats", "folds"} & asked.keys():
+    if by_time and asked.get("repeats", 1) > 1:
+        raise OptionError(
+            f"repeats is {asked['repeats']}, but there is one way to split rows by time", "Leave repeats out."
+        )
+    if design.kind == "held_out" and not by_time and {"repeats", "folds"} & asked.keys():
         design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
+    if nested and by_time:
+        raise OptionError("nested intervals need cross-validation, but rows are split by time", "Leave them out.")
     if nested and design.kind == "held_out":
         message = f"nested intervals need cross-validation, but of {table.n_rows:,} rows a fifth is locked away"
         raise OptionError(message, "Add --folds 5, or leave --interval out.")
@@ -224,7 +273,9 @@ def _design(
         return design
     folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
     words = f"{table.n_rows} rows: {design.repeats} x {folds_and_seeds}"
-    if design.kind == "held_out":
+    if by_time:
+        words = f"{design.reason}; chosen by up to {folds_and_seeds}"
+    elif design.kind == "held_out":
         words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
     df = design.folds - 1 if design.kind == "cross_validation" else None
     return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if asked else words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from seedbed.figures.words import subtitle_lines, title_lines
 __all__ = ["learning_curves"]
 
 _MEASURES = ("score", "loss")
+_R2_FLOOR = -0.5
 _CHARACTER = 6.6  # points; a letter of the legend, on average
 
 
@@ -113,13 +115,20 @@ def _limits(
         [_lines(candidate, measure) for candidate in drawn],
         [ghost for candidate in shown for ghost in _ghosts(candidate, measure)],
         cut_high=measure == "loss",
-        cut_low=measure == "score" and name != "accuracy",
+        floor=_r2_floor(drawn) if name == "R2" else -math.inf,
     )
     if name != "accuracy":
         return low, high
     # Not exactly 0 and 1: half of a line along the edge would be cut off.
     air = (high - low) * 0.04
     return max(low, -air), min(high, 1.0 + air)
+
+
+def _r2_floor(drawn: Sequence[Mapping[str, Any]]) -> float:
+    """How far down an axis of R2 goes: the first epochs are often far below 0, which is what guessing the mean gets,
+    and how far says nothing. Further only where half of the candidates or more end there."""
+    ends = sorted(candidate["curves"]["test_score"]["mean"][-1] for candidate in drawn)
+    return min(_R2_FLOOR, ends[(len(ends) - 1) // 2] - 0.25) if ends else _R2_FLOOR
 
 
 def _leaves(candidate: Mapping[str, Any], measure: str, limits: tuple[float, float], *, with_ghosts: bool) -> bool:

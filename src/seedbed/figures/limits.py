@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ def robust_limits(
     ghosts: Sequence[Sequence[float]] = (),
     *,
     cut_high: bool = False,
-    cut_low: bool = False,
+    floor: float = -math.inf,
 ) -> tuple[float, float]:
     """The lowest and the highest value that an axis should show, with a little air.
 
@@ -36,7 +37,7 @@ def robust_limits(
         candidates: the lines of each candidate; none of them empty.
         ghosts: what else is drawn.
         cut_high: spikes and runaway curves may leave the picture at the top (a loss).
-        cut_low: the same at the bottom (R2, which has no lower bound).
+        floor: nothing below is shown (R2, which has no lower bound).
     """
     drawn = [curve for lines in candidates for line in lines for curve in line] + list(ghosts)
     if not drawn:
@@ -44,9 +45,7 @@ def robust_limits(
     low, high = min(map(min, drawn)), max(map(max, drawn))
     if cut_high:
         high = _top(drawn, [[line.high for line in lines] for lines in candidates], low)
-    if cut_low:
-        lows = [[_negative(line.low) for line in lines] for lines in candidates]
-        low = -_top([_negative(curve) for curve in drawn], lows, -high)
+    low = max(low, min(floor, high))
     air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
     return low - air, high + air
 
@@ -69,7 +68,3 @@ def _reach(curve: Sequence[float]) -> float:
     ranked = sorted(curve)
     bottom, top = (ranked[round((len(ranked) - 1) * share)] for share in (0.05, 0.95))
     return min(ranked[-1], top + _SPIKE * (top - bottom))
-
-
-def _negative(curve: Sequence[float]) -> list[float]:
-    return [-value for value in curve]

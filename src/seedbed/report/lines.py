@@ -13,15 +13,25 @@ Curve = npt.NDArray[np.float32]
 
 
 def epoch_lines(
-    train_loss: Curve, train_accuracy: Curve, test_loss: Curve, test_accuracy: Curve, *, every: int
+    train_loss: Curve,
+    train_score: Curve,
+    test_loss: Curve,
+    test_score: Curve,
+    *,
+    every: int,
+    score_name: str = "accuracy",
 ) -> Iterator[str]:
     """A line for every `every`-th epoch of curves [epoch, network]: the figures, or mean and middle half of many."""
     show = _one if train_loss.shape[1] == 1 else _many
+
+    def score(values: Curve) -> str:
+        return show(values, ".4f") if score_name == "R2" else show(100 * values, ".2f", "%")
+
+    name, short = ("R2", "R2") if score_name == "R2" else ("Accuracy", "acc")
     for epoch in range(0, len(train_loss), every):
         yield (
-            f"Epoch: {epoch}, Loss: {show(train_loss[epoch], '.5f')}, "
-            f"Accuracy: {show(100 * train_accuracy[epoch], '.2f', '%')} | "
-            f"Test loss: {show(test_loss[epoch], '.5f')}, Test acc: {show(100 * test_accuracy[epoch], '.2f', '%')}"
+            f"Epoch: {epoch}, Loss: {show(train_loss[epoch], '.5f')}, {name}: {score(train_score[epoch])} | "
+            f"Test loss: {show(test_loss[epoch], '.5f')}, Test {short}: {score(test_score[epoch])}"
         )
 
 

@@ -26,10 +26,18 @@ class ProgressDisplay:
         totals: networks of each candidate, in the order to show them.
         console: where to draw; a terminal gets a table, anything else a line every ten seconds.
         quiet: draw nothing.
+        score_name: what is shown of training and test rows, accuracy in percent.
     """
 
-    def __init__(self, totals: Mapping[str, int], console: Console, *, quiet: bool = False) -> None:
-        self._totals, self._console, self._quiet = dict(totals), console, quiet
+    def __init__(
+        self,
+        totals: Mapping[str, int],
+        console: Console,
+        *,
+        quiet: bool = False,
+        score_name: str = "accuracy",
+    ) -> None:
+        self._totals, self._console, self._quiet, self._score_name = dict(totals), console, quiet, score_name
         self._done = dict.fromkeys(totals, 0)
         self._bands: dict[str, tuple[Band, Band]] = {}
         self._left: float | None = None
@@ -51,7 +59,7 @@ class ProgressDisplay:
             self._live.stop()
 
     def update(self, name: str, done: int, train: Band, test: Band, seconds_left: float | None) -> None:
-        """A candidate has `done` networks; `train` and `test` are (mean, low, high) of their accuracy."""
+        """A candidate has `done` networks; `train` and `test` are (mean, low, high) of their score."""
         self._done[name], self._left = done, seconds_left
         self._bands[name] = train, test
         if self._live is not None:
@@ -64,11 +72,14 @@ class ProgressDisplay:
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", caption=self._left_words(", ") or None)
         table.caption_justify = "left"
-        for heading, justify in (("candidate", "left"), ("networks", "right"), ("train", "right"), ("test", "right")):
-            table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        of = " R2" if self._score_name == "R2" else ""
+        headings = ("candidate", "networks", f"train{of}", f"test{of}")
+        for heading in headings:
+            table.add_column(heading, justify="left" if heading == "candidate" else "right")
         for name, total in self._totals.items():
             train, test = self._bands.get(name, (None, None))
-            table.add_row(Text(name), f"{self._done[name]:,} of {total:,}", _shown(train), _shown(test))
+            scores = [_shown(band, self._score_name) for band in (train, test)]
+            table.add_row(Text(name), f"{self._done[name]:,} of {total:,}", *scores)
         return table
 
     def _left_words(self, before: str = "; ") -> str:
@@ -77,8 +88,10 @@ class ProgressDisplay:
         return f"{before if before != ', ' else ''}about {max(1, round(self._left)):,} s left"
 
 
-def _shown(band: Band | None) -> str:
+def _shown(band: Band | None, score_name: str) -> str:
     if band is None or band[0] != band[0]:
         return "-"
+    if score_name == "R2":
+        return "{:.3f} ({:.3f} to {:.3f})".format(*band)
     mean, low, high = (100 * value for value in band)
     return f"{mean:.1f}% ({low:.1f} to {high:.1f})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,23 +11,27 @@ from rich.table import Table
 
 __all__ = ["measure", "ranking_table"]
 
-_COLUMNS = ("accuracy", "roc_auc")  # beside the primary metric
+# Beside the primary metric.
+_OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
+_OF_NUMBERS = {"r2": "R2", "mae": "mean absolute\nerror"}
 
 
 def ranking_table(document: Mapping[str, Any]) -> Table:
     """All candidates and baselines in the order of the primary metric, those that have no finite score last."""
-    metric = document["metric"]
+    metric, numeric = document["metric"], document["task"] == "regression"
+    beside = _OF_NUMBERS if numeric else _OF_CLASSES
     candidates = {one["name"]: one for one in document["candidates"]}
     ranking = [candidates.pop(name) for name in document["ranking"]]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("ranking", no_wrap=True)
     table.add_column("", no_wrap=True)
-    shown = [metric["name"], *(name for name in _COLUMNS if name != metric["name"])]
+    shown = [metric["name"], *(name for name in beside if name != metric["name"])]
     for name in shown:
-        words = metric["words"] if name == metric["name"] else {"accuracy": "accuracy", "roc_auc": "ROC AUC"}[name]
-        way = "\n(low is good)" if name == metric["name"] and not metric["greater_is_better"] else ""
+        words = metric["words"] if name == metric["name"] else beside[name]
+        of = "\n(share of variance;\n" if name == "squared_error" else "\n("
+        way = f"{of}low is good)" if name == metric["name"] and not metric["greater_is_better"] else ""
         table.add_column(f"{words}{way}", justify="right", no_wrap=True)
-    for heading in ("train\naccuracy", "epochs", "parameters"):
+    for heading in ("train\nR2" if numeric else "train\naccuracy", "epochs", "parameters"):
         table.add_column(heading, justify="right", no_wrap=True)
     for place, one in enumerate([*ranking, *candidates.values()]):
         # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
@@ -35,9 +40,19 @@ def ranking_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def measure(name: str, value: float) -> str:
-    """A score as it is shown: accuracies in percent."""
-    return f"{100 * value:.1f}%" if name == "accuracy" else f"{value:.3f}"
+def measure(name: str, value: float, like: float | None = None) -> str:
+    """A score as it is shown: accuracies in percent, errors in the target's own units with four digits.
+
+    Args:
+        like: the number that decides how many decimals there are, so that the ends of a range have as many.
+    """
+    if name == "accuracy":
+        return f"{100 * value:.1f}%"
+    size = abs(value if like is None else like)
+    if name != "mae" or size == 0:
+        return f"{round(value, 3) + 0.0:.3f}"  # not -0.000
+    decimals = 3 - math.floor(math.log10(size))
+    return f"{value:,.{max(0, decimals)}f}" if decimals < 9 else f"{value:.3g}"
 
 
 def _score(name: str, score: Mapping[str, Any]) -> str:
@@ -46,15 +61,16 @@ def _score(name: str, score: Mapping[str, Any]) -> str:
     value = measure(name, score["mean"])
     if score["low"] is None or score["high"] is None:
         return value
-    low, high = (measure(name, score[key]).removesuffix("%") for key in ("low", "high"))
+    low, high = (measure(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
     return f"{value} ({low}–{high})"
 
 
 def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
     if one["kind"] == "baseline":
         return "", "", ""
-    train = "-" if one["train_accuracy"] is None else measure("accuracy", one["train_accuracy"])
-    return train, f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
+    name = "r2" if "train_r2" in one else "accuracy"
+    train = one[f"train_{name}"]
+    return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
 
 
 def _marks(place: int, brackets: Sequence[Sequence[int]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from seedbed.evaluation.verdicts import percent
+from seedbed.evaluation.verdicts import percent, plain_number
 from seedbed.report.ranking import measure, ranking_table
 
 __all__ = ["comparison_text", "counted"]
@@ -32,9 +32,14 @@ _SHORT = {
 _REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
 # What is said once for all candidates: of how many at least, and how.
 _TOGETHER = {
-    "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {}."),
-    "worse_than_logistic": (2, "Worse than a plain logistic regression: {}."),
-    "seeds_alike": (1, "Seeds hardly matter to {}: one seed a split would do."),
+    "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {names}."),
+    "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
+    "seeds_alike": (1, "Seeds hardly matter to {names}: one seed a split would do."),
+}
+# What a metric is, where its name doesn't say it.
+_MEANINGS = {
+    "brier": " (the mean squared error of the probabilities)",
+    "squared_error": " (as a share of the target's variance, which is what always guessing the mean costs)",
 }
 
 
@@ -75,7 +80,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     yield (
         f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']} features, "
-        f"{100 * document['majority_share']:.1f}% in the larger class; {plan['recipe']}"
+        f"{_spread(document)}; {plan['recipe']}"
     )
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
     if plan["kind"] == "held_out":
@@ -83,19 +88,31 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
     if document["verdicts"]:
         metric = document["metric"]
-        size = f"{metric['margin']:.3g}"
+        size = plain_number(metric["margin"])
         if metric["name"] == "accuracy":
             points = f"{100 * metric['margin']:.3g}"
             size = "1 point" if points == "1" else f"{points} points"
-        meaning = " (the mean squared error of the probabilities)" if metric["name"] == "brier" else ""
-        yield (
-            f"Held against {document['reference']}; a difference of {size} in {metric['words']}{meaning} is taken to "
-            "matter."
-        )
+        what = f"{metric['words']}{_MEANINGS.get(metric['name'], '')}"
+        if metric["name"] == "brier" and document["task"] == "multiclass":
+            what = f"{metric['words']} (the squared errors of a row's probabilities, added up over the classes)"
+        yield f"Held against {document['reference']}; a difference of {size} in {what} is taken to matter."
         if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
             yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
     if plan["quick"] and plan["kind"] == "cross_validation":  # elsewhere it makes no difference
         yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
+
+
+def _spread(document: Mapping[str, Any]) -> str:
+    """How the target is spread."""
+    if document["task"] == "regression":
+        mean, sd = (plain_number(document[key], 4) for key in ("target_mean", "target_sd"))
+        return f"mean {mean}, standard deviation {sd}"
+    share = f"{100 * document['majority_share']:.1f}% in the"
+    return (
+        f"{share} larger class"
+        if document["task"] == "binary"
+        else f"{len(document['labels'])} classes, {share} largest"
+    )
 
 
 def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -175,11 +192,13 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
         what = "more rows, or seeds" if max(shares, default=0) > 50 else "more rows"
         yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes {what}."
     for code, names in _said_together(document).items():
-        yield _TOGETHER[code][1].format(_listed(names))
+        kind = "linear" if document["task"] == "regression" else "logistic"
+        yield _TOGETHER[code][1].format(names=_listed(names), kind=kind)
     chosen = (*document["sweeps"], *([document["top"]] if document["top"] else []))
     for one in chosen if document["interval"] is not None else ():
         own, low, value, high = (
-            measure(document["metric"]["name"], one[key]) for key in ("apparent", "low", "expected", "high")
+            measure(document["metric"]["name"], one[key], one["expected"])
+            for key in ("apparent", "low", "expected", "high")
         )
         first = f"{one['winner']} comes first in this ranking"
         if one["name"]:
@@ -212,7 +231,8 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate['name']}: {note}."
     for note in document["notes"]:
-        yield f"Note: {note['message']}"
+        if note["code"] or not note["column"]:  # what a single column is taken for, seedbed inspect tells
+            yield f"{note['code'] or 'Note'}: {note['message']}"
 
 
 def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:

@@ -15,8 +15,9 @@ from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
-from seedbed.training.layers import Inputs, Pass
-from seedbed.training.losses import Loss, encode_target, pick_loss, r2
+from seedbed.training.inputs import Inputs, across, as_seen
+from seedbed.training.layers import Pass
+from seedbed.training.losses import Loss, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
 from seedbed.training.process import no_collection, ready_to_train
 from seedbed.training.randomness import network_keys, shuffled
@@ -91,7 +92,7 @@ class _Training:
         self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
         networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
         n_outputs = data.n_outputs(networks[0])
-        self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
+        self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
         self.forward: Forward = forward_of(networks[0], data.X.shape[1])
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
@@ -99,10 +100,15 @@ class _Training:
         params = {name: self._placed(value) for name, value in params.items()}
         buffers = {name: self._placed(value) for name, value in buffers.items()}
         self.state = StackState(params, buffers, pick_optimizer(chunk.recipe).init(params))
-        # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
-        shape = (data.X.shape, len(chunk.seeds), chunk.recipe.batch_size, data.scale is None, chunk.dtype)
-        self.steps: Steps = make_steps(self.forward, self.loss, chunk.recipe, compiled=chunk.compiled, shape=shape)
         self.fit, self.test = self._batches(encode_target(self.loss, data.y, n_outputs, self.dtype))
+        self.guarded = self.forward.explodes or data.is_huge(chunk.splits)
+        # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
+        n_givers = len(self.fit.inputs.across.givers) if self.fit.inputs.across else 0
+        shape = (data.X.shape, n_outputs, len(chunk.seeds), chunk.recipe.batch_size, data.scale is None, n_givers,
+                 data.target_scale is None, chunk.dtype)  # fmt: skip
+        self.steps: Steps = make_steps(
+            self.forward, self.loss, chunk.recipe, compiled=chunk.compiled, guarded=self.guarded, shape=shape
+        )
         self.hyper = Hyper(
             lr=torch.tensor(chunk.lr, dtype=self.dtype, device=self.device),
             decay=torch.tensor(chunk.decay, dtype=self.dtype, device=self.device),
@@ -123,7 +129,7 @@ class _Training:
 
     def run(self) -> ChunkResult:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
-        one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training
+        one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
         train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
         # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
         figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
@@ -151,7 +157,7 @@ class _Training:
         if not isinstance(self.forward, Chain):
             return torch.full((len(self.chunk.seeds),), torch.nan)
         placement = self.forward.placement(compiled=False)
-        now = Pass(False, self.fit.weights, self.hyper.keys, self.numbers[0], self.fit.rows, placement)
+        now = Pass(False, self.fit.weights, self.hyper.keys, self.numbers[0], self.fit.rows, placement, self.guarded)
         return self.forward.dead_share({**self.state.params, **self.state.buffers}, self.fit.inputs, now)
 
     def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
@@ -172,7 +178,7 @@ class _Training:
 
     def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
-        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
+        a row of weight zero, so that all steps have one shape; a general network sees no filling."""
         size, fit = self.chunk.recipe.batch_size or 1, self.fit.weights
         columns = []
         for index, seed in enumerate(self.chunk.seeds):
@@ -186,6 +192,7 @@ class _Training:
         weights = torch.zeros(longest, len(columns), dtype=self.dtype, device=self.device)
         for index, column in enumerate(columns):
             rows[: len(column), index] = column
+            rows[len(column) :, index] = column[0]  # of all rows, one that the network may see
             weights[: len(column), index] = fit[column, index]
         return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
 
@@ -201,22 +208,35 @@ class _Training:
         fit_rows = test_rows = np.arange(len(data.X))
         if not isinstance(self.forward, Chain):
             fit_rows, test_rows = train[:, 0].nonzero()[0], test[:, 0].nonzero()[0]
-        scale = None if data.scale is None else self._placed(torch.from_numpy(data.scale[:, splits]))
-        shift = None if data.shift is None else self._placed(torch.from_numpy(data.shift[:, splits]))
         self.test_rows = test_rows
+        y_scale, y_shift = self._of_splits(data.target_scale), self._of_splits(data.target_shift)
 
         def batch(rows: npt.NDArray[np.int64], weights: npt.NDArray[np.floating]) -> Batch:
-            X = torch.from_numpy(data.X[rows]).to(self.device, self.dtype)
-            inputs = Inputs(X, scale, shift)
+            inputs = self._inputs(data.X[rows])
             share = weights[rows] / weights[rows].sum(0)
             target = y[torch.from_numpy(rows)].to(self.device)[:, :, None]
             numbers = torch.from_numpy(rows.astype(np.int32)).to(self.device)
-            return Batch(inputs, target, self._placed(torch.from_numpy(share)), numbers)
+            return Batch(inputs, target, self._placed(torch.from_numpy(share)), numbers, y_scale, y_shift)
 
         fit = batch(fit_rows, train)
         return fit, batch(test_rows, test) if test_rows is not fit_rows else fit._replace(
             weights=batch(test_rows, test).weights
         )
+
+    def _inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
+        """Rows X [row, feature] and what each network sees of them; a general network gets just that."""
+        data, own = self.data, torch.from_numpy(X).to(self.device, self.dtype)
+        extra = self._of_splits(data.extra)
+        also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
+        added = None if also is None or extra is None else across(also, extra)
+        inputs = Inputs(own, self._of_splits(data.scale), self._of_splits(data.shift), added)
+        if isinstance(self.forward, Chain) or inputs.scale is None:
+            return inputs
+        return Inputs(as_seen(own[:, :, None], inputs)[:, :, 0])
+
+    def _of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
+        """Values [..., split] as [..., network]."""
+        return None if values is None else self._placed(torch.from_numpy(values[..., list(self.chunk.splits)]))
 
     def _placed(self, value: Tensor) -> Tensor:
         """A tensor with a last axis `network` where and how it is wanted."""
@@ -233,7 +253,7 @@ class _Training:
         array = curves.numpy(force=True)
         if self.loss.hits is None:
             for row, weights in ((1, self.data.train), (3, self.data.test)):
-                array[row] = _r2_by_split(array[row - 1], self.data.y, weights, splits[:n])
+                array[row] = _r2_by_split(array[row - 1], self.data, weights, splits[:n])
         values = {**self.state.params, **self.state.buffers}
         states = tuple(unstack(values, self.forward.layout, i) for i in range(n)) if self.chunk.keep_networks else None
         return ChunkResult(array, scattered, dead[:n].float().numpy(force=True), states)
@@ -247,7 +267,7 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
     weights, rows = torch.ones(3, len(networks), dtype=dtype), torch.arange(3, dtype=torch.int32)
     now = Pass(False, weights, keys, step, rows, "network_last")
     with torch.no_grad():
-        stacked, _ = forward(values, Inputs(X, None, None), now)
+        stacked, _ = forward(values, Inputs(X), now)
         alone = torch.stack([outputs_of(network.eval(), X) for network in networks], -1)
     off = (stacked - alone).abs() > 1e-3 * (1 + alone.abs().amax((0, 1)))
     if (off & stacked.isfinite() & alone.isfinite()).any():
@@ -258,7 +278,13 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
 
 
 def _r2_by_split(
-    mse: npt.NDArray[np.float32], y: npt.NDArray[np.generic], weights: npt.NDArray[np.floating], splits: list[int]
+    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.floating], splits: list[int]
 ) -> npt.NDArray[np.floating]:
-    y = y.reshape(len(y), -1).astype(np.float64)
-    return np.stack([r2(mse[:, i], y, weights[:, split]) for i, split in enumerate(splits)], axis=1)
+    """R2 [epoch, network] of a target in the units that each split's networks learn it in."""
+    y = data.y.reshape(len(data.y), -1).astype(np.float64)
+    found = np.empty_like(mse)
+    for split in set(splits):
+        own = np.array(splits) == split
+        scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
+        found[:, own] = r2(mse[:, own], scale * y, weights[:, split])
+    return found

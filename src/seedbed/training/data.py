@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.errors import CandidateError
+from seedbed.errors import CandidateError, TrainingError
+from seedbed.training.losses import Loss, pick_loss
 
 __all__ = ["TrainingData"]
 
@@ -24,6 +27,11 @@ class TrainingData:
         train: [row, split]; what each row counts in a split's training, 0 where it isn't part of it.
         test: [row, split]; likewise for the test figures.
         scale, shift: [feature, split] or none; a split's networks see `scale * X + shift`.
+        also: [feature] or none, only with scale and shift; another input that column k adds to is also[k], and it is k
+            itself where there is none.
+        extra: [feature, split], with `also`; column k adds `extra[k] * X[:, k]`, nothing where also[k] is k.
+        target_scale, target_shift: [split] or none; a split's networks learn the number
+            `target_scale * y + target_shift`. Loss and outputs are in its units.
     """
 
     X: npt.NDArray[np.floating]
@@ -32,6 +40,40 @@ class TrainingData:
     test: npt.NDArray[np.floating]
     scale: npt.NDArray[np.floating] | None = None
     shift: npt.NDArray[np.floating] | None = None
+    also: npt.NDArray[np.int64] | None = None
+    extra: npt.NDArray[np.floating] | None = None
+    target_scale: npt.NDArray[np.floating] | None = None
+    target_shift: npt.NDArray[np.floating] | None = None
+
+    def loss(self, name: str, n_outputs: int) -> Loss:
+        """The loss of a recipe by its name, see `pick_loss`; a target with scales is a number.
+
+        Raises:
+            TrainingError: the target doesn't suit the loss or the outputs.
+        """
+        loss = pick_loss("mse" if name == "auto" and self.target_scale is not None else name, self.y, n_outputs)
+        if loss.hits is not None and self.target_scale is not None:
+            raise TrainingError(f"loss {loss.name} is for classes, and the target has a scale", "Use mse.")
+        return loss
+
+    def is_huge(self, splits: Sequence[int]) -> bool:
+        """Whether these splits' networks can see numbers so large that a layer might overflow.
+
+        It would do so on rows that a network doesn't train on: what it trains on has been standardised. Their weight
+        is zero, but zero times infinity is not.
+        """
+        largest = self._largest[:, None]
+        if self.scale is not None and self.shift is not None:
+            factor = np.abs(self.scale[:, list(splits)], dtype=np.float64)
+            if self.extra is not None:
+                factor += np.abs(self.extra[:, list(splits)])
+            largest = largest * factor + np.abs(self.shift[:, list(splits)])
+        return bool(largest.max() > np.finfo(self.X.dtype).max ** (1 / 3))
+
+    @functools.cached_property
+    def _largest(self) -> npt.NDArray[np.float64]:
+        largest: npt.NDArray[np.float64] = np.maximum(self.X.max(0), -self.X.min(0)).astype(np.float64)
+        return largest
 
     def n_outputs(self, network: nn.Module) -> int:
         """How many outputs the network has for these features.

@@ -20,17 +20,16 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
 from seedbed.errors import TrainingError
+from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import (
     BatchNorm1d,
     Dropout,
     Elementwise,
-    Inputs,
     Linear,
     Pass,
     Placement,
     RReLU,
     StackedLayer,
-    expanded,
     stacked_layer,
 )
 from seedbed.training.optimizers import Tensors
@@ -77,6 +76,11 @@ class Chain:
         """Whether a batch of one row can't be trained on."""
         return any(isinstance(layer, BatchNorm1d) for layer in self.layers)
 
+    @property
+    def explodes(self) -> bool:
+        """Whether a function of it overflows on numbers of a usual size."""
+        return any(isinstance(layer, Elementwise) and layer.text.startswith("exp(") for layer in self.layers)
+
     def placement(self, *, compiled: bool) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
         later = [layer.units for layer in self.layers[1:] if isinstance(layer, Linear) and layer.units > 1]
@@ -108,10 +112,12 @@ class Chain:
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
         """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
-        first, *rest = self.layers
+        first, rest = self.layers[0], self.layers[1:]
         if isinstance(first, Linear) and inputs.X.dim() == 2:
-            return first.first(inputs, values, now), tuple(rest)
-        return expanded(inputs, now.keys.shape[0]), self.layers
+            x = first.first(inputs, values, now)
+        else:
+            x, rest = expanded(inputs, now.keys.shape[0]), self.layers
+        return (counting(x, now.weights) if now.guarded else x), rest
 
 
 class General:
@@ -120,11 +126,13 @@ class General:
     Attributes:
         layout: no weight is stored transposed.
         same_in_training: not known, so taken as no.
+        explodes: of no concern, as it sees the rows that count and no others.
         normalises_batches: whether a batch of one row can't be trained on.
     """
 
     layout: Layout = frozenset()
     same_in_training = False
+    explodes = False
 
     def __init__(self, network: nn.Module) -> None:
         self._in_training, self._in_evaluation = copy.deepcopy(network).train(), copy.deepcopy(network).eval()
@@ -139,13 +147,9 @@ class General:
         return "network_first"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
-        """Outputs [row, output, network], and the buffers that the pass has changed."""
+        """Outputs [row, output, network], and the buffers that the pass has changed. It takes X as it is."""
         network = self._in_training if now.training else self._in_evaluation
-        X, axis = inputs.X, None
-        if X.dim() == 3:
-            axis = 2
-        elif inputs.scale is not None and inputs.shift is not None:
-            X = X * inputs.scale[:, 0] + inputs.shift[:, 0]  # one split a stack: all columns are alike
+        X, axis = inputs.X, 2 if inputs.X.dim() == 3 else None
 
         def one(own: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
             own = {name: value.clone() if name in self._buffers else value for name, value in own.items()}
@@ -238,7 +242,7 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
     twin = copy.deepcopy(network).double()
     params, buffers = stack_networks([twin, twin], chain.layout)
     keys = network_keys([0, 0], "draws")
-    inputs = Inputs(X, None, None)
+    inputs = Inputs(X)
     for training in (False, True):  # training last: it changes the twin's buffers
         weights, rows = torch.ones(7, 2, dtype=X.dtype), torch.arange(7, dtype=torch.int32)
         now = Pass(training, weights, keys, torch.tensor(3, dtype=torch.int32), rows, "network_last")

@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seedbed.networks import ACTIVATIONS
+from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
-__all__ = ["Inputs", "Pass", "Placement", "StackedLayer", "stacked_layer"]
+__all__ = ["Pass", "Placement", "StackedLayer", "stacked_layer"]
 
 
 Placement = Literal["fused", "network_first", "network_last"]
@@ -32,20 +33,6 @@ Placement = Literal["fused", "network_first", "network_last"]
 `network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
 `network_last`: arrays lie as they are named; for an eager step of networks without a layer that feeds another.
 """
-
-
-class Inputs(NamedTuple):
-    """What enters a stack.
-
-    Attributes:
-        X: [row, feature], shared by all networks, or [row, feature, network].
-        scale: [feature, network] or none; a network sees `scale * X + shift`, its own split's standardisation.
-        shift: like scale.
-    """
-
-    X: Tensor
-    scale: Tensor | None
-    shift: Tensor | None
 
 
 class Pass(NamedTuple):
@@ -58,6 +45,7 @@ class Pass(NamedTuple):
         step: number of the step, for random layers.
         rows: [row], int32; which row each is, for random layers.
         placement: how sums of products are written, and in which order arrays lie in memory.
+        guarded: whether rows of weight zero are taken out after the first layer, see `TrainingData.is_huge`.
     """
 
     training: bool
@@ -66,12 +54,7 @@ class Pass(NamedTuple):
     step: Tensor
     rows: Tensor
     placement: Placement
-
-
-def expanded(inputs: Inputs, n_networks: int) -> Tensor:
-    """The inputs as each network sees them [row, feature, network]."""
-    X = inputs.X if inputs.X.dim() == 3 else inputs.X[:, :, None].expand(-1, -1, n_networks)
-    return X if inputs.scale is None or inputs.shift is None else X * inputs.scale + inputs.shift
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,16 +64,8 @@ class Linear:
     bias: bool
 
     def first(self, inputs: Inputs, values: Tensors, now: Pass) -> Tensor:
-        """The layer that sees the table: one matmul for all networks, the split's standardisation folded in, exactly.
-
-        (scale * X + shift) @ W + b = X @ (scale * W) + (b + shift @ W)
-        """
-        weight = values[self.name + "weight"]
-        bias = values[self.name + "bias"] if self.bias else None
-        if inputs.scale is not None and inputs.shift is not None:
-            moved = (weight * inputs.shift[:, None]).sum(0)
-            bias = moved if bias is None else bias + moved
-            weight = weight * inputs.scale[:, None]
+        """The layer that sees the table: one matmul for all networks, what a split makes of the table folded in."""
+        weight, bias = folded(inputs, values[self.name + "weight"], values[self.name + "bias"] if self.bias else None)
         if now.placement == "fused":
             return shared_product(inputs.X, weight, bias)
         if now.placement == "network_first":

@@ -149,6 +149,9 @@ def r2(
 
     `y` is [row, output], `weights` [row]. NaN where y doesn't vary.
     """
+    there = y if weights is None else y[weights > 0]
+    if (there == there[:1]).all():  # its deviation from the mean comes out as 1e-17, not 0
+        return np.full_like(mse, np.nan)
     mean = np.average(y, axis=0, weights=weights)
     variance = float(np.average((y - mean) ** 2, axis=0, weights=weights).mean())
     return 1 - mse / variance if variance > 0 else np.full_like(mse, np.nan)

@@ -2,7 +2,8 @@
 
 `shared_product`  X [row, feature] times the first layers of all networks, one matmul;
 `fused_product`   activations times a hidden layer, along networks;
-`batched_product` the same as a batch of matmuls, one a network, for an eager step and for wide layers.
+`batched_product` the same as a batch of matmuls, one a network, for an eager step and for wide layers;
+`summed_at`       slices summed into the places that they belong to.
 
 The first two are for compiled steps only. Their gradients are written by hand, as what autograd makes of them is slower
 (see benchmarks/LOG.md); in an eager step the machinery of such a function costs more than it saves.
@@ -16,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["batched_product", "fused_product", "shared_product"]
+__all__ = ["batched_product", "fused_product", "shared_product", "summed_at"]
 
 _LIBRARY = torch.library.Library("seedbed", "DEF")
 _LIBRARY.define("matmul(Tensor a, Tensor b) -> Tensor")
+_LIBRARY.define("summed_at(Tensor parts, Tensor places, int n, int dim) -> Tensor")
 
 
 def _onednn_works() -> bool:
@@ -55,6 +57,34 @@ _LIBRARY.impl("matmul", torch.mm, "CUDA")
 # It is differentiated by the functions below, not by itself.
 _LIBRARY.impl("matmul", torch.library.fallthrough_kernel, "Autograd")
 torch.library.register_fake("seedbed::matmul", lambda a, b: a.new_empty(a.shape[0], b.shape[1]), lib=_LIBRARY)
+
+
+def _summed_at_cpu(parts: Tensor, places: Tensor, n: int, dim: int) -> Tensor:
+    return _zeros_for(parts, n, dim).index_add_(dim, places, parts)
+
+
+def _summed_at_cuda(parts: Tensor, places: Tensor, n: int, dim: int) -> Tensor:
+    # index_add_ would add in any order there, this one sorts: the same bits each time.
+    return _zeros_for(parts, n, dim).index_put_([None] * dim + [places], parts, accumulate=True)
+
+
+def _zeros_for(parts: Tensor, n: int, dim: int) -> Tensor:
+    return parts.new_zeros((*parts.shape[:dim], n, *parts.shape[dim + 1 :]))
+
+
+_LIBRARY.impl("summed_at", _summed_at_cpu, "CPU")
+_LIBRARY.impl("summed_at", _summed_at_cuda, "CUDA")
+_LIBRARY.impl("summed_at", torch.library.fallthrough_kernel, "Autograd")
+torch.library.register_fake("seedbed::summed_at", lambda parts, _, n, dim: _zeros_for(parts, n, dim), lib=_LIBRARY)
+
+
+def summed_at(parts: Tensor, places: Tensor, n: int, *, dim: int) -> Tensor:
+    """Slices of `parts` along `dim`, each added to place `places` [slice] of n, zero where none belongs.
+
+    An operator of its own, as the compiler would add number by number, each in an atomic operation. It has no gradient.
+    """
+    summed: Tensor = torch.ops.seedbed.summed_at(parts, places, n, dim)
+    return summed
 
 
 class _Shared(torch.autograd.Function):

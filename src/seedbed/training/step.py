@@ -17,7 +17,8 @@ from torch.func import vjp
 
 from seedbed.networks import Recipe
 from seedbed.training.forward import Chain, Forward
-from seedbed.training.layers import Inputs, Pass
+from seedbed.training.inputs import Inputs, as_seen
+from seedbed.training.layers import Pass
 from seedbed.training.losses import LOSSES, Loss
 from seedbed.training.optimizers import Optimizer, State, Tensors, pick_optimizer
 
@@ -32,12 +33,19 @@ class Batch(NamedTuple):
         y: encoded target [row, output, 1], or [row, output, network].
         weights: [row, network]; what each row counts for each network. They sum to 1 over the rows, or to 0.
         rows: [row], int32; which row of the table each is.
+        y_scale, y_shift: [network] or none; a network learns `y_scale * y + y_shift`.
     """
 
     inputs: Inputs
     y: Tensor
     weights: Tensor
     rows: Tensor
+    y_scale: Tensor | None = None
+    y_shift: Tensor | None = None
+
+    def learnt(self) -> Tensor:
+        """The target in the units that it is learnt in."""
+        return self.y if self.y_scale is None or self.y_shift is None else self.y * self.y_scale + self.y_shift
 
 
 class Picked(NamedTuple):
@@ -100,20 +108,25 @@ def compiler_found() -> bool:
     return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
 
 
-def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, compiled: bool, shape: Hashable) -> Steps:
+def make_steps(
+    forward: Forward, loss: Loss, recipe: Recipe, *, compiled: bool, shape: Hashable, guarded: bool = False
+) -> Steps:
     """The step and the evaluation of a stack, with a recipe's optimizer.
 
-    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled.
+    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled,
+    nor `guarded`: they see no row of weight zero.
     """
     kind = Recipe(optimizer=recipe.optimizer, momentum=recipe.momentum, nesterov=recipe.nesterov)
     if compiled and isinstance(forward, Chain):
-        return _compiled_chain(forward, loss.name, kind, shape)
-    return _build(forward, loss, pick_optimizer(kind), compiled=False)
+        return _compiled_chain(forward, loss.name, kind, guarded, shape)
+    return _build(forward, loss, pick_optimizer(kind), compiled=False, guarded=guarded)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_chain(forward: Chain, loss: str, kind: Recipe, shape: Hashable) -> Steps:
-    compiled, eager = (_build(forward, LOSSES[loss], pick_optimizer(kind), compiled=way) for way in (True, False))
+def _compiled_chain(forward: Chain, loss: str, kind: Recipe, guarded: bool, shape: Hashable) -> Steps:
+    compiled, eager = (
+        _build(forward, LOSSES[loss], pick_optimizer(kind), compiled=way, guarded=guarded) for way in (True, False)
+    )
     return _with_fallback(_compile(compiled), eager)
 
 
@@ -135,53 +148,51 @@ def _compile(steps: Steps) -> Steps:
     return Steps(compile_one(steps.update), compile_one(steps.evaluate), compiled=True)
 
 
-def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool) -> Steps:
+def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool, guarded: bool) -> Steps:
     placement = forward.placement(compiled=compiled)
 
-    def figures(z: Tensor, losses: Tensor, y: Tensor, weights: Tensor) -> list[Tensor]:
+    def figures(z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
-        return [(losses * weights).sum(0), (hits * weights).sum(0)]
+        return torch.stack([(values * own).sum(0) for own in weights for values in (losses, hits)])
 
     def update(
         state: StackState, batch: Batch, picked: Picked | None, test_weights: Tensor | None, hyper: Hyper
     ) -> tuple[StackState, Tensor]:
         if picked is not None:
             batch = _pick(batch, picked)
-        now = Pass(True, batch.weights, hyper.keys, hyper.step, batch.rows, placement)
+        now = Pass(True, batch.weights, hyper.keys, hyper.step, batch.rows, placement, guarded)
 
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
             return forward({**params, **state.buffers}, batch.inputs, now)
 
         z, pull_back, changed = vjp(outputs, state.params, has_aux=True)  # type: ignore[misc]
-        losses, slopes = loss.measure(z, batch.y)
+        y = batch.learnt()
+        losses, slopes = loss.measure(z, y)
         # Networks don't interact, so one pass back has the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
-        shown = figures(z, losses, batch.y, batch.weights)
-        if test_weights is not None:
-            shown += figures(z, losses, batch.y, test_weights)
+        weights = (batch.weights,) if test_weights is None else (batch.weights, test_weights)
+        shown = figures(z, losses, y, *weights)
         params, optimizer_state = optimizer.update(
             state.params, grads, state.optimizer, hyper.lr, hyper.decay, hyper.now
         )
         buffers = {name: changed.get(name, value) for name, value in state.buffers.items()}
-        return StackState(params, buffers, optimizer_state), torch.stack(shown)
+        return StackState(params, buffers, optimizer_state), shown
 
     def evaluate(params: Tensors, buffers: Tensors, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
         step = torch.zeros((), dtype=torch.int32, device=keys.device)
-        now = Pass(False, batch.weights, keys, step, batch.rows, placement)
+        now = Pass(False, batch.weights, keys, step, batch.rows, placement, guarded)
         z, _ = forward({**params, **buffers}, batch.inputs, now)
-        return torch.stack(figures(z, loss.measure(z, batch.y)[0], batch.y, batch.weights)), z
+        y = batch.learnt()
+        return figures(z, loss.measure(z, y)[0], y, batch.weights), z
 
     return Steps(update, evaluate, compiled)
 
 
 def _pick(batch: Batch, picked: Picked) -> Batch:
-    X, scale, shift = batch.inputs
-    own = X[picked.rows].permute(0, 2, 1)
-    if scale is not None and shift is not None:
-        own = own * scale + shift
+    own = as_seen(batch.inputs.X[picked.rows].permute(0, 2, 1), batch.inputs)
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
     places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)
-    return Batch(Inputs(own, None, None), y, picked.weights, places)
+    return batch._replace(inputs=Inputs(own), y=y, weights=picked.weights, rows=places)
 
 
 def _with_fallback(compiled: Steps, eager: Steps) -> Steps:

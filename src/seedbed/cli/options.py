@@ -1,0 +1,179 @@
+"""The options that verbs share, in groups as `--help` shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from seedbed.errors import OptionError
+
+if TYPE_CHECKING:
+    from seedbed.networks import Recipe
+
+__all__ = ["DesignOptions", "JudgingOptions", "RecipeOptions", "RunOptions", "TableArgument", "TableOptions"]
+
+_TABLE = Group.create_ordered("Table")
+_JUDGING = Group.create_ordered("Judging")
+_DESIGN = Group.create_ordered("Design")
+_RECIPE = Group.create_ordered("Recipe")
+_RUN = Group.create_ordered("Run")
+
+_REPEATED = Parameter(negative=(), show_default=False)
+
+TableArgument = Annotated[
+    str,
+    Parameter(help="A CSV, TSV, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."),
+]
+
+
+@Parameter(name="*", group=_TABLE)
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """What is predicted from what."""
+
+    target: str | None = None
+    "The column to predict; an example has its own."
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    "What to predict: one of two labels, of several, or a number; by the target's cells if left out."
+    positive: str | None = None
+    "Which of two labels is the positive one; the larger if left out."
+    drop: Annotated[tuple[str, ...], _REPEATED] = ()
+    "A column to leave out; may be repeated, as the next two."
+    numeric: Annotated[tuple[str, ...], _REPEATED] = ()
+    "A column that is to be read as numbers."
+    categorical: Annotated[tuple[str, ...], _REPEATED] = ()
+    "A column that is to be read as categories."
+    group: str | None = None
+    "Rows that share a value of this column, a patient's say, are never both trained on and tested."
+    time_split: str | None = None
+    "Train on the past: the rows that are latest by this column are tested."
+    sql_table: Annotated[str | None, Parameter(name="--table")] = None
+    "Which table of a database."
+    query: str | None = None
+    "What to ask a database for, in SQL."
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `read_table`."""
+        given = dataclasses.asdict(self)
+        return {"table": given.pop("sql_table"), **given}
+
+
+@Parameter(name="*", group=_RECIPE)
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """How every network is trained; a candidate's own words (relu:5@lr=0.1) overrule it."""
+
+    epochs: int | None = None
+    "Passes over the training rows, or the most that are made; 1000."
+    lr: str | None = None
+    "Learning rate. compare also takes several, 0.001,0.01,0.1, and compares each candidate at each of them."
+    optimizer: Literal["sgd", "adam", "adamw"] | None = None
+    "As in torch.optim."
+    momentum: float | None = None
+    "Momentum, for sgd; 0 if left out."
+    nesterov: Annotated[bool | None, Parameter(negative=())] = None
+    "Nesterov's momentum, for sgd."
+    weight_decay: float | None = None
+    "The optimizer's own default in torch.optim if left out."
+    batch_size: str = "full"
+    "Rows a step: a number, or full for the whole training set."
+
+    def lrs(self) -> tuple[float, ...]:
+        """The learning rates that are given; none, one or several."""
+        try:
+            return tuple(float(part) for part in self.lr.split(",")) if self.lr is not None else ()
+        except ValueError:
+            raise OptionError(f"lr is '{self.lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
+
+    def recipe(self, name: str, epoch: str | None = None) -> Recipe:
+        """What the engine calls a recipe: the named one with the options that are given."""
+        size = self.batch_size
+        if size != "full" and not size.isdecimal():
+            raise OptionError(f"batch size is '{size}'", "Give a whole number, or full.")
+        from seedbed.networks import recipe_named
+
+        lrs = self.lrs()
+        given = {**dataclasses.asdict(self), "lr": lrs[0] if len(lrs) == 1 else None, "epoch": epoch}
+        return recipe_named(name, **{**given, "batch_size": None if size == "full" else int(size)})
+
+
+@Parameter(name="*", group=_JUDGING)
+@dataclass(frozen=True, kw_only=True)
+class JudgingOptions:
+    """What is held against what, and by which measure."""
+
+    reference: str | None = None
+    "Hold the others against this candidate or baseline; the first candidate if left out."
+    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
+    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB; may be repeated."
+    baselines: bool = True
+    "Always guessing, logistic or linear regression and boosted trees beside the candidates."
+    metric: Literal["brier", "log_loss", "accuracy", "squared_error", "mae"] | None = None
+    "The score that verdicts are about; brier for classes, squared_error for numbers."
+    margin: float | None = None
+    "The difference that matters, in units of the metric; 0.01 of accuracy, else 0.02 of what always guessing costs."
+    alpha: float = 0.05
+    "How often a difference may be claimed where there is none, over all comparisons together."
+    interval: Literal["corrected", "nested"] = "corrected"
+    "How ranges are computed; nested trains many times more networks."
+    fail_if_worse: str | None = None
+    "Exit with status 1 if this candidate is worse than the reference."
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `specify`."""
+        from seedbed.experiment import BASELINES
+
+        standard = BASELINES if self.baselines else ()
+        names = ("reference", "metric", "margin", "alpha", "interval")
+        return {"baselines": (*standard, *self.baseline), **{name: getattr(self, name) for name in names}}
+
+
+@Parameter(name="*", group=_DESIGN)
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions:
+    """How many splits and seeds; by the number of rows where left out."""
+
+    repeats: int | None = None
+    "How often the rows are dealt into folds; 10, or 3 from 2,000 rows on."
+    folds: int | None = None
+    "Folds a repeat, the same for all candidates; 10."
+    seeds: int | None = None
+    "Networks for each candidate and split; 5, or 3 from 2,000 rows on."
+    quick: Annotated[bool, Parameter(negative=())] = False
+    "A first look, with few repeats and seeds."
+    random_state: int = 0
+    "All randomness is derived from it."
+
+
+@Parameter(name="*", group=_RUN)
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where and how it runs."""
+
+    jobs: int | None = None
+    "How many processes train at once; all cores if left out."
+    compile: Literal["auto", "yes", "no"] = "auto"
+    "Whether torch.compile is used; auto uses it where it pays."
+    device: str = "auto"
+    "auto, cpu or cuda."
+    out: Path | None = None
+    "Folder for the files; seedbed-out/VERB-TABLE if left out."
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
+    "No plan, no progress."
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments that `train_many` and `compare` share."""
+        switch: Any = {"auto": "auto", "yes": True, "no": False}[self.compile]
+        return {"jobs": self.jobs, "compile": switch, "device": self.device}
+
+    def folder(self, verb: str, table: str) -> Path:
+        """Where the files go. Raises OptionError where a file is in the way."""
+        folder = self.out or Path("seedbed-out") / f"{verb}-{table}"
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                raise OptionError(f"can't write to {folder}: {place} is a file", "Name another folder with --out.")
+        return folder

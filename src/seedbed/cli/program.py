@@ -1,0 +1,67 @@
+"""The program: its verbs, and how errors become one line and an exit status."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from seedbed.cli.tables import examples, inspect
+from seedbed.cli.training import compare, train
+from seedbed.errors import SeedbedError, one_line
+
+__all__ = ["app", "main"]
+
+app = App(
+    name="seedbed",
+    help="Train hundreds of small PyTorch networks at once on your table, and see what helped and what was luck.",
+    help_epilogue="Try: seedbed compare example:breast-cancer",
+    help_format="plaintext",
+    version=lambda: version("seedbed"),
+    suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
+)
+for verb in (train, compare, inspect, examples):
+    app.command(verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
+    # The process that cleans up behind interrupted workers warns of it; there is nothing a user could do.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    for stream in (sys.stdout, sys.stderr):  # a narrow encoding mustn't cost a finished run its table
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(tokens: list[str]) -> int:
+    try:
+        return int(app(tokens, exit_on_error=False, print_error=False) or 0)
+    except CycloptsError as error:
+        return _fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2)
+    except SeedbedError as error:
+        return _fail(error.code, error.message, error.hint, tokens, 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", "interrupted, no results written", "", tokens, 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        return _fail("system", str(error), "", tokens, 2)
+    except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
+        traceback.print_exc()
+        return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
+
+
+def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:
+    if "--json" in tokens:
+        print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
+    line = " ".join(one_line(message, hint).splitlines())  # what a user typed or a library said may hold line ends
+    print(f"seedbed: {line}", file=sys.stderr)
+    return status

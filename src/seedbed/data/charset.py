@@ -1,0 +1,118 @@
+"""Which letters the bytes of a text file stand for: found before it is read, and said where it isn't UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedbed.data.notes import Note
+from seedbed.errors import UnreadableError
+
+__all__ = ["CHUNK", "Charset", "find_charset", "open_text"]
+
+CHUNK = 1 << 20
+BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+NOT_TEXT = "A table is CSV, TSV or JSON text, gzip of it, Parquet or SQLite: save it as one of these."
+SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
+
+
+@dataclass(frozen=True)
+class Charset:
+    """How a file's bytes become text.
+
+    Attributes:
+        codec: Python's name for it; reading by it skips a byte order mark.
+        plain: UTF-8 without byte order mark and without carriage returns, which DuckDB reads where it lies.
+        notes: what the user should know of it.
+    """
+
+    codec: str
+    plain: bool = False
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """What a walk through the bytes found; `line` and `byte` are of the first byte that can't be decoded."""
+
+    plain: bool
+    line: int = 0
+    byte: int | None = None
+
+
+def find_charset(path: Path, where: str) -> Charset:
+    """UTF-8, else UTF-16 where a byte order mark says so, else Windows-1252 with a note.
+
+    Raises:
+        UnreadableError: no text in any of these, a NUL, or UTF-8 with a few damaged bytes.
+    """
+    with path.open("rb") as raw:
+        mark = raw.read(2)
+    if mark in BYTE_ORDER_MARKS:
+        walk = _walk(path, BYTE_ORDER_MARKS[mark], where)
+        if walk.byte is not None:
+            raise UnreadableError(f"{where}: line {walk.line} holds bytes that aren't UTF-16", SAVE_UTF8)
+        return Charset("utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),))
+    walk = _walk(path, "utf-8", where)
+    if walk.byte is None:
+        return Charset("utf-8-sig", plain=walk.plain)
+    return _windows(path, where, walk)
+
+
+def open_text(path: Path, charset: Charset, *, newline: str | None) -> io.TextIOWrapper:
+    return path.open(encoding=charset.codec, newline=newline)
+
+
+def _windows(path: Path, where: str, fault: _Walk) -> Charset:
+    """Windows-1252, unless as many letters are UTF-8: then the others are damage."""
+    place = f"line {fault.line} holds a byte that isn't UTF-8 (0x{fault.byte:02x})"
+    n_good, n_bad = _count_letters(path)
+    if n_good >= n_bad:
+        raise UnreadableError(f"{where}: {place}, though letters elsewhere are UTF-8", SAVE_UTF8)
+    walk = _walk(path, "cp1252", where)
+    if walk.byte is not None:
+        message = f"{where}: line {walk.line} holds the byte 0x{walk.byte:02x}, no letter in UTF-8 or Windows-1252"
+        raise UnreadableError(message, SAVE_UTF8)
+    message = f"{place}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
+    return Charset("cp1252", notes=(Note(message, rows=(f"line {fault.line}",)),))
+
+
+def _walk(path: Path, codec: str, where: str) -> _Walk:
+    """Decode the file by the codec, up to the first byte that can't be; NUL is an error, as no text holds it."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    line, start, plain = 1, True, True
+    with path.open("rb") as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(codec)
+                return _Walk(plain=False, line=line + _line_ends(before), byte=error.object[error.start])
+            if "\x00" in text:
+                place = line + _line_ends(text[: text.index("\x00")])
+                raise UnreadableError(f"{where}: line {place} holds a NUL byte, so it is no text", NOT_TEXT)
+            if not chunk:
+                return _Walk(plain=plain)
+            plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))
+            line, start = line + _line_ends(text), False
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") or text.count("\r")
+
+
+def _count_letters(path: Path) -> tuple[int, int]:
+    """Letters beyond ASCII that are UTF-8, and pieces that aren't."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    n_letters = n_bad = 0
+    with path.open("rb") as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            text = decoder.decode(chunk, final=not chunk)
+            n_letters += len(text) - len(text.encode("ascii", errors="ignore"))
+            n_bad += text.count("\ufffd")
+            if not chunk:
+                return n_letters - n_bad, n_bad

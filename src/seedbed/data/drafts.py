@@ -1,0 +1,201 @@
+"""What a column of text is, as far as its own cells tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.dates import moment
+from seedbed.data.distinct import Distinct
+from seedbed.data.labels import merge_levels
+from seedbed.data.missing import is_code_column, missing_in_category, missing_in_number
+from seedbed.data.numerals import is_code, numeral
+from seedbed.data.table import Kind
+
+__all__ = ["Draft", "as_category", "as_numbers", "boolean_value", "is_sex", "is_whole", "understand"]
+
+PERCENT = 95  # of the filled cells must be numbers, or dates
+
+# What stands for 0 and what for 1.
+PAIRS = (
+    ("no", "yes"),
+    ("false", "true"),
+    ("f", "t"),
+    ("n", "y"),
+    ("off", "on"),
+    ("f", "m"),
+    ("female", "male"),
+)
+SEXES = (("f", "m"), ("female", "male"))
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A column that is understood but for, perhaps, its spelling.
+
+    Attributes:
+        kind: never "boolean" for numbers 0 and 1, which are told once they are read.
+        cells: its distinct cells.
+        filled: which texts aren't missing words [text].
+        readings: by spelling, the value of each text [text], NaN where it has none. More than one where the column's
+            cells can be read in two ways.
+        sure: the spelling that some cell can't do without; empty where none is so.
+        thousands: some cell surely has commas between thousands.
+        levels: of a boolean or a category.
+    """
+
+    kind: Kind
+    cells: Distinct
+    filled: Mask
+    readings: dict[str, Floats]
+    sure: str = ""
+    thousands: bool = False
+    levels: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return len(self.readings) > 1
+
+
+def understand(cells: Distinct) -> Draft:
+    """Number, date, boolean or category, by all cells."""
+    filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
+    if not filled.any():
+        category = as_category(cells)
+        nothing = Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
+        return category if len(category.levels) > 1 else nothing
+    numbers = as_numbers(cells, filled)
+    if numbers is None:
+        return _as_boolean(cells, filled) or _as_dates(cells, filled) or as_category(cells)
+    if any(map(is_code, cells.texts)) and all(is_whole(values) for values in numbers.readings.values()):
+        return as_category(cells)
+    return numbers
+
+
+def as_numbers(cells: Distinct, filled: Mask | None = None, *, percent: int = PERCENT) -> Draft | None:
+    """As numbers, if so many of the filled cells are some.
+
+    Args:
+        filled: which texts aren't missing words [text]; found out where it isn't given.
+    """
+    if filled is None:
+        filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
+    found = _read(cells, filled, numeral, percent)
+    if found is None:
+        return None
+    point, comma = found.T
+    readings, sure = _settle(cells, {"point": point, "comma": comma})
+    if not all(_enough(cells, filled, values, percent) for values in readings.values()):
+        return None
+    certain = zip(cells.texts, np.isnan(comma) & ~np.isnan(point), strict=True)
+    thousands = sure == "point" and any(is_certain and "," in text for text, is_certain in certain)
+    return Draft("number", cells, filled, readings, sure, thousands)
+
+
+def as_category(cells: Distinct) -> Draft:
+    """As words. A column without any is one of numbers, all of them missing."""
+    words = [text for text in cells.texts if not missing_in_category(text)]
+    among_codes = is_code_column(words)
+    filled = np.array([not missing_in_category(text, among_codes=among_codes) for text in cells.texts], dtype=bool)
+    if not filled.any():
+        return Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
+    level_of = merge_levels([text for text, is_filled in zip(cells.texts, filled.tolist(), strict=True) if is_filled])
+    levels = tuple(sorted(set(level_of.values())))
+    code_of = {level: code for code, level in enumerate(levels)}
+    values = [code_of[level_of[text]] if text in level_of else np.nan for text in cells.texts]
+    return Draft("category", cells, filled, {"": np.array(values, dtype=np.float64)}, levels=levels)
+
+
+def is_whole(values: Floats) -> bool:
+    """Whether all that isn't missing is a whole number."""
+    present = values[~np.isnan(values)]
+    return bool((np.floor(present) == present).all())
+
+
+def boolean_value(text: str, levels: tuple[str, ...]) -> float:
+    """0 or 1; NaN where the text is neither. Yes is also true and 1, whichever the column used at first."""
+    word, sex = text.lower(), is_sex(levels)
+    own = (levels[0].lower(), levels[1].lower())
+    for pair in (own,) if sex else (own, *(pair for pair in PAIRS if pair not in SEXES)):
+        if word in pair:
+            return float(word == pair[1])
+    return np.nan if sex else next((number for number in numeral(text) if number in (0, 1)), np.nan)
+
+
+def is_sex(levels: tuple[str, ...]) -> bool:
+    """Whether a boolean's levels are sexes: other words for yes and no, and numbers, mean nothing there."""
+    return tuple(level.lower() for level in levels) in SEXES
+
+
+def _as_boolean(cells: Distinct, filled: Mask) -> Draft | None:
+    spelled: dict[str, tuple[int, str]] = {}
+    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
+        if is_filled:
+            spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (count, text))
+            if len(spelled) > 2:
+                return None
+    pair = next((pair for pair in PAIRS if set(pair) == set(spelled)), None)
+    if pair is None:
+        return None
+    value_of = {word: float(value) for value, word in enumerate(pair)}
+    values = np.array([value_of.get(text.lower(), np.nan) for text in cells.texts])
+    return Draft("boolean", cells, filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
+
+
+def _as_dates(cells: Distinct, filled: Mask) -> Draft | None:
+    found = _read(cells, filled, moment, PERCENT)
+    if found is None:
+        return None
+    ymd, dmy, mdy = found.T
+    if np.isnan(dmy[np.isnan(ymd)]).all() and np.isnan(mdy[np.isnan(ymd)]).all():
+        readings, sure = {"ymd": ymd}, "ymd"
+    else:
+        readings, sure = _settle(cells, {"mdy": mdy, "dmy": dmy})
+    if not all(_enough(cells, filled, values, PERCENT) for values in readings.values()):
+        return None
+    return Draft("date", cells, filled, readings, sure)
+
+
+def _read(
+    cells: Distinct, filled: Mask, read: Callable[[str], Sequence[float]], percent: int
+) -> NDArray[np.float64] | None:
+    """The value of each text in each spelling [text, spelling]; None as soon as too many rows have none at all."""
+    nothing = (np.nan,) * len(read(""))
+    failed, allowed = 0, int(cells.counts[filled].sum()) * (100 - percent)
+    values = []
+    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
+        reading = read(text) if is_filled else nothing
+        values.append(reading)
+        if is_filled and not any(value == value for value in reading):
+            failed += count
+            if 100 * failed > allowed:
+                return None
+    return np.array(values, dtype=np.float64)
+
+
+def _settle(cells: Distinct, readings: dict[str, Floats]) -> tuple[dict[str, Floats], str]:
+    """One reading of two, by the rows that have no other, and its spelling; both, and '', where rows differ in value.
+
+    Where the two agree in every row, it is the first, and none is sure.
+    """
+    (first, one), (second, other) = readings.items()
+    missing_one, missing_other = np.isnan(one), np.isnan(other)
+    for_first = int(cells.counts[~missing_one & missing_other].sum())
+    for_second = int(cells.counts[missing_one & ~missing_other].sum())
+    if for_first or for_second:
+        sure = first if for_first >= for_second else second
+        return {sure: readings[sure]}, sure
+    if (one != other)[~missing_one & ~missing_other].any():
+        return readings, ""
+    return {first: one}, ""
+
+
+def _enough(cells: Distinct, filled: Mask, values: Floats, percent: int) -> bool:
+    n_filled = int(cells.counts[filled].sum())
+    return 100 * int(cells.counts[filled & ~np.isnan(values)].sum()) >= percent * n_filled

@@ -1,0 +1,87 @@
+"""What is understood of a table, without training on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seedbed.data.assemble import Wanted, type_features, understand_table, words
+from seedbed.data.kinds import Typed
+from seedbed.data.notes import Note
+from seedbed.data.overview import column_overview, number_overview
+from seedbed.data.sources import open_source
+from seedbed.data.table import Table
+
+__all__ = ["inspect_table"]
+
+SCHEMA_VERSION = 1
+
+
+def inspect_table(
+    source: Any,
+    *,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    task: str | None = None,
+    positive: str | None = None,
+    group: str | None = None,
+    time_split: str | None = None,
+    table: str | None = None,
+    query: str | None = None,
+) -> dict[str, Any]:
+    """A table at a glance as a plain dict, fit for JSON; arguments as `read_table`, but the target may be left out.
+
+    Returns:
+        `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` (see `column_overview`),
+        `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None without one),
+        `warnings` and `notes` (see `Note.as_dict`).
+
+    Raises:
+        DataError, OptionError: as `read_table`.
+    """
+    with open_source(source, table=table, query=query) as found:
+        wanted = Wanted(
+            target=target or found.target,
+            drop=words(drop),
+            numeric=words(numeric),
+            categorical=words(categorical),
+            task=task,
+            positive=positive,
+            group=group,
+            time_split=time_split,
+        )
+        if wanted.target is None:
+            typed, _ = type_features(found.columns, wanted)
+            return _document(found.name, found.columns.n_rows, typed, None, (*found.columns.notes, *typed.notes))
+        known = understand_table(found.columns, wanted, name=found.name)
+        return _document(found.name, known.table.n_rows, known.typed, known.table, known.table.notes)
+
+
+def _document(name: str, n_rows: int, typed: Typed, table: Table | None, notes: Sequence[Note]) -> dict[str, Any]:
+    by_column: dict[str, list[Note]] = {}
+    for note in notes:
+        by_column.setdefault(note.column, []).append(note)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "table": name,
+        "n_rows": n_rows,
+        "columns": [
+            column_overview(column, used=column.name not in typed.left_out, notes=by_column.get(column.name, []))
+            for column in typed.columns
+        ],
+        "target": None if table is None else _target(table),
+        "warnings": [note.as_dict() for note in notes if note.code],
+        "notes": [note.as_dict() for note in notes if not note.code],
+    }
+
+
+def _target(table: Table) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": table.target_name, "task": table.task}
+    if table.task == "regression":
+        return found | number_overview(table.target)
+    counts = np.bincount(table.target, minlength=len(table.labels))
+    return found | {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}

@@ -1,0 +1,257 @@
+"""What each column of a table is: number, boolean, date or category, decided by its cells and told in notes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.cells import shown
+from seedbed.data.columns import Columns
+from seedbed.data.dates import moment
+from seedbed.data.distinct import distinct
+from seedbed.data.drafts import Draft, as_category, as_numbers, boolean_value, is_sex, is_whole, understand
+from seedbed.data.finishing import Finished, Plain, finish, finish_plain
+from seedbed.data.judging import LEFT_OUT, judge
+from seedbed.data.labels import exact_numbers
+from seedbed.data.missing import is_code_column, missing_in_category, missing_in_number
+from seedbed.data.notes import Note
+from seedbed.data.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
+from seedbed.data.remarks import as_notes
+from seedbed.data.table import Column, ColumnSchema
+from seedbed.errors import ColumnError
+
+__all__ = ["Typed", "decimal_mark", "read_as", "type_columns"]
+
+MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
+ANY_TEXT = r"(?s).*"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Typed:
+    """Typed columns.
+
+    Attributes:
+        columns: all that were asked for, in order.
+        left_out: names of those that shouldn't be features: constant, empty, or like an identifier.
+        notes: decisions and warnings, in the order of the columns.
+    """
+
+    columns: tuple[Column, ...]
+    left_out: frozenset[str]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class _Habits:
+    """How a table writes what a column of its own leaves open; `known` where other columns tell it."""
+
+    decimal: str
+    decimal_known: bool
+    dates: str
+    dates_known: bool
+
+
+def type_columns(
+    columns: Columns,
+    positions: Sequence[int],
+    *,
+    numeric: Collection[str] = (),
+    categorical: Collection[str] = (),
+) -> Typed:
+    """Decide what columns are, on all rows.
+
+    Args:
+        positions: of the columns.
+        numeric: names of columns that are numbers whatever their cells say.
+        categorical: names of columns that are categories.
+
+    Raises:
+        ColumnError: infinite numbers; all columns concerned are named.
+    """
+    forced = {*numeric, *categorical}
+    looks = _look(columns, positions, numeric, categorical)
+    habits = _habits(columns, positions, looks)
+    finished = []
+    for position, look in zip(positions, looks, strict=True):
+        name = columns.names[position]
+        if isinstance(look, Plain):
+            finished.append(finish_plain(name, look, forced=name in forced))
+        else:
+            spelling, known = _spelling(look, habits)
+            finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
+    _refuse_infinite(columns, positions, finished)
+    judged = [judge(one.column, wanted=one.column.name in forced) for one in finished]
+    remarks = [remark for one, more in zip(finished, judged, strict=True) for remark in (*one.remarks, *more)]
+    return Typed(
+        columns=tuple(one.column for one in finished),
+        left_out=frozenset(remark.column for more in judged for remark in more if remark.code in LEFT_OUT),
+        notes=as_notes(columns, remarks),
+    )
+
+
+def decimal_mark(columns: Columns, positions: Sequence[int]) -> str:
+    """'point' or 'comma' where these columns tell it; else empty."""
+    habits = _habits(columns, positions, _look(columns, positions, (), ()), asked=True)
+    return habits.decimal if habits.decimal_known else ""
+
+
+def read_as(columns: Columns, position: int, schema: ColumnSchema) -> Floats:
+    """A column's cells as a schema reads them, [row].
+
+    The law: a column read by the schema that it was given is equal to what it was typed as.
+
+    Returns:
+        NaN for what is missing or can't be read; -1 for a level that the schema doesn't know.
+    """
+    if schema.kind in ("number", "boolean"):
+        values = columns.numbers([position])[:, 0].copy()
+        if schema.spelling == "comma" and columns.matches([position], ANY_TEXT)[0]:
+            values[:] = np.nan  # '1.234' may be a thousand and more
+        elif schema.kind == "boolean":
+            values[((values != 0) & (values != 1)) | is_sex(schema.levels)] = np.nan
+        odd = np.flatnonzero(~np.isfinite(values))
+        if not len(odd):
+            return values
+        texts = columns.cells(position)
+        cells = distinct(texts[row] for row in odd.tolist())
+        values[odd] = np.array(_read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
+        return values
+    cells = distinct(columns.cells(position))
+    return np.array(_read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
+
+
+def _read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
+    if schema.kind == "number":
+        found = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
+        return [value if np.isfinite(value) else np.nan for value in found]
+    if schema.kind == "boolean":
+        return [boolean_value(text, schema.levels) for text in texts]
+    if schema.kind == "date":
+        return [getattr(moment(text), schema.spelling) for text in texts]
+    code_of = {level: float(code) for code, level in enumerate(schema.levels)}
+    # 1.0 is the level 1 where all levels are numbers.
+    code_of_number = {number: code_of[level] for level, number in exact_numbers(schema.levels).items()}
+    among_codes = is_code_column(schema.levels)
+    values = []
+    for text in texts:
+        if text in code_of:
+            values.append(code_of[text])
+        elif missing_in_category(text, among_codes=among_codes):
+            values.append(np.nan)
+        else:
+            number = exact_numbers([text]).get(text) if code_of_number else None
+            values.append(-1.0 if number is None else code_of_number.get(number, -1.0))
+    return values
+
+
+def _look(
+    columns: Columns, positions: Sequence[int], numeric: Collection[str], categorical: Collection[str]
+) -> list[Plain | Draft]:
+    """What each column's own cells tell."""
+    matrix = columns.numbers(positions)
+    looks: list[Plain | Draft] = []
+    for place, position in enumerate(positions):
+        name = columns.names[position]
+        if name in categorical:
+            looks.append(as_category(distinct(columns.cells(position))))
+        else:
+            looks.append(_look_at(columns, position, matrix[:, place].copy(), forced=name in numeric))
+    unforced = [
+        place
+        for place, look in enumerate(looks)
+        if isinstance(look, Plain) and columns.names[positions[place]] not in numeric and is_whole(look.values)
+    ]
+    codes = columns.matches([positions[place] for place in unforced], LEADING_ZEROS)
+    for place, has_codes in zip(unforced, codes.tolist(), strict=True):
+        if has_codes:
+            looks[place] = as_category(distinct(columns.cells(positions[place])))
+    return looks
+
+
+def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -> Plain | Draft:
+    """A column that may be of plain numbers with, perhaps, words for missing cells: only those are looked at then."""
+    odd = np.flatnonzero(~np.isfinite(values))
+    if not len(odd):
+        return Plain(values)
+    cells = columns.cells(position)
+    if 2 * len(odd) < len(values):
+        words = distinct(cells[row] for row in odd.tolist())
+        if all(map(missing_in_number, words.texts)):
+            return Plain(values, words)
+    found = distinct(cells)
+    return (as_numbers(found, percent=0) if forced else None) or understand(found)
+
+
+def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft], *, asked: bool = False) -> _Habits:
+    """How the table writes numbers and dates. In `looks`, plain numbers that turn out to be thousands become drafts."""
+    drafts = [look for look in looks if isinstance(look, Draft)]
+    comma = any(draft.sure == "comma" for draft in drafts)
+    thousands = any(draft.thousands for draft in drafts)
+    point = any(draft.sure == "point" for draft in drafts)
+    if asked or comma or any(draft.is_open and draft.kind == "number" for draft in drafts):
+        fractions = [p for p, look in zip(positions, looks, strict=True) if _is_plain_fraction(look)][:MARKS]
+        point = point or bool(columns.matches(fractions, CERTAIN_POINT).any())
+    if comma and not point:
+        _look_for_dots(columns, positions, looks)
+    decimal = "comma" if comma and not thousands else "point"
+    orders = {draft.sure for draft in drafts if draft.kind == "date"} & {"dmy", "mdy"}
+    one_order = len(orders) == 1
+    return _Habits(
+        decimal=decimal,
+        decimal_known=comma != thousands or (point and not comma),
+        dates=orders.pop() if one_order else "dmy" if decimal == "comma" else "mdy",
+        dates_known=one_order,
+    )
+
+
+def _is_plain_fraction(look: Plain | Draft) -> bool:
+    return isinstance(look, Plain) and not is_whole(look.values)
+
+
+def _look_for_dots(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft]) -> None:
+    """Where decimals have commas, '1.234' is a thousand and more, if no cell of its column says otherwise."""
+    small = [place for place, look in enumerate(looks) if isinstance(look, Plain) and _may_be_dotted(look.values)]
+    wanted = [positions[place] for place in small]
+    dotted = columns.matches(wanted, DOTTED) & ~columns.matches(wanted, CERTAIN_POINT)
+    for place, is_dotted in zip(small, dotted.tolist(), strict=True):
+        if is_dotted:
+            looks[place] = as_numbers(distinct(columns.cells(positions[place])), percent=0) or looks[place]
+
+
+def _may_be_dotted(values: Floats) -> bool:
+    present = values[~np.isnan(values)]
+    return bool(((present == np.floor(present)) | ((np.abs(present) >= 1) & (np.abs(present) < 1000))).all())
+
+
+def _spelling(draft: Draft, habits: _Habits) -> tuple[str, bool]:
+    """The spelling of a draft, and whether it is known rather than chosen."""
+    if not draft.is_open:
+        return next(iter(draft.readings)), True
+    if draft.kind == "date":
+        return habits.dates, habits.dates_known
+    return habits.decimal, habits.decimal_known
+
+
+def _refuse_infinite(columns: Columns, positions: Sequence[int], finished: Sequence[Finished]) -> None:
+    """One error that names every such column, so that the user repairs the call once."""
+    bad = [
+        (position, one.infinite) for position, one in zip(positions, finished, strict=True) if one.infinite is not None
+    ]
+    if not bad:
+        return
+    places = columns.places({int(rows[0]) for _, rows in bad})
+    told = ", ".join(
+        f"column '{columns.names[position]}' ({len(rows)} of {columns.n_rows} cells, first in {places[int(rows[0])]}: "
+        f"{shown(columns.cells(position)[rows[0]])})"
+        for position, rows in bad
+    )
+    drop = " ".join(f"--drop {shlex.quote(columns.names[position])}" for position, _ in bad)
+    raise ColumnError(
+        f"{columns.where}: infinite or too large numbers: {told}", f"Repair or leave out what is named: {drop}"
+    )

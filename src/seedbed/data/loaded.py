@@ -1,0 +1,213 @@
+"""Columns loaded into DuckDB, in this process; it never goes to the network."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.cells import NUMBER
+from seedbed.data.columns import number_text
+from seedbed.data.limits import MAX_CELL, check_names, long_cell
+from seedbed.data.notes import Note
+from seedbed.errors import UnreadableError
+
+__all__ = ["LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded", "number_sql"]
+
+# Ten thousand columns in one statement take DuckDB far longer than in pieces.
+COLUMNS_A_QUERY = 200
+NUMERIC_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|BIGNUM")
+FLOATS = ("FLOAT", "DOUBLE")
+WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedColumns:
+    """The columns of DuckDB's table `cells`, there called c0, c1, ..., in the order of the source."""
+
+    where: str
+    names: tuple[str, ...]
+    n_rows: int
+    notes: tuple[Note, ...]
+    connection: duckdb.DuckDBPyConnection
+    types: tuple[str, ...]
+    find_places: Callable[[Iterable[int]], dict[int, str]]
+
+    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        matrix = np.empty((self.n_rows, len(columns)))
+        for start in range(0, len(columns), COLUMNS_A_QUERY):
+            some = columns[start : start + COLUMNS_A_QUERY]
+            wanted = ", ".join(f"{number_sql(f'c{i}', self.types[i])} AS c{i}" for i in some)
+            found = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
+            for position, i in enumerate(some, start=start):
+                matrix[:, position] = np.ma.filled(np.ma.asarray(found[f"c{i}"], dtype=np.float64), np.nan)
+        return matrix
+
+    def cells(self, column: int) -> list[str | None]:
+        if self.types[column] in FLOATS:
+            levels, codes = np.unique(self.numbers([column]), return_inverse=True)
+            texts = [number_text(level) for level in levels.tolist()]
+            return [texts[code] for code in codes.ravel().tolist()]
+        # An empty cell is missing either way; without nulls the array comes back unmasked.
+        query = f"SELECT coalesce({_text_sql(f'c{column}', self.types[column])}, '') AS cell FROM cells ORDER BY rowid"
+        return list(self.connection.execute(query).fetchnumpy()["cell"])
+
+    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+        found = np.zeros(len(columns), dtype=bool)
+        texts = [place for place, i in enumerate(columns) if not NUMERIC_TYPES.fullmatch(self.types[i])]
+        for start in range(0, len(texts), COLUMNS_A_QUERY):
+            some = texts[start : start + COLUMNS_A_QUERY]
+            cells = (_text_sql(f"c{columns[place]}", self.types[columns[place]]) for place in some)
+            wanted = ", ".join(f"coalesce(bool_or(regexp_full_match({cell}, '{pattern}')), false)" for cell in cells)
+            found[some] = self.connection.execute(f"SELECT {wanted} FROM cells").fetchone() or ()
+        return found
+
+    def places(self, rows: Iterable[int]) -> dict[int, str]:
+        return self.find_places(rows)
+
+
+@contextlib.contextmanager
+def connect(where: str, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in memory, with a folder for what doesn't fit there; its errors become those of the table `where`."""
+    # DuckDB would fetch extensions from the network at run time.
+    offline: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    with contextlib.closing(duckdb.connect(":memory:", config=offline)) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        # Its default is a folder .tmp where the user stands.
+        connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
+        try:
+            yield connection
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise UnreadableError(f"{where} can't be read ({reason})", "Is it complete?") from error
+
+
+def load_csv(
+    connection: duckdb.DuckDBPyConnection, path: str, *, n_columns: int, delimiter: str = ",", ragged: bool = False
+) -> None:
+    """All cells as text into the table `cells`, the first row too. Only where `ragged` may rows be short."""
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n_columns))
+    # DuckDB can't fill up short rows and read in parallel when there are line ends within cells.
+    short = "null_padding=true, parallel=false" if ragged else "null_padding=false"
+    connection.execute(
+        f"CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, columns={{{columns}}}, delim=?, "
+        "auto_detect=false, header=false, quote='\"', escape='\"', comment='', compression='none', "
+        f"new_line='\\n', strict_mode=true, {short}, ignore_errors=false, max_line_size={LONG_ROW})",
+        [path, delimiter],
+    )
+
+
+def load_rows(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Iterable[Sequence[str | None]],
+    *,
+    folder: Path,
+    find_places: Callable[[Iterable[int]], dict[int, str]],
+    where: str,
+) -> None:
+    """Rows of text into the table `cells`. A later row may be longer: cells that earlier ones lack are missing.
+
+    Raises:
+        UnreadableError: no rows, or a cell that is no valid text.
+    """
+    path = folder / "rows.csv"
+    n_rows, widths = 0, set()
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for row in rows:
+            try:
+                writer.writerow(row)
+            except UnicodeEncodeError as error:
+                place = find_places([n_rows])[n_rows]
+                raise UnreadableError(f"{where}: {place} holds half a character ({error.reason})") from error
+            n_rows += 1
+            widths.add(len(row))
+    if n_rows == 0:
+        raise UnreadableError(f"{where}: there are no rows")
+    load_csv(connection, str(path), n_columns=max(widths), ragged=len(widths) > 1)
+    path.unlink()
+    (n_loaded,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
+    if n_loaded != n_rows:
+        raise UnreadableError(f"{where}: of {n_rows} rows, {n_loaded} arrived", "Please report this as a bug.")
+
+
+def load_arrow(connection: duckdb.DuckDBPyConnection, stream: Any, *, n_columns: int) -> None:
+    """What gives an Arrow stream (`__arrow_c_stream__`), into the table `cells`."""
+    aliases = ", ".join(f"c{i}" for i in range(n_columns))
+    connection.register("arrow", stream)
+    connection.execute(f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})")
+    connection.unregister("arrow")
+
+
+def loaded(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    where: str,
+    names: Sequence[str],
+    find_places: Callable[[Iterable[int]], dict[int, str]],
+    notes: tuple[Note, ...] = (),
+) -> LoadedColumns:
+    """What is in the table `cells`.
+
+    Raises:
+        UnreadableError: too many columns, no rows, or a cell over the limit.
+    """
+    check_names(names, where)
+    described = connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
+    (n_rows,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
+    if n_rows == 0:
+        raise UnreadableError(f"{where}: there are no rows")
+    columns = LoadedColumns(
+        where=where,
+        names=tuple(names),
+        n_rows=n_rows,
+        notes=notes,
+        connection=connection,
+        types=tuple(kind for (kind,) in described),
+        find_places=find_places,
+    )
+    _check_cells(columns)
+    return columns
+
+
+def number_sql(column: str, kind: str) -> str:
+    """The number of a cell as DuckDB computes it; NULL where `parse_number` says NaN."""
+    if NUMERIC_TYPES.fullmatch(kind):
+        return f"CAST({column} AS DOUBLE)"
+    text = column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+    return f"CASE WHEN regexp_full_match({text}, '{NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
+
+
+def _text_sql(column: str, kind: str) -> str:
+    """A time with a zone is shown in UTC, without the zone."""
+    return f"CAST({column if kind != WITH_ZONE else f'CAST({column} AS TIMESTAMP)'} AS VARCHAR)"
+
+
+def _check_cells(columns: LoadedColumns) -> None:
+    texts = [i for i, kind in enumerate(columns.types) if not NUMERIC_TYPES.fullmatch(kind)]
+    for start in range(0, len(texts), COLUMNS_A_QUERY):
+        some = texts[start : start + COLUMNS_A_QUERY]
+        lengths = ", ".join(f"max(strlen(CAST(c{i} AS VARCHAR)))" for i in some)
+        found = columns.connection.execute(f"SELECT {lengths} FROM cells").fetchone() or ()
+        for column, length in zip(some, found, strict=True):
+            if (length or 0) > MAX_CELL:
+                # The rows of a file begin at 1, as row 0, the header, is gone.
+                query = (
+                    "SELECT min(rowid) - (SELECT min(rowid) FROM cells) FROM cells "
+                    f"WHERE strlen(CAST(c{column} AS VARCHAR)) > {MAX_CELL}"
+                )
+                (row,) = columns.connection.execute(query).fetchone() or (0,)
+                raise long_cell(columns.where, columns.places([row])[row], columns.names[column])

@@ -1,0 +1,221 @@
+"""Inputs by what given rows alone say: for training one split, and for new rows at predict time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.columns import Columns
+from seedbed.data.design import refuse_unrepresentable
+from seedbed.data.kinds import read_as
+from seedbed.data.layout import Cells, Layout, layout_of
+from seedbed.data.new_rows import (
+    FAR,
+    Oddities,
+    Transformed,
+    find_columns,
+    refuse_unknown,
+    remarks_on,
+    with_unseen_spread,
+)
+from seedbed.data.remarks import as_notes
+from seedbed.data.scaling import medians_of, moments
+from seedbed.data.table import ColumnSchema, Table
+from seedbed.data.training_rows import live_inputs, natural_inputs
+from seedbed.data.vocabulary import Vocabulary
+from seedbed.errors import ColumnError, DataError
+
+__all__ = ["Preprocessor"]
+
+Floats = NDArray[np.float64]
+
+_FORMAT = 1  # of the state; a higher one is from a later seedbed
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessor:
+    """Makes rows of a table inputs of networks, by what the rows that it was fitted on say.
+
+    The law: fitted on a split's training rows, it gives what that split's networks see of the shared design.
+
+    Attributes:
+        layout: which inputs stand for which column.
+        medians: float64 [number]; NaN where the fitted rows hold nothing.
+        means: float64 [number]; with medians filled in.
+        deviations: float64 [number]; population deviations, exactly 0 where a column is constant.
+        live: bool [input]; whether a flag, level or bucket has something to say.
+        least_known: the lowest share of a fitted row's cells that aren't missing.
+    """
+
+    layout: Layout
+    medians: Floats
+    means: Floats
+    deviations: Floats
+    live: NDArray[np.bool_]
+    least_known: float
+
+    @classmethod
+    def fit(cls, table: Table, rows: NDArray[np.int64] | None = None) -> Self:
+        """Learn from the given rows of a table, or from all."""
+        layout = layout_of(table)
+        rows = np.arange(table.n_rows) if rows is None else np.asarray(rows)
+        values = table.features[rows]
+        cells = layout.cells(values)
+        everywhere = np.ones((len(rows), 1), dtype=np.bool_)
+        medians = medians_of(cells.numbers, everywhere)[:, 0]
+        means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
+        live = live_inputs(layout.places, cells.levels, np.isnan(cells.numbers).sum(axis=0))
+        return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
+
+    @property
+    def feature_names_in_(self) -> tuple[str, ...]:
+        """The columns that `transform` looks for."""
+        return tuple(schema.name for schema in self.layout.schemas)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What to call the inputs."""
+        return self.layout.places.names
+
+    @property
+    def n_inputs(self) -> int:
+        return self.layout.n_inputs
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The column that each input is made of."""
+        return self.layout.sources
+
+    def transform_table(self, table: Table) -> NDArray[np.float32]:
+        """Inputs of all rows of the table that it was fitted on [row, input].
+
+        Raises:
+            ColumnError: the table's columns aren't those that were fitted, or a cell lies so many deviations away that
+                float32 can't hold it.
+        """
+        for schema, column in zip(self.layout.schemas, table.columns, strict=False):
+            if (schema.name, schema.kind, schema.levels) != (column.name, column.schema.kind, column.schema.levels):
+                raise ColumnError(f"{table.name}: column '{column.name}' isn't what was fitted")
+        if len(table.columns) != len(self.layout.schemas):
+            raise ColumnError(
+                f"{table.name} has {len(table.columns)} columns, and {len(self.layout.schemas)} were fitted"
+            )
+        return self._narrow(self._scaled(self.layout.cells(table.features)))
+
+    def transform(self, source: Columns) -> Transformed:
+        """Inputs of new rows, and what is strange about them.
+
+        Columns are found by name, in any order; others are ignored with a note. An unseen level counts as rare; a
+        missing cell, or one that can't be read, as missing; where training had none, a number's median is taken.
+
+        Raises:
+            ColumnError: a column is missing, or a number is so large that float32 can't hold it.
+            DataError: more than half of the cells are unseen or missing, and more than in any row of the training.
+        """
+        positions, remarks = find_columns(source, self.feature_names_in_)
+        layout, places = self.layout, self.layout.places
+        values = _read(source, positions, layout.schemas)
+        missing, unseen = np.isnan(values), np.zeros(values.shape, dtype=np.bool_)
+        unseen[:, layout.categories] = values[:, layout.categories] < 0
+        cells = layout.cells(values)
+        cells = with_unseen_spread(layout, cells, unseen, lambda column: source.cells(positions[column]))
+        scaled = self._scaled(cells)
+        measured = [schema.kind in ("number", "date") for schema in layout.schemas]
+        outlying = np.zeros_like(missing)
+        straight = places.numbers[~places.circling]
+        outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
+        odd = Oddities(unseen, missing, outlying & ~missing & measured)
+        doubtful = refuse_unknown(source, odd, self.least_known)
+        remarks += remarks_on(source, positions, layout, odd)
+        return Transformed(
+            matrix=self._narrow(scaled),
+            notes=as_notes(source, remarks),
+            unseen=self._counted(odd.unseen),
+            outliers=self._counted(odd.outlying),
+            cells=odd,
+            doubtful=doubtful,
+        )
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All of it as plain values fit for JSON, and as arrays."""
+        layout = self.layout
+        columns = [
+            {"schema": asdict(schema), "vocabulary": vocabulary and asdict(vocabulary), "timed": timed}
+            for schema, vocabulary, timed in zip(layout.schemas, layout.vocabularies, layout.timed, strict=True)
+        ]
+        values = {"format": _FORMAT, "columns": columns, "least_known": self.least_known}
+        arrays = {"medians": self.medians, "means": self.means, "deviations": self.deviations, "live": self.live}
+        return values, arrays
+
+    @classmethod
+    def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """What `to_state` gave, made a preprocessor again: its results are the same, bit for bit.
+
+        Raises:
+            DataError: it isn't such a state, or one of a later seedbed.
+        """
+        try:
+            if values["format"] != _FORMAT:
+                raise DataError(f"a preprocessor of format {values['format']} can't be read", "Update seedbed.")
+            layout = Layout(
+                tuple(_schema(column["schema"]) for column in values["columns"]),
+                tuple(_vocabulary(column["vocabulary"]) for column in values["columns"]),
+                tuple(bool(column["timed"]) for column in values["columns"]),
+            )
+            n_numbers, n_inputs = len(layout.places.numbers), layout.n_inputs
+            medians, means, deviations = (
+                np.asarray(arrays[key], dtype=np.float64).reshape(n_numbers)
+                for key in ("medians", "means", "deviations")
+            )
+            live = np.asarray(arrays["live"], dtype=np.bool_).reshape(n_inputs)
+            return cls(layout, medians, means, deviations, live, float(values["least_known"]))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DataError(f"the state of a preprocessor is damaged ({type(error).__name__}: {error})") from error
+
+    def _scaled(self, cells: Cells) -> Floats:
+        """Inputs in float64 [row, input]."""
+        inputs = natural_inputs(self.layout.places, cells, self.medians, self.live)
+        numbers, varies = self.layout.places.numbers, self.deviations > 0
+        divisor = np.where(varies, self.deviations, 1.0)
+        with np.errstate(over="ignore"):
+            inputs[:, numbers] = np.where(varies, (inputs[:, numbers] - self.means) / divisor, 0.0)
+        return inputs
+
+    def _narrow(self, inputs: Floats) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):
+            narrow = inputs.astype(np.float32)
+        refuse_unrepresentable(np.isfinite(narrow), self.sources)
+        return narrow
+
+    def _counted(self, cells: NDArray[np.bool_]) -> dict[str, int]:
+        counts = zip(self.feature_names_in_, cells.sum(axis=0).tolist(), strict=True)
+        return {name: count for name, count in counts if count}
+
+
+def _read(source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> Floats:
+    """Cells as the schemas read them [row, column]."""
+    values = np.full((source.n_rows, len(schemas)), np.nan)
+    # A file is walked through at each call, so columns of plain numbers are read all at once.
+    numbers = [
+        column for column, schema in enumerate(schemas) if schema.kind == "number" and schema.spelling == "point"
+    ]
+    if numbers:
+        values[:, numbers] = source.numbers([positions[column] for column in numbers])
+    plain = {column for column in numbers if np.isfinite(values[:, column]).all()}
+    for column, schema in enumerate(schemas):
+        if column not in plain:
+            values[:, column] = read_as(source, positions[column], schema)
+    return values
+
+
+def _schema(values: Mapping[str, Any]) -> ColumnSchema:
+    lists = {key: tuple(values[key]) for key in ("levels", "missing_words")}
+    return ColumnSchema(**{**values, **lists})
+
+
+def _vocabulary(values: Mapping[str, Any] | None) -> Vocabulary | None:
+    return None if values is None else Vocabulary(**{**values, "kept": tuple(values["kept"])})

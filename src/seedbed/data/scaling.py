@@ -1,0 +1,122 @@
+"""Means, deviations and medians of training rows, and the coarse sizes that all splits share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Sizes", "coarse_sizes", "medians_of", "moments"]
+
+Floats = NDArray[np.float64]
+
+_LARGEST = np.finfo(np.float64).max
+_UNIT_STEP = 64  # units are powers of 2**64; in between, float32 has room enough for any sum of products
+_UNIT_LIMIT = 960  # 2**1024 is infinite, 2**-1088 is zero
+_GRID_STEP = 4  # grids are powers of 16
+_NEAR_ZERO = 16.0  # spreads
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """A centre and a unit of each column, so coarse that single rows hardly ever change them.
+
+    Attributes:
+        exponents: int64 [column]; the unit is 2 to this power.
+        centres: float64 [column], in units.
+    """
+
+    exponents: NDArray[np.int64]
+    centres: Floats
+
+    @property
+    def units(self) -> Floats:
+        return np.ldexp(1.0, self.exponents)
+
+    def sized(self, numbers: Floats) -> Floats:
+        """(numbers - centre) / unit [row, column]; infinite where float64 can't hold it."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(numbers, -self.exponents) - self.centres
+
+    def shrunk(self, lengths: Floats) -> Floats:
+        """lengths / unit [column], for deviations."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(lengths, -self.exponents)
+
+
+def coarse_sizes(numbers: Floats) -> Sizes:
+    """Sizes of the columns of a whole table [row, column], NaN where a cell is missing.
+
+    The law: where the training rows of a split vary about as much as all rows, their standardised values lose less
+    than 1e-5 to float32. It takes a mean within some hundred deviations of the centre. So the centre is 0 if the median
+    is within 16 spreads of it, else the median rounded to a grid of 2 to 32 spreads.
+
+    The spread is a quantile of the distances from the median, so one huge cell doesn't count: it would pull the centre
+    so far that all other rows collapsed to one float32 value. By Chebyshev, it is below three deviations. Cells that
+    equal the median are counted apart: columns that are mostly zero have a spread as well.
+    """
+    n_rows = len(numbers)
+    filled = n_rows - np.isnan(numbers).sum(axis=0)
+    median = _ordered_at(np.sort(numbers, axis=0), (filled - 1) // 2)
+    with np.errstate(over="ignore"):
+        distance = np.minimum(np.abs(numbers - median), _LARGEST)
+    distance[distance == 0] = np.nan
+    others = n_rows - np.isnan(distance).sum(axis=0)
+    spread = _ordered_at(np.sort(distance, axis=0), (3 * others - 1) // 4) * np.sqrt(others / np.maximum(filled, 1))
+    _, power = np.frexp(spread)
+    exponents = _UNIT_STEP * ((power.astype(np.int64) + _UNIT_STEP // 2) // _UNIT_STEP)
+    exponents = np.clip(exponents, -_UNIT_LIMIT, _UNIT_LIMIT)
+    median, spread = np.ldexp(median, -exponents), np.ldexp(spread, -exponents)
+    _, power = np.frexp(spread)
+    grid = np.ldexp(1.0, _GRID_STEP * -(-(power + 1) // _GRID_STEP))
+    steps = np.clip(median / grid, -(2.0**53), 2.0**53)
+    rounded = np.where(np.abs(steps) < 2.0**53, np.rint(steps) * grid, median)  # beyond, the median is on the grid
+    centres = np.where(np.abs(median) <= _NEAR_ZERO * spread, 0.0, rounded)
+    return Sizes(exponents, np.where(spread > 0, centres, median))
+
+
+def moments(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean and population deviation [column]; the deviation is exactly 0 for a constant column.
+
+    Two traps. The deviation of a constant like 0.1 comes out as 1e-17, not 0, so constancy is asked for by itself.
+    And squares of 1e200 overflow, so columns are first brought near 1 by a power of two, which changes no digit.
+    """
+    rows = np.asarray(rows, dtype=np.float64)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
+    near_one = np.ldexp(rows, -exponent)
+    mean = np.ldexp(near_one.mean(axis=0), exponent)
+    deviation = np.ldexp(near_one.std(axis=0), exponent)
+    return np.where(low == high, low, mean), np.where(low == high, 0.0, deviation)
+
+
+def medians_of(numbers: Floats, member: NDArray[np.bool_]) -> Floats:
+    """Medians of the filled cells of each split's training rows [column, split]; NaN where there is none.
+
+    Each column is sorted once for all splits; a split's middle is found by counting its members along it.
+
+    Args:
+        numbers: [row, column]; NaN where a cell is missing.
+        member: [row, split]; whether a row trains.
+    """
+    medians = np.full((numbers.shape[1], member.shape[1]), np.nan)
+    for column, values in enumerate(numbers.T):
+        order = np.argsort(values)[: len(values) - np.isnan(values).sum()]
+        passed = np.cumsum(member[order], axis=0, dtype=np.int32)
+        if not len(order):
+            continue
+        count = passed[-1]
+        below, above = (
+            values[order[np.minimum((passed <= middle).sum(axis=0), len(order) - 1)]]
+            for middle in (np.maximum(count - 1, 0) // 2, count // 2)
+        )
+        middle = np.where(below == above, below, below / 2 + above / 2)  # halved first: a sum could overflow
+        medians[column] = np.where(count > 0, middle, np.nan)
+    return medians
+
+
+def _ordered_at(ordered: Floats, places: NDArray[np.int64]) -> Floats:
+    """ordered[places[column], column]; 0 where the place is below 0, as the column holds nothing."""
+    found = np.take_along_axis(ordered, np.maximum(places, 0)[None], axis=0)[0]
+    return np.where(places >= 0, found, 0.0)

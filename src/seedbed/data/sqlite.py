@@ -1,0 +1,85 @@
+"""Tables and queries of SQLite files, which are opened for reading only."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seedbed.data.choice import choose, quoted
+from seedbed.data.columns import number_text
+from seedbed.data.loaded import LoadedColumns, load_rows, loaded
+from seedbed.data.notes import Note
+from seedbed.errors import DataError, UnreadableError
+
+__all__ = ["MAGIC", "open_sqlite"]
+
+MAGIC = b"SQLite format 3\x00"
+READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+TABLES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT GLOB 'sqlite_*' ORDER BY name"""
+READ_ONLY = "It must be one SELECT; nothing in the database is changed."
+
+
+def open_sqlite(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    where: str,
+    *,
+    table: str | None,
+    query: str | None,
+    folder: Path,
+) -> LoadedColumns:
+    """The rows of a table, of a query, or of the only table.
+
+    Raises:
+        TableNotFoundError: no such table.
+        OptionError: several tables, and none is named.
+        UnreadableError: no database, no rows, or bytes where text or a number should be.
+        DataError: a query that can't be run, or does more than read.
+    """
+
+    def find_places(rows: Iterable[int]) -> dict[int, str]:
+        return {row: f"row {row + 1}" for row in rows}
+
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            select, notes = (query, ()) if query is not None else _select(database, table, where)
+            database.set_authorizer(_only_reading)
+            cursor = database.execute(select)
+            names = [column[0].strip() for column in cursor.description or ()]
+            if not names:
+                raise DataError(f"{where}: the query gives no table", READ_ONLY)
+            rows = _text_rows(cursor, names, where)
+            load_rows(connection, rows, folder=folder, find_places=find_places, where=where)
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        if query is None:
+            raise UnreadableError(f"{where} can't be read ({error})", "Is it complete, and in nobody's use?") from error
+        raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
+    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places)
+
+
+def _select(database: sqlite3.Connection, table: str | None, where: str) -> tuple[str, tuple[Note, ...]]:
+    tables = [str(name) for (name,) in database.execute(TABLES)]
+    position, notes = choose(tables, table, where)
+    return f"SELECT * FROM {quoted(tables[position])}", notes
+
+
+def _only_reading(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
+
+
+def _text_rows(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str) -> Iterator[list[str | None]]:
+    """SQLite types each cell, not each column; as text they are typed like a file's."""
+    for number, row in enumerate(rows, start=1):
+        cells = [number_text(cell) if isinstance(cell, float) else cell for cell in row]
+        if any(isinstance(cell, bytes) for cell in cells):
+            name = next(name for name, cell in zip(names, cells, strict=True) if isinstance(cell, bytes))
+            raise UnreadableError(
+                f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number",
+                "Leave the column out by a --query that names the others (in Python: query=...).",
+            )
+        yield cells

@@ -1,0 +1,197 @@
+"""The column to predict: what is to be learnt of it, its labels or its numbers, and the rows that have one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data.cells import shown
+from seedbed.data.columns import Columns
+from seedbed.data.distinct import Distinct, distinct
+from seedbed.data.drafts import Draft, as_category, as_numbers, is_whole
+from seedbed.data.finishing import Finished, finish
+from seedbed.data.labels import exact_numbers, in_order, near_duplicates
+from seedbed.data.missing import missing_in_category
+from seedbed.data.notes import Note
+from seedbed.data.numerals import is_code
+from seedbed.data.remarks import Remark, as_notes
+from seedbed.data.table import Task
+from seedbed.errors import OptionError, TargetError, did_you_mean
+
+__all__ = ["Target", "encode_target"]
+
+Cells = Sequence[str | None]
+
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+MOST_LABELS = 50
+MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
+MOST_MISSING = 20  # percent
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The rows that have a target, coded.
+
+    Attributes:
+        values: [kept row]; int64 codes of classes, or float64 numbers for regression.
+        labels: `labels[code]`; of two, the second is the positive one. Empty for regression.
+        task: "binary", "multiclass" or "regression".
+        kept: which rows have a target [row]; None where all have one.
+        notes: decisions and warnings.
+    """
+
+    values: NDArray[Any]
+    labels: tuple[str, ...]
+    task: Task
+    kept: NDArray[np.bool_] | None
+    notes: tuple[Note, ...]
+
+
+def encode_target(
+    columns: Columns,
+    position: int,
+    *,
+    task: str | None = None,
+    positive: str | None = None,
+    decimal: Callable[[], str] = str,
+) -> Target:
+    """Code the target.
+
+    Args:
+        task: what is to be learnt, where that isn't left to the cells.
+        positive: which of two labels is the positive one; by default the larger.
+        decimal: gives 'point' or 'comma' where other columns tell how '60,667' is meant, else ''. It is asked only
+            where the target's own cells don't tell.
+
+    Raises:
+        OptionError: no such task, or `positive` is none of two labels.
+        TargetError: too many rows without a target; one value only; a number of labels that the task can't have;
+            no numbers to regress on, or infinite ones.
+    """
+    if task is not None and task not in TASKS:
+        raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
+    where = f"{columns.where}: the target '{columns.names[position]}'"
+    raw = columns.cells(position)
+    cells = distinct(raw)
+    numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
+    finished = _as_numbers(columns.names[position], numbers, decimal) if numbers is not None else None
+    if finished is not None and finished.infinite is not None:
+        row, count = int(finished.infinite[0]), len(finished.infinite)
+        place = f"first in {columns.places([row])[row]}: {shown(raw[row])}"
+        raise TargetError(f"{where}: {count} infinite or too large numbers, {place}", "Repair or remove these rows.")
+    if finished is not None and (task == "regression" or (task is None and _are_amounts(cells, finished))):
+        return _regression(columns, where, raw, finished, told=task is not None)
+    return _classes(columns, where, raw, _as_classes(columns.names[position], cells), task=task, positive=positive)
+
+
+def _as_numbers(name: str, draft: Draft, decimal: Callable[[], str]) -> Finished:
+    mark = decimal() if draft.is_open else next(iter(draft.readings))
+    return finish(name, draft, spelling=mark or "point", known=bool(mark), forced=True)
+
+
+def _as_classes(name: str, cells: Distinct) -> Finished:
+    draft = as_category(cells)
+    return finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
+
+
+def _are_amounts(cells: Distinct, finished: Finished) -> bool:
+    """Whether numbers are to be predicted as such, not as classes."""
+    values = np.unique(finished.column.values[~np.isnan(finished.column.values)])
+    if not is_whole(values):
+        return len(values) > 2
+    return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
+
+
+def _regression(columns: Columns, where: str, raw: Cells, finished: Finished, *, told: bool) -> Target:
+    name, values = finished.column.name, finished.column.values
+    kept = _kept(columns, where, "has no number", raw, np.isnan(values))
+    present = values if kept is None else values[kept]
+    if present.min() == present.max():
+        raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
+    remarks = [*finished.remarks, *_missing_remarks(name, kept)]
+    if not told:
+        message = f"the target '{name}' is predicted as a number, having {len(np.unique(present))} different ones"
+        remarks.append(Remark(message, name))
+    return Target(present.copy(), (), "regression", kept, as_notes(columns, remarks))
+
+
+def _classes(
+    columns: Columns, where: str, raw: Cells, finished: Finished, *, task: str | None, positive: str | None
+) -> Target:
+    name, found, levels = finished.column.name, finished.column.values, finished.column.schema.levels
+    kept = _kept(columns, where, "is missing", raw, np.isnan(found))
+    labels = in_order(levels)
+    _check_labels(where, labels, task)
+    if positive is not None:
+        labels = _with_positive(where, labels, positive)
+    code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
+    codes = code_of[(found if kept is None else found[kept]).astype(np.intp)]
+    counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
+    remarks = [*finished.remarks, *_missing_remarks(name, kept), *_label_remarks(name, raw, counts)]
+    if task is None and len(labels) > 2 and exact_numbers(labels):
+        message = f"the {len(labels)} numbers of the target '{name}' are taken for classes; else: --task regression"
+        remarks.append(Remark(message, name))
+    return Target(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks))
+
+
+def _kept(columns: Columns, where: str, what: str, raw: Cells, missing: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Which rows have a target [row]; None where all have."""
+    rows = np.flatnonzero(missing)
+    if not len(rows):
+        return None
+    if 100 * len(rows) > MOST_MISSING * len(raw):
+        place = columns.places([int(rows[0])])[int(rows[0])]
+        raise TargetError(
+            f"{where} {what} in {len(rows)} of {len(raw)} rows, first in {place} ({shown(raw[rows[0]])})",
+            "Fill these cells or remove their rows; if the word is a label, rename it.",
+        )
+    return ~missing
+
+
+def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
+    some = ", ".join(shown(label) for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
+    if len(labels) == 1:
+        raise TargetError(f"{where} has one class only, {some}", "Two are needed to tell anything apart.")
+    if task == "binary" and len(labels) > 2:
+        raise TargetError(f"{where} has {len(labels)} labels ({some}); a binary task has two", "Use --task multiclass.")
+    if task == "multiclass" and len(labels) == 2:
+        raise TargetError(f"{where} has two labels ({some}); a multiclass task has more", "Use --task binary.")
+    if len(labels) > MOST_LABELS:
+        advice = "If it holds amounts: --task regression takes what is no number as missing. Else merge rare labels."
+        raise TargetError(f"{where} has {len(labels)} labels ({some}); at most {MOST_LABELS} can be told apart", advice)
+
+
+def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
+    """The two labels, the positive one last."""
+    if len(labels) != 2:
+        raise OptionError(f"{where} has {len(labels)} labels, so none is 'the positive one'", "Leave --positive away.")
+    word = positive.strip()
+    numbers = exact_numbers([*labels, word])
+    chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]
+    if not chosen:
+        raise OptionError(f"{where} has no label {shown(word)}", did_you_mean(word, labels))
+    return labels if labels[1] == chosen[0] else labels[::-1]
+
+
+def _missing_remarks(name: str, kept: NDArray[np.bool_] | None) -> list[Remark]:
+    if kept is None:
+        return []
+    rows = np.flatnonzero(~kept).tolist()
+    what = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
+    return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]
+
+
+def _label_remarks(name: str, raw: Cells, counts: Mapping[str, int]) -> list[Remark]:
+    spellings = {cell for cell in set(raw) if not missing_in_category((cell or "").strip())}
+    remarks = []
+    if len(spellings) > len(counts):
+        remarks.append(Remark(f"cells of the target '{name}' that differ only in spelling share a label", name))
+    phrase, n_rows = near_duplicates(counts)
+    if phrase:
+        message = f"the target '{name}' has labels that differ only in case or spaces, and stay apart: {phrase}"
+        remarks.append(Remark(message, name, "SB105", n_rows))
+    return remarks

@@ -1,0 +1,125 @@
+"""What was understood of a table, as text: warnings first, then one line a column."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from seedbed.report.terminal import counted
+
+__all__ = ["overview_text"]
+
+_WIDTH = 110
+_UNBROKEN = 1000
+_MOST_COLUMNS = 200
+_MOST_NOTES = 30
+_MOST_LEVELS = 3
+_LONGEST = 24
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
+    """A table at a glance, from the dict of `seedbed.data.inspect_table`."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
+    console.print(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]))
+    above = [*_heading(document), *_warnings(document["warnings"])]
+    below = [*_rest(document["columns"]), *_notes(document["notes"])]
+    return "\n".join(
+        [
+            *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
+            *(line.rstrip() for line in stream.getvalue().splitlines()),
+            *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
+        ]
+    ).rstrip()
+
+
+def _heading(document: Mapping[str, Any]) -> Iterator[str]:
+    used = sum(column["used"] for column in document["columns"])
+    columns = f"{counted(used, 'feature')} of {counted(len(document['columns']), 'column')}"
+    yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}"
+    target = document["target"]
+    if target is None:
+        yield "No target is named: with --target COLUMN its balance and more warnings are shown."
+        return
+    if target["task"] == "regression":
+        low, median, high = (_number(target[key]) for key in ("low", "median", "high"))
+        about = f"numbers from {low} to {high}, median {median}  {_bars(target['histogram'])}"
+    else:
+        labels = target["labels"]
+        total = sum(labels.values())
+        shares = [f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()]
+        about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
+    yield f"Target {target['name']}, {target['task']}: {about}"
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if warnings:
+        yield ""
+    for warning in warnings:
+        yield f"{warning['code']}: {warning['message']}"
+
+
+def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for heading, justify in (("column", "left"), ("kind", "left"), ("missing", "right"), ("distinct", "right")):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("range, or commonest", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
+        missing = f"{column['missing']:,}" if column["missing"] else "-"
+        table.add_row(
+            column["name"], kind, missing, f"{column['n_unique']:,}", _content(column, n_rows), _shape(column)
+        )
+    return table
+
+
+def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len(columns) > _MOST_COLUMNS:
+        yield f"and {counted(len(columns) - _MOST_COLUMNS, 'more column')}: --json lists all."
+
+
+def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for note in notes[:_MOST_NOTES]:
+        yield f"Note: {note['message']}"
+    if len(notes) > _MOST_NOTES:
+        yield f"and {counted(len(notes) - _MOST_NOTES, 'more note')}: --json lists all."
+
+
+def _content(column: Mapping[str, Any], n_rows: int) -> str:
+    if "levels" in column:
+        filled = n_rows - column["missing"]
+        shown = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
+        return ", ".join(shown[:_MOST_LEVELS]) + (", ..." if column["n_unique"] > _MOST_LEVELS else "")
+    if column["low"] is None:
+        return ""
+    low, median, high = (_number(column[key]) for key in ("low", "median", "high"))
+    return f"{low} to {high}, median {median}"
+
+
+def _shape(column: Mapping[str, Any]) -> str:
+    return _bars(column["histogram"]) if "histogram" in column else ""
+
+
+def _bars(counts: Sequence[int]) -> str:
+    """A histogram in one line; an empty bar is a space."""
+    top = max(counts, default=0)
+    return "".join(" " if not count else _BARS[round((len(_BARS) - 1) * count / top)] for count in counts)
+
+
+def _number(value: float | str | None) -> str:
+    if isinstance(value, str) or value is None:
+        return value or "-"
+    whole = float(value).is_integer() or abs(value) >= 10_000
+    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:,.4g}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

@@ -1,0 +1,302 @@
+"""A table's columns as inputs: each split's own medians, deviations and levels, through one matrix for all."""
+
+import pickle
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from seedbed.data import Column, ColumnSchema, Design, Preprocessor, Split, Table, encode
+from seedbed.errors import ColumnError
+
+SEEDS = st.integers(0, 10_000)
+N_ROWS = st.sampled_from([6, 40, 300, 2500])
+
+
+def number(name: str, values: np.ndarray, kind: str = "number") -> Column:
+    return Column(
+        ColumnSchema(name, kind, has_missing=bool(np.isnan(values).any())), np.array(values, dtype=np.float64)
+    )
+
+
+def category(name: str, words: list[str | None]) -> Column:
+    levels = tuple(sorted({word for word in words if word is not None}))
+    codes = [np.nan if word is None else levels.index(word) for word in words]
+    return Column(ColumnSchema(name, "category", levels, has_missing=None in words), np.array(codes, dtype=np.float64))
+
+
+def table_of(*columns: Column) -> Table:
+    target = np.arange(len(columns[0].values)) % 2
+    return Table("by hand", columns, "y", target, ("a", "b"))
+
+
+def mixed(seed: int, n_rows: int) -> Table:
+    """Columns of all kinds, with missing cells, rare levels, and some that hardly vary."""
+    rng = np.random.default_rng(seed)
+
+    def gaps(values: np.ndarray) -> np.ndarray:
+        return np.where(rng.random(n_rows) < rng.choice([0, 0.1, 0.5, 0.99]), np.nan, values)
+
+    def words(n_levels: int) -> list[str | None]:
+        codes = (n_levels * rng.random(n_rows) ** rng.choice([1, 3])).astype(int)
+        missing = rng.random(n_rows) < rng.choice([0, 0.01, 0.3])
+        return [None if gone else f"L{code}" for code, gone in zip(codes, missing, strict=True)]
+
+    return table_of(
+        number("size", gaps(rng.normal(250e3, 100e3, n_rows).round())),
+        category("few", words(3)),
+        number("ill", gaps(rng.integers(0, 2, n_rows)), "boolean"),
+        number("zeros", gaps(rng.integers(1, 9, n_rows) * (rng.random(n_rows) < 0.1))),
+        number("seen", gaps(1.7e9 + 86_400 * rng.integers(0, 3, n_rows) + rng.choice([0, 3_600]) * 5), "date"),
+        category("many", words(30)),
+        number("stamp", 1.7e9 + rng.integers(-10, 11, n_rows)),
+        category("most", words(1500)),
+        number("hardly", gaps(np.where(rng.random(n_rows) < 0.9, 0.1, 7.0))),
+    )
+
+
+def deal(n_rows: int, seed: int) -> Split:
+    """Two thirds of the rows train, or just three."""
+    rows = np.random.default_rng(seed).permutation(n_rows)
+    first_test = [n_rows * 2 // 3, 3][seed % 2]
+    return Split(repeat=0, fold=0, train=np.sort(rows[:first_test]), test=np.sort(rows[first_test:]))
+
+
+def numbers_oracle(values: np.ndarray, rows: np.ndarray, *, scaled: bool = True) -> list[np.ndarray]:
+    """scikit-learn's imputer with its indicator, and its scaler; a column that tells nothing is zero."""
+    cells = values[:, None]
+    if np.isnan(cells[rows]).all():
+        return [np.zeros(len(cells)), np.zeros(len(cells))]
+    both = SimpleImputer(strategy="median", add_indicator=True).fit(cells[rows]).transform(cells)
+    filled, flag = both[:, :1], both[:, 1] if both.shape[1] == 2 else np.zeros(len(cells))
+    if not scaled:
+        return [filled[:, 0], flag]
+    if np.ptp(filled[rows]) == 0:
+        return [np.zeros(len(cells)), flag]
+    return [StandardScaler().fit(filled[rows]).transform(filled)[:, 0], flag]
+
+
+def levels_oracle(column: Column, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """scikit-learn's one-hot encoder, taught on words that are rare no more."""
+    levels, n_rows = column.schema.levels, len(column.values)
+    hashed = len(levels) > 200
+    needed = max(1, -(-n_rows // 200)) if hashed else max(1, min(10, -(-n_rows // 200)))
+    buckets = [f"(other {bucket})" for bucket in range(1, 33)] if hashed else ["(other)"]
+    own = np.array(["(missing)" if np.isnan(code) else levels[int(code)] for code in column.values])
+
+    def shown(word: str) -> str:
+        if np.sum(own[rows] == word) >= (1 if word == "(missing)" else needed):
+            return word
+        return buckets[0 if word == "(missing)" else zlib.crc32(word.encode()) % len(buckets)]
+
+    spoken = {word: shown(word) for word in {*own}}
+    words = np.array([spoken[word] for word in own])[:, None]
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(words[rows])
+    kept = [level for level in levels if np.sum(own == level) >= needed]
+    found = dict(zip(encoder.categories_[0], encoder.transform(words).T, strict=True))
+    inputs = [*kept, *buckets, *(["(missing)"] if column.schema.has_missing else [])]
+    return {name: found.get(name, np.zeros(n_rows)) for name in inputs}
+
+
+def dates_oracle(column: Column, rows: np.ndarray, **how: bool) -> list[np.ndarray]:
+    moments = np.where(np.isnan(column.values), 0, column.values).astype("datetime64[s]").tolist()
+    missing = np.isnan(column.values)
+    parts = [
+        np.where(missing, middle, [getattr(moment, part) for moment in moments])
+        for part, middle in [("month", 6.5), ("hour", 11.5)]
+    ]
+    weekdays = np.where(missing, 3, [moment.weekday() for moment in moments])
+    days, flag = numbers_oracle(np.floor(column.values / 86_400), rows, **how)
+    timed = bool((column.values[~missing] % 86_400 > 0).any())
+    circling = [parts[0], weekdays, parts[1]][: 2 + timed]
+    return [days, *(numbers_oracle(part.astype(float), rows, **how)[0] for part in circling), flag]
+
+
+def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray:
+    inputs: list[np.ndarray] = []
+    for column in table.columns:
+        if column.schema.kind == "category":
+            inputs += levels_oracle(column, rows).values()
+        else:
+            of = dates_oracle(column, rows, scaled=scaled) if column.schema.kind == "date" else None
+            found = of or numbers_oracle(column.values, rows, scaled=scaled)
+            inputs += found if column.schema.has_missing else found[:-1]
+    return np.column_stack(inputs)
+
+
+def folded(design: Design, split: int, dtype: type = np.float64) -> np.ndarray:
+    """The law, as a network's first layer applies it."""
+    matrix, scale, shift = (
+        part.astype(dtype) for part in (design.matrix, design.scale[:, split], design.shift[:, split])
+    )
+    inputs = matrix * scale + shift
+    if design.also is not None:
+        for column, other in enumerate(design.also):
+            inputs[:, other] += matrix[:, column] * design.extra[column, split].astype(dtype)
+    return inputs
+
+
+@settings(max_examples=40)
+@given(SEEDS, N_ROWS)
+def test_each_split_sees_what_scikit_learn_makes_of_its_training_rows(seed, n_rows):
+    table = mixed(seed, n_rows)
+    splits = [deal(n_rows, seed), deal(n_rows, seed + 1)]
+    design = encode(table).design(splits)
+    for place, split in enumerate(splits):
+        expected = oracle(table, split.train)
+        np.testing.assert_allclose(folded(design, place), expected, rtol=1e-9, atol=1e-6)  # of 1.7e9 +- 1
+        if len(split.train) >= 20:  # of three rows, the deviation can be any small part of that of all rows
+            narrow = folded(design, place, np.float32)
+            assert np.abs((narrow - expected) / np.maximum(1, np.abs(expected))).max() < 1e-5
+
+
+@settings(max_examples=40)
+@given(SEEDS, N_ROWS)
+def test_a_preprocessor_fitted_on_a_splits_training_rows_gives_what_that_split_sees(seed, n_rows):
+    table, split = mixed(seed, n_rows), deal(n_rows, seed)
+    alone = Preprocessor.fit(table, split.train)
+    assert (alone.names, alone.sources) == (encode(table).names, encode(table).sources)
+    inputs = alone.transform_table(table)
+    assert inputs.dtype == np.float32
+    np.testing.assert_allclose(inputs, folded(encode(table).design([split]), 0), rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=40)
+@given(SEEDS, N_ROWS)
+def test_the_design_of_one_split_is_that_of_many(seed, n_rows):
+    encoding = encode(mixed(seed, n_rows))
+    splits = [deal(n_rows, seed + place) for place in range(3)]
+    many = encoding.design(splits)
+    for place, split in enumerate(splits):
+        one = encoding.design([split])
+        assert one.matrix is many.matrix
+        np.testing.assert_array_equal(one.scale[:, 0], many.scale[:, place])
+        np.testing.assert_array_equal(one.shift[:, 0], many.shift[:, place])
+        np.testing.assert_array_equal(folded(one, 0), folded(many, place))
+
+
+@settings(max_examples=40)
+@given(SEEDS, N_ROWS)
+def test_natural_inputs_are_those_before_scaling_in_the_users_units(seed, n_rows):
+    table, split = mixed(seed, n_rows), deal(n_rows, seed)
+    natural = encode(table).natural(split.train)
+    np.testing.assert_array_equal(natural, oracle(table, split.train, scaled=False))
+
+
+def test_numbers_without_gaps_are_natural_as_they_are_and_add_to_no_other_input():
+    table = table_of(number("a", np.arange(9.0)), number("b", np.arange(9.0) % 2, "boolean"))
+    encoding = encode(table)
+    design = encoding.design([deal(9, 0)])
+    assert encoding.natural(np.arange(5)) is table.features
+    assert (design.also, design.extra) == (None, None)
+    assert design.matrix.shape == (9, 2)
+
+
+def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
+    """Other cells in the given rows: numbers drawn anew; dates and levels change places, so that none becomes rare."""
+    rng = np.random.default_rng(seed)
+    columns = []
+    for column in table.columns:
+        values = column.values.copy()
+        values[rows] = rng.permutation(values[rows])
+        if column.schema.kind == "number":
+            values[rows] = np.where(np.isnan(values[rows]), np.nan, values[rows] * rng.random(len(rows)))
+        columns.append(Column(column.schema, values))
+    return Table(table.name, tuple(columns), table.target_name, table.target, table.labels)
+
+
+@settings(max_examples=40)
+@given(SEEDS, N_ROWS)
+def test_no_row_outside_the_training_rows_changes_a_bit_of_what_they_become(seed, n_rows):
+    table, split = mixed(seed, n_rows), deal(n_rows, seed)
+    other = noisy(table, split.test, seed)
+    before, after = (Preprocessor.fit(one, split.train) for one in (table, other))
+    for name, array in before.to_state()[1].items():
+        np.testing.assert_array_equal(array, after.to_state()[1][name])
+    rows = split.train
+    np.testing.assert_array_equal(before.transform_table(table)[rows], after.transform_table(other)[rows])
+    np.testing.assert_array_equal(encode(table).natural(rows)[rows], encode(other).natural(rows)[rows])
+
+
+def test_inputs_have_names_and_know_their_columns():
+    table = table_of(
+        number("age", np.array([1.0, np.nan] * 4)),
+        category("sex", ["m", "f", None, "f"] * 2),
+        number("day", np.array([0.0, 90_000.0] * 4), "date"),
+    )
+    encoding = encode(table)
+    sex = ("sex=f", "sex=m", "sex=(other)", "sex=(missing)")
+    day = ("day.days", "day.month", "day.weekday", "day.hour")
+    assert encoding.names == ("age", "age missing", *sex, *day)
+    assert encoding.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
+    assert encoding.n_inputs == len(encoding.names)
+
+
+def test_a_date_is_days_month_weekday_and_hour():
+    # 2000-02-29 was a Tuesday, 1969-12-31 a Wednesday
+    days = np.array([951_782_400 + 23.5 * 3_600, -86_400, np.nan, 951_782_400])
+    (inputs,) = (encode(table_of(number("day", days, "date"))).natural(np.arange(3)),)
+    assert inputs[0].tolist() == [11_016, 2, 1, 23, 0]
+    assert inputs[1].tolist() == [-1, 12, 2, 0, 0]
+    assert inputs[2].tolist() == [(11_016 - 1) / 2, 6.5, 3, 11.5, 1]
+    midnights = encode(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
+    assert "day.hour" not in midnights.names
+
+
+@pytest.mark.parametrize(("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)])
+def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
+    words = ["enough"] * needed + ["rare"] * (needed - 1)
+    column = category("word", words + ["most"] * (n_rows - len(words)))
+    assert encode(table_of(column)).names == ("word=enough", "word=most", "word=(other)")
+
+
+def test_of_over_200_levels_those_of_half_a_percent_stay_and_the_others_share_32_inputs_by_their_text():
+    words = [f"town {row}" for row in range(3000)] + ["York"] * 20 + ["Rome"] * 19
+    encoding = encode(table_of(category("town", words + ["Paris"] * (4000 - len(words)))))
+    assert encoding.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
+    assert encoding.n_inputs == 2 + 32
+    natural = encoding.natural(np.arange(4000))
+    assert (natural.sum(axis=1) == 1).all()
+    rome = natural[words.index("Rome")]
+    assert np.flatnonzero(rome).tolist() == [2 + zlib.crc32(b"Rome") % 32]
+
+
+def test_a_bucket_that_no_training_row_has_taught_says_nothing():
+    table = table_of(category("word", ["a"] * 10 + ["b"] * 10))
+    taught, untaught = (Split(0, 0, rows, np.arange(19, 20)) for rows in (np.arange(19), np.arange(10)))
+    design = encode(table).design([taught, untaught])
+    assert folded(design, 0)[19].tolist() == [0, 1, 0]
+    assert folded(design, 1)[19].tolist() == [0, 0, 0]
+
+
+def test_a_level_too_rare_among_the_training_rows_counts_in_its_bucket():
+    table = table_of(category("word", ["a"] * 1990 + ["b"] * 10))
+    split = Split(0, 0, np.arange(1999), np.arange(1999, 2000))  # nine rows of b are left
+    design = encode(table).design([split])
+    assert folded(design, 0)[1999].tolist() == [0, 0, 1]
+    assert design.also.tolist() == [2, 2, 2]
+    assert design.extra[:, 0].tolist() == [0, 1, 0]
+
+
+def test_a_column_that_float32_cannot_hold_is_named():
+    sizes = np.arange(9.0)
+    sizes[8] = 1e200
+    table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
+    with pytest.raises(ColumnError, match=r"^column 'weight': its cells differ too much in size"):
+        encode(table).design([deal(9, 0)])
+    with pytest.raises(ColumnError, match=r"^column 'weight'"):
+        Preprocessor.fit(table, np.arange(8)).transform_table(table)
+
+
+def test_an_encoding_is_sent_to_other_processes_without_what_they_can_make_again():
+    encoding = encode(mixed(3, 300))
+    split = deal(300, 0)
+    small = len(pickle.dumps(encoding))
+    before = encoding.natural(split.train)
+    encoding.design([split])
+    assert len(pickle.dumps(encoding)) == small < 2 * encoding.values.nbytes
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(encoding)).natural(split.train), before)

@@ -1,0 +1,269 @@
+"""What a path may lead to: every kind of file that is read, and every kind that is refused by name."""
+
+import csv
+import datetime as dt
+import decimal
+import gzip
+import io
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import polars as pl
+import pytest
+
+from seedbed.data.files import open_file
+from seedbed.data.loaded import connect, load_csv
+from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("xl/workbook.xml", "<workbook/>")
+    return out.getvalue()
+
+
+OTHERS = {
+    "xlsx": (zipped(), "is a zip file (as Excel and LibreOffice write)"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an old Excel file"),
+    "pickle": (pickle.dumps({"a": [1]}), "is a pickle file, which seedbed never opens"),
+    "page": (b"<!DOCTYPE html>\n<html></html>", "is a web page"),
+    "bz2": (b"BZh91AY&SY", "is a bzip2 file"),
+    "feather": (b"ARROW1\x00\x00", "is an Arrow or Feather file"),
+    "gzip of a zip": (gzip.compress(zipped()), "is a zip file"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_file_of_another_kind_is_named_and_the_way_out_told(write, case):
+    content, words = OTHERS[case]
+    with pytest.raises(UnreadableError) as caught, open_file(write(content, "t.csv")):
+        pass
+    assert words in caught.value.message
+    assert caught.value.hint == "Save the table in it as CSV."
+
+
+def test_a_gzip_that_lies_is_refused(write):
+    packed = gzip.compress(b"a,y\n1,0\n2,1\n" * 99)
+    wrong_sum = packed[:-8] + bytes(4) + packed[-4:]
+    for content in (packed[:-9], wrong_sum, packed[:2], packed + b"and more", b"\x1f\x8b" + bytes(50)):
+        with pytest.raises(UnreadableError, match="gzip file is damaged"), open_file(write(content)):
+            pass
+    with open_file(write(b"a,y\n1,0\n", "t.csv.gz")) as columns:  # no gzip at all, only its name
+        assert columns.names == ("a", "y")
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.csv"])
+def test_every_kind_may_be_packed_and_wear_any_name(write, tmp_path, name):
+    frame = pl.DataFrame({"a": ["1", "2"], "y": ["u", "v"]})
+    plain = tmp_path / name
+    {"t.parquet": frame.write_parquet, "t.json": frame.write_json, "t.csv": frame.write_csv}[name](plain)
+    with open_file(write(gzip.compress(plain.read_bytes()), "table.dat")) as columns:
+        assert (columns.names, columns.cells(1), columns.where[-9:]) == (("a", "y"), ["u", "v"], "table.dat")
+
+
+def test_a_pipe_a_device_a_folder_and_nothing_are_told_apart(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableError, match="is a pipe or a device"), open_file(tmp_path / "pipe"):
+        pass
+    with pytest.raises(UnreadableError, match="is a folder"), open_file(tmp_path):
+        pass
+    with pytest.raises(TableNotFoundError, match="There is no table in that folder"), open_file(tmp_path / "t.csv"):
+        pass
+    for name in ("t\x00.csv", "x" * 300):
+        with pytest.raises(DataError, match=r"can't be opened|no such file"), open_file(tmp_path / name):
+            pass
+
+
+def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
+    path = write("a,y\n1,0\n")
+    opened = type(path).open
+
+    def forbidden(self, *args, **options):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *args, **options)
+
+    monkeypatch.setattr(type(path), "open", forbidden)  # permissions don't bind a superuser
+    with pytest.raises(UnreadableError, match=r"can't be opened .*Permission denied"), open_file(path):
+        pass
+
+
+def test_a_name_that_is_no_text_is_a_name_all_the_same(tmp_path):
+    path = tmp_path / os.fsdecode(b"t\xff.csv")
+    path.write_bytes(b"a,y\n1,0\n")
+    with open_file(path) as columns:
+        assert (columns.names, columns.cells(0)) == (("a", "y"), ["1"])
+        assert columns.where.encode().endswith(rb"t\udcff.csv")
+
+
+DELIMITED = {
+    "a;b;y\n1,5;2;0\n": ("semicolons", ["1,5"]),
+    "a|b|y\n1|2|0\n": ("bars", ["1"]),
+    "a\tb\ty\n1\t2\t0\n": ("tabs", ["1"]),
+    "name, first, last;y\nu;0\nv;1\n": ("semicolons", ["u", "v"]),
+}
+
+
+@pytest.mark.parametrize("text", DELIMITED)
+def test_the_delimiter_is_the_one_that_the_rows_agree_on(write, text):
+    words, cells = DELIMITED[text]
+    with open_file(write(text)) as columns:
+        assert [note.message for note in columns.notes] == [f"cells are taken to be separated by {words}"]
+        assert columns.cells(0) == cells
+
+
+@pytest.mark.parametrize(
+    "text", ['a,b\n"\r",2\n', 'a\r\n"\r"\r\n', 'a\n"\r"', '"\r"\n"\r"\n', '"a\r\n",b\r\n"\r",2\r\n']
+)
+def test_a_line_end_in_quotes_is_a_cell_as_it_stands(write, text):
+    with open_file(write(text)) as columns:
+        assert (columns.cells(0), columns.names[0].strip()) == (["\r"], columns.names[0])
+
+
+def test_a_row_that_duckdb_lost_is_found(write, monkeypatch):
+    def lossy(connection, *args, **options):
+        load_csv(connection, *args, **options)
+        connection.execute("DELETE FROM cells WHERE rowid = 2")
+
+    monkeypatch.setattr("seedbed.data.files.load_csv", lossy)
+    path, words = write("a,b\n1,2\n3,4\n5,6\n"), r"two readers disagree on its rows \(2 and 3\)"
+    with pytest.raises(UnreadableError, match=words), open_file(path):
+        pass
+
+
+LIMITS = {
+    "in the third line": (b"a,b\n1,2\n3," + b"x" * 70_000 + b"\n", "line 3, column 'b' holds a cell over 64 KiB"),
+    "a million characters": (b'a,b,c\n1,"u,v",' + b"x" * 10**6, "line 2, column 'c' holds a cell over 64 KiB"),
+    "quoted": (b'a,b,c\n1,"' + b"x,\n" * 10**5 + b'",2', "line 2, column 'b' holds a cell over 64 KiB"),
+    "below quoted line ends": (b'a,b\n"u\nv",2\n3,' + b"x" * 70_000, "line 4, column 'b' holds a cell over 64 KiB"),
+    "in the header": (b"a," + b"x" * 10**6 + b"\n1,2\n", "line 1, column 'number 2' holds a cell over 64 KiB"),
+    "a long name": (b"a," + b"x" * 70_000 + b"\n1,2\n", "column 2 of 2 has a name over 64 KiB"),
+    "a column too many": (b",".join(b"c%d" % i for i in range(10_001)) + b"\n", "10,001 columns; the limit is 10,000"),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_a_cell_or_a_table_too_large_is_refused_with_its_place(write, case):
+    content, words = LIMITS[case]
+    with pytest.raises(UnreadableError) as caught, open_file(write(content)):
+        pass
+    assert words in caught.value.message
+
+
+def test_a_cell_of_just_the_limit_and_a_row_of_megabytes_are_read(write):
+    cells = ["x" * (1 << 16)] * 64
+    with open_file(write(",".join(f"c{i}" for i in range(64)) + "\n" + ",".join(cells) + "\n")) as columns:
+        assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
+
+
+def test_ten_thousand_columns_are_read(write):
+    matrix = np.arange(30_000).reshape(3, 10_000)
+    lines = [",".join(f"c{i}" for i in range(10_000)), *(",".join(map(str, row)) for row in matrix)]
+    with open_file(write("\n".join(lines))) as columns:
+        np.testing.assert_array_equal(columns.numbers(range(10_000)), matrix)
+
+
+def test_what_csv_readers_elsewhere_were_told_does_not_matter(write):
+    path = write(b"a,b\n1," + b"x" * 10**6)
+    before = csv.field_size_limit(1 << 30)
+    try:
+        with pytest.raises(UnreadableError, match="column 'b' holds a cell over 64 KiB"), open_file(path):
+            pass
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_parquet_cells_are_written_as_text_that_typing_understands(tmp_path):
+    zone = dt.timezone(dt.timedelta(hours=2))
+    frame = pl.DataFrame(
+        {
+            "date": [dt.date(2020, 2, 29)],
+            "time": [dt.datetime(2020, 2, 29, 13, 5, 6)],
+            "zoned": [dt.datetime(2020, 1, 1, 1, 0, tzinfo=zone)],
+            "decimal": [decimal.Decimal("1.50")],
+            "big": [2**64 - 1],
+            "flag": [True],
+            "whole": [3.0],
+            "part": [0.1],
+            "nested": [{"u": 1}],
+        },
+        schema_overrides={"big": pl.UInt64},
+    ).with_columns(level=pl.lit("x").cast(pl.Categorical), none=pl.lit(None).cast(pl.Float64))
+    frame.write_parquet(tmp_path / "t.parquet")
+    with open_file(tmp_path / "t.parquet") as columns:
+        cells = {name: columns.cells(i)[0] for i, name in enumerate(columns.names)}
+        assert columns.numbers([4, 5, 6])[0].tolist() == [2.0**64, 1.0, 3.0]
+    assert cells == {
+        "date": "2020-02-29",
+        "time": "2020-02-29 13:05:06",
+        "zoned": "2019-12-31 23:00:00",  # in UTC
+        "decimal": "1.50",
+        "big": "18446744073709551615",
+        "flag": "true",
+        "whole": "3",
+        "part": "0.1",
+        "nested": "{'u': 1}",
+        "level": "x",
+        "none": None,
+    }
+
+
+@pytest.mark.parametrize("option", [{"table": "t"}, {"query": "SELECT 1"}], ids=str)
+def test_a_table_or_a_query_of_what_is_no_database_is_refused(write, refusal, option):
+    for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):
+        error = refusal(source, **option)
+        assert isinstance(error, OptionError)
+        assert error.message.endswith(f"is no database, so there is no {next(iter(option))} to choose")
+        assert error.hint == "Only SQLite files and postgresql:// addresses take --table and --query."
+
+
+def test_an_address_elsewhere_is_not_quoted(refusal):
+    error = refusal("https://me:secret@localhost/t.csv")
+    assert error.message == "tables aren't fetched from https://"
+    assert "secret" not in str(error)
+
+
+def test_duckdb_never_fetches_an_extension(tmp_path):
+    with connect("t", tmp_path) as connection:
+        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+            assert connection.execute(f"SELECT current_setting('{name}')").fetchone() == (False,)
+    with pytest.raises(UnreadableError, match=r"^t can't be read"), connect("t", tmp_path) as connection:
+        connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(write, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with open_file(write(gzip.compress(b"a,y\r\n1,0\r\n"))) as columns:
+        assert columns.places([0]) == {0: "line 2"}
+        assert list(scratch.iterdir())
+    assert list(scratch.iterdir()) == []
+
+
+def test_help_needs_neither_duckdb_nor_a_driver():
+    code = (
+        "import sys\nfrom seedbed.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print([name for name in sys.modules if name in ('duckdb', 'adbc_driver_manager', 'pyarrow', 'torch')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_read_in_seconds(tmp_path):
+    random, n_rows = np.random.default_rng(0), 1_000_000
+    numbers = {f"x{i}": random.normal(size=n_rows) for i in range(10)}
+    words = {"city": random.choice(["Berlin", "New York, NY"], n_rows), "y": random.integers(0, 2, n_rows)}
+    pl.DataFrame(numbers | words).write_csv(tmp_path / "t.csv")
+    with open_file(tmp_path / "t.csv") as columns:
+        matrix = columns.numbers(range(12))
+        assert columns.cells(10)[:5] == words["city"][:5].tolist()
+    assert matrix.shape == (n_rows, 12)
+    np.testing.assert_array_equal(matrix[:, 3], numbers["x3"])

@@ -1,0 +1,142 @@
+"""Data frames of every library give the same cells."""
+
+import datetime as dt
+import decimal
+import sys
+
+import duckdb
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.data.frames import frame_columns
+from seedbed.data.sources import open_source
+from seedbed.errors import DataError, UnreadableError
+
+DAY, MOMENT = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 13, 5, 6)
+VALUES = {
+    "int": [1, 2],
+    "gap": [1, None],
+    "float": [1.0, 0.5],
+    "text": ["x", None],
+    "flag": [True, False],
+    "flag_gap": [True, None],
+    "day": [DAY, None],
+    "moment": [MOMENT, None],
+    "zoned": [MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None],
+    "decimal": [decimal.Decimal("1.50"), None],
+}
+CELLS = {
+    "int": ["1", "2"],
+    "gap": ["1", None],
+    "float": ["1", "0.5"],
+    "text": ["x", None],
+    "flag": ["true", "false"],
+    "flag_gap": ["true", None],
+    "day": ["2020-02-29", None],
+    "moment": ["2020-02-29 13:05:06", None],
+    "zoned": ["2020-02-29 11:05:06", None],
+    "decimal": ["1.5", None],
+}
+TABLE = pa.table(VALUES)
+FRAMES = {
+    "pandas": pd.DataFrame(VALUES),
+    "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
+    "pandas, Arrow": TABLE.to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": pl.DataFrame(TABLE),
+    "polars, lazy": pl.DataFrame(TABLE).lazy(),
+    "pyarrow": TABLE,
+    "narwhals": nw.from_native(TABLE),
+    "duckdb": duckdb.from_arrow(TABLE),
+}
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_every_library_gives_the_same_cells(library):
+    with open_source(FRAMES[library]) as source:
+        columns = source.columns
+        found = {name: [cell or None for cell in columns.cells(i)] for i, name in enumerate(columns.names)}
+        np.testing.assert_array_equal(columns.numbers([0, 1, 2]), [[1, 1, 1], [2, np.nan, 0.5]])
+        assert columns.places([1]) == {1: "row 1 (counted from 0)"}
+    # DuckDB keeps a decimal's last zero; Python's booleans have a capital.
+    found["decimal"] = [cell and cell.rstrip("0") for cell in found["decimal"]]
+    for name in ("flag", "flag_gap"):
+        found[name] = [cell and cell.lower() for cell in found[name]]
+    assert found == CELLS
+
+
+def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
+    for name in ("pyarrow", "polars", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    relation = duckdb.sql("SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC")
+    with open_source(relation) as source:
+        assert (source.columns.names, source.columns.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
+
+
+def test_a_relation_that_cannot_be_computed_is_refused(refusal):
+    with duckdb.connect() as connection:
+        failing = connection.sql("SELECT error('no luck') AS a")
+        assert isinstance(refusal(failing), UnreadableError)
+        relation = connection.sql("SELECT 1 AS a")
+    assert isinstance(refusal(relation), UnreadableError)  # its connection is closed
+    failing = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
+    assert "the data frame can't be computed" in refusal(failing).message
+
+
+SERIES = {
+    "category": (pd.Series(["b", None, "a"], dtype="category"), ["b", None, "a"]),
+    "category of numbers": (pd.Series([2.0, 1.0, 2.0], dtype="category"), ["2", "1", "2"]),
+    "enum": (pl.Series(["b", None], dtype=pl.Enum(["a", "b"])), ["b", None]),
+    "period": (pd.Series(pd.period_range("2020-01", periods=2, freq="M")), ["2020-01", "2020-02"]),
+    "objects": (
+        pd.Series([1, "x", None, np.nan, 2.0, DAY, pd.NaT], dtype=object),
+        ["1", "x", None, None, "2", str(DAY), None],
+    ),
+    "beyond 2^53": (pd.Series([2**60 + 1, None], dtype="Int64"), [str(2**60 + 1), None]),
+    "least integer": (pl.Series([-(2**63), 2**63 - 1]), [str(-(2**63)), str(2**63 - 1)]),
+    "unsigned": (pl.Series([2**64 - 1], dtype=pl.UInt64), [str(2**64 - 1)]),
+    "fractions of a second": (pl.Series([MOMENT.replace(microsecond=500_000)]), ["2020-02-29 13:05:06.500000"]),
+    "midnight": (pl.Series([dt.datetime(2020, 1, 2)]), ["2020-01-02 00:00:00"]),
+    "long ago": (pl.Series([dt.date(1, 1, 1), dt.date(9999, 12, 31)]), ["0001-01-01", "9999-12-31"]),
+    "long ago, with a time": (pl.Series([dt.datetime(1, 1, 1)]), ["0001-01-01 00:00:00"]),
+    "time": (pl.Series([dt.time(10, 30)]), ["10:30:00"]),
+    "duration": (pl.Series([dt.timedelta(days=1, seconds=0.5)]), ["86400.5"]),
+    "lists": (pl.Series([[1, 2], [3]]), ["[1, 2]", "[3]"]),
+    "nothing": (pl.Series([None, None]), [None, None]),
+    "float32": (pl.Series([0.5], dtype=pl.Float32), ["0.5"]),
+    "not a number": (pl.Series([float("nan"), None, float("inf")]), [None, None, "inf"]),
+}
+
+
+@pytest.mark.parametrize("case", SERIES)
+def test_every_type_is_written_as_a_person_would(case):
+    series, cells = SERIES[case]
+    frame = series.to_frame("a") if isinstance(series, pl.Series) else pd.DataFrame({"a": series})
+    assert frame_columns(frame).cells(0) == cells
+
+
+def test_names_that_are_no_text_become_text_and_may_then_be_alike():
+    assert frame_columns(pd.DataFrame([[1, 2]])).names == ("0", "1")
+    assert frame_columns(pd.DataFrame([[1, 2]], columns=[1, "1"])).names == ("1", "1")
+    with pytest.raises(DataError, match="'a' 2 times"):
+        frame_columns(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_what_is_no_frame_or_too_much_of_one_is_refused(refusal):
+    assert "can't be read from dict" in refusal({"a": [1]}).message
+    assert "can't be read from ndarray" in refusal(np.zeros((2, 2))).message
+    assert "10,001 columns" in refusal(pl.DataFrame({f"c{i}": [1] for i in range(10_001)})).message
+    half = pd.Index(["\ud800"], dtype=object)
+    for frame in (pd.DataFrame({"a": ["x", "\ud800"]}, dtype=object), pd.DataFrame([[1]], columns=half)):
+        assert "half a character" in refusal(frame).message
+
+
+@given(st.lists(st.one_of(st.none(), st.datetimes(allow_imaginary=False)), min_size=1))
+def test_every_moment_is_written_as_iso_8601(moments):
+    cells = frame_columns(pl.DataFrame({"a": pl.Series(moments, dtype=pl.Datetime("us"))})).cells(0)
+    assert [cell and dt.datetime.fromisoformat(cell) for cell in cells] == moments

@@ -1,0 +1,66 @@
+"""A table at a glance, from its cells to the dict that is shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seedbed.data import WARNINGS, inspect_table
+from seedbed.errors import ColumnError
+
+ROWS = [f"{i},{'red' if i % 3 else 'blue'},{i / 7:.2f},{'' if i == 5 else i % 2},{'yes' if i % 4 else 'no'}"
+        for i in range(40)]  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "cars.csv"
+    path.write_text("id,paint,width,old,sold\n" + "\n".join(ROWS) + "\n")
+    return path
+
+
+def test_every_column_but_the_target_is_there_and_what_is_left_out_says_so(table):
+    found = inspect_table(table, target="sold")
+    assert [(one["name"], one["kind"], one["used"]) for one in found["columns"]] == [
+        ("id", "number", False), ("paint", "category", True), ("width", "number", True), ("old", "boolean", True),
+    ]  # fmt: skip
+    assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == ["SB101"]
+    assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
+
+
+def test_without_a_target_all_columns_are_told_of(table):
+    found = inspect_table(table)
+    assert [one["name"] for one in found["columns"]] == ["id", "paint", "width", "old", "sold"]
+    assert found["target"] is None
+
+
+def test_a_target_of_numbers_has_a_range(table):
+    found = inspect_table(table, target="width")
+    assert (found["target"]["task"], found["target"]["low"]) == ("regression", 0.0)
+    assert sum(found["target"]["histogram"]) == 40
+
+
+def test_notes_stand_with_their_column_and_the_dict_is_fit_for_json(table):
+    found = inspect_table(table, target="sold", drop=["width"])
+    columns = {one["name"]: one for one in found["columns"]}
+    assert columns["old"]["missing"] == 1
+    assert columns["id"]["notes"] == [note["message"] for note in found["warnings"] if note["column"] == "id"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_every_code_of_a_warning_is_known(table):
+    found = inspect_table(table, target="sold")
+    assert {warning["code"] for warning in found["warnings"]} <= set(WARNINGS)
+    assert not [note for note in found["notes"] if note["code"]]
+
+
+def test_a_column_that_is_not_there_is_an_error(table):
+    with pytest.raises(ColumnError, match="Did you mean 'sold'"):
+        inspect_table(table, target="sole")
+
+
+def test_options_are_those_of_reading(table):
+    found = inspect_table(table, target="sold", categorical=["width"], numeric="id", group="paint")
+    kinds = {one["name"]: (one["kind"], one["used"]) for one in found["columns"]}
+    assert kinds == {"id": ("number", True), "width": ("category", True), "old": ("boolean", True)}

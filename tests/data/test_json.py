@@ -1,0 +1,146 @@
+"""JSON: records in a list, or one after the other."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.data.sources import open_source
+from seedbed.errors import SeedbedError, UnreadableError
+
+RECORDS = [{"a": 2**60 + 1, "b": "x", "c": None}, {"b": "ü", "a": 0.10, "d": True}, {"c": -1e-7, "d": False}]
+
+
+def read(text: str | bytes, name: str = "t.json") -> dict[str, list[str | None]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        with open_source(path) as source:
+            return {name: source.columns.cells(i) for i, name in enumerate(source.columns.names)}
+
+
+FORMS = {
+    "list": json.dumps(RECORDS),
+    "lines": "\n".join(map(json.dumps, RECORDS)),
+    "lines, CRLF": "\r\n\r\n".join(map(json.dumps, RECORDS)) + "\r\n",
+    "indented": json.dumps(RECORDS, indent=4),
+    "indented, no list": "\n".join(json.dumps(record, indent=4) for record in RECORDS),
+    "UTF-16": json.dumps(RECORDS, ensure_ascii=False).encode("utf-16"),
+    "mark": json.dumps(RECORDS, ensure_ascii=False).encode("utf-8-sig"),
+    "Windows": json.dumps(RECORDS, ensure_ascii=False).encode("cp1252"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_records_are_read_from_every_form_and_no_digit_is_lost(form):
+    assert read(FORMS[form]) == {
+        "a": [str(2**60 + 1), "0.1", ""],
+        "b": ["x", "ü", ""],
+        "c": ["", "", "-1e-07"],
+        "d": ["", "true", "false"],
+    }
+
+
+def test_records_are_known_by_their_text_not_by_the_files_name():
+    assert read('[{"a": 1}]', "t.txt") == read('{"a": 1}\n', "t.csv") == {"a": ["1"]}
+    assert read("{a},b\n1,2\n", "t.csv") == {"{a}": ["1"], "b": ["2"]}
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(st.characters(codec="utf-8"), max_size=6),
+)
+
+
+@given(st.lists(st.dictionaries(st.text("abc", min_size=1, max_size=2), CELLS, min_size=1), min_size=1, max_size=6))
+def test_every_value_comes_in_under_its_key(records):
+    found = read(json.dumps(records))
+    assert list(found) == list(dict.fromkeys(key for record in records for key in record))
+    for key, cells in found.items():
+        for cell, record in zip(cells, records, strict=True):
+            value = record.get(key)
+            text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            assert (cell or "") == text
+
+
+PIECES = [
+    "[",
+    "]",
+    "{",
+    "}",
+    '"a"',
+    '"b"',
+    ":",
+    ",",
+    "1",
+    "-0.5e3",
+    "null",
+    "true",
+    "NaN",
+    "\n",
+    " ",
+    '"\\ud800"',
+    "[" * 9999,
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "[", '{"a":1}', '[{"a":1},']))
+def test_only_a_seedbed_error_escapes_and_only_for_what_is_no_table(text, beginning):
+    try:
+        found = read(beginning + text)
+    except SeedbedError:
+        return
+    text = beginning + text
+    decoder, values, position = json.JSONDecoder(), [], 0
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
+        values += value if isinstance(value, list) else [value]
+        position += len(text[position:]) - len(text[position:].lstrip())
+    assert {len(cells) for cells in found.values()} == {len(values)}
+
+
+BAD = {
+    "a list in a record": ('[{"a": 1}, {"a": [1, 2]}]', "record 2 has a list under the key 'a'"),
+    "a record in a record": ('{"a": {"b": 1}}', "record 1 has a record under the key 'a'"),
+    "columns": ('{"data": [{"a": 1}]}', "record 1 has a list under the key 'data'"),
+    "a key twice": ('[{"a": 1, "b": 2, "a": null}]', "record 1 has the key 'a' twice"),
+    "no records": ("[1, 2]", "record 1 is no record but '1'"),
+    "lists": ("[[1, 2]]", "record 1 is a list"),
+    "a null": ('[{"a": 1}, null]', "record 2 is no record but ''"),
+    "an empty record": ('[{"a": 1}, {}]', "record 2 is empty"),
+    "an empty list": ("[]", "there are no rows"),
+    "nothing": ("", "there are no rows"),
+    "cut off": ('[{"a": 1},\n {"a": ', "line 2, character 8 is no JSON"),
+    "no end": ('[{"a": 1}', "line 1, character 10 is no JSON"),
+    "more after the end": ('[{"a": 1}]\n{"a": 1}', "line 2, character 1 is no JSON"),
+    "a comma too many": ('[{"a": 1},]', "line 1, character 11 is no JSON"),
+    "deep": ('{"a": ' + "[" * 100_000, "nested too deep"),
+    "half a character": ('[{"a": "x"}, {"a": "\\ud800"}]', "record 2 holds half a character"),
+    "half a character in a key": ('{"\\ud800": 1}', "half a character"),
+    "NUL": ('{"a": 1}\x00', "line 1 holds a NUL byte"),
+    "a long cell": (json.dumps([{"a": 1}, {"a": "x" * 70_000}]), "record 2, column 'a' holds a cell over 64 KiB"),
+    "too many keys": (json.dumps([{f"k{i}": 1 for i in range(10_001)}]), "10,001 columns"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_table_is_refused_with_its_place(write, refusal, case):
+    text, words = BAD[case]
+    error = refusal(write(text, "t.json"))
+    assert isinstance(error, UnreadableError)
+    assert words in error.message
+    assert "\n" not in str(error)
+
+
+def test_words_for_what_is_no_number_are_kept_as_words(write):
+    with open_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json")) as source:
+        assert source.columns.cells(0) == ["NaN", "-Infinity", "1e999"]
+        np.testing.assert_array_equal(source.columns.numbers([0]), [[np.nan], [np.nan], [np.inf]])
+        assert source.columns.places([2]) == {2: "record 3"}

@@ -1,0 +1,267 @@
+"""What a column is: number, boolean, date or category, and what is said of it."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.data import read_table
+from seedbed.data.columns import MemoryColumns
+from seedbed.data.files import open_file
+from seedbed.data.frames import frame_columns
+from seedbed.data.kinds import Typed, read_as, type_columns
+from seedbed.data.table import Column, ColumnSchema
+from seedbed.errors import ColumnError
+
+
+def columns_of(**cells):
+    return frame_columns(pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String)))
+
+
+def only(typed: Typed) -> Column:
+    (column,) = typed.columns
+    return column
+
+
+def codes_of(typed: Typed, column: str) -> list[str]:
+    return [note.code for note in typed.notes if note.column == column and note.code]
+
+
+KINDS = {
+    "numbers": (["1.5", "2", "-3e2"], "number", ()),
+    "whole": (["1", "2", "3"], "number", ()),
+    "one in twenty is no number": ([*map(str, range(2, 40, 2)), "x"], "number", ()),
+    "one in nineteen is no number": ([*map(str, range(2, 38, 2)), "x"], "category", None),
+    "zero and one": (["0", "1.0", "1"], "boolean", ("0", "1")),
+    "zero, one and a word": (["0", "1"] * 20 + ["x"], "number", ()),
+    "one and two": (["1", "2", "2"], "number", ()),
+    "yes": (["Yes", "no", "yes", "yes", "NA"], "boolean", ("no", "yes")),
+    "true": (["TRUE", "False", ""], "boolean", ("False", "TRUE")),
+    "t": (["t", "f", "-"], "boolean", ("f", "t")),
+    "male": (["male", "female"], "boolean", ("female", "male")),
+    "M": (["M", "F", None], "boolean", ("F", "M")),
+    "yes, no, maybe": (["yes", "no", "maybe"], "category", ("maybe", "no", "yes")),
+    "t and n": (["t", "n"], "category", ("n", "t")),
+    "codes": (["00123", "12345", "10000"], "category", ("00123", "10000", "12345")),
+    "codes and empty": (["00123", "12345", ""], "category", ("00123", "12345")),
+    "zeros before a point": (["0.5", "00.25", "1"], "number", ()),
+    "spaces at the ends": (["a", " a", "a\t", "b"], "category", ("a", "b")),
+    "dates": (["2024-01-01", "2024-02-01"], "date", ()),
+    "words": (["a", "b", "c"], "category", ("a", "b", "c")),
+    "two missing words only": (["-", "none"], "category", ("-", "none")),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_a_column_is_told_by_its_cells(case):
+    cells, kind, levels = KINDS[case]
+    column = only(type_columns(columns_of(a=cells), [0]))
+    assert column.schema.kind == kind
+    assert levels is None or column.schema.levels == levels
+
+
+def test_a_files_plain_numbers_are_codes_where_one_has_leading_zeros(write):
+    with open_file(write("zip,n,y\n00123,1.5,0\n12345,2,1\n00123,03.5,1\n")) as columns:
+        typed = type_columns(columns, [0, 1, 2])
+    assert [column.schema.kind for column in typed.columns] == ["category", "number", "boolean"]
+    assert typed.columns[0].schema.levels == ("00123", "12345")
+    assert "such as '00123' are codes" in typed.notes[0].message
+
+
+WORDS = ["", " ", "NA", "na", "N/A", "NaN", "null", "None", "?", "-", "<NA>"]
+
+
+def test_missing_words_are_missing_among_numbers_dates_and_booleans():
+    for filled in (["1.5", "2"], ["yes", "no"], ["2024-01-01", "2024-01-02"], ["0", "1"]):
+        typed = type_columns(columns_of(a=filled * 30 + WORDS * 2), [0])
+        column = only(typed)
+        assert column.schema.kind != "category"
+        assert np.isnan(column.values).tolist() == [False] * 60 + [True] * 2 * len(WORDS)
+        assert column.schema.missing_words == tuple(sorted(set(WORDS) - {"", " "}))
+        assert column.schema.has_missing
+        counts = [note.count for note in typed.notes if "count as missing" in note.message]
+        assert counts == [2 * (len(WORDS) - 2)]
+
+
+def test_none_and_minus_are_levels_among_words_and_na_is_one_among_codes():
+    typed = type_columns(columns_of(a=["u", "v", *WORDS]), [0])
+    column = only(typed)
+    assert column.schema.levels == ("-", "None", "u", "v")
+    assert column.schema.missing_words == ("<NA>", "?", "N/A", "NA", "NaN", "na", "null")
+    assert any("keeps '-', 'None' as levels" in note.message for note in typed.notes)
+    country = only(type_columns(columns_of(a=["DE", "FR", "US", "NA", "?"]), [0]))
+    assert (country.schema.levels, country.schema.missing_words) == (("DE", "FR", "NA", "US"), ("?",))
+    two = only(type_columns(columns_of(a=["DE", "FR", "NA"]), [0]))
+    assert (two.schema.levels, two.schema.missing_words) == (("DE", "FR"), ("NA",))
+    grade = only(type_columns(columns_of(a=["Ex", "Gd", "TA", "NA"]), [0]))
+    assert (grade.schema.levels, grade.schema.missing_words) == (("Ex", "Gd", "TA"), ("NA",))
+
+
+def test_cells_that_do_not_fit_are_missing_counted_and_found(write):
+    rows = "".join(f"{n}.5,{n % 2}\n" for n in range(60))
+    path = write(f"a,y\nx,1\n{rows}about 7,0\n")
+    table = read_table(path, target="y")
+    (note,) = [note for note in table.notes if note.code == "SB104"]
+    assert (note.column, note.count, note.rows) == ("a", 2, ("line 2", "line 63"))
+    assert "'x', 'about 7'" in note.message
+    assert np.flatnonzero(np.isnan(table.features[:, 0])).tolist() == [0, 61]
+
+
+def test_the_user_overrules_what_the_cells_tell():
+    cells = columns_of(a=["1", "x", "3.0", "1.0"], b=["0", "1", "1", "0"], z=["01", "2", "3", "3"], d=["x"] * 4)
+    typed = type_columns(cells, [0, 1, 2], numeric=["a", "b", "z"])
+    assert [column.schema.kind for column in typed.columns] == ["number"] * 3
+    np.testing.assert_array_equal(typed.columns[0].values, [1, np.nan, 3, 1])
+    assert codes_of(typed, "a") == ["SB104"]
+    typed = type_columns(cells, [0, 1], categorical=["a", "b"])
+    assert [column.schema.levels for column in typed.columns] == [("1", "1.0", "3.0", "x"), ("0", "1")]
+    assert "d" in type_columns(cells, [3], numeric=["d"]).left_out
+
+
+IDS = {
+    "text": (["name"], [f"p{n}" for n in range(20)], "SB101"),
+    "too few rows": (["name"], [f"p{n}" for n in range(19)], None),
+    "text that repeats": (["name"], [f"p{n % 19}" for n in range(20)], None),
+    "running, in any order": (["n"], [str(n) for n in (*range(30, 50), *range(10, 30))], "SB101"),
+    "running, but one missing": (["n"], [*(str(n) for n in range(30)), ""], "SB107"),
+    "by name": (
+        ["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"],
+        [str(n * n) for n in range(30)],
+        "SB101",
+    ),
+    "not by name": (["paid", "covid", "width", "n"], [str(n * n) for n in range(30)], "SB107"),
+    "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
+    "fractions": (["id"], [f"{n}.5" for n in range(30)], None),
+    "dates": (["day"], [f"2024-01-{n:02}" for n in range(1, 31)], "SB204"),
+}
+
+
+@pytest.mark.parametrize("case", IDS)
+def test_identifiers_are_left_out_or_told(case):
+    names, cells, code = IDS[case]
+    for name in names:
+        typed = type_columns(columns_of(**{name: cells}), [0])
+        assert codes_of(typed, name) == ([code] if code else [])
+        assert typed.left_out == (frozenset([name]) if code == "SB101" else frozenset())
+
+
+def test_an_identifier_is_kept_where_the_user_says_what_it_is():
+    cells = columns_of(id=[str(n) for n in range(30)], name=[f"p{n}" for n in range(30)])
+    typed = type_columns(cells, [0, 1], numeric=["id"], categorical=["name"])
+    assert (typed.left_out, [note.code for note in typed.notes]) == (frozenset(), [])
+
+
+def test_constant_and_empty_columns_are_left_out_and_one_value_with_gaps_is_not():
+    cells = columns_of(a=["7", "7.0", "7"], b=["u", "u ", "u"], c=["", None, "NA"], d=["7", "", "7"], e=["-", "", "NA"])
+    typed = type_columns(cells, range(5))
+    assert typed.left_out == {"a", "b", "c", "e"}
+    assert [codes_of(typed, name) for name in "abcde"] == [["SB102"], ["SB102"], ["SB103"], [], ["SB103"]]
+
+
+def test_levels_that_differ_only_in_case_or_inner_spaces_stay_apart_with_a_warning():
+    typed = type_columns(columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1])
+    assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
+    assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
+    assert "'New York' (1) and 'new  york' (1)" in typed.notes[0].message
+
+
+def test_over_200_levels_give_a_warning_and_200_do_not():
+    cells = {f"c{n}": [f"v{row % n}" for row in range(603)] for n in (200, 201)}
+    typed = type_columns(columns_of(**cells), [0, 1])
+    assert (codes_of(typed, "c200"), codes_of(typed, "c201")) == ([], ["SB106"])
+
+
+CELLS = st.one_of(
+    st.sampled_from([*WORDS, "0", "1", "1.0", "1,5", "1.234", "1,234", "007", "yes", "no", "f", "m", "DE", "FR", "$5"]),
+    st.sampled_from(["1/2/2024", "13/2/2024", "2/13/2024", "2024-01-01", "5%", "x", "X", "1e999", "inf", "−3", " x "]),
+    st.floats(-1e6, 1e6).map(repr),
+)
+COLUMNS = st.lists(st.lists(CELLS, min_size=1, max_size=6), min_size=1, max_size=4)
+
+
+@given(COLUMNS, st.integers(0, 3), st.sampled_from(["", "numeric", "categorical"]))
+def test_a_column_read_by_its_schema_is_equal_to_what_it_was_typed_as(drawn, n_forced, forced):
+    cells = {f"c{i}": list(itertools.islice(itertools.cycle(column), 24)) for i, column in enumerate(drawn)}
+    columns = columns_of(**cells)
+    options = {forced: list(cells)[:n_forced]} if forced else {}
+    try:
+        typed = type_columns(columns, range(len(cells)), **options)
+    except ColumnError as error:
+        assert "infinite" in error.message  # noqa: PT017
+        return
+    for position, column in enumerate(typed.columns):
+        np.testing.assert_array_equal(read_as(columns, position, column.schema), column.values)
+        assert column.schema.has_missing == np.isnan(column.values).any()
+        assert not np.isinf(column.values).any()
+
+
+@pytest.mark.parametrize(
+    "name", ["titanic.csv", "sick.csv", "telco_churn.csv", "credit_approval.csv", "heart_failure.csv"]
+)
+def test_the_same_law_holds_for_real_tables(real_table, name):
+    with open_file(real_table(name)) as columns:
+        typed = type_columns(columns, range(len(columns.names)))
+        for position, column in enumerate(typed.columns):
+            np.testing.assert_array_equal(read_as(columns, position, column.schema), column.values)
+
+
+def test_new_cells_are_read_by_the_old_schema_and_never_refused():
+    for schema, cells, expected in (
+        (
+            ColumnSchema("a", "number", spelling="comma"),
+            ["1,5", "1.234", "x", "inf", None],
+            [1.5, 1234, np.nan, np.nan, np.nan],
+        ),
+        (ColumnSchema("a", "number", spelling="point"), ["$1,234", " 2 ", "1e999"], [1234, 2, np.nan]),
+        (ColumnSchema("a", "boolean", ("no", "yes")), ["YES", "true", "0", "2", "m"], [1, 1, 0, np.nan, np.nan]),
+        (ColumnSchema("a", "boolean", ("f", "m")), ["M", "f", "1", "yes"], [1, 0, np.nan, np.nan]),
+        (ColumnSchema("a", "date", (), "dmy"), ["1/2/1970", "2/13/1970"], [31 * 86400, np.nan]),
+        (ColumnSchema("a", "category", ("u", "v")), ["v ", "w", "NA", "None", ""], [1, -1, np.nan, -1, np.nan]),
+        (ColumnSchema("a", "category", ("1", "2")), ["2.0", "3", "x", "02"], [1, -1, -1, -1]),
+        (ColumnSchema("a", "category", ("DE", "FR", "US")), ["NA", "?"], [-1, np.nan]),
+    ):
+        np.testing.assert_array_equal(read_as(columns_of(a=cells), 0, schema), expected)
+    floats = MemoryColumns("frame", ("a",), (np.array([1.234, np.nan]),))
+    np.testing.assert_array_equal(read_as(floats, 0, ColumnSchema("a", "number", spelling="comma")), [1.234, np.nan])
+
+
+def test_a_table_of_many_kinds_becomes_one_matrix_and_its_notes(write):
+    lines = [
+        f"{n},{'u' if n % 3 else 'v'},{'yes' if n % 2 else 'no'},2024-01-{n % 28 + 1:02},7,{n % 5 % 2}"
+        for n in range(40)
+    ]
+    table = read_table(write("id,word,flag,day,same,y\n" + "\n".join(lines)), target="y")
+    assert [column.schema.kind for column in table.columns] == ["category", "boolean", "date"]
+    assert [note.code for note in table.notes if note.code and note.column] == ["SB101", "SB204", "SB102"]
+    assert table.features[:2].tolist() == [[1, 0, 1704067200], [0, 1, 1704153600]]
+
+
+def test_group_and_time_columns_are_no_features_and_are_not_judged(write):
+    rows = [f"p{n},{n},{n % 7},{n % 2}" for n in range(30)]
+    path = write("who,when,a,y\n" + "\n".join(rows) + "\n,,3,\n,32,3,1\n,33,3,0\n")
+    table = read_table(path, target="y", group="who", time_split="when")
+    assert table.feature_names == ("a",)
+    assert (table.grouped_by, len(set(table.groups.tolist()))) == ("who", 32)
+    assert table.times.tolist() == [*range(30), 32, 33]
+    assert [note.code for note in table.notes] == ["SB205", "", "SB206"]
+    assert "a group of its own" in table.notes[1].message
+
+
+def test_a_frames_types_say_what_its_columns_are():
+    frame = pd.DataFrame(
+        {
+            "day": [pd.Timestamp("2024-01-01 10:00"), pd.NaT, pd.Timestamp("2024-01-02")],
+            "flag": [True, False, True],
+            "word": pd.Categorical(["u", None, "v"]),
+            "gap": pd.array([1, None, 3], dtype="Int64"),
+            "y": ["a", "b", "b"],
+        }
+    )
+    table = read_table(frame, target="y")
+    assert [column.schema.kind for column in table.columns] == ["date", "boolean", "category", "number"]
+    assert np.isnan(table.features[1]).tolist() == [True, False, True, True]
+    assert table.features[0].tolist() == [1704103200, 1, 0, 1]

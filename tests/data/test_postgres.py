@@ -1,0 +1,211 @@
+"""PostgreSQL: a real server answers, nothing in it is changed, and no password is shown."""
+
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from seedbed.data.postgres import Address
+from seedbed.data.sources import open_source
+from seedbed.errors import DataError, OptionError, TableNotFoundError
+
+SCRIPT = """
+CREATE TABLE beds (id bigint, height numeric(30, 3), soil text, "Day" date, fruit boolean, y smallint);
+INSERT INTO beds VALUES (9007199254740993, 1234567890123456789012.500, 'clay', '2020-02-29', true, 1),
+  (2, NULL, NULL, NULL, NULL, 0);
+CREATE SEQUENCE counter;
+CREATE SCHEMA old;
+CREATE TABLE old.beds (x int);
+INSERT INTO old.beds VALUES (7);
+CREATE TABLE old."odd ""name" (x int);
+INSERT INTO old."odd ""name" VALUES (8);
+"""
+
+
+@pytest.fixture(scope="session")
+def garden(postgres):
+    """The address of a database with a few tables."""
+    from adbc_driver_postgresql import dbapi
+
+    with dbapi.connect(f"{postgres}/postgres", autocommit=True) as server, server.cursor() as cursor:
+        cursor.execute("CREATE DATABASE garden")
+        cursor.execute("CREATE DATABASE one_table")
+    for database, script in (("garden", SCRIPT), ("one_table", "CREATE TABLE t (a int); INSERT INTO t VALUES (1);")):
+        with dbapi.connect(f"{postgres}/{database}", autocommit=True) as server, server.cursor() as cursor:
+            for statement in filter(str.strip, script.split(";")):
+                cursor.execute(statement)
+    return f"{postgres}/garden"
+
+
+def test_a_table_comes_in_with_every_digit(garden):
+    with open_source(garden, table="beds") as source:
+        columns = source.columns
+        assert (source.name, columns.names) == ("beds", ("id", "height", "soil", "Day", "fruit", "y"))
+        cells = [columns.cells(i) for i in range(6)]
+        np.testing.assert_array_equal(columns.numbers([1, 5]), [[1234567890123456789012.5, 1], [np.nan, 0]])
+        assert columns.places([1]) == {1: "row 2"}
+    first, second = zip(*cells, strict=True)
+    assert first == ("9007199254740993", "1234567890123456789012.500", "clay", "2020-02-29", "true", "1")
+    assert second == ("2", "", "", "", "", "0")
+
+
+TYPES = {
+    "'12.5'::money": "12.50",
+    "4000000000::oid": "4000000000",
+    "'10.0.0.1'::inet": "10.0.0.1/32",
+    "'inf'::float8": "inf",
+    "'NaN'::numeric": "NaN",
+    "1.1::float4": "1.100000023841858",
+    "timestamptz '2020-01-01 01:00:00+02'": "2019-12-31 23:00:00",
+    "timestamp '2020-01-01 01:02:03.5'": "2020-01-01 01:02:03.5",
+    "time '10:00'": "10:00:00",
+    "'ab'::char(5)": "ab",
+    "array[1, 2]": "{1,2}",
+    "'{\"a\": 1}'::jsonb": '{"a": 1}',
+    "'00000000-0000-0000-0000-000000000001'::uuid": "00000000-0000-0000-0000-000000000001",
+    "interval '1 day'": "1 day",
+    "B'101'": "101",
+    "NULL": "",
+}
+
+
+def test_every_type_arrives_as_a_number_or_as_the_servers_own_text(garden):
+    with open_source(garden, query=f"SELECT {', '.join(TYPES)}") as source:
+        cells = [source.columns.cells(i)[0] for i in range(len(TYPES))]
+    assert dict(zip(TYPES, cells, strict=True)) == TYPES
+
+
+def test_a_query_may_end_as_people_end_them_and_names_may_be_alike(garden):
+    for query in (
+        "SELECT y AS a, id AS a FROM beds ORDER BY id DESC;",
+        "WITH b AS (TABLE beds) SELECT y, id FROM b --",
+    ):
+        with open_source(garden, query=query) as source:
+            assert sorted(source.columns.cells(1)) == ["2", "9007199254740993"]
+            assert source.name == "garden"
+    with open_source(garden, query="SELECT 1 AS a, 2 AS a") as source:
+        assert source.columns.names == ("a", "a")
+
+
+@pytest.mark.parametrize(("table", "cells"), [("old.beds", ["7"]), ('old.odd "name', ["8"]), ("public.beds", None)])
+def test_a_table_may_be_named_with_its_schema(garden, table, cells):
+    with open_source(garden, table=table) as source:
+        assert cells is None or source.columns.cells(0) == cells
+
+
+def test_tables_are_listed_where_none_is_named_or_there(garden, postgres, refusal):
+    error = refusal(garden)
+    assert isinstance(error, OptionError)
+    assert error.message.endswith('has 3 tables: beds, old.beds, old.odd "name')
+    error = refusal(garden, table="bed")
+    assert (type(error), error.hint) == (TableNotFoundError, "Did you mean 'beds'?")
+    assert isinstance(refusal(f"{postgres}/postgres"), TableNotFoundError)
+    with open_source(f"{postgres}/one_table") as source:
+        assert [note.message for note in source.columns.notes] == ["the table is 't', the only one in the database"]
+
+
+WRITING = ["DELETE FROM beds", "DELETE FROM beds RETURNING y", "DROP TABLE beds", "SELECT 1; DROP TABLE beds"]
+WRITING += ["WITH gone AS (DELETE FROM beds RETURNING y) SELECT * FROM gone", "SELECT nextval('counter')"]
+WRITING += ["SELECT 1) AS a; DROP TABLE beds; --", "COMMIT", "SELECT set_config('transaction_read_only', 'off', false)"]
+
+
+@pytest.mark.parametrize("query", WRITING)
+def test_a_query_that_writes_is_refused(garden, refusal, query):
+    error = refusal(garden, query=query)
+    assert isinstance(error, DataError)
+    assert "refuses: " in error.message
+    with open_source(garden, query="SELECT count(*) FROM beds") as source:
+        assert source.columns.cells(0) == ["2"]
+
+
+BAD = {
+    "SELECT '\\xff'::bytea AS picture": "column 'picture' holds bytes (bytea)",
+    "SELECT 1 WHERE false": "there are no rows",
+    "SELECT missing FROM beds": 'refuses: column "missing" does not exist',
+    "SELECT 1 / (i - 9000) FROM generate_series(1, 10000) AS i": "refuses: division by zero",
+    "SELEC": 'refuses: syntax error at or near "SELEC"',
+    " ; ": "the query is empty",
+    "SELECT repeat('x', 70000) AS long": "row 1, column 'long' holds a cell over 64 KiB",
+}
+
+
+@pytest.mark.parametrize("query", BAD)
+def test_what_gives_no_table_is_refused_with_a_reason(garden, refusal, query):
+    error = refusal(garden, query=query)
+    assert isinstance(error, DataError)
+    assert BAD[query] in error.message
+    assert "s3cret" not in str(error)
+    assert "\n" not in str(error)
+
+
+def test_no_error_shows_the_password(garden, postgres, refusal):
+    addresses = {
+        garden.replace("s3cret%2Fword", "s3cret%2Fwrong"): 'password authentication failed for user "gardener"',
+        f"{postgres}/nowhere": 'database "nowhere" does not exist',
+        garden.replace("s3cret%2Fword", "s3cret@word"): "can't be understood",
+        garden.replace("s3cret%2Fword", "s3cret/word"): "can't be understood",
+        garden.replace("s3cret%2Fword", "s3cret%word"): "can't be understood",
+        "postgresql://gardener@127.0.0.1:1/x?password=s3cret%2Fword": "can't be reached",
+        "postgres://gardener:s3cret%2Fword@127.0.0.1:1/x": "Connection refused",
+    }
+    for address, words in addresses.items():
+        error = refusal(address, query="SELECT 1")
+        assert isinstance(error, DataError)
+        assert words in error.message
+        assert "s3cret/w" not in str(error)
+        assert "s3cret%2Fw" not in str(error)
+
+
+def test_the_servers_own_words_are_searched_for_the_password(garden, refusal):
+    error = refusal(garden, query='SELECT "s3cret/word"')
+    assert 'refuses: column "***" does not exist' in error.message
+
+
+def test_an_address_is_shown_without_password_and_options():
+    address = Address.of("postgres://me:pass@localhost:5432/my%20base?sslmode=require&password=other")
+    assert address.shown == "postgresql://me:***@localhost:5432/my%20base"
+    assert (address.database, set(address.secrets)) == ("my base", {"pass", "other"})
+    assert "pass" not in repr(address)
+    assert address.masked("no pass or other") == "no *** or ***"
+
+
+def test_a_server_that_never_answers_is_given_up(refusal):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        error = refusal(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2", query="SELECT 1")
+    assert isinstance(error, DataError)
+    assert "timeout expired" in error.message
+
+
+def test_a_query_that_takes_too_long_is_given_up(garden, refusal, monkeypatch):
+    monkeypatch.setattr("seedbed.data.postgres.QUERY_SECONDS", 1)
+    error = refusal(garden, query="SELECT pg_sleep(60)::text AS a")
+    assert "refuses: canceling statement due to statement timeout" in error.message
+
+
+def test_without_the_driver_the_command_that_installs_it_is_told(refusal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
+    error = refusal("postgresql://me:pass@localhost/x", query="SELECT 1")
+    assert error.message == "postgresql://me:***@localhost/x needs the driver of PostgreSQL"
+    assert error.hint == "Install it: pip install 'seedbed[postgres]'"
+
+
+def test_pyarrow_is_not_needed(garden):
+    code = (
+        "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
+        "from seedbed.data.sources import open_source\n"
+        f"with open_source({garden!r}, table='beds') as source:\n    print(source.columns.cells(2))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['clay', '']\n"
+
+
+@pytest.mark.slow
+def test_a_million_rows_arrive_in_seconds(garden):
+    query = "SELECT i, i * 1.5 AS n, 'x' || i % 9 AS t FROM generate_series(1, 1000000) AS i"
+    with open_source(garden, query=query) as source:
+        assert source.columns.n_rows == 10**6
+        np.testing.assert_array_equal(source.columns.numbers([1])[:3, 0], [1.5, 3.0, 4.5])

@@ -1,0 +1,196 @@
+"""New rows: columns by name, what is strange about them told, and a state without pickle."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from seedbed.data import Preprocessor, Table
+from seedbed.data.columns import Columns, MemoryColumns
+from seedbed.data.kinds import type_columns
+from seedbed.errors import ColumnError, DataError
+
+N = 60
+RNG = np.random.default_rng(0)
+CELLS = {
+    "age": [str(20 + row % 50) if row % 9 else "" for row in range(N)],
+    "weight": [f"{70 + 10 * draw:.1f}" for draw in RNG.normal(size=N)],
+    "sex": ["male" if row % 3 else "female" for row in range(N)],
+    "town": [["Rome", "York", "Oslo", ""][row % 4] for row in range(N)],
+    "seen": [f"2024-{1 + row % 12:02}-{1 + row % 28:02}" for row in range(N)],
+}
+
+
+def source(cells: dict[str, list[str | None]], where: str = "new.csv") -> MemoryColumns:
+    return MemoryColumns(where, tuple(cells), tuple(np.array(column, dtype=object) for column in cells.values()))
+
+
+def table_of(columns: Columns) -> Table:
+    typed = type_columns(columns, range(len(columns.names)))
+    return Table("train.csv", typed.columns, "y", np.arange(columns.n_rows) % 2, ("a", "b"))
+
+
+def some(**changed: list[str | None]) -> MemoryColumns:
+    """Rows as they were in training, but for the given columns."""
+    n_rows = len(next(iter(changed.values())))
+    return source({name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return table_of(source(CELLS, "train.csv"))
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    return Preprocessor.fit(table, np.arange(50))
+
+
+def test_the_training_table_read_as_new_rows_gives_the_same_inputs_and_nothing_to_tell(table, fitted):
+    found = fitted.transform(source(CELLS))
+    np.testing.assert_array_equal(found.matrix, fitted.transform_table(table))
+    assert found.matrix.dtype == np.float32
+    assert (found.notes, found.unseen, found.outliers) == ((), {}, {})
+    assert not found.doubtful.any()
+
+
+def test_columns_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
+    shuffled = {name: CELLS[name] for name in reversed(CELLS)}
+    found = fitted.transform(source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N}))
+    np.testing.assert_array_equal(found.matrix, fitted.transform(source(CELLS)).matrix)
+    (note,) = found.notes
+    assert (note.code, note.count) == ("SB301", 2)
+    assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
+
+
+def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
+    cells = {"Age": CELLS["age"], "wieght": CELLS["weight"], "seen": CELLS["seen"], "town": CELLS["town"]}
+    with pytest.raises(ColumnError) as caught:
+        fitted.transform(source(cells))
+    assert caught.value.message == "new.csv: no columns 'age', 'weight', 'sex'"
+    assert "Did you mean 'Age'? Did you mean 'wieght'?" in caught.value.hint
+    cells["age"] = CELLS["age"]
+    twice = MemoryColumns("new.csv", (*CELLS, "age"), source(CELLS).arrays + source(CELLS).arrays[:1])
+    with pytest.raises(ColumnError, match="two columns are named 'age'"):
+        fitted.transform(twice)
+
+
+def test_unseen_levels_say_what_rare_ones_say_and_are_counted(fitted):
+    found = fitted.transform(some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
+    assert found.unseen == {"town": 3}
+    assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
+    towns = [place for place, name in enumerate(fitted.names) if name.startswith("town=")]
+    assert not found.matrix[1:, towns].any()  # no training row was rare, so the bucket has learnt nothing
+    (note,) = found.notes
+    assert (note.column, note.code, note.count, note.rows[0]) == ("town", "SB302", 3, "row 1 (counted from 0)")
+    assert "'Bonn', 'Kyiv'" in note.message
+
+
+def test_unseen_levels_of_a_hashed_column_count_in_the_bucket_of_their_own_text():
+    words = [f"town {row % 250}" for row in range(2000)]
+    fitted = Preprocessor.fit(table_of(source({"town": words})))
+    assert len(fitted.names) == 32
+    found = fitted.transform(source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
+    places = found.matrix.argmax(axis=1)
+    assert (found.matrix.sum(axis=1) == 1).all()
+    assert places[0] == places[2] != places[1]
+    assert found.unseen == {"town": 3}
+
+
+def test_numbers_far_from_training_are_told(table, fitted):
+    found = fitted.transform(some(weight=["70", "500", "-300"]))
+    assert found.outliers == {"weight": 2}
+    assert found.cells.outlying.sum() == 2
+    (note,) = found.notes
+    assert (note.code, note.column, note.count) == ("SB303", "weight", 2)
+    column = table.features[:50, 1]
+    bound = column.mean() + 5 * column.std()
+    nearly = fitted.transform(some(weight=[str(bound - 0.01), str(bound + 0.01)]))
+    assert nearly.cells.outlying[:, 1].tolist() == [False, True]
+
+
+def test_a_rare_answer_of_two_is_not_far_from_training_nor_is_a_rare_weekday():
+    mondays = [f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20]
+    columns = source({"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]})
+    fitted = Preprocessor.fit(table_of(columns))
+    found = fitted.transform(columns)
+    first = dict(zip(fitted.names, found.matrix[0].tolist(), strict=True))
+    assert min(first["ill"], first["seen.weekday"]) > 5
+    assert found.outliers == {}
+    columns.arrays[1][5] = "2044-04-04"
+    assert fitted.transform(columns).outliers == {"seen": 1}
+
+
+def test_cells_missing_where_training_had_none_become_the_median_with_a_note(table, fitted):
+    found = fitted.transform(some(weight=["", "heavy", "70"], age=["", "30", "30"]))
+    place = fitted.names.index("weight")
+    middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
+    np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
+    (note,) = found.notes  # missing ages are nothing new
+    assert (note.code, note.column, note.count) == ("SB304", "weight", 2)
+    assert found.cells.missing[:, :2].tolist() == [[True, True], [False, True], [False, False]]
+
+
+def test_rows_of_which_more_than_half_is_unknown_are_refused(fitted):
+    half = {"age": [""] * 2, "weight": ["?"] * 2}
+    assert fitted.transform(some(**half)).matrix.shape == (2, fitted.n_inputs)
+    with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
+        fitted.transform(some(**half, town=["Bonn"] * 2))
+    found = fitted.transform(some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}))
+    assert found.doubtful.tolist() == [True, False, False]
+
+
+def test_a_row_that_training_had_is_never_refused_however_empty():
+    cells = {name: column[:40] + [""] * 20 for name, column in CELLS.items()} | {"sex": CELLS["sex"]}
+    fitted = Preprocessor.fit(table_of(source(cells)))
+    found = fitted.transform(source({name: column[-1:] for name, column in cells.items()}))
+    assert not found.doubtful.any()
+    assert fitted.least_known == 0.2
+
+
+def test_no_rows_are_no_inputs(fitted):
+    assert fitted.transform(source({name: [] for name in CELLS})).matrix.shape == (0, fitted.n_inputs)
+
+
+def test_a_number_beyond_float32_names_its_column(fitted):
+    with pytest.raises(ColumnError, match="column 'weight'"):
+        fitted.transform(some(weight=["1e300"]))
+
+
+def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted):
+    values, arrays = fitted.to_state()
+    again = Preprocessor.from_state(json.loads(json.dumps(values)), load(save(arrays)))
+    assert again.layout == fitted.layout
+    assert again.to_state()[0] == values
+    np.testing.assert_array_equal(again.transform_table(table), fitted.transform_table(table))
+    odd = some(town=["Bonn", "", "Rome"], weight=["1e6", "", "70"])
+    before, after = fitted.transform(odd), again.transform(odd)
+    np.testing.assert_array_equal(before.matrix, after.matrix)
+    assert before.notes == after.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values, arrays: values.pop("columns"), "KeyError: 'columns'"),
+        (lambda values, arrays: values["columns"][0]["schema"].pop("name"), "TypeError"),
+        (lambda values, arrays: values["columns"].pop(), "ValueError"),
+        (lambda values, arrays: arrays.pop("medians"), "KeyError: 'medians'"),
+        (lambda values, arrays: values.update(format=99), "format 99"),
+    ],
+)
+def test_a_damaged_state_is_an_error_of_ours(fitted, change, message):
+    values, arrays = fitted.to_state()
+    values, arrays = json.loads(json.dumps(values)), dict(arrays)
+    change(values, arrays)
+    with pytest.raises(DataError, match=message):
+        Preprocessor.from_state(values, arrays)
+
+
+def test_a_table_of_other_columns_is_refused(fitted):
+    cells = CELLS | {"town": ["Bonn"] * 30 + ["Rome"] * 30}
+    with pytest.raises(ColumnError, match="column 'town' isn't what was fitted"):
+        fitted.transform_table(table_of(source(cells)))
+    with pytest.raises(ColumnError, match="has 4 columns, and 5 were fitted"):
+        fitted.transform_table(table_of(source({name: CELLS[name] for name in list(CELLS)[:4]})))

@@ -1,0 +1,157 @@
+"""The target: which task it sets, its labels or numbers, and the rows that have one."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from seedbed.data import read_table
+from seedbed.data.frames import frame_columns
+from seedbed.data.target import Target, encode_target
+from seedbed.errors import OptionError, TargetError
+
+
+def target_of(cells: list[str | None], **options) -> Target:
+    return encode_target(frame_columns(pl.DataFrame({"y": cells}, schema={"y": pl.String})), 0, **options)
+
+
+whole = [str(n) for n in range(21)]
+TASKS = {
+    "two words": (["no", "yes"], "binary", ("no", "yes")),
+    "two numbers": (["10", "9"], "binary", ("9", "10")),
+    "two fractions": (["1.5", "-2"], "binary", ("-2", "1.5")),
+    "signs": (["-", "+", "-"], "binary", ("+", "-")),
+    "booleans": (["True", "False"], "binary", ("False", "True")),
+    "dressed": (["$1,000", "$500"], "binary", ("$500", "$1,000")),
+    "none is a label": (["none", "mild", "severe"], "multiclass", ("mild", "none", "severe")),
+    "none is a label among numbers": (["none", "1", "2"], "multiclass", ("1", "2", "none")),
+    "three words": (["c", "a", "b"], "multiclass", ("a", "b", "c")),
+    "20 whole numbers": (whole[:20], "multiclass", tuple(whole[:20])),
+    "50 words": ([f"w{n}" for n in range(10, 60)], "multiclass", tuple(f"w{n}" for n in range(10, 60))),
+    "codes": ([f"0{n}" for n in range(10, 40)], "multiclass", tuple(f"0{n}" for n in range(10, 40))),
+    "21 whole numbers": (whole, "regression", ()),
+    "three numbers, not whole": (["1.5", "2", "3"], "regression", ()),
+    "money": ([f"${n},{n:03}" for n in range(1, 31)], "regression", ()),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_the_cells_set_the_task(case):
+    cells, task, labels = TASKS[case]
+    target = target_of(cells)
+    assert (target.task, target.labels, target.kept) == (task, labels, None)
+    if task != "regression":
+        assert [target.labels[code] for code in target.values] == cells
+        assert target.values.dtype == np.int64
+
+
+def test_the_user_sets_the_task():
+    regression = target_of(["0", "1", "1"], task="regression")
+    assert (regression.task, regression.values.dtype, regression.values.tolist()) == (
+        "regression",
+        np.float64,
+        [0, 1, 1],
+    )
+    many = target_of([str(n / 4) for n in range(50)], task="multiclass")
+    assert (many.task, many.labels[:3]) == ("multiclass", ("0.0", "0.25", "0.5"))
+    assert target_of(["1", "2"], task="binary").task == "binary"
+
+
+REFUSED = {
+    "one class": (["a", "a "], {}, "has one class only, 'a'"),
+    "51 words": ([f"w{n}" for n in range(51)], {}, "has 51 labels"),
+    "51 numbers as classes": ([f"{n}.5" for n in range(51)], {"task": "multiclass"}, "has 51 labels"),
+    "three labels": (["a", "b", "c"], {"task": "binary"}, "has 3 labels ('a', 'b', 'c'); a binary task has two"),
+    "two labels": (["a", "b"], {"task": "multiclass"}, "has two labels"),
+    "constant": (["1.5", "1.50"], {"task": "regression"}, "is 1.5 in every row"),
+    "no numbers": (["a", "b"], {"task": "regression"}, "has no number in 2 of 2 rows, first in row 0"),
+    "a quarter missing": (["a", "b", "a", "?"], {}, "is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')"),
+    "all missing": (["", None], {}, "is missing in 2 of 2 rows"),
+    "infinite": (["1.5", "2.5", "inf"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_target_that_cannot_be_learnt_is_refused_with_a_reason(case):
+    cells, options, words = REFUSED[case]
+    with pytest.raises(TargetError) as caught:
+        target_of(cells, **options)
+    assert words in str(caught.value)
+    assert "the target 'y'" in caught.value.message
+
+
+def test_either_label_can_be_the_positive_one():
+    for positive, labels in ((None, ("no", "yes")), ("yes", ("no", "yes")), (" no ", ("yes", "no"))):
+        target = target_of(["yes", "no", "no"], positive=positive)
+        assert target.labels == labels
+        assert [target.labels[code] for code in target.values] == ["yes", "no", "no"]
+    assert target_of(["1", "0", "0"], positive="0.0").labels == ("1", "0")
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "words"),
+    [
+        (["yes", "no"], {"positive": "yess"}, "no label 'yess'. Did you mean 'yes'?"),
+        (["a", "b", "c"], {"positive": "a"}, "has 3 labels, so none is 'the positive one'"),
+        (["1", "0"], {"task": "binry"}, "there is no task 'binry'. Did you mean 'binary'?"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_target_is_refused(cells, options, words):
+    with pytest.raises(OptionError) as caught:
+        target_of(cells, **options)
+    assert words in str(caught.value)
+
+
+def test_rows_without_a_target_are_left_out_and_counted(write):
+    rows = "".join(f"{n % 7},{'NA' if n in (3, 5) else n % 2}\n" for n in range(20))
+    table = read_table(write(f"a,y\n{rows}"), target="y")
+    assert (table.n_rows, table.labels) == (18, ("0", "1"))
+    kept = [n for n in range(20) if n not in (3, 5)]
+    assert table.features[:, 0].tolist() == [n % 7 for n in kept]
+    assert table.target.tolist() == [n % 2 for n in kept]
+    (note,) = [note for note in table.notes if note.code == "SB205"]
+    assert (note.count, note.rows) == (2, ("line 5", "line 7"))
+
+
+def test_cells_of_a_numeric_target_that_are_no_numbers_are_told_and_left_out():
+    target = target_of([*(f"{n}.5" for n in range(30)), "about 7", "-"])
+    assert (target.task, len(target.values), int(target.kept.sum())) == ("regression", 30, 30)
+    codes = {note.code: note.count for note in target.notes if note.code}
+    assert codes == {"SB104": 1, "SB205": 2}
+
+
+def test_spellings_of_one_label_are_merged_and_near_labels_stay_apart_with_a_warning():
+    merged = target_of(["1", "1.0", "0", " 1"])
+    assert (merged.labels, [note.code for note in merged.notes]) == (("0", "1"), [""])
+    big = target_of([str(2**60), str(2**60 + 1), f"{2**60}.0"])
+    assert big.values.tolist() == [0, 1, 0]
+    near = target_of(["Yes", "yes", "No", "yes "])
+    assert near.labels == ("No", "Yes", "yes")
+    assert ["'Yes' (1) and 'yes' (2)" in note.message for note in near.notes if note.code == "SB105"] == [True]
+
+
+def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
+    amounts = [f'"{n},{n:03}"' for n in range(1, 31)]
+    for cell, first, codes in (("1.5", 1001, []), ('"1,5"', 1.001, []), ("7", 1001, ["SB108"])):
+        lines = [f"{cell if n % 2 else n},{amount}" for n, amount in enumerate(amounts)]
+        table = read_table(write("a,y\n" + "\n".join(lines)), target="y")
+        assert (table.task, table.target[0]) == ("regression", first)
+        assert [note.code for note in table.notes if note.column == "y" and note.code] == codes
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "labels", "counts"),
+    [
+        ("credit_approval.csv", "class", ("+", "-"), [307, 383]),
+        ("wine_quality.csv", "quality", ("3", "4", "5", "6", "7", "8", "9"), [30, 216, 2138, 2836, 1079, 193, 5]),
+        ("telco_churn.csv", "Churn", ("No", "Yes"), [5174, 1869]),
+    ],
+)
+def test_the_targets_of_real_tables_are_what_their_index_says(real_table, name, column, labels, counts):
+    table = read_table(real_table(name), target=column)
+    assert (table.labels, np.bincount(table.target).tolist()) == (labels, counts)
+
+
+def test_a_real_amount_is_predicted_as_a_number(real_table):
+    table = read_table(real_table("telco_churn.csv"), target="TotalCharges")
+    assert (table.task, table.n_rows, table.labels) == ("regression", 7032, ())
+    assert [note.count for note in table.notes if note.code == "SB205"] == [11]

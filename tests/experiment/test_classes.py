@@ -1,0 +1,220 @@
+"""Several classes: probabilities of each, scores that suit them, and the same verdicts."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from sklearn import metrics as sk
+from torch import nn
+
+from seedbed.errors import CandidateError, OptionError
+from seedbed.evaluation import METRICS
+from seedbed.experiment.diagnosis import _prior
+from seedbed.experiment.logistic import TunedLogisticRegression
+from seedbed.report import comparison_text
+from seedbed.training import train_many
+from seedbed.training.randomness import derive
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """X [90, 3] and y [90] of three classes, one of them rarer."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(90, 3))
+    return X, np.digitize(X[:, 0] + 0.6 * rng.normal(size=90), [-0.2, 1.0])
+
+
+@pytest.fixture(scope="module")
+def found(compared, table_of, rows):
+    table = table_of(*rows, "multiclass")
+    return compared(table, "linear:3", "tanh:4", baselines=["standard"], repeats=2, recipe={"lr": 0.5, "epochs": 20})
+
+
+def by_fold(found, name, function):
+    """[split, seed]"""
+    p, y = found[name].predictions.astype(np.float64), found.experiment.table.target
+    return np.array(
+        [
+            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
+            for split in found.splits
+        ]
+    )
+
+
+def brier(y, p):
+    return ((p - np.eye(3)[y]) ** 2).sum(axis=1).mean()
+
+
+def test_predictions_are_the_shares_that_the_plain_loop_gives(found, rows):
+    (X, y), split = rows, found.splits[4]
+    Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)
+    own = derive(0, "tanh:4", split.repeat, split.fold, 1)
+    history = train_many("tanh:4", Z[split.train], y[split.train], Z[split.test], y[split.test], seeds=[own], epochs=20,
+                         lr=0.5, loss="cross_entropy")  # fmt: skip
+    p = found["tanh:4"].predictions
+    assert (p.shape, p.dtype) == ((2, 2, 90, 3), np.float32)
+    np.testing.assert_allclose(p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5)
+    np.testing.assert_allclose(p.sum(axis=3), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear:3", "prior", "logistic-regression", "boosted-trees"])
+def test_scores_are_scikit_learns(found, rows, name):
+    sets = found[name].predictions.astype(np.float64).reshape(-1, 90, 3)
+    means = {key: score.mean for key, score in found[name].scores.items()}
+    folds = {
+        "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(1)),
+        "log_loss": lambda y, p: sk.log_loss(y, p / p.sum(1, keepdims=True), labels=[0, 1, 2]),
+        "brier": brier,
+        "roc_auc": lambda y, p: sk.roc_auc_score(y, p / p.sum(1, keepdims=True), multi_class="ovo"),
+    }
+    expected = {key: by_fold(found, name, function).mean() for key, function in folds.items()}
+    expected["mcc"] = np.mean([sk.matthews_corrcoef(rows[1], p.argmax(1)) for p in sets])
+    expected["balanced_accuracy"] = np.mean([sk.balanced_accuracy_score(rows[1], p.argmax(1)) for p in sets])
+    shares = np.bincount(rows[1]) / 90
+    expected["brier_skill"] = 1 - expected["brier"] / (1 - (shares**2).sum())
+    assert means == pytest.approx(expected, abs=1e-6)
+
+
+def test_every_interval_holds_its_score_and_stays_within_its_range(found):
+    ranges = {"mcc": (-1, 1), "brier_skill": (-np.inf, 1), "brier": (0, 2), "log_loss": (0, np.inf)}
+    for result in found.results:
+        for name, score in result.scores.items():
+            bottom, top = ranges.get(name, (0, 1))
+            assert bottom <= score.low <= score.mean <= score.high <= top
+
+
+def test_confusion_and_calibration_are_those_of_the_likeliest_class(found, rows):
+    y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
+    truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
+    np.testing.assert_allclose(found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all"))
+    mean = p.mean(axis=(0, 1))
+    right, top = mean.argmax(axis=1) == y, mean.max(axis=1)
+    calibration = found["linear:3"].calibration()
+    own = calibration["miscalibration"] - calibration["discrimination"] + calibration["uncertainty"]
+    assert own == pytest.approx(np.mean((top - right) ** 2))
+    assert calibration["ece"] >= abs(np.mean(top - right)) - 1e-12
+
+
+def test_the_margin_and_the_checks_know_what_guessing_the_shares_costs(found, rows):
+    shares = np.bincount(rows[1]) / 90
+    assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1 - (shares**2).sum())
+    assert found.experiment.margin == pytest.approx(0.02 * (1 - (shares**2).sum()))
+    np.testing.assert_allclose(found["prior"].predictions[0, 0, found.splits[0].test][0],
+                               np.bincount(rows[1][found.splits[0].train]) / 60, atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(_prior(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
+
+
+def test_what_has_learnt_nothing_is_said_to_be_no_better_than_guessing(compared, table_of, rows):
+    still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic-regression"])
+    assert {check.code for check in still.checks} >= {"under_trained", "no_better_than_prior", "worse_than_logistic"}
+    costs = np.bincount(rows[1]) / 90
+    (check,) = [check for check in still.checks if check.code == "under_trained"]
+    assert check.evidence["prior_loss"] == pytest.approx(-(costs * np.log(costs)).sum())
+
+
+def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
+    text = " ".join(comparison_text(found.to_dict()).split())
+    assert "90 rows, 3 features, 3 classes, 48.9% in the largest; SGD" in text
+    assert "Brier score (the squared errors of a row's probabilities, added up over the classes)" in text
+    assert "Accuracy" in text
+    assert "ROC AUC" in text
+
+
+def test_the_document_and_the_arrays_hold_every_class(found, tmp_path):
+    found.save(tmp_path)
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    assert document["labels"] == {"0": 44, "1": 30, "2": 16}
+    assert document["task"] == "multiclass"
+    assert np.shape(document["candidates"][0]["confusion"]) == (3, 3)
+    arrays = load_file(tmp_path / "curves.safetensors")
+    np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_other_metrics_can_be_tested_and_those_of_numbers_cannot(compared, table_of, rows, metric):
+    table = table_of(*rows, "multiclass")
+    found = compared(table, "linear:3", "tanh:4", metric=metric)
+    assert found.verdicts[0].metric == metric
+    with pytest.raises(OptionError, match="'squared_error' can't be tested on this target"):
+        compared(table, "linear:3", metric="squared_error")
+
+
+def test_nested_pairs_hold_every_class(compared, table_of, rows):
+    table = table_of(*rows, "multiclass")
+    found = compared(table, "linear:3", "tanh:4", interval="nested", repeats=2, folds=3, baselines=["prior"])
+    pairs = found["linear:3"].pairs
+    assert pairs.shape == (2, 3, 2, 90, 3)
+    assert found["linear:3"].finite
+    split, other = found.splits[0], found.splits[1]
+    rest = np.setdiff1d(split.train, other.test)
+    np.testing.assert_allclose(
+        found["prior"].pairs[0, 0, 0, other.test[0]], np.bincount(rows[1][rest], minlength=3) / len(rest), atol=1e-6
+    )
+    np.testing.assert_allclose(_prior(found["linear:3"]).pairs, found["prior"].pairs, atol=1e-6)
+    assert len(found.verdicts) == 2
+
+
+def test_ranges_reach_as_far_as_brier_scores_of_several_classes_can_be_apart(compared, table_of, rows):
+    found = compared(table_of(*rows, "multiclass"), "linear:3", "tanh:4", "linear:2", "tanh:5", folds=2)
+    ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]
+    assert 1 < max(ends) <= 2
+    assert max(abs(verdict.accuracy.high) for verdict in found.verdicts) == 1
+
+
+class Soft(nn.Module):
+    """A network that forgets that logits are wanted."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.layer = nn.Linear(n_features, n_outputs)
+
+    def forward(self, x):
+        return self.layer(x).softmax(1)
+
+
+def linear(n_features, n_outputs):
+    return nn.Linear(n_features, n_outputs)
+
+
+def test_a_last_softmax_is_noticed_and_logits_are_not_taken_for_one(compared, table_of, rows):
+    found = compared(table_of(*rows, "multiclass"), Soft, linear)
+    assert "its outputs add up to 1 in every row: a network must return logits" in found["Soft"].note
+    assert "add up" not in found["linear"].note
+
+
+def test_a_network_with_another_number_of_outputs_is_told_how_many_it_needs(compared, table_of, rows):
+    with pytest.raises(CandidateError, match=re.escape("the network has 1 output. 3 labels take 3, the logit of each")):
+        compared(table_of(*rows, "multiclass"), lambda: nn.Linear(3, 1))
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 4])
+def test_a_rare_class_spoils_neither_the_regression_nor_the_strength_it_chooses(rows, n_rare):
+    X, y = rows
+    keep = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:n_rare]])
+    model = TunedLogisticRegression(random_state=0).fit(X[keep], y[keep])
+    two = TunedLogisticRegression(random_state=0).fit(X[y < 2], y[y < 2])
+    assert 0.01 < model.C_ / two.C_ < 100
+    p = model.predict_proba(X)
+    assert p.shape == (90, 3)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert model.C_ != 1.0  # as it would be if nothing had been chosen
+
+
+def test_all_metrics_of_classes_that_are_means_are_shown(found):
+    per_row = {one.name for one in METRICS.values() if one.per_row and "multiclass" in one.tasks}
+    assert per_row <= found["tanh:4"].scores.keys()
+
+
+def test_rows_split_by_time_are_scored_on_the_latest(compared, table_of, rows):
+    times = np.arange(90.0)
+    found = compared(table_of(*rows, "multiclass", times=times), "linear:3", "tanh:4", baselines=["standard"],
+                     repeats=None, folds=None)  # fmt: skip
+    p = found["tanh:4"].predictions
+    np.testing.assert_array_equal(np.isfinite(p).all(axis=3), np.broadcast_to(times >= 72, p.shape[:3]))
+    expected = [sk.roc_auc_score(rows[1][72:], one, multi_class="ovo") for one in p[0, :, 72:].astype(np.float64)]
+    auc = found["tanh:4"].scores["roc_auc"]
+    assert auc.mean == pytest.approx(np.mean(expected), abs=1e-6)
+    assert auc.low <= auc.mean <= auc.high
+    assert np.sum(found["tanh:4"].confusion()) == pytest.approx(1)

@@ -1,0 +1,216 @@
+"""Numbers to predict: in the user's own units, scored by squared error, R2 and mean absolute error."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from sklearn import metrics as sk
+from torch import nn
+
+from seedbed.errors import CandidateError, OptionError
+from seedbed.evaluation import corrected_t, fold_differences
+from seedbed.experiment.diagnosis import _prior
+from seedbed.networks import Recipe
+from seedbed.report import comparison_text
+from seedbed.training.randomness import derive
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """X [80, 3] and y [80]: years."""
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(80, 3))
+    return X, 1990 + 12 * (X[:, 0] + 0.5 * X[:, 1] + 0.6 * rng.normal(size=80))
+
+
+@pytest.fixture(scope="module")
+def found(compared, table_of, rows):
+    return compared(table_of(*rows, "regression"), "linear:3", "tanh:4", baselines=["standard"], repeats=2,
+                    recipe={"epochs": 30})  # fmt: skip
+
+
+def by_fold(found, name, function):
+    """[split, seed]"""
+    p, y = found[name].predictions, found.experiment.table.target
+    return np.array(
+        [
+            [function(y[split.test], p[split.repeat, seed, split.test]) for seed in range(p.shape[1])]
+            for split in found.splits
+        ]
+    )
+
+
+def test_predictions_are_the_plain_loops_brought_back_to_the_targets_units(found, rows):
+    (X, y), split = rows, found.splits[4]
+    train, test = split.train.copy(), split.test.copy()  # torch wants to be allowed to write
+    Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
+    t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[:, None]
+    torch.manual_seed(derive(0, "tanh:4", split.repeat, split.fold, 1))
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(30):
+        optimizer.zero_grad()
+        nn.MSELoss()(network(Z[train]), t[train]).backward()
+        optimizer.step()
+    expected = network(Z[test]).detach().numpy()[:, 0] * y[train].std() + y[train].mean()
+    p = found["tanh:4"].predictions
+    assert (p.shape, p.dtype) == ((2, 2, 80), np.float64)
+    np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["linear:3", "prior", "linear-regression", "boosted-trees"])
+def test_scores_are_scikit_learns(found, rows, name):
+    scores, variance = found[name].scores, np.var(rows[1])
+    squared = by_fold(found, name, sk.mean_squared_error) / variance
+    assert list(scores) == ["squared_error", "r2", "mae"]
+    assert scores["squared_error"].mean == pytest.approx(squared.mean())
+    assert scores["mae"].mean == pytest.approx(by_fold(found, name, sk.mean_absolute_error).mean())
+    whole = [sk.r2_score(rows[1], p) for p in found[name].predictions.reshape(-1, 80)]
+    assert scores["r2"].mean == pytest.approx(np.mean(whole), abs=0.02)  # folds differ in size by a row
+    assert scores["squared_error"].low == pytest.approx(max(0, corrected_t(squared.reshape(2, 3, -1).mean(2)).low))
+
+
+def test_r2_is_the_squared_error_seen_from_the_other_side(found):
+    for result in found.results:
+        error, r2 = result.scores["squared_error"], result.scores["r2"]
+        assert (r2.mean, r2.low, r2.high) == pytest.approx((1 - error.mean, 1 - error.high, 1 - error.low))
+        assert (r2.fold_sd, r2.seed_sd) == (error.fold_sd, error.seed_sd)
+        assert r2.low <= r2.mean <= r2.high <= 1
+
+
+def test_always_guessing_the_mean_costs_about_one_and_a_fiftieth_of_it_matters(found, rows):
+    split = found.splits[0]
+    assert found["prior"].predictions[0, 0, split.test] == pytest.approx(rows[1][split.train].mean())
+    assert found["prior"].scores["squared_error"].mean == pytest.approx(1, abs=0.1)
+    assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1)
+    assert (found.experiment.metric, found.experiment.margin) == ("squared_error", pytest.approx(0.02))
+
+
+def test_units_and_origin_of_the_target_change_nothing_but_the_absolute_error(compared, table_of, rows, found):
+    X, y = rows
+    options = {"baselines": ["standard"], "repeats": 2, "recipe": {"epochs": 30}}
+    other = compared(table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options)
+    for one, same in zip(found.results, other.results, strict=True):
+        assert same.scores["squared_error"].mean == pytest.approx(one.scores["squared_error"].mean, rel=1e-3)
+        assert same.scores["mae"].mean == pytest.approx(1e-3 * one.scores["mae"].mean, rel=1e-3)
+    assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
+
+
+def test_the_verdict_is_the_corrected_t_of_squared_errors_and_says_nothing_of_accuracy(found, rows):
+    losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
+    by_hand = corrected_t(fold_differences(*losses) / np.var(rows[1]), comparisons=4)
+    verdict = found.verdicts[0]
+    assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
+    assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
+
+
+def test_the_report_speaks_of_numbers(found):
+    text = " ".join(comparison_text(found.to_dict()).split())
+    y = found.experiment.table.target
+    assert f"80 rows, 3 features, mean {y.mean():.4g}, standard deviation {y.std():.4g}; SGD" in text
+    assert "squared error (as a share of the target's variance, which is what always guessing the mean costs)" in text
+    assert [word in text for word in ("R2", "mean absolute", "share of variance;")] == [True] * 3
+    assert not re.search("accuracy|brier|class|probabilities|logistic", text, re.IGNORECASE)
+
+
+def test_the_document_says_how_the_target_spreads_and_holds_no_classes(found, tmp_path):
+    found.save(tmp_path)
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    y = found.experiment.table.target
+    assert (document["task"], document["labels"], document["majority_share"]) == ("regression", {}, None)
+    assert (document["target_mean"], document["target_sd"]) == pytest.approx((y.mean(), y.std()))
+    one = document["candidates"][0]
+    assert (one["confusion"], one["calibration"]) == (None, None)
+    assert one["train_r2"] == pytest.approx(found["linear:3"].curves[1, -1].mean(), rel=1e-5)
+    arrays = load_file(tmp_path / "curves.safetensors")
+    np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
+
+
+def test_curves_are_of_r2(found):
+    summary = found.curves()
+    assert summary["score_name"] == found.experiment.score_name == "R2"
+    last = found["tanh:4"].curves[:, -1]
+    np.testing.assert_allclose(last[1], 1 - last[0], atol=1e-5)  # the loss is that of the standardised target
+
+
+def test_mean_absolute_error_can_be_tested_and_accuracy_cannot(compared, table_of, rows):
+    table = table_of(*rows, "regression")
+    found = compared(table, "linear:3", "tanh:4", metric="mae")
+    assert found.verdicts[0].difference == pytest.approx(
+        found["linear:3"].scores["mae"].mean - found["tanh:4"].scores["mae"].mean
+    )
+    assert found.experiment.margin == pytest.approx(0.02 * np.abs(rows[1] - rows[1].mean()).mean())
+    assert "mean absolute error" in comparison_text(found.to_dict())
+    with pytest.raises(OptionError, match="'accuracy' can't be tested on this target"):
+        compared(table, "linear:3", metric="accuracy")
+
+
+def test_what_has_learnt_nothing_is_worse_than_a_plain_linear_regression(compared, table_of, rows):
+    table = table_of(*rows, "regression")
+    still = compared(table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear-regression"], folds=10)
+    checks = {check.code: check for check in still.checks}
+    assert {"under_trained", "worse_than_logistic", "no_better_than_prior"} <= checks.keys()
+    assert checks["under_trained"].evidence["prior_loss"] == 1
+    assert "plain linear regression" in checks["worse_than_logistic"].message
+    assert "Worse than a plain linear regression: tanh:4@lr=1e-6 and tanh:3@lr=1e-6." in " ".join(str(still).split())
+
+
+def test_nested_pairs_are_in_the_targets_units(compared, table_of, rows):
+    found = compared(table_of(*rows, "regression"), "linear:3", "tanh:4", interval="nested", repeats=2, folds=3,
+                     baselines=["prior"])  # fmt: skip
+    pairs = found["linear:3"].pairs
+    assert (pairs.shape, pairs.dtype) == ((2, 3, 2, 80), np.float64)
+    assert 1900 < np.nanmin(pairs) < np.nanmax(pairs) < 2100
+    rest = np.setdiff1d(found.splits[0].train, found.splits[1].test)
+    assert found["prior"].pairs[0, 0, 0, found.splits[1].test] == pytest.approx(rows[1][rest].mean())
+    np.testing.assert_allclose(_prior(found["linear:3"]).pairs, found["prior"].pairs)
+    assert len(found.verdicts) == 2
+
+
+def test_an_epoch_and_a_rate_are_chosen_too(compared, table_of, rows):
+    found = compared(table_of(*rows, "regression"), "linear:3", "tanh:4", name="trained",
+                     recipe={"lr": None, "epochs": 20})  # fmt: skip
+    assert found["tanh:4"].finite
+    assert found["tanh:4"].scores["r2"].mean > 0.2
+
+
+def test_a_few_rows_get_scores_and_no_verdict(compared, table_of, rows):
+    X, y = rows
+    found = compared(table_of(X[:40], y[:40], "regression"), "linear:3", "tanh:4", repeats=None, folds=None)
+    assert found.verdicts == ()
+    score = found["tanh:4"].scores["squared_error"]
+    assert (score.low, score.high) == (None, None)
+    assert score.mean > 0
+
+
+def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
+    table = table_of(*rows, "regression")
+    with pytest.raises(CandidateError, match=re.escape("the network has 2 outputs. A number to predict takes one.")):
+        compared(table, lambda: nn.Linear(3, 2))
+    with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
+        compared(table, "linear:3", recipe={"loss": "bce"})
+    assert compared(table, "linear:3").experiment.recipe == Recipe(lr=0.1, epochs=4, loss="mse")
+
+
+def test_a_diverged_network_has_no_predictions(compared, table_of, rows):
+    found = compared(table_of(*rows, "regression"), "tanh:4", "linear:3,3@lr=1000", recipe={"epochs": 60})
+    assert np.isnan(found["linear:3,3@lr=1000"].predictions).all()
+    assert [one.candidate for one in found.conclusions.without] == ["linear:3,3@lr=1000"]
+    assert str(found)
+
+
+def test_rows_split_by_time_are_scored_on_the_latest_and_locked_rows_have_intervals(compared, table_of, rows):
+    X, y = rows
+    times = np.random.default_rng(0).permutation(80).astype(float)
+    table = table_of(X, y, "regression", times=times)
+    found = compared(table, "linear:3", "tanh:4", baselines=["standard"], repeats=None, folds=None)
+    p, latest = found["tanh:4"].predictions, times >= 64
+    np.testing.assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
+    assert found["prior"].predictions[0, 0, latest] == pytest.approx(y[~latest].mean())
+    score = found["tanh:4"].scores["squared_error"]
+    assert score.mean == pytest.approx(((p[0][:, latest] - y[latest]) ** 2).mean() / y.var())
+    assert 0 <= score.low < score.mean < score.high
+    assert all(verdict.held_out for verdict in found.verdicts)

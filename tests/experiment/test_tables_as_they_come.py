@@ -1,0 +1,152 @@
+"""Categories, missing cells, dates and groups, from the table to the trained networks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seedbed.data import Column, ColumnSchema, Preprocessor, Table, read_table
+from seedbed.experiment import compare, make_plan, run, specify, train
+from seedbed.networks import recipe_named
+
+N = 120
+FAST = {"repeats": 1, "folds": 3, "seeds": 1, "epochs": 5, "lr": 0.1, "compile": False, "jobs": 1, "baselines": []}
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Numbers with gaps, a category with rare levels and gaps, a boolean, a date; two labels that depend on them."""
+    rng = np.random.default_rng(3)
+    width, flag = rng.normal(50, 10, N), rng.integers(0, 2, N).astype(float)
+    paint = rng.choice(6, N, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(float)
+    target = (width / 10 + flag + (paint == 1) + rng.normal(size=N) > 6).astype(np.int64)
+    width[rng.random(N) < 0.1], paint[rng.random(N) < 0.1] = np.nan, np.nan
+    day = rng.integers(0, 400, N) * 86_400.0
+    columns = (
+        Column(ColumnSchema("width", "number", spelling="point", has_missing=True), width),
+        Column(ColumnSchema("paint", "category", levels=tuple("abcdef"), has_missing=True), paint),
+        Column(ColumnSchema("flag", "boolean", levels=("no", "yes")), flag),
+        Column(ColumnSchema("day", "date", spelling="ymd"), day),
+    )
+    return Table("cars", columns, "sold", target, ("no", "yes"))
+
+
+def planned(table, name="tutorial", **recipe):
+    design = {"repeats": 1, "folds": 3, "seeds": 2, "baselines": []}
+    spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), **design)
+    return make_plan(spec, compile=False, jobs=1)
+
+
+def with_noise(table, rows, seed):
+    """The same table with other cells of the same kind in some rows."""
+    rng = np.random.default_rng(seed)
+    columns = []
+    for column in table.columns:
+        values = column.values.copy()
+        if column.schema.kind in ("category", "boolean"):
+            values[rows] = rng.integers(0, len(column.schema.levels), len(rows))
+        else:
+            by_day = column.schema.kind == "date"
+            values[rows] = rng.permutation(values[rows]) + (0 if by_day else rng.normal(size=len(rows)))
+        columns.append(Column(column.schema, values))
+    return dataclasses.replace(table, columns=tuple(columns))
+
+
+def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
+    plan = planned(mixed)
+    assert plan.fitting.data.X.shape == (N, plan.encoding.n_inputs)
+    found = run(plan)["relu:4"]
+    assert found.finite
+    assert found.n_parameters == 4 * plan.encoding.n_inputs + 4 + 4 + 1
+
+
+@pytest.mark.parametrize("split", [0, 1, 2])
+def test_noise_in_the_test_rows_of_a_split_leaves_what_it_learns_the_same_bit_for_bit(mixed, split):
+    rows = planned(mixed).splits[split].test
+    one, other = (run(planned(table, "trained", lr=None))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7)))
+    networks = slice(2 * split, 2 * split + 2)
+    np.testing.assert_array_equal(one.curves[:2, :, networks], other.curves[:2, :, networks])
+    assert (one.epochs[split], one.lrs[split]) == (other.epochs[split], other.lrs[split])
+    assert not np.array_equal(one.curves[2, :, networks], other.curves[2, :, networks])
+
+
+def test_noise_in_a_training_row_changes_what_is_learnt(mixed):
+    rows = planned(mixed).splits[0].test
+    one, other = (run(planned(table))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7)))
+    assert not np.array_equal(one.curves[0, :, 2:4], other.curves[0, :, 2:4])
+
+
+def test_a_split_sees_what_its_training_rows_alone_make_of_the_table(mixed):
+    plan = planned(mixed)
+    data, split = plan.fitting.data, plan.splits[1]
+    seen = data.X * data.scale[:, 1] + data.shift[:, 1]
+    if data.also is not None:
+        np.add.at(seen.T, data.also, (data.X * data.extra[:, 1]).T)
+    alone = Preprocessor.fit(mixed, split.train).transform_table(mixed)
+    np.testing.assert_allclose(seen, alone, atol=1e-5)
+
+
+def test_baselines_are_fed_with_the_same_columns(mixed):
+    found = compare(mixed, candidates=["relu:4"], **{**FAST, "baselines": ["standard"]})
+    assert all(found[name].finite for name in ("prior", "logistic-regression", "boosted-trees"))
+    assert found["logistic-regression"].scores["brier"].mean < found["prior"].scores["brier"].mean
+
+
+def test_rows_of_a_group_are_in_one_fold_and_rows_split_by_time_come_later(mixed):
+    groups = np.repeat(np.arange(N // 4), 4)
+    plan = planned(dataclasses.replace(mixed, groups=groups, grouped_by="owner"))
+    assert all(not set(groups[one.train]) & set(groups[one.test]) for one in plan.splits)
+    times = np.random.default_rng(0).permutation(N).astype(float)
+    (split,) = planned(dataclasses.replace(mixed, times=times)).splits
+    assert times[split.train].max() < times[split.test].min()
+
+
+@pytest.mark.parametrize("name", ["tutorial", "trained"])
+def test_groups_and_time_together_can_be_compared(mixed, name):
+    groups, times = np.arange(N) % 60, np.arange(N, dtype=float)
+    table = dataclasses.replace(mixed, groups=groups, grouped_by="owner", times=times)
+    plan = planned(table, name)
+    found = run(plan)
+    assert found["relu:4"].finite
+    assert not set(groups[plan.splits[0].train]) & set(groups[plan.splits[0].test])
+    assert "time" in found.to_dict()["plan"]["reason"]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("design", ["cross-validation", "nested", "by time"])
+def test_every_task_goes_with_every_design_and_these_columns(mixed, task, design):
+    rng = np.random.default_rng(1)
+    targets = {"binary": mixed.target, "multiclass": rng.integers(0, 3, N), "regression": rng.normal(1e5, 1e3, N)}
+    labels = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "regression": ()}
+    table = dataclasses.replace(mixed, target=targets[task], labels=labels[task], task=task)
+    if design == "by time":
+        table = dataclasses.replace(table, times=rng.permutation(N).astype(float))
+    words = {"interval": "nested", "seeds": 1, "repeats": 2} if design == "nested" else {"seeds": 2}
+    if design == "by time":
+        words |= {"repeats": None}
+    found = compare(table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words})
+    assert all(result.finite for result in found.results)
+    assert len(found.verdicts) == 4
+    assert str(found)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_train_takes_every_task(mixed, task):
+    target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
+    labels = ("a", "b", "c") if task == "multiclass" else ()
+    table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
+    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2), compile=False, jobs=1).history
+    assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
+    assert (history.train_loss[-1] < history.train_loss[0]).all()
+
+
+def test_duplicates_stay_in_one_fold(real_table):
+    table = read_table(real_table("kc1.csv"), target="defects")
+    plan = planned(table)
+    rows = [row.tobytes() for row in np.nan_to_num(table.features)]
+    commonest = max(set(rows), key=rows.count)
+    for split in plan.splits:
+        train, test = {rows[i] for i in split.train}, {rows[i] for i in split.test}
+        assert train & test <= {commonest}

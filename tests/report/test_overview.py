@@ -1,0 +1,74 @@
+"""A table at a glance, as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from seedbed.report import overview_text
+
+
+def column(name, kind="number", *, used=True, missing=0, n_unique=4, **changes):
+    content = {"low": 1.0, "median": 2.5, "high": 1234567.0, "histogram": [1, 0, 8]}
+    if kind in ("category", "boolean"):
+        content = {"levels": {"red": 60, "blue": 30, "a level with quite a long name": 6, "grey": 4}}
+    common = {"name": name, "kind": kind, "used": used, "missing": missing, "n_unique": n_unique, "notes": []}
+    return common | content | changes
+
+
+def document(*columns, **changes):
+    found = {"table": "cars", "n_rows": 200, "columns": list(columns), "target": None, "warnings": [], "notes": []}
+    return found | changes
+
+
+def note(message, code=""):
+    return {"message": message, "column": "", "code": code, "count": None, "rows": []}
+
+
+CLASSES = {"name": "sold", "task": "binary", "labels": {"no": 150, "yes": 50}, "missing": 0}
+NUMBERS = {"name": "price", "task": "regression", "low": 1.5, "median": 3.0, "high": 9.0, "histogram": [9, 1]}
+
+
+def line_of(text, word):
+    (line,) = [line for line in text.splitlines() if line.split()[:1] == [word]]
+    return line
+
+
+def test_a_column_takes_one_line():
+    text = overview_text(document(column("width"), column("paint", "category", missing=100)))
+    assert line_of(text, "width").split("  ")[-1].strip() == "▂ █"
+    assert "1 to 1,234,567, median 2.5" in line_of(text, "width")
+    assert "100" in line_of(text, "paint")
+    assert "red 60%, blue 30%, a level with quite a ... 6%, ..." in line_of(text, "paint")
+
+
+def test_what_is_left_out_says_so():
+    text = overview_text(document(column("id", used=False), column("width")))
+    assert "(number, left out)" in line_of(text, "id")
+    assert "1 features of 2 columns" not in text
+    assert "1 feature of 2 columns" in text
+
+
+def test_the_balance_of_classes_and_the_range_of_numbers_are_shown():
+    assert "Target sold, binary: no 75.0% (150), yes 25.0% (50)" in overview_text(document(column("a"), target=CLASSES))
+    text = overview_text(document(column("a"), target=NUMBERS))
+    assert "Target price, regression: numbers from 1.5 to 9, median 3" in text
+
+
+def test_without_a_target_it_says_what_naming_one_would_show():
+    assert "--target COLUMN" in overview_text(document(column("a")))
+
+
+def test_warnings_come_before_columns_and_plain_notes_after():
+    text = overview_text(document(column("width"), warnings=[note("Look here.", "SB101")], notes=[note("By the way.")]))
+    places = [text.index(words) for words in ("SB101: Look here.", "width", "Note: By the way.")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("n", [200, 201])
+def test_of_very_many_columns_the_first_are_shown(n):
+    text = overview_text(document(*(column(f"c{i}") for i in range(n))))
+    assert ("c199" in text, "c200" in text, "and 1 more column" in text) == (True, False, n == 201)
+
+
+def test_square_brackets_are_no_markup():
+    assert "[red]" in overview_text(document(column("[red]")))

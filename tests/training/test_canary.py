@@ -1,0 +1,137 @@
+"""What a split doesn't train on never reaches its parameters: not a bit, and not by way of a number that overflows."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import TrainingData, plan_stack, train_chunk
+
+KINDS = ["relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"]
+FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; it is tested with those from 60 on
+
+
+class Residual(nn.Module):
+    """Not a chain: the general way."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.inner, self.last = nn.Linear(5, 5), nn.Linear(5, n_outputs)
+
+    def forward(self, x):
+        return self.last(x + torch.relu(self.inner(x)))
+
+
+class Exp(nn.Module):
+    """Overflows on inputs of a few hundred."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.inner, self.last = nn.Linear(5, 4), nn.Linear(4, n_outputs)
+
+    def forward(self, x):
+        return self.last(torch.exp(self.inner(x)))
+
+
+@pytest.fixture(scope="module")
+def table(task):
+    """Two splits that train on rows 20 to 59 and 0 to 49, with a map of their own; the loss says of what kind."""
+
+    def make(loss):
+        rng = np.random.default_rng(3)
+        train, test = np.zeros((95, 2)), np.zeros((95, 2))
+        train[20:60, 0], train[:50, 1], test[60:, 0], test[50:, 1] = 1, 1, 1, 1
+        scale, shift, extra = rng.uniform(0.5, 1.5, (5, 2)), rng.normal(size=(5, 2)), np.zeros((5, 2))
+        extra[4] = 0.3, -0.2
+        units = {"target_scale": np.array([0.5, 2.0], "f"), "target_shift": np.zeros(2, "f")} if loss == "mse" else {}
+        parts = (part.astype(np.float32) for part in (train, test, scale, shift))
+        X, also = task(loss).X.astype(np.float32), np.array([0, 1, 2, 3, 0])
+        return TrainingData(X, task(loss).y, *parts, also, extra.astype(np.float32), **units)
+
+    return make
+
+
+def trained(kind, data, recipe, compiled):
+    """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
+    n_outputs = 3 if recipe.loss == "cross_entropy" else 1
+    own = {"residual": lambda: Residual(n_outputs), "exp": lambda: Exp(n_outputs)}
+    plan = plan_stack(
+        own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
+        splits=[0, 1, 0, 1], compile=compiled, keep_networks=True,
+    )  # fmt: skip
+    found = []
+    for chunk in plan.chunks:
+        result = train_chunk(chunk, data)
+        places = [i for i in range(len(chunk.members)) if chunk.splits[i] == 0]
+        found += [(result.curves[:, :, i], result.outputs[:, :, i], result.states[i]) for i in places]
+    assert len(found) == 2
+    return found
+
+
+def changed(data, rows, value, rng):
+    """Other numbers in these rows, and other targets."""
+    X, y = data.X.copy(), data.y.copy()
+    X[rows] = rng.normal(size=X[rows].shape) if value is None else value * rng.choice([-1, 1], X[rows].shape)
+    y[rows] = rng.permutation(y[rows])
+    return dataclasses.replace(data, X=X, y=y)
+
+
+def assert_untouched(data, kind, loss, batch_size, compiled):
+    recipe = Recipe(epochs=8, lr=0.05, loss=loss, batch_size=batch_size, optimizer="adam")
+    before = trained(kind, data, recipe, compiled)
+    for value in (None, 1e3, 1e18, 1e30):
+        after = trained(kind, changed(data, FOREIGN, value, np.random.default_rng(1)), recipe, compiled)
+        for (curves, outputs, state), (curves2, outputs2, state2) in zip(before, after, strict=True):
+            assert all(torch.equal(tensor, state2[name]) for name, tensor in state.items()), value
+            np.testing.assert_array_equal(curves[:2], curves2[:2])
+            assert not np.array_equal(outputs, outputs2, equal_nan=True)  # there was something to see
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_a_split_does_not_train_on_leave_its_parameters_bit_for_bit_alone(table, kind, loss, batch_size):
+    assert_untouched(table(loss), kind, loss, batch_size, compiled=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("kind", "loss", "batch_size"), [("relu:4", "mse", None), ("tanh:4,3@dropout=0.3", "cross_entropy", 16)]
+)
+def test_compiled_they_do_so_too(table, kind, loss, batch_size):
+    assert_untouched(table(loss), kind, loss, batch_size, compiled=True)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("loss", ["bce", "mse"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_a_split_neither_trains_on_nor_is_tested_with_change_none_of_its_figures(
+    table, kind, loss, batch_size
+):
+    data, recipe = table(loss), Recipe(epochs=8, loss=loss, batch_size=batch_size)
+    before = trained(kind, data, recipe, False)
+    for value in (None, 1e30):
+        after = trained(kind, changed(data, slice(0, 20), value, np.random.default_rng(1)), recipe, False)
+        for (curves, outputs, _), (curves2, outputs2, _) in zip(before, after, strict=True):
+            np.testing.assert_array_equal(curves, curves2)
+            np.testing.assert_array_equal(outputs, outputs2)
+            assert np.isfinite(curves).all()
+
+
+def test_a_table_is_huge_by_what_its_networks_see_of_it(table):
+    data = table("bce")
+    assert not data.is_huge([0, 1])
+    X = data.X.copy()
+    X[3, 2] = -1e18
+    huge = dataclasses.replace(data, X=X)
+    assert huge.is_huge([0])
+    scale = data.scale.copy()
+    scale[2, 1] = 1e-18  # the second split trains on that row
+    assert not dataclasses.replace(huge, scale=scale).is_huge([1])
+    assert dataclasses.replace(huge, scale=scale).is_huge([0, 1])
+    assert dataclasses.replace(data, extra=data.extra * 1e18).is_huge([0])
