@@ -77,7 +77,7 @@ def test_copies_and_disagreeing_rows_are_counted_and_stay_in_one_fold():
     assert groups[8] == groups[90]
     assert groups[50] != groups[51]
     assert codes_of(notes) == [("SB201", 2), ("SB202", 2)]
-    assert [note.rows for note in notes] == [("row 40", "row 41"), ("row 8", "row 90")]
+    assert [list(note.rows) for note in notes] == [[40, 41], [8, 90]]
     assert notes[0].message == "2 rows are exact copies of an earlier one; rows with equal features stay in one fold"
 
 

@@ -104,6 +104,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "interval": "corrected",
         "plan": {
             "kind": "cross_validation",
+            "locked_share": 0.0,
             "repeats": 10,
             "folds": 10,
             "seeds": 5,

@@ -439,7 +439,15 @@ def test_nested_cross_validation_is_mentioned_and_nothing_is_said_of_repeats(mak
 
 
 def test_rows_that_were_locked_away_are_told_of_and_nothing_of_repeats(make):
-    plan = {"kind": "held_out", "repeats": 1, "folds": 5, "seeds": 3, "n_train": 20_000, "n_test": 5_000}
+    plan = {
+        "kind": "held_out",
+        "locked_share": 0.2,
+        "repeats": 1,
+        "folds": 5,
+        "seeds": 3,
+        "n_train": 20_000,
+        "n_test": 5_000,
+    }
     text = comparison_text(two(make, "better", interval="held_out", plan=plan))
     assert "5,000 rows were locked away and looked at once, with 3 seeds; trained on about 20,000 rows" in text
     assert "repeat" not in text

@@ -238,7 +238,7 @@ def test_a_target_with_a_scale_is_a_number_even_if_it_is_made_of_zeros_and_ones(
     data = world("mse").data
     table = dataclasses.replace(data, y=(data.y > 0).astype(float))
     assert table.loss("auto", 1).name == table.loss("mse", 1).name == "mse"
-    with pytest.raises(TrainingError, match="loss bce is for classes, and the target has a scale. Use mse"):
+    with pytest.raises(TrainingError, match=r"loss bce is for classes, and the target has a scale. Use mse"):
         table.loss("bce", 1)
     auto, given = (trained(World(table, []), "tanh:4", Recipe(epochs=3, loss=loss)) for loss in ("auto", "mse"))
     assert all(np.array_equal(a[0], b[0], equal_nan=True) for a, b in zip(auto, given, strict=True))

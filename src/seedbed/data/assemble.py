@@ -17,7 +17,7 @@ from seedbed.data.judging import LEFT_OUT
 from seedbed.data.kinds import Typed, decimal_mark, type_columns
 from seedbed.data.leakage import find_leaks
 from seedbed.data.notes import Note
-from seedbed.data.remarks import Remark, as_notes
+from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
 from seedbed.data.table import Column, Table
 from seedbed.data.target import encode_target
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
@@ -96,7 +96,7 @@ def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understo
         times=times,
         notes=(*columns.notes, *_feature_notes(typed, wanted), *target.notes, *group_notes, *time_notes),
     )
-    return Understood(typed, _checked(table))
+    return Understood(typed, _checked(table, columns, np.arange(columns.n_rows)[kept]))
 
 
 def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
@@ -115,13 +115,15 @@ def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
     return type_columns(columns, features, numeric=wanted.numeric, categorical=wanted.categorical), features
 
 
-def _checked(table: Table) -> Table:
-    """With equal rows in one group, and what they and leaks give to say."""
-    duplicates, notes = find_duplicates(table)
+def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
+    """With equal rows in one group, and what they and leaks give to say; `rows` are those of the source."""
+    duplicates, remarks = find_duplicates(table)
+    named = [dataclasses.replace(one, rows=rows[one.rows[:ROWS_NAMED]].tolist()) for one in remarks]
     groups = table.groups
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
-    return dataclasses.replace(table, groups=groups, notes=(*table.notes, *notes, *find_leaks(table)))
+    notes = (*table.notes, *as_notes(columns, named), *find_leaks(table))
+    return dataclasses.replace(table, groups=groups, notes=notes)
 
 
 def words(names: str | Sequence[str]) -> tuple[str, ...]:

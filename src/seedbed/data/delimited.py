@@ -153,13 +153,12 @@ def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -
         for _ in itertools.islice(text, line - 1):
             pass
         row = text.read(SEARCHED)
-    position = 0
-    for column in itertools.count():
+    column = position = 0
+    while True:
         match = cell.match(row, position)
         if match is None or match.end() - position > limit or match.end() >= len(row):
             return column
-        position = row.find(delimiter, match.end()) + 1 or len(row)
-    raise AssertionError("the loop above ends")
+        column, position = column + 1, row.find(delimiter, match.end()) + 1 or len(row)
 
 
 def _ragged_advice(rows_before: int, excess: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.notes import Note
+from seedbed.data.remarks import Remark
 from seedbed.data.table import Table
 
 __all__ = ["duplicate_groups", "find_duplicates", "merged_groups"]
@@ -48,7 +48,7 @@ def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return found
 
 
-def find_duplicates(table: Table) -> tuple[Rows | None, tuple[Note, ...]]:
+def find_duplicates(table: Table) -> tuple[Rows | None, tuple[Remark, ...]]:
     """Which rows to keep in one fold [row], None where none need be, and what was found (SB201, SB202, SB206).
 
     Rows with equal features stay together whatever their target. Were only those of the same target kept together, a
@@ -74,7 +74,7 @@ def find_duplicates(table: Table) -> tuple[Rows | None, tuple[Note, ...]]:
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     if _pairs_by_chance(table, at_least=_BY_CHANCE * _pairs(sizes)) >= _BY_CHANCE * _pairs(sizes):
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
-        return None, (_note("SB206", message, _repeated(alike)),)
+        return None, (_remark("SB206", message, _repeated(alike)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[alike], len(sizes) + np.arange(n_rows), alike)
     if _too_few(table, groups):
@@ -82,19 +82,19 @@ def find_duplicates(table: Table) -> tuple[Rows | None, tuple[Note, ...]]:
             f"{again}, and too few different ones are left to keep them in one fold; scores of a network that knows "
             "its training rows by heart will be too good"
         )
-        return None, (_note("SB206", message, _repeated(alike)),)
+        return None, (_remark("SB206", message, _repeated(alike)),)
     same = duplicate_groups(alike[:, None].astype(np.float64), table.target)
-    notes = []
+    remarks = []
     if copies := _repeated(same):
         words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        notes.append(_note("SB201", f"{words}; rows with equal features stay in one fold", copies))
+        remarks.append(_remark("SB201", f"{words}; rows with equal features stay in one fold", copies))
     if table.task != "regression" and (disagreeing := _disagreeing(alike, same)):
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        notes.append(_note("SB202", f"{words}; rows with equal features stay in one fold", disagreeing))
+        remarks.append(_remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing))
     for pattern in np.flatnonzero(common):
         message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; they are dealt over all"
-        notes.append(_note("SB206", message, np.flatnonzero(alike == pattern).tolist()))
-    return (groups if len(np.unique(groups)) < n_rows else None), tuple(notes)
+        remarks.append(_remark("SB206", message, np.flatnonzero(alike == pattern).tolist()))
+    return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
 def merged_groups(named: Rows, duplicates: Rows) -> Rows:
@@ -156,8 +156,8 @@ def _disagreeing(alike: Rows, same: Rows) -> list[int]:
     return np.flatnonzero(n_targets[alike] > 1).tolist()
 
 
-def _note(code: str, message: str, rows: list[int]) -> Note:
-    return Note(message, code=code, count=len(rows), rows=tuple(f"row {row}" for row in rows[:_SHOWN]))
+def _remark(code: str, message: str, rows: list[int]) -> Remark:
+    return Remark(message, code=code, count=len(rows), rows=rows)
 
 
 def _rows(n: int, one: str, many: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ __all__ = ["LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "l
 
 # Ten thousand columns in one statement take DuckDB far longer than in pieces.
 COLUMNS_A_QUERY = 200
+# Columns are asked for one after another, and a query for each of ten thousand takes half a minute.
+CELLS_A_QUERY = 1_000_000
 NUMERIC_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|BIGNUM")
 FLOATS = ("FLOAT", "DOUBLE")
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
@@ -41,6 +43,7 @@ class LoadedColumns:
     connection: duckdb.DuckDBPyConnection
     types: tuple[str, ...]
     find_places: Callable[[Iterable[int]], dict[int, str]]
+    _read: dict[int, NDArray[np.object_]] = field(default_factory=dict, init=False, repr=False)
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
         matrix = np.empty((self.n_rows, len(columns)))
@@ -57,9 +60,15 @@ class LoadedColumns:
             levels, codes = np.unique(self.numbers([column]), return_inverse=True)
             texts = [number_text(level) for level in levels.tolist()]
             return [texts[code] for code in codes.ravel().tolist()]
-        # An empty cell is missing either way; without nulls the array comes back unmasked.
-        query = f"SELECT coalesce({_text_sql(f'c{column}', self.types[column])}, '') AS cell FROM cells ORDER BY rowid"
-        return list(self.connection.execute(query).fetchnumpy()["cell"])
+        if column not in self._read:
+            self._read.clear()
+            width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, self.n_rows)))
+            some = [i for i in range(column, min(column + width, len(self.names))) if self.types[i] not in FLOATS]
+            # An empty cell is missing either way; without nulls the array comes back unmasked.
+            wanted = ", ".join(f"coalesce({_text_sql(f'c{i}', self.types[i])}, '') AS c{i}" for i in some)
+            found = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
+            self._read.update((i, found[f"c{i}"]) for i in some)
+        return list(self._read[column])
 
     def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
         found = np.zeros(len(columns), dtype=bool)

@@ -105,6 +105,7 @@ class Comparison:
             "interval": self._interval(),
             "plan": {
                 "kind": design.kind,
+                "locked_share": design.locked_share,
                 "repeats": design.repeats,
                 "folds": design.folds,
                 "seeds": design.seeds,

@@ -139,7 +139,7 @@ def _of_sets(name: str, found: Predictions, alpha: float) -> Score:
     n_resamples = 2000 if len(y) <= _MANY_ROWS else 500
     interval = score_interval(name, y, sets, alpha=alpha, n_resamples=n_resamples, widened_by=_widened(found, y, sets))
     value, pooled = interval.value, False
-    if name == "roc_auc" and found.design.kind != "held_out":
+    if name == "roc_auc" and not found.design.locked_share:
         value, pooled = _auc(found)
     if value is None or interval.value is None or interval.low is None or interval.high is None:
         return Score(value, pooled=pooled)

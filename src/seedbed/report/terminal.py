@@ -83,7 +83,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         f"{_spread(document)}; {plan['recipe']}"
     )
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
-    if plan["kind"] == "held_out":
+    if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
     if document["verdicts"]:
