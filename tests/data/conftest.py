@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError
 
 

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import UnreadableError
 
 TEXT = "name,y\nJosé,0\nZoë “Z”,1\n"

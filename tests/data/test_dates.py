@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data.dates import moment
-from seedbed.data.frames import frame_columns
-from seedbed.data.kinds import type_columns
+from seedbed.data.kinds.dates import moment
+from seedbed.data.kinds.typed import type_columns
+from seedbed.data.sources.frames import frame_columns
 
 
 def columns_of(**cells):

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from seedbed.data.files import open_file
-from seedbed.data.loaded import connect, load_csv
+from seedbed.data.sources.files import open_file
+from seedbed.data.sources.loaded import connect, load_csv
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -130,7 +130,7 @@ def test_a_row_that_duckdb_lost_is_found(write, monkeypatch):
         load_csv(connection, *args, **options)
         connection.execute("DELETE FROM cells WHERE rowid = 2")
 
-    monkeypatch.setattr("seedbed.data.files.load_csv", lossy)
+    monkeypatch.setattr("seedbed.data.sources.files.load_csv", lossy)
     path, words = write("a,b\n1,2\n3,4\n5,6\n"), r"two readers disagree on its rows \(2 and 3\)"
     with pytest.raises(UnreadableError, match=words), open_file(path):
         pass

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data.frames import frame_columns
-from seedbed.data.sources import open_source
+from seedbed.data.sources.frames import frame_columns
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import DataError, UnreadableError
 
 DAY, MOMENT = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 13, 5, 6)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import read_table
-from seedbed.data.delimited import survey
-from seedbed.data.sources import open_source
+from seedbed.data.sources.delimited import survey
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError, UnreadableError
 
 PIECES = ["a", "b", "y", ",", ",", ",", "\n", "\n", "\n", "\r\n", "\r", '"', '""', "1", "0", " ", "\t", ";", "|"]

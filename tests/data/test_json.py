@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError, UnreadableError
 
 RECORDS = [{"a": 2**60 + 1, "b": "x", "c": None}, {"b": "ü", "a": 0.10, "d": True}, {"c": -1e-7, "d": False}]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from seedbed.data import read_table
 from seedbed.data.columns import MemoryColumns
-from seedbed.data.files import open_file
-from seedbed.data.frames import frame_columns
-from seedbed.data.kinds import Typed, read_as, type_columns
+from seedbed.data.kinds.typed import Typed, read_as, type_columns
+from seedbed.data.sources.files import open_file
+from seedbed.data.sources.frames import frame_columns
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from seedbed.data import read_table
 from seedbed.data.columns import MemoryColumns
-from seedbed.data.frames import frame_columns
-from seedbed.data.kinds import type_columns
-from seedbed.data.numerals import numeral
+from seedbed.data.kinds.numerals import numeral
+from seedbed.data.kinds.typed import type_columns
+from seedbed.data.sources.frames import frame_columns
 
 UNDERSTOOD = {
     "265,000": (265000, 265),

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from seedbed.data.postgres import Address
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.postgres import Address
 from seedbed.errors import DataError, OptionError, TableNotFoundError
 
 SCRIPT = """
@@ -181,7 +181,7 @@ def test_a_server_that_never_answers_is_given_up(refusal):
 
 
 def test_a_query_that_takes_too_long_is_given_up(garden, refusal, monkeypatch):
-    monkeypatch.setattr("seedbed.data.postgres.QUERY_SECONDS", 1)
+    monkeypatch.setattr("seedbed.data.sources.postgres.QUERY_SECONDS", 1)
     error = refusal(garden, query="SELECT pg_sleep(60)::text AS a")
     assert "refuses: canceling statement due to statement timeout" in error.message
 
@@ -196,7 +196,7 @@ def test_without_the_driver_the_command_that_installs_it_is_told(refusal, monkey
 def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
-        "from seedbed.data.sources import open_source\n"
+        "from seedbed.data.sources.opening import open_source\n"
         f"with open_source({garden!r}, table='beds') as source:\n    print(source.columns.cells(2))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

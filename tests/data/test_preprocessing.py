@@ -8,7 +8,7 @@ from safetensors.numpy import load, save
 
 from seedbed.data import Preprocessor, Table
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.kinds import type_columns
+from seedbed.data.kinds.typed import type_columns
 from seedbed.errors import ColumnError, DataError
 
 N = 60

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.data.cells import parse_number
-from seedbed.data.loaded import number_sql
+from seedbed.data.sources.loaded import number_sql
 
 NUMERIC_TABLES = {
     "heart_failure.csv": ("DEATH_EVENT", 299, 12, ("0", "1"), 96),

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from seedbed.data import read_table
-from seedbed.data.frames import frame_columns
-from seedbed.data.target import Target, encode_target
+from seedbed.data.kinds.target import Target, encode_target
+from seedbed.data.sources.frames import frame_columns
 from seedbed.errors import OptionError, TargetError
 
 

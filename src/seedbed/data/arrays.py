@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.assemble import Wanted, assemble, words
 from seedbed.data.columns import MemoryColumns
-from seedbed.data.frames import as_frame, frame_columns, series_array, text_array
+from seedbed.data.sources.frames import as_frame, frame_columns, series_array, text_array
 from seedbed.data.table import Table
 from seedbed.errors import DataError, OptionError
 

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.columns import Columns
-from seedbed.data.distinct import distinct
 from seedbed.data.duplicates import find_duplicates, merged_groups
-from seedbed.data.judging import LEFT_OUT
-from seedbed.data.kinds import Typed, decimal_mark, type_columns
+from seedbed.data.kinds.distinct import distinct
+from seedbed.data.kinds.judging import LEFT_OUT
+from seedbed.data.kinds.target import encode_target
+from seedbed.data.kinds.typed import Typed, decimal_mark, type_columns
 from seedbed.data.leakage import find_leaks
 from seedbed.data.notes import Note
 from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
 from seedbed.data.table import Column, Table
-from seedbed.data.target import encode_target
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
 
 __all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "words"]

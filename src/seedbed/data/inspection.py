@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from seedbed.data.assemble import Wanted, type_features, understand_table, words
-from seedbed.data.kinds import Typed
+from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note
 from seedbed.data.overview import column_overview, number_overview
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Table
 
 __all__ = ["inspect_table"]

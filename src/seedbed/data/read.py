@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from seedbed.data.assemble import Wanted, assemble, words
 from seedbed.data.columns import Columns
-from seedbed.data.sources import open_source
+from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Table
 from seedbed.errors import TargetError
 

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Split, inner_holdout, repeated_folds
-from seedbed.data.time_splits import time_folds
+from seedbed.data import Split, inner_holdout, repeated_folds, time_folds
 from seedbed.experiment.spec import Experiment
 from seedbed.training.randomness import derive
 

@@ -12,8 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design
-from seedbed.data.time_splits import time_holdout
+from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.experiment.spec import LOSSES
 from seedbed.figures import save_chart

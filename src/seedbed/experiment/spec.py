@@ -10,9 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seedbed.data import Split, Table, Task, holdout, repeated_folds
-from seedbed.data.splits import check_training
-from seedbed.data.time_splits import time_holdout
+from seedbed.data import Split, Table, Task, check_training, holdout, repeated_folds, time_holdout
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from

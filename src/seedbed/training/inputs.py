@@ -63,7 +63,7 @@ def as_seen(X: Tensor, inputs: Inputs) -> Tensor:
     if inputs.across is None:
         return seen
     _, extra, givers, takers = inputs.across
-    return seen + summed_at(X[:, givers] * extra[givers], takers, X.shape[1], dim=1)
+    return seen + summed_at(X.index_select(1, givers) * extra[givers], takers, X.shape[1], dim=1)
 
 
 def expanded(inputs: Inputs, n_networks: int) -> Tensor:

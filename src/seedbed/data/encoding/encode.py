@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.design import Design, refuse_unrepresentable
-from seedbed.data.layout import Cells, Layout, layout_of
-from seedbed.data.scaling import Sizes, coarse_sizes, medians_of
-from seedbed.data.splits import Split
+from seedbed.data.encoding.design import Design, refuse_unrepresentable
+from seedbed.data.encoding.layout import Cells, Layout, layout_of
+from seedbed.data.encoding.scaling import Sizes, coarse_sizes, medians_of
+from seedbed.data.encoding.training_rows import SplitMoments, live_inputs, natural_inputs
+from seedbed.data.splits.folds import Split
 from seedbed.data.table import Table
-from seedbed.data.training_rows import SplitMoments, live_inputs, natural_inputs
 
 __all__ = ["Encoding", "encode"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.dates import moment
-from seedbed.data.distinct import Distinct
-from seedbed.data.labels import merge_levels
-from seedbed.data.missing import is_code_column, missing_in_category, missing_in_number
-from seedbed.data.numerals import is_code, numeral
+from seedbed.data.kinds.dates import moment
+from seedbed.data.kinds.distinct import Distinct
+from seedbed.data.kinds.labels import merge_levels
+from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
+from seedbed.data.kinds.numerals import is_code, numeral
 from seedbed.data.table import Kind
 
 __all__ = ["Draft", "as_category", "as_numbers", "boolean_value", "is_sex", "is_whole", "understand"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import NUMBER
 from seedbed.data.columns import number_text
-from seedbed.data.limits import MAX_CELL, check_names, long_cell
 from seedbed.data.notes import Note
+from seedbed.data.sources.limits import MAX_CELL, check_names, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded", "number_sql"]

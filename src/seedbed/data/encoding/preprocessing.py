@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.columns import Columns
-from seedbed.data.design import refuse_unrepresentable
-from seedbed.data.kinds import read_as
-from seedbed.data.layout import Cells, Layout, layout_of
-from seedbed.data.new_rows import (
+from seedbed.data.encoding.design import refuse_unrepresentable
+from seedbed.data.encoding.layout import Cells, Layout, layout_of
+from seedbed.data.encoding.new_rows import (
     FAR,
     Oddities,
     Transformed,
@@ -22,11 +21,12 @@ from seedbed.data.new_rows import (
     remarks_on,
     with_unseen_spread,
 )
+from seedbed.data.encoding.scaling import medians_of, moments
+from seedbed.data.encoding.training_rows import live_inputs, natural_inputs
+from seedbed.data.encoding.vocabulary import Vocabulary
+from seedbed.data.kinds.typed import read_as
 from seedbed.data.remarks import as_notes
-from seedbed.data.scaling import medians_of, moments
 from seedbed.data.table import ColumnSchema, Table
-from seedbed.data.training_rows import live_inputs, natural_inputs
-from seedbed.data.vocabulary import Vocabulary
 from seedbed.errors import ColumnError, DataError
 
 __all__ = ["Preprocessor"]

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import duckdb
 
-from seedbed.data import sqlite
-from seedbed.data.choice import check_options
 from seedbed.data.columns import Columns
-from seedbed.data.delimited import DELIMITERS, Shape, records, survey, write_copy
-from seedbed.data.limits import check_width
-from seedbed.data.loaded import LoadedColumns, connect, load_csv, loaded
 from seedbed.data.notes import Note
-from seedbed.data.records import is_json, open_json
+from seedbed.data.sources import sqlite
+from seedbed.data.sources.choice import check_options
+from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
+from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.loaded import LoadedColumns, connect, load_csv, loaded
+from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 __all__ = ["SUFFIXES", "open_file"]

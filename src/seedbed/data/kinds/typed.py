@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
 from seedbed.data.columns import Columns
-from seedbed.data.dates import moment
-from seedbed.data.distinct import distinct
-from seedbed.data.drafts import Draft, as_category, as_numbers, boolean_value, is_sex, is_whole, understand
-from seedbed.data.finishing import Finished, Plain, finish, finish_plain
-from seedbed.data.judging import LEFT_OUT, judge
-from seedbed.data.labels import exact_numbers
-from seedbed.data.missing import is_code_column, missing_in_category, missing_in_number
+from seedbed.data.kinds.dates import moment
+from seedbed.data.kinds.distinct import distinct
+from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, boolean_value, is_sex, is_whole, understand
+from seedbed.data.kinds.finishing import Finished, Plain, finish, finish_plain
+from seedbed.data.kinds.judging import LEFT_OUT, judge
+from seedbed.data.kinds.labels import exact_numbers
+from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
+from seedbed.data.kinds.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
 from seedbed.data.notes import Note
-from seedbed.data.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
 from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError

@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.labels import near_duplicates
+from seedbed.data.kinds.labels import near_duplicates
 from seedbed.data.remarks import Remark
 from seedbed.data.table import Column
 

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, unquote
 
 import duckdb
 
-from seedbed.data.choice import choose
 from seedbed.data.columns import Columns
-from seedbed.data.limits import check_width
-from seedbed.data.loaded import connect, load_arrow, loaded
 from seedbed.data.notes import Note
+from seedbed.data.sources.choice import choose
+from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, UnreadableError
 
 __all__ = ["Address", "is_address", "open_postgres"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.dealing import Deck, deck_of, rows_by_class
+from seedbed.data.splits.dealing import Deck, deck_of, rows_by_class
 from seedbed.errors import OptionError, TargetError
 
 __all__ = ["Split", "check_training", "fold_pairs", "holdout", "inner_holdout", "repeated_folds"]
@@ -45,7 +45,7 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
     """One split, exactly scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
     A float target isn't stratified. Where scikit-learn would refuse - a class has a single row, a side fewer rows than
-    there are classes - and where rows form groups, rows are dealt by `seedbed.data.dealing`.
+    there are classes - and where rows form groups, rows are dealt by `seedbed.data.splits.dealing`.
 
     Args:
         target: integer class codes or float numbers [row].
@@ -97,9 +97,8 @@ def repeated_folds(
     """`repeats` times `folds` folds, repeat by repeat: scikit-learn's `RepeatedStratifiedKFold`, for numbers its
     `RepeatedKFold`.
 
-    Where a class has fewer rows than there are folds, and where rows form groups, rows are dealt by
-    `seedbed.data.dealing`: folds of nearly one size with nearly the same shares of every class, as far as large groups
-    allow.
+    Where a class has fewer rows than there are folds, and where rows form groups, rows are dealt by `splits.dealing`:
+    folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
 
     Args:
         target: integer class codes or float numbers [row].

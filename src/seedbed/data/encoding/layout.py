@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.calendar_parts import date_parts, has_times, part_names
+from seedbed.data.encoding.calendar_parts import date_parts, has_times, part_names
+from seedbed.data.encoding.vocabulary import Vocabulary, bucket_of, vocabulary_of
 from seedbed.data.table import ColumnSchema, Table
-from seedbed.data.vocabulary import Vocabulary, bucket_of, vocabulary_of
 
 __all__ = ["Cells", "Layout", "Places", "layout_of"]
 

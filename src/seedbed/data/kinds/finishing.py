@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import parse_number, shown
 from seedbed.data.columns import number_text
-from seedbed.data.distinct import Distinct
-from seedbed.data.drafts import Draft
-from seedbed.data.numerals import is_code
+from seedbed.data.kinds.distinct import Distinct
+from seedbed.data.kinds.drafts import Draft
+from seedbed.data.kinds.numerals import is_code
 from seedbed.data.remarks import Remark
 from seedbed.data.table import Column, ColumnSchema
 

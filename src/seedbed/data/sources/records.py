@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from seedbed.data.cells import shown
-from seedbed.data.charset import find_charset, open_text
-from seedbed.data.limits import check_width
-from seedbed.data.loaded import LoadedColumns, load_rows, loaded
+from seedbed.data.sources.charset import find_charset, open_text
+from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import UnreadableError
 
 __all__ = ["is_json", "open_json"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.scaling import coarse_sizes, moments
-from seedbed.data.splits import Split
+from seedbed.data.encoding.scaling import coarse_sizes, moments
+from seedbed.data.splits.folds import Split
 from seedbed.errors import TargetError
 
 __all__ = ["TargetDesign", "target_design"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.files import open_file
+from seedbed.data.sources.files import open_file
 from seedbed.errors import DataError, TableNotFoundError, did_you_mean
 
 __all__ = ["EXAMPLES", "Example", "open_example"]

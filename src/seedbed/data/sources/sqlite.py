@@ -10,10 +10,10 @@ from typing import Any
 
 import duckdb
 
-from seedbed.data.choice import choose, quoted
 from seedbed.data.columns import number_text
-from seedbed.data.loaded import LoadedColumns, load_rows, loaded
 from seedbed.data.notes import Note
+from seedbed.data.sources.choice import choose, quoted
+from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import DataError, UnreadableError
 
 __all__ = ["MAGIC", "open_sqlite"]

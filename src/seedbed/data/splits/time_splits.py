@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.splits import Split
+from seedbed.data.splits.folds import Split
 from seedbed.errors import OptionError
 
 __all__ = ["time_folds", "time_holdout"]

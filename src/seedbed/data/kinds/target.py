@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
 from seedbed.data.columns import Columns
-from seedbed.data.distinct import Distinct, distinct
-from seedbed.data.drafts import Draft, as_category, as_numbers, is_whole
-from seedbed.data.finishing import Finished, finish
-from seedbed.data.labels import exact_numbers, in_order, near_duplicates
-from seedbed.data.missing import missing_in_category
+from seedbed.data.kinds.distinct import Distinct, distinct
+from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, is_whole
+from seedbed.data.kinds.finishing import Finished, finish
+from seedbed.data.kinds.labels import exact_numbers, in_order, near_duplicates
+from seedbed.data.kinds.missing import missing_in_category
+from seedbed.data.kinds.numerals import is_code
 from seedbed.data.notes import Note
-from seedbed.data.numerals import is_code
 from seedbed.data.remarks import Remark, as_notes
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seedbed.data.charset import CHUNK, Charset, find_charset, open_text
-from seedbed.data.limits import MAX_CELL, check_width, long_cell
+from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
+from seedbed.data.sources.limits import MAX_CELL, check_width, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["DELIMITERS", "Shape", "records", "survey", "write_copy"]

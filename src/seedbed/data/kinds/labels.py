@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 
 from seedbed.data.cells import shown
-from seedbed.data.numerals import is_code, numeral, plain_text
+from seedbed.data.kinds.numerals import is_code, numeral, plain_text
 
 __all__ = ["exact_numbers", "in_order", "merge_levels", "near_duplicates"]
 

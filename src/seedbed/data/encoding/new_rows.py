@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
 from seedbed.data.columns import Columns
-from seedbed.data.layout import Cells, Layout
+from seedbed.data.encoding.layout import Cells, Layout
+from seedbed.data.encoding.vocabulary import bucket_of
 from seedbed.data.notes import Note
 from seedbed.data.remarks import Remark
-from seedbed.data.vocabulary import bucket_of
 from seedbed.errors import ColumnError, DataError, did_you_mean
 
 __all__ = ["FAR", "Oddities", "Transformed", "find_columns", "refuse_unknown", "remarks_on", "with_unseen_spread"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.layout import Cells, Places
-from seedbed.data.scaling import Sizes, moments
+from seedbed.data.encoding.layout import Cells, Places
+from seedbed.data.encoding.scaling import Sizes, moments
 
 __all__ = ["SplitMoments", "live_inputs", "natural_inputs"]
 

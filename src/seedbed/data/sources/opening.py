@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.data.choice import check_options
 from seedbed.data.columns import Columns
-from seedbed.data.examples import EXAMPLES, open_example
-from seedbed.data.files import SUFFIXES, open_file
-from seedbed.data.frames import open_frame
-from seedbed.data.postgres import Address, is_address, open_postgres
+from seedbed.data.sources.choice import check_options
+from seedbed.data.sources.examples import EXAMPLES, open_example
+from seedbed.data.sources.files import SUFFIXES, open_file
+from seedbed.data.sources.frames import open_frame
+from seedbed.data.sources.postgres import Address, is_address, open_postgres
 from seedbed.errors import DataError
 
 __all__ = ["Source", "open_source"]

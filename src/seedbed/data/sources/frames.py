@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.columns import Columns, MemoryColumns, number_text
-from seedbed.data.limits import check_names
-from seedbed.data.loaded import connect, load_arrow, loaded
+from seedbed.data.sources.limits import check_names
+from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, told
 
 __all__ = ["as_frame", "frame_columns", "open_frame", "series_array", "text_array"]
