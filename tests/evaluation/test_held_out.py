@@ -88,3 +88,37 @@ def test_equal_models_are_a_point_mass():
     assert (found.low, found.high, found.p) == (0, 0, 1)
     with pytest.raises(ValueError, match="same rows"):
         paired_hold_out(np.ones((1, 5)), np.ones((1, 4)))
+
+
+def test_rows_that_are_groups_of_their_own_change_nothing():
+    losses = np.random.default_rng(0).normal(size=(2, 3, 40))
+    grouped, alone = paired_hold_out(*losses, groups=np.arange(40)), paired_hold_out(*losses)
+    assert (grouped.se, grouped.low, grouped.p) == pytest.approx((alone.se, alone.low, alone.p))
+
+
+def test_copies_of_rows_in_one_group_add_no_certainty():
+    losses = np.random.default_rng(0).normal(size=(2, 1, 30))
+    once = paired_hold_out(*losses)
+    copied = np.repeat(losses, 5, axis=2)
+    alone, together = paired_hold_out(*copied), paired_hold_out(*copied, groups=np.repeat(np.arange(30), 5))
+    assert together.variance_rows == pytest.approx(once.variance_rows)
+    assert alone.variance_rows < once.variance_rows / 4
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))
+
+
+def test_the_error_of_groups_is_that_of_a_regression_with_clusters():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 12, 80)
+    d = rng.normal(size=80) + rng.normal(size=12)[groups]
+    found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
+    fit = sm.OLS(d, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
+    # statsmodels multiplies by (n - 1) / (n - parameters), too, which is 1 here.
+    assert found.variance_rows == pytest.approx(float(fit.cov_params()[0, 0]))
+
+
+@pytest.mark.parametrize("groups", [np.zeros(40), np.arange(39)])
+def test_groups_that_do_not_fit_are_refused(groups):
+    with pytest.raises(ValueError, match="groups"):
+        paired_hold_out(np.ones((1, 40)), np.zeros((1, 40)), groups=groups)

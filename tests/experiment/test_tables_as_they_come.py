@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import Column, ColumnSchema, Preprocessor, Table, read_table
+from seedbed.evaluation import paired_hold_out
 from seedbed.experiment import compare, make_plan, run, specify, train
 from seedbed.networks import recipe_named
 
@@ -112,6 +113,16 @@ def test_groups_and_time_together_can_be_compared(mixed, name):
     assert found["relu:4"].finite
     assert not set(groups[plan.splits[0].train]) & set(groups[plan.splits[0].test])
     assert "time" in found.to_dict()["plan"]["reason"]
+
+
+def test_the_range_on_locked_rows_is_that_of_their_groups(mixed):
+    table = dataclasses.replace(mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float))
+    found = compare(table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "seeds": 2})
+    one, other = found.results
+    losses = [result.row_losses("brier")[0][:, result.tested] for result in (one, other)]
+    by_group = paired_hold_out(*losses, groups=table.groups[one.tested])
+    assert (found.verdicts[0].low, found.verdicts[0].high) == pytest.approx((by_group.low, by_group.high))
+    assert by_group.variance_rows != pytest.approx(paired_hold_out(*losses).variance_rows)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

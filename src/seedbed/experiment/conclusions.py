@@ -115,7 +115,7 @@ def difference(
     alpha = experiment.alpha
     if experiment.design.kind == "held_out":
         ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in (reference, candidate))
-        return paired_hold_out(ours, theirs, alpha=alpha, comparisons=comparisons)
+        return paired_hold_out(ours, theirs, groups=reference.tested_groups, alpha=alpha, comparisons=comparisons)
     if not experiment.nested:
         x = fold_differences(reference.losses(metric), candidate.losses(metric))
         return corrected_t(x, alpha=alpha, comparisons=comparisons)

@@ -102,6 +102,7 @@ def _prior(like: Result) -> Result:
         target=like.target,
         task=like.task,
         splits=like.splits,
+        groups=like.groups,
         design=like.design,
         alpha=like.alpha,
         predictions=predictions,

@@ -29,6 +29,7 @@ class Predictions:
             of several classes, float32 [repeat, seed, row, class], or numbers in the target's own units, float64
             [repeat, seed, row].
         task: which of the three.
+        groups: int64 [row]; rows of one group may be alike. None where each row stands for itself.
         pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
             without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
     """
@@ -38,6 +39,7 @@ class Predictions:
     design: Design
     predictions: Floats
     task: Task = "binary"
+    groups: npt.NDArray[np.int64] | None = None
     pairs: Floats | None = None
 
     @functools.cached_property
@@ -51,6 +53,11 @@ class Predictions:
     def tested(self) -> npt.NDArray[np.int64]:
         """The rows that are predicted: all, or those that were locked away."""
         return np.unique(np.concatenate([split.test for split in self.splits]))
+
+    @property
+    def tested_groups(self) -> npt.NDArray[np.int64] | None:
+        """The groups of the tested rows."""
+        return None if self.groups is None else self.groups[self.tested]
 
     @property
     def n_classes(self) -> int:

@@ -118,7 +118,7 @@ def _loss_interval(name: str, found: Predictions, losses: Floats, alpha: float) 
         return None, None
     if found.design.kind == "held_out":
         own = found.row_losses(name)[0][:, found.tested]
-        estimate: Estimate = paired_hold_out(own, np.zeros((1, own.shape[1])), alpha=alpha)
+        estimate: Estimate = paired_hold_out(own, np.zeros((1, own.shape[1])), groups=found.tested_groups, alpha=alpha)
     elif found.design.has_verdict:
         estimate = corrected_t(losses.mean(axis=2), alpha=alpha)
     else:
