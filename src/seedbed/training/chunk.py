@@ -178,7 +178,7 @@ class _Training:
 
     def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
-        a row of weight zero, so that all steps have one shape; a general network sees no filling."""
+        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
         size, fit = self.chunk.recipe.batch_size or 1, self.fit.weights
         columns = []
         for index, seed in enumerate(self.chunk.seeds):
@@ -192,7 +192,6 @@ class _Training:
         weights = torch.zeros(longest, len(columns), dtype=self.dtype, device=self.device)
         for index, column in enumerate(columns):
             rows[: len(column), index] = column
-            rows[len(column) :, index] = column[0]  # of all rows, one that the network may see
             weights[: len(column), index] = fit[column, index]
         return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
 

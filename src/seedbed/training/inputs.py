@@ -22,7 +22,7 @@ class Across(NamedTuple):
 
     Attributes:
         also: [feature], the input that a column adds to; its own number where it adds to none.
-        extra: [feature, network], times what.
+        extra: [feature, network], times what; 0 where it adds to none.
         givers: [giver], the columns that do add to another.
         takers: [giver], `also` of these.
     """
@@ -51,8 +51,9 @@ class Inputs(NamedTuple):
 
 def across(also: Tensor, extra: Tensor) -> Across | None:
     """From `also` [feature] and `extra` [feature, network]; none where no column adds to another."""
-    givers = (also != torch.arange(len(also), device=also.device)).nonzero()[:, 0]
-    return Across(also, extra, givers, also[givers]) if len(givers) else None
+    gives = also != torch.arange(len(also), device=also.device)
+    givers = gives.nonzero()[:, 0]
+    return Across(also, extra * gives[:, None], givers, also[givers]) if len(givers) else None
 
 
 def as_seen(X: Tensor, inputs: Inputs) -> Tensor:
@@ -80,9 +81,9 @@ def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor,
         return weight, bias
     moved = (weight * inputs.shift[:, None]).sum(0)
     bias = moved if bias is None else bias + moved
-    if inputs.across is None:
-        return weight * inputs.scale[:, None], bias
     own = weight * inputs.scale[:, None]
+    if inputs.across is None:
+        return own, bias
     if torch.compiler.is_compiling() or weight.is_cuda:
         # A view of the weights: given the weights themselves, the compiler would differentiate forward() instead.
         added: Tensor = _Added.apply(weight[:], *inputs.across)  # type: ignore[no-untyped-call]
