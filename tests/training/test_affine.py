@@ -203,7 +203,7 @@ def test_a_column_that_adds_to_no_other_changes_nothing(world):
 def test_both_ways_to_fold_have_the_values_and_gradients_of_the_map_written_out(world):
     data = world("bce").data
     X, scale, shift, extra = (torch.from_numpy(part) for part in (data.X, data.scale, data.shift, data.extra))
-    idle = torch.from_numpy(ALSO == np.arange(10))[:, None]  # whatever stands there, it isn't added to anything
+    idle = torch.from_numpy(np.arange(10) == ALSO)[:, None]  # whatever stands there, it isn't added to anything
     inputs = Inputs(X, scale, shift, across(torch.from_numpy(ALSO), torch.where(idle, 9.0, extra)))
     weight = torch.randn(10, 4, SPLITS, dtype=torch.float64, requires_grad=True)
     seen = torch.stack([torch.from_numpy(x) for x, _ in world("bce").seen], -1)
