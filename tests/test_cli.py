@@ -540,7 +540,7 @@ def test_inspect_shows_a_line_for_each_column_and_warnings_first(call, table):
     done = call("inspect", table(CARS), "--target", "outcome")
     assert (done.status, done.err) == (0, "")
     lines = [line.split() for line in done.out.splitlines() if line]
-    assert " ".join(lines[1]) == "Target outcome, binary: no 60.0% (36), yes 40.0% (24)"
+    assert " ".join(lines[1]) == "Target outcome, binary: no 60.0% (36), yes 40.0% (24); yes is the positive one"
     kinds = {line[0]: line[1] for line in lines if line[0] in ("paint", "price", "day", "owner")}
     assert kinds == {"paint": "category", "price": "number", "day": "date", "owner": "category"}
     assert done.out.index("SB204") < done.out.index(" paint ")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.data import read_table, table_from_arrays
 from seedbed.data.sources.frames import frame_columns
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import DataError, UnreadableError
@@ -140,3 +141,21 @@ def test_what_is_no_frame_or_too_much_of_one_is_refused(refusal):
 def test_every_moment_is_written_as_iso_8601(moments):
     cells = frame_columns(pl.DataFrame({"a": pl.Series(moments, dtype=pl.Datetime("us"))})).cells(0)
     assert [cell and dt.datetime.fromisoformat(cell) for cell in cells] == moments
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_what_a_frame_calls_a_category_is_one_though_it_looks_like_numbers(library):
+    codes, target = ["10115", "20095", "80331"] * 8, ["a", "b"] * 12
+    if library == "pandas":
+        frame = pd.DataFrame({"zip": pd.Categorical([int(code) for code in codes]), "y": target})
+    else:
+        frame = pl.DataFrame({"zip": pl.Series(codes, dtype=pl.Categorical), "y": target})
+    assert read_table(frame, target="y").columns[0].schema.levels == ("10115", "20095", "80331")
+    assert read_table(frame, target="y", numeric="zip").columns[0].schema.kind == "number"
+    assert table_from_arrays(frame[["zip"]], target).columns[0].schema.kind == "category"
+
+
+def test_names_and_labels_that_are_no_text_are_taken_as_text():
+    frame = pd.DataFrame({0: np.arange(20) % 7, 1: [True, False] * 10})
+    assert read_table(frame, target=1, positive=False).labels[1] == "False"
+    assert read_table(frame, target=1, numeric=0).feature_names == ("0",)

@@ -63,8 +63,9 @@ REFUSED = {
     "three labels": (["a", "b", "c"], {"task": "binary"}, "has 3 labels ('a', 'b', 'c'); a binary task has two"),
     "two labels": (["a", "b"], {"task": "multiclass"}, "has two labels"),
     "constant": (["1.5", "1.50"], {"task": "regression"}, "is 1.5 in every row"),
-    "no numbers": (["a", "b"], {"task": "regression"}, "has no number in 2 of 2 rows, first in row 0"),
+    "no numbers": (["a", "b"], {"task": "regression"}, "holds no number, but text ('a')"),
     "a quarter missing": (["a", "b", "a", "?"], {}, "is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')"),
+    "no numbers, but gaps": (["", None], {"task": "regression"}, "has no number in 2 of 2 rows, first in row 0"),
     "all missing": (["", None], {}, "is missing in 2 of 2 rows"),
     "infinite": (["1.5", "2.5", "inf"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'"),
 }
@@ -155,3 +156,10 @@ def test_a_real_amount_is_predicted_as_a_number(real_table):
     table = read_table(real_table("telco_churn.csv"), target="TotalCharges")
     assert (table.task, table.n_rows, table.labels) == ("regression", 7032, ())
     assert [note.count for note in table.notes if note.code == "SB205"] == [11]
+
+
+def test_numbers_have_no_positive_label():
+    with pytest.raises(OptionError, match="holds numbers, so no label is the positive one"):
+        target_of(["1.5", "2.5", "3"], positive="3")
+    with pytest.raises(OptionError, match="can't be the positive label of a regression task"):
+        target_of(["0", "1", "1"], positive="1", task="regression")

@@ -34,6 +34,8 @@ DOCUMENT = {
         "n_train": int,
         "n_test": int,
         "quick": bool,
+        "locked_share": float,
+        "n_unused": int,
         "reason": str,
         "random_state": int,
         "recipe": str,
@@ -152,7 +154,8 @@ def test_the_document_says_what_was_done(comparison):
     document = comparison.to_dict()
     reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
     assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
-                                "n_test": 20, "quick": False, "reason": reason, "random_state": 7,
+                                "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
+                                "reason": reason, "random_state": 7,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
     assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
     assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]

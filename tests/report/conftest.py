@@ -105,6 +105,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "plan": {
             "kind": "cross_validation",
             "locked_share": 0.0,
+            "n_unused": 0,
             "repeats": 10,
             "folds": 10,
             "seeds": 5,

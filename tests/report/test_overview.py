@@ -16,7 +16,16 @@ def column(name, kind="number", *, used=True, missing=0, n_unique=4, **changes):
 
 
 def document(*columns, **changes):
-    found = {"table": "cars", "n_rows": 200, "columns": list(columns), "target": None, "warnings": [], "notes": []}
+    found = {
+        "table": "cars",
+        "n_rows": 200,
+        "columns": list(columns),
+        "target": None,
+        "group": None,
+        "time_split": None,
+        "warnings": [],
+        "notes": [],
+    }
     return found | changes
 
 
@@ -49,9 +58,26 @@ def test_what_is_left_out_says_so():
 
 
 def test_the_balance_of_classes_and_the_range_of_numbers_are_shown():
-    assert "Target sold, binary: no 75.0% (150), yes 25.0% (50)" in overview_text(document(column("a"), target=CLASSES))
+    assert "Target sold, binary: no 75.0% (150), yes 25.0% (50); yes is the positive one" in overview_text(
+        document(column("a"), target=CLASSES)
+    )
     text = overview_text(document(column("a"), target=NUMBERS))
     assert "Target price, regression: numbers from 1.5 to 9, median 3" in text
+
+
+def test_groups_and_times_are_told_of():
+    roles = {
+        "group": {"name": "owner", "n_groups": 3},
+        "time_split": {"name": "day", "low": "2024-01-01", "high": "2024-02-03"},
+    }
+    text = overview_text(document(column("a"), target=CLASSES, **roles))
+    assert "Group owner: 3 groups stay together" in text
+    assert "Split by day: from 2024-01-01 to 2024-02-03" in text
+
+
+def test_the_first_rows_of_a_warning_are_named():
+    warning = {**note("Two cells.", "SB104"), "count": 9, "rows": ["line 7", "line 62"]}
+    assert "SB104: Two cells. [line 7, line 62, ...]" in overview_text(document(column("a"), warnings=[warning]))
 
 
 def test_without_a_target_it_says_what_naming_one_would_show():

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.assemble import Wanted, assemble, words
+from seedbed.data.assemble import Wanted, assemble, word, words
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame, frame_columns, series_array, text_array
 from seedbed.data.table import Table
@@ -42,27 +42,38 @@ def table_from_arrays(
         DataError: shapes don't fit, or no rows; and the kinds that `read_table` raises for cells and target.
         OptionError: `feature_names` doesn't fit X; and what `read_table` raises for its options.
     """
-    names, arrays, n_rows = _feature_arrays(X, name)
+    features = _features(X, name)
+    names = features.names
     if feature_names is not None:
         if len(feature_names) != len(names):
             raise OptionError(f"{name}: {len(feature_names)} feature_names for {len(names)} columns of X")
-        names = tuple(str(word) for word in feature_names)
+        names = words(feature_names)
+    if not names:
+        raise DataError(f"{name}: there is no feature in X")
     target_name, target = _target_column(y)
-    if len(target) != n_rows:
-        raise DataError(f"{name}: X has {n_rows} rows and y has {len(target)}", "They must have one row each a case.")
+    if len(target) != features.n_rows:
+        raise DataError(
+            f"{name}: X has {features.n_rows} rows and y has {len(target)}", "They must have one row each a case."
+        )
     while target_name in names:
         target_name += "_"
-    whole = MemoryColumns(where=name, names=(*names, target_name), arrays=(*arrays, target))
-    wanted = Wanted(target_name, numeric=words(numeric), categorical=words(categorical), task=task, positive=positive)
+    whole = MemoryColumns(
+        where=name,
+        names=(*names, target_name),
+        arrays=(*features.arrays, target),
+        categorical=frozenset(
+            new for new, old in zip(names, features.names, strict=True) if old in features.categorical
+        ),
+    )
+    wanted = Wanted(
+        target_name, numeric=words(numeric), categorical=words(categorical), task=task, positive=word(positive)
+    )
     return assemble(whole, wanted, name=name)
 
 
-def _feature_arrays(X: Any, name: str) -> tuple[tuple[str, ...], tuple[NDArray[Any], ...], int]:
-    """Names, arrays [row] and how many rows there are."""
-    frame = as_frame(X)
-    if frame is not None:
-        columns = frame_columns(X, where=name)
-        return columns.names, columns.arrays, columns.n_rows
+def _features(X: Any, name: str) -> MemoryColumns:
+    if as_frame(X) is not None:
+        return frame_columns(X, where=name)
     matrix = _as_array(X, "X")
     if matrix.ndim != 2:
         raise DataError(
@@ -70,7 +81,7 @@ def _feature_arrays(X: Any, name: str) -> tuple[tuple[str, ...], tuple[NDArray[A
             "Give two dimensions; one feature alone is X.reshape(-1, 1).",
         )
     names = tuple(f"x{i}" for i in range(matrix.shape[1]))
-    return names, tuple(_column(matrix[:, i], "X") for i in range(matrix.shape[1])), len(matrix)
+    return MemoryColumns(name, names, tuple(_column(matrix[:, i], "X") for i in range(matrix.shape[1])))
 
 
 def _target_column(y: Any) -> tuple[str, NDArray[Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
 from seedbed.data.table import Column, Table
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
 
-__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "words"]
+__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "word", "words"]
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
@@ -93,7 +93,8 @@ def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understo
         task=target.task,
         groups=groups,
         grouped_by=wanted.group or "",
-        times=times,
+        times=None if times is None else times.values[kept],
+        time_kind="number" if times is not None and times.schema.kind == "number" else "date",
         notes=(*columns.notes, *_feature_notes(typed, wanted), *target.notes, *group_notes, *time_notes),
     )
     return Understood(typed, _checked(table, columns, np.arange(columns.n_rows)[kept]))
@@ -112,7 +113,8 @@ def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
         raise DataError(f"{columns.where}: no feature is left beside the target '{wanted.target}'")
     if columns.n_rows == 0:
         raise DataError(f"{columns.where}: there are no rows")
-    return type_columns(columns, features, numeric=wanted.numeric, categorical=wanted.categorical), features
+    categorical = {*wanted.categorical, *(columns.categorical - {*wanted.numeric})}
+    return type_columns(columns, features, numeric=wanted.numeric, categorical=categorical), features
 
 
 def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
@@ -126,9 +128,15 @@ def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
     return dataclasses.replace(table, groups=groups, notes=notes)
 
 
-def words(names: str | Sequence[str]) -> tuple[str, ...]:
-    """One name given by itself is a list of one."""
-    return (names,) if isinstance(names, str) else tuple(names)
+def words(names: Any) -> tuple[str, ...]:
+    """Names as text, as a data frame's may be numbers; one given by itself is a list of one."""
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    return tuple(str(name) for name in (names if several else [names]))
+
+
+def word(name: Any) -> str | None:
+    """A name or label as text; none stays none."""
+    return None if name is None else str(name)
 
 
 def _check_names(columns: Columns) -> None:
@@ -199,10 +207,8 @@ def _groups(
     return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(columns, remarks)
 
 
-def _times(
-    columns: Columns, wanted: Wanted, kept: slice | NDArray[np.bool_]
-) -> tuple[NDArray[np.float64] | None, tuple[Note, ...]]:
-    """What orders the rows [kept row]: seconds or numbers."""
+def _times(columns: Columns, wanted: Wanted, kept: slice | NDArray[np.bool_]) -> tuple[Column | None, tuple[Note, ...]]:
+    """What orders the rows: seconds or numbers."""
     name = wanted.time_split
     if name is None:
         return None, ()
@@ -212,7 +218,7 @@ def _times(
     if column.schema.kind not in ("date", "number"):
         raise ColumnError(
             f"{columns.where}: the time column '{name}' is a {column.schema.kind}, not dates or numbers",
-            f"If most of its cells are numbers: --numeric {shlex.quote(name)}",
+            "Write its dates as 2024-03-01, or name another column.",
         )
     rows = np.flatnonzero(np.isnan(column.values) & _as_mask(kept, columns.n_rows))
     if len(rows):
@@ -222,7 +228,7 @@ def _times(
             f"rows, first in {', '.join(places.values())}",
             "Fill these cells or remove their rows.",
         )
-    return column.values[kept], tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
+    return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
 
 
 def _as_mask(kept: slice | NDArray[np.bool_], n_rows: int) -> NDArray[np.bool_]:

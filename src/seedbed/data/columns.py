@@ -32,6 +32,10 @@ class Columns(Protocol):
     @property
     def notes(self) -> tuple[Note, ...]: ...
 
+    @property
+    def categorical(self) -> frozenset[str]:
+        """Names of columns that the source itself says are categories."""
+
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """float64 [row, column]; whatever isn't a finite number is NaN or infinite, and `cells` tells why."""
 
@@ -56,6 +60,7 @@ class MemoryColumns:
     names: tuple[str, ...]
     arrays: tuple[NDArray[Any], ...]
     notes: tuple[Note, ...] = ()
+    categorical: frozenset[str] = frozenset()
 
     @property
     def n_rows(self) -> int:

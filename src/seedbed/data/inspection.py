@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.assemble import Wanted, type_features, understand_table, words
+from seedbed.data.assemble import Wanted, type_features, understand_table, word, words
 from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note
 from seedbed.data.overview import column_overview, number_overview
 from seedbed.data.sources.opening import open_source
-from seedbed.data.table import Table
+from seedbed.data.table import Column, ColumnSchema, Table
 
 __all__ = ["inspect_table"]
 
@@ -38,6 +38,7 @@ def inspect_table(
     Returns:
         `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` (see `column_overview`),
         `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None without one),
+        `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`, `high`) where asked for,
         `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
@@ -45,23 +46,24 @@ def inspect_table(
     """
     with open_source(source, table=table, query=query) as found:
         wanted = Wanted(
-            target=target or found.target,
+            target=word(target) or found.target,
             drop=words(drop),
             numeric=words(numeric),
             categorical=words(categorical),
             task=task,
-            positive=positive,
-            group=group,
-            time_split=time_split,
+            positive=word(positive),
+            group=word(group),
+            time_split=word(time_split),
         )
         if wanted.target is None:
             typed, _ = type_features(found.columns, wanted)
-            return _document(found.name, found.columns.n_rows, typed, None, (*found.columns.notes, *typed.notes))
+            return _document(found.name, found.columns.n_rows, typed, (*found.columns.notes, *typed.notes))
         known = understand_table(found.columns, wanted, name=found.name)
-        return _document(found.name, known.table.n_rows, known.typed, known.table, known.table.notes)
+        document = _document(found.name, known.table.n_rows, known.typed, known.table.notes)
+        return document | _roles(known.table, wanted)
 
 
-def _document(name: str, n_rows: int, typed: Typed, table: Table | None, notes: Sequence[Note]) -> dict[str, Any]:
+def _document(name: str, n_rows: int, typed: Typed, notes: Sequence[Note]) -> dict[str, Any]:
     by_column: dict[str, list[Note]] = {}
     for note in notes:
         by_column.setdefault(note.column, []).append(note)
@@ -73,10 +75,23 @@ def _document(name: str, n_rows: int, typed: Typed, table: Table | None, notes: 
             column_overview(column, used=column.name not in typed.left_out, notes=by_column.get(column.name, []))
             for column in typed.columns
         ],
-        "target": None if table is None else _target(table),
+        "target": None,
+        "group": None,
+        "time_split": None,
         "warnings": [note.as_dict() for note in notes if note.code],
         "notes": [note.as_dict() for note in notes if not note.code],
     }
+
+
+def _roles(table: Table, wanted: Wanted) -> dict[str, Any]:
+    """What is known of the columns that are no features."""
+    found: dict[str, Any] = {"target": _target(table)}
+    if table.grouped_by:
+        found["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
+    if table.times is not None:
+        known = column_overview(Column(ColumnSchema(wanted.time_split or "", table.time_kind), table.times), used=False)
+        found["time_split"] = {key: known[key] for key in ("name", "kind", "n_unique", "low", "high")}
+    return found
 
 
 def _target(table: Table) -> dict[str, Any]:

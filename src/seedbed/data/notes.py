@@ -24,7 +24,7 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "SB203": "one column alone predicts the target almost perfectly",
         "SB204": "a column holds dates, so rows may be ordered in time",
         "SB205": "rows without a target are left out",
-        "SB206": "duplicates are so many that they can't be kept in one fold",
+        "SB206": "equal rows are what chance gives, or too many, and aren't kept in one fold",
         "SB301": "columns of new rows that the model doesn't use are ignored",
         "SB302": "new rows have a level that the training table didn't have",
         "SB303": "new rows have a number far from those of the training table",

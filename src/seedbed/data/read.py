@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from seedbed.data.assemble import Wanted, assemble, words
+from seedbed.data.assemble import Wanted, assemble, word, words
 from seedbed.data.columns import Columns
 from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Table
@@ -54,14 +54,14 @@ def read_table(
     """
     with open_source(source, table=table, query=query) as found:
         wanted = Wanted(
-            target=target or found.target or no_target(found.columns),
+            target=word(target) or found.target or no_target(found.columns),
             drop=words(drop),
             numeric=words(numeric),
             categorical=words(categorical),
             task=task,
-            positive=positive,
-            group=group,
-            time_split=time_split,
+            positive=word(positive),
+            group=word(group),
+            time_split=word(time_split),
         )
         return assemble(found.columns, wanted, name=found.name)
 

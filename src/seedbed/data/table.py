@@ -61,7 +61,7 @@ class Column:
         return self.schema.name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Typed columns and a coded target, ready to be split.
 
@@ -76,6 +76,7 @@ class Table:
         groups: int64 [row]; rows of one group stay in one fold. None where every row is a group of its own.
         grouped_by: the column that names the groups; empty where `groups` only keeps equal rows together.
         times: float64 [row]; what tells earlier rows from later ones, if rows are to be split by time.
+        time_kind: "date" or "number", what `times` are.
         notes: what was decided while reading.
     """
 
@@ -88,6 +89,7 @@ class Table:
     groups: NDArray[np.int64] | None = None
     grouped_by: str = ""
     times: NDArray[np.float64] | None = None
+    time_kind: Literal["date", "number"] = "date"
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,9 +97,18 @@ class Table:
             if array is not None:
                 array.setflags(write=False)
 
+    def __repr__(self) -> str:
+        size = f"{self.n_rows:,} rows, {self.n_features:,} features"
+        return f"<Table {self.name}: {size}, {self.task} target {self.target_name}>"
+
     @property
     def n_rows(self) -> int:
         return len(self.target)
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are; each row is one where none are known."""
+        return self.n_rows if self.groups is None else len(np.unique(self.groups))
 
     @property
     def n_features(self) -> int:

@@ -111,6 +111,7 @@ class Comparison:
                 "seeds": design.seeds,
                 "n_train": round(float(np.mean([len(split.train) for split in self.splits]))),
                 "n_test": round(float(np.mean([len(split.test) for split in self.splits]))),
+                "n_unused": spec.table.n_rows - len(self.splits[0].train) - len(self.splits[0].test),
                 "quick": design.quick,
                 "reason": design.reason,
                 "random_state": spec.random_state,

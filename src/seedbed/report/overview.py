@@ -56,14 +56,28 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         total = sum(labels.values())
         shares = [f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()]
         about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
+        about += f"; {_short(list(labels)[1])} is the positive one" if target["task"] == "binary" else ""
     yield f"Target {target['name']}, {target['task']}: {about}"
+    if group := document["group"]:
+        yield f"Group {group['name']}: {counted(group['n_groups'], 'group')} stay together"
+    if time := document["time_split"]:
+        yield f"Split by {time['name']}: from {_number(time['low'])} to {_number(time['high'])}"
 
 
 def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if warnings:
         yield ""
     for warning in warnings:
-        yield f"{warning['code']}: {warning['message']}"
+        yield f"{warning['code']}: {warning['message']}{_where(warning)}"
+
+
+def _where(warning: Mapping[str, Any]) -> str:
+    """The first rows it is about, as the user finds them."""
+    return (
+        f" [{', '.join(warning['rows'])}{', ...' if warning['count'] > len(warning['rows']) else ''}]"
+        if warning["rows"]
+        else ""
+    )
 
 
 def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Table:

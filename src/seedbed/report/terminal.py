@@ -86,6 +86,11 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
+    if plan["n_unused"]:
+        unused = counted(plan["n_unused"], "earlier row")
+        yield f"{unused} of groups that are tested can't be trained on, and are left unused."
+    if plan["kind"] == "held_out" and plan["seeds"] == 1:
+        yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
     if document["verdicts"]:
         metric = document["metric"]
         size = plain_number(metric["margin"])
@@ -169,7 +174,7 @@ def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
     accuracy = verdict["accuracy"]
     if accuracy is not None and verdict["metric"] != "accuracy":
         gain, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
-        parts.append(f"Accuracy {gain:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
+        parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
     good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
     alone = ", this comparison taken alone," if verdict["comparisons"] > 1 else ""
     parts.append(f"probability of {good}{alone} {percent(verdict['p_better'])}")

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Moment", "moment"]
+__all__ = ["YEAR_OF_TWO_DIGITS", "Moment", "moment"]
 
 LONGEST = 64
 DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
 PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
+YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
 
 _TIME = (

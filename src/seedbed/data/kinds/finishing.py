@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import parse_number, shown
 from seedbed.data.columns import number_text
+from seedbed.data.kinds.dates import YEAR_OF_TWO_DIGITS
 from seedbed.data.kinds.distinct import Distinct
 from seedbed.data.kinds.drafts import Draft
 from seedbed.data.kinds.numerals import is_code
@@ -119,10 +120,11 @@ def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list
     example = _first(draft, np.isfinite(values) & _differ(draft)) if draft.is_open else None
     if example is not None:
         told = f"{shown(cells.texts[example])} is {number_text(float(values[example]))}"
-        mark = "a decimal mark" if spelling == "comma" else "thousands"
+        by_comma = "," in cells.texts[example]
+        sign, mark = "commas" if by_comma else "points", "thousands" if by_comma == (spelling == "point") else "decimal"
         if known:
             return [Remark(f"column '{name}' is read by the mark of the other columns: {told}", name)]
-        told = f"column '{name}' could be read in two ways; its commas or points are taken for {mark}: {told}"
+        told = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {told}"
         return [Remark(told, name, "SB108", *_rows(draft, np.isfinite(values) & _differ(draft)))]
     dressed = np.array([parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)])
     example = _first(draft, np.isfinite(values) & dressed)
@@ -140,6 +142,8 @@ def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[R
         return []
     day = np.datetime64(int(np.floor(values[example])), "s").astype("datetime64[D]")
     told = f"{shown(draft.cells.texts[example])} is {day}"
+    if YEAR_OF_TWO_DIGITS.search(draft.cells.texts[example]):
+        told += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
     if two_ways is None or known:
         return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {told}", name)]
     told = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {told}"

@@ -8,6 +8,7 @@ import shlex
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.columns import number_text
 from seedbed.data.kinds.labels import near_duplicates
 from seedbed.data.remarks import Remark
 from seedbed.data.table import Column
@@ -34,6 +35,11 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
     present = values[~np.isnan(values)]
     if not len(present):
         return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
+    if column.schema.kind == "number" and not wanted and _merged(present):
+        told = (
+            f"column '{name}' is left out as an identifier: its whole numbers have more digits than can be told apart"
+        )
+        return [Remark(told, name, "SB101", len(present))]
     if len(present) == len(values) and present.min() == present.max():
         return [Remark(f"column '{name}' is left out: it is {_constant(column)} in every row", name, "SB102")]
     remarks = [] if wanted else _identifier(column, present)
@@ -94,6 +100,12 @@ def _levels(column: Column) -> list[Remark]:
     return remarks
 
 
+def _merged(present: NDArray[np.float64]) -> bool:
+    """Whether whole numbers lie so far from zero, and so near to each other, that float64 may take some for others."""
+    low, high = float(present.min()), float(present.max())
+    return min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
+
+
 def _nearly_all(part: float, whole: int) -> bool:
     return 100 * part > 95 * whole
 
@@ -101,4 +113,4 @@ def _nearly_all(part: float, whole: int) -> bool:
 def _constant(column: Column) -> str:
     value = column.values[0]
     levels = column.schema.levels
-    return repr(levels[int(value)]) if levels else f"{value:g}"
+    return repr(levels[int(value)]) if levels else number_text(float(value)) or ""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import shown
+from seedbed.data.cells import parse_number, shown
 from seedbed.data.columns import Columns
 from seedbed.data.kinds.distinct import Distinct, distinct
 from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, is_whole
@@ -77,6 +77,8 @@ def encode_target(
     where = f"{columns.where}: the target '{columns.names[position]}'"
     raw = columns.cells(position)
     cells = distinct(raw)
+    if positive is not None and task not in (None, "binary"):
+        raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     finished = _as_numbers(columns.names[position], numbers, decimal) if numbers is not None else None
     if finished is not None and finished.infinite is not None:
@@ -84,6 +86,11 @@ def encode_target(
         place = f"first in {columns.places([row])[row]}: {shown(raw[row])}"
         raise TargetError(f"{where}: {count} infinite or too large numbers, {place}", "Repair or remove these rows.")
     if finished is not None and (task == "regression" or (task is None and _are_amounts(cells, finished))):
+        if positive is not None:
+            raise OptionError(f"{where} holds numbers, so no label is the positive one", "Use --task binary.")
+        if np.isnan(finished.column.values).all() and not all(text == "" for text in cells.texts):
+            first = next(text for text in cells.texts if text != "")
+            raise TargetError(f"{where} holds no number, but text ({shown(first)})", "Leave --task regression out.")
         return _regression(columns, where, raw, finished, told=task is not None)
     return _classes(columns, where, raw, _as_classes(columns.names[position], cells), task=task, positive=positive)
 
@@ -161,7 +168,11 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if task == "multiclass" and len(labels) == 2:
         raise TargetError(f"{where} has two labels ({some}); a multiclass task has more", "Use --task binary.")
     if len(labels) > MOST_LABELS:
-        advice = "If it holds amounts: --task regression takes what is no number as missing. Else merge rare labels."
+        advice = "Merge rare labels; or name another target."
+        if any(parse_number(label) == parse_number(label) for label in labels):
+            advice = (
+                "If it holds amounts: --task regression takes what is no number as missing. Else merge rare labels."
+            )
         raise TargetError(f"{where} has {len(labels)} labels ({some}); at most {MOST_LABELS} can be told apart", advice)
 
 

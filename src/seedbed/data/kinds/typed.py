@@ -72,7 +72,7 @@ def type_columns(
         categorical: names of columns that are categories.
 
     Raises:
-        ColumnError: infinite numbers; all columns concerned are named.
+        ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.
     """
     forced = {*numeric, *categorical}
     looks = _look(columns, positions, numeric, categorical)
@@ -86,6 +86,7 @@ def type_columns(
             spelling, known = _spelling(look, habits)
             finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
     _refuse_infinite(columns, positions, finished)
+    _refuse_no_number(columns, numeric, finished)
     judged = [judge(one.column, wanted=one.column.name in forced) for one in finished]
     remarks = [remark for one, more in zip(finished, judged, strict=True) for remark in (*one.remarks, *more)]
     return Typed(
@@ -236,6 +237,20 @@ def _spelling(draft: Draft, habits: _Habits) -> tuple[str, bool]:
     if draft.kind == "date":
         return habits.dates, habits.dates_known
     return habits.decimal, habits.decimal_known
+
+
+def _refuse_no_number(columns: Columns, numeric: Collection[str], finished: Sequence[Finished]) -> None:
+    for one in finished:
+        name = one.column.name
+        if name in numeric and np.isnan(one.column.values).all() and (found := _filled(columns, name)):
+            message = f"{columns.where}: column '{name}' holds no number, but text ({shown(found)})"
+            raise ColumnError(message, f"Leave --numeric {shlex.quote(name)} out.")
+
+
+def _filled(columns: Columns, name: str) -> str | None:
+    """A column's first cell that isn't missing."""
+    cells = columns.cells(columns.names.index(name))
+    return next((cell for cell in cells if cell and not missing_in_number(cell.strip())), None)
 
 
 def _refuse_infinite(columns: Columns, positions: Sequence[int], finished: Sequence[Finished]) -> None:

@@ -74,7 +74,12 @@ def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
         series_array(series, f"{where}: column '{name}'")
         for name, series in zip(names, known.iter_columns(), strict=True)
     )
-    return MemoryColumns(where=where, names=names, arrays=arrays)
+    categorical = frozenset(
+        name
+        for name, series in zip(names, known.iter_columns(), strict=True)
+        if series.dtype in (nw.Categorical, nw.Enum)
+    )
+    return MemoryColumns(where=where, names=names, arrays=arrays, categorical=categorical)
 
 
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:

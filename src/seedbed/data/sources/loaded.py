@@ -43,6 +43,7 @@ class LoadedColumns:
     connection: duckdb.DuckDBPyConnection
     types: tuple[str, ...]
     find_places: Callable[[Iterable[int]], dict[int, str]]
+    categorical: frozenset[str] = frozenset()
     _read: dict[int, NDArray[np.object_]] = field(default_factory=dict, init=False, repr=False)
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
