@@ -114,7 +114,8 @@ def page(documents: Sequence[Mapping[str, Any]]) -> str:
     )
     rows = [row(document) for document in documents]
     facts = machine()
-    about = f"On {facts['processor']}, {facts['cores']} cores that other work shared; PyTorch {facts['torch'].partition('+')[0]}."
+    torch = facts["torch"].partition("+")[0]
+    about = f"On {facts['processor']}, {facts['cores']} cores that other work shared; PyTorch {torch}."
     table = Table("Accuracy", header, rows, [f"{about} Made by `python benchmarks/real_tables.py`."])
     return "\n".join([INTRO, table.markdown()]) + "\n"
 

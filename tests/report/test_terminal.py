@@ -438,6 +438,20 @@ def test_nested_cross_validation_is_mentioned_and_nothing_is_said_of_repeats(mak
     assert "nested" not in comparison_text(two(make, "better"))
 
 
+@pytest.mark.parametrize(("n", "words"), [(0, None), (1, "1 earlier row of groups"), (72, "72 earlier rows of groups")])
+def test_rows_that_groups_make_unusable_are_counted(make, n, words):
+    text = comparison_text(two(make, "better", plan={"n_unused": n}))
+    assert (words in text) if words else ("earlier row" not in text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seeds", "told"), [("held_out", 1, True), ("held_out", 3, False), ("cross_validation", 1, False)]
+)
+def test_one_seed_on_locked_rows_is_said_to_be_too_few(make, kind, seeds, told):
+    plan = {"kind": kind, "locked_share": 0.2 if kind == "held_out" else 0.0, "seeds": seeds}
+    assert ("One seed doesn't show" in comparison_text(two(make, "better", plan=plan))) == told
+
+
 def test_rows_that_were_locked_away_are_told_of_and_nothing_of_repeats(make):
     plan = {
         "kind": "held_out",
