@@ -79,7 +79,7 @@ def counted(n: int, noun: str) -> str:
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     yield (
-        f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']} features, "
+        f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']:,} features, "
         f"{_spread(document)}; {plan['recipe']}"
     )
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
