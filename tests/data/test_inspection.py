@@ -26,6 +26,7 @@ def test_every_column_but_the_target_is_there_and_what_is_left_out_says_so(table
         ("id", "number", False), ("paint", "category", True), ("width", "number", True), ("old", "boolean", True),
     ]  # fmt: skip
     assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == ["SB101"]
+    assert found["n_inputs"] == 6  # two levels and the others, the width, old and whether it is missing
     assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
 
 

@@ -20,6 +20,7 @@ def document(*columns, **changes):
         "table": "cars",
         "n_rows": 200,
         "columns": list(columns),
+        "n_inputs": None,
         "target": None,
         "group": None,
         "time_split": None,
@@ -63,6 +64,10 @@ def test_the_balance_of_classes_and_the_range_of_numbers_are_shown():
     )
     text = overview_text(document(column("a"), target=NUMBERS))
     assert "Target price, regression: numbers from 1.5 to 9, median 3" in text
+
+
+def test_the_inputs_of_a_network_are_counted():
+    assert "1 feature of 1 column, 13 inputs of a network" in overview_text(document(column("a"), n_inputs=13))
 
 
 def test_groups_and_times_are_told_of():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.data.assemble import Wanted, type_features, understand_table, word, words
+from seedbed.data.encoding import encode
 from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note
 from seedbed.data.overview import column_overview, number_overview
@@ -38,7 +39,8 @@ def inspect_table(
     Returns:
         `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` (see `column_overview`),
         `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None without one),
-        `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`, `high`) where asked for,
+        `n_inputs` of a network, `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`,
+        `high`) where asked for,
         `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
@@ -75,6 +77,7 @@ def _document(name: str, n_rows: int, typed: Typed, notes: Sequence[Note]) -> di
             column_overview(column, used=column.name not in typed.left_out, notes=by_column.get(column.name, []))
             for column in typed.columns
         ],
+        "n_inputs": None,
         "target": None,
         "group": None,
         "time_split": None,
@@ -84,8 +87,8 @@ def _document(name: str, n_rows: int, typed: Typed, notes: Sequence[Note]) -> di
 
 
 def _roles(table: Table, wanted: Wanted) -> dict[str, Any]:
-    """What is known of the columns that are no features."""
-    found: dict[str, Any] = {"target": _target(table)}
+    """What is known where a target is named: of the columns that are no features, and of the inputs of the others."""
+    found: dict[str, Any] = {"n_inputs": encode(table).n_inputs, "target": _target(table)}
     if table.grouped_by:
         found["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
     if table.times is not None:

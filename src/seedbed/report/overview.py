@@ -43,7 +43,8 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     used = sum(column["used"] for column in document["columns"])
     columns = f"{counted(used, 'feature')} of {counted(len(document['columns']), 'column')}"
-    yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}"
+    inputs = f", {counted(document['n_inputs'], 'input')} of a network" if document["n_inputs"] else ""
+    yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
     if target is None:
         yield "No target is named: with --target COLUMN its balance and more warnings are shown."

@@ -78,10 +78,8 @@ def counted(n: int, noun: str) -> str:
 
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
-    yield (
-        f"{document['target']} of {document['table']}: {document['n_rows']:,} rows, {document['n_features']:,} features, "
-        f"{_spread(document)}; {plan['recipe']}"
-    )
+    size = f"{document['n_rows']:,} rows, {document['n_features']:,} features"
+    yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}; {plan['recipe']}"
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
