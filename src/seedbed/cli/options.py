@@ -108,7 +108,7 @@ class JudgingOptions:
 
     reference: str | None = None
     "Hold the others against this candidate or baseline; the first candidate if left out."
-    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
+    baseline: Annotated[tuple[str, ...], _REPEATED] = ()
     "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: bool = True
     "Always guessing, logistic or linear regression and boosted trees beside the candidates."

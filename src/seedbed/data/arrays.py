@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.assemble import Wanted, assemble, word, words
+from seedbed.data.assemble import Wanted, assemble, words
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame, frame_columns, series_array, text_array
 from seedbed.data.table import Table
@@ -65,9 +65,7 @@ def table_from_arrays(
             new for new, old in zip(names, features.names, strict=True) if old in features.categorical
         ),
     )
-    wanted = Wanted(
-        target_name, numeric=words(numeric), categorical=words(categorical), task=task, positive=word(positive)
-    )
+    wanted = Wanted(target_name, numeric=numeric, categorical=categorical, task=task, positive=positive)
     return assemble(whole, wanted, name=name)
 
 

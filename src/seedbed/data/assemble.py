@@ -29,7 +29,7 @@ ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user says of a table's columns; see `read_table`."""
+    """What the user says of a table's columns, see `read_table`; all names become text, as a frame's may be numbers."""
 
     target: str | None
     drop: Sequence[str] = ()
@@ -39,6 +39,12 @@ class Wanted:
     positive: str | None = None
     group: str | None = None
     time_split: str | None = None
+
+    def __post_init__(self) -> None:
+        for role in ("drop", "numeric", "categorical"):
+            object.__setattr__(self, role, words(getattr(self, role)))
+        for role in ("target", "positive", "group", "time_split"):
+            object.__setattr__(self, role, word(getattr(self, role)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +135,7 @@ def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
 
 
 def words(names: Any) -> tuple[str, ...]:
-    """Names as text, as a data frame's may be numbers; one given by itself is a list of one."""
+    """Names as text; one given by itself is a list of one."""
     several = isinstance(names, Iterable) and not isinstance(names, str)
     return tuple(str(name) for name in (names if several else [names]))
 

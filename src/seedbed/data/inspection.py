@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.assemble import Wanted, type_features, understand_table, word, words
+from seedbed.data.assemble import Wanted, type_features, understand_table, word
 from seedbed.data.encoding import encode
 from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note
@@ -49,13 +49,13 @@ def inspect_table(
     with open_source(source, table=table, query=query) as found:
         wanted = Wanted(
             target=word(target) or found.target,
-            drop=words(drop),
-            numeric=words(numeric),
-            categorical=words(categorical),
+            drop=drop,
+            numeric=numeric,
+            categorical=categorical,
             task=task,
-            positive=word(positive),
-            group=word(group),
-            time_split=word(time_split),
+            positive=positive,
+            group=group,
+            time_split=time_split,
         )
         if wanted.target is None:
             typed, _ = type_features(found.columns, wanted)

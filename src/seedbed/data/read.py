@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from seedbed.data.assemble import Wanted, assemble, word, words
+from seedbed.data.assemble import Wanted, assemble, word
 from seedbed.data.columns import Columns
 from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Table
 from seedbed.errors import TargetError
 
-__all__ = ["no_target", "read_table"]
+__all__ = ["read_table"]
 
 
 def read_table(
@@ -54,19 +54,19 @@ def read_table(
     """
     with open_source(source, table=table, query=query) as found:
         wanted = Wanted(
-            target=word(target) or found.target or no_target(found.columns),
-            drop=words(drop),
-            numeric=words(numeric),
-            categorical=words(categorical),
+            target=word(target) or found.target or _no_target(found.columns),
+            drop=drop,
+            numeric=numeric,
+            categorical=categorical,
             task=task,
-            positive=word(positive),
-            group=word(group),
-            time_split=word(time_split),
+            positive=positive,
+            group=group,
+            time_split=time_split,
         )
         return assemble(found.columns, wanted, name=found.name)
 
 
-def no_target(columns: Columns) -> NoReturn:
+def _no_target(columns: Columns) -> NoReturn:
     names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
     likely = columns.names[-1] if columns.names else "COLUMN"
     raise TargetError(

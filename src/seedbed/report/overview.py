@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from seedbed.report.drawn import drawn
 from seedbed.report.terminal import counted
 
 __all__ = ["overview_text"]
 
 _WIDTH = 110
-_UNBROKEN = 1000
 _MOST_COLUMNS = 200
 _MOST_NOTES = 30
 _MOST_LEVELS = 3
@@ -26,15 +24,12 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """A table at a glance, from the dict of `seedbed.data.inspect_table`."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
-    console.print(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]))
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
     return "\n".join(
         [
             *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
-            *(line.rstrip() for line in stream.getvalue().splitlines()),
+            *drawn(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"])),
             *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
         ]
     ).rstrip()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-
 from seedbed.evaluation.verdicts import percent, plain_number
+from seedbed.report.drawn import drawn
 from seedbed.report.ranking import measure, ranking_table
 
 __all__ = ["comparison_text", "counted"]
 
 _WIDTH = 110
 _FEW_FOLDS = 5
-# A candidate's name is what a reader copies into the next command: no table is squeezed, no line ends within a name.
-_UNBROKEN = 1000
+# A candidate's name is what a reader copies into the next command: no line ends within it.
 _SPACE_OF_A_NAME = "\ue000"
 # Each rule in two words, in the order in which they are told.
 _SHORT = {
@@ -45,16 +42,13 @@ _MEANINGS = {
 
 def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """The verdicts and the table of a comparison, from `Comparison.to_dict()`."""
-    table = io.StringIO()
-    console = Console(file=table, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
-    console.print(ranking_table(document))
     named = (*document["candidates"], *document["sweeps"])
     names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
     above = [*((0, line) for line in _heading(document)), *_verdict_lines(document)]
     below = [(0, line) for line in (*_settling(document), *_notes(document))]
     lines = [
         *(line for indent, text in above for line in _folded(text, width, indent, names)),
-        *(line.rstrip() for line in table.getvalue().splitlines()),
+        *drawn(ranking_table(document)),
         *(line for indent, text in below for line in _folded(text, width, indent, names)),
     ]
     return "\n".join(lines).rstrip()
