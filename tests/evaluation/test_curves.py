@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import stats
 
-from seedbed.evaluation.curves import CURVES, summarize_curves
+from seedbed.evaluation import CURVES, MeanInterval, corrected_t, summarize_curves
+
+TEST = ("test_loss", "test_score")
 
 
 def _curves(n_epochs: int = 50, n_networks: int = 8) -> dict[str, Any]:
@@ -19,8 +22,11 @@ def _curves(n_epochs: int = 50, n_networks: int = 8) -> dict[str, Any]:
     return {key: rng.random((n_epochs, n_networks), dtype=np.float32) for key in CURVES}
 
 
-def _float32(values: list[float]) -> Any:
-    return np.asarray(values, dtype=np.float32)
+def _shown(values: Any) -> list[Any]:
+    """Numbers, or lists of them, with the five digits of a summary."""
+    return [
+        _shown(value) if isinstance(value, list) else float(f"{value:.5g}") for value in np.asarray(values).tolist()
+    ]
 
 
 def test_diverged_networks_are_counted_and_left_out():
@@ -56,23 +62,47 @@ def test_values_at_kept_epochs_are_those_of_exactly_these_epochs():
     summary = summarize_curves(curves, max_points=37)
     kept = curves["test_score"][summary["epochs"]].astype(np.float64)
     line = summary["curves"]["test_score"]
-    np.testing.assert_array_equal(_float32(line["mean"]), kept.mean(axis=1).astype(np.float32))
+    assert line["mean"] == _shown(kept.mean(axis=1))
     for name, percent in (("p05", 5), ("low", 25), ("high", 75), ("p95", 95)):
-        np.testing.assert_array_equal(_float32(line[name]), np.percentile(kept, percent, axis=1).astype(np.float32))
+        assert line[name] == _shown(np.percentile(kept, percent, axis=1))
 
 
-def test_ghosts_are_single_networks_evenly_chosen():
-    curves = _curves(20, 101)
-    ghosts = summarize_curves(curves, max_ghosts=3)["curves"]["train_loss"]["ghosts"]
-    np.testing.assert_array_equal(_float32(ghosts).T, curves["train_loss"][:, [0, 50, 100]])
-    assert summarize_curves(curves, max_ghosts=0)["curves"]["train_loss"]["ghosts"] == []
+def test_ghosts_are_single_networks_on_test_rows_evenly_chosen_at_a_quarter_of_the_epochs():
+    curves = _curves(200, 101)
+    summary = summarize_curves(curves, max_ghosts=3)
+    assert (len(summary["ghost_epochs"]), summary["ghost_epochs"][0], summary["ghost_epochs"][-1]) == (50, 0, 199)
+    for key in TEST:
+        expected = curves[key][np.ix_(summary["ghost_epochs"], [0, 50, 100])]
+        assert summary["curves"][key]["ghosts"] == _shown(expected.T)
+    assert all("ghosts" not in summary["curves"][key] for key in CURVES if key not in TEST)
+    assert summarize_curves(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
-def test_one_network_is_its_own_mean_and_band():
+def test_one_network_is_its_own_mean_and_band_and_has_no_interval():
     curves = _curves(30, 1)
     for key, line in summarize_curves(curves)["curves"].items():
-        np.testing.assert_array_equal(_float32(line["mean"]), curves[key][:, 0])
-        assert line["mean"] == line["low"] == line["high"] == line["p05"] == line["p95"] == line["ghosts"][0]
+        assert line["mean"] == _shown(curves[key][:, 0])
+        assert line["mean"] == line["low"] == line["high"] == line["p05"] == line["p95"]
+        assert line["mean_low"] == line["mean_high"] == []
+
+
+def test_the_interval_of_the_mean_is_the_corrected_one_over_folds():
+    curves, folds, seeds = _curves(4, 60), 10, 3
+    groups = np.repeat(np.arange(20), seeds)
+    interval = MeanInterval(groups, overlap=1 / (folds - 1), df=folds - 1)
+    line = summarize_curves(curves, interval=interval)["curves"]["test_loss"]
+    for epoch in range(4):
+        by_fold = curves["test_loss"][epoch].astype(np.float64).reshape(2, folds, seeds).mean(axis=2)
+        found = corrected_t(by_fold)
+        assert [line[side][epoch] for side in ("mean_low", "mean_high")] == _shown([found.low, found.high])
+
+
+def test_seeds_of_one_split_have_the_plain_interval_of_a_mean():
+    curves = _curves(3, 12)
+    line = summarize_curves(curves, interval=MeanInterval(alpha=0.1))["curves"]["train_score"]
+    values = curves["train_score"].astype(np.float64)
+    low, high = stats.t.interval(0.9, 11, values.mean(axis=1), stats.sem(values, axis=1))
+    assert (line["mean_low"], line["mean_high"]) == (_shown(low), _shown(high))
 
 
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)))
@@ -82,20 +112,15 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
     assert summary["n_diverged"] == array.shape[1] - healthy.shape[1]
     line = summary["curves"]["test_loss"]
     for epoch in range(array.shape[0] if healthy.size else 0):
-        smallest, largest = healthy[epoch].min(), healthy[epoch].max()
-        low, high = np.float32(line["low"][epoch]), np.float32(line["high"][epoch])
-        assert smallest <= np.float32(line["p05"][epoch]) <= low <= high <= np.float32(line["p95"][epoch]) <= largest
-        assert smallest <= np.float32(line["mean"][epoch]) <= largest
+        smallest, largest = _shown([healthy[epoch].min(), healthy[epoch].max()])  # rounding keeps the order
+        low, high = line["low"][epoch], line["high"][epoch]
+        assert smallest <= line["p05"][epoch] <= low <= high <= line["p95"][epoch] <= largest
+        assert smallest <= line["mean"][epoch] <= largest
 
 
 def test_a_summary_is_strict_json_and_comes_back_equal():
     summary = summarize_curves(_curves())
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-
-
-def test_double_precision_is_kept():
-    curves = {key: curve.astype(np.float64) + 1e-12 for key, curve in _curves(10, 1).items()}
-    assert summarize_curves(curves)["curves"]["test_loss"]["mean"] == curves["test_loss"][:, 0].tolist()
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_confusion_and_calibration_are_those_of_the_likeliest_class(found, rows)
     np.testing.assert_allclose(found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all"))
     mean = p.mean(axis=(0, 1))
     right, top = mean.argmax(axis=1) == y, mean.max(axis=1)
-    calibration = found["linear:3"].calibration()
+    calibration = found["linear:3"].calibration
     own = calibration["miscalibration"] - calibration["discrimination"] + calibration["uncertainty"]
     assert own == pytest.approx(np.mean((top - right) ** 2))
     assert calibration["ece"] >= abs(np.mean(top - right)) - 1e-12

@@ -13,8 +13,11 @@ SCORE = {"mean": float, "low": MAYBE, "high": MAYBE, "fold_sd": MAYBE, "seed_sd"
 SCORES = dict.fromkeys(
     ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier", "brier_skill", "log_loss"), SCORE
 )
+RUNS = {"name": str, "words": str, "edges": list, "runs": list}
 DOCUMENT = {
     "schema_version": int,
+    "kind": str,
+    "command": str,
     "table": str,
     "target": str,
     "task": str,
@@ -54,10 +57,20 @@ DOCUMENT = {
         "high": float,
     },
     "sweeps": list,
+    "advice": {
+        "network": str,
+        "among": list,
+        "first": str,
+        "as_good": list,
+        "ahead": list,
+        "no_gain": bool,
+    },
     "checks": list,
     "more_repeats_ratio": float,
     "candidates": list,
+    "lottery": {"score": RUNS, "difference": RUNS},
     "notes": list,
+    "specification": dict,
     "seconds": NUMBER,
     "files": list,
 }
@@ -86,9 +99,14 @@ VERDICT = {
     "sentence": str,
 }
 CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict}
-CALIBRATION = dict.fromkeys(
-    ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high"), float
-)
+CALIBRATION = {
+    **dict.fromkeys(
+        ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high"), float
+    ),
+    "curve": {"forecast": list, "observed": list, "rows": list},
+    "band": {"forecast": list, "low": list, "high": list},
+    "counts": list,
+}
 BASELINE = {
     "name": str,
     "finite": bool,
@@ -216,7 +234,7 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
 
 
 def test_calibration_is_that_of_the_mean_over_repeats_and_seeds(comparison, arrays):
-    found = comparison["linear:3"].calibration()
+    found = comparison["linear:3"].calibration
     p = comparison["linear:3"].predictions.astype(np.float64).mean(axis=(0, 1))
     brier = found["miscalibration"] - found["discrimination"] + found["uncertainty"]
     assert brier == pytest.approx(np.mean((p - arrays[1]) ** 2), abs=1e-12)

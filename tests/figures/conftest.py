@@ -38,6 +38,7 @@ def summary() -> Callable[..., dict[str, Any]]:
     """Makes a summary of the candidates given."""
 
     def make(*candidates: dict[str, Any], score_name: str = "accuracy") -> dict[str, Any]:
-        return {"score_name": score_name, "title": "A table", "subtitle": "how", "candidates": list(candidates)}
+        curves = {"score_name": score_name, "title": "A table", "subtitle": "how", "candidates": list(candidates)}
+        return {"curves": curves}
 
     return make

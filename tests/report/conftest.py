@@ -77,6 +77,13 @@ def chosen(name, winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.2
             "high": high}  # fmt: skip
 
 
+def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
+    """The single runs of a lottery, spread alike for all candidates."""
+    spread = {"n": sum(counts), "mean": 0.8, "lowest": 0.55, "highest": 0.95, "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
+              "counts": list(counts)}  # fmt: skip
+    return {"name": name, "words": words, "edges": list(edges), "runs": [{"name": one, **spread} for one in candidates]}
+
+
 def no_verdict(candidate, reason):
     return {"candidate": candidate, "reason": reason}
 
@@ -89,8 +96,11 @@ METRICS = {
 
 def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` gives; the ranking is that of the candidates as they are given."""
+    names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
         "schema_version": 1,
+        "kind": "comparison",
+        "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure",
         "target": "DEATH_EVENT",
         "task": "binary",
@@ -123,10 +133,13 @@ def document(*candidates, metric="brier", plan=(), **changes):
         "brackets": [],
         "top": None,
         "sweeps": [],
+        "advice": None,
         "checks": [],
         "more_repeats_ratio": 0.92,
         "candidates": list(candidates),
+        "lottery": {"score": runs("accuracy", "accuracy", *names), "difference": None},
         "notes": [],
+        "specification": {},
         "seconds": 12.5,
         **changes,
     }

@@ -66,7 +66,7 @@ def test_networks_that_diverge_are_counted_and_left_out_of_the_mean(task):
     assert history.diverged.tolist() == [False, True, False]
     mean = history.test_score[-1, [0, 2]].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test R2 {mean:.4f}, 1 diverged>"
-    assert history.summary()["candidates"][0]["n_diverged"] == 1
+    assert history.curves()["candidates"][0]["n_diverged"] == 1
 
 
 def test_when_all_diverge_nothing_breaks(task, tmp_path):
@@ -114,4 +114,4 @@ def test_plot_is_a_chart_and_writes_a_picture(task, tmp_path):
     assert chart.to_dict()["hconcat"]
     assert "Three seeds" in str(chart.to_dict()["title"])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert history.summary()["subtitle"] == "SGD, lr 0.1, full batch, 6 epochs"
+    assert history.curves()["subtitle"] == "SGD, lr 0.1, full batch, 6 epochs"

@@ -4,6 +4,7 @@ Nothing here trains, reads or prints. Differences are always `loss of the refere
 positive means that the candidate is better. A value that isn't defined is None.
 """
 
+from seedbed.evaluation.advice import Advice, advise
 from seedbed.evaluation.bootstrap import (
     BootstrapInterval,
     bootstrap_interval,
@@ -12,7 +13,14 @@ from seedbed.evaluation.bootstrap import (
     widening,
 )
 from seedbed.evaluation.brackets import brackets, separations
-from seedbed.evaluation.calibration import CalibrationError, Reliability, expected_calibration_error, reliability
+from seedbed.evaluation.calibration import (
+    CalibrationError,
+    ConsistencyBand,
+    Reliability,
+    consistency_band,
+    expected_calibration_error,
+    reliability,
+)
 from seedbed.evaluation.checks import (
     CODES,
     Check,
@@ -24,11 +32,12 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, choose
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
-from seedbed.evaluation.curves import CURVES, summarize_curves
+from seedbed.evaluation.curves import CURVES, MeanInterval, summarize_curves
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
 from seedbed.evaluation.judging import fold_differences, judge, judge_all, opposite_share, seed_share
 from seedbed.evaluation.losses import default_margin, largest_loss, predicted_classes, prior_loss, row_losses
+from seedbed.evaluation.lottery import Lottery, Runs, lottery, paired_runs
 from seedbed.evaluation.metrics import METRICS, Metric, default_metric, greater_is_better, metric
 from seedbed.evaluation.nested import NestedInterval, nested_interval
 from seedbed.evaluation.protocol import Design, protocol
@@ -52,30 +61,37 @@ __all__ = [
     "CURVES",
     "METRICS",
     "AccuracyDifference",
+    "Advice",
     "BootstrapInterval",
     "CalibrationError",
     "Check",
     "Choice",
     "ChosenScore",
+    "ConsistencyBand",
     "CorrectedT",
     "Design",
     "Estimate",
     "FoldAuc",
     "HoldOut",
+    "Lottery",
     "McNemar",
+    "MeanInterval",
     "Metric",
     "NestedInterval",
     "Reliability",
     "RowScore",
+    "Runs",
     "VarianceShares",
     "Verdict",
     "Wilson",
+    "advise",
     "bbc_cv",
     "bbc_cv_scores",
     "bootstrap_interval",
     "brackets",
     "choose",
     "confusion_matrix",
+    "consistency_band",
     "corrected_t",
     "dead_units",
     "decide",
@@ -90,6 +106,7 @@ __all__ = [
     "judge",
     "judge_all",
     "largest_loss",
+    "lottery",
     "mcnemar",
     "metric",
     "more_repeats_ratio",
@@ -99,6 +116,7 @@ __all__ = [
     "over_trained",
     "p_better",
     "paired_hold_out",
+    "paired_runs",
     "predicted_classes",
     "prior_loss",
     "protocol",

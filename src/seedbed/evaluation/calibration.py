@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CalibrationError", "Reliability", "expected_calibration_error", "reliability"]
+__all__ = [
+    "CalibrationError",
+    "ConsistencyBand",
+    "Reliability",
+    "consistency_band",
+    "expected_calibration_error",
+    "reliability",
+]
 
 Floats = NDArray[np.float64]
 _CELLS_AT_ONCE = 2_000_000
@@ -34,6 +41,18 @@ class Reliability:
     miscalibration: float
     discrimination: float
     uncertainty: float
+
+    def corners(self, most: int = 60) -> tuple[list[float], list[float], list[int]]:
+        """The curve by its corners: forecast, observed, and the rows of all forecasts up to each since the one before.
+
+        Between the two ends of a flat stretch nothing is lost; of more than `most` corners some are left out evenly.
+        """
+        inner = (np.diff(self.observed)[1:] != 0) | (np.diff(self.observed)[:-1] != 0)
+        places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
+        if len(places) > most:
+            places = places[np.unique(np.linspace(0, len(places) - 1, most).round().astype(np.intp))]
+        rows = np.diff(np.concatenate([[0], np.cumsum(self.rows)[places]]))
+        return self.forecast[places].tolist(), self.observed[places].tolist(), rows.tolist()
 
 
 def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
@@ -65,6 +84,51 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
         discrimination=uncertainty - recalibrated,
         uncertainty=uncertainty,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ConsistencyBand:
+    """Where the reliability curve of exactly right probabilities would lie, at each forecast by itself.
+
+    Attributes:
+        forecast: [point], rising.
+        low, high: [point].
+    """
+
+    forecast: Floats
+    low: Floats
+    high: Floats
+
+
+def consistency_band(
+    p: ArrayLike, *, level: float = 0.9, points: int = 40, n_simulations: int = 300, random_state: int = 0
+) -> ConsistencyBand:
+    """The consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan 2021).
+
+    Outcomes are drawn from the probabilities themselves, and the curve of each draw is taken: what lies within the band
+    says nothing against the probabilities.
+
+    Args:
+        p: [row], probability of class 1.
+        level: share of the draws that lie within, at each forecast.
+        points: at how many forecasts at most; they are quantiles of p.
+
+    Raises:
+        ValueError: p isn't in [0, 1], or is empty.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    _, guess = _binary_input(np.zeros(np.shape(p)), p)
+    forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
+    grid = forecast[np.unique(np.linspace(0, len(forecast) - 1, min(points, len(forecast))).round().astype(np.intp))]
+    at = np.searchsorted(forecast, grid)
+    rng = np.random.default_rng(random_state)
+    curves = np.empty((n_simulations, len(grid)))
+    for number in range(n_simulations):
+        drawn = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
+        curves[number] = isotonic_regression(drawn, sample_weight=rows.astype(np.float64))[at]
+    low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    return ConsistencyBand(grid, low, high)
 
 
 @dataclass(frozen=True)

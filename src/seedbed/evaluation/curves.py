@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CURVES", "summarize_curves"]
+__all__ = ["CURVES", "MeanInterval", "summarize_curves"]
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
 _PERCENTILES = {"low": 25.0, "high": 75.0, "p05": 5.0, "p95": 95.0}
+_DIGITS = 5  # significant; a chart shows three
+_COARSER = 4  # of the kept epochs, every so many are kept of single networks
 
 # Rows looked at together when searching for non-finite values: the mask stays small beside the curves.
 _ROWS_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class MeanInterval:
+    """How the interval of a mean over networks is found.
+
+    Attributes:
+        groups: [network], the split of each: seeds are averaged inside a split first, since they are not data. None
+            where each network stands for itself, as where all share one split; the interval then says what other
+            seeds would do, and nothing of other rows.
+        overlap: test rows over training rows of a split, `1/(k-1)` of k folds (Nadeau & Bengio 2003); 0 where nothing
+            overlaps.
+        df: degrees of freedom, `k-1` of k folds (Bouckaert 2003); one less than there are groups if left out.
+        alpha: the interval is at 1 - alpha, at each epoch by itself.
+    """
+
+    groups: NDArray[np.intp] | None = None
+    overlap: float = 0.0
+    df: int | None = None
+    alpha: float = 0.05
+
+
 def summarize_curves(
-    curves: Mapping[str, NDArray[np.floating]], *, max_points: int = 400, max_ghosts: int = 40
+    curves: Mapping[str, NDArray[np.floating]],
+    *,
+    interval: MeanInterval = MeanInterval(),
+    max_points: int = 250,
+    max_ghosts: int = 40,
 ) -> dict[str, Any]:
     """Thin the curves of many networks and summarize them over the networks.
 
@@ -29,15 +57,18 @@ def summarize_curves(
     Args:
         curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
             score that is a share, such as accuracy, is within 0..1.
+        interval: how that of the mean is found.
         max_points: how many epochs are kept at most; the first and the last always are.
         max_ghosts: how many single networks are kept at most, evenly chosen.
 
     Returns:
         A dict that is ready for JSON: `n_networks` (diverged ones included), `n_diverged`, `epochs` (the kept epochs,
-        from 0), and `curves`: for each key `mean`, `low` and `high` (25th and 75th percentile over the networks, the
-        middle half), `p05`, `p95` as lists along `epochs`, and `ghosts`, a list of such lists, one a network. Nothing
-        is smoothed: each number belongs to exactly its epoch. Numbers of float32 curves are the shortest decimals that
-        are the same float32. With no network left, the lists of every curve are empty.
+        from 0), `ghost_epochs` (those of them that single networks are kept at), and `curves`: for each key `mean`,
+        `low` and `high` (25th and 75th percentile over the networks, the middle half), `p05`, `p95`, `mean_low` and
+        `mean_high` (interval of the mean) as lists along `epochs`; of test rows also `ghosts`, a list of lists along
+        `ghost_epochs`, one a network. Nothing is smoothed: each number belongs to exactly its epoch, and has five
+        significant digits. With no network left the lists of every curve are empty, with one group those of the
+        interval.
 
     Raises:
         ValueError: a curve is missing or unknown, is not `[epoch, network]`, or the shapes differ.
@@ -46,12 +77,17 @@ def summarize_curves(
     n_epochs, n_networks = arrays["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(arrays))
     epochs = _evenly(n_epochs, max(2, max_points))
+    coarse = epochs[_evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[_evenly(healthy.size, max_ghosts)]
+    found = {key: _summarize(array, epochs, healthy, interval) for key, array in arrays.items()}
+    for key in ("test_loss", "test_score"):
+        found[key]["ghosts"] = [_plain(arrays[key][coarse, network]) for network in ghosts]
     return {
         "n_networks": n_networks,
         "n_diverged": n_networks - int(healthy.size),
         "epochs": epochs.tolist(),
-        "curves": {key: _summarize(array, epochs, healthy, ghosts) for key, array in arrays.items()},
+        "ghost_epochs": coarse.tolist(),
+        "curves": found,
     }
 
 
@@ -81,26 +117,38 @@ def _evenly(n: int, most: int) -> NDArray[np.intp]:
 
 
 def _summarize(
-    array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], ghosts: NDArray[np.intp]
+    array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], interval: MeanInterval
 ) -> dict[str, Any]:
     """One curve's lines. Goes epoch by epoch, so that no copy of the curves is ever made."""
     if not healthy.size:
-        return {name: [] for name in ("mean", *_PERCENTILES, "ghosts")}
+        return {name: [] for name in ("mean", *_PERCENTILES, "mean_low", "mean_high")}
     means = np.empty(epochs.size)
     percentiles = np.empty((len(_PERCENTILES), epochs.size))
+    groups = (
+        np.arange(healthy.size)
+        if interval.groups is None
+        else np.unique(interval.groups[healthy], return_inverse=True)[1]
+    )
+    sizes = np.bincount(groups)
+    by_group = np.empty((epochs.size, sizes.size))
     for position, epoch in enumerate(epochs):
         values = array[epoch, healthy].astype(np.float64)
         # Rounding may push the mean of equal numbers past all of them, hence the clip.
         means[position] = np.clip(values.mean(), values.min(), values.max())
         percentiles[:, position] = np.percentile(values, list(_PERCENTILES.values()))
+        by_group[position] = np.bincount(groups, weights=values) / sizes
     lines = {"mean": means, **dict(zip(_PERCENTILES, percentiles, strict=True))}
-    summary: dict[str, Any] = {name: _plain(line, array.dtype) for name, line in lines.items()}
-    summary["ghosts"] = [_plain(array[epochs, network], array.dtype) for network in ghosts]
-    return summary
+    if sizes.size > 1:
+        from scipy.stats import t as student  # loads scipy, which not every import of the room needs
+
+        df = sizes.size - 1 if interval.df is None else interval.df
+        error = by_group.std(axis=1, ddof=1) * math.sqrt(1 / sizes.size + interval.overlap)
+        reach = error * float(student.ppf(1 - interval.alpha / 2, df))
+        lines |= {"mean_low": means - reach, "mean_high": means + reach}
+    found = {name: _plain(line) for name, line in lines.items()}
+    return {"mean_low": [], "mean_high": []} | found
 
 
-def _plain(values: NDArray[Any], dtype: np.dtype[Any]) -> list[float]:
-    """Python floats, written no longer than the curves' own precision: half the size as JSON for float32."""
-    if dtype == np.float64:
-        return [float(value) for value in values]
-    return [float(str(value)) for value in values.astype(np.float32)]
+def _plain(values: NDArray[Any]) -> list[float]:
+    """Python floats, written no longer than a chart needs."""
+    return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]

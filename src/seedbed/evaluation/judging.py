@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.errors import OptionError, TrainingError, did_you_mean
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.losses import largest_loss
+from seedbed.evaluation.lottery import paired_runs
 from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
@@ -36,13 +37,11 @@ def fold_differences(reference_losses: ArrayLike, candidate_losses: ArrayLike) -
 def opposite_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float:
     """The share of single runs whose difference has the opposite sign of the overall one; 0 where that is 0.
 
-    A single run is one fold with one seed of each candidate. Seeds of two candidates have nothing to do with each
-    other, so all their pairs are counted. [repeat, fold, seed] as in `fold_differences`.
+    Single runs as in `paired_runs`, [repeat, fold, seed] as in `fold_differences`.
     """
     ours, theirs = _both(reference_losses, candidate_losses)
     overall = np.sign(fold_differences(ours, theirs).mean())
-    runs = ours[:, :, :, None] - theirs[:, :, None, :]
-    return float(np.mean(runs * overall < 0))
+    return float(np.mean(paired_runs(ours, theirs) * overall < 0))
 
 
 def seed_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float | None:

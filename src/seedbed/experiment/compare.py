@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
+from seedbed.experiment.asked import call_of
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.frozen import freeze
 from seedbed.experiment.plan import make_plan
@@ -65,13 +66,13 @@ def compare(
         SeedbedError: the table, a candidate or an option can't be used.
     """
     lrs = _lrs(lr)
-    common = recipe_named(recipe, epoch=epoch, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None,
-                          optimizer=optimizer, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
+    common = recipe_named(recipe, epoch=epoch, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None, momentum=momentum,
+                          optimizer=optimizer, nesterov=nesterov, weight_decay=weight_decay,
                           batch_size=batch_size)  # fmt: skip
     experiment = specify(_table(table, y, target, drop), candidates, recipe=common, reference=reference,
-                         baselines=baselines, lrs=lrs if len(lrs) > 1 else (), repeats=repeats,
-                         folds=folds, seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha,
-                         interval=interval, random_state=random_state)  # fmt: skip
+                         baselines=baselines, lrs=lrs if len(lrs) > 1 else (), repeats=repeats, folds=folds,
+                         seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha, interval=interval,
+                         random_state=random_state, command=call_of(compare, locals()))  # fmt: skip
     plan = make_plan(experiment, jobs=jobs, compile=compile, device=device)
     if folder is not None:
         freeze(plan, folder)

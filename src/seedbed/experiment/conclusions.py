@@ -12,9 +12,11 @@ import numpy as np
 
 from seedbed.evaluation import (
     METRICS,
+    Advice,
     Estimate,
     HoldOut,
     Verdict,
+    advise,
     bbc_cv,
     brackets,
     corrected_t,
@@ -24,7 +26,7 @@ from seedbed.evaluation import (
     paired_hold_out,
     separations,
 )
-from seedbed.experiment.results import Result
+from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
 __all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference"]
@@ -70,6 +72,7 @@ class Conclusions:
         brackets: runs (first, last) of places in the ranking that are not separated from one another.
         top: the worth of the first in the ranking; none where there are fewer than two.
         sweeps: the worth of each sweep's winner.
+        advice: which network to use; none where no verdict is due.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -78,6 +81,7 @@ class Conclusions:
     brackets: tuple[tuple[int, int], ...]
     top: Chosen | None
     sweeps: tuple[Chosen, ...]
+    advice: Advice | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
@@ -88,6 +92,7 @@ class Conclusions:
             "brackets": [list(one) for one in self.brackets],
             "top": None if self.top is None else dataclasses.asdict(self.top),
             "sweeps": [dataclasses.asdict(one) for one in self.sweeps],
+            "advice": None if self.advice is None else _listed(dataclasses.asdict(self.advice)),
         }
 
 
@@ -105,7 +110,14 @@ def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
     sweeps = [_chosen(experiment, name, members) for name, members in swept if members]
     top = _chosen(experiment, "", [usable[name] for name in ranking]) if len(ranking) > 1 else None
-    return Conclusions(verdicts, without, ranking, runs, top, tuple(sweeps))
+    sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
+    advice = advise(ranking, runs, sizes) if verdicts else None
+    return Conclusions(verdicts, without, ranking, runs, top, tuple(sweeps), advice)
+
+
+def _listed(values: dict[str, Any]) -> dict[str, Any]:
+    """With lists in place of tuples, as JSON gives them back."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def difference(

@@ -25,7 +25,8 @@ def freeze(plan: Plan, folder: str | Path) -> Path:
     """Write `experiment.json` into a folder, which is made if need be."""
     path = Path(folder) / "experiment.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = specification(plan) | {"frozen_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    document = specification(plan) | {"command": plan.experiment.command, "frozen_at": when}
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole(path, lambda where: where.write_text(text))
     return path

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.evaluation import confusion_matrix, expected_calibration_error, reliability
+from seedbed.evaluation import confusion_matrix, consistency_band, expected_calibration_error, reliability
 from seedbed.experiment.predictions import Predictions
 from seedbed.experiment.scoring import SCORES, Score, score
 from seedbed.networks import Recipe
@@ -43,11 +43,14 @@ class Result(Predictions):
         cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
         return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
 
-    def calibration(self) -> dict[str, float] | None:
+    @functools.cached_property
+    def calibration(self) -> dict[str, Any] | None:
         """Whether the probabilities, averaged over repeats and seeds, mean what they say; None without finite ones.
 
         Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`); `ece` beside its mean
-        and 95th percentile for outcomes that follow these very probabilities.
+        and 95th percentile for outcomes that follow these very probabilities. `curve` is the reliability curve by its
+        corners, `band` where it would lie if the probabilities were right, `counts` how many rows have a probability in
+        each twentieth.
 
         Of several classes it is the predicted class's probability against whether that class was right (top-label or
         confidence calibration, Guo et al. 2017), so the Brier score that is taken apart is that of being right.
@@ -59,7 +62,7 @@ class Result(Predictions):
         if self.task == "multiclass":
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
-        found, ece = reliability(y, p), expected_calibration_error(y, p)
+        found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
         return {
             "miscalibration": found.miscalibration,
             "discrimination": found.discrimination,
@@ -67,6 +70,9 @@ class Result(Predictions):
             "ece": ece.value,
             "ece_if_calibrated": ece.if_calibrated,
             "ece_if_calibrated_high": ece.if_calibrated_high,
+            "curve": dict(zip(("forecast", "observed", "rows"), found.corners(), strict=True)),
+            "band": {"forecast": band.forecast.tolist(), "low": band.low.tolist(), "high": band.high.tolist()},
+            "counts": np.histogram(p, bins=20, range=(0, 1))[0].tolist(),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,7 +82,7 @@ class Result(Predictions):
             "finite": self.finite,
             "scores": {name: found.as_dict() for name, found in self.scores.items()},
             "confusion": self.confusion(),
-            "calibration": self.calibration(),
+            "calibration": self.calibration,
         }
 
 

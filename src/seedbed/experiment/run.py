@@ -11,6 +11,7 @@ import numpy as np
 from seedbed.evaluation import Choice, choose
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fitting import fit_baselines
+from seedbed.experiment.frozen import specification
 from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
 from seedbed.experiment.plan import Plan, Round, Stack
 from seedbed.experiment.results import BaselineResult
@@ -63,7 +64,13 @@ def run(plan: Plan, *, on_progress: Callable[[Progress], None] | None = None) ->
         for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
             watch.show(plan.experiment.candidates[candidate].name, *gathered[candidate].bands())
     results = [one.result() for one in gathered]
-    return Comparison(plan.experiment, plan.splits, (*results, *baselines), seconds=time.perf_counter() - started)
+    return Comparison(
+        plan.experiment,
+        plan.splits,
+        (*results, *baselines),
+        seconds=time.perf_counter() - started,
+        specification=specification(plan),
+    )
 
 
 class _Watch:

@@ -64,6 +64,7 @@ class Experiment:
         interval: how the error of a difference is found.
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
+        command: what a user says to have it again; empty where that isn't known. It decides nothing.
 
     Raises:
         OptionError: a number is out of range, or an option has no such word.
@@ -82,6 +83,7 @@ class Experiment:
     interval: Interval = "corrected"
     sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
+    command: str = ""
 
     def __post_init__(self) -> None:
         for name in ("repeats", "folds", "seeds"):
@@ -157,6 +159,7 @@ def specify(
     alpha: float = 0.05,
     interval: Interval = "corrected",
     random_state: int = 0,
+    command: str = "",
 ) -> Experiment:
     """An experiment from candidates as a user gives them.
 
@@ -195,6 +198,7 @@ def specify(
         interval=interval,
         sweeps=sweeps,
         random_state=_whole("random_state", random_state),
+        command=command,
     )
 
 

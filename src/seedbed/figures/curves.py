@@ -32,6 +32,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, gho
         title: in place of the summary's.
         ghosts: draw single networks as faint lines, where there is one candidate with many networks.
     """
+    summary = summary["curves"]
     candidates = summary["candidates"]
     drawn = [candidate for candidate in candidates if candidate["curves"]["test_loss"]["mean"]]
     single = len(candidates) == 1
@@ -83,7 +84,7 @@ def _line_data(candidates: Sequence[Mapping[str, Any]]) -> alt.InlineData:
 def _ghost_data(candidates: Sequence[Mapping[str, Any]]) -> alt.InlineData:
     """The single networks on test rows; those on training rows too would hide the means."""
     pairs = [
-        (candidate["epochs"], score, loss)
+        (candidate["ghost_epochs"], score, loss)
         for candidate in candidates
         for score, loss in zip(_ghosts(candidate, "score"), _ghosts(candidate, "loss"), strict=True)
     ]

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 
-__all__ = ["DASHES", "LIGHT", "PANEL_HEIGHT", "PANEL_WIDTH", "PART_NAMES", "Theme", "themed"]
+__all__ = [
+    "DARK",
+    "DASHES",
+    "LIGHT",
+    "PAGE",
+    "PANEL_HEIGHT",
+    "PANEL_WIDTH",
+    "PART_NAMES",
+    "Theme",
+    "colours",
+    "css_variables",
+    "themed",
+]
+
+AnyChart = TypeVar("AnyChart", alt.LayerChart, alt.HConcatChart, alt.ConcatChart, alt.VConcatChart)
 
 PANEL_WIDTH = 400
 PANEL_HEIGHT = 280
@@ -28,6 +43,8 @@ class Theme:
         palette: one colour a candidate, safe for the colour-blind, the first three the most distinct: Okabe and Ito
             (2008) without their yellow, which fades on white, then three of Paul Tol's.
         background, ink, faint_ink, rule: paper, text, quiet text, axis and grid lines.
+        zone: an area behind what is drawn, such as that of differences that don't matter.
+        better, worse, unsure: what a verdict says; told apart by the colour-blind, too.
     """
 
     palette: tuple[str, ...]
@@ -35,6 +52,10 @@ class Theme:
     ink: str
     faint_ink: str
     rule: str
+    zone: str
+    better: str
+    worse: str
+    unsure: str
 
 
 LIGHT = Theme(
@@ -54,10 +75,60 @@ LIGHT = Theme(
     ink="#222222",
     faint_ink="#555555",
     rule="#DDDDDD",
+    zone="#EFEFEF",
+    better="#0072B2",
+    worse="#C24E00",
+    unsure="#767676",
+)
+
+DARK = Theme(
+    palette=(
+        "#56ABE0",
+        "#F08A45",
+        "#2CC79A",
+        "#E49BC6",
+        "#F0B53A",
+        "#9AD4F7",
+        "#A79CF0",
+        "#E07AA5",
+        "#B4B4B4",
+        "#CFCB6B",
+    ),
+    background="#14171A",
+    ink="#ECEDEE",
+    faint_ink="#A9AFB5",
+    rule="#343A40",
+    zone="#23282D",
+    better="#56ABE0",
+    worse="#F08A45",
+    unsure="#9AA0A6",
 )
 
 
-def themed(chart: alt.HConcatChart, theme: Theme = LIGHT) -> alt.HConcatChart:
+_NAMES = ("background", "ink", "faint_ink", "rule", "zone", "better", "worse", "unsure")
+
+PAGE = Theme(
+    palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
+    **{name: f"var(--{name.replace('_', '-')})" for name in _NAMES},
+)
+"""Colours that the page around a chart decides. Such a chart can be drawn in a browser only."""
+
+
+def css_variables(theme: Theme) -> dict[str, str]:
+    """The colours by the names that `PAGE` calls them by: with them a page's style sheet decides how charts look, and
+    screens, dark ones and paper take the same chart."""
+    names = {name.replace("_", "-"): getattr(theme, name) for name in _NAMES}
+    return {f"--series-{number}": colour for number, colour in enumerate(theme.palette)} | {
+        f"--{name}": colour for name, colour in names.items()
+    }
+
+
+def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
+    """A colour for each candidate, by its place among all that are compared: the same in every chart of a summary."""
+    return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
+
+
+def themed(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
     """The chart with the theme in its own configuration; Altair's global theme stays as the user has it."""
     chart = chart.copy(deep=False)
     chart.config = alt.Config(**_config(theme))
@@ -69,7 +140,7 @@ def _config(theme: Theme) -> dict[str, Any]:
     title = {"titleColor": theme.ink, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "font": _FONT,
-        "background": theme.background,
+        "background": "transparent" if theme is PAGE else theme.background,
         "padding": 12,
         "view": {"stroke": None},
         "title": {

@@ -26,6 +26,8 @@ __all__ = ["History"]
 
 Curve = npt.NDArray[np.float32]
 
+_MOST_GHOSTS = 400
+
 
 class History:
     """Curves and networks of `train_many`.
@@ -137,12 +139,13 @@ class History:
         array: npt.NDArray[np.float32] = z.float().numpy()
         return array[:, 0] if self._n_outputs == 1 else array
 
-    def summary(self, *, title: str = "", name: str = "networks") -> dict[str, Any]:
-        """The curves as a plain dict for `seedbed.figures`: means, bands, some single networks."""
+    def curves(self, *, title: str = "", name: str = "networks") -> dict[str, Any]:
+        """Means, bands and single networks along the epochs as a plain dict: what pictures are drawn from. The interval
+        of the mean says what other seeds would do on these very rows."""
         curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            summarized = summarize_curves(curves)
+            summarized = summarize_curves(curves, max_ghosts=_MOST_GHOSTS)
         return {
             "score_name": self.score_name,
             "title": title or f"{len(self)} networks",
@@ -157,7 +160,7 @@ class History:
         """
         from seedbed.figures import learning_curves, save_chart
 
-        chart = learning_curves(self.summary(title=title))
+        chart = learning_curves({"curves": self.curves(title=title)})
         if path is not None:
             save_chart(chart, path)
         return chart

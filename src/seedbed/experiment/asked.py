@@ -1,0 +1,51 @@
+"""A Python call as text, so that a reader can make it again."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seedbed.experiment.writing import spelled
+
+__all__ = ["call_of"]
+
+_HOW_IT_RUNS = ("on_progress", "jobs", "device", "folder")
+_LONGEST = 200
+
+
+def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
+    """`sb.compare('heart_failure.csv', target='DEATH_EVENT')`: what was given, but for what is so anyway and what
+    decides no result.
+
+    Args:
+        function: what was called.
+        given: its arguments by name, as `locals()` has them while none is changed; other names are passed over.
+    """
+    arguments = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = given[name]
+        if name in _HOW_IT_RUNS or value is parameter.default or _same(value, parameter.default):
+            continue
+        keyword = parameter.kind is parameter.KEYWORD_ONLY
+        arguments.append(f"{name}={_word(value)}" if keyword else _word(value))
+    return f"sb.{function.__name__}({', '.join(arguments)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    return isinstance(value, str | int | float | tuple) and type(value) is type(default) and value == default
+
+
+def _word(value: Any) -> str:
+    """A value as a user would type it; what is too long for that by its kind and shape."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"<{type(value).__name__} {' x '.join(str(size) for size in shape)}>"
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return value.__name__
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_word(one) for one in value) + "]"
+    words = spelled(value)
+    return words if len(words) <= _LONGEST else f"<{type(value).__name__}>"

@@ -1,0 +1,191 @@
+"""A comparison as one plain dict. Text, pictures, pages and JSON are made of it and of nothing else.
+
+docs/summary.md says what each key means; `tests/experiment/test_saved.py` holds it to exactly these keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedbed.data import Table
+from seedbed.evaluation import (
+    CURVES,
+    METRICS,
+    Lottery,
+    MeanInterval,
+    lottery,
+    more_repeats_ratio,
+    paired_runs,
+    prior_loss,
+    summarize_curves,
+)
+from seedbed.experiment.results import CandidateResult, Result
+from seedbed.experiment.spec import Experiment
+from seedbed.report import counted
+
+if TYPE_CHECKING:
+    from seedbed.experiment.comparison import Comparison
+
+__all__ = ["SCHEMA_VERSION", "curves_of", "lottery_of", "most_ghosts", "numbers_of", "table_of"]
+
+SCHEMA_VERSION = 1
+
+# Single networks that are kept of a whole summary: as many lines as a page still draws in a moment.
+_GHOSTS = 400
+
+
+def numbers_of(comparison: Comparison) -> dict[str, Any]:
+    """Everything but the curves."""
+    spec, design = comparison.experiment, comparison.experiment.design
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "comparison",
+        "command": spec.command,
+        **table_of(spec.table),
+        "reference": spec.reference,
+        "metric": {
+            "name": spec.metric,
+            "words": METRICS[spec.metric].words,
+            "greater_is_better": METRICS[spec.metric].greater_is_better,
+            "margin": spec.margin,
+            "of_prior": prior_loss(spec.metric, spec.table.target),
+        },
+        "alpha": spec.alpha,
+        "interval": _interval(spec),
+        "plan": {
+            "kind": design.kind,
+            "locked_share": design.locked_share,
+            "repeats": design.repeats,
+            "folds": design.folds,
+            "seeds": design.seeds,
+            "n_train": round(float(np.mean([len(split.train) for split in comparison.splits]))),
+            "n_test": round(float(np.mean([len(split.test) for split in comparison.splits]))),
+            "n_unused": spec.table.n_rows - len(comparison.splits[0].train) - len(comparison.splits[0].test),
+            "quick": design.quick,
+            "reason": design.reason,
+            "random_state": spec.random_state,
+            "recipe": _recipe_words(spec),
+        },
+        **comparison.conclusions.as_dict(),
+        "checks": [check.as_dict() for check in comparison.checks],
+        "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
+        "candidates": [result.as_dict() for result in comparison.results],
+        "lottery": lottery_of(spec, comparison.results),
+        "notes": [note.as_dict() for note in spec.table.notes],
+        "specification": dict(comparison.specification),
+        "seconds": round(comparison.seconds, 2),
+    }
+
+
+def table_of(table: Table) -> dict[str, Any]:
+    """What a summary says of the table and its target: how many rows each label has, or how the numbers spread."""
+    about = {
+        "table": table.name,
+        "target": table.target_name,
+        "task": table.task,
+        "n_rows": table.n_rows,
+        "n_features": table.n_features,
+    }
+    if table.task == "regression":
+        mean, sd = float(table.target.mean()), float(table.target.std())
+        return about | {"labels": {}, "majority_share": None, "target_mean": mean, "target_sd": sd}
+    counts = np.bincount(table.target, minlength=len(table.labels))
+    return about | {
+        "labels": dict(zip(table.labels, counts.tolist(), strict=True)),
+        "majority_share": float(counts.max() / counts.sum()),
+    }
+
+
+def curves_of(comparison: Comparison) -> dict[str, Any]:
+    """Training and test curves of every candidate: means, bands, some single networks."""
+    spec, networks = comparison.experiment, comparison.networks
+    size = f"{counted(len(comparison.splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
+    interval = MeanInterval(alpha=spec.alpha)
+    if spec.design.kind != "held_out":
+        groups = np.repeat(np.arange(len(comparison.splits)), spec.design.seeds)
+        interval = MeanInterval(groups, 1 / (spec.design.folds - 1), spec.design.folds - 1, spec.alpha)
+    ghosts = most_ghosts(len(networks))
+    return {
+        "score_name": spec.score_name,
+        "title": f"{spec.table.target_name} of {spec.table.name}",
+        "subtitle": f"{_recipe_words(spec)}; {size}",
+        "candidates": [{"name": result.name, **_summarized(result, interval, ghosts)} for result in networks],
+    }
+
+
+def most_ghosts(n_candidates: int) -> int:
+    """How many single networks of each candidate a summary keeps."""
+    return max(10, _GHOSTS // max(1, n_candidates))
+
+
+def lottery_of(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any]:
+    """What single runs, one fold and one seed each, would have shown, and what they would have said against the
+    reference. Who has predictions that aren't finite is left out, and so is always guessing."""
+    regression = experiment.table.task == "regression"
+    shown = {result.name: result for result in results if result.finite and result.name != "prior"}
+    score, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
+    scores = {name: 1 - result.losses(loss) for name, result in shown.items()}
+    sizes = [len(split.test) for result in results[:1] for split in result.splits]
+    found = {
+        "score": {
+            "name": score,
+            "words": METRICS[score].words,
+            **runs_of(lottery(scores, step=0.0 if regression else 1 / float(np.median(sizes)))),
+        },
+        "difference": None,
+    }
+    if experiment.reference in (usable := {result.name: result for result in results if result.finite}):
+        metric = experiment.metric
+        ours = usable[experiment.reference].losses(metric)
+        pairs = {
+            name: paired_runs(ours, result.losses(metric))
+            for name, result in shown.items()
+            if name != experiment.reference
+        }
+        found["difference"] = {
+            "name": metric,
+            "words": METRICS[metric].words,
+            **runs_of(lottery(pairs), better={name: float(np.mean(runs > 0)) for name, runs in pairs.items()}),
+        }
+    return found
+
+
+def runs_of(found: Lottery, better: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """A lottery as plain values; `better` is the share of a candidate's runs that speak for it."""
+    runs = [
+        {
+            "name": name,
+            "n": one.n,
+            "mean": one.mean,
+            "lowest": one.lowest,
+            "highest": one.highest,
+            "quantiles": list(one.quantiles),
+            "counts": list(one.counts),
+            **({} if better is None else {"better": better[name]}),
+        }
+        for name, one in found.runs.items()
+    ]
+    return {"edges": list(found.edges), "runs": runs}
+
+
+def _recipe_words(experiment: Experiment) -> str:
+    """What the recipes have in common; in a sweep, all of its learning rates."""
+    words = experiment.recipe.describe()
+    if not experiment.sweeps:
+        return words
+    lrs = experiment.sweeps[0].lrs
+    return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
+
+
+def _interval(experiment: Experiment) -> str | None:
+    """How the intervals of the verdicts were computed; none where no verdict is due."""
+    kinds = {"cross_validation": experiment.interval, "held_out": "held_out"}
+    return kinds.get(experiment.design.kind)
+
+
+def _summarized(result: CandidateResult, interval: MeanInterval, max_ghosts: int) -> dict[str, Any]:
+    curves = dict(zip(CURVES, result.curves, strict=True))
+    return summarize_curves(curves, interval=interval, max_ghosts=max_ghosts)
