@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from seedbed.report.drawn import drawn
-from seedbed.report.terminal import counted
+from seedbed.report.sentences import counted
 
 __all__ = ["overview_text"]
 

@@ -6,46 +6,31 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.evaluation.verdicts import percent, plain_number
+from seedbed.report.advice import advice_sentences
 from seedbed.report.drawn import drawn
-from seedbed.report.ranking import measure, ranking_table
+from seedbed.report.ranking import ranking_table
+from seedbed.report.sentences import (
+    heading_sentences,
+    in_short,
+    no_verdict_reason,
+    note_sentences,
+    paragraphs,
+    settling_sentences,
+)
 
-__all__ = ["comparison_text", "counted"]
+__all__ = ["comparison_text"]
 
 _WIDTH = 110
-_FEW_FOLDS = 5
 # A candidate's name is what a reader copies into the next command: no line ends within it.
 _SPACE_OF_A_NAME = "\ue000"
-# Each rule in two words, in the order in which they are told.
-_SHORT = {
-    "better_by_margin": "better",
-    "better": "better",
-    "worse": "worse",
-    "no_practical_difference": "no practical difference",
-    "no_worse": "no worse",
-    "cannot_tell": "can't tell",
-}
-# What of a training may be the reason of a verdict; other checks are said beside it.
-_REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
-# What is said once for all candidates: of how many at least, and how.
-_TOGETHER = {
-    "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {names}."),
-    "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
-    "seeds_alike": (1, "Seeds hardly matter to {names}: one seed a split would do."),
-}
-# What a metric is, where its name doesn't say it.
-_MEANINGS = {
-    "brier": " (the mean squared error of the probabilities)",
-    "squared_error": " (as a share of the target's variance, which is what always guessing the mean costs)",
-}
 
 
 def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """The verdicts and the table of a comparison, from `Comparison.to_dict()`."""
     named = (*document["candidates"], *document["sweeps"])
     names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
-    above = [*((0, line) for line in _heading(document)), *_verdict_lines(document)]
-    below = [(0, line) for line in (*_settling(document), *_notes(document))]
+    above = [*((0, line) for line in heading_sentences(document)), *_verdict_lines(document)]
+    below = [(0, line) for line in (*settling_sentences(document), *note_sentences(document))]
     lines = [
         *(line for indent, text in above for line in _folded(text, width, indent, names)),
         *drawn(ranking_table(document)),
@@ -65,195 +50,14 @@ def _folded(text: str, width: int, indent: int, names: Sequence[str]) -> list[st
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun: `1 split`, `1,500 networks`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def _heading(document: Mapping[str, Any]) -> Iterator[str]:
-    plan = document["plan"]
-    size = f"{document['n_rows']:,} rows, {document['n_features']:,} features"
-    yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}; {plan['recipe']}"
-    folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
-    if plan["locked_share"]:
-        folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
-    yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
-    if plan["n_unused"]:
-        unused = counted(plan["n_unused"], "earlier row")
-        yield f"{unused} of groups that are tested can't be trained on, and are left unused."
-    if plan["kind"] == "held_out" and plan["seeds"] == 1:
-        yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
-    if document["verdicts"]:
-        metric = document["metric"]
-        size = plain_number(metric["margin"])
-        if metric["name"] == "accuracy":
-            points = f"{100 * metric['margin']:.3g}"
-            size = "1 point" if points == "1" else f"{points} points"
-        what = f"{metric['words']}{_MEANINGS.get(metric['name'], '')}"
-        if metric["name"] == "brier" and document["task"] == "multiclass":
-            what = f"{metric['words']} (the squared errors of a row's probabilities, added up over the classes)"
-        yield f"Held against {document['reference']}; a difference of {size} in {what} is taken to matter."
-        if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
-            yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
-    if plan["quick"] and plan["kind"] == "cross_validation":  # elsewhere it makes no difference
-        yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
-
-
-def _spread(document: Mapping[str, Any]) -> str:
-    """How the target is spread."""
-    if document["task"] == "regression":
-        mean, sd = (plain_number(document[key], 4) for key in ("target_mean", "target_sd"))
-        return f"mean {mean}, standard deviation {sd}"
-    share = f"{100 * document['majority_share']:.1f}% in the"
-    return (
-        f"{share} larger class"
-        if document["task"] == "binary"
-        else f"{len(document['labels'])} classes, {share} largest"
-    )
-
-
 def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """(indent, line) for all that is said of the candidates, in their order; an empty line before each."""
-    candidates = {one["name"]: one for one in document["candidates"]}
-    checks: dict[str, list[Mapping[str, Any]]] = {name: [] for name in candidates}
-    together = _said_together(document)
-    for check in document["checks"]:
-        if check["code"] != "seeds_alike" and check["code"] not in together:
-            checks[check["candidate"]].append(check)
-    verdicts = {verdict["candidate"]: verdict for verdict in document["verdicts"]}
-    reasons = {one["reason"] for one in document["no_verdict"]}
-    alike = len(reasons) == 1 and not verdicts and (len(document["no_verdict"]) > 1 or document["interval"] is None)
-    shared = reasons.pop() if alike else None
-    if shared is not None:
+    """(indent, line) for all that is said of the candidates; an empty line before each."""
+    if (shared := no_verdict_reason(document)) is not None:
         yield from ((0, ""), (0, f"No verdict: {shared}."))
-    if verdicts:
-        yield from ((0, ""), (0, _in_short(document)))
-    for name, own in checks.items():
-        verdict = verdicts.get(name)
-        reason = next((one["reason"] for one in document["no_verdict"] if one["candidate"] == name), None)
-        if verdict is not None:
-            yield from ((0, ""), (0, verdict["sentence"]))
-            if name != "prior":
-                yield 4, _numbers(verdict, document["metric"])
-        elif reason is not None and shared is None:
-            yield from ((0, ""), (0, f"No verdict on {name}: {reason}."))
-        elif own:
-            yield from ((0, ""), (0, f"{name}{', the reference' if name == document['reference'] else ''}:"))
-        worse = verdict is not None and verdict["rule"] == "worse"
-        for check in own:
-            why = "Likely why" if worse and _is_reason(check, candidates[name]) else "Note"
-            yield 4, f"{why}: {check['message']}"
-
-
-def _is_reason(check: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
-    """Whether it may be why a candidate is worse; training for too long isn't where inner splits stopped it before."""
-    in_time = check["code"] == "over_trained" and candidate["epochs"]["low"] < candidate["epochs"]["most"]
-    return check["code"] in _REASONS and not in_time
-
-
-def _in_short(document: Mapping[str, Any]) -> str:
-    """Who is better, worse, or not told apart, in one line."""
-    names: dict[str, list[str]] = {}
-    for verdict in document["verdicts"]:
-        names.setdefault(_SHORT[verdict["rule"]], []).append(verdict["candidate"])
-    groups = [f"{words}: {', '.join(names[words])}" for words in dict.fromkeys(_SHORT.values()) if words in names]
-    return f"In short, against {document['reference']} - {'; '.join(groups)}."
-
-
-def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
-    """What stands beside every verdict, in one line."""
-    parts = []
-    accuracy = verdict["accuracy"]
-    if accuracy is not None and verdict["metric"] != "accuracy":
-        gain, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
-        parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
-    good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
-    alone = ", this comparison taken alone," if verdict["comparisons"] > 1 else ""
-    parts.append(f"probability of {good}{alone} {percent(verdict['p_better'])}")
-    parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _settling(document: Mapping[str, Any]) -> Iterator[str]:
-    """Where the uncertainty comes from, and what the first of the ranking is worth."""
-    verdicts, plan = document["verdicts"], document["plan"]
-    shares = [100 * verdict["seed_share"] for verdict in verdicts if verdict["seed_share"] is not None]
-    if shares and plan["seeds"] > 1:  # one seed doesn't show how much seeds matter
-        low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
-        share = f"{high}%" if low == high else f"{low} to {high}%"
-        rest = "" if low == "100" else "; which rows there are makes up the rest"
-        yield f"Seeds make up {share} of the uncertainty of the differences{rest}."
-    if verdicts and document["interval"] == "corrected":
-        spared = 100 * (1 - document["more_repeats_ratio"])
-        what = "more rows, or seeds" if max(shares, default=0) > 50 else "more rows"
-        yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes {what}."
-    for code, names in _said_together(document).items():
-        kind = "linear" if document["task"] == "regression" else "logistic"
-        yield _TOGETHER[code][1].format(names=_listed(names), kind=kind)
-    chosen = (*document["sweeps"], *([document["top"]] if document["top"] else []))
-    for one in chosen if document["interval"] is not None else ():
-        own, low, value, high = (
-            measure(document["metric"]["name"], one[key], one["expected"])
-            for key in ("apparent", "low", "expected", "high")
-        )
-        first = f"{one['winner']} comes first in this ranking"
-        if one["name"]:
-            first = f"Of the {one['among']} learning rates of {one['name']}, {one['winner']} comes first"
-        worse = (
-            one["expected"] < one["apparent"]
-            if document["metric"]["greater_is_better"]
-            else one["expected"] > one["apparent"]
-        )
-        flattered = f", not its own {own}" if worse and own != value else ""
-        yield (
-            f"{first}; allowing for having been chosen, expect {document['metric']['words']} {value} "
-            f"({low} to {high}) of it{flattered}."
-        )
-
-
-def _notes(document: Mapping[str, Any]) -> Iterator[str]:
-    verdicts, plan = document["verdicts"], document["plan"]
-    if verdicts:
-        n, certain = verdicts[0]["comparisons"], f"{100 * (1 - document['alpha']):g}%"
-        how = " by nested cross-validation" if document["interval"] == "nested" else ""
-        if n == 1:
-            yield f"Plausibly: within a {certain} interval{how}."
-        else:
-            together = f"that hold for all {n} comparisons together; in the ranking each by itself"
-            yield f"Plausibly: within {certain} intervals{how} {together}."
-    else:
-        yield f"Ranges are {100 * (1 - document['alpha']):g}% intervals, each by itself."
-    for candidate in document["candidates"]:
-        for note in _candidate_notes(candidate, plan):
-            yield f"{candidate['name']}: {note}."
-    for note in document["notes"]:
-        if note["code"] or not note["column"]:  # what a single column is taken for, seedbed inspect tells
-            yield f"{note['code'] or 'Note'}: {note['message']}"
-
-
-def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:
-    if candidate["kind"] == "baseline" or candidate["description"] != plan["recipe"]:
-        yield candidate["description"]
-    if candidate["kind"] == "baseline":
-        return
-    if len(candidate["lr"]) > 1 or "lr of" in candidate["description"]:
-        total = sum(candidate["lr"].values())
-        yield "lr " + ", ".join(f"{lr} in {counted(n, 'split')}" for lr, n in candidate["lr"].items()) + f" of {total}"
-    if candidate["note"]:
-        yield candidate["note"]
-
-
-def _said_together(document: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Codes of checks that are said once, each with its candidates."""
-    found: dict[str, list[str]] = {code: [] for code in _TOGETHER}
-    for check in document["checks"]:
-        if check["code"] in found:
-            found[check["code"]].append(check["candidate"])
-    if any((verdict["seed_share"] or 0) > 0.5 for verdict in document["verdicts"]):
-        found["seeds_alike"] = []  # by themselves they are alike, but not beside a difference as small as these
-    return {code: names for code, names in found.items() if len(names) >= _TOGETHER[code][0]}
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if advice := " ".join(advice_sentences(document)):
+        yield from ((0, ""), (0, advice))
+    if document["verdicts"]:
+        yield from ((0, ""), (0, in_short(document)))
+    for paragraph in paragraphs(document):
+        yield from ((0, ""), (0, paragraph.sentence))
+        yield from ((4, line) for line in (paragraph.numbers, *paragraph.remarks) if line)

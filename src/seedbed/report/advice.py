@@ -1,0 +1,94 @@
+"""Which network to use, why that one, and how sure that is: the first thing that a reader wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from seedbed.evaluation.verdicts import percent
+from seedbed.report.ranking import measure
+
+__all__ = ["advice_sentences", "listed", "sureness_sentences"]
+
+_MOST_NAMED = 6
+
+
+def advice_sentences(document: Mapping[str, Any]) -> list[str]:
+    """What to use, and why; empty where no verdict is due."""
+    advice = document["advice"]
+    if advice is None:
+        return []
+    return [_use(document, advice), *_why(document, advice), *_beside(advice)]
+
+
+def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
+    """What to expect of the network that is advised, and how sure it is that others aren't better."""
+    if document["advice"] is None:
+        return
+    names = {one["name"]: one for one in document["candidates"]}
+    chosen = names[document["advice"]["network"]]["scores"]
+    numeric = document["task"] == "regression"
+    shown = {"r2": "R2", "mae": "mean absolute error"} if numeric else {"accuracy": "accuracy"}
+    shown = {document["metric"]["name"]: document["metric"]["words"], **shown}
+    ranges = [
+        f"{words} {_range(name, chosen[name])}" for name, words in shown.items() if chosen[name]["low"] is not None
+    ]
+    if ranges:
+        yield f"Of {document['advice']['network']} on new rows like these, expect {listed(ranges)}."
+    networks = {name for name, one in names.items() if one["kind"] == "network"}
+    verdicts = [verdict for verdict in document["verdicts"] if verdict["candidate"] in networks]
+    verdicts.sort(key=lambda verdict: -verdict["p_better"])
+    if verdicts:
+        good = f"a higher {document['metric']['words']}" if document["metric"]["greater_is_better"] else "a lower error"
+        chances = [f"{one['candidate']} {percent(one['p_better'])}" for one in verdicts[:_MOST_NAMED]]
+        more = f" and {len(verdicts) - _MOST_NAMED} more below" if len(verdicts) > _MOST_NAMED else ""
+        yield f"How sure is that? Probability of {good} than {document['reference']}: {', '.join(chances)}{more}."
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c"""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _use(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
+    if advice["no_gain"]:
+        guess = "the mean" if document["task"] == "regression" else "the class shares"
+        return f"Use none of these networks: {advice['first']} isn't told apart from always guessing {guess}."
+    if advice["ahead"]:
+        which = advice["ahead"][0]
+        return f"Use {which}, which comes out ahead of the networks. If it must be a network, use {advice['network']}."
+    return f"Use {advice['network']}."
+
+
+def _why(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
+    networks = {one["name"]: one for one in document["candidates"] if one["kind"] == "network"}
+    n, k = len(networks), len(advice["among"])
+    if advice["no_gain"] or n == 1:
+        return
+    if k == 1:
+        yield f"It is told apart from the {_other(n - 1)}, and ahead of {'it' if n == 2 else 'them'}."
+        return
+    network, first = advice["network"], advice["first"]
+    size, others = networks[network]["n_parameters"], [name for name in advice["among"] if name != network]
+    if network == first:
+        rest = f"{others[0]}, which" if k == 2 else f"{k - 1} others, none of which"
+        yield f"It comes first among the networks; these rows can't tell it from {rest} is {'no ' * (k == 2)}smaller."
+        return
+    small = "smaller" if k == 2 else f"the smallest of {k} of which that is so"
+    sizes = f"{size:,} parameters, not {networks[first]['n_parameters']:,}"
+    yield f"These rows can't tell it from {first}, which comes first among the networks, and it is {small} ({sizes})."
+
+
+def _other(n: int) -> str:
+    return "other network" if n == 1 else f"{n} other networks"
+
+
+def _beside(advice: Mapping[str, Any]) -> Iterator[str]:
+    if advice["as_good"] and not advice["no_gain"]:
+        them = listed(advice["as_good"])
+        yield f"But {them} can't be told from it either: as far as these rows show, no network is needed."
+
+
+def _range(name: str, score: Mapping[str, Any]) -> str:
+    low, high = (measure(name, score[key], score["mean"]) for key in ("low", "high"))
+    return f"{measure(name, score['mean'])} ({low.removesuffix('%')} to {high})"
