@@ -225,7 +225,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_half(comparison
 def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     chart = comparison.plot(tmp_path / "curves.svg")
     assert (tmp_path / "curves.svg").read_text().startswith("<svg")
-    assert "hconcat" in chart.to_dict()
+    assert "concat" in chart.to_dict()
     assert "for understanding, not for judging" in str(chart.to_dict()["title"]["subtitle"])
     summary = comparison.curves()
     assert summary["title"] == "y of arrays"

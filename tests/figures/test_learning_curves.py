@@ -22,22 +22,33 @@ def _subtitle(chart):
     return " | ".join(chart.to_dict()["title"]["subtitle"])
 
 
+def _encoding(chart):
+    """Of the means in the first panel; the cursor lies above them."""
+    return chart.to_dict()["concat"][0]["layer"][-2]["encoding"]
+
+
+def _variables(chart):
+    return {one["name"]: one.get("value") for one in chart.to_dict()["params"]}
+
+
 def _scale(chart, panel):
-    return chart.to_dict()["hconcat"][panel]["layer"][-1]["encoding"]["y"]["scale"]["domain"]
+    found, measure = _variables(chart), ("score", "loss")[panel]
+    return [found[f"{measure}_low"], found[f"{measure}_high"]]
 
 
 def test_the_charts_data_are_exactly_the_summarys_numbers(candidate, summary):
     entries = [candidate("linear:5"), candidate("relu:20,20")]
-    lines = _lines(learning_curves(summary(*entries)))
+    chart = learning_curves(summary(*entries))
+    lines = _lines(chart)
     assert len(lines) == 4
     for entry in entries:
         for part in ("training", "test"):
             record, key = lines[entry["name"], part], part.removesuffix("ing")
-            assert record["epoch"] == entry["epochs"]
+            assert _variables(chart)["grids"][record["grid"]] == entry["epochs"]
             for measure in ("score", "loss"):
                 assert record[measure] == entry["curves"][f"{key}_{measure}"]["mean"]
-        assert lines[entry["name"], "test"]["loss_low"] == entry["curves"]["test_loss"]["low"]
-        assert lines[entry["name"], "test"]["score_high"] == entry["curves"]["test_score"]["high"]
+        assert lines[entry["name"], "test"]["loss_middle_low"] == entry["curves"]["test_loss"]["low"]
+        assert lines[entry["name"], "test"]["score_wide_high"] == entry["curves"]["test_score"]["p95"]
 
 
 def test_the_subtitle_says_what_line_and_band_are(candidate, summary):
@@ -52,17 +63,20 @@ def test_one_network_has_no_band_and_no_word_of_one(candidate, summary):
     chart = learning_curves(summary(candidate(n_networks=1)))
     assert "band" not in _subtitle(chart)
     assert "mean" not in _subtitle(chart)
-    assert all(record["loss_low"] == [] for record in _lines(chart).values())
+    assert not any(key.endswith("_low") for record in _lines(chart).values() for key in record)
 
 
-def test_ghosts_are_drawn_for_one_candidate_only_and_only_when_asked(candidate, summary):
-    def n_ghosts(chart):
-        return sum("network" in record for values in chart.to_dict()["datasets"].values() for record in values)
+def test_networks_are_drawn_one_by_one_where_one_candidate_has_many(candidate, summary):
+    def drawn(*entries):
+        return _variables(learning_curves(summary(*entries)))["networks"]
 
-    assert n_ghosts(learning_curves(summary(candidate()))) == 12
-    assert n_ghosts(learning_curves(summary(candidate()), ghosts=False)) == 0
-    assert n_ghosts(learning_curves(summary(candidate("linear:5"), candidate("relu:5")))) == 0
-    assert n_ghosts(learning_curves(summary(candidate(n_networks=1)))) == 0
+    assert drawn(candidate()) is True
+    assert drawn(candidate("linear:5"), candidate("relu:5")) is False
+    assert drawn(candidate(n_networks=1)) is False
+    (entry,) = (candidate(n_epochs=200),)
+    ghosts = learning_curves(summary(entry)).to_dict()["datasets"]["networks"]
+    assert [one["loss"] for one in ghosts] == entry["curves"]["test_loss"]["ghosts"]
+    assert all(len(one["score"]) == len(entry["ghost_epochs"]) == 50 for one in ghosts)
 
 
 def test_diverged_networks_are_named_above_the_chart(candidate, summary):
@@ -80,7 +94,7 @@ def test_where_all_networks_diverged_the_chart_is_empty_and_says_so(candidate, s
 def test_ten_candidates_with_bands_stay_small(candidate, summary):
     entries = [candidate(f"relu:{number}", n_epochs=1000, n_networks=20) for number in range(10)]
     assert len(entries[0]["epochs"]) == 250
-    assert len(json.dumps(learning_curves(summary(*entries)).to_dict())) < 600_000
+    assert len(json.dumps(learning_curves(summary(*entries)).to_dict())) < 800_000
 
 
 def test_a_runaway_loss_does_not_flatten_the_rest_and_is_named(candidate, summary):
@@ -98,7 +112,7 @@ def test_accuracy_is_in_percent_and_stays_within_the_possible(candidate, summary
     for line in ("mean", "low", "high"):
         perfect["curves"]["test_score"][line] = [1.0] * 60
     chart = learning_curves(summary(perfect))
-    axis = chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["y"]["axis"]
+    axis = _encoding(chart)["y"]["axis"]
     assert axis["format"] == "%"
     assert 1.0 <= _scale(chart, 0)[1] < 1.05
 
@@ -108,7 +122,7 @@ def test_r2_far_below_zero_is_cut(candidate, summary):
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
             entry["curves"][part][line][0] = -1e6
-    chart = learning_curves(summary(entry, score_name="R2"), ghosts=False)
+    chart = learning_curves(summary(entry, score_name="R2"))
     assert _scale(chart, 0)[0] > -10
     assert "beyond the axis: relu:5 (R2)" in _subtitle(chart)
 
@@ -123,7 +137,7 @@ def test_the_first_epochs_of_r2_do_not_squeeze_the_rest_and_it_is_no_percentage(
     low, high = _scale(chart, 0)
     assert -0.6 < low <= -0.5 < 0.6 < high < 1.1
     assert "beyond the axis: relu:5 (R2)" in _subtitle(chart)
-    assert chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["y"]["axis"].get("format") != "%"
+    assert _encoding(chart)["y"]["axis"].get("format") != "%"
 
 
 def test_where_most_candidates_end_below_the_axis_of_r2_goes_down_to_them(candidate, summary):
@@ -131,7 +145,7 @@ def test_where_most_candidates_end_below_the_axis_of_r2_goes_down_to_them(candid
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
             low["curves"][part][line] = list(-2 - 3 * np.exp(-np.arange(60) / 5))
-    assert -2.4 < _scale(learning_curves(summary(low, score_name="R2"), ghosts=False), 0)[0] < -2.2
+    assert -2.4 < _scale(learning_curves(summary(low, score_name="R2")), 0)[0] < -2.2
     assert _scale(learning_curves(summary(low, candidate("a"), candidate("b"), score_name="R2")), 0)[0] > -0.6
 
 
@@ -139,7 +153,7 @@ def test_where_most_candidates_end_below_the_axis_of_r2_goes_down_to_them(candid
 def test_every_candidate_has_its_name_in_the_legend(candidate, summary, n_candidates):
     names = [f"relu:{width}@lr=0.003,optimizer=adamw,dropout=0.1" for width in range(n_candidates)]
     chart = learning_curves(summary(*(candidate(name, n_epochs=3) for name in names)), title="Mine")
-    scale = chart.to_dict()["hconcat"][0]["layer"][-1]["encoding"]["color"]["scale"]
+    scale = _encoding(chart)["color"]["scale"]
     assert scale["domain"] == (names if n_candidates > 1 else ["training rows", "test rows"])
     assert len(set(scale["range"])) == min(max(n_candidates, 2), 10)
     assert chart.to_dict()["title"]["text"] == ["Mine"]
@@ -147,8 +161,8 @@ def test_every_candidate_has_its_name_in_the_legend(candidate, summary, n_candid
 
 def test_a_single_epoch_is_drawn_as_points(candidate, summary):
     chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
-    marks = [layer["mark"]["type"] for layer in chart.to_dict()["hconcat"][0]["layer"]]
-    assert marks[-2:] == ["rule", "point"]
+    marks = [layer["mark"]["type"] for layer in chart.to_dict()["concat"][0]["layer"]]
+    assert marks[-3:-1] == ["rule", "point"]
 
 
 def test_importing_the_room_brings_in_nothing_heavy():

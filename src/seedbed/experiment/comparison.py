@@ -23,7 +23,7 @@ from seedbed.figures import learning_curves, save_chart
 from seedbed.report import comparison_text, counted
 
 if TYPE_CHECKING:
-    from altair import HConcatChart
+    from altair import ConcatChart
 
 __all__ = ["Comparison"]
 
@@ -99,7 +99,7 @@ class Comparison:
         """The curves of `summary`."""
         return curves_of(self)
 
-    def plot(self, path: str | Path | None = None) -> HConcatChart:
+    def plot(self, path: str | Path | None = None) -> ConcatChart:
         """Train and test score and loss per epoch of every candidate, with bands (an Altair chart).
 
         With a `path` ending in `.png`, `.svg`, `.pdf`, `.html` or `.json` the chart is saved, too.

@@ -20,7 +20,7 @@ from seedbed.training.randomness import seeded
 from seedbed.training.reference import outputs_of
 
 if TYPE_CHECKING:
-    from altair import HConcatChart
+    from altair import ConcatChart
 
 __all__ = ["History"]
 
@@ -153,7 +153,7 @@ class History:
             "candidates": [{"name": name, **summarized}],
         }
 
-    def plot(self, path: str | Path | None = None, *, title: str = "") -> HConcatChart:
+    def plot(self, path: str | Path | None = None, *, title: str = "") -> ConcatChart:
         """Train and test curves per epoch: the mean, the middle half, every network thin (an Altair chart).
 
         With a `path` ending in `.png`, `.svg`, `.pdf`, `.html` or `.json` the chart is saved, too.
