@@ -35,7 +35,10 @@ COMPARE = (
     "3",
 )
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
-FILES = ["comparison.json", "curves.png", "curves.safetensors", "experiment.json"]
+CHARTS = ("curves.png", "intervals.png", "lottery.png", "calibration.png")
+WRITTEN = ("experiment.json", "comparison.json", "report.html", *CHARTS, "curves.safetensors")  # in this order
+FILES = sorted(WRITTEN)
+OF_TRAIN = ("training.json", "report.html", "curves.png", "lottery.png", "history.csv")
 
 
 @dataclass(frozen=True)
@@ -164,9 +167,9 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(call, real_tab
 def test_train_writes_the_history_and_a_picture_and_says_so(call, here):
     done = call(*TRAIN, "--epochs", 7, "--seeds", 3, "--seed", 5)
     folder = here / "seedbed-out" / "train-moons"
-    assert names(folder) == ["curves.png", "history.csv"]
+    assert names(folder) == sorted(OF_TRAIN)
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert done.err.splitlines() == [f"wrote seedbed-out/train-moons/{name}" for name in ("curves.png", "history.csv")]
+    assert done.err.splitlines() == [f"wrote seedbed-out/train-moons/{name}" for name in OF_TRAIN]
     header, *rows = (folder / "history.csv").read_text().splitlines()
     assert header == "seed,epoch,train_loss,train_accuracy,test_loss,test_accuracy"
     expected = [f"{seed},{epoch}" for seed in (5, 6, 7) for epoch in range(7)]
@@ -237,7 +240,7 @@ def test_diverged_networks_of_train_are_counted_and_left_out(call):
 def test_out_names_the_folder_and_quiet_says_nothing(call, here, tmp_path):
     done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", tmp_path / "a" / "b")
     assert (done.status, done.err, len(done.lines)) == (0, "", 1)
-    assert names(tmp_path / "a" / "b") == ["curves.png", "history.csv"]
+    assert names(tmp_path / "a" / "b") == sorted(OF_TRAIN)
     assert names(here) == []
 
 
@@ -253,7 +256,7 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     plan, seconds, *written = done.err.splitlines()
     assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs; about ")
     assert seconds.endswith(" s")
-    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in ("experiment.json", *FILES[:3])]
+    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in WRITTEN]
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
@@ -270,7 +273,7 @@ def test_compare_as_json_prints_the_files_document_and_nothing_else(call, here):
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
     document, kept = strict(done.out), strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
-    assert document == kept
+    assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
     assert document["schema_version"] == 1
@@ -309,7 +312,11 @@ def test_compare_from_the_command_line_is_compare_from_python(call):
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", recipe="tutorial",
                        baselines=[], repeats=1, folds=3, seeds=2, epochs=3, random_state=3, compile=False,
                        jobs=1).to_dict()  # fmt: skip
-    del document["files"], document["seconds"], expected["seconds"]
+    assert document["command"].startswith("seedbed compare example:moons --compile no --jobs 1 --recipe tutorial")
+    assert expected["command"].startswith("sb.compare('example:moons', candidates=['relu:3', 'linear:2'], baselines=[]")
+    for key in ("command", "seconds"):
+        del document[key], expected[key]
+    del document["files"]
     assert document == expected
 
 

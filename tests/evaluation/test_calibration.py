@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss
 
-from seedbed.evaluation import expected_calibration_error, reliability
+from seedbed.evaluation import consistency_band, expected_calibration_error, reliability
 
 rng = np.random.default_rng(3)
 P = rng.random(200).round(2)
@@ -91,3 +91,46 @@ def test_the_order_of_rows_does_not_matter(random):
 def test_what_is_no_probability_of_a_class_is_refused(y, p):
     with pytest.raises(ValueError, match=r"y must be|y and p"):
         reliability(y, p)
+
+
+@given(tables, st.integers(2, 60))
+def test_corners_keep_the_ends_and_all_rows_and_are_no_more_than_asked_for(rows, most):
+    found = reliability(*zip(*rows, strict=True))
+    forecast, observed, counts = found.corners(most)
+    assert len(forecast) == len(observed) == len(counts) <= max(most, 2)
+    assert (forecast[0], forecast[-1]) == (found.forecast[0], found.forecast[-1])
+    assert sum(counts) == len(rows)
+    assert all(count > 0 for count in counts)
+
+
+@given(tables)
+def test_between_corners_nothing_is_lost(rows):
+    found = reliability(*zip(*rows, strict=True))
+    forecast, observed, _ = found.corners(most=1000)
+    assert np.interp(found.forecast, forecast, observed) == pytest.approx(found.observed, abs=1e-9)
+
+
+def test_curves_of_exact_probabilities_lie_within_the_band_as_often_as_it_says():
+    band, draws = consistency_band(P, level=0.9), np.random.default_rng(5)
+    inside = []
+    for _ in range(200):
+        found = reliability(draws.random(len(P)) < P, P)
+        at = found.observed[np.searchsorted(found.forecast, band.forecast)]
+        inside.append((band.low <= at) & (at <= band.high))
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.03)
+
+
+def test_the_curve_of_bent_probabilities_leaves_the_band():
+    p = np.linspace(0, 1, 1000)
+    found, band = reliability(np.random.default_rng(6).random(1000) < p**3, p), consistency_band(p)
+    at = np.interp(band.forecast, found.forecast, found.observed)
+    assert np.mean((at < band.low) | (at > band.high)) > 0.5
+
+
+def test_the_band_rises_and_one_forecast_is_enough():
+    band = consistency_band(P, points=10)
+    assert len(band.forecast) == 10
+    assert (np.diff([band.forecast, band.low, band.high]) >= 0).all()
+    one = consistency_band(np.full(100, 0.3))
+    assert one.forecast.tolist() == [0.3]
+    assert one.low[0] < 0.3 < one.high[0]

@@ -201,7 +201,7 @@ def test_accuracy_is_not_told_twice_and_not_at_all_for_regression():
 def test_the_dict_is_json_with_the_promised_keys():
     promised = {
         "candidate", "reference", "rule", "metric", "difference", "low", "high", "p_adjusted", "p_better",
-        "opposite_share", "accuracy", "rows_needed", "by_margin", "sentence",
+        "opposite_share", "accuracy", "rows_needed", "by_margin", "short", "sentence",
     }  # fmt: skip
     plain = json.loads(json.dumps(verdict(-1, 2).as_dict(), allow_nan=False))
     assert promised <= set(plain)

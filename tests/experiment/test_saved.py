@@ -1,12 +1,16 @@
 """What a comparison leaves behind: a document, a picture, and all curves and probabilities."""
 
 import json
+import pathlib
+import re
 import stat
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix
+
+from seedbed.errors import OptionError
 
 NUMBER, MAYBE = (int, float), (int, float, type(None))
 SCORE = {"mean": float, "low": MAYBE, "high": MAYBE, "fold_sd": MAYBE, "seed_sd": MAYBE, "pooled": bool}
@@ -72,7 +76,7 @@ DOCUMENT = {
     "notes": list,
     "specification": dict,
     "seconds": NUMBER,
-    "files": list,
+    "curves": {"score_name": str, "title": str, "subtitle": str, "candidates": list},
 }
 VERDICT = {
     "candidate": str,
@@ -95,6 +99,7 @@ VERDICT = {
     "n_train": int,
     "comparisons": int,
     "by_margin": bool,
+    "short": str,
     "held_out": bool,
     "sentence": str,
 }
@@ -146,16 +151,25 @@ def saved(comparison, tmp_path_factory):
     return folder, comparison.save(folder)
 
 
-def test_three_files_are_written_and_nothing_is_left_beside_them(saved):
+def test_the_files_are_written_and_nothing_is_left_beside_them(saved):
     folder, paths = saved
-    assert paths == [folder / name for name in ("comparison.json", "curves.png", "curves.safetensors")]
+    pictures = [f"{name}.png" for name in ("curves", "intervals", "lottery", "calibration")]
+    assert paths == [folder / name for name in ("comparison.json", "report.html", *pictures, "curves.safetensors")]
     assert sorted(folder.iterdir()) == sorted(paths)
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in (paths[0], paths[2]))
-    assert paths[1].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in paths)
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n") for name in pictures)
 
 
-def test_the_document_has_exactly_these_keys_and_types(saved):
-    folder, paths = saved
+def test_pictures_are_written_in_the_format_asked_for(comparison, tmp_path):
+    comparison.save(tmp_path, pictures="svg")
+    assert len(list(tmp_path.glob("*.svg"))) == 4
+    assert not list(tmp_path.glob("*.png"))
+    with pytest.raises(OptionError, match="pictures can't be written as 'bmp'"):
+        comparison.save(tmp_path, pictures="bmp")
+
+
+def test_the_document_has_exactly_these_keys_and_types(saved, comparison):
+    folder, _ = saved
     document = json.loads((folder / "comparison.json").read_text(), parse_constant=refuse)
     assert has_shape(document, DOCUMENT)
     assert all(has_shape(candidate, CANDIDATE) for candidate in document["candidates"][:2])
@@ -164,7 +178,7 @@ def test_the_document_has_exactly_these_keys_and_types(saved):
     assert all(has_shape(check, CHECK) for check in document["checks"])
     assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
     assert len(document["checks"]) > 0
-    assert document["files"] == [str(path) for path in paths]
+    assert {key: document[key] for key in document if key != "curves"} == comparison.to_dict()
     assert document["schema_version"] == 1
 
 
@@ -215,11 +229,11 @@ def test_saving_again_replaces_the_files(comparison, saved):
 def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_half(comparison, tmp_path, monkeypatch):
     comparison.save(tmp_path)
     before = (tmp_path / "comparison.json").read_bytes()
-    monkeypatch.setattr(comparison, "to_dict", lambda: {"seconds": float("nan")})
+    monkeypatch.setattr(comparison, "summary", lambda: {"seconds": float("nan")})
     with pytest.raises(ValueError, match="JSON"):
         comparison.save(tmp_path)
     assert (tmp_path / "comparison.json").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 7
 
 
 def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
@@ -231,6 +245,14 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     assert summary["title"] == "y of arrays"
     assert summary["subtitle"] == "SGD, lr 0.5, full batch, 4 epochs; 6 splits x 3 seeds"
     assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
+
+
+def test_every_key_of_the_summary_is_explained(saved):
+    pages = pathlib.Path(__file__).parents[2] / "docs" / "summary.md"
+    explained = {
+        key for line in re.findall(r"^\| (`.*?) \|", pages.read_text(), re.MULTILINE) for key in line.split("`")[1::2]
+    }
+    assert explained >= json.loads((saved[0] / "comparison.json").read_text()).keys()
 
 
 def test_calibration_is_that_of_the_mean_over_repeats_and_seeds(comparison, arrays):

@@ -1,14 +1,19 @@
-"""Synthetic learning curves: a score that rises, a loss that falls, each network a little differently."""
+"""Synthetic learning curves, where a score rises and a loss falls, and comparisons written by hand."""
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from seedbed.evaluation import METRICS, AccuracyDifference, Verdict, decide
 from seedbed.evaluation.curves import summarize_curves
+from seedbed.figures import save_chart
 
 
 def _candidate(
@@ -25,6 +30,82 @@ def _candidate(
     noisy = {key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32) for key, curve in curves.items()}
     noisy["train_loss"][-1, :n_diverged] = np.nan
     return {"name": name, **summarize_curves(noisy)}
+
+
+def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: float = 0.01) -> dict[str, Any]:
+    """What a comparison says beside its curves: each later candidate is better than the first by 0.02 more."""
+    reference, *others = names
+    better = METRICS[metric].greater_is_better
+    accuracy = None if task == "regression" else AccuracyDifference(0.02, -0.01, 0.05)
+    judged = [
+        Verdict(
+            candidate=name, reference=reference, metric=metric, margin=0.005, difference=0.02 * place,
+            low=0.02 * place - spread, high=0.02 * place + spread, p=0.04, p_adjusted=0.04, p_better=0.6,
+            rule=decide(low=0.02 * place - spread, high=0.02 * place + spread, margin=0.005), p_better_by_margin=0.3,
+            opposite_share=0.3, accuracy=accuracy, rows_needed=None, seed_share=0.2, n_rows=300, n_train=270,
+            comparisons=len(others),
+        ).as_dict()
+        for place, name in enumerate(others, start=1)
+    ]  # fmt: skip
+    return {
+        "kind": "comparison", "table": "t", "target": "y", "task": task, "labels": {"no": 200, "yes": 100},
+        "alpha": 0.05, "reference": reference, "ranking": [*reversed(names)], "verdicts": judged,
+        "metric": {"name": metric, "words": METRICS[metric].words, "greater_is_better": better, "margin": 0.005},
+        "candidates": [{"name": name, "calibration": _calibration()} for name in names],
+        "lottery": {"score": _runs("accuracy", *names), "difference": _runs(metric, *others, better=0.25)},
+    }  # fmt: skip
+
+
+def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, Any]:
+    """Four runs of each candidate: one below 0, two at 0 and one above where `better` is a quarter."""
+    share = {} if better is None else {"better": better}
+    low = 0.5 if better is None else -0.1
+    one = {"n": 4, "mean": low + 0.1, "lowest": low, "highest": low + 0.2, "counts": [1, 2, 1], **share,
+           "quantiles": [low, low + 0.05, low + 0.1, low + 0.15, low + 0.2]}  # fmt: skip
+    edges = [0.5, 0.6, 0.7, 0.8] if better is None else [-0.1, 0.0, 0.1, 0.2]
+    words = METRICS[metric].words
+    return {"name": metric, "words": words, "edges": edges, "runs": [{"name": name, **one} for name in names]}
+
+
+def _calibration() -> dict[str, Any]:
+    return {
+        "miscalibration": 0.01, "discrimination": 0.1, "uncertainty": 0.2, "ece": 0.123, "ece_if_calibrated": 0.051,
+        "ece_if_calibrated_high": 0.08, "counts": [3, 0, 5, *[0] * 17],
+        "curve": {"forecast": [0.02, 0.12, 0.14], "observed": [0.0, 0.1, 0.3], "rows": [3, 4, 1]},
+        "band": {"forecast": [0.02, 0.14], "low": [0.0, 0.05], "high": [0.1, 0.4]},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def compared() -> Callable[..., dict[str, Any]]:
+    """Makes a summary of a comparison, the reference first."""
+    return _compared
+
+
+@pytest.fixture
+def rows_of() -> Callable[..., list[dict[str, Any]]]:
+    """The records that a chart draws, of one panel or of all."""
+
+    def rows(chart: Any, panel: str | None = None) -> list[dict[str, Any]]:
+        records = chart.to_dict()["datasets"]["rows"]
+        return [record for record in records if panel is None or record["panel"] == panel]
+
+    return rows
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Callable[..., str]:
+    """All that a chart says when it is drawn."""
+
+    def drawn(chart: Any, **hidden: Any) -> str:
+        if hidden:
+            chart.params[0].value = hidden["hidden"]
+        svg = save_chart(chart, tmp_path / "chart.svg").read_text(encoding="utf-8")
+        # A text of several lines has each in a tag of its own.
+        found = [" | ".join(re.findall(r">([^<]+)<", text)) for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)]
+        return html.unescape(" | ".join(found))
+
+    return drawn
 
 
 @pytest.fixture

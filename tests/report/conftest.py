@@ -2,9 +2,10 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from seedbed.evaluation import AccuracyDifference, Verdict, decide
+from seedbed.evaluation import AccuracyDifference, Verdict, decide, summarize_curves
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
 MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
@@ -147,6 +148,21 @@ def document(*candidates, metric="brier", plan=(), **changes):
 
 def notes(*messages):
     return [{"message": message, "column": "", "code": "", "count": None, "rows": []} for message in messages]
+
+
+@pytest.fixture(scope="session")
+def make_curves():
+    """The curves of a summary, for the candidates named."""
+
+    def curves(*names, n_epochs=20, n_networks=8):
+        learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(-0.02, 0.02, n_networks)
+        lines = {"train_loss": 0.7 - 0.3 * learnt, "test_loss": 0.7 - 0.2 * learnt, "train_score": 0.6 + 0.3 * learnt,
+                 "test_score": 0.6 + 0.2 * learnt}  # fmt: skip
+        found = summarize_curves(lines)
+        return {"score_name": "accuracy", "title": "y of table", "subtitle": "how", "candidates":
+                [{"name": name, **found} for name in names]}  # fmt: skip
+
+    return curves
 
 
 @pytest.fixture(scope="session")

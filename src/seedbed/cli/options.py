@@ -162,6 +162,8 @@ class RunOptions:
     "auto, cpu or cuda."
     out: Path | None = None
     "Folder for the files; seedbed-out/VERB-TABLE if left out."
+    format: Literal["png", "svg", "pdf"] = "png"
+    "What pictures are written as."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
     "No plan, no progress."
 

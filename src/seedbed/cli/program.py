@@ -12,8 +12,10 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
+from seedbed.cli.reports import report
 from seedbed.cli.tables import examples, inspect
 from seedbed.cli.training import compare, train
+from seedbed.cli.typed import typed
 from seedbed.errors import SeedbedError, one_line
 
 __all__ = ["app", "main"]
@@ -26,7 +28,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, inspect, examples):
+for verb in (train, compare, report, inspect, examples):
     app.command(verb)
 
 
@@ -42,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(tokens: list[str]) -> int:
     try:
-        return int(app(tokens, exit_on_error=False, print_error=False) or 0)
+        with typed(tokens):
+            return int(app(tokens, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2)
     except SeedbedError as error:

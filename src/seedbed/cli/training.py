@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableArgument, TableOptions
+from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def train(
         test_size=test_size,
         random_state=random_state,
         recipe=recipe.recipe("tutorial"),
+        command=command_line(),
         **run.settings(),
     )
     folder = run.folder("train", trained.table.name)
@@ -67,7 +69,7 @@ def train(
     notes = [history.note] if history.note else []
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
-    _say(run, *notes, *_written(trained.save(folder)))
+    _say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
 
 
 def compare(
@@ -109,6 +111,7 @@ def compare(
         candidate or TUTORIAL,
         recipe=recipe.recipe(trained, epoch),
         lrs=lrs if len(lrs) > 1 else (),
+        command=command_line(),
         **dataclasses.asdict(design),
         **judging.settings(),
     )
@@ -119,7 +122,7 @@ def compare(
     frozen = freeze(plan, folder)
     with _progress(plan, run) as tell:
         comparison = execute(plan, on_progress=tell)
-    paths = [frozen, *comparison.save(folder)]
+    paths = [frozen, *comparison.save(folder, pictures=run.format)]
     if as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_BINS = 48
+# Bins reach no further than this many times the middle nine tenths of the typical candidate's runs.
+_REACH = 12
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Lottery:
     """Single runs of several candidates in the same bins.
 
     Attributes:
-        edges: [bin + 1], of equal width.
+        edges: [bin + 1], of equal width. Where a few runs are so far off that the others would share a bin or two, the
+            bins end before them, and the outermost ones count what is beyond, too.
         runs: name -> its runs; who has no finite one is left out.
     """
 
@@ -50,7 +53,9 @@ class Lottery:
 
 
 def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> Lottery:
-    """Count single runs in bins that all candidates share; 0 is an edge where it lies within.
+    """Count single runs in bins that all candidates share.
+
+    Without a step 0 is an edge, where it lies within; with one, edges lie halfway between the values that there can be.
 
     Args:
         values: name -> one number a run, in any shape; those that aren't finite are left out.
@@ -61,7 +66,7 @@ def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> Lottery:
     finite = {name: runs for name, runs in finite.items() if runs.size}
     if not finite:
         return Lottery((), {})
-    edges = _edges(np.concatenate(list(finite.values())), step)
+    edges = _edges(*_ends(list(finite.values())), step)
     return Lottery(tuple(edges.tolist()), {name: _spread(runs, edges) for name, runs in finite.items()})
 
 
@@ -88,13 +93,23 @@ def _finite(values: ArrayLike) -> Floats:
     return np.asarray(runs[np.isfinite(runs)], dtype=np.float64)
 
 
-def _edges(values: Floats, step: float) -> Floats:
-    low, high = float(values.min()), float(values.max())
+def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
+    """From where to where the bins should go."""
+    low, high = min(float(one.min()) for one in runs), max(float(one.max()) for one in runs)
+    middles = sorted((float(np.median(one)), *np.quantile(one, (0.05, 0.95)).tolist()) for one in runs)
+    widths = sorted(last - first for _, first, last in middles)
+    typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
+    if typical == 0 or high - low <= _REACH * typical:
+        return low, high
+    return max(low, middle - _REACH / 2 * typical), min(high, middle + _REACH / 2 * typical)
+
+
+def _edges(low: float, high: float, step: float) -> Floats:
     # Runs of one value still need a bin, and one that is wide enough to be told from its neighbours.
     width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
-    width = _round_up(width, step)
-    first, last = math.floor(low / width + 1e-9), math.floor(high / width + 1e-9) + 1
-    return np.arange(first, last + 1, dtype=np.float64) * np.float64(width)
+    width, shift = _round_up(width, step), step / 2
+    first, last = (math.floor((end + shift) / width + 1e-9) for end in (low, high))
+    return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - shift
 
 
 def _round_up(width: float, step: float) -> float:

@@ -12,12 +12,22 @@ from typing import Any, Literal
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 
-__all__ = ["AccuracyDifference", "Rule", "Verdict", "decide", "percent", "plain_number"]
+__all__ = ["SHORT", "AccuracyDifference", "Rule", "Verdict", "decide", "percent", "plain_number"]
 
 _TOO_MANY = 10_000_000
 """From so many rows on, a number of them says nothing more."""
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "cannot_tell"]
+
+SHORT: dict[Rule, str] = {
+    "better_by_margin": "better",
+    "better": "better",
+    "worse": "worse",
+    "no_practical_difference": "no practical difference",
+    "no_worse": "no worse",
+    "cannot_tell": "can't tell",
+}
+"""Each rule in a word or three, in the order in which verdicts are told."""
 
 
 def decide(*, low: float, high: float, margin: float) -> Rule:
@@ -108,6 +118,11 @@ class Verdict:
         return self.low >= self.margin or self.high <= -self.margin
 
     @property
+    def short(self) -> str:
+        """The verdict in a word or three."""
+        return SHORT[self.rule]
+
+    @property
     def sentence(self) -> str:
         """The verdict in plain words."""
         return _SENTENCES[self.rule](self)
@@ -131,12 +146,12 @@ class Verdict:
         return tuple(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """A plain dict of all attributes and the sentence, ready for JSON."""
+        """A plain dict of all attributes and of what they say, ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         a = self.accuracy
         plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
-        return plain | {"by_margin": self.by_margin, "sentence": self.sentence}
+        return plain | {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
 
 
 def _gain(verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
+from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.baselines import BASELINES, Baseline
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison
@@ -29,4 +30,5 @@ __all__ = [
     "run",
     "specify",
     "train",
+    "without_passwords",
 ]

@@ -1,17 +1,19 @@
-"""A Python call as text, so that a reader can make it again."""
+"""A call or a command as text, so that a reader can make it again."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedbed.experiment.writing import spelled
 
-__all__ = ["call_of"]
+__all__ = ["call_of", "without_passwords"]
 
 _HOW_IT_RUNS = ("on_progress", "jobs", "device", "folder")
 _LONGEST = 200
+_PASSWORDS = re.compile(r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)|(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
@@ -29,7 +31,12 @@ def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
             continue
         keyword = parameter.kind is parameter.KEYWORD_ONLY
         arguments.append(f"{name}={_word(value)}" if keyword else _word(value))
-    return f"sb.{function.__name__}({', '.join(arguments)})"
+    return without_passwords(f"sb.{function.__name__}({', '.join(arguments)})")
+
+
+def without_passwords(text: str) -> str:
+    """The text with stars for passwords in the addresses of databases: it goes into files that are passed on."""
+    return _PASSWORDS.sub(lambda match: f"{match[1]}:***" if match[1] is not None else "***", text)
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -44,8 +51,12 @@ def _word(value: Any) -> str:
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__name__
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_word(one) for one in value) + "]"
-    words = spelled(value)
-    return words if len(words) <= _LONGEST else f"<{type(value).__name__}>"
+        words = "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        words = "[" + ", ".join(_word(one) for one in value) + "]"
+    else:
+        words = spelled(value)
+    if len(words) <= _LONGEST:
+        return words
+    many = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
+    return f"<{type(value).__name__}{many}>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +17,10 @@ from seedbed.experiment.diagnosis import diagnose
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import curves_of, numbers_of
-from seedbed.experiment.writing import write_whole
-from seedbed.figures import learning_curves, save_chart
-from seedbed.report import comparison_text, counted
+from seedbed.experiment.writing import json_text
+from seedbed.figures import learning_curves, save_chart, save_pictures
+from seedbed.files import write_whole
+from seedbed.report import comparison_text, counted, notebook_fragment, write_report
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -109,8 +109,20 @@ class Comparison:
             save_chart(chart, path)
         return chart
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write `comparison.json`, `curves.png` and `curves.safetensors` into a folder; return their paths.
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the report, one self-contained HTML page that opens without a network; return its path.
+
+        Raises:
+            OptionError: the folder doesn't exist, or the path is one.
+        """
+        return write_report(self.summary(), path)
+
+    def _repr_html_(self) -> str:
+        return notebook_fragment(self.summary())
+
+    def save(self, folder: str | Path, *, pictures: str = "png") -> list[Path]:
+        """Write into a folder, and return the paths: `comparison.json` (the summary), `report.html`, pictures in a
+        format of `png`, `svg` or `pdf`, and `curves.safetensors`.
 
         The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
         [repeat, seed, row], of several classes [repeat, seed, row, class].
@@ -119,15 +131,17 @@ class Comparison:
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / name for name in ("comparison.json", "curves.png", "curves.safetensors")]
+        summary = self.summary()
+        document, arrays = folder / "comparison.json", folder / "curves.safetensors"
+        write_whole(document, lambda path: path.write_text(json_text(summary), encoding="utf-8"))
+        page = write_report(summary, folder / "report.html")
+        drawn = save_pictures(summary, folder, pictures)
+        write_whole(arrays, lambda path: save_file(self._arrays(), path))
+        return [document, page, *drawn, arrays]
+
+    def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
         for result in self.networks:
             for name, curve in zip(CURVES, result.curves, strict=True):
                 arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
-        frozen = [path for path in (folder / "experiment.json",) if path.exists()]
-        document = {**self.to_dict(), "files": [str(path) for path in (*frozen, *paths)]}
-        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-        write_whole(paths[0], lambda path: path.write_text(text))
-        self.plot(paths[1])
-        write_whole(paths[2], lambda path: save_file(arrays, path))
-        return paths
+        return arrays

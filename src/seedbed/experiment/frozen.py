@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.data import Table
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.writing import spelled, write_whole
+from seedbed.experiment.writing import spelled
+from seedbed.files import write_whole
 
-__all__ = ["freeze", "specification"]
+__all__ = ["fingerprint", "freeze", "specification", "table_specification", "versions"]
 
 _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
@@ -38,19 +40,7 @@ def specification(plan: Plan) -> dict[str, Any]:
     recipes = spec.recipes()
     return {
         "schema_version": 1,
-        "table": {
-            "name": spec.table.name,
-            "target": spec.table.target_name,
-            "task": spec.table.task,
-            "features": list(spec.table.feature_names),
-            "n_inputs": plan.fitting.data.X.shape[1],
-            "labels": list(spec.table.labels),
-            "n_rows": spec.table.n_rows,
-            "sha256": _hash(spec.table.features, spec.table.target),
-            "groups_sha256": None if spec.table.groups is None else _hash(spec.table.groups),
-            "times_sha256": None if spec.table.times is None else _hash(spec.table.times),
-            "warnings": [note.code for note in spec.table.notes if note.code],
-        },
+        "table": table_specification(spec.table, plan.fitting.data.X.shape[1]),
         "candidates": [
             {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
             for one in spec.candidates
@@ -59,17 +49,44 @@ def specification(plan: Plan) -> dict[str, Any]:
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": _hash(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
+        "splits_sha256": fingerprint(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
         "alpha": spec.alpha,
         "interval": spec.interval,
         "random_state": spec.random_state,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "versions": versions(),
     }
 
 
-def _hash(*arrays: np.ndarray[Any, Any]) -> str:
+def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
+    """What a table is, its cells by their SHA-256.
+
+    Args:
+        n_inputs: what a network sees of it.
+    """
+    return {
+        "name": table.name,
+        "target": table.target_name,
+        "task": table.task,
+        "features": list(table.feature_names),
+        "n_inputs": n_inputs,
+        "labels": list(table.labels),
+        "n_rows": table.n_rows,
+        "sha256": fingerprint(table.features, table.target),
+        "groups_sha256": None if table.groups is None else fingerprint(table.groups),
+        "times_sha256": None if table.times is None else fingerprint(table.times),
+        "warnings": [note.code for note in table.notes if note.code],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of all that may change a digit."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def fingerprint(*arrays: np.ndarray[Any, Any]) -> str:
+    """The SHA-256 of arrays' bytes."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -14,15 +16,24 @@ from numpy.typing import NDArray
 
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
+from seedbed.evaluation import METRICS, lottery
+from seedbed.experiment.frozen import fingerprint, table_specification, versions
 from seedbed.experiment.spec import LOSSES
-from seedbed.figures import save_chart
+from seedbed.experiment.summary import SCHEMA_VERSION, runs_of, table_of
+from seedbed.experiment.writing import json_text, spelled
+from seedbed.figures import save_pictures
+from seedbed.files import write_whole
 from seedbed.networks import Candidate, Recipe, candidate_from
+from seedbed.report import counted, notebook_fragment, write_report
 from seedbed.training import Compile, History, train_many
+
+if TYPE_CHECKING:
+    from altair import ConcatChart
 
 __all__ = ["Run", "train"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Run:
     """One candidate trained on one split.
 
@@ -30,22 +41,101 @@ class Run:
         table: features and target.
         candidate: what was trained.
         history: curves and networks, one for each seed.
+        split: its rows.
+        n_inputs: what a network sees of a row.
+        random_state: what decided the split.
+        command: what a user says to have it again; empty where that isn't known.
+        seconds: how long it took.
     """
 
     table: Table
     candidate: Candidate
     history: History
+    split: Split
+    n_inputs: int
+    random_state: int
+    command: str
+    seconds: float
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write `curves.png` and `history.csv` (a row for each seed and epoch) into a folder; return their paths."""
+    def summary(self) -> dict[str, Any]:
+        """Everything but the networks as one plain dict, fit for JSON: what pictures and pages are drawn from, and
+        nothing else. docs/summary.md explains its keys."""
+        history, name = self.history, self.candidate.name
+        split = {
+            "n_train": len(self.split.train),
+            "n_test": len(self.split.test),
+            "by_time": self.table.times is not None,
+        }
+        recipe = history.recipe
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "training",
+            "command": self.command,
+            **table_of(self.table),
+            "split": split,
+            "seeds": list(history.seeds),
+            "candidates": [
+                {
+                    "name": name,
+                    "kind": "network",
+                    "description": recipe.describe(),
+                    "n_parameters": history.n_parameters,
+                    "n_networks": len(history),
+                    "n_diverged": int(history.diverged.sum()),
+                    "epochs": recipe.epochs,
+                    "note": history.note,
+                }
+            ],
+            "lottery": {"score": self._lottery(), "difference": None},
+            "curves": history.curves(title=f"{name} on {self.table.target_name} of {self.table.name}", name=name),
+            "notes": [note.as_dict() for note in self.table.notes],
+            "specification": {
+                "table": table_specification(self.table, self.n_inputs),
+                "candidate": {"name": name, "architecture": spelled(self.candidate.architecture),
+                              **dataclasses.asdict(recipe)},
+                "split": split | {"sha256": fingerprint(self.split.train, self.split.test)},
+                "random_state": self.random_state,
+                "versions": versions(),
+            },
+            "seconds": round(self.seconds, 2),
+        }  # fmt: skip
+
+    def _lottery(self) -> dict[str, Any]:
+        """The score of each network on the test rows after the last epoch; those that diverged are left out."""
+        history = self.history
+        classes = self.table.task != "regression"
+        step = 1 / len(self.split.test) if classes else 0.0
+        found = lottery({self.candidate.name: history.test_score[-1, ~history.diverged]}, step=step)
+        name = "accuracy" if classes else "r2"
+        return {"name": name, "words": METRICS[name].words, **runs_of(found)}
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.candidate.name} on {self.table.name}: {counted(len(self.history), 'network')}>"
+
+    def _repr_html_(self) -> str:
+        return notebook_fragment(self.summary())
+
+    def plot(self, path: str | Path | None = None) -> ConcatChart:
+        """Train and test curves per epoch (an Altair chart), saved to a `path` that ends in `.png`, `.svg`, `.pdf`,
+        `.html` or `.json`."""
+        return self.history.plot(path, title=f"{self.candidate.name} on {self.table.target_name} of {self.table.name}")
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the report, one self-contained HTML page; return its path."""
+        return write_report(self.summary(), path)
+
+    def save(self, folder: str | Path, *, pictures: str = "png") -> list[Path]:
+        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, pictures in a format
+        of `png`, `svg` or `pdf`, and `history.csv` (a row for each seed and epoch)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        title = f"{self.candidate.name} on {self.table.target_name} of {self.table.name}"
-        chart = self.history.plot(title=title)
-        picture, rows = folder / "curves.png", folder / "history.csv"
-        save_chart(chart, picture)
-        _write_history(self.history, rows)
-        return [picture, rows]
+        summary = self.summary()
+        document, rows = folder / "training.json", folder / "history.csv"
+        write_whole(document, lambda path: path.write_text(json_text(summary)))
+        page = write_report(summary, folder / "report.html")
+        drawn = save_pictures(summary, folder, pictures)
+        write_whole(rows, lambda path: _write_history(self.history, path))
+        return [document, page, *drawn, rows]
 
 
 def train(
@@ -61,6 +151,7 @@ def train(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    command: str = "",
 ) -> Run:
     """Train a candidate on one split, with one seed or many.
 
@@ -71,6 +162,7 @@ def train(
     Raises:
         SeedbedError: the table, the candidate or an option can't be used.
     """
+    started = time.perf_counter()
     rows = table if isinstance(table, Table) else read_table(table, target=target, drop=drop)
     found = candidate_from(candidate)
     own = found.recipe(recipe or Recipe())
@@ -98,7 +190,9 @@ def train(
         device=device,
         jobs=jobs,
     )
-    return Run(rows, found, history)
+    seconds = time.perf_counter() - started
+    return Run(table=rows, candidate=found, history=history, split=split, n_inputs=X.shape[1],
+               random_state=random_state, command=command, seconds=seconds)  # fmt: skip
 
 
 def _split(table: Table, *, test_size: float, random_state: int) -> Split:

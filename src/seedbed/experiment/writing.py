@@ -1,31 +1,23 @@
-"""How things are written down: files whole, objects without what differs from run to run."""
+"""How things are written down: JSON for people, too, and objects without what differs from run to run."""
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-__all__ = ["spelled", "write_whole"]
+__all__ = ["json_text", "spelled"]
 
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Have a file written by `write`, which is given a path in the same folder, and move it to its place, so that a
-    reader never meets half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(Path(name))
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+_NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
+_NUMBERS = re.compile(rf"\[\s+({_NUMBER}(?:,\s+{_NUMBER})*)\s+\]")
 
 
 def spelled(thing: object) -> str:
     """The `repr` of an object on one line, without addresses in memory."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON to be read by people, too: indented, but lists of numbers stand in one line."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    return _NUMBERS.sub(lambda match: f"[{', '.join(match[1].split(','))}]".replace("  ", ""), text) + "\n"

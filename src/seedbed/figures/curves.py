@@ -10,20 +10,19 @@ import altair as alt
 
 from seedbed.figures.curve_data import MEASURES, ghosts_of, grids_of, line_records, lines_of, network_records
 from seedbed.figures.limits import robust_limits
-from seedbed.figures.theme import DASHES, LIGHT, PANEL_HEIGHT, PANEL_WIDTH, PART_NAMES, Theme, colours, themed
+from seedbed.figures.theme import DASHES, LIGHT, PAGE, PANEL_HEIGHT, PANEL_WIDTH, PART_NAMES, Theme, colours, themed
 from seedbed.figures.words import subtitle_lines, title_lines
 
 __all__ = ["learning_curves"]
 
 _R2_FLOOR = -0.5
 _CHARACTER = 6.6  # points; a letter of the legend, on average
+# Filtered after lists are unfolded: Vega unfolds all anew when what comes before changes, but filters what has changed.
 _SHOWN = "indexof(hidden, datum.candidate) < 0"
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(
-    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT, legend: bool = True
-) -> alt.ConcatChart:
+def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart:
     """Two panels, score and loss, each with training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
@@ -38,8 +37,7 @@ def learning_curves(
         summary: `{"curves": {"score_name": "accuracy" or "R2", "title": str, "subtitle": str, "candidates": [{"name":
             str, ...}]}}` where `...` is what `evaluation.summarize_curves` returns. Accuracy is within 0..1.
         title: in place of the summary's.
-        theme: its colours.
-        legend: whether it says which colour is whose.
+        theme: its colours; on a page, which says so itself, there is no legend of whose colour is which.
     """
     curves = summary["curves"]
     candidates = curves["candidates"]
@@ -48,7 +46,7 @@ def learning_curves(
     shown = drawn if single and any(len(ghosts_of(candidate, "loss")) > 1 for candidate in drawn) else []
     names = {"score": curves["score_name"], "loss": "loss"}
     limits = {measure: _limits(drawn, shown, measure, names[measure]) for measure in MEASURES}
-    colour = _part_colour(theme) if single else _candidate_colour([one["name"] for one in candidates], theme, legend)
+    colour = _part_colour(theme) if single else _candidate_colour([one["name"] for one in candidates], theme)
     x, strokes = _epoch_axis(candidates), _Strokes(theme, len(drawn), single)
     panels = []
     for measure in MEASURES:
@@ -68,6 +66,7 @@ def learning_curves(
     chart = chart.properties(
         title=alt.TitleParams(text=heading, subtitle=subtitle),
         datasets={"lines": line_records(drawn), "networks": network_records(drawn)},
+        usermeta={"score_name": curves["score_name"]},
     )
     return themed(chart, theme)
 
@@ -196,8 +195,9 @@ class _Strokes:
         return {**encoding, "y": low, "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
 
     def _networks(self, measure: str, encoding: Mapping[str, Any]) -> alt.Chart:
-        ghosts = alt.Chart(alt.NamedData("networks")).transform_filter(f"networks && {_SHOWN}")
+        ghosts = alt.Chart(alt.NamedData("networks")).transform_filter("networks")
         ghosts = ghosts.transform_calculate(epoch="grids[datum.grid]").transform_flatten(["epoch", measure])
+        ghosts = ghosts.transform_filter(_SHOWN)
         colour = alt.value(self.theme.faint_ink) if self.single else encoding["color"]
         thin: alt.Chart = ghosts.mark_line(clip=True, opacity=0.18, strokeWidth=0.7)
         return thin.encode(**{**encoding, "color": colour}, detail="network:N")
@@ -206,11 +206,9 @@ class _Strokes:
 def _unfolded(data: str, measure: str) -> alt.Chart:
     """The lines of those that are shown, with the ends of the band that is chosen."""
     chosen = {side: f"datum['{measure}_' + band + '_{side}'] || []" for side in ("low", "high")}
-    chart = alt.Chart(alt.NamedData(data)).transform_filter(_SHOWN)
+    chart = alt.Chart(alt.NamedData(data)).transform_calculate(epoch="grids[datum.grid]", **chosen)
     # Where a list is shorter than the others, Vega fills up with null and draws nothing.
-    return chart.transform_calculate(epoch="grids[datum.grid]", **chosen).transform_flatten(
-        ["epoch", measure, "low", "high"]
-    )
+    return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(_SHOWN)
 
 
 def _part_colour(theme: Theme) -> alt.Color:
@@ -218,9 +216,9 @@ def _part_colour(theme: Theme) -> alt.Color:
     return alt.Color("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
 
 
-def _candidate_colour(names: Sequence[str], theme: Theme, legend: bool) -> alt.Color:
+def _candidate_colour(names: Sequence[str], theme: Theme) -> alt.Color:
     width = max(map(len, names), default=1) * _CHARACTER + 50
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / width)))
-    below = alt.Legend(title=None, orient="bottom", columns=columns) if legend else None
+    below = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
     scale = alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
     return alt.Color("candidate:N", scale=scale, legend=below)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Line", "robust_limits"]
+__all__ = ["Line", "interval_limits", "robust_limits"]
 
 # Cut only what would squeeze a typical candidate into less than this share of the height: the fast fall of a healthy
 # loss in its first epochs is worth seeing.
@@ -47,6 +47,29 @@ def robust_limits(
         high = _top(drawn, [[line.high for line in lines] for lines in candidates], low)
     low = max(low, min(floor, high))
     air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
+    return low - air, high + air
+
+
+def interval_limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
+    """The ends of an axis of differences: 0 and all intervals lie within, but for those of a minority that is so far
+    off that the typical one would be squeezed.
+
+    Args:
+        intervals: (low, high) of each; at least one.
+        least: this far the axis goes to either side in any case.
+    """
+    kept = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
+    widths = sorted(high - low for low, high in intervals)
+    typical = max(widths[(len(widths) - 1) // 2], 2 * least)
+
+    def ends() -> tuple[float, float]:
+        return min(-least, *(low for low, _ in kept), 0.0), max(least, *(high for _, high in kept), 0.0)
+
+    fewest = len(intervals) // 2 + 1
+    while len(kept) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
+        kept.pop()
+    low, high = ends()
+    air = (high - low) * _AIR or 1.0
     return low - air, high + air
 
 

@@ -12,10 +12,11 @@ import altair as alt
 import vl_convert
 
 from seedbed.errors import OptionError
+from seedbed.files import write_whole
 
-__all__ = ["save_chart"]
+__all__ = ["VEGA_LITE_VERSION", "save_chart", "svg_of"]
 
-_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale: float = 2.0) -> Path:
@@ -36,20 +37,26 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
-    _write_atomically(path, write(chart.to_dict(), scale))
+    content = write(chart.to_dict(), scale)
+    write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 
+def svg_of(chart: alt.TopLevelMixin) -> str:
+    """The chart as SVG, to stand in a page or a notebook."""
+    return _svg(chart.to_dict(), 1.0).decode()
+
+
 def _png(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=scale, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE_VERSION, scale=scale, allowed_base_urls=[])
 
 
 def _svg(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_svg(spec, vl_version=_VERSION, allowed_base_urls=[]).encode()
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[]).encode()
 
 
 def _pdf(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_pdf(spec, vl_version=_VERSION, allowed_base_urls=[])
+    return vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
 
 
 def _json(spec: dict[str, Any], scale: float) -> bytes:
@@ -57,7 +64,7 @@ def _json(spec: dict[str, Any], scale: float) -> bytes:
 
 
 def _html(spec: dict[str, Any], scale: float) -> bytes:
-    return vl_convert.vegalite_to_html(spec, vl_version=_VERSION, bundle=True, renderer="svg").encode()
+    return vl_convert.vegalite_to_html(spec, vl_version=VEGA_LITE_VERSION, bundle=True, renderer="svg").encode()
 
 
 _FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
@@ -67,13 +74,3 @@ _FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
     ".json": _json,
     ".html": _html,
 }
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    # In the same folder, since a rename is atomic only within one file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

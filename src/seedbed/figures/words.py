@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["subtitle_lines", "title_lines"]
+__all__ = ["phrase_lines", "subtitle_lines", "title_lines"]
 
 # Letters that fit above the two panels.
 _TITLE_WIDTH = 115
@@ -44,7 +44,7 @@ def subtitle_lines(summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequenc
     if beyond:
         phrases.append(f"beyond the axis: {', '.join(beyond)}")
     phrases.append("curves are for understanding, not for judging")
-    return [*textwrap.wrap(summary.get("subtitle", ""), _SUBTITLE_WIDTH), *_packed(phrases)]
+    return [*textwrap.wrap(summary.get("subtitle", ""), _SUBTITLE_WIDTH), *phrase_lines(phrases)]
 
 
 def _span(counts: Sequence[int]) -> str:
@@ -52,7 +52,7 @@ def _span(counts: Sequence[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _packed(phrases: Sequence[str]) -> list[str]:
+def phrase_lines(phrases: Sequence[str]) -> list[str]:
     """The phrases in as few lines as they need, each phrase whole where it can be."""
     lines: list[str] = []
     for phrase in phrases:

@@ -1,9 +1,21 @@
-"""What the terminal shows. Everything is drawn from plain values: nothing here knows how they came about."""
+"""What people read: text for a terminal, a page, a notebook's output, progress. Everything is drawn from plain values:
+nothing here knows how they came about."""
 
 from seedbed.report.lines import epoch_lines
+from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import ProgressDisplay
 from seedbed.report.sentences import counted
+from seedbed.report.stored import read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
-__all__ = ["ProgressDisplay", "comparison_text", "counted", "epoch_lines", "overview_text"]
+__all__ = [
+    "ProgressDisplay",
+    "comparison_text",
+    "counted",
+    "epoch_lines",
+    "notebook_fragment",
+    "overview_text",
+    "read_summary",
+    "write_report",
+]

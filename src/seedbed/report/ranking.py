@@ -3,41 +3,82 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-__all__ = ["measure", "ranking_table"]
+__all__ = ["SIGNS", "RankingRow", "measure", "ranking_columns", "ranking_rows", "ranking_table"]
 
 # Beside the primary metric.
 _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 _OF_NUMBERS = {"r2": "R2", "mae": "mean absolute\nerror"}
 
+SIGNS = {"": " ", "first": "┐", "middle": "│", "last": "┘"}
+"""A bracket's marks as letters."""
 
-def ranking_table(document: Mapping[str, Any]) -> Table:
-    """All candidates and baselines in the order of the primary metric, those that have no finite score last."""
+
+@dataclass(frozen=True)
+class RankingRow:
+    """A line of the ranking, as text.
+
+    Attributes:
+        name: of the candidate or baseline.
+        marks: for each bracket whether it is `first`, `middle` or `last` in it, or empty where it stands outside.
+        cells: under the columns of `ranking_columns`.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    cells: tuple[str, ...]
+
+
+def ranking_columns(document: Mapping[str, Any]) -> list[str]:
+    """The columns of numbers; a line break is where a narrow table may have one."""
     metric, numeric = document["metric"], document["task"] == "regression"
-    beside = _OF_NUMBERS if numeric else _OF_CLASSES
+    columns = []
+    for name in _shown(document):
+        words = metric["words"] if name == metric["name"] else _beside(document)[name]
+        of = "\n(share of variance;\n" if name == "squared_error" else "\n("
+        way = f"{of}low is good)" if name == metric["name"] and not metric["greater_is_better"] else ""
+        columns.append(f"{words}{way}")
+    return [*columns, "train\nR2" if numeric else "train\naccuracy", "epochs", "parameters"]
+
+
+def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
+    """All candidates and baselines in the order of the primary metric, those that have no finite score last."""
     candidates = {one["name"]: one for one in document["candidates"]}
     ranking = [candidates.pop(name) for name in document["ranking"]]
+    rows = []
+    for place, one in enumerate([*ranking, *candidates.values()]):
+        # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
+        scores = [_score(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
+        marks = tuple(_mark(place, first, last) for first, last in document["brackets"])
+        rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
+    return rows
+
+
+def ranking_table(document: Mapping[str, Any]) -> Table:
+    """The ranking for a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("ranking", no_wrap=True)
     table.add_column("", no_wrap=True)
-    shown = [metric["name"], *(name for name in beside if name != metric["name"])]
-    for name in shown:
-        words = metric["words"] if name == metric["name"] else beside[name]
-        of = "\n(share of variance;\n" if name == "squared_error" else "\n("
-        way = f"{of}low is good)" if name == metric["name"] and not metric["greater_is_better"] else ""
-        table.add_column(f"{words}{way}", justify="right", no_wrap=True)
-    for heading in ("train\nR2" if numeric else "train\naccuracy", "epochs", "parameters"):
+    for heading in ranking_columns(document):
         table.add_column(heading, justify="right", no_wrap=True)
-    for place, one in enumerate([*ranking, *candidates.values()]):
-        # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
-        scores = [_score(name, one["scores"][name]) if place < len(ranking) else "-" for name in shown]
-        table.add_row(one["name"], _marks(place, document["brackets"]), *scores, *_training(one))
+    for row in ranking_rows(document):
+        table.add_row(row.name, " ".join(SIGNS[mark] for mark in row.marks), *row.cells)
     return table
+
+
+def _beside(document: Mapping[str, Any]) -> Mapping[str, str]:
+    return _OF_NUMBERS if document["task"] == "regression" else _OF_CLASSES
+
+
+def _shown(document: Mapping[str, Any]) -> list[str]:
+    primary = document["metric"]["name"]
+    return [primary, *(name for name in _beside(document) if name != primary)]
 
 
 def measure(name: str, value: float, like: float | None = None) -> str:
@@ -73,12 +114,8 @@ def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
     return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
 
 
-def _marks(place: int, brackets: Sequence[Sequence[int]]) -> str:
-    """A column for each bracket: where it begins, goes on and ends."""
-
-    def mark(first: int, last: int) -> str:
-        if not first <= place <= last:
-            return " "
-        return "┐" if place == first else "┘" if place == last else "│"
-
-    return " ".join(mark(first, last) for first, last in brackets)
+def _mark(place: int, first: int, last: int) -> str:
+    """Where in a bracket a place stands."""
+    if not first <= place <= last:
+        return ""
+    return "first" if place == first else "last" if place == last else "middle"

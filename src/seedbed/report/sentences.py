@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.evaluation.verdicts import percent, plain_number
+from seedbed.evaluation.verdicts import SHORT, percent, plain_number
 from seedbed.report.advice import listed
 from seedbed.report.ranking import measure
 
@@ -19,19 +19,11 @@ __all__ = [
     "no_verdict_reason",
     "note_sentences",
     "paragraphs",
+    "range_sentences",
     "settling_sentences",
 ]
 
 _FEW_FOLDS = 5
-# Each rule in two words, in the order in which they are told.
-_SHORT = {
-    "better_by_margin": "better",
-    "better": "better",
-    "worse": "worse",
-    "no_practical_difference": "no practical difference",
-    "no_worse": "no worse",
-    "cannot_tell": "can't tell",
-}
 # What of a training may be the reason of a verdict; other checks are said beside it.
 _REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
 # What is said once for all candidates: of how many at least, and how.
@@ -159,8 +151,8 @@ def in_short(document: Mapping[str, Any]) -> str:
     """Who is better, worse, or not told apart, in one line."""
     names: dict[str, list[str]] = {}
     for verdict in document["verdicts"]:
-        names.setdefault(_SHORT[verdict["rule"]], []).append(verdict["candidate"])
-    groups = [f"{words}: {', '.join(names[words])}" for words in dict.fromkeys(_SHORT.values()) if words in names]
+        names.setdefault(verdict["short"], []).append(verdict["candidate"])
+    groups = [f"{words}: {', '.join(names[words])}" for words in dict.fromkeys(SHORT.values()) if words in names]
     return f"In short, against {document['reference']} - {'; '.join(groups)}."
 
 
@@ -216,8 +208,8 @@ def settling_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """What the ranges are, how candidates differ from the common recipe, and what was found in the table."""
+def range_sentences(document: Mapping[str, Any]) -> Iterator[str]:
+    """What the ranges are, and how candidates differ from the common recipe."""
     verdicts, plan = document["verdicts"], document["plan"]
     if verdicts:
         n, certain = verdicts[0]["comparisons"], f"{100 * (1 - document['alpha']):g}%"
@@ -232,6 +224,10 @@ def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     for candidate in document["candidates"]:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate['name']}: {note}."
+
+
+def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
+    """What was found in the table."""
     for note in document["notes"]:
         if note["code"] or not note["column"]:  # what a single column is taken for, seedbed inspect tells
             yield f"{note['code'] or 'Note'}: {note['message']}"

@@ -15,6 +15,7 @@ from seedbed.report.sentences import (
     no_verdict_reason,
     note_sentences,
     paragraphs,
+    range_sentences,
     settling_sentences,
 )
 
@@ -30,7 +31,8 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     named = (*document["candidates"], *document["sweeps"])
     names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
     above = [*((0, line) for line in heading_sentences(document)), *_verdict_lines(document)]
-    below = [(0, line) for line in (*settling_sentences(document), *note_sentences(document))]
+    said = (*settling_sentences(document), *range_sentences(document), *note_sentences(document))
+    below = [(0, line) for line in said]
     lines = [
         *(line for indent, text in above for line in _folded(text, width, indent, names)),
         *drawn(ranking_table(document)),

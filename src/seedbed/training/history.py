@@ -75,6 +75,11 @@ class History:
         size = f"{len(self)} networks x {len(self.train_loss)} epochs"
         return f"<History: {size}, mean test {self.score_name} {shown}{diverged}>"
 
+    def _repr_html_(self) -> str:
+        from seedbed.figures import svg_of
+
+        return svg_of(self.plot())
+
     @property
     def train_accuracy(self) -> Curve:
         """The share of training rows predicted right [epoch, network].
@@ -97,6 +102,11 @@ class History:
         if self.score_name != "accuracy":
             raise TrainingError(f"there is no accuracy, but {self.score_name}", "See train_score and test_score.")
         return score
+
+    @property
+    def n_parameters(self) -> int:
+        """Of one network."""
+        return sum(parameter.numel() for parameter in self._network(0).parameters())
 
     def networks(self) -> list[nn.Module]:
         """The trained networks as plain modules, in evaluation mode; each is built anew and given its parameters."""

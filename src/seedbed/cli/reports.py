@@ -1,0 +1,57 @@
+"""The verb that draws a run again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from seedbed.errors import OptionError
+
+__all__ = ["report"]
+
+
+def report(
+    run: Annotated[Path, Parameter(help="The folder that compare or train has written, or the summary in it.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            help="The file to write, or the folder of pictures; report.html in the run's folder if left out.",
+        ),
+    ] = None,
+    format: Annotated[
+        Literal["html", "png", "svg", "pdf"],
+        Parameter(help="html is the whole report; the others are its charts, a picture each."),
+    ] = "html",
+    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
+) -> None:
+    """Draw the report of a run again, from what the run has left in its folder. Nothing is trained."""
+    from seedbed.figures import save_pictures
+    from seedbed.report import read_summary, write_report
+
+    summary = read_summary(run)
+    folder = run if run.is_dir() else run.parent
+    if format == "html":
+        paths = [write_report(summary, output or folder / "report.html")]
+    else:
+        paths = save_pictures(summary, _made(output or folder), format)
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in paths]}))
+    elif not quiet:
+        for path in paths:
+            print(f"wrote {path}", file=sys.stderr)
+
+
+def _made(folder: Path) -> Path:
+    """A folder for pictures. Raises OptionError where a file is in the way."""
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"can't write pictures to {folder}: it is a file", "Name a folder with --output.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

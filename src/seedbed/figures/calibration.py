@@ -1,0 +1,165 @@
+"""Do the probabilities mean what they say? A reliability curve for each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from seedbed.figures.panels import WIDE, along, by_rank, panelled, shown
+from seedbed.figures.theme import LIGHT, Theme, colours
+
+__all__ = ["calibration"]
+
+_LARGEST = 240
+_SPACING = 20
+_AXIS_WIDTH = 38  # beside each panel
+_BELOW = 0.22  # of the height of the unit square, for the histogram beneath it
+_DIAGONAL = [3, 3]
+_AXIS: dict[str, Any] = {
+    "values": [0, 0.5, 1],
+    "format": "~%",
+    "grid": False,
+    "domain": False,
+    "labelFlush": 18,
+    "titlePadding": 4,
+}
+
+
+def calibration(
+    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
+) -> alt.ConcatChart | None:
+    """A panel for each candidate, in the order of the ranking: what was forecast against how often it came true.
+
+    The line is isotonic regression's; grey is where it would lie, at each forecast by itself, if the probabilities were
+    exactly right; beneath, how many rows have such a forecast. Of several classes it is the predicted class's
+    probability. Always guessing the same is left out.
+
+    Args:
+        summary: as `Comparison.summary` gives it.
+        title: in place of the table's.
+
+    Returns:
+        None where no candidate has probabilities, as in regression.
+    """
+    found = {one["name"]: one["calibration"] for one in summary["candidates"] if one["name"] != "prior"}
+    names = by_rank(summary, [name for name, one in found.items() if one is not None])
+    if not names:
+        return None
+    colour = colours([one["name"] for one in summary["candidates"]], theme)
+    columns = _columns(len(names))
+    size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
+    panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
+    records = [_record(place, name, found[name]) for place, name in enumerate(names)]
+    if title is None:
+        title = f"{summary['target']} of {summary['table']}: do the probabilities mean what they say?"
+    return panelled(
+        panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
+    )
+
+
+def _columns(n: int) -> int:
+    """Three or four, whichever leaves fewer gaps."""
+    return min(n, 3 if n in (3, 5, 6, 9) else 4)
+
+
+def _record(place: int, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+    """A candidate's numbers; each layer unfolds the lists that it needs."""
+    most, bins = max([1, *one["counts"]]), len(one["counts"])
+    places = [number for number, count in enumerate(one["counts"]) if count]
+    return {
+        "candidate": name,
+        "place": place,
+        "note": f"ECE {_share(one['ece'])} ({_share(one['ece_if_calibrated'])} if exact)",
+        "ece": one["ece"],
+        "ece_if_calibrated": one["ece_if_calibrated"],
+        "ece_if_calibrated_high": one["ece_if_calibrated_high"],
+        "forecast": one["curve"]["forecast"],
+        "observed": one["curve"]["observed"],
+        "rows": one["curve"]["rows"],
+        "at": one["band"]["forecast"],
+        "low": one["band"]["low"],
+        "high": one["band"]["high"],
+        "from": [number / bins for number in places],
+        "to": [(number + 1) / bins for number in places],
+        "count": [one["counts"][number] for number in places],
+        "top": [(one["counts"][number] / most * 0.8 - 1) * _BELOW for number in places],
+    }
+
+
+def _share(value: float) -> str:
+    """.05, as there is nothing before the point; but 1.00."""
+    return f"{value:.2f}".removeprefix("0")
+
+
+def _phrases(summary: Mapping[str, Any]) -> list[str]:
+    across = "probability of the class that was predicted"
+    if summary["task"] == "binary":
+        across = f"forecast probability of {list(summary['labels'])[1]}"
+    return [
+        f"across: {across}; up: how often it came true",
+        "line: of these rows; dashed: exactly right",
+        "grey: where 9 of 10 lines of exact probabilities would lie",
+        "beneath: how many rows",
+        "ECE: mean distance, with what exact probabilities would show",
+    ]
+
+
+def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
+    """From the back to the front: band, histogram, diagonal, line, words."""
+    rows = shown(f"datum.place == {place}")
+    x, y = _across(), _up()
+    name = alt.Tooltip("candidate:N")
+    band = rows.transform_flatten(["at", "low", "high"])
+    bars = rows.transform_flatten(["from", "to", "count", "top"]).transform_calculate(floor=f"{-_BELOW}")
+    ends = rows.transform_calculate(end="[0, 1]").transform_flatten(["end"])
+    curve = rows.transform_flatten(["forecast", "observed", "rows"])
+    shares = [alt.Tooltip(f"{key}:Q", format=".3f") for key in ("forecast", "observed")]
+    point = curve.mark_point(filled=True, color=colour, size=14, opacity=1)
+    bar = [
+        name,
+        *(alt.Tooltip(f"{key}:Q", format=".2f") for key in ("from", "to")),
+        alt.Tooltip("count:Q", title="rows"),
+    ]
+    layers = [
+        band.mark_area(color=theme.rule, opacity=1).encode(x=along(x, "at"), y=along(y, "low"), y2="high"),
+        # An area through one point is invisible.
+        band.mark_rule(color=theme.rule, strokeWidth=2).encode(x=along(x, "at"), y=along(y, "low"), y2="high"),
+        bars.mark_bar(color=theme.unsure).encode(
+            x=along(x, "from"), x2="to", y=along(y, "top"), y2="floor", tooltip=bar
+        ),
+        ends.mark_line(color=theme.faint_ink, strokeWidth=1.2, strokeDash=_DIAGONAL).encode(
+            x=along(x, "end"), y=along(y, "end")
+        ),
+        curve.mark_line(color=colour, strokeWidth=2.2).encode(x=along(x, "forecast"), y=along(y, "observed")),
+        point.encode(x=along(x, "forecast"), y=along(y, "observed"), tooltip=[name, *shares, alt.Tooltip("rows:Q")]),
+        *_words(rows, size, theme),
+    ]
+    return alt.LayerChart(layer=layers, width=size, height=round(size * (1 + _BELOW)))
+
+
+def _across() -> alt.X:
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    return alt.X("forecast:Q", axis=alt.Axis(title="forecast", **_AXIS), scale=scale)
+
+
+def _up() -> alt.Y:
+    scale = alt.Scale(domain=[-_BELOW, 1], nice=False)
+    return alt.Y("observed:Q", axis=alt.Axis(title=None, **_AXIS | {"labelFlush": False}), scale=scale)
+
+
+def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:
+    """Name and ECE, as marks: a title would stay where the candidate is hidden."""
+    mark: dict[str, Any] = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
+    here = {"x": alt.value(0), "y": alt.value(0)}
+    numbers = [
+        alt.Tooltip("candidate:N"),
+        alt.Tooltip("ece:Q", title="ECE", format=".4f"),
+        alt.Tooltip("ece_if_calibrated:Q", title="if exact, on average", format=".4f"),
+        alt.Tooltip("ece_if_calibrated_high:Q", title="if exact, 19 of 20 below", format=".4f"),
+    ]
+    return [
+        rows.mark_text(fontWeight="bold", dy=-26, **mark).encode(text="candidate:N", tooltip=numbers, **here),
+        rows.mark_text(dy=-11, **mark).encode(text="note:N", tooltip=numbers, **here),
+    ]

@@ -1,0 +1,212 @@
+"""Verdicts as a forest plot: the difference of each candidate to the reference, with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from seedbed.figures.limits import interval_limits
+from seedbed.figures.panels import (
+    WIDE,
+    along,
+    by_rank,
+    difference_axis,
+    heading,
+    name_layer,
+    note_layer,
+    panelled,
+    row_axis,
+    shown,
+    worse_layer,
+    zero_layer,
+)
+from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
+
+__all__ = ["verdict_intervals"]
+
+_ROW = 42
+_BELOW = 8  # points under the middle of a row, since the name is above it
+_LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+_SETTLED = (*_LOOKS, "no_practical_difference")
+_POINTS = "accuracy, in points"
+
+
+def verdict_intervals(
+    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
+) -> alt.ConcatChart | None:
+    """A row for each verdict, in the order of the ranking: difference to the reference and simultaneous interval.
+
+    The first panel shows the metric that was judged, with the zone of differences that don't matter; the second one
+    accuracy, where there is any and it isn't the metric itself. Right is better. What would flatten everything else
+    leaves the picture with an arrow, and the words above say so.
+
+    Args:
+        summary: as `Comparison.summary` gives it.
+        title: in place of the table's.
+
+    Returns:
+        None where there is no verdict.
+    """
+    verdicts = {verdict["candidate"]: verdict for verdict in summary["verdicts"]}
+    if not verdicts:
+        return None
+    metric, reference = summary["metric"], summary["reference"]
+    ranked = [verdicts[name] for name in by_rank(summary, list(verdicts))]
+    judged, margin = _judged(ranked, metric)
+    accuracy = _accuracy(ranked) if metric["name"] != "accuracy" else None
+    width = WIDE if accuracy is None else PANEL_WIDTH
+    words = _POINTS if metric["name"] == "accuracy" else metric["words"]
+    limits = interval_limits([(low, high) for _, low, high in judged], least=margin)
+    records = _records(ranked, "judged", judged, limits, margin)
+    panels = [_panel("judged", f"Difference in {words}", reference, limits, margin, width, theme)]
+    if accuracy is not None:
+        limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
+        records += _records(ranked, "accuracy", accuracy, limits, margin)
+        panels.append(_panel("accuracy", f"Difference in {_POINTS}", reference, limits, None, width, theme))
+    above = f"{summary['target']} of {summary['table']}: differences to {reference}" if title is None else title
+    return panelled(panels, records, title=above, phrases=_phrases(summary, ranked, margin, records), theme=theme)
+
+
+# ---- what is drawn
+
+Interval = tuple[float, float, float]
+
+
+def _judged(verdicts: Sequence[Mapping[str, Any]], metric: Mapping[str, Any]) -> tuple[list[Interval], float]:
+    """(difference, low, high) of each verdict and the margin, in points where that is accuracy."""
+    scale = 100.0 if metric["name"] == "accuracy" else 1.0
+    found = [tuple(scale * verdict[key] for key in ("difference", "low", "high")) for verdict in verdicts]
+    return [(middle, low, high) for middle, low, high in found], scale * metric["margin"]
+
+
+def _accuracy(verdicts: Sequence[Mapping[str, Any]]) -> list[Interval] | None:
+    found = [verdict["accuracy"] for verdict in verdicts]
+    if any(one is None for one in found):
+        return None
+    return [(100.0 * one["difference"], 100.0 * one["low"], 100.0 * one["high"]) for one in found]
+
+
+def _records(
+    verdicts: Sequence[Mapping[str, Any]],
+    panel: str,
+    intervals: Sequence[Interval],
+    limits: tuple[float, float],
+    margin: float,
+) -> list[dict[str, Any]]:
+    """One record a row; `from` and `to` are the interval as far as it is in the picture."""
+    first, last = limits
+    decimals = 1
+    if panel == "judged":
+        decimals = min(12, max(0, 1 + math.ceil(-math.log10(margin))))
+    records = []
+    for place, (verdict, (difference, low, high)) in enumerate(zip(verdicts, intervals, strict=True)):
+        record = {
+            "panel": panel,
+            "candidate": verdict["candidate"],
+            "place": place,
+            "verdict": verdict["short"],
+            "look": _LOOKS.get(verdict["rule"], "unsure") if panel == "judged" else "plain",
+            "settled": verdict["rule"] in _SETTLED or panel != "judged",
+            "difference": difference,
+            "low": low,
+            "high": high,
+            "from": min(max(low, first), last),
+            "to": max(min(high, last), first),
+            "beyond": [edge for edge in limits if (low < edge if edge == first else high > edge)],
+        }
+        middle, *ends = (_signed(value, decimals) for value in (difference, low, high))
+        numbers = f"{middle} ({ends[0]} to {ends[1]})"
+        cut = f"{verdict['short']}: {numbers}" if record["beyond"] else verdict["short"]
+        records.append(record | {"note": numbers if panel == "accuracy" else cut})
+    return records
+
+
+def _signed(value: float, decimals: int) -> str:
+    """+1.8, -0.026, +12,300; never -0.0."""
+    shown = f"{value:+,.{decimals}f}"
+    return shown.replace("-", "−") if any(digit in shown for digit in "123456789") else shown.lstrip("+-")
+
+
+def _phrases(
+    summary: Mapping[str, Any],
+    verdicts: Sequence[Mapping[str, Any]],
+    margin: float,
+    records: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    n, certain = verdicts[0]["comparisons"], f"{100 * (1 - summary['alpha']):g}%"
+    together = f"{certain} intervals that hold for all {n} together" if n > 1 else f"a {certain} interval"
+    size = f"{float(f'{margin:.3g}'):,.10g}"
+    if summary["metric"]["name"] == "accuracy":
+        size += " point" if size == "1" else " points"
+    phrases = [
+        f"point: the difference that was seen; line: where it plausibly lies ({together})",
+        f"grey: too small to matter ({size} or less)",
+    ]
+    if not all(verdict["rule"] in _SETTLED for verdict in verdicts):
+        phrases.append("hollow: not settled by these rows")
+    if any(record["panel"] == "accuracy" for record in records):
+        phrases.append("verdicts are about the left panel")
+    beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])
+    if beyond:
+        phrases.append(f"arrow: goes on beyond the picture ({', '.join(beyond)})")
+    return phrases
+
+
+# ---- how it is drawn
+
+
+def _panel(
+    panel: str,
+    words: str,
+    reference: str,
+    limits: tuple[float, float],
+    margin: float | None,
+    width: int,
+    theme: Theme,
+) -> alt.LayerChart:
+    """From the back to the front: zone, zero, intervals, points, words."""
+    rows = shown(f"datum.panel == '{panel}'")
+    x = difference_axis(reference, limits)
+    looks = {"better": theme.better, "worse": theme.worse, "unsure": theme.unsure, "plain": theme.ink}
+    colour = alt.Color("look:N", scale=alt.Scale(domain=list(looks), range=list(looks.values())), legend=None)
+    tooltip = [
+        alt.Tooltip("candidate:N"),
+        alt.Tooltip("verdict:N"),
+        *(alt.Tooltip(f"{key}:Q", format="+,.4~r") for key in ("difference", "low", "high")),
+    ]
+    on_row: dict[str, Any] = {"y": row_axis(), "color": colour, "tooltip": tooltip}
+    line = rows.mark_rule(strokeWidth=2.4, yOffset=_BELOW).encode(x=x, x2="to", **on_row)
+    arrows = rows.transform_flatten(["beyond"])
+    left, right = (
+        arrows.transform_filter(f"datum.beyond {sign} 0").mark_point(
+            shape=shape, filled=True, size=90, opacity=1, yOffset=_BELOW, xOffset=offset
+        )
+        for sign, shape, offset in (("<", "triangle-left", 3), (">", "triangle-right", -3))
+    )
+    seen = rows.transform_filter(f"datum.difference >= {limits[0]!r} && datum.difference <= {limits[1]!r}")
+    point: dict[str, Any] = {"shape": "circle", "size": 80, "opacity": 1, "strokeWidth": 2.4, "yOffset": _BELOW}
+    layers = [
+        *([] if margin is None else [_zone(theme, margin, limits)]),
+        zero_layer(rows, theme, limits, _ROW),
+        line,
+        left.encode(x=along(x, "beyond"), **on_row),
+        right.encode(x=along(x, "beyond"), **on_row),
+        seen.mark_point(fill=theme.background, **point).encode(x=along(x, "difference"), **on_row),
+        seen.transform_filter("datum.settled")
+        .mark_point(filled=True, **point)
+        .encode(x=along(x, "difference"), **on_row),
+        name_layer(rows, theme, _ROW, width),
+        note_layer(rows, theme, _ROW),
+        worse_layer(theme),
+    ]
+    return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(words))
+
+
+def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart:
+    low, high = max(-margin, limits[0]), min(margin, limits[1])
+    data = alt.InlineData(values=[{"from": low, "to": high}])
+    found: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x="from:Q", x2="to")
+    return found

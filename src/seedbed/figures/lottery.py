@@ -1,0 +1,262 @@
+"""The seed lottery: what one single run would have shown, and what it would have said against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from seedbed.figures.panels import (
+    PLAIN_AXIS,
+    WIDE,
+    along,
+    by_rank,
+    difference_axis,
+    heading,
+    name_layer,
+    note_layer,
+    panelled,
+    row_axis,
+    shown,
+    worse_layer,
+    zero_layer,
+)
+from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, colours
+
+__all__ = ["seed_lottery"]
+
+_ROW = 54
+_TALL = 22  # the highest bar of a row
+_MARKS = 7  # under the bars: middle half and mean
+_PALE = 0.3
+_FEWEST_BINS = 16
+_FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
+
+
+def seed_lottery(
+    summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
+) -> alt.ConcatChart | None:
+    """A row for each candidate, in the order of the ranking: how its single runs, one fold and one seed, are spread.
+
+    The first panel shows their scores; the second one, where there is a reference, what they say against it: solid
+    where the candidate is better, pale where it is worse, grey where both are the same. Below stand mean and middle
+    half.
+
+    Args:
+        summary: as `Comparison.summary` gives it. What `train` gives has a score alone.
+        title: in place of the table's.
+
+    Returns:
+        None where no run has a finite score.
+    """
+    score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
+    if not score["runs"]:
+        return None
+    names = by_rank(summary, [run["name"] for run in score["runs"]])
+    compared = difference is not None and bool(difference["runs"])
+    width = PANEL_WIDTH if compared else WIDE
+    colour = _colour([one["name"] for one in summary["candidates"]], theme)
+    records = _records(score, names, "score")
+    panels = [_scores(score, colour, width, theme)]
+    if compared:
+        reference = summary["reference"]
+        records += _records(difference, names, "difference", reference)
+        panels.append(_differences(difference, reference, colour, theme))
+    if title is None:
+        title = f"{summary['target']} of {summary['table']}: what one single run would have shown"
+    return panelled(panels, records, title=title, phrases=_phrases(summary), theme=theme)
+
+
+# ---- what is drawn
+
+_Bar = tuple[float, float, int, int, str]
+_LISTS = ("from", "to", "count", "base", "side")
+
+
+def _records(
+    found: Mapping[str, Any], names: Sequence[str], panel: str, reference: str | None = None
+) -> list[dict[str, Any]]:
+    """One record a row, with its bars as lists; a difference in accuracy is in points."""
+    runs = {run["name"]: run for run in found["runs"]}
+    scale = 100.0 if panel == "difference" and found["name"] == "accuracy" else 1.0
+    records: list[dict[str, Any]] = []
+    for place, name in enumerate(names):
+        record = {"panel": panel, "candidate": name, "place": place}
+        if name in runs:
+            note = _said(runs[name]) if panel == "difference" else _seen(runs[name], found["name"])
+            records.append(record | {"note": note} | _spread(runs[name], found["edges"], scale))
+        elif name == reference:
+            records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
+    return records
+
+
+def _spread(run: Mapping[str, Any], edges: Sequence[float], scale: float) -> dict[str, Any]:
+    """A candidate's numbers and its bars; empty ones are left out."""
+    bars = [bar for bar in _bars(run, edges) if bar[2]]
+    numbers = {key: scale * run[key] for key in ("mean", "lowest", "highest")}
+    numbers |= {"middle_low": scale * run["quantiles"][1], "middle_high": scale * run["quantiles"][3]}
+    lists = {key: list(values) for key, values in zip(_LISTS, zip(*bars, strict=True), strict=True)}
+    ends = {key: [scale * value for value in lists[key]] for key in ("from", "to")}
+    return {"n": run["n"], "most": max(run["counts"])} | numbers | lists | ends
+
+
+def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
+    """(from, to, runs, runs beneath, side) of each bar."""
+    bins = list(zip(edges[:-1], edges[1:], run["counts"], strict=True))
+    if "better" not in run:
+        return [(low, high, n, 0, "score") for low, high, n in bins]
+    alike = _alike(run, edges)
+    bars = []
+    for low, high, n in bins:
+        same = min(n, alike) if low == 0 else 0
+        bars += [(low, high, same, 0, "alike"), (low, high, n - same, same, "better" if low >= 0 else "worse")]
+    return bars
+
+
+def _alike(run: Mapping[str, Any], edges: Sequence[float]) -> int:
+    """How many runs say neither: they lie in the bin that begins at 0, and `better` leaves them out."""
+    right: int = sum(n for low, n in zip(edges[:-1], run["counts"], strict=True) if low >= 0)
+    better: int = round(run["better"] * run["n"])
+    return max(0, right - better)
+
+
+# ---- words
+
+
+def _said(run: Mapping[str, Any]) -> str:
+    """All and none are said only where they are meant."""
+    share = run["better"]
+    words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
+    return f"{words} say better"
+
+
+def _seen(run: Mapping[str, Any], name: str) -> str:
+    low, mean, high = (_number(run[key], name) for key in ("lowest", "mean", "highest"))
+    return f"{low} to {high}, mean {mean}" if run["n"] > 1 else mean
+
+
+def _number(value: float, name: str) -> str:
+    if name == "accuracy":
+        return f"{100 * value:.0f}%"
+    return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
+
+
+def _phrases(summary: Mapping[str, Any]) -> list[str]:
+    score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
+    counts = [run["n"] for run in score["runs"]]
+    many = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+    one = "one fold, one seed" if summary["kind"] == "comparison" else "one seed"
+    own = ", each row up to its own highest" if len(counts) > 1 else ""
+    phrases = [f"bars: how {many} single runs ({one}) are spread{own}" if max(counts) > 1 else f"one run ({one})"]
+    if max(counts) > 1:
+        phrases.append("below: mean and middle half")
+    if difference is not None and difference["runs"]:
+        phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
+        if any(_alike(run, difference["edges"]) for run in difference["runs"]):
+            phrases.append("grey: both alike")
+    beyond = [
+        run["name"]
+        for found in (score, difference)
+        for run in (found["runs"] if found is not None else ())
+        if _leaves(run, found["edges"])
+    ]
+    if beyond:
+        phrases.append(f"outermost bars: what is further off, too ({', '.join(dict.fromkeys(beyond))})")
+    return phrases
+
+
+def _leaves(run: Mapping[str, Any], edges: Sequence[float]) -> bool:
+    """Whether a run lies outside of all bins, and not by rounding alone."""
+    hair = 1e-6 * (edges[1] - edges[0])
+    return bool(run["lowest"] < edges[0] - hair or run["highest"] > edges[-1] + hair)
+
+
+# ---- how it is drawn
+
+
+def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
+    accuracy = found["name"] == "accuracy"
+    words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
+    axis = alt.Axis(title=None, format="~%" if accuracy else alt.Undefined, **PLAIN_AXIS)
+    low, high = _limits(found["edges"])
+    limits = (low, min(high, max(found["edges"][-1], 1.01))) if accuracy else (low, high)
+    x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    rows = shown("datum.panel == 'score'")
+    layers = [
+        *_bar_layers(rows, x, limits, colour, ".1%" if accuracy else ",.4~r", theme),
+        *_row_words(rows, width, theme),
+    ]
+    return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
+
+
+def _differences(found: Mapping[str, Any], reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
+    accuracy = found["name"] == "accuracy"
+    words = f"Difference in {found['words']}{', in points' if accuracy else ''}, run by run"
+    limits = _limits(found["edges"], 100.0 if accuracy else 1.0)
+    rows = shown("datum.panel == 'difference'")
+    layers = [
+        *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
+        zero_layer(rows, theme, limits, _ROW),
+        *_row_words(rows, PANEL_WIDTH, theme),
+        worse_layer(theme),
+    ]
+    return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=alt.Step(_ROW), title=heading(words))
+
+
+def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
+    low, high = scale * edges[0], scale * edges[-1]
+    # Of a few runs there are a few bins, which aren't to fill the panel.
+    air = max(0.02 * (high - low), (high - low) / (len(edges) - 1) * (_FEWEST_BINS - len(edges) + 1) / 2)
+    return low - air, high + air
+
+
+def _row_words(rows: alt.Chart, width: int, theme: Theme) -> list[alt.Chart]:
+    return [name_layer(rows, theme, _ROW, width), note_layer(rows, theme, _ROW)]
+
+
+def _bar_layers(
+    rows: alt.Chart, x: alt.X, limits: tuple[float, float], colour: alt.Color, number: str, theme: Theme
+) -> list[alt.Chart]:
+    """Bars, and below them middle half and mean."""
+    first, last = limits
+    bar = [*(alt.Tooltip(f"{key}:Q", format=number) for key in ("from", "to")), alt.Tooltip("count:Q", title="runs")]
+    whole = [
+        alt.Tooltip("n:Q", title="runs", format=","),
+        *(
+            alt.Tooltip(f"{key}:Q", title=key.replace("_", " half, "), format=number)
+            for key in ("mean", "middle_low", "middle_high", "lowest", "highest")
+        ),
+    ]
+    name, y = alt.Tooltip("candidate:N"), row_axis()
+    height = f"{_TALL} * datum.count / datum.most"
+    bars = rows.transform_flatten(list(_LISTS)).mark_bar(
+        height=alt.expr(height), yOffset=alt.expr(f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2")
+    )
+    mark: dict[str, Any] = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
+    spread = rows.transform_filter("datum.n > 1")
+    seen = spread.transform_filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
+    middle = spread.transform_calculate(
+        **{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in ("middle_low", "middle_high")}
+    )
+    return [
+        bars.encode(
+            x=x,
+            x2="to",
+            y=y,
+            color=alt.condition("datum.side == 'alike'", alt.value(theme.unsure), colour),
+            opacity=alt.condition("datum.side == 'worse'", alt.value(_PALE), alt.value(1)),
+            tooltip=[name, *bar],
+        ),
+        middle.mark_rule(strokeWidth=3, **mark).encode(
+            x=along(x, "middle_low"), x2="middle_high", y=y, tooltip=[name, *whole]
+        ),
+        seen.mark_point(filled=True, size=50, opacity=1, **mark).encode(
+            x=along(x, "mean"), y=y, tooltip=[name, *whole]
+        ),
+    ]
+
+
+def _colour(names: Sequence[str], theme: Theme) -> alt.Color:
+    found = colours(names, theme)
+    return alt.Color("candidate:N", scale=alt.Scale(domain=list(found), range=list(found.values())), legend=None)

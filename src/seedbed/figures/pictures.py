@@ -1,0 +1,50 @@
+"""All charts of a summary, and each as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.figures.calibration import calibration
+from seedbed.figures.curves import learning_curves
+from seedbed.figures.intervals import verdict_intervals
+from seedbed.figures.lottery import seed_lottery
+from seedbed.figures.save import save_chart
+from seedbed.figures.theme import LIGHT, Theme
+
+__all__ = ["PICTURES", "all_charts", "save_pictures"]
+
+PICTURES = ("png", "svg", "pdf")
+
+_CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
+    "curves": learning_curves,
+    "intervals": verdict_intervals,
+    "lottery": seed_lottery,
+    "calibration": calibration,
+}
+_OF_KIND = {"comparison": tuple(_CHARTS), "training": ("curves", "lottery")}
+
+
+def all_charts(summary: Mapping[str, Any], theme: Theme = LIGHT) -> dict[str, alt.ConcatChart]:
+    """Every chart of a summary that has something to show, by its name."""
+    drawn = {name: _CHARTS[name](summary, theme=theme) for name in _OF_KIND[summary["kind"]]}
+    return {name: chart for name, chart in drawn.items() if chart is not None}
+
+
+def save_pictures(summary: Mapping[str, Any], folder: str | os.PathLike[str], format: str = "png") -> list[Path]:
+    """Draw all that a summary has into a folder; return the paths.
+
+    Args:
+        format: `png`, `svg` or `pdf`.
+
+    Raises:
+        OptionError: the format is unknown, or the folder doesn't exist.
+    """
+    if format not in PICTURES:
+        raise OptionError(f"pictures can't be written as '{format}'", did_you_mean(format, PICTURES))
+    return [save_chart(chart, Path(folder) / f"{name}.{format}") for name, chart in all_charts(summary).items()]

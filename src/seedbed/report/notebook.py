@@ -1,0 +1,20 @@
+"""A summary in a notebook: what matters and a picture, without JavaScript and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedbed.figures import all_charts, svg_of
+from seedbed.report.page import render
+
+__all__ = ["notebook_fragment"]
+
+_SHOWN = ("intervals", "curves")
+
+
+def notebook_fragment(summary: Mapping[str, Any]) -> str:
+    """HTML for the output of a cell, from the `summary()` of a comparison or of one candidate's training."""
+    charts = all_charts(summary)
+    pictures = [svg_of(charts[name]) for name in _SHOWN if name in charts]
+    return render("notebook.html", summary=summary, pictures=pictures)

@@ -1,0 +1,116 @@
+"""The page put together: sentences, charts with their numbers, style, and the JavaScript that draws."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import altair as alt
+import jinja2
+
+from seedbed.errors import UnreadableError
+from seedbed.figures import all_charts, browser_library
+from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
+from seedbed.report import advice, ranking, sentences, single
+from seedbed.report.page import tables
+
+__all__ = ["render", "report_page"]
+
+_TEMPLATES = {"comparison": "comparison.html", "training": "training.html"}
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A chart as the page takes it.
+
+    Attributes:
+        spec: the chart without the words above it, which the page sets itself.
+        caption: these words: how it is to be read.
+    """
+
+    spec: Mapping[str, Any]
+    caption: str
+
+    @classmethod
+    def of(cls, chart: alt.ConcatChart) -> _Figure:
+        spec = chart.to_dict()
+        lines = spec.pop("title")["subtitle"]
+        return cls(spec, " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines))
+
+
+def report_page(summary: Mapping[str, Any]) -> str:
+    """The whole page, from the `summary()` of a comparison or of one candidate's training. It asks for nothing from
+    anywhere: it opens from a disk, without a network.
+
+    Raises:
+        UnreadableError: the summary is of a kind that isn't known.
+    """
+    kind = summary.get("kind")
+    if kind not in _TEMPLATES:
+        raise UnreadableError(f"a summary of the kind {kind!r} can't be shown", "Was it written by a later version?")
+    figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
+    names = [one["name"] for one in summary["candidates"]]
+    return (
+        _environment()
+        .get_template(_TEMPLATES[kind])
+        .render(
+            summary=summary,
+            figures=figures,
+            colours=colours(names, PAGE),
+            drawn=_json({name: figure.spec for name, figure in figures.items()}),
+            library=browser_library(),
+            style=_themes() + _text("page.css"),
+            script=_text("page.js"),
+        )
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """One of the room's templates as text, escaped."""
+    return _environment().get_template(template).render(light=css_variables(LIGHT), **values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _text(f"templates/{name}")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # What templates may call: the room's own sentences and tables, and nothing else.
+    environment.globals |= {"advice": advice, "ranking": ranking, "sentences": sentences, "single": single,
+                            "tables": tables}  # fmt: skip
+    environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    return environment
+
+
+def _text(name: str) -> str:
+    return files("seedbed.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """JSON that can't end the script element that it stands in."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _themes() -> str:
+    """The colours: by the reader's system, by the button, and on paper always the light ones."""
+    light, dark = (_declared(theme) for theme in (LIGHT, DARK))
+    return (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark; {dark} }} }}\n"
+        f":root[data-theme=light] {{ color-scheme: light; {light} }}\n"
+        f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
+        f"@media print {{ :root, :root[data-theme] {{ color-scheme: light; {light} }} }}\n"
+    )
+
+
+def _declared(theme: Theme) -> str:
+    return " ".join(f"{name}: {value};" for name, value in css_variables(theme).items())

@@ -1,0 +1,229 @@
+"use strict";
+// What a reader may do on the page: hide candidates, choose bands, look at an epoch, zoom, turn the light off.
+
+const drawn = JSON.parse(document.getElementById("drawn").textContent);
+const views = {};
+const hidden = new Set();
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const one = (id) => document.getElementById(id);
+
+// ---- charts, as wide as there is room
+
+function fitted(spec, room) {
+  const spec_ = structuredClone(spec);
+  if (!spec_.concat) return spec_;
+  const beside = 70; // a panel's axis and the space to its neighbour
+  const widest = Math.max(...spec_.concat.map((panel) => panel.width || 0));
+  spec_.columns = Math.max(1, Math.min(spec_.columns || 1, Math.floor((room + beside / 2) / (widest + beside))));
+  if (spec_.columns === 1) for (const panel of spec_.concat) if (panel.width) panel.width = Math.min(panel.width, room - beside - 30);
+  return spec_;
+}
+
+async function draw(place) {
+  const name = place.dataset.chart;
+  const spec = fitted(drawn[name], place.clientWidth);
+  if (views[name]) views[name].finalize();
+  const made = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
+  views[name] = made.view;
+  if (made.view.getState().signals.hidden !== undefined) made.view.signal("hidden", [...hidden]);
+  if (name === "curves") applyCurves();
+  await made.view.runAsync();
+}
+
+let width = 0;
+async function drawAll() {
+  if (width === document.documentElement.clientWidth) return;
+  width = document.documentElement.clientWidth;
+  for (const place of all(".chart")) await draw(place);
+  document.body.dataset.ready = "yes";
+}
+
+function set(name, signals) {
+  const view = views[name];
+  if (!view) return;
+  for (const [signal, value] of Object.entries(signals)) view.signal(signal, value);
+  return view.runAsync();
+}
+
+// ---- candidates
+
+function showOnly() {
+  for (const box of all(".shown input")) box.checked ? hidden.delete(box.value) : hidden.add(box.value);
+  for (const place of all("[data-candidate]")) place.hidden = hidden.has(place.dataset.candidate);
+  const names = [...hidden];
+  for (const [name, view] of Object.entries(views)) {
+    if (view.getState().signals.hidden !== undefined) set(name, { hidden: names });
+  }
+  if (drawn.curves) { if (curves.zoomed) fitValues(); readOut(); }
+}
+
+for (const box of all(".shown input")) box.addEventListener("change", showOnly);
+one("all")?.addEventListener("click", () => { for (const box of all(".shown input")) box.checked = true; showOnly(); });
+
+// ---- learning curves
+
+const curves = { band: "middle", zoomed: false };
+if (drawn.curves) {
+  const start = Object.fromEntries(drawn.curves.params.map((param) => [param.name, param.value]));
+  const lines = drawn.curves.datasets.lines;
+  Object.assign(curves, { start, lines, first: start.first, last: start.last, at: start.last, limits: {} });
+  curves.score = drawn.curves.usermeta.score_name;
+  curves.swatch = (name) => all(".shown input").find((box) => box.value === name)?.nextElementSibling.style.background;
+}
+
+function applyCurves() {
+  const networks = curves.band === "networks";
+  const band = networks ? "none" : curves.band;
+  return set("curves", { band, networks, first: curves.first, last: curves.last, at: curves.at, ...curves.limits });
+}
+
+function visibleLines() { return curves.lines.filter((line) => !hidden.has(line.candidate)); }
+
+// Zoomed in, the value axes follow what is to be seen; all in view, they are as the picture has them.
+function fitValues() {
+  curves.limits = {};
+  for (const measure of ["score", "loss"]) {
+    const start = { [`${measure}_low`]: curves.start[`${measure}_low`], [`${measure}_high`]: curves.start[`${measure}_high`] };
+    const band = curves.band === "networks" ? "wide" : curves.band;
+    const values = !curves.zoomed ? [] : visibleLines().flatMap((line) => {
+      const inside = (value, place) => value !== null && curves.start.grids[line.grid][place] >= curves.first && curves.start.grids[line.grid][place] <= curves.last;
+      return [line[measure], line[`${measure}_${band}_low`] || [], line[`${measure}_${band}_high`] || []].flatMap((list) => list.filter(inside));
+    });
+    if (values.length) {
+      const low = Math.min(...values), high = Math.max(...values), air = (high - low) * 0.04 || 0.01;
+      Object.assign(curves.limits, { [`${measure}_low`]: low - air, [`${measure}_high`]: high + air });
+    } else Object.assign(curves.limits, start);
+  }
+  return applyCurves();
+}
+
+function zoom(first, last) {
+  const { start } = curves;
+  first = Math.max(start.first, Math.round(Math.min(first, last)));
+  last = Math.min(start.last, Math.round(Math.max(first, last)));
+  if (!(last > first)) return;
+  Object.assign(curves, { first, last, zoomed: first > start.first || last < start.last });
+  one("first").value = first;
+  one("last").value = last;
+  return fitValues();
+}
+
+function nearest(line, epoch) {
+  const grid = curves.start.grids[line.grid];
+  let best = 0;
+  grid.forEach((kept, place) => { if (Math.abs(kept - epoch) < Math.abs(grid[best] - epoch)) best = place; });
+  return best;
+}
+
+function show(name, value) {
+  if (value === null || value === undefined) return "-";
+  return name === "accuracy" ? `${(100 * value).toFixed(1)}%` : Number(value.toPrecision(4)).toString();
+}
+
+function readOut() {
+  const epoch = curves.at;
+  one("at").value = epoch;
+  const rows = visibleLines().filter((line) => line.part === "test rows").map((test) => {
+    const train = curves.lines.find((line) => line.candidate === test.candidate && line.part === "training rows");
+    const place = nearest(test, epoch);
+    const band = curves.band === "networks" || curves.band === "none" ? null : curves.band;
+    const cells = ["score", "loss"].flatMap((measure) => {
+      const name = measure === "score" ? curves.score : "loss";
+      const low = band && test[`${measure}_${band}_low`]?.[place], high = band && test[`${measure}_${band}_high`]?.[place];
+      const range = typeof low === "number" ? ` (${show(name, low)} to ${show(name, high)})` : "";
+      return [show(name, train[measure][place]), show(name, test[measure][place]) + range];
+    });
+    return { name: test.candidate, epoch: curves.start.grids[test.grid][place], cells };
+  });
+  one("epoch").textContent = rows.length ? rows[0].epoch.toLocaleString("en") : "";
+  const table = one("readout");
+  table.replaceChildren();
+  const heading = table.createTHead().insertRow();
+  for (const words of ["", `training ${curves.score}`, `test ${curves.score}`, "training loss", "test loss"]) {
+    heading.append(Object.assign(document.createElement("th"), { textContent: words, scope: "col" }));
+  }
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    const name = Object.assign(document.createElement("th"), { scope: "row" });
+    const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
+    swatch.style.background = curves.swatch(row.name) || "transparent";
+    name.append(...(curves.swatch(row.name) ? [swatch] : []), row.name);
+    line.append(name);
+    for (const cell of row.cells) line.insertCell().textContent = cell;
+  }
+}
+
+function look(epoch) {
+  curves.at = Math.min(curves.last, Math.max(curves.first, Math.round(epoch)));
+  set("curves", { at: curves.at });
+  readOut();
+}
+
+// The epoch under a pointer: both panels have the same axis.
+function epochAt(event, place) {
+  for (const panel of all("g.concat_0_group > g > path.background, g.concat_1_group > g > path.background", place)) {
+    const box = panel.getBoundingClientRect();
+    if (event.clientX >= box.left - 8 && event.clientX <= box.right + 8 && event.clientY >= box.top && event.clientY <= box.bottom) {
+      const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+      return { epoch: curves.first + share * (curves.last - curves.first), box };
+    }
+  }
+  return null;
+}
+
+function listenToCurves(place) {
+  let from = null;
+  const mark = Object.assign(document.createElement("div"), { className: "range", hidden: true });
+  place.after(mark);
+  place.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "touch" && event.button === 0) from = epochAt(event, place) && { ...epochAt(event, place), x: event.clientX };
+    if (from) event.preventDefault();
+  });
+  place.addEventListener("pointermove", (event) => {
+    const found = epochAt(event, place);
+    if (found) look(found.epoch);
+    if (from) {
+      const outer = place.parentElement.getBoundingClientRect();
+      const left = Math.max(from.box.left, Math.min(from.x, event.clientX)), right = Math.min(from.box.right, Math.max(from.x, event.clientX));
+      Object.assign(mark.style, { left: `${left - outer.left}px`, width: `${Math.max(0, right - left)}px`, top: `${from.box.top - outer.top}px`, height: `${from.box.height}px` });
+      mark.hidden = right - left < 6;
+    }
+  });
+  addEventListener("pointerup", (event) => {
+    if (from && Math.abs(event.clientX - from.x) >= 6) {
+      const share = Math.min(1, Math.max(0, (event.clientX - from.box.left) / from.box.width));
+      zoom(from.epoch, curves.first + share * (curves.last - curves.first));
+    }
+    from = null;
+    mark.hidden = true;
+  });
+  place.addEventListener("dblclick", () => zoom(curves.start.first, curves.start.last));
+}
+
+if (drawn.curves) {
+  for (const place of all('[data-for="curves"]')) place.hidden = false;
+  for (const name of ["first", "last", "at"]) Object.assign(one(name), { min: curves.start.first, max: curves.start.last });
+  Object.assign(one("first"), { value: curves.first });
+  Object.assign(one("last"), { value: curves.last });
+  for (const box of all('input[name="band"]')) {
+    box.addEventListener("change", () => { curves.band = box.value; fitValues(); readOut(); });
+  }
+  for (const name of ["first", "last"]) one(name).addEventListener("change", () => zoom(Number(one("first").value), Number(one("last").value)));
+  one("reset").addEventListener("click", () => zoom(curves.start.first, curves.start.last));
+  one("at").addEventListener("input", () => look(Number(one("at").value)));
+  listenToCurves(document.querySelector('[data-chart="curves"]'));
+  readOut();
+}
+
+// ---- the page
+
+one("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+});
+for (const place of all(".shown")) place.hidden = false;
+addEventListener("beforeprint", () => all("details.numbers").forEach((place) => { place.open = true; }));
+addEventListener("resize", () => { clearTimeout(drawAll.later); drawAll.later = setTimeout(drawAll, 150); });
+drawAll();

@@ -1,0 +1,178 @@
+"""The numbers that stand beside each chart, as plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seedbed.evaluation.verdicts import percent, plain_number
+from seedbed.report.ranking import measure
+
+__all__ = [
+    "NumberTable",
+    "calibration_table",
+    "confusion_tables",
+    "curve_tables",
+    "interval_table",
+    "lottery_tables",
+    "score_table",
+]
+
+_EPOCHS = 11
+_MOST_CLASSES = 12
+_BANDS = {"middle half": ("low", "high"), "5 to 95%": ("p05", "p95"), "mean's interval": ("mean_low", "mean_high")}
+_SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "brier": "Brier score",
+    "brier_skill": "Brier skill",
+    "log_loss": "log loss",
+    "squared_error": "squared error",
+    "r2": "R2",
+    "mae": "mean absolute error",
+}
+
+
+@dataclass(frozen=True)
+class NumberTable:
+    """A table as text.
+
+    Attributes:
+        columns: their headings; the first is that of the rows' names.
+        rows: a name and a cell for each other column.
+        caption: what it shows; may be empty.
+        shades: of each row's cells but the name how dark they are, 0 to 1; empty where that says nothing.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    shades: Sequence[Sequence[float]] = field(default=())
+
+
+def curve_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
+    """For each candidate some epochs with all that the chart can show."""
+    name = summary["curves"]["score_name"]
+    for one in summary["curves"]["candidates"]:
+        if not one["curves"]["test_loss"]["mean"]:
+            continue
+        last = len(one["epochs"]) - 1
+        places = sorted({round(step * last / (_EPOCHS - 1)) for step in range(_EPOCHS)})
+        columns = ["epoch"]
+        for words in (name, "loss"):
+            columns += [f"training {words}", f"test {words}", *(f"test {words}, {band}" for band in _BANDS)]
+        rows = []
+        for place in places:
+            row = [f"{one['epochs'][place]:,}"]
+            for key in ("score", "loss"):
+                words = {"score": name, "loss": "loss"}[key]
+                train, test = (one["curves"][f"{part}_{key}"] for part in ("train", "test"))
+                row += [_shown(words, curve["mean"][place]) for curve in (train, test)]
+                row += [_between(words, test[low], test[high], place) for low, high in _BANDS.values()]
+            rows.append(row)
+        yield NumberTable(columns, rows, one["name"])
+
+
+def interval_table(summary: Mapping[str, Any]) -> NumberTable:
+    """Each verdict's numbers."""
+    words = summary["metric"]["words"]
+    columns = ["", f"gain in {words}", "plausibly", "gain in accuracy", "plausibly", "probability that it is better",
+               "p, adjusted"]  # fmt: skip
+    rows = []
+    for one in summary["verdicts"]:
+        accuracy = one["accuracy"]
+        points = ["", ""]
+        if accuracy is not None:
+            points = [f"{100 * accuracy['difference']:+.1f} points",
+                      f"{100 * accuracy['low']:+.1f} to {100 * accuracy['high']:+.1f}"]  # fmt: skip
+        p = "below 0.001" if one["p_adjusted"] < 0.001 else f"{one['p_adjusted']:.3f}"
+        rows.append([one["candidate"], _signed(one["difference"]), f"{_signed(one['low'])} to {_signed(one['high'])}",
+                     *points, percent(one["p_better"]), p])  # fmt: skip
+    return NumberTable(columns, rows)
+
+
+def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
+    """How single runs are spread."""
+    for key in ("score", "difference"):
+        found = summary["lottery"][key]
+        if found is None or not found["runs"]:
+            continue
+        show = _signed if key == "difference" else lambda value, name=found["name"]: _shown(name, value)
+        caption = f"{found['words']} of a single run"
+        columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
+        if key == "difference":
+            caption = f"gain in {found['words']} over {summary['reference']}, in a single run"
+            columns.append("runs that say better")
+        rows = [
+            [one["name"], f"{one['n']:,}", *map(show, (one["mean"], one["lowest"], *one["quantiles"], one["highest"])),
+             *([f"{one['better']:.0%}"] if "better" in one else [])]
+            for one in found["runs"]
+        ]  # fmt: skip
+        yield NumberTable(columns, rows, caption)
+
+
+def calibration_table(summary: Mapping[str, Any]) -> NumberTable:
+    """The Brier score taken apart, and the calibration error beside its yardstick."""
+    columns = ["", "miscalibration", "discrimination", "uncertainty", "calibration error (ECE)", "if exactly right",
+               "95% of the time below"]  # fmt: skip
+    keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
+    rows = [
+        [one["name"], *(f"{one['calibration'][key]:.3f}" for key in keys)]
+        for one in summary["candidates"]
+        if one["calibration"] is not None
+    ]
+    return NumberTable(columns, rows)
+
+
+def confusion_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
+    """For each candidate the share of rows by true and predicted class; none where there are many classes."""
+    labels = list(summary["labels"])
+    if not 2 <= len(labels) <= _MOST_CLASSES:
+        return
+    for one in summary["candidates"]:
+        cells = one["confusion"]
+        if cells is None or not one["finite"]:
+            continue
+        top = max(max(row) for row in cells) or 1.0
+        yield NumberTable(
+            ["true \\ predicted", *labels],
+            [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)],
+            one["name"],
+            [[share / top for share in row] for row in cells],
+        )
+
+
+def score_table(summary: Mapping[str, Any]) -> NumberTable:
+    """All scores of all candidates with their ranges."""
+    names = list(summary["candidates"][0]["scores"])
+    rows = []
+    for one in summary["candidates"]:
+        scores = [one["scores"][name] for name in names]
+        rows.append([one["name"], *(_score(name, score) for name, score in zip(names, scores, strict=True))])
+    return NumberTable(["", *(_SCORES.get(name, name) for name in names)], rows)
+
+
+def _score(name: str, score: Mapping[str, Any]) -> str:
+    if score["mean"] is None:
+        return "-"
+    value = measure(name, score["mean"]) + (" (pooled)" if score["pooled"] else "")
+    if score["low"] is None or score["high"] is None:
+        return value
+    low, high = (measure(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _between(name: str, low: Sequence[float], high: Sequence[float], place: int) -> str:
+    return f"{_shown(name, low[place])} to {_shown(name, high[place])}" if low else "-"
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{100 * value:.1f}%" if name == "accuracy" else plain_number(value, 4)
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{plain_number(value)}"

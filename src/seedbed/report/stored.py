@@ -1,0 +1,65 @@
+"""Summaries and reports as files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seedbed.errors import OptionError, UnreadableError, told
+from seedbed.files import write_whole
+from seedbed.report.page import report_page
+
+__all__ = ["read_summary", "write_report"]
+
+_FILES = ("comparison.json", "training.json")
+_NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
+_SCHEMA_VERSION = 1
+
+
+def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "report.html") -> Path:
+    """Write the report of a summary, one self-contained HTML page; it appears whole or not at all.
+
+    Raises:
+        OptionError: the folder doesn't exist, or the path is one.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir():
+        why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise OptionError(f"can't write the report to {path}: {why}", "Name a file, report.html say.")
+    text = report_page(summary)
+    write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
+    return path
+
+
+def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The summary that a run has left, from its folder or from the file itself.
+
+    Raises:
+        OptionError: there is none.
+        UnreadableError: the file can't be read as a summary, or is of another version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [path / name for name in _FILES if (path / name).is_file()]
+        if not found:
+            message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
+            raise OptionError(message, "Name a folder that seedbed compare or seedbed train has written.")
+        path = max(found, key=lambda file: file.stat().st_mtime)
+    if not path.is_file():
+        raise OptionError(f"there is no run {path}", "Name a folder that seedbed compare or seedbed train has written.")
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableError(f"{path} isn't JSON: {told(error)}", "Name the folder of a run.") from error
+    if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
+        raise UnreadableError(f"{path} is no summary of a run", "Name the folder of a run.")
+    version = summary["schema_version"]
+    if version != _SCHEMA_VERSION:
+        message = f"{path} has schema version {version}, and this seedbed reads {_SCHEMA_VERSION}"
+        raise UnreadableError(message, "Use the seedbed that wrote it.")
+    if missing := sorted(_NEEDED - summary.keys()):
+        raise UnreadableError(f"{path} lacks {', '.join(missing)}", "Run it again with this version of seedbed.")
+    return summary

@@ -1,0 +1,75 @@
+"""A real browser on real pages: the system's Chromium, driven by Playwright. Any request and any word on its console
+fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedbed.report import write_report
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _browser() -> str:
+    """The path of a Chromium; without one the tests are skipped, or fail where it is required."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        message = "no Chromium is installed: apt-get install chromium, or the like"
+        if os.environ.get("SEEDBED_REQUIRE_BROWSER", "0") not in {"", "0"}:
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A running browser."""
+    path = _browser()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # In a container Chromium's own sandbox can't be set up; the pages are ours.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a file from the disk and waits until its charts are drawn. At the end, a request, an error or a word on the
+    console fails the test."""
+    heard: list[str] = []
+    contexts = []
+
+    def go(path: Path, *, width: int = 1200, height: int = 900, **options: Any) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        address = path.as_uri()
+        page.on("request", lambda request: request.url != address and heard.append(f"request: {request.url[:100]}"))
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        page.goto(address)
+        page.wait_for_selector("body[data-ready=yes]")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert heard == []
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
+    """Writes the report of a summary to the disk."""
+
+    def write(summary: Any) -> Path:
+        return write_report(summary, tmp_path_factory.mktemp("report") / "report.html")
+
+    return write

@@ -1,0 +1,264 @@
+"""The report in a browser: opened from the disk, read, clicked, zoomed, printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedbed as sb
+from seedbed.experiment import train
+
+QUICK: dict[str, Any] = {"compile": False, "jobs": 1, "epochs": 60, "repeats": 2, "folds": 3, "seeds": 2}
+LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
+GHOSTS = "[data-chart=curves] g.concat_0_group path[stroke-width='0.7']"
+BANDS = "[data-chart=curves] g.concat_0_group path[aria-roledescription='area mark']"
+PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.background" for number in (0, 1))
+
+
+@pytest.fixture(scope="session")
+def summary() -> Any:
+    """Three networks and two baselines on two moons."""
+    return sb.compare("example:moons", candidates=["linear:3", "relu:8", "tanh:8"], recipe="tutorial", lr=0.5,
+                      baselines=["prior", "logistic-regression"], **QUICK).summary()  # fmt: skip
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any) -> Any:
+    return open_page(report(summary))
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A summary of each kind of target and run."""
+    few = tmp_path_factory.mktemp("few") / "few.csv"
+    few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
+    numbers = tmp_path_factory.mktemp("numbers") / "numbers.csv"
+    numbers.write_text("x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)))
+    two = ["linear:3", "relu:4"]
+    return {
+        "classes": sb.compare("example:iris", candidates=two, **QUICK).summary(),
+        "numbers": sb.compare(numbers, target="y", candidates=two, **QUICK).summary(),
+        "few": sb.compare(few, target="y", candidates=two, **QUICK | {"repeats": 1}).summary(),
+        "alone": sb.compare("example:moons", candidates="relu:4", baselines=[], **QUICK).summary(),
+        "one_epoch": sb.compare("example:moons", candidates=two, recipe="tutorial", **QUICK | {"epochs": 1}).summary(),
+        "diverged": sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
+                               reference="tame", **QUICK).summary(),
+        "seed": train("example:moons", compile=False).summary(),
+        "seeds": train("example:moons", seeds=range(30), compile=False, jobs=1).summary(),
+    }  # fmt: skip
+
+
+def read_out(page: Any) -> dict[str, list[str]]:
+    """The table under the cursor: a name, and its cells."""
+    rows = [row.split("\t") for row in page.locator("#readout tbody").inner_text().splitlines()]
+    return {name.strip(): [cell.strip() for cell in cells] for name, *cells in rows}
+
+
+def boxes(page: Any) -> list[Any]:
+    """Where the two panels lie on the screen."""
+    return [panel.bounding_box() for panel in page.locator(PANELS).all()]
+
+
+def colour(page: Any, selector: str, name: str) -> str:
+    found: str = page.locator(selector).first.evaluate(f"one => getComputedStyle(one).{name}")
+    return found
+
+
+def test_the_first_screen_says_which_network_to_use_and_how_sure_that_is(page: Any):
+    answer = page.locator("#answer")
+    box = answer.bounding_box()
+    assert box["y"] + box["height"] < 900
+    assert re.match(r"Use .*\.", answer.locator("h1").inner_text())
+    assert "How sure is that? Probability of a lower error than linear:3" in answer.inner_text()
+
+
+def test_a_candidate_is_hidden_everywhere_and_shown_again(page: Any):
+    assert page.locator(LINES).count() == 6
+    page.get_by_label("relu:8", exact=True).uncheck()
+    page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
+    assert "relu:8" not in read_out(page)
+    assert not page.locator("tr[data-candidate='relu:8']").is_visible()
+    for name in ("intervals", "lottery", "calibration"):
+        assert page.evaluate(f"views.{name}.signal('hidden')") == ["relu:8"]
+    page.locator("#all").click()
+    page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 6')
+    assert page.locator("tr[data-candidate='relu:8']").is_visible()
+
+
+def test_each_band_is_drawn_as_its_name_says(page: Any, summary: Any):
+    drawn = {}
+    for word in ("middle half", "5 to 95%", "interval of the mean"):
+        page.get_by_role("radio", name=word).check()
+        page.evaluate("views.curves.runAsync().then(() => null)")
+        drawn[word] = [path.get_attribute("d") for path in page.locator(BANDS).all()]
+    assert len({tuple(paths) for paths in drawn.values()}) == 3
+    page.get_by_role("radio", name="every network").check()
+    ghosts = sum(len(one["curves"]["test_loss"]["ghosts"]) for one in summary["curves"]["candidates"])
+    page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === {ghosts}')
+    page.get_by_role("radio", name="none").check()
+    page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 0')
+
+
+@pytest.mark.parametrize("share", [0.0, 0.31, 1.0])
+def test_the_values_under_the_cursor_are_those_of_the_data(page: Any, summary: Any, share: float):
+    page.locator("[data-chart=curves]").scroll_into_view_if_needed()
+    first, second = boxes(page)
+    page.mouse.move(first["x"] + share * first["width"], first["y"] + 50)
+    epoch = round(share * 59)
+    page.wait_for_function(f"document.getElementById('epoch').textContent === '{epoch}'")
+    found = read_out(page)
+    for one in summary["curves"]["candidates"]:
+        curves = one["curves"]
+        expected = [f"{100 * curves[f'{part}_score']['mean'][epoch]:.1f}%" for part in ("train", "test")]
+        low, high = (f"{100 * curves['test_score'][side][epoch]:.1f}%" for side in ("low", "high"))
+        assert found[one["name"]][:2] == [expected[0], f"{expected[1]} ({low} to {high})"]
+        shown = float(found[one["name"]][3].split()[0])
+        assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
+    rules = page.locator("[data-chart=curves] line[aria-roledescription='rule mark']").all()
+    at = [rule.bounding_box()["x"] - box["x"] for rule, box in zip(rules, boxes(page), strict=True)]
+    assert at[0] == pytest.approx(at[1], abs=1) == pytest.approx(epoch / 59 * second["width"], abs=2)
+
+
+def test_the_cursor_moves_by_keyboard(page: Any):
+    page.locator("#at").focus()
+    before = read_out(page)
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    assert page.locator("#epoch").inner_text() == "39"
+    assert read_out(page) != before
+    page.get_by_label("tanh:8", exact=True).focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
+
+
+def test_dragging_zooms_and_a_double_click_shows_all_again(page: Any):
+    page.locator("[data-chart=curves]").scroll_into_view_if_needed()
+    whole = page.evaluate("views.curves.signal('loss_high')")
+    box = boxes(page)[0]
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 120, steps=4)
+    page.mouse.up()
+    page.wait_for_function("views.curves.signal('first') === 30 && views.curves.signal('last') === 53")
+    assert [page.locator(name).input_value() for name in ("#first", "#last")] == ["30", "53"]
+    assert page.evaluate("views.curves.signal('loss_high')") < whole
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 100)
+    page.wait_for_function("views.curves.signal('first') === 0 && views.curves.signal('last') === 59")
+    assert page.evaluate("views.curves.signal('loss_high')") == whole
+
+
+def test_epochs_can_be_typed(page: Any):
+    page.locator("#first").fill("20")
+    page.locator("#first").press("Enter")
+    page.wait_for_function("views.curves.signal('first') === 20")
+    page.locator("#last").fill("1000")
+    page.locator("#last").press("Enter")
+    assert page.evaluate("views.curves.signal('last')") == 59
+    page.locator("#reset").click()
+    page.wait_for_function("views.curves.signal('first') === 0")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_readers_colours_and_paper_is_always_light(
+    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any, scheme: Any
+):
+    page = open_page(report(summary), color_scheme=scheme)
+    label = "[data-chart=curves] .role-axis-label text"
+
+    def seen() -> tuple[str, str]:
+        return colour(page, "body", "backgroundColor"), colour(page, label, "fill")
+
+    light, dark = ("rgb(255, 255, 255)", "rgb(85, 85, 85)"), ("rgb(20, 23, 26)", "rgb(169, 175, 181)")
+    assert seen() == (light if scheme == "light" else dark)
+    page.locator("#theme").click()
+    assert seen() == (dark if scheme == "light" else light)
+    page.emulate_media(media="print")
+    assert seen() == light
+    assert not page.locator(".shown").is_visible()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any
+):
+    page = open_page(report(summary), width=375, height=700)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    first, second = boxes(page)
+    assert second["y"] > first["y"] + first["height"]
+    assert first["x"] >= 0
+    assert first["x"] + first["width"] <= 375
+    assert first["width"] > 220
+
+
+def test_a_turned_screen_draws_the_charts_anew(page: Any):
+    page.get_by_label("relu:8", exact=True).uncheck()
+    page.set_viewport_size({"width": 480, "height": 900})
+    page.wait_for_function("views.curves.width() > 0")  # in one column it has a width of its own
+    first, second = boxes(page)
+    assert second["y"] > first["y"] + first["height"]
+    assert page.evaluate("views.curves.signal('hidden')") == ["relu:8"]
+
+
+def test_every_chart_has_its_numbers_as_a_table(page: Any):
+    for place in page.locator("details.numbers").all():
+        place.locator("summary").click()
+        assert place.locator("tbody tr").count() >= 2
+    assert page.locator("details.numbers").count() == 5
+
+
+def test_printing_makes_pages_with_the_numbers(page: Any):
+    assert page.pdf().startswith(b"%PDF")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(place.get_attribute("open") is not None for place in page.locator("details.numbers").all())
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "few", "alone", "one_epoch", "diverged", "seed", "seeds"])
+@pytest.mark.parametrize("width", [1200, 375])
+def test_each_kind_of_run_has_a_page_that_works(
+    open_page: Callable[..., Any], report: Callable[[Any], Path], kinds: dict[str, Any], kind: str, width: int
+):
+    page = open_page(report(kinds[kind]), width=width)
+    assert page.locator("[data-chart=curves] svg").count() == 1
+    assert len(page.locator("h1").inner_text()) > 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("radio", name="interval of the mean").check()
+    page.get_by_role("radio", name="every network").check()
+    assert page.locator("#readout tbody tr").count() >= 1
+
+
+def test_names_are_text_and_never_markup(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
+    name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
+    text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
+    page = open_page(report(json.loads(text)))
+    assert page.locator("main img").count() == 0
+    assert name in page.locator("#ranking").inner_text()
+    page.locator(".shown input").nth(1).uncheck()
+    page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
+    assert name not in read_out(page)
+
+
+@pytest.mark.slow
+def test_the_largest_page_is_small_and_answers_at_once(open_page: Callable[..., Any], report: Callable[[Any], Path]):
+    names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
+    found = sb.compare("example:moons", candidates=names, recipe="tutorial", baselines=[], repeats=4, folds=4,
+                       seeds=3, epochs=1000, compile=False)  # fmt: skip
+    path = report(found.summary())
+    assert path.stat().st_size < 2_000_000
+    page = open_page(path)
+    page.get_by_role("radio", name="every network").check()
+    page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 400')
+    took = [page.evaluate(TOGGLE) for _ in range(6)]
+    assert sorted(took)[2] < 500
+
+
+TOGGLE = """async () => {
+  const started = performance.now();
+  document.querySelectorAll(".shown input")[3].click();
+  await Promise.all(Object.values(views).map((view) => view.runAsync()));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return performance.now() - started;
+}"""

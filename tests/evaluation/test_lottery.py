@@ -1,0 +1,77 @@
+"""Single runs, counted in bins that all candidates share."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.evaluation import lottery, paired_runs
+
+numbers = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
+tables = st.dictionaries(st.text(max_size=5), st.lists(numbers, max_size=20), max_size=4)
+
+
+@given(tables)
+def test_every_finite_run_is_counted_once_and_nothing_else_is(values):
+    found = lottery(values)
+    finite = {name: [run for run in runs if np.isfinite(run)] for name, runs in values.items()}
+    assert list(found.runs) == [name for name, runs in finite.items() if runs]
+    assert len(found.edges) <= 52
+    for name, one in found.runs.items():
+        assert sum(one.counts) == one.n == len(finite[name])
+        assert len(one.counts) == len(found.edges) - 1
+        assert one.lowest == min(finite[name])
+        assert one.highest == max(finite[name])
+        assert list(one.quantiles) == sorted(one.quantiles)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_bins_are_of_equal_width_and_cover_runs_that_are_together(runs):
+    values = [*runs, *np.linspace(-1, 1, 100)]
+    edges = np.array(lottery({"a": values}).edges)
+    assert edges[0] <= min(values)
+    assert edges[-1] >= max(values)
+    assert np.diff(edges) == pytest.approx(edges[1] - edges[0])
+    assert np.abs(edges).min() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [7, 29, 30, 60, 100])
+def test_shares_of_rows_lie_in_the_middle_of_their_bins(n):
+    hits = np.arange(n // 2, n + 1)
+    found = lottery({"a": hits / n}, step=1 / n)
+    edges = np.array(found.edges)
+    width = edges[1] - edges[0]
+    assert width * n == pytest.approx(round(width * n))
+    assert set(found.runs["a"].counts[1:-1]) <= {round(width * n)}
+    assert ((edges * n) % 1).tolist() == pytest.approx([0.5] * len(edges))
+
+
+def test_a_run_far_off_leaves_the_others_their_bins():
+    runs = np.linspace(0.2, 0.3, 50)
+    found = lottery({"a": [-900.0, *runs], "b": runs})
+    assert found.edges[0] > -1
+    assert found.runs["a"].counts[0] == 1
+    assert found.runs["a"].lowest == -900
+    assert sum(count > 0 for count in found.runs["b"].counts) >= 4
+
+
+@pytest.mark.parametrize("value", [0.0, 0.8, -3e-9, 1e9])
+def test_runs_of_one_value_have_one_bin(value):
+    found = lottery({"a": [value] * 3})
+    assert found.runs["a"].counts == (3,)
+    assert found.runs["a"].quantiles == pytest.approx([value] * 5)
+
+
+def test_without_a_finite_run_there_is_nothing():
+    found = lottery({"a": [np.nan], "b": []})
+    assert (found.edges, found.runs) == ((), {})
+
+
+def test_every_pair_of_seeds_of_the_same_fold_is_a_run():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.random((2, 3, 4)), rng.random((2, 3, 5))
+    pairs = paired_runs(ours, theirs)
+    assert pairs.shape == (2, 3, 4, 5)
+    assert pairs[1, 2, 3, 4] == ours[1, 2, 3] - theirs[1, 2, 4]
+    assert pairs.mean() == pytest.approx(ours.mean() - theirs.mean())
+    assert (paired_runs(ours, ours - 0.1)[:, :, range(4), range(4)] > 0).all()

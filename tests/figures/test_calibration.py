@@ -1,0 +1,70 @@
+"""Reliability curves, read back from their data and from what is drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from seedbed.figures import calibration, save_chart
+from seedbed.figures.theme import PAGE
+
+
+def test_each_panel_has_the_summarys_numbers(compared, rows_of):
+    summary = compared("linear:5", "relu:5")
+    rows = rows_of(calibration(summary))
+    assert [row["candidate"] for row in rows] == ["relu:5", "linear:5"]
+    for row in rows:
+        found = summary["candidates"][0]["calibration"]
+        assert {key: row[key] for key in ("forecast", "observed", "rows")} == found["curve"]
+        assert {key: row[key] for key in ("low", "high")} == {key: found["band"][key] for key in ("low", "high")}
+        assert (row["at"], row["count"]) == (found["band"]["forecast"], [3, 5])
+        assert row["from"] == pytest.approx([0, 0.1])
+
+
+def test_the_heading_has_ece_with_its_yardstick_and_the_class_that_is_forecast(compared, texts):
+    said = texts(calibration(compared("linear:5", "relu:5")))
+    assert said.count("ECE .12 (.05 if exact)") == 2
+    assert "forecast probability of yes" in said
+    assert "class that was predicted" in texts(calibration(compared("linear:5") | {"task": "multiclass"}))
+
+
+def test_always_guessing_and_what_has_no_probabilities_are_left_out(compared, rows_of):
+    summary = compared("linear:5", "prior", "relu:5")
+    summary["candidates"][2]["calibration"] = None
+    assert [row["candidate"] for row in rows_of(calibration(summary))] == ["linear:5"]
+    summary["candidates"][0]["calibration"] = None
+    assert calibration(summary) is None
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 13])
+def test_any_number_of_panels_is_no_wider_than_the_other_charts(compared, n):
+    chart = calibration(compared(*(f"relu:{number}" for number in range(n)))).to_dict()
+    assert len(chart["concat"]) == n
+    assert chart["columns"] <= 4
+    width = chart["concat"][0]["width"]
+    assert width >= 140
+    assert chart["columns"] * (width + 58) <= 836 + 20
+
+
+@pytest.mark.parametrize("name", ["x" * 40, '<b>"x".[y]\' {z}', "ünï·cødé → 5", "linear:20,20@lr=0.1", 'datum["a"]'])
+def test_any_name_is_drawn_and_can_be_hidden(compared, texts, name):
+    chart = calibration(compared("linear:5", name))
+    assert name[:20] in texts(chart)
+    said = texts(chart, hidden=[name])
+    assert name[:20] not in said
+    assert said.count("ECE .12") == 1
+
+
+def test_a_single_forecast_is_drawn(compared, texts):
+    summary = compared("linear:5")
+    summary["candidates"][0]["calibration"] |= {
+        "curve": {"forecast": [0.3], "observed": [0.3], "rows": [8]},
+        "band": {"forecast": [0.3], "low": [0.1], "high": [0.5]},
+    }
+    assert "linear:5" in texts(calibration(summary))
+
+
+def test_the_page_decides_the_colours(compared, tmp_path):
+    chart = calibration(compared("linear:5", "relu:5"), theme=PAGE)
+    text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
+    assert "var(--series-1)" in text
+    assert "#" not in text

@@ -1,0 +1,98 @@
+"""The forest plot of verdicts, read back from its data and from what is drawn."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seedbed.figures import save_chart, verdict_intervals
+from seedbed.figures.limits import interval_limits
+from seedbed.figures.theme import PAGE
+
+
+def _with(summary, number, low, high):
+    """The summary with another interval in one of its verdicts."""
+    summary["verdicts"][number] |= {"low": low, "high": high, "difference": (low + high) / 2}
+    return summary
+
+
+def test_each_verdict_is_a_row_with_its_numbers_in_the_order_of_the_ranking(compared, rows_of):
+    summary = compared("linear:5", "relu:5", "tanh:5")
+    rows = rows_of(verdict_intervals(summary), "judged")
+    assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5"]
+    for row, verdict in zip(rows, reversed(summary["verdicts"]), strict=True):
+        assert all(row[key] == verdict[key] for key in ("difference", "low", "high"))
+        assert (row["verdict"], row["look"]) == ("better", "better")
+
+
+def test_accuracy_stands_beside_it_in_points_and_never_twice(compared, rows_of):
+    beside = rows_of(verdict_intervals(compared("linear:5", "relu:5")), "accuracy")
+    assert [beside[0][key] for key in ("difference", "low", "high")] == pytest.approx([2, -1, 5])
+    assert beside[0]["note"] == "+2.0 (−1.0 to +5.0)"
+    alone = verdict_intervals(compared("linear:5", "relu:5", metric="accuracy"))
+    assert len(alone.concat) == 1
+    assert rows_of(alone)[0]["low"] == pytest.approx(1)
+
+
+def test_words_and_shapes_say_what_colours_say(compared, texts, rows_of):
+    summary = _with(compared("linear:5", "a", "b", "c"), 0, -0.1, -0.01)
+    summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
+    summary["verdicts"][1] |= {"rule": "cannot_tell", "short": "can't tell"}
+    said = texts(verdict_intervals(summary))
+    assert all(words in said for words in ("better", "worse", "can't tell", "better than linear:5 →", "hollow"))
+    assert [row["settled"] for row in rows_of(verdict_intervals(summary), "judged")] == [True, False, True]
+
+
+def test_what_would_flatten_the_others_leaves_with_an_arrow_and_is_named(compared, rows_of, texts):
+    chart = verdict_intervals(_with(compared("linear:5", "a", "b", "far"), 2, -900.0, -800.0))
+    (row,) = (row for row in rows_of(chart, "judged") if row["candidate"] == "far")
+    assert row["from"] == row["to"] == row["beyond"][0] > -1
+    assert "beyond the picture (far)" in texts(chart)
+    assert "−850.0000 (−900.0000 to −800.0000)" in texts(chart)
+
+
+def test_the_axis_holds_zero_the_margin_and_every_interval_that_is_not_far_off():
+    assert interval_limits([(0.1, 0.2), (0.3, 0.4)], least=0.05) == pytest.approx((-0.068, 0.418))
+    low, high = interval_limits([(0.1, 0.2), (0.0, 0.1), (-90, -80)], least=0.05)
+    assert -1 < low < -0.05
+    assert high < 1
+    assert interval_limits([(-90, -80)], least=0.05)[0] < -90
+    assert interval_limits([(0.0, 0.0)], least=0.0) == (-1, 1)
+
+
+@pytest.mark.parametrize("name", ["x" * 40, '<b>"x".[y]\' {z}', "ünï·cødé → 5", "linear:20,20@lr=0.1", 'datum["a"]'])
+def test_any_name_is_drawn_as_it_is(compared, texts, name):
+    said = texts(verdict_intervals(compared(name, name[::-1], "relu:5")))
+    assert said.count(name[::-1][:20]) >= 2
+    assert f"better than {name} →" in said
+
+
+def test_hidden_candidates_are_not_drawn(compared, texts):
+    chart = verdict_intervals(compared("linear:5", "relu:5", 'a "b"'))
+    assert chart.to_dict()["params"] == [{"name": "hidden", "value": []}]
+    said = texts(chart, hidden=['a "b"'])
+    assert 'a "b"' not in said
+    assert said.count("relu:5") == 2
+
+
+def test_intervals_without_width_and_errors_in_thousands_are_drawn(compared, texts):
+    summary = compared("linear:5", "relu:5", task="regression", metric="mae", spread=0.0)
+    assert "better" in texts(verdict_intervals(summary))
+    summary["metric"]["margin"] = 600.0
+    for verdict in summary["verdicts"]:
+        verdict |= {"difference": 2000.0, "low": 1500.0, "high": 2500.0}
+    assert "2,000" in texts(verdict_intervals(summary))
+
+
+def test_without_verdicts_there_is_no_chart(compared):
+    assert verdict_intervals(compared("linear:5", "relu:5") | {"verdicts": []}) is None
+    assert verdict_intervals(compared("linear:5")) is None
+
+
+def test_the_page_decides_the_colours(compared, tmp_path):
+    path = save_chart(verdict_intervals(compared("linear:5", "relu:5"), theme=PAGE), tmp_path / "chart.json")
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text)["concat"][0]["width"] == 400
+    assert "var(--better)" in text
+    assert "#" not in text

@@ -1,0 +1,87 @@
+"""The report as text: complete in itself, escaped, and with everything that a reader needs, in order."""
+
+import re
+
+import pytest
+
+from seedbed.report.page import report_page
+
+
+@pytest.fixture
+def page(make, make_curves):
+    """The page of a comparison of `relu:5` with always guessing; changes go into the document."""
+
+    def show(*candidates, **changes):
+        candidates = candidates or (make.network("relu:5"), make.baseline("prior"))
+        networks = [one["name"] for one in candidates if one["kind"] == "network"]
+        specification = {"versions": {"seedbed": "1.2.3"}, "random_state": 7, "table": {"sha256": "ab12"}}
+        return report_page(
+            make.document(*candidates, **{"curves": make_curves(*networks), "specification": specification, **changes})
+        )
+
+    return show
+
+
+def text_of(page):
+    """What a reader sees: no scripts, no tags."""
+    return re.sub(r"\s+", " ", re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", page))
+
+
+def test_nothing_is_fetched_from_anywhere(page):
+    html = re.sub(r"(?s)<script>.*?</script>", "", page())
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", html)
+    assert "url(" not in html
+    assert "default-src 'none'" in html
+
+
+def test_the_sections_stand_in_the_order_in_which_they_are_read(page):
+    order = re.findall(r'<section[^>]* id="(\w+)"', page())
+    assert order == ["answer", "verdicts", "ranking", "curves", "lottery", "confusion", "table", "specification"]
+
+
+def test_it_says_how_to_have_it_again(page):
+    shown = text_of(page())
+    for words in ("seedbed compare heart_failure.csv --target DEATH_EVENT", "seedbed 1.2.3", "random state 7", "ab12"):
+        assert words in shown
+
+
+def test_without_a_verdict_it_says_why(page, make):
+    reason = "only 30 rows"
+    shown = page(verdicts=[], no_verdict=[make.no_verdict("relu:5", reason), make.no_verdict("prior", reason)])
+    assert "<h1>No verdict</h1>" in shown
+    assert "Only 30 rows." in shown
+
+
+def test_verdicts_numbers_and_remarks_are_those_of_the_terminal(page, make):
+    verdict = make.verdict("relu:5", -0.05, -0.02, reference="prior")
+    check = make.check("relu:5", "under_trained", "was still learning")
+    shown = text_of(page(verdicts=[verdict], checks=[check], reference="prior"))
+    assert "relu:5 is worse than prior" in shown
+    assert "Likely why: relu:5: was still learning." in shown
+    assert "In short, against prior - worse: relu:5." in shown
+
+
+@pytest.mark.parametrize("name", ["<b>bold</b>", "a & b", "\"quoted\" 'twice'", "{{ 7 * 7 }}", "</script><script>x"])
+def test_names_are_escaped(page, make, name):
+    shown = page(make.network(name), make.baseline("prior"), command=name, target=name)
+    assert "<b>bold" not in re.sub(r"(?s)<script.*?</script>", "", shown)
+    assert "49" not in re.findall(r"<h1>.*?</h1>", shown)[0]
+    assert shown.count("<script") == shown.count("</script>") == 3
+
+
+def test_notes_of_the_table_stand_with_their_codes_and_rows(page):
+    note = {"message": "2 rows are copies", "column": "", "code": "SB201", "count": 9, "rows": ["line 3", "line 4"]}
+    shown = text_of(page(notes=[note]))
+    assert "SB201 2 rows are copies [line 3, line 4, ...]" in shown
+
+
+def test_a_first_look_says_so(page):
+    assert "A first look" in page(plan={"quick": True})
+    assert "A first look" not in page()
+
+
+def test_the_confusion_of_many_classes_is_left_to_the_json(page, make):
+    labels = {f"class {number}": 10 for number in range(13)}
+    cells = [[1 / 169] * 13] * 13
+    shown = page(make.network("relu:5", confusion=cells), make.baseline("prior", confusion=cells), labels=labels)
+    assert 'id="confusion"' not in shown

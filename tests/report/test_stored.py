@@ -1,0 +1,78 @@
+"""Summaries and reports as files: what is read, what is refused, and that nothing half is left."""
+
+import json
+import stat
+
+import pytest
+
+from seedbed.errors import OptionError, UnreadableError
+from seedbed.report import read_summary, write_report
+
+
+@pytest.fixture
+def summary(make, make_curves):
+    """Of one network and always guessing, with curves."""
+    found = make.document(make.network("relu:5"), make.baseline("prior"))
+    return found | {"curves": make_curves("relu:5"), "specification": {"versions": {"seedbed": "1"}, "random_state": 0,
+                                                                     "table": {"sha256": "ab12"}}}  # fmt: skip
+
+
+def written(folder, document, name="comparison.json"):
+    (folder / name).write_text(document if isinstance(document, str) else json.dumps(document))
+    return folder
+
+
+def test_a_folder_or_its_file_gives_the_summary_back(tmp_path, summary):
+    written(tmp_path, summary)
+    assert read_summary(tmp_path) == read_summary(tmp_path / "comparison.json") == summary
+
+
+def test_a_run_of_train_is_found_as_well(tmp_path, summary):
+    assert read_summary(written(tmp_path, summary, "training.json")) == summary
+
+
+@pytest.mark.parametrize("place", ["", "nowhere", "file.txt/deeper"])
+def test_where_there_is_no_run_it_says_what_to_name(tmp_path, place):
+    with pytest.raises(OptionError, match=r"seedbed compare or seedbed train has written"):
+        read_summary(tmp_path / place)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("{", "isn't JSON"),
+        ("[1]", "is no summary"),
+        ({"kind": "comparison"}, "is no summary"),
+        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 1"),
+        ({"kind": "comparison", "schema_version": 1, "notes": []}, "lacks candidates, curves, lottery, specification"),
+    ],
+)
+def test_what_is_no_summary_is_refused_with_the_reason(tmp_path, document, message):
+    with pytest.raises(UnreadableError, match=message):
+        read_summary(written(tmp_path, document))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "comparison.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UnreadableError, match="isn't JSON"):
+        read_summary(tmp_path)
+
+
+def test_a_report_appears_whole_and_can_be_read_by_others(tmp_path, summary):
+    path = write_report(summary, tmp_path / "report.html")
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path, summary):
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(UnreadableError, match="kind 'other' can't be shown"):
+        write_report(summary | {"kind": "other"}, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["", "missing/report.html"])
+def test_a_report_needs_a_file_in_a_folder_that_is_there(tmp_path, summary, place):
+    with pytest.raises(OptionError, match="can't write the report"):
+        write_report(summary, tmp_path / place)
