@@ -62,18 +62,17 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
     heading = title_lines(curves.get("title", "") if title is None else title)
     subtitle = subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond)
-    chart = alt.concat(*panels, columns=2).add_params(*_variables(candidates, limits, networks=bool(shown)))
-    chart = chart.properties(
-        title=alt.TitleParams(text=heading, subtitle=subtitle),
-        datasets={"lines": line_records(drawn), "networks": network_records(drawn)},
-        usermeta={"score_name": curves["score_name"]},
-    )
+    chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
+    # Set as they are: Altair would copy each number and check it against its schema.
+    chart.params = _variables(candidates, limits, networks=bool(shown))
+    chart.datasets = {"lines": line_records(drawn), "networks": network_records(drawn)}
+    chart.usermeta = {"score_name": curves["score_name"]}
     return themed(chart, theme)
 
 
 def _variables(
     candidates: Sequence[Mapping[str, Any]], limits: Mapping[str, tuple[float, float]], *, networks: bool
-) -> list[alt.Parameter]:
+) -> list[alt.VariableParameter]:
     """What whoever shows the chart in a browser may set, and the epochs that records refer to."""
     last = max((candidate["epochs"][-1] for candidate in candidates), default=0)
     values = {
@@ -90,7 +89,7 @@ def _variables(
         "at": -1,
         "grids": grids_of(candidates),
     }
-    return [alt.param(name=name, value=value) for name, value in values.items()]
+    return [alt.VariableParameter(name=name, value=value) for name, value in values.items()]
 
 
 # ---- axes
