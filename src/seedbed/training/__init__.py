@@ -1,5 +1,6 @@
 """The engine: many networks in one step."""
 
+from seedbed.training.board import Board
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
@@ -9,6 +10,7 @@ from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device,
 from seedbed.training.reference import Rows, train_reference
 
 __all__ = [
+    "Board",
     "Chunk",
     "ChunkResult",
     "Compile",

@@ -6,13 +6,14 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from seedbed.errors import OptionError
+from seedbed.training.board import Board, Place
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 
@@ -48,7 +49,7 @@ def _awake() -> None:
     """The work is to import this module."""
 
 
-def side_by_side(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
+def side_by_side(tasks: Sequence[Any], jobs: int) -> Generator[Any, None, None]:
     """The results of `joblib.delayed` tasks in processes of their own, as each is done, in any order."""
     done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(tasks)
     try:
@@ -63,19 +64,25 @@ def side_by_side(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
         raise
 
 
-def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iterator[tuple[int, ChunkResult]]:
+def train_chunks(
+    chunks: Sequence[Chunk], data: TrainingData, jobs: int, board: Board | None = None
+) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
 
     With one job, one chunk, or on a GPU everything happens in this process.
+
+    Args:
+        board: on which every chunk writes its epochs.
     """
-    if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        for number, chunk in enumerate(chunks):
-            yield number, train_chunk(chunk, data)
-        return
-    yield from side_by_side(
-        [joblib.delayed(_numbered)(number, chunk, data) for number, chunk in enumerate(chunks)], jobs
-    )
+    with (board or Board()).laid_out(len(chunks)) as places:
+        if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
+            for place, chunk in zip(places, chunks, strict=True):
+                yield _placed(place, chunk, data)
+            return
+        tasks = [joblib.delayed(_placed)(place, chunk, data) for place, chunk in zip(places, chunks, strict=True)]
+        with contextlib.closing(side_by_side(tasks, jobs)) as done:
+            yield from done
 
 
-def _numbered(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:
-    return number, train_chunk(chunk, data)
+def _placed(place: Place, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:
+    return place.number, train_chunk(chunk, data, place.pen())
