@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled, write_whole
 
-__all__ = ["freeze", "specification"]
+__all__ = ["freeze", "hashed", "specification"]
 
 _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
@@ -45,9 +45,9 @@ def specification(plan: Plan) -> dict[str, Any]:
             "n_inputs": plan.fitting.data.X.shape[1],
             "labels": list(spec.table.labels),
             "n_rows": spec.table.n_rows,
-            "sha256": _hash(spec.table.features, spec.table.target),
-            "groups_sha256": None if spec.table.groups is None else _hash(spec.table.groups),
-            "times_sha256": None if spec.table.times is None else _hash(spec.table.times),
+            "sha256": hashed(spec.table.features, spec.table.target),
+            "groups_sha256": None if spec.table.groups is None else hashed(spec.table.groups),
+            "times_sha256": None if spec.table.times is None else hashed(spec.table.times),
             "warnings": [note.code for note in spec.table.notes if note.code],
         },
         "candidates": [
@@ -58,7 +58,7 @@ def specification(plan: Plan) -> dict[str, Any]:
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": _hash(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
+        "splits_sha256": hashed(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
         "alpha": spec.alpha,
@@ -68,7 +68,8 @@ def specification(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _hash(*arrays: np.ndarray[Any, Any]) -> str:
+def hashed(*arrays: np.ndarray[Any, Any]) -> str:
+    """The SHA-256 of the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

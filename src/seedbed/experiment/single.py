@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.experiment.spec import LOSSES
+from seedbed.experiment.watch import Task, Watch
 from seedbed.figures import save_chart
 from seedbed.networks import Candidate, Recipe, candidate_from
-from seedbed.training import Compile, History, train_many
+from seedbed.training import Board, Chunk, Compile, History, train_many
 
 __all__ = ["Run", "train"]
 
@@ -61,12 +62,16 @@ def train(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Train a candidate on one split, with one seed or many.
 
     The split is scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`. Features are
     standardised by the training rows' mean and population deviation, as float32. A network is built under
     `torch.manual_seed(seed)`. So plain PyTorch gives the same figures.
+
+    Args:
+        watch: is told how far it is, where there are many seeds.
 
     Raises:
         SeedbedError: the table, the candidate or an option can't be used.
@@ -97,8 +102,13 @@ def train(
         compile=compile,
         device=device,
         jobs=jobs,
+        watch=functools.partial(_begin, watch, found.name) if watch else None,
     )
     return Run(rows, found, history)
+
+
+def _begin(watch: Watch, name: str, chunks: Sequence[Chunk]) -> Board:
+    return watch.begin([Task({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]])
 
 
 def _split(table: Table, *, test_size: float, random_state: int) -> Split:
