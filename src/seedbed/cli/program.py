@@ -81,6 +81,8 @@ def _run(tokens: list[str]) -> int:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
         message, hint = (*stop.args, "", "")[:2]  # a verb that knows what it leaves behind says so
+        if training := sys.modules.get("seedbed.training"):  # what isn't loaded has no workers
+            training.end_workers()
         return _fail("interrupted", message or "interrupted", hint, tokens, 130)
     except BrokenPipeError:
         sys.stderr.close()
