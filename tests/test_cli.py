@@ -860,6 +860,97 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         process.stderr.close()
 
 
+LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2@epoch=last", "--compile", "no",
+        "--repeats", "2", "--seeds", "40", "--epochs", "100")  # fmt: skip
+
+
+def interrupted(here: Path, *arguments: str, until, times: int = 1) -> subprocess.CompletedProcess:
+    """Starts seedbed, waits, and interrupts its whole group."""
+    process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    with process:
+        assert wait_for(until, seconds=60)
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.1)
+        out, err = process.communicate(timeout=30)
+    assert wait_for(lambda: not members(process.pid), seconds=10)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def without_times(path: Path) -> dict:
+    return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "files")}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("jobs", "stops"), [("1", (72,)), ("2", (30, 64))], ids=["one job", "two jobs"])
+def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, stops):
+    # There are 60 fits of baselines, then 11 chunks that choose, then 4 that are judged.
+    place = here / "cut" / "unfinished"
+    for n_files in stops:
+        done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
+                           until=lambda n=n_files: len(list(place.glob("*.safetensors"))) >= n)  # fmt: skip
+        assert (done.returncode, done.stdout) == (130, "")
+        assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
+        assert done.stderr.endswith(" kept in cut. The same command goes on from there.\n")
+    for folder in ("cut", "whole"):
+        command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        assert ("networks are there already" in done.stderr) == (folder == "cut")
+        assert names(here / folder) == FILES
+    cut, whole = here / "cut", here / "whole"
+    assert without_times(cut / "comparison.json") == without_times(whole / "comparison.json")
+    assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
+
+
+def test_what_is_kept_is_told_when_interrupted_and_when_it_goes_on(call, here, monkeypatch):
+    from seedbed.experiment import Comparison
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparison, "save", interrupt)  # when everything is trained and nothing is written
+        done = call(*SMALL, "--json")
+    message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
+    hint = "The same command goes on from there."
+    assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
+    assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
+    assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"
+    assert "there already" not in call(*SMALL).err
+    assert names(here / "seedbed-out/compare-moons") == FILES
+
+
+def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seedbed.experiment.train", interrupt)
+    done = call(*TRAIN, "--seeds", "3")
+    assert (done.status, done.out, done.err) == (130, "", "seedbed: interrupted, no results written\n")
+    assert names(here) == []
+
+
+def test_only_the_first_interrupt_counts_and_afterwards_python_hears_them_again(call, monkeypatch):
+    def interrupt_twice(*arguments, **options):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+    monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
+    try:
+        assert call(*SMALL).status == 130
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # to the end of the process
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    call("examples")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_reader_who_leaves_early_is_no_error(here):
     # As in `seedbed examples | head -0`: the pipe's other end is closed before anything is printed.
     reader, writer = os.pipe()
