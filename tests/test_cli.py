@@ -292,10 +292,11 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
 
 
 def test_progress_goes_to_stderr(call, monkeypatch):
-    monkeypatch.setattr("seedbed.report.progress._PLAIN_EVERY", 0.0)
+    for name in ("_PLAIN_EVERY", "_LOOKS_EVERY"):
+        monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     strict(done.out)
-    assert [line for line in done.err.splitlines() if line.startswith("relu:3 6/6, linear:2 6/6")]
+    assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 12 networks\b.*", line)]
 
 
 def test_options_of_the_run_become_those_of_the_engine():
@@ -813,9 +814,9 @@ def test_an_interrupt_says_so_in_one_line_and_under_json(call, here, monkeypatch
     monkeypatch.setattr("seedbed.experiment.run", interrupt)
     done = call(*SMALL, "--json", "--quiet")
     assert done.status == 130
-    assert done.err == "seedbed: interrupted, no results written\n"
-    error = strict(done.out)["error"]
-    assert (error["code"], error["message"]) == ("interrupted", "interrupted, no results written")
+    message = "interrupted before anything was finished, so nothing is kept"
+    assert done.err == f"seedbed: {message}\n"
+    assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": ""}
     assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
 
 
@@ -856,7 +857,8 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (130, "")
-        assert err == "seedbed: interrupted, no results written\n"
+        assert err.splitlines()[-1].startswith("seedbed: interrupted")
+        assert len(err.splitlines()) == 1
         assert wait_for(lambda: not members(process.pid), seconds=10)
         assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
     finally:
@@ -864,6 +866,97 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
             os.kill(left, signal.SIGKILL)
         process.stdout.close()
         process.stderr.close()
+
+
+LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tanh:2", "--candidate", "relu:2",
+        "--candidate", "linear:2@epoch=last", "--no-baselines", "--baseline", "prior", "--compile", "no",
+        "--repeats", "2", "--epochs", "120")  # fmt: skip
+
+
+def interrupted(here: Path, *arguments: str, until, times: int = 1) -> subprocess.CompletedProcess:
+    """Starts seedbed, waits, and interrupts its whole group."""
+    process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    with process:
+        assert wait_for(until, seconds=60)
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.1)
+        out, err = process.communicate(timeout=30)
+    assert wait_for(lambda: not members(process.pid), seconds=10)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def without_times(path: Path) -> dict:
+    return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "files")}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("jobs", "n_files"), [("1", 25), ("2", 22)], ids=["one job", "two jobs"])
+def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, n_files):
+    # There are 20 fits of a baseline, then 4 chunks that choose, then 4 that are judged.
+    place = here / "cut" / "unfinished"
+    done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
+                       until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
+    assert done.stderr.endswith(" kept in cut. The same command goes on from there.\n")
+    for folder in ("cut", "whole"):
+        command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        assert ("networks are there already" in done.stderr) == (folder == "cut")
+        assert names(here / folder) == FILES
+    cut, whole = here / "cut", here / "whole"
+    assert without_times(cut / "comparison.json") == without_times(whole / "comparison.json")
+    assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
+
+
+def test_what_is_kept_is_told_when_interrupted_and_when_it_goes_on(call, here, monkeypatch):
+    from seedbed.experiment import Comparison
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparison, "save", interrupt)  # when everything is trained and nothing is written
+        done = call(*SMALL, "--json")
+    message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
+    hint = "The same command goes on from there."
+    assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
+    assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
+    assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"
+    assert "there already" not in call(*SMALL).err
+    assert names(here / "seedbed-out/compare-moons") == FILES
+
+
+def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seedbed.experiment.train", interrupt)
+    done = call(*TRAIN, "--seeds", "3")
+    assert (done.status, done.out, done.err) == (130, "", "seedbed: interrupted, no results written\n")
+    assert names(here) == []
+
+
+def test_only_the_first_interrupt_counts_and_afterwards_python_hears_them_again(call, monkeypatch):
+    def interrupt_twice(*arguments, **options):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+    monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
+    try:
+        assert call(*SMALL).status == 130
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # to the end of the process
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    call("examples")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_reader_who_leaves_early_is_no_error(here):

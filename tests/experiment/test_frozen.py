@@ -26,7 +26,7 @@ def test_it_is_written_before_the_first_fit(small, tmp_path):
         folder=tmp_path / "new",
         on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
     )
-    assert seen[0] == ["experiment.json"]
+    assert seen[0] == ["experiment.json", "unfinished"]  # where the first fit is kept
     assert len(seen) > 3
     assert (tmp_path / "new" / "comparison.json").exists()
 
@@ -37,7 +37,7 @@ def test_a_run_that_fails_leaves_it_behind(small, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         small(candidates="tanh:3", baselines=["prior"], folder=tmp_path, on_progress=stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["experiment.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
 
 
 def test_it_has_every_setting(planned, tmp_path):

@@ -2,102 +2,177 @@
 
 import io
 import math
+import re
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from seedbed.report import ProgressDisplay
+from seedbed.report import Progress, ProgressDisplay
 
 NAN = (math.nan,) * 3
 TRAIN, TEST = (0.9, 0.85, 0.95), (0.8, 0.75, 0.85)
+WAITING = Progress("linear:5", 0, 1500, NAN, NAN, 61.4, None, 1000)
+TRAINING = Progress("relu:5", 1250, 1500, TRAIN, TEST, 61.4, 640, 1000)
+BASELINE = Progress("prior", 30, 100, NAN, NAN, 61.4)
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """The time that the display sees, to be moved by hand."""
-    now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("seedbed.report.progress.time", SimpleNamespace(monotonic=lambda: now.seconds))
-    return now
+def fast(monkeypatch):
+    """Plain lines come every tenth of a second."""
+    monkeypatch.setattr("seedbed.report.progress._PLAIN_EVERY", 0.1)
+    monkeypatch.setattr("seedbed.report.progress._LOOKS_EVERY", 0.02)
 
 
 def plain_console():
     return Console(file=io.StringIO(), force_terminal=False, width=100)
 
 
-def terminal_console():
-    return Console(file=io.StringIO(), force_terminal=True, width=100, no_color=True, legacy_windows=False, _environ={})
+def terminal_console(width=100):
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=width, no_color=True, legacy_windows=False, _environ={}
+    )
 
 
-def test_without_a_terminal_a_plain_line_comes_every_ten_seconds(clock):
+def drawn(*state, width=100, **options):
+    """What a terminal shows of a state, line by line, without control codes."""
+    console = terminal_console(width)
+    with ProgressDisplay(lambda: state, console, **options):
+        pass
+    first = re.split(r"\r|\x1b\[2K", console.file.getvalue())[0]  # the second drawing erases it
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", first).splitlines()]
+
+
+def printed(*state, seconds=0.15):
+    """The plain lines that come in so many seconds."""
     console = plain_console()
-    with ProgressDisplay({"linear:5": 500, "relu:5": 500}, console) as display:
-        for seconds, done in ((3, 10), (9.9, 20), (10.1, 30), (15, 40), (20.2, 50)):
-            clock.seconds = seconds
-            display.update("relu:5", done, TRAIN, TEST, 12.3)
-    assert console.file.getvalue().splitlines() == [
-        "linear:5 0/500, relu:5 30/500; about 12 s left",
-        "linear:5 0/500, relu:5 50/500; about 12 s left",
+    with ProgressDisplay(lambda: state, console):
+        time.sleep(seconds)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_table_shows_networks_epoch_and_scores_of_every_candidate():
+    assert drawn(WAITING, TRAINING, BASELINE) == [
+        "candidate        networks           epoch                    train                     test",
+        "linear:5       0 of 1,500               -                        -                        -",
+        "relu:5     1,250 of 1,500    640 of 1,000     90.0% (85.0 to 95.0)     80.0% (75.0 to 85.0)",
+        "prior           30 of 100               -                        -                        -",
+        "about 61 s left",
     ]
 
 
-def test_a_run_that_is_over_soon_prints_no_plain_line(clock):
-    console = plain_console()
-    with ProgressDisplay({"relu:5": 5}, console) as display:
-        display.update("relu:5", 5, TRAIN, TEST, 0.0)
-    assert console.file.getvalue() == ""
+def test_the_table_follows_the_state_without_being_told():
+    console, at = terminal_console(), SimpleNamespace(epoch=0)
+    with ProgressDisplay(lambda: [Progress("relu:5", 0, 5, NAN, NAN, None, at.epoch, 900)], console):
+        for at.epoch in (100, 200, 300):
+            time.sleep(0.45)
+    for epoch in (0, 100, 200, 300):
+        assert f"{epoch} of 900" in console.file.getvalue()
 
 
-def test_on_a_terminal_a_table_shows_every_candidate():
-    console = terminal_console()
-    with ProgressDisplay({"linear:5": 1500, "relu:5": 1500}, console) as display:
-        display.update("relu:5", 1250, TRAIN, TEST, 61.4)
+def test_it_is_drawn_five_times_a_second_at_most():
+    times = []
+    with ProgressDisplay(lambda: times.append(time.monotonic()) or [TRAINING], terminal_console()):
+        time.sleep(1.1)
+    assert len(times) <= 5.5 + 2  # the first and the last drawing are extra
+
+
+def test_without_a_terminal_a_plain_line_comes_now_and_then(fast):
+    assert set(printed(WAITING, TRAINING, BASELINE)) == {
+        "1,250 of 3,000 networks; relu:5 1,250/1,500, epoch 640 of 1,000; prior 30/100; about 61 s left"
+    }
+    assert 2 <= len(printed(TRAINING, seconds=0.35)) <= 3
+
+
+def test_a_plain_line_names_three_that_are_at_work_and_is_never_broken(fast):
+    state = [Progress(f"relu:{'5,' * n}5", 1, 9, NAN, NAN, None, 3, 7, "choosing") for n in range(10, 20)]
+    (line,) = printed(*state)
+    assert line.startswith("10 of 90 networks; relu:5,5")
+    assert line.endswith("5 1/9, epoch 3 of 7; 7 more; choosing how to train")
+
+
+def test_a_run_that_is_over_soon_prints_no_plain_line():
+    assert printed(TRAINING, seconds=0.05) == []
+
+
+def test_nothing_is_printed_after_the_end(fast):
+    console, before = plain_console(), threading.active_count()
+    with ProgressDisplay(lambda: [TRAINING], console):
+        time.sleep(0.15)
     shown = console.file.getvalue()
-    for words in ("candidate", "linear:5", "0 of 1,500", "relu:5", "1,250 of 1,500", "90.0% (85.0 to 95.0)",
-                  "80.0% (75.0 to 85.0)", "about 61 s left"):  # fmt: skip
-        assert words in shown
+    assert threading.active_count() == before
+    time.sleep(0.2)
+    assert console.file.getvalue() == shown != ""
 
 
-def test_the_table_is_gone_at_the_end_even_after_an_error():
+def test_the_table_is_gone_at_the_end_even_after_an_interrupt():
     console = terminal_console()
-    with pytest.raises(RuntimeError, match="boom"), ProgressDisplay({"relu:5": 5}, console):
-        raise RuntimeError("boom")
+    with pytest.raises(KeyboardInterrupt), ProgressDisplay(lambda: [TRAINING], console):
+        raise KeyboardInterrupt
     assert console.file.getvalue().endswith("\x1b[2K")  # the last line drawn is erased
     assert "\x1b[?25h" in console.file.getvalue()  # and the cursor is back
 
 
 @pytest.mark.parametrize("console", [plain_console(), terminal_console()], ids=["plain", "terminal"])
-def test_quiet_shows_nothing(console, clock):
-    with ProgressDisplay({"relu:5": 5}, console, quiet=True) as display:
-        clock.seconds = 100
-        display.update("relu:5", 5, TRAIN, TEST, 1.0)
+def test_quiet_shows_nothing(console, fast):
+    with ProgressDisplay(lambda: [TRAINING], console, quiet=True):
+        time.sleep(0.15)
     assert console.file.getvalue() == ""
 
 
+def test_a_dumb_terminal_gets_plain_lines(fast):
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, _environ={"TERM": "dumb"})
+    with ProgressDisplay(lambda: [TRAINING], console):
+        time.sleep(0.15)
+    assert console.file.getvalue().startswith("1,250 of 1,500 networks; relu:5")
+
+
 @pytest.mark.parametrize("left", [None, 0.0, 1e-9, 1e6])
-@pytest.mark.parametrize(("total", "done", "band"), [(0, 0, NAN), (1, 0, NAN), (1, 1, TEST), (5, 5, NAN)])
-def test_no_count_time_or_score_breaks_it(clock, total, done, band, left):
-    for console in (plain_console(), terminal_console()):
-        with ProgressDisplay({"relu:5": total}, console) as display:
-            clock.seconds += 11
-            display.update("relu:5", done, band, band, left)
-        shown = console.file.getvalue()
-        assert "nan" not in shown
-        assert ("left" in shown) == (left is not None)
+@pytest.mark.parametrize(("total", "done", "band"), [(0, 0, NAN), (1, 0, NAN), (1, 1, TEST), (5, 5, None)])
+@pytest.mark.parametrize(("epoch", "epochs"), [(None, None), (None, 1), (0, 1), (7, 7)])
+def test_no_count_time_or_score_breaks_it(total, done, band, left, epoch, epochs):
+    state = Progress("relu:5", done, total, band, band, left, epoch, epochs)
+    shown = "\n".join(drawn(state))
+    assert "nan" not in shown
+    assert ("left" in shown) == (left is not None)
+    assert ("train" in shown) == (band is not None)
+
+
+def test_the_round_is_told_where_there_are_two():
+    for stage, words in (("choosing", "choosing how to train"), ("fitting", "training what is judged"), ("", "")):
+        state = Progress("relu:5", 1, 9, NAN, NAN, 125.0, 3, 7, stage)
+        assert drawn(state)[-1] == "; ".join(filter(None, [words, "about 2 min left"]))
+
+
+def test_who_has_all_networks_is_done():
+    assert drawn(Progress("relu:5", 9, 9, TRAIN, TEST, 5.0, 7, 7))[1].split()[:5] == ["relu:5", "9", "of", "9", "done"]
+
+
+def test_thirteen_long_names_fit_eighty_columns_one_line_each():
+    names = [f"relu:{number:02}@" + 40 * "x" for number in range(13)]
+    state = [Progress(name, 1250, 1500, TRAIN, TEST, 61.4, 640, 1000) for name in names]
+    lines = drawn(*state, width=80)
+    assert len(lines) == 15
+    assert all(len(line) <= 80 for line in lines)
+    for number, line in enumerate(lines[1:-1]):
+        assert line.startswith(f"relu:{number:02}@xxxxxxxx")
+        assert line.endswith("…  1,250 of 1,500    640 of 1,000   90.0%   80.0%")
+
+
+def test_columns_do_not_move_while_numbers_grow():
+    early, late = (drawn(Progress("relu:5", done, 1500, band, band, None, epoch, 1000))[0]
+                   for done, band, epoch in ((0, NAN, 0), (1499, (1.0, 1.0, 1.0), 1000)))  # fmt: skip
+    assert early == late
 
 
 def test_markup_in_a_candidates_name_is_shown_as_it_is():
-    console = terminal_console()
-    with ProgressDisplay({"nets/[bold]x.py:Net": 5}, console):
-        pass
-    assert "nets/[bold]x.py:Net" in console.file.getvalue()
+    assert drawn(Progress("nets/[bold]x.py:Net", 0, 5))[1].startswith("nets/[bold]x.py:Net")
 
 
 def test_r2_is_shown_as_a_plain_number_under_its_name():
-    console = terminal_console()
-    with ProgressDisplay({"relu:5": 500}, console, score_name="R2") as display:
-        display.update("relu:5", 250, (0.5, 0.25, 0.75), (-0.1234, -1.5, 0.2), None)
-    shown = console.file.getvalue()
+    lines = drawn(Progress("relu:5", 250, 500, (0.5, 0.25, 0.75), (-0.1234, -1.5, 0.2)), score_name="R2")
     for words in ("train R2", "test R2", "0.500 (0.250 to 0.750)", "-0.123 (-1.500 to 0.200)"):
-        assert words in shown
-    assert "%" not in shown
+        assert words in "\n".join(lines)
+    assert "%" not in "\n".join(lines)

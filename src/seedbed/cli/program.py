@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from types import FrameType
 
 from cyclopts import App, CycloptsError
 
@@ -39,7 +43,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):  # a narrow encoding mustn't cost a finished run its table
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+    with _interrupted_once():
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """The first Ctrl-C ends the run; those that follow mustn't disturb it while it ends workers and says what is kept.
+
+    From the first on they are ignored, also while Python itself ends.
+    """
+    heard = False
+
+    def once(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        heard = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # Who started seedbed may have had interrupts ignored, as a shell does for a command in the background.
+    mine = threading.current_thread() is threading.main_thread()
+    mine = mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if mine:
+        signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        if mine and not heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _run(tokens: list[str]) -> int:
@@ -50,8 +82,11 @@ def _run(tokens: list[str]) -> int:
         return _fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2)
     except SeedbedError as error:
         return _fail(error.code, error.message, error.hint, tokens, 2)
-    except KeyboardInterrupt:
-        return _fail("interrupted", "interrupted, no results written", "", tokens, 130)
+    except KeyboardInterrupt as stop:
+        message, hint = (*stop.args, "", "")[:2]  # a verb that knows what it leaves behind says so
+        if training := sys.modules.get("seedbed.training"):  # what isn't loaded has no workers
+            training.end_workers()
+        return _fail("interrupted", message or "interrupted", hint, tokens, 130)
     except BrokenPipeError:
         sys.stderr.close()
         return 0

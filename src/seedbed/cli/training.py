@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,7 +18,8 @@ from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Comparison, Experiment, Plan, Progress
+    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
+    from seedbed.training import History
 
 __all__ = ["compare", "train"]
 
@@ -47,28 +48,29 @@ def train(
     if len(recipe.lrs()) > 1:
         raise OptionError(f"lr is {recipe.lr}", "Give one; compare takes several.")
     from seedbed.data import read_table
+    from seedbed.experiment import Watch
     from seedbed.experiment import train as train_candidate
-    from seedbed.report import epoch_lines
+    from seedbed.networks import candidate_from
 
-    trained = train_candidate(
-        read_table(table, **columns.settings()),
-        candidate=candidate,
-        seeds=range(seed, seed + seeds),
-        test_size=test_size,
-        random_state=random_state,
-        recipe=recipe.recipe("tutorial"),
-        command=command_line(),
-        **run.settings(),
-    )
+    rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
+    watch = Watch({words.name: seeds}, {words.name: words.recipe(common).epochs}, seeds, scores=False)
+    with _shown(watch, run, quiet=seeds == 1), _interruptible("interrupted, no results written"):
+        trained = train_candidate(
+            rows,
+            candidate=words,
+            seeds=range(seed, seed + seeds),
+            test_size=test_size,
+            random_state=random_state,
+            recipe=common,
+            command=command_line(),
+            watch=watch,
+            **run.settings(),
+        )
     folder = run.folder("train", trained.table.name)
-    history = trained.history
-    kept = ~history.diverged if seeds > 1 else slice(None)
-    curves = history.train_loss, history.train_score, history.test_loss, history.test_score
-    for line in epoch_lines(*(curve[:, kept] for curve in curves), every=every, score_name=history.score_name):
-        print(line)
-    notes = [history.note] if history.note else []
-    if history.diverged.any():
-        notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
+    _print_epochs(trained.history, every)
+    notes = [trained.history.note] if trained.history.note else []
+    if trained.history.diverged.any():
+        notes.append(f"{trained.history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
     _say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
 
 
@@ -102,8 +104,7 @@ def compare(
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
     from seedbed.data import read_table
-    from seedbed.experiment import TUTORIAL, freeze, make_plan, specify
-    from seedbed.experiment import run as execute
+    from seedbed.experiment import TUTORIAL, make_plan, specify
 
     lrs = recipe.lrs()
     experiment = specify(
@@ -119,16 +120,30 @@ def compare(
     folder = run.folder("compare", experiment.table.name)
     plan = make_plan(experiment, **run.settings())
     _say(run, plan.sentence())
-    frozen = freeze(plan, folder)
-    with _progress(plan, run) as tell:
-        comparison = execute(plan, on_progress=tell)
-    paths = [frozen, *comparison.save(folder, pictures=run.format)]
+    comparison, paths = _executed(plan, run, folder)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     else:
         print(comparison)
     _say(run, f"{comparison.seconds:.1f} s", *_written(paths))
     return _failed(judging.fail_if_worse, comparison)
+
+
+def _executed(plan: Plan, run: RunOptions, folder: Path) -> tuple[Comparison, list[Path]]:
+    """What came of a plan, and the files that were written. Raises KeyboardInterrupt, which says what is kept."""
+    from seedbed.experiment import Kept, freeze, watch_plan
+    from seedbed.experiment import run as execute
+
+    frozen = freeze(plan, folder)
+    kept, watch = Kept(plan, folder), watch_plan(plan)
+    if kept.networks or kept.fits:
+        _say(run, f"{_counted(kept, watch)} there already")
+    with _going_on(kept, watch):
+        with _shown(watch, run, score_name=plan.experiment.score_name):
+            comparison = execute(plan, watch=watch, kept=kept)
+        paths = [frozen, *comparison.save(folder, pictures=run.format)]
+        kept.remove()
+    return comparison, paths
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:
@@ -154,14 +169,50 @@ def _failed(name: str | None, comparison: Comparison) -> int:
 
 
 @contextlib.contextmanager
-def _progress(plan: Plan, run: RunOptions) -> Iterator[Callable[[Progress], None]]:
-    """A live table on stderr, and the function that tells it of progress."""
+def _shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str = "accuracy") -> Iterator[None]:
+    """How far it is, live on stderr."""
     from seedbed.report import ProgressDisplay
 
-    with ProgressDisplay(
-        plan.totals(), Console(stderr=True), quiet=run.quiet, score_name=plan.experiment.score_name
-    ) as display:
-        yield lambda now: display.update(now.name, now.done, now.train_score, now.test_score, now.seconds_left)
+    with ProgressDisplay(watch.progress, Console(stderr=True), quiet=quiet or run.quiet, score_name=score_name):
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible(message: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(message) from None
+
+
+@contextlib.contextmanager
+def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
+    """Says of an interrupt what it leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept.networks or kept.fits:
+            message = f"interrupted; {_counted(kept, watch)} kept in {kept.folder}"
+            raise KeyboardInterrupt(message, "The same command goes on from there.") from None
+        raise KeyboardInterrupt("interrupted before anything was finished, so nothing is kept") from None
+
+
+def _counted(kept: Kept, watch: Watch) -> str:
+    """How many networks are kept, of all; where there are none, how many baselines' fits."""
+    total = sum(one.total for one in watch.progress() if one.epochs)
+    if kept.networks:
+        return f"{kept.networks:,} of {total:,} networks are"
+    return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
+
+
+def _print_epochs(history: History, every: int) -> None:
+    """The tutorial's lines; of many seeds, without the networks that diverged."""
+    from seedbed.report import epoch_lines
+
+    used = ~history.diverged if len(history.seeds) > 1 else slice(None)
+    curves = history.train_loss, history.train_score, history.test_loss, history.test_score
+    for line in epoch_lines(*(curve[:, used] for curve in curves), every=every, score_name=history.score_name):
+        print(line)
 
 
 def _say(run: RunOptions, *lines: str) -> None:

@@ -5,12 +5,15 @@ from seedbed.experiment.baselines import BASELINES, Baseline
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.frozen import freeze
+from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
-from seedbed.experiment.run import Progress, run
+from seedbed.experiment.run import run
 from seedbed.experiment.scoring import Score
 from seedbed.experiment.single import Run, train
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
+from seedbed.experiment.watch import Task, Watch, watch_plan
+from seedbed.report import Progress
 
 __all__ = [
     "BASELINES",
@@ -20,15 +23,19 @@ __all__ = [
     "CandidateResult",
     "Comparison",
     "Experiment",
+    "Kept",
     "Plan",
     "Progress",
     "Run",
     "Score",
+    "Task",
+    "Watch",
     "compare",
     "freeze",
     "make_plan",
     "run",
     "specify",
     "train",
+    "watch_plan",
     "without_passwords",
 ]

@@ -11,10 +11,13 @@ from seedbed.errors import OptionError
 from seedbed.experiment.asked import call_of
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.frozen import freeze
-from seedbed.experiment.plan import make_plan
-from seedbed.experiment.run import Progress, run
+from seedbed.experiment.kept import Kept
+from seedbed.experiment.plan import Plan, make_plan
+from seedbed.experiment.run import run
 from seedbed.experiment.spec import TUTORIAL, Interval, specify
+from seedbed.experiment.watch import Watch, watch_plan
 from seedbed.networks import recipe_named
+from seedbed.report import Progress
 from seedbed.training import Compile
 
 __all__ = ["compare"]
@@ -60,7 +63,9 @@ def compare(
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
         baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
         lr: several compare every candidate at each of them.
-        folder: for specification and results. The rest is as `seedbed compare --help` says.
+        folder: for specification and results. What is finished is kept there until all is, so that a run that was
+            interrupted goes on when it is started again. The rest is as `seedbed compare --help` says.
+        on_progress: is called whenever something is finished.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
@@ -74,11 +79,16 @@ def compare(
                          seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha, interval=interval,
                          random_state=random_state, command=call_of(compare, locals()))  # fmt: skip
     plan = make_plan(experiment, jobs=jobs, compile=compile, device=device)
-    if folder is not None:
-        freeze(plan, folder)
-    comparison = run(plan, on_progress=on_progress)
-    if folder is not None:
-        comparison.save(folder)
+    watch = watch_plan(plan, on_progress)
+    return run(plan, watch=watch) if folder is None else _in_folder(plan, watch, folder)
+
+
+def _in_folder(plan: Plan, watch: Watch, folder: str | Path) -> Comparison:
+    freeze(plan, folder)
+    kept = Kept(plan, folder)
+    comparison = run(plan, watch=watch, kept=kept)
+    comparison.save(folder)
+    kept.remove()
     return comparison
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import joblib
@@ -31,6 +32,7 @@ def fit_baselines(
     *,
     jobs: int,
     task: Task = "binary",
+    without: Collection[tuple[int, int]] = (),
 ) -> Iterator[tuple[int, int, Floats]]:
     """Fit every baseline on every split; yield what it makes of the test rows as soon as it is there, in any order.
 
@@ -41,6 +43,7 @@ def fit_baselines(
         splits: training and test rows.
         jobs: how many fits run at a time, each with one thread. One job runs in this process.
         task: what is predicted.
+        without: fits that are there already, by the numbers of baseline and split.
 
     Yields:
         The number of the baseline, the number of the split, what it predicts for the test rows, as in `Predictions`:
@@ -53,27 +56,30 @@ def fit_baselines(
         joblib.delayed(_fit_some)(
             number, baselines[number], encoding, target, [(some, splits[some]) for some in group], task
         )
-        for number, group in _grouped(baselines, len(splits), jobs)
+        for number, group in _grouped(baselines, len(splits), jobs, without)
     ]
     if jobs == 1 or len(tasks) <= 1:
         for function, arguments, _ in tasks:
             yield from function(*arguments)
         return
-    for results in side_by_side(tasks, jobs):
-        yield from results
+    with contextlib.closing(side_by_side(tasks, jobs)) as done:
+        for results in done:
+            yield from results
 
 
-def _grouped(baselines: Sequence[Baseline], n_splits: int, jobs: int) -> list[tuple[int, range]]:
+def _grouped(
+    baselines: Sequence[Baseline], n_splits: int, jobs: int, without: Collection[tuple[int, int]] = ()
+) -> list[tuple[int, list[int]]]:
     """Tasks: a baseline's number and some splits' numbers. The dearest come first; one's own may be dearer than all."""
     size = max(1, min(_MOST_SPLITS_A_TASK, n_splits // (_TASKS_A_JOB * jobs)))
     places = {name: place for names in STANDARD.values() for place, name in enumerate(names)}
     cost = [places.get(each.name, len(places)) for each in baselines]
     dearest_first = sorted(range(len(baselines)), key=lambda number: -cost[number])
-    return [
-        (number, range(first, min(first + size, n_splits)))
-        for number in dearest_first
-        for first in range(0, n_splits, size)
-    ]
+    tasks = []
+    for number in dearest_first:
+        wanted = [split for split in range(n_splits) if (number, split) not in without]
+        tasks += [(number, wanted[first : first + size]) for first in range(0, len(wanted), size)]
+    return tasks
 
 
 def _fit_some(

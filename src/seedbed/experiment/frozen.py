@@ -18,7 +18,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
 from seedbed.files import write_whole
 
-__all__ = ["fingerprint", "freeze", "specification", "table_specification", "versions"]
+__all__ = ["freeze", "hashed", "specification", "table_specification", "versions"]
 
 _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
@@ -49,7 +49,7 @@ def specification(plan: Plan) -> dict[str, Any]:
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),
-        "splits_sha256": fingerprint(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
+        "splits_sha256": hashed(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
         "alpha": spec.alpha,
@@ -73,9 +73,9 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "n_inputs": n_inputs,
         "labels": list(table.labels),
         "n_rows": table.n_rows,
-        "sha256": fingerprint(table.features, table.target),
-        "groups_sha256": None if table.groups is None else fingerprint(table.groups),
-        "times_sha256": None if table.times is None else fingerprint(table.times),
+        "sha256": hashed(table.features, table.target),
+        "groups_sha256": None if table.groups is None else hashed(table.groups),
+        "times_sha256": None if table.times is None else hashed(table.times),
         "warnings": [note.code for note in table.notes if note.code],
     }
 
@@ -85,7 +85,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
-def fingerprint(*arrays: np.ndarray[Any, Any]) -> str:
+def hashed(*arrays: np.ndarray[Any, Any]) -> str:
     """The SHA-256 of arrays' bytes."""
     digest = hashlib.sha256()
     for array in arrays:

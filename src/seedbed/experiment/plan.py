@@ -14,7 +14,7 @@ from seedbed.errors import CandidateError, SeedbedError
 from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
 from seedbed.networks import Candidate, Recipe
-from seedbed.report import counted
+from seedbed.report import counted, duration
 from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack, wake_workers
 from seedbed.training.randomness import derive
 from seedbed.training.stack import build_network
@@ -89,6 +89,10 @@ class Plan:
         """Of both rounds."""
         return (self.choosing.stacks if self.choosing else ()) + self.fitting.stacks
 
+    def stage(self, which: Round) -> str:
+        """What a round is called."""
+        return "choosing" if which is self.choosing else "fitting"
+
     @property
     def seconds(self) -> float:
         """A rough estimate of the time it takes."""
@@ -127,7 +131,7 @@ class Plan:
             words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
         if spec.baselines:
             words += f", and {counted(len(spec.baselines), 'baseline')}"
-        return f"{words}; about {_duration(self.seconds)}"
+        return f"{words}; about {duration(self.seconds)}"
 
 
 def make_plan(
@@ -306,9 +310,3 @@ def _outputs_needed(experiment: Experiment) -> str:
     if experiment.table.task == "binary":
         return "Two labels take one, the logit of the second."
     return f"{experiment.table.n_outputs} labels take {experiment.table.n_outputs}, the logit of each."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

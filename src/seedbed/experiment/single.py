@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
-from seedbed.experiment.frozen import fingerprint, table_specification, versions
+from seedbed.experiment.frozen import hashed, table_specification, versions
 from seedbed.experiment.spec import LOSSES
 from seedbed.experiment.summary import SCHEMA_VERSION, runs_of, table_of
+from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.report import counted, notebook_fragment, write_report
-from seedbed.training import Compile, History, train_many
+from seedbed.training import Board, Chunk, Compile, History, train_many
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -93,7 +94,7 @@ class Run:
                 "table": table_specification(self.table, self.n_inputs),
                 "candidate": {"name": name, "architecture": spelled(self.candidate.architecture),
                               **dataclasses.asdict(recipe)},
-                "split": split | {"sha256": fingerprint(self.split.train, self.split.test)},
+                "split": split | {"sha256": hashed(self.split.train, self.split.test)},
                 "random_state": self.random_state,
                 "versions": versions(),
             },
@@ -152,12 +153,16 @@ def train(
     device: str = "auto",
     jobs: int | None = None,
     command: str = "",
+    watch: Watch | None = None,
 ) -> Run:
     """Train a candidate on one split, with one seed or many.
 
     The split is scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`. Features are
     standardised by the training rows' mean and population deviation, as float32. A network is built under
     `torch.manual_seed(seed)`. So plain PyTorch gives the same figures.
+
+    Args:
+        watch: is told how far it is, where there are many seeds.
 
     Raises:
         SeedbedError: the table, the candidate or an option can't be used.
@@ -189,10 +194,15 @@ def train(
         compile=compile,
         device=device,
         jobs=jobs,
+        watch=functools.partial(_begin, watch, found.name) if watch else None,
     )
     seconds = time.perf_counter() - started
     return Run(table=rows, candidate=found, history=history, split=split, n_inputs=X.shape[1],
                random_state=random_state, command=command, seconds=seconds)  # fmt: skip
+
+
+def _begin(watch: Watch, name: str, chunks: Sequence[Chunk]) -> Board:
+    return watch.begin([Task({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]])
 
 
 def _split(table: Table, *, test_size: float, random_state: int) -> Split:

@@ -4,15 +4,17 @@ nothing here knows how they came about."""
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
-from seedbed.report.progress import ProgressDisplay
+from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted
 from seedbed.report.stored import read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
 __all__ = [
+    "Progress",
     "ProgressDisplay",
     "comparison_text",
     "counted",
+    "duration",
     "epoch_lines",
     "notebook_fragment",
     "overview_text",

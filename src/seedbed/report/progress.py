@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["ProgressDisplay"]
+__all__ = ["Progress", "ProgressDisplay", "duration"]
 
 Band = tuple[float, float, float]
 
 _REDRAWS_A_SECOND = 5
 _PLAIN_EVERY = 10.0
+_LOOKS_EVERY = 0.5  # whoever counts the time that is left must be asked more often than a line is due
+_NAMED_IN_A_LINE = 3
+_BETWEEN_COLUMNS = 2
+_NARROW_SCORE = len("100.0%")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is with one candidate or baseline.
+
+    Attributes:
+        name: of the candidate or baseline.
+        done, total: its networks, or its fits.
+        train_score, test_score: of its networks so far at the last epoch: (mean, low, high), low and high bounding the
+            middle half; NaN where there is none yet, none where no scores are looked at.
+        seconds_left: of the whole run, by what was done so far; none before that tells anything.
+        epoch: what is trained now has done so many epochs; none where nothing of it is trained now.
+        epochs: of how many; none for a baseline.
+        stage: of the whole run, `choosing` or `fitting`; empty where there is only one.
+    """
+
+    name: str
+    done: int
+    total: int
+    train_score: Band | None = None
+    test_score: Band | None = None
+    seconds_left: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    stage: str = ""
 
 
 class ProgressDisplay:
-    """Shows how far each candidate is: a context manager that is told of every finished chunk.
+    """Shows how far each candidate is: a context manager that asks for itself.
 
     Args:
-        totals: networks of each candidate, in the order to show them.
+        state: how far each is, in the order to show them. Another thread calls it, a few times a second.
         console: where to draw; a terminal gets a table, anything else a line every ten seconds.
         quiet: draw nothing.
         score_name: what is shown of training and test rows, accuracy in percent.
@@ -31,67 +64,127 @@ class ProgressDisplay:
 
     def __init__(
         self,
-        totals: Mapping[str, int],
+        state: Callable[[], Sequence[Progress]],
         console: Console,
         *,
         quiet: bool = False,
         score_name: str = "accuracy",
     ) -> None:
-        self._totals, self._console, self._quiet, self._score_name = dict(totals), console, quiet, score_name
-        self._done = dict.fromkeys(totals, 0)
-        self._bands: dict[str, tuple[Band, Band]] = {}
-        self._left: float | None = None
-        self._last_line = time.monotonic()
+        self._state, self._console, self._quiet, self._score_name = state, console, quiet, score_name
         self._live: Live | None = None
+        self._over = threading.Event()
+        self._lines: threading.Thread | None = None
 
     def __enter__(self) -> ProgressDisplay:
-        if self._console.is_terminal and not self._quiet:
+        if self._quiet:
+            return self
+        if self._console.is_interactive:
             self._live = Live(
-                self._table(), console=self._console, refresh_per_second=_REDRAWS_A_SECOND, transient=True
+                get_renderable=self._table,
+                console=self._console,
+                refresh_per_second=_REDRAWS_A_SECOND,
+                transient=True,
             )
             self._live.start()
+        else:
+            self._lines = threading.Thread(target=self._print_lines, daemon=True)
+            self._lines.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         if self._live is not None:
             self._live.stop()
+        if self._lines is not None:
+            self._lines.join()
 
-    def update(self, name: str, done: int, train: Band, test: Band, seconds_left: float | None) -> None:
-        """A candidate has `done` networks; `train` and `test` are (mean, low, high) of their score."""
-        self._done[name], self._left = done, seconds_left
-        self._bands[name] = train, test
-        if self._live is not None:
-            self._live.update(self._table())
-        elif not self._quiet and time.monotonic() - self._last_line >= _PLAIN_EVERY:
-            self._last_line = time.monotonic()
-            counts = ", ".join(f"{name} {self._done[name]}/{total}" for name, total in self._totals.items())
-            self._console.print(f"{counts}{self._left_words()}", highlight=False, markup=False)
+    def _print_lines(self) -> None:
+        due = time.monotonic() + _PLAIN_EVERY
+        while not self._over.wait(_LOOKS_EVERY):
+            state = self._state()
+            if time.monotonic() >= due:
+                due += _PLAIN_EVERY
+                # The line may be wider than whatever shows it: it is one line nevertheless.
+                self._console.print(_line(state), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim", caption=self._left_words(", ") or None)
-        table.caption_justify = "left"
+        state = self._state()
+        rows = [_cells(one, self._score_name, bands=True) for one in state]
         of = " R2" if self._score_name == "R2" else ""
-        headings = ("candidate", "networks", f"train{of}", f"test{of}")
-        for heading in headings:
-            table.add_column(heading, justify="left" if heading == "candidate" else "right")
-        for name, total in self._totals.items():
-            train, test = self._bands.get(name, (None, None))
-            scores = [_shown(band, self._score_name) for band in (train, test)]
-            table.add_row(Text(name), f"{self._done[name]:,} of {total:,}", *scores)
+        headings = ["candidate", "networks", "epoch", f"train{of}", f"test{of}"]
+        # As wide as a column will ever be: it mustn't move while it is read.
+        widths = [max(map(cell_len, column)) for column in zip(headings, *map(_widest, state), strict=True)]
+        if sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > self._console.width:
+            rows = [_cells(one, self._score_name, bands=False) for one in state]
+            widths[3:] = [max(len(heading), _NARROW_SCORE) for heading in headings[3:]]
+        shown = len(headings) if any(one.test_score is not None for one in state) else 3
+        table = Table(
+            box=None, pad_edge=False, header_style="dim", caption=_summary(state) or None, caption_justify="left"
+        )
+        for heading, width in list(zip(headings, widths, strict=True))[:shown]:
+            first = heading == "candidate"
+            # Only a column that may wrap gives way where there is no room, so it is the cells of names that don't.
+            table.add_column(
+                heading, justify="left" if first else "right", no_wrap=not first, min_width=None if first else width
+            )
+        for name, *cells in rows:
+            table.add_row(Text(name, no_wrap=True, overflow="ellipsis"), *map(Text, cells[: shown - 1]))
         return table
 
-    def _left_words(self, before: str = "; ") -> str:
-        if self._left is None:
-            return ""
-        return f"{before if before != ', ' else ''}about {max(1, round(self._left)):,} s left"
+
+def _widest(one: Progress) -> tuple[str, ...]:
+    """The cells of a row at their widest."""
+    epochs = f"{one.epochs:,} of {one.epochs:,}" if one.epochs else "-"
+    score = "100.0% (100.0 to 100.0)"
+    return one.name, f"{one.total:,} of {one.total:,}", epochs, score, score
 
 
-def _shown(band: Band | None, score_name: str) -> str:
+def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
+    epoch = "-"
+    if one.done >= one.total:
+        epoch = "done"
+    elif one.epoch is not None and one.epochs:
+        epoch = f"{one.epoch:,} of {one.epochs:,}"
+    scores = [_score(band, score_name, bands=bands) for band in (one.train_score, one.test_score)]
+    return one.name, f"{one.done:,} of {one.total:,}", epoch, *scores
+
+
+def _line(state: Sequence[Progress]) -> str:
+    """All in one line: what is done of all networks, what is trained now, and what is left."""
+    networks = [one for one in state if one.epochs]
+    done, total = sum(one.done for one in networks), sum(one.total for one in networks)
+    at_work = [f"{one.name} {one.done:,}/{one.total:,}, epoch {one.epoch:,} of {one.epochs:,}"
+               for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
+    at_work += [f"{one.name} {one.done:,}/{one.total:,}"
+                for one in state if not one.epochs and 0 < one.done < one.total]  # fmt: skip
+    if len(at_work) > _NAMED_IN_A_LINE:
+        at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
+    return "; ".join(part for part in (f"{done:,} of {total:,} networks", *at_work, _summary(state)) if part)
+
+
+def _summary(state: Sequence[Progress]) -> str:
+    """What is true of all: the stage, and the time that is left."""
+    if not state:
+        return ""
+    stages = {"choosing": "choosing how to train", "fitting": "training what is judged"}
+    left = state[0].seconds_left
+    words = [stages.get(state[0].stage, ""), "" if left is None else f"about {duration(left)} left"]
+    return "; ".join(word for word in words if word)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as rough as an estimate is."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _score(band: Band | None, score_name: str, *, bands: bool) -> str:
     if band is None or band[0] != band[0]:
         return "-"
     if score_name == "R2":
-        return "{:.3f} ({:.3f} to {:.3f})".format(*band)
+        return "{:.3f} ({:.3f} to {:.3f})".format(*band) if bands else f"{band[0]:.3f}"
     mean, low, high = (100 * value for value in band)
-    return f"{mean:.1f}% ({low:.1f} to {high:.1f})"
+    return f"{mean:.1f}% ({low:.1f} to {high:.1f})" if bands else f"{mean:.1f}%"

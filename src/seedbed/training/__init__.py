@@ -1,14 +1,16 @@
 """The engine: many networks in one step."""
 
+from seedbed.training.board import Board
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.many import train_many
-from seedbed.training.parallel import pick_jobs, side_by_side, train_chunks, wake_workers
+from seedbed.training.parallel import end_workers, pick_jobs, side_by_side, train_chunks, wake_workers
 from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device, plan_stack
 from seedbed.training.reference import Rows, train_reference
 
 __all__ = [
+    "Board",
     "Chunk",
     "ChunkResult",
     "Compile",
@@ -17,6 +19,7 @@ __all__ = [
     "Rows",
     "StackPlan",
     "TrainingData",
+    "end_workers",
     "pick_device",
     "pick_jobs",
     "plan_stack",

@@ -78,12 +78,22 @@ class ChunkResult:
     states: tuple[dict[str, Tensor], ...] | None
 
 
-def train_chunk(chunk: Chunk, data: TrainingData) -> ChunkResult:
-    """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state."""
+def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[int], None] | None = None) -> ChunkResult:
+    """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state.
+
+    Args:
+        tell: is called with the number of epochs done, from 0 on; in every epoch, so it must be quick.
+    """
+    tell = tell or _tell_nobody
+    tell(0)
     with ready_to_train(chunk.device):
         with no_collection():
             training = _Training(chunk, data)
-        return training.run()
+        return training.run(tell)
+
+
+def _tell_nobody(epochs: int) -> None:
+    pass
 
 
 class _Training:
@@ -127,7 +137,7 @@ class _Training:
         self.clock = clock(n_steps, self.dtype).to(self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
 
-    def run(self) -> ChunkResult:
+    def run(self, tell: Callable[[int], None]) -> ChunkResult:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
         one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
         train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
@@ -140,6 +150,7 @@ class _Training:
                 opened = train_epoch(epoch, one_pass)
                 figures[epoch, : len(opened)] = opened
                 self._take_outputs(epoch + 1)
+                tell(epoch + 1)
             figures[epochs, 2:], outputs = self._evaluate()
             dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])

@@ -15,6 +15,8 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.training.arrays import one_split
+from seedbed.training.board import Board
+from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import encode_target, pick_loss
@@ -49,11 +51,11 @@ def train_many(
     device: str = "auto",
     jobs: int | None = None,
     dtype: str = "float32",
+    watch: Callable[[Sequence[Chunk]], Board] | None = None,
 ) -> History:
     """Train one network for each seed, all of them at once.
 
-    A network with seed `s` equals, up to rounding, what the plain loop makes of `build()` under
-    `torch.manual_seed(s)`: the same initial values, steps and figures.
+    A network with seed `s` equals, up to rounding, what the plain loop makes of it under `torch.manual_seed(s)`.
 
     Args:
         build: returns a new `nn.Module`, with no argument or from `n_features` and `n_outputs`; a candidate's words
@@ -69,12 +71,12 @@ def train_many(
         device: `"auto"` is CUDA where there is one.
         jobs: chunks of networks at a time; `None` is one a core.
         dtype: `"float32"`, or `"float64"` to study rounding.
+        watch: is given the chunks of networks, and returns the board on which they write their epochs.
 
     Raises:
         SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
     """
-    if compile not in ("auto", True, False):
-        raise OptionError(f"compile is '{compile}'", "It must be 'auto', True or False.")
+    _check_compile(compile)
     candidate = candidate_from(build)
     recipe = candidate.recipe(
         Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
@@ -87,7 +89,7 @@ def train_many(
         return _single(make, data, recipe, numbers[0], where)
     plan = plan_stack(make, data, recipe, seeds=numbers, splits=[0] * len(numbers), compile=compile, device=where,
                       jobs=n_jobs, dtype=dtype, keep_networks=True)  # fmt: skip
-    return _stacked(make, data, recipe, numbers, plan, n_jobs)
+    return _stacked(make, data, recipe, numbers, plan, n_jobs, watch(plan.chunks) if watch else None)
 
 
 def _stacked(
@@ -97,10 +99,11 @@ def _stacked(
     seeds: tuple[int, ...],
     plan: StackPlan,
     jobs: int,
+    board: Board | None,
 ) -> History:
     curves = np.empty((len(CURVES), recipe.epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in train_chunks(plan.chunks, data, jobs):
+    for number, result in train_chunks(plan.chunks, data, jobs, board):
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states or (), strict=True))
@@ -145,6 +148,11 @@ def _builder(candidate: Candidate, data: TrainingData, recipe: Recipe) -> Callab
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
         n_outputs = n_classes
     return functools.partial(candidate.architecture, data.X.shape[1], n_outputs)
+
+
+def _check_compile(compile: Compile) -> None:
+    if compile not in ("auto", True, False):
+        raise OptionError(f"compile is '{compile}'", "It must be 'auto', True or False.")
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:

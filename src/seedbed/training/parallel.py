@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from multiprocessing import resource_tracker
 from typing import Any
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 
 from seedbed.errors import OptionError
+from seedbed.training.board import Board, Place
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
 
-__all__ = ["pick_jobs", "side_by_side", "train_chunks", "wake_workers"]
+__all__ = ["end_workers", "pick_jobs", "side_by_side", "train_chunks", "wake_workers"]
+
+_started = threading.Event()  # whether there ever were workers
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -40,17 +46,44 @@ def wake_workers(jobs: int) -> None:
 
 def _wake(jobs: int) -> None:
     # Workers that are ended by an interrupt while they wake are nobody's concern.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), _deaf_to_interrupts():
         joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
+
+
+def end_workers() -> None:
+    """End the worker processes now, also those that are still waking."""
+    if not _started.is_set():
+        return  # joblib would start some, to end them
+    with contextlib.suppress(Exception):
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _awake() -> None:
     """The work is to import this module."""
 
 
-def side_by_side(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started inside never hear of an interrupt. A terminal sends it to all, and each would print
+    where it was; this process hears of it, too, and ends them."""
+    _started.set()
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    for tracker in (resource_tracker, joblibs_tracker):
+        tracker.ensure_running()  # when it starts, it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def side_by_side(tasks: Sequence[Any], jobs: int) -> Generator[Any, None, None]:
     """The results of `joblib.delayed` tasks in processes of their own, as each is done, in any order."""
-    done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(tasks)
+    with _deaf_to_interrupts():
+        done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(tasks)
+    told, threading.excepthook = threading.excepthook, _without_joblibs_own
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
@@ -61,21 +94,35 @@ def side_by_side(tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
             done.close()
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
         raise
+    finally:
+        threading.excepthook = told
 
 
-def train_chunks(chunks: Sequence[Chunk], data: TrainingData, jobs: int) -> Iterator[tuple[int, ChunkResult]]:
+def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
+    """When tasks are taken away from joblib's own thread while it hands them out, it stumbles, and would say so."""
+    if args.thread is None or args.thread.name != "ExecutorManagerThread":
+        threading.__excepthook__(args)
+
+
+def train_chunks(
+    chunks: Sequence[Chunk], data: TrainingData, jobs: int, board: Board | None = None
+) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
 
     With one job, one chunk, or on a GPU everything happens in this process.
+
+    Args:
+        board: on which every chunk writes its epochs.
     """
-    if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        for number, chunk in enumerate(chunks):
-            yield number, train_chunk(chunk, data)
-        return
-    yield from side_by_side(
-        [joblib.delayed(_numbered)(number, chunk, data) for number, chunk in enumerate(chunks)], jobs
-    )
+    with (board or Board()).laid_out(len(chunks)) as places:
+        if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
+            for place, chunk in zip(places, chunks, strict=True):
+                yield _placed(place, chunk, data)
+            return
+        tasks = [joblib.delayed(_placed)(place, chunk, data) for place, chunk in zip(places, chunks, strict=True)]
+        with contextlib.closing(side_by_side(tasks, jobs)) as done:
+            yield from done
 
 
-def _numbered(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:
-    return number, train_chunk(chunk, data)
+def _placed(place: Place, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:
+    return place.number, train_chunk(chunk, data, place.pen())

@@ -1,0 +1,279 @@
+"""An interrupted run keeps what is finished, and the same run goes on from there, to the bit."""
+
+import importlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from torch import nn
+
+from seedbed.experiment import Kept, compare
+from seedbed.experiment.origin import origin
+from seedbed.networks import MLP, FileArchitecture, UserArchitecture
+
+NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
+
+
+class StopError(Exception):
+    """Stands for an interrupt."""
+
+
+@pytest.fixture
+def cut(small, tmp_path):
+    """Runs a comparison into a folder and stops it after so many fits and chunks; returns its folder."""
+
+    def go(after, **options):
+        seen = []
+
+        def stop(progress):
+            seen.append(progress)
+            if len(seen) == after:
+                raise StopError
+
+        options = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "folder": tmp_path / "run", **options}
+        if after:
+            with pytest.raises(StopError):
+                small(on_progress=stop, **options)
+        else:
+            small(on_progress=seen.append, **options)
+        return seen
+
+    return go
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("unfinished/*"))
+
+
+def document(folder):
+    found = json.loads((folder / "comparison.json").read_text())
+    return {key: value for key, value in found.items() if key not in ("seconds", "files")}
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The chunks that are really trained, one after another."""
+    module = importlib.import_module("seedbed.experiment.run")
+    found, real = [], module.train_chunks
+
+    def train_chunks(chunks, *arguments):
+        for number, result in real(chunks, *arguments):
+            found.append(chunks[number])
+            yield number, result
+
+    monkeypatch.setattr(module, "train_chunks", train_chunks)
+    return found
+
+
+@pytest.mark.parametrize("after", range(1, 8))
+def test_a_run_that_was_stopped_goes_on_to_the_very_same_results(cut, tmp_path, trained, after):
+    options = {"epoch": "inner", "lr": 0.5}
+    cut(0, folder=tmp_path / "whole", **options)
+    n_chunks = len(trained)
+    cut(after, **options)
+    assert len(files(tmp_path / "run")) == after
+    cut(0, **options)
+    assert len(trained) == 2 * n_chunks  # none was trained twice
+    assert document(tmp_path / "run") == document(tmp_path / "whole")
+    one, other = (tmp_path / folder / "curves.safetensors" for folder in ("run", "whole"))
+    assert one.read_bytes() == other.read_bytes()
+    assert not (tmp_path / "run" / "unfinished").exists()
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["three labels", "numbers"],
+)
+def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
+        X, X[:, 0] + rng.normal(size=60), "regression")  # fmt: skip
+    words = {"candidates": ["relu:3"], "epochs": 3, "repeats": 1, "folds": 3, "seeds": 2, "compile": False, "jobs": 1}
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        if len(seen) == 11:  # nine fits of baselines, the choosing round, the fitting round
+            raise StopError
+
+    with pytest.raises(StopError):
+        compare(rows, folder=tmp_path / "cut", on_progress=stop, **words)
+    assert len(files(tmp_path / "cut")) == 11
+    for folder in ("cut", "whole"):
+        compare(rows, folder=tmp_path / folder, **words)
+    assert document(tmp_path / "cut") == document(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 5},
+        {"lr": 0.25},
+        {"random_state": 1},
+        {"seeds": 3},
+        {"folds": 4},
+        {"weight_decay": 0.1},
+        {"candidates": ["relu:3", "linear:4"]},
+        {"metric": "log_loss"},
+        {"baselines": ["prior", "logistic-regression"]},
+    ],
+    ids=str,
+)
+def test_another_specification_takes_nothing_up_and_clears_away_in_the_end(cut, tmp_path, change):
+    cut(4)
+    before = files(tmp_path / "run")
+    cut(1, **change)
+    assert len(files(tmp_path / "run")) == len(before) + 1
+    cut(0, **change)
+    assert not (tmp_path / "run" / "unfinished").exists()
+
+
+def test_other_cells_take_nothing_up(cut, arrays, tmp_path, small):
+    cut(4)
+    X, y = arrays[0].copy(), arrays[1]
+    X[0, 0] += 0.001
+    n_before = len(files(tmp_path / "run"))
+    with pytest.raises(StopError):
+        small(X, y, candidates=["relu:3", "linear:3"], baselines=["prior"], folder=tmp_path / "run",
+              on_progress=lambda progress: (_ for _ in ()).throw(StopError))  # fmt: skip
+    assert len(files(tmp_path / "run")) == n_before + 1
+
+
+def damaged(path, how):
+    whole = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("no safetensors at all")
+    elif how == "a bit":
+        path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 4]) + whole[-4:])
+    elif how == "zeros at the end":
+        path.write_bytes(whole[:-16] + bytes(16))
+    elif how == "a folder":
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "text", "a bit", "zeros at the end", "a folder"])
+def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, how):
+    cut(0, folder=tmp_path / "whole")
+    cut(5)
+    n_before = len(trained)
+    for path in (tmp_path / "run" / "unfinished").iterdir():
+        damaged(path, how)
+    cut(0)
+    assert len(trained) == n_before + 2
+    assert document(tmp_path / "run") == document(tmp_path / "whole")
+
+
+def test_a_file_of_another_shape_is_trained_again(cut, planned, tmp_path):
+    from safetensors.numpy import save_file
+
+    from seedbed.experiment.kept import _of_arrays
+
+    plan = planned("relu:3")
+    chunk = plan.fitting.stacks[0].plan.chunks[0]
+    key = Kept(plan, tmp_path)._of_chunk(plan.fitting, chunk)
+    (tmp_path / "unfinished").mkdir()
+    arrays = {"curves": np.zeros((4, 3, 2), dtype=np.float32)}
+    about = {"task": key.task, "networks": "6", "sha256": _of_arrays(arrays)}
+    save_file(arrays, tmp_path / "unfinished" / f"{key.name}.safetensors", metadata=about)
+    kept = Kept(plan, tmp_path)
+    assert kept.networks == 6
+    assert kept.chunk(plan.fitting, chunk) is None
+    assert kept.networks == 0
+
+
+def test_it_counts_networks_and_fits_of_this_run_alone(cut, planned, tmp_path):
+    cut(5, candidates=["relu:3"], epoch="inner", folder=tmp_path)
+    plan = planned("relu:3", recipe={"epoch": "inner"}, baselines=["prior"])
+    kept = Kept(plan, tmp_path)
+    assert (kept.networks, kept.fits) == (12, 3)
+    assert plan.totals()["relu:3"] == 12
+    other = Kept(planned("relu:3", baselines=["prior"]), tmp_path)
+    assert (other.networks, other.fits) == (0, 0)
+
+
+def test_where_nothing_more_can_be_written_the_run_goes_on(cut, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    cut(5)
+    assert files(tmp_path / "run") == []
+
+
+def test_a_half_written_file_is_cleared_away_and_a_strangers_is_not(cut, tmp_path):
+    cut(4)
+    place = tmp_path / "run" / "unfinished"
+    (place / ".abc.safetensors.xyz").write_bytes(b"half")
+    (place / "notes.txt").write_text("mine")
+    cut(0)
+    assert files(tmp_path / "run") == ["notes.txt"]
+
+
+def test_a_lambda_is_trained_anew_as_its_code_cannot_be_known(cut, tmp_path, trained):
+    options = {"candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, "baselines": []}
+    cut(2, **options)
+    assert len(files(tmp_path / "run")) == 1
+    cut(0, **options)
+    assert len(trained) == 3
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
+@pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
+def test_a_file_of_ones_own_counts_with_all_it_imports(cut, tmp_path, trained, changed, where, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
+    layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
+    (tmp_path / "net.py").write_text("import layers_of_mine\n" + NET.format(layers=layers))
+    options = {"candidates": [f"{tmp_path / 'net.py'}:Net"], "baselines": []}
+    cut(1, **options)
+    if changed:
+        (tmp_path / where).write_text((tmp_path / where).read_text() + "# changed\n")
+    cut(0, **options)
+    assert len(trained) == 1 + changed
+    sys.modules.pop("layers_of_mine")
+
+
+class Own(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(3, 1))
+
+
+def test_an_origin_changes_with_contents_and_is_none_where_code_has_no_file(tmp_path):
+    things = [MLP((3,), ("relu",)), MLP((4,), ("relu",)), UserArchitecture(Own, "Own"), UserArchitecture(Own, "other")]
+    found = [origin(thing) for thing in things]
+    assert len(set(found)) == 4
+    assert found == [origin(thing) for thing in things]
+    assert None not in found
+    assert origin(UserArchitecture(lambda: Own(), "Own")) is None
+    namespace = {"__name__": "__main__"}
+    exec("def build(): pass", namespace)
+    assert origin(UserArchitecture(namespace["build"], "build")) is None
+    (tmp_path / "net.py").write_text("")
+    assert origin(FileArchitecture(str(tmp_path / "net.py"), "Net")) != origin(FileArchitecture("net.py", "Net"))
+
+
+def test_an_origin_is_the_same_in_another_process():
+    code = ("from seedbed.experiment.origin import origin; from seedbed.networks import MLP; import functools;"
+            "from seedbed.experiment.baselines import baselines_from;"
+            "print(origin(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)));"
+            "print(*[origin(one.estimator) for one in baselines_from(['standard'], random_state=3)])")  # fmt: skip
+    found = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+             for _ in range(2)}  # fmt: skip
+    assert len(found) == 1
+    assert "None" not in found.pop()
+
+
+def test_what_was_typed_at_a_prompt_has_no_origin():
+    code = ("from seedbed.experiment.origin import origin; from torch import nn\n"
+            "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\n"
+            "print(origin(Net))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"

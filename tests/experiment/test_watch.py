@@ -1,0 +1,114 @@
+"""How far a run is, as it is told: networks, the epoch of what is trained now, and the time that is left."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seedbed.experiment import Task, Watch, run, train, watch_plan
+from seedbed.networks import Recipe
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that a watch sees, to be moved by hand."""
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr("seedbed.experiment.watch.time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    return now
+
+
+@pytest.fixture
+def begun():
+    """A watch over tasks, and the epochs on its board, to be written by hand."""
+
+    def begin(*tasks, watch=None, stage=""):
+        names = {name: 0 for task in tasks for name in task.networks}
+        for task in tasks:
+            for name, n_networks in task.networks.items():
+                names[name] += n_networks
+        watch = watch or Watch({**names, "prior": 3}, dict.fromkeys(names, 100), sum(task.cost for task in tasks))
+        board = watch.begin(tasks, stage)
+        board._counts = np.full(len(tasks), -1, dtype=np.int32)
+        return watch, board._counts
+
+    return begin
+
+
+def rows(watch):
+    return {one.name: (one.done, one.total, one.epoch, one.epochs) for one in watch.progress()}
+
+
+def test_an_epoch_is_that_of_the_chunk_furthest_on_among_those_that_train(begun):
+    watch, epochs = begun(Task({"a": 4}, 100, 1.0), Task({"a": 4}, 100, 1.0), Task({"b": 4}, 100, 1.0))
+    assert rows(watch) == {"a": (0, 8, None, 100), "b": (0, 4, None, 100), "prior": (0, 3, None, None)}
+    epochs[:2] = 0, 30
+    assert rows(watch)["a"] == (0, 8, 30, 100)
+    epochs[:2] = 20, 100
+    assert rows(watch)["a"] == (4, 8, 20, 100)
+    watch.finish(0)
+    assert rows(watch) == {"a": (8, 8, None, 100), "b": (0, 4, None, 100), "prior": (0, 3, None, None)}
+
+
+def test_candidates_that_share_a_chunk_share_its_epoch(begun):
+    watch, epochs = begun(Task({"a": 4, "b": 2}, 100, 1.0))
+    epochs[0] = 7
+    assert rows(watch)["a"][2:] == rows(watch)["b"][2:] == (7, 100)
+    epochs[0] = 100
+    assert (rows(watch)["a"][0], rows(watch)["b"][0]) == (4, 2)
+
+
+def test_time_left_moves_with_the_epochs_of_a_single_chunk(begun, clock):
+    watch, epochs = begun(Task({"a": 4}, 100, 3.5))
+    found = []
+    for clock.seconds, epochs[0] in ((0, 0), (8, 1), (8.1, 2), (9, 11), (12, 41), (17, 91), (17.9, 100)):
+        found.append(watch.progress()[0].seconds_left)
+    # Eight seconds went to a compiler, then ten epochs take one. Too little is said by the first of them.
+    assert found[:3] == [None, None, None]
+    assert found[3:] == pytest.approx([8.9, 5.9, 0.9, 0.0])
+
+
+def test_what_was_taken_up_is_done_and_says_nothing_of_the_time(begun, clock):
+    watch = Watch({"a": 1004}, {"a": 100}, 11.0)
+    watch.take(Task({"a": 1000}, 100, 10.0))
+    assert rows(watch)["a"] == (1000, 1004, None, 100)
+    _, epochs = begun(Task({"a": 4}, 100, 1.0), watch=watch)
+    for clock.seconds, epochs[0] in ((1, 10), (3, 30)):
+        one = watch.progress()[0]
+    assert (one.done, one.epoch, one.seconds_left) == (1000, 30, pytest.approx(7.0))
+
+
+def test_a_second_round_goes_on_counting_where_the_first_ended(begun, clock):
+    watch = Watch({"a": 8}, {"a": 100}, 2.0)
+    for stage, done in (("choosing", 0), ("fitting", 4)):
+        _, epochs = begun(Task({"a": 4}, 100, 1.0), watch=watch, stage=stage)
+        assert (rows(watch)["a"], watch.progress()[0].stage) == ((done, 8, None, 100), stage)
+        for epochs[0] in (10, 100):
+            clock.seconds += 1
+            left = watch.progress()[0].seconds_left
+    assert left == pytest.approx(0.0)
+    assert rows(watch)["a"] == (8, 8, None, 100)
+
+
+def test_a_run_tells_its_rounds_and_ends_with_every_network_done(planned):
+    plan, seen = planned("relu:3", "linear:3@lr=0.2,epoch=last", recipe={"epoch": "inner"}, baselines=["prior"]), []
+    watch = watch_plan(plan, seen.append)
+    run(plan, watch=watch)
+    assert list(dict.fromkeys(one.stage for one in seen)) == ["", "choosing", "fitting"]
+    assert rows(watch) == {"relu:3": (12, 12, None, 4), "linear:3@lr=0.2,epoch=last": (6, 6, None, 4),
+                           "prior": (3, 3, None, None)}  # fmt: skip
+    assert seen[-1].seconds_left is None or seen[-1].seconds_left == pytest.approx(0.0)
+
+
+def test_a_run_without_a_choosing_round_has_no_stage(planned):
+    seen = []
+    plan = planned("relu:3")
+    run(plan, watch=watch_plan(plan, seen.append))
+    assert {one.stage for one in seen} == {""}
+
+
+def test_train_with_many_seeds_is_watched_and_looks_at_no_scores():
+    watch = Watch({"relu:3": 5}, {"relu:3": 9}, 5.0, scores=False)
+    train("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9), compile=False, jobs=1,
+          watch=watch)  # fmt: skip
+    assert rows(watch) == {"relu:3": (5, 5, None, 9)}
+    assert watch.progress()[0].test_score is None
