@@ -97,11 +97,15 @@ def test_each_band_is_drawn_as_its_name_says(page: Any, summary: Any):
         page.evaluate("views.curves.runAsync().then(() => null)")
         drawn[word] = [path.get_attribute("d") for path in page.locator(BANDS).all()]
     assert len({tuple(paths) for paths in drawn.values()}) == 3
-    page.get_by_role("radio", name="every network").check()
+    page.locator("#networks").check()
     ghosts = sum(len(one["curves"]["test_loss"]["ghosts"]) for one in summary["curves"]["candidates"])
     page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === {ghosts}')
-    page.get_by_role("radio", name="none").check()
+    assert page.get_by_role("checkbox", name="every network").is_checked()
+    page.locator("#networks").uncheck()
     page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 0')
+    page.get_by_role("radio", name="none").check()
+    page.evaluate("views.curves.runAsync().then(() => null)")
+    assert all((path.get_attribute("d") or "") == "" for path in page.locator(BANDS).all())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.31, 1.0])
@@ -180,6 +184,7 @@ def test_the_page_follows_the_readers_colours_and_paper_is_always_light(
     page.emulate_media(media="print")
     assert seen() == light
     assert not page.locator(".shown").is_visible()
+    assert "relu:8" in page.locator(".paper").inner_text()  # whose colour is which
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(
@@ -226,7 +231,7 @@ def test_each_kind_of_run_has_a_page_that_works(
     assert len(page.locator("h1").inner_text()) > 5
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("radio", name="interval of the mean").check()
-    page.get_by_role("radio", name="every network").check()
+    page.locator("#networks").check()
     assert page.locator("#readout tbody tr").count() >= 1
 
 
@@ -249,7 +254,7 @@ def test_the_largest_page_is_small_and_answers_at_once(open_page: Callable[..., 
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
     page = open_page(path)
-    page.get_by_role("radio", name="every network").check()
+    page.locator("#networks").check()
     page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 400')
     took = [page.evaluate(TOGGLE) for _ in range(6)]
     assert sorted(took)[2] < 500

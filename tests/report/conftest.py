@@ -170,5 +170,5 @@ def make():
     """The functions above, by name."""
     return SimpleNamespace(
         network=network, baseline=baseline, verdict=verdict, check=check, chosen=chosen, no_verdict=no_verdict,
-        document=document, scores=scores, notes=notes,
+        document=document, scores=scores, notes=notes, runs=runs,
     )  # fmt: skip

@@ -63,6 +63,7 @@ class Result(Predictions):
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
         found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
+        forecast, observed, rows = found.corners()
         return {
             "miscalibration": found.miscalibration,
             "discrimination": found.discrimination,
@@ -70,8 +71,8 @@ class Result(Predictions):
             "ece": ece.value,
             "ece_if_calibrated": ece.if_calibrated,
             "ece_if_calibrated_high": ece.if_calibrated_high,
-            "curve": dict(zip(("forecast", "observed", "rows"), found.corners(), strict=True)),
-            "band": {"forecast": band.forecast.tolist(), "low": band.low.tolist(), "high": band.high.tolist()},
+            "curve": {"forecast": _rounded(forecast), "observed": _rounded(observed), "rows": rows},
+            "band": {name: _rounded(getattr(band, name)) for name in ("forecast", "low", "high")},
             "counts": np.histogram(p, bins=20, range=(0, 1))[0].tolist(),
         }
 
@@ -84,6 +85,12 @@ class Result(Predictions):
             "confusion": self.confusion(),
             "calibration": self.calibration,
         }
+
+
+def _rounded(shares: npt.ArrayLike) -> list[float]:
+    """As many digits as a picture shows, and more."""
+    found: list[float] = np.round(np.asarray(shares, dtype=np.float64), 5).tolist()
+    return found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,7 +9,8 @@ from typing import Any
 __all__ = ["json_text", "spelled"]
 
 _NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
-_NUMBERS = re.compile(rf"\[\s+({_NUMBER}(?:,\s+{_NUMBER})*)\s+\]")
+# A line end can't stand within a JSON string, so no string is touched.
+_NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")
 
 
 def spelled(thing: object) -> str:
@@ -20,4 +21,4 @@ def spelled(thing: object) -> str:
 def json_text(value: Any) -> str:
     """Strict JSON to be read by people, too: indented, but lists of numbers stand in one line."""
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
-    return _NUMBERS.sub(lambda match: f"[{', '.join(match[1].split(','))}]".replace("  ", ""), text) + "\n"
+    return _NUMBERS.sub(lambda match: "[" + re.sub(r",\s+", ", ", match[1]) + "]", text) + "\n"

@@ -37,7 +37,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
         summary: `{"curves": {"score_name": "accuracy" or "R2", "title": str, "subtitle": str, "candidates": [{"name":
             str, ...}]}}` where `...` is what `evaluation.summarize_curves` returns. Accuracy is within 0..1.
         title: in place of the summary's.
-        theme: its colours; on a page, which says so itself, there is no legend of whose colour is which.
+        theme: its colours. `PAGE` leaves out what its page says: whose colour is which, and what the band is.
     """
     curves = summary["curves"]
     candidates = curves["candidates"]
@@ -61,7 +61,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     ]
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
     heading = title_lines(curves.get("title", "") if title is None else title)
-    subtitle = subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond)
+    subtitle = subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
     chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
     # Set as they are: Altair would copy each number and check it against its schema.
     chart.params = _variables(candidates, limits, networks=bool(shown))

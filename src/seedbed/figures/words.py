@@ -18,21 +18,25 @@ def title_lines(title: str) -> list[str]:
     return textwrap.wrap(title, _TITLE_WIDTH) or [""]
 
 
-def subtitle_lines(summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequence[str]) -> list[str]:
+def subtitle_lines(
+    summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequence[str], chosen: bool = False
+) -> list[str]:
     """The summary's own subtitle, then what the lines and bands are, and what is not shown.
 
     Args:
         summary: as `learning_curves` takes it.
         n_ghosts: how many single networks are drawn.
         beyond: which curves leave the picture.
+        chosen: whether the reader chooses what is drawn around the means, and so knows.
     """
     candidates = summary["candidates"]
     counts = [candidate["n_networks"] - candidate["n_diverged"] for candidate in candidates]
     drawn = [count for count in counts if count]
     phrases = []
     if max(drawn, default=0) > 1:
-        phrases += [f"line: mean over {_span(drawn)} networks", "band: middle half on test rows"]
-    if n_ghosts:
+        phrases.append(f"line: mean over {_span(drawn)} networks")
+        phrases += [] if chosen else ["band: middle half on test rows"]
+    if n_ghosts and not chosen:
         phrases.append(f"faint: {n_ghosts} single networks on test rows")
     lost = [
         f"{candidate['n_diverged']:,} of {candidate['n_networks']:,} ({candidate['name']})"

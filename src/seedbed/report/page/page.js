@@ -66,15 +66,13 @@ const curves = { band: "middle", zoomed: false };
 if (drawn.curves) {
   const start = Object.fromEntries(drawn.curves.params.map((param) => [param.name, param.value]));
   const lines = drawn.curves.datasets.lines;
-  Object.assign(curves, { start, lines, first: start.first, last: start.last, at: start.last, limits: {} });
+  Object.assign(curves, { start, lines, networks: start.networks, first: start.first, last: start.last, at: start.last, limits: {} });
   curves.score = drawn.curves.usermeta.score_name;
   curves.swatch = (name) => all(".shown input").find((box) => box.value === name)?.nextElementSibling.style.background;
 }
 
 function applyCurves() {
-  const networks = curves.band === "networks";
-  const band = networks ? "none" : curves.band;
-  return set("curves", { band, networks, first: curves.first, last: curves.last, at: curves.at, ...curves.limits });
+  return set("curves", { band: curves.band, networks: curves.networks, first: curves.first, last: curves.last, at: curves.at, ...curves.limits });
 }
 
 function visibleLines() { return curves.lines.filter((line) => !hidden.has(line.candidate)); }
@@ -84,10 +82,9 @@ function fitValues() {
   curves.limits = {};
   for (const measure of ["score", "loss"]) {
     const start = { [`${measure}_low`]: curves.start[`${measure}_low`], [`${measure}_high`]: curves.start[`${measure}_high`] };
-    const band = curves.band === "networks" ? "wide" : curves.band;
     const values = !curves.zoomed ? [] : visibleLines().flatMap((line) => {
       const inside = (value, place) => value !== null && curves.start.grids[line.grid][place] >= curves.first && curves.start.grids[line.grid][place] <= curves.last;
-      return [line[measure], line[`${measure}_${band}_low`] || [], line[`${measure}_${band}_high`] || []].flatMap((list) => list.filter(inside));
+      return [line[measure], line[`${measure}_${curves.band}_low`] || [], line[`${measure}_${curves.band}_high`] || []].flatMap((list) => list.filter(inside));
     });
     if (values.length) {
       const low = Math.min(...values), high = Math.max(...values), air = (high - low) * 0.04 || 0.01;
@@ -126,10 +123,9 @@ function readOut() {
   const rows = visibleLines().filter((line) => line.part === "test rows").map((test) => {
     const train = curves.lines.find((line) => line.candidate === test.candidate && line.part === "training rows");
     const place = nearest(test, epoch);
-    const band = curves.band === "networks" || curves.band === "none" ? null : curves.band;
     const cells = ["score", "loss"].flatMap((measure) => {
       const name = measure === "score" ? curves.score : "loss";
-      const low = band && test[`${measure}_${band}_low`]?.[place], high = band && test[`${measure}_${band}_high`]?.[place];
+      const low = test[`${measure}_${curves.band}_low`]?.[place], high = test[`${measure}_${curves.band}_high`]?.[place];
       const range = typeof low === "number" ? ` (${show(name, low)} to ${show(name, high)})` : "";
       return [show(name, train[measure][place]), show(name, test[measure][place]) + range];
     });
@@ -209,6 +205,8 @@ if (drawn.curves) {
   for (const box of all('input[name="band"]')) {
     box.addEventListener("change", () => { curves.band = box.value; fitValues(); readOut(); });
   }
+  one("networks").checked = curves.networks;
+  one("networks").addEventListener("change", () => { curves.networks = one("networks").checked; applyCurves(); });
   for (const name of ["first", "last"]) one(name).addEventListener("change", () => zoom(Number(one("first").value), Number(one("last").value)));
   one("reset").addEventListener("click", () => zoom(curves.start.first, curves.start.last));
   one("at").addEventListener("input", () => look(Number(one("at").value)));

@@ -16,6 +16,7 @@ __all__ = [
     "curve_tables",
     "interval_table",
     "lottery_tables",
+    "networks_shown",
     "score_table",
 ]
 
@@ -52,6 +53,14 @@ class NumberTable:
     rows: Sequence[Sequence[str]]
     caption: str = ""
     shades: Sequence[Sequence[float]] = field(default=())
+
+
+def networks_shown(summary: Mapping[str, Any]) -> str:
+    """What the chart of learning curves has of single networks."""
+    candidates = summary["curves"]["candidates"]
+    kept = sum(len(one["curves"]["test_loss"]["ghosts"]) for one in candidates)
+    n = sum(one["n_networks"] - one["n_diverged"] for one in candidates)
+    return "every network" if kept == n else f"{kept:,} of the {n:,} networks, evenly chosen"
 
 
 def curve_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:

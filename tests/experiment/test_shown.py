@@ -1,0 +1,61 @@
+"""What results show of themselves: in a notebook, as a page, as a summary that comes back from a file."""
+
+import json
+
+import pytest
+
+from seedbed.experiment import train
+from seedbed.experiment.writing import json_text
+from seedbed.report import read_summary
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Three seeds of one candidate."""
+    return train("example:moons", seeds=range(3), compile=False, jobs=1)
+
+
+def test_a_comparison_shows_its_advice_and_a_picture_in_a_notebook(comparison):
+    html = comparison._repr_html_()
+    assert html.count("<svg") == 2
+    assert "<script" not in html
+    assert "In short, against tanh:4" in html
+    assert all(f"<th>{name}</th>" in html for name in ("linear:3", "tanh:4", "prior"))
+
+
+def test_a_run_and_its_history_show_themselves_in_a_notebook(run):
+    assert "differ in nothing but their seed" in run._repr_html_()
+    assert run._repr_html_().count("<svg") == 1
+    assert run.history._repr_html_().startswith("<svg")
+
+
+def test_a_report_is_written_where_it_is_asked_for(comparison, run, tmp_path):
+    for number, found in enumerate((comparison, run)):
+        path = found.report(tmp_path / f"{number}.html")
+        assert path.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_summary_comes_back_from_its_file_as_it_was(comparison, run, tmp_path):
+    comparison.save(tmp_path / "comparison")
+    run.save(tmp_path / "run")
+    assert read_summary(tmp_path / "comparison") == comparison.summary()
+    assert read_summary(tmp_path / "run") == json.loads(json.dumps(run.summary()))
+
+
+def test_a_run_says_what_was_trained_on_what(run):
+    summary = run.summary()
+    (one,) = summary["candidates"]
+    assert (one["name"], one["n_networks"], one["n_parameters"]) == ("relu:5", 3, 21)
+    assert summary["split"]["n_train"] + summary["split"]["n_test"] == summary["n_rows"]
+    assert summary["seeds"] == [0, 1, 2]
+    (runs,) = summary["lottery"]["score"]["runs"]
+    assert runs["n"] == sum(runs["counts"]) == 3
+    assert runs["mean"] == pytest.approx(run.history.test_accuracy[-1].mean())
+
+
+def test_lists_of_numbers_stand_in_one_line_and_the_rest_is_indented():
+    value = {"a": [1, 2.5, -3e-07, None], "b": {"c": ["x", "[1,\n 2]"], "d": []}, "e": [[1, 2], [3, 4]]}
+    text = json_text(value)
+    assert json.loads(text) == value
+    assert ' "a": [1, 2.5, -3e-07, null],\n' in text
+    assert len(text.splitlines()) == 14

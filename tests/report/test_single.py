@@ -1,0 +1,45 @@
+"""One candidate on one split, in words."""
+
+import pytest
+
+from seedbed.report.single import headline, single_sentences
+
+
+@pytest.fixture
+def summary(make):
+    """Of a training with so many networks, some of which diverged."""
+
+    def of(n=1, diverged=0, score=("accuracy", "accuracy")):
+        runs = make.runs(*score, *(["relu:5"] if n > diverged else []), counts=(0, n - diverged))
+        one = {"name": "relu:5", "n_networks": n, "n_diverged": diverged, "epochs": 1000}
+        return {"candidates": [one], "lottery": {"score": runs, "difference": None}}
+
+    return of
+
+
+def test_one_network_is_called_what_luck_dealt(summary):
+    assert headline(summary()) == "Test accuracy 80.0%, once."
+    assert list(single_sentences(summary())) == [
+        "One network on one split, after 1,000 epochs: whatever luck dealt.",
+        "--seeds 100 shows what other seeds would have done, seedbed compare what other rows would.",
+    ]
+
+
+def test_many_networks_have_a_range_that_is_about_seeds_only(summary):
+    assert headline(summary(100)) == "Test accuracy 80.0%, or anything from 60.0% to 90.0%."
+    first, last = single_sentences(summary(100))
+    assert first == (
+        "100 networks that differ in nothing but their seed, after 1,000 epochs: nine of ten lie in that range, "
+        "the lowest at 55.0%, the highest at 95.0%."
+    )
+    assert last.startswith("All share one split, so this is what other seeds do, and says nothing of other rows")
+
+
+def test_networks_that_diverged_are_counted(summary):
+    assert "3 of 10 networks diverged and are left out. Give a lower learning rate." in single_sentences(summary(10, 3))
+    assert headline(summary(2, 2)) == "All networks diverged."
+    assert list(single_sentences(summary(2, 2))) == ["Their losses became infinite or NaN. Give a lower learning rate."]
+
+
+def test_numbers_have_r2(summary):
+    assert headline(summary(score=("r2", "R2"))) == "Test R2 0.800, once."

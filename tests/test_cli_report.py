@@ -1,0 +1,101 @@
+"""`seedbed report` from outside: a run is drawn again from what it has left, and nothing else is touched."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seedbed.cli import main
+
+QUICK = ("--compile", "no", "--jobs", "1", "--epochs", "3", "--quiet")
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Runs a command line in this process and an empty folder: its status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a small comparison."""
+    folder = tmp_path_factory.mktemp("run")
+    small = ("--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--folds", "3", "--seeds", "2",
+             "--no-baselines", "--recipe", "tutorial")  # fmt: skip
+    with pytest.raises(SystemExit):
+        main(["compare", "example:moons", *small, *QUICK, "--out", str(folder)])
+    return folder
+
+
+def test_a_report_that_is_drawn_again_is_the_same(call, run):
+    first = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    status, out, err = call("report", run)
+    assert (status, out, err) == (0, "", f"wrote {run / 'report.html'}\n")
+    assert (run / "report.html").read_bytes() == first
+
+
+def test_it_goes_where_output_says_and_takes_the_file_too(call, run, tmp_path):
+    assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (0, "", "")
+    assert (tmp_path / "mine.html").read_bytes() == (run / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
+def test_pictures_are_drawn_into_a_folder(call, run, tmp_path, format, start):
+    status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
+    names = [f"{name}.{format}" for name in ("curves", "intervals", "lottery", "calibration")]
+    assert (status, json.loads(out)) == (0, {"files": [str(Path("deep/pictures", name)) for name in names]})
+    assert all((tmp_path / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
+
+
+def test_a_run_of_train_has_a_report_too(call, tmp_path):
+    assert call("train", "example:moons", "--seeds", "3", *QUICK, "--out", "run")[0] == 0
+    summary = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert summary["kind"] == "training"
+    assert summary["command"].startswith("seedbed train example:moons --seeds 3")
+    assert call("report", "run", "--format", "svg")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.svg")) == ["curves.svg", "lottery.svg"]
+
+
+def test_where_there_is_no_run_one_line_says_so(call):
+    status, out, err = call("report", "nowhere")
+    assert (status, out) == (2, "")
+    hint = "Name a folder that seedbed compare or seedbed train has written."
+    assert err == f"seedbed: there is no run nowhere. {hint}\n"
+    status, out, _ = call("report", "nowhere", "--json")
+    assert (status, json.loads(out)["error"]["hint"]) == (2, hint)
+
+
+@pytest.mark.parametrize("options", [("-o", "taken"), ("-o", "missing/report.html"), ("--format", "png", "-o", "file")])
+def test_a_place_that_cannot_be_written_to_is_named(call, run, tmp_path, options):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    status, _, err = call("report", run, *options)
+    assert status == 2
+    assert err.startswith("seedbed: can't write")
+    assert err.count("\n") == 1
+
+
+def test_a_summary_that_lost_a_part_is_refused(call, run, tmp_path):
+    summary = json.loads((run / "comparison.json").read_text())
+    del summary["curves"]
+    (tmp_path / "comparison.json").write_text(json.dumps(summary))
+    status, _, err = call("report", tmp_path)
+    assert (status, "lacks curves" in err) == (2, True)
+
+
+def test_a_password_in_an_address_is_not_kept(call, tmp_path):
+    address = "postgresql://me:secret@127.0.0.1:1/none"
+    assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
+    from seedbed.cli.typed import command_line, typed
+
+    with typed(["compare", address, "--out", "my run"]):
+        assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
