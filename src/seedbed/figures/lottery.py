@@ -180,7 +180,9 @@ def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Them
     words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
     axis = alt.Axis(title=None, format="~%" if accuracy else alt.Undefined, **PLAIN_AXIS)
     low, high = _limits(found["edges"])
-    limits = (low, min(high, max(found["edges"][-1], 1.01))) if accuracy else (low, high)
+    if accuracy:  # a share has its ends, whatever air there is
+        low, high = max(low, min(found["edges"][0], -0.01)), min(high, max(found["edges"][-1], 1.01))
+    limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
     rows = shown("datum.panel == 'score'")
     layers = [

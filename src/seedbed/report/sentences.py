@@ -16,6 +16,7 @@ __all__ = [
     "counted",
     "heading_sentences",
     "in_short",
+    "is_first_look",
     "no_verdict_reason",
     "note_sentences",
     "paragraphs",
@@ -66,7 +67,7 @@ def counted(n: int, noun: str) -> str:
 def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """What was compared, and how."""
     plan = document["plan"]
-    size = f"{document['n_rows']:,} rows, {document['n_features']:,} features"
+    size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
     yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}; {plan['recipe']}"
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
     if plan["locked_share"]:
@@ -89,8 +90,13 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"Held against {document['reference']}; a difference of {size} in {what} is taken to matter."
         if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
             yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
-    if plan["quick"] and plan["kind"] == "cross_validation":  # elsewhere it makes no difference
+    if is_first_look(document):
         yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
+
+
+def is_first_look(document: Mapping[str, Any]) -> bool:
+    """Whether few repeats and seeds were asked for, and that makes a difference."""
+    return bool(document["plan"]["quick"] and document["plan"]["kind"] == "cross_validation")
 
 
 def _spread(document: Mapping[str, Any]) -> str:
