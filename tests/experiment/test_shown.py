@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from seedbed.errors import OptionError
 from seedbed.experiment import train
 from seedbed.experiment.writing import json_text
 from seedbed.report import read_summary
@@ -27,6 +28,20 @@ def test_a_run_and_its_history_show_themselves_in_a_notebook(run):
     assert "differ in nothing but their seed" in run._repr_html_()
     assert run._repr_html_().count("<svg") == 1
     assert run.history._repr_html_().startswith("<svg")
+
+
+@pytest.mark.parametrize("chart", ["curves", "intervals", "lottery", "calibration"])
+def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
+    assert comparison.plot(tmp_path / "chart.svg", chart=chart).to_dict()["concat"]
+    assert (tmp_path / "chart.svg").read_text().startswith("<svg")
+
+
+def test_a_chart_that_is_not_there_is_an_error_that_names_those_that_are(comparison, small):
+    with pytest.raises(OptionError, match=r"there is no chart 'curve'\. Did you mean 'curves'"):
+        comparison.plot(chart="curve")
+    alone = small(candidates="linear:2")
+    with pytest.raises(OptionError, match="nothing that the chart 'intervals' could show"):
+        alone.plot(chart="intervals")
 
 
 def test_a_report_is_written_where_it_is_asked_for(comparison, run, tmp_path):

@@ -18,7 +18,7 @@ from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import curves_of, numbers_of
 from seedbed.experiment.writing import json_text
-from seedbed.figures import learning_curves, save_chart, save_pictures
+from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.report import comparison_text, counted, notebook_fragment, write_report
 
@@ -99,15 +99,20 @@ class Comparison:
         """The curves of `summary`."""
         return curves_of(self)
 
-    def plot(self, path: str | Path | None = None) -> ConcatChart:
-        """Train and test score and loss per epoch of every candidate, with bands (an Altair chart).
+    def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
+        """An Altair chart of the comparison, saved to a `path` that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
 
-        With a `path` ending in `.png`, `.svg`, `.pdf`, `.html` or `.json` the chart is saved, too.
+        Args:
+            chart: `curves` (train and test score and loss per epoch, with bands), `intervals` (each difference to the
+                reference), `lottery` (what single runs would have shown) or `calibration`.
+
+        Raises:
+            OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
         """
-        chart = learning_curves({"curves": self.curves()})
+        drawn = chart_of(self.summary(), chart)
         if path is not None:
-            save_chart(chart, path)
-        return chart
+            save_chart(drawn, path)
+        return drawn
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the report, one self-contained HTML page that opens without a network; return its path.

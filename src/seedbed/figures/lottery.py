@@ -178,7 +178,10 @@ def _leaves(run: Mapping[str, Any], edges: Sequence[float]) -> bool:
 def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
     accuracy = found["name"] == "accuracy"
     words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
-    axis = alt.Axis(title=None, format="~%" if accuracy else alt.Undefined, **PLAIN_AXIS)
+    axis = alt.Axis(title=None, **PLAIN_AXIS)
+    if accuracy:  # bars of a few rows are so wide that they begin below 0
+        inside = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
+        axis = alt.Axis(title=None, labelExpr=inside, **PLAIN_AXIS)
     low, high = _limits(found["edges"])
     if accuracy:  # a share has its ends, whatever air there is
         low, high = max(low, min(found["edges"][0], -0.01)), min(high, max(found["edges"][-1], 1.01))

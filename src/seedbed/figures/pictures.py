@@ -17,7 +17,7 @@ from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.save import save_chart
 from seedbed.figures.theme import LIGHT, Theme
 
-__all__ = ["PICTURES", "all_charts", "save_pictures"]
+__all__ = ["PICTURES", "all_charts", "chart_of", "save_pictures"]
 
 PICTURES = ("png", "svg", "pdf")
 
@@ -34,6 +34,21 @@ def all_charts(summary: Mapping[str, Any], theme: Theme = LIGHT) -> dict[str, al
     """Every chart of a summary that has something to show, by its name."""
     drawn = {name: _CHARTS[name](summary, theme=theme) for name in _OF_KIND[summary["kind"]]}
     return {name: chart for name, chart in drawn.items() if chart is not None}
+
+
+def chart_of(summary: Mapping[str, Any], name: str) -> alt.ConcatChart:
+    """One chart of a summary: `curves`, `intervals`, `lottery` or `calibration`.
+
+    Raises:
+        OptionError: there is no chart of this name, or nothing for it to show.
+    """
+    names = _OF_KIND[summary["kind"]]
+    if name not in names:
+        raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))
+    chart = _CHARTS[name](summary)
+    if chart is None:
+        raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")
+    return chart
 
 
 def save_pictures(summary: Mapping[str, Any], folder: str | os.PathLike[str], format: str = "png") -> list[Path]:
