@@ -88,7 +88,15 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but curves and predictions as one plain dict, fit for JSON; docs/summary.md explains its keys."""
-        return numbers_of(self)
+        return numbers_of(
+            self.experiment,
+            self.splits,
+            self.results,
+            conclusions=self.conclusions,
+            checks=self.checks,
+            specification=self.specification,
+            seconds=self.seconds,
+        )
 
     def summary(self) -> dict[str, Any]:
         """`to_dict` and, under `curves`, means, bands and some single networks along the epochs: what text, pictures
@@ -97,7 +105,7 @@ class Comparison:
 
     def curves(self) -> dict[str, Any]:
         """The curves of `summary`."""
-        return curves_of(self)
+        return curves_of(self.experiment, self.splits, self.networks)
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """An Altair chart of the comparison, saved to a `path` that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.

@@ -6,14 +6,15 @@ docs/summary.md says what each key means; `tests/experiment/test_saved.py` holds
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from seedbed.data import Table
+from seedbed.data import Split, Table
 from seedbed.evaluation import (
     CURVES,
     METRICS,
+    Check,
     Lottery,
     MeanInterval,
     lottery,
@@ -22,12 +23,10 @@ from seedbed.evaluation import (
     prior_loss,
     summarize_curves,
 )
+from seedbed.experiment.conclusions import Conclusions
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 from seedbed.report import counted
-
-if TYPE_CHECKING:
-    from seedbed.experiment.comparison import Comparison
 
 __all__ = ["SCHEMA_VERSION", "curves_of", "lottery_of", "most_ghosts", "numbers_of", "table_of"]
 
@@ -37,9 +36,18 @@ SCHEMA_VERSION = 1
 _GHOSTS = 400
 
 
-def numbers_of(comparison: Comparison) -> dict[str, Any]:
+def numbers_of(
+    experiment: Experiment,
+    splits: Sequence[Split],
+    results: Sequence[Result],
+    *,
+    conclusions: Conclusions,
+    checks: Sequence[Check],
+    specification: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
     """Everything but the curves."""
-    spec, design = comparison.experiment, comparison.experiment.design
+    spec, design = experiment, experiment.design
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "comparison",
@@ -61,22 +69,22 @@ def numbers_of(comparison: Comparison) -> dict[str, Any]:
             "repeats": design.repeats,
             "folds": design.folds,
             "seeds": design.seeds,
-            "n_train": round(float(np.mean([len(split.train) for split in comparison.splits]))),
-            "n_test": round(float(np.mean([len(split.test) for split in comparison.splits]))),
-            "n_unused": spec.table.n_rows - len(comparison.splits[0].train) - len(comparison.splits[0].test),
+            "n_train": round(float(np.mean([len(split.train) for split in splits]))),
+            "n_test": round(float(np.mean([len(split.test) for split in splits]))),
+            "n_unused": spec.table.n_rows - len(splits[0].train) - len(splits[0].test),
             "quick": design.quick,
             "reason": design.reason,
             "random_state": spec.random_state,
             "recipe": _recipe_words(spec),
         },
-        **comparison.conclusions.as_dict(),
-        "checks": [check.as_dict() for check in comparison.checks],
+        **conclusions.as_dict(),
+        "checks": [check.as_dict() for check in checks],
         "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
-        "candidates": [result.as_dict() for result in comparison.results],
-        "lottery": lottery_of(spec, comparison.results),
+        "candidates": [result.as_dict() for result in results],
+        "lottery": lottery_of(spec, results),
         "notes": [note.as_dict() for note in spec.table.notes],
-        "specification": dict(comparison.specification),
-        "seconds": round(comparison.seconds, 2),
+        "specification": dict(specification),
+        "seconds": round(seconds, 2),
     }
 
 
@@ -99,13 +107,13 @@ def table_of(table: Table) -> dict[str, Any]:
     }
 
 
-def curves_of(comparison: Comparison) -> dict[str, Any]:
+def curves_of(experiment: Experiment, splits: Sequence[Split], networks: Sequence[CandidateResult]) -> dict[str, Any]:
     """Training and test curves of every candidate: means, bands, some single networks."""
-    spec, networks = comparison.experiment, comparison.networks
-    size = f"{counted(len(comparison.splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
+    spec = experiment
+    size = f"{counted(len(splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
     interval = MeanInterval(alpha=spec.alpha)
     if spec.design.kind != "held_out":
-        groups = np.repeat(np.arange(len(comparison.splits)), spec.design.seeds)
+        groups = np.repeat(np.arange(len(splits)), spec.design.seeds)
         interval = MeanInterval(groups, 1 / (spec.design.folds - 1), spec.design.folds - 1, spec.alpha)
     ghosts = most_ghosts(len(networks))
     return {
