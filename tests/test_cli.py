@@ -888,7 +888,7 @@ def interrupted(here: Path, *arguments: str, until, times: int = 1) -> subproces
 
 
 def without_times(path: Path) -> dict:
-    return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "files")}
+    return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "command")}
 
 
 @pytest.mark.slow
@@ -915,7 +915,7 @@ def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, n_
 def test_what_is_kept_is_told_when_interrupted_and_when_it_goes_on(call, here, monkeypatch):
     from seedbed.experiment import Comparison
 
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
