@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench pictures
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -21,6 +21,10 @@ check: .venv/installed
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py
+
+pictures: .venv/installed
+	$(PY) -m pytest tests/test_docs.py --renew-pictures -k blocks $(ARGS)
+	$(PY) docs/screenshots.py
 
 # The stamps: installed again only when pyproject.toml is newer. An environment that is half made, or
 # made by a Python too old, is made anew.

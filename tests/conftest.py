@@ -47,6 +47,10 @@ def real_table(request: pytest.FixtureRequest) -> Callable[[str], Path]:
     return path_of
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-pictures", action="store_true", help="renew the documents' pictures where they differ")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests marked `gpu` where there is no CUDA device."""
     gpu = [item for item in items if item.get_closest_marker("gpu")]

@@ -1,4 +1,5 @@
-"""No document that isn't tested: blocks are run, links point at files. CONTRIBUTING.md has the rules."""
+"""No document that isn't tested: blocks are run, pictures drawn anew, links point at files. CONTRIBUTING.md has the
+rules."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import seedbed as sb
 from seedbed.data import WARNINGS
 from seedbed.evaluation import CODES
 from seedbed.evaluation.verdicts import Rule
@@ -31,6 +35,9 @@ BLOCK = re.compile(
 COMMENT = re.compile(r"^ *<!-- *(.*?) *-->\s*\Z", re.MULTILINE)
 NEEDS = re.compile(r"^ *<!-- *needs: *(\S+) *-->", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
+FIGURE = re.compile(r"^ *<!-- *figure: *(\S+) *-->\n(?P<below>[^\n]*)", re.MULTILINE)
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+ORIGIN = re.compile(r" *<!-- *(figure|screenshot): *\S.*-->")
 COMMAND = {"console": re.compile(r"\$ (seedbed .*)"), "bash": re.compile(r"(?:\$ )?(seedbed .*)")}
 
 
@@ -42,6 +49,15 @@ class Block:
     language: str
     source: str
     comment: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A committed picture: its line's number, the file that the commands above it make, and its path from the page."""
+
+    line: int
+    made: str
+    picture: str
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -57,6 +73,16 @@ def blocks_of(text: str) -> list[Block]:
             )
         )
     return blocks
+
+
+def figures_of(text: str) -> list[Figure]:
+    figures = []
+    for match in FIGURE.finditer(BLOCK.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)):
+        line = text.count("\n", 0, match.start("below")) + 1
+        picture = PICTURE.match(match["below"].strip())
+        assert picture, f"line {line}: no picture below the comment of a figure"
+        figures.append(Figure(line, match[1], picture[1]))
+    return figures
 
 
 def commands_of(block: Block) -> list[tuple[str, str]]:
@@ -89,11 +115,50 @@ def run_commands(block: Block, folder: Path) -> None:
             assert same_output(shown, done.stdout), f"line {block.line}: `{command}` prints:\n{done.stdout}"
 
 
-def run_page(page: Path, folder: Path) -> int:
-    """Run a page's blocks from top to bottom; return how many were run."""
+def ink_elsewhere(one: Path, other: Path) -> float:
+    """The share of the ink of two pictures of equal size, in coarse cells of each colour, that isn't in the same place.
+
+    Shades lost to a palette hardly count (0.0013 at most); the curves of another seed do (0.03 and more).
+    """
+    inks = []
+    for path in one, other:
+        with Image.open(path) as image:
+            inks.append(255.0 - np.asarray(image.convert("RGB").reduce(8), dtype=float))
+    return float(abs(inks[0] - inks[1]).sum() / (inks[0].sum() + inks[1].sum() + 1.0))
+
+
+def strangeness(picture: Path, made: Path) -> str:
+    """Why a committed picture isn't what the page's commands make; empty if it is."""
+    if not picture.is_file():
+        return "isn't there"
+    with Image.open(picture) as one, Image.open(made) as other:
+        if one.size != other.size:
+            return f"has {one.size[0]} x {one.size[1]} pixels, not {other.size[0]} x {other.size[1]}"
+    share = ink_elsewhere(picture, made)
+    return f"looks different: {share:.1%} of the ink lies elsewhere" if share > 0.015 else ""
+
+
+def check_figure(figure: Figure, page: Path, folder: Path, *, renew: bool = False) -> None:
+    made, picture = folder / figure.made, page.parent / figure.picture
+    assert made.is_file(), f"line {figure.line}: no command above writes {figure.made}"
+    why = strangeness(picture, made)
+    if why and renew:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(made) as image:  # a palette makes it a quarter of the size
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
+        why = ""
+    assert not why, f"line {figure.line}: {figure.picture} {why}. Look at {figure.made}; `make pictures` renews it"
+
+
+def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
+    """Run a page's blocks and check its figures from top to bottom; return how many blocks were run."""
     namespace = {"__name__": "__main__"}
+    text = page.read_text(encoding="utf-8")
     ran = 0
-    for block in blocks_of(page.read_text(encoding="utf-8")):
+    for block in sorted([*blocks_of(text), *figures_of(text)], key=lambda piece: piece.line):
+        if isinstance(block, Figure):
+            check_figure(block, page, folder, renew=renew)
+            continue
         if re.match(r"skip: *\S", block.comment):
             continue
         if block.language == "python":
@@ -114,22 +179,51 @@ def broken_links(page: Path) -> list[str]:
     return [target for target in targets if target and not (page.parent / target).exists()]
 
 
+def pictures_without_origin(page: Path) -> list[str]:
+    """Pictures without a comment on the line above that says what makes them."""
+    lines = BLOCK.sub("", page.read_text(encoding="utf-8")).splitlines()
+    return [
+        picture
+        for above, line in zip(["", *lines], lines, strict=False)
+        for picture in PICTURE.findall(line)
+        if not ORIGIN.match(above)
+    ]
+
+
 # The real pages
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_table: Callable[[str], Path]
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    real_table: Callable[[str], Path],
+    request: pytest.FixtureRequest,
 ):
     for name in NEEDS.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
         shutil.copy(real_table(name), tmp_path)
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path)
+    run_page(page, tmp_path, renew=request.config.getoption("--renew-pictures"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_links_of_a_page_point_at_files(page: Path):
     assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_of_a_page_says_what_makes_it(page: Path):
+    assert pictures_without_origin(page) == []
+
+
+def test_committed_pictures_are_small_and_all_shown():
+    shown = {
+        (page.parent / picture).resolve() for page in PAGES for picture in PICTURE.findall(page.read_text("utf-8"))
+    }
+    kept = set((ROOT / "docs" / "images").iterdir())
+    assert kept <= shown
+    assert [path.name for path in kept if path.stat().st_size > 300_000] == []
 
 
 def test_the_page_of_verdicts_explains_every_rule_and_every_code_and_no_other():
@@ -199,3 +293,82 @@ def test_a_link_to_a_missing_file_is_found(write_page: Callable[[str], Path]):
         ```
         """
     assert broken_links(write_page(text)) == ["gone.png", "docs/gone.md"]
+
+
+DRAWING = """
+    ```python
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGBA", (400, 300), "white")
+    ImageDraw.Draw(image).line([(0, 0), (400, {height})], fill="green", width=3)
+    image.save("curves.png")
+    ```
+    <!-- figure: curves.png -->
+    ![a line](images/line.png)
+    """
+
+
+@pytest.fixture
+def drawn_page(write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page whose committed picture has been renewed."""
+    monkeypatch.chdir(tmp_path)
+    page = write_page(DRAWING.format(height=200))
+    run_page(page, tmp_path, renew=True)
+    return page
+
+
+def test_a_renewed_picture_passes(drawn_page: Path, tmp_path: Path):
+    assert (tmp_path / "images" / "line.png").stat().st_size < (tmp_path / "curves.png").stat().st_size
+    assert run_page(drawn_page, tmp_path) == 1
+
+
+def test_a_picture_that_is_still_right_is_not_written_again(drawn_page: Path, tmp_path: Path):
+    picture = tmp_path / "images" / "line.png"
+    shutil.copy(tmp_path / "curves.png", picture)
+    run_page(drawn_page, tmp_path, renew=True)
+    assert picture.read_bytes() == (tmp_path / "curves.png").read_bytes()
+
+
+@pytest.mark.usefixtures("drawn_page")
+def test_a_picture_of_another_drawing_is_found(write_page: Callable[[str], Path], tmp_path: Path):
+    with pytest.raises(
+        AssertionError, match=r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
+    ):
+        run_page(write_page(DRAWING.format(height=220)), tmp_path)
+
+
+@pytest.mark.usefixtures("drawn_page")
+def test_a_picture_of_another_size_is_found(write_page: Callable[[str], Path], tmp_path: Path):
+    with pytest.raises(AssertionError, match="has 400 x 300 pixels, not 400 x 301"):
+        run_page(write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_picture_of_another_seed_is_found(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)).astype(np.float32), rng.integers(0, 2, 60)
+    for seed in 0, 1:
+        sb.train_many("relu:5", X, y, X, y, seeds=[seed], epochs=40).plot(tmp_path / f"{seed}.png")
+    assert strangeness(tmp_path / "0.png", tmp_path / "0.png") == ""
+    assert strangeness(tmp_path / "0.png", tmp_path / "1.png") != ""
+
+
+def test_a_figure_must_be_written_by_the_page_and_stand_above_a_picture(
+    write_page: Callable[[str], Path], tmp_path: Path
+):
+    with pytest.raises(AssertionError, match=r"line 2: no command above writes out/curves\.png"):
+        run_page(write_page("<!-- figure: out/curves.png -->\n![a](page.md)\n"), tmp_path)
+    with pytest.raises(AssertionError, match="line 2: no picture below"):
+        run_page(write_page("<!-- figure: page.md -->\n\n![a](page.md)\n"), tmp_path)
+
+
+def test_a_picture_without_origin_is_found(write_page: Callable[[str], Path]):
+    text = """\
+        <!-- figure: curves.png -->
+        ![a](made.png)
+
+        <!-- screenshot: docs/screenshots.py -->
+        ![b](shot.png)
+        ![c](from-nowhere.png)
+        """
+    assert pictures_without_origin(write_page(text)) == ["from-nowhere.png"]
