@@ -193,6 +193,7 @@ def pictures_without_origin(page: Path) -> list[str]:
 # The real pages
 
 
+@pytest.mark.slow  # some pages take minutes; `make check` leaves them to `make test`
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(
     page: Path,

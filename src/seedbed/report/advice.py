@@ -74,9 +74,10 @@ def _why(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str
         rest = f"{others[0]}, which" if k == 2 else f"{k - 1} others, none of which"
         yield f"It comes first among the networks; these rows can't tell it from {rest} is {'no ' * (k == 2)}smaller."
         return
-    small = "smaller" if k == 2 else f"the smallest of {k} of which that is so"
-    sizes = f"{size:,} parameters, not {networks[first]['n_parameters']:,}"
-    yield f"These rows can't tell it from {first}, which comes first among the networks, and it is {small} ({sizes})."
+    sizes = f"({size:,} parameters, not {networks[first]['n_parameters']:,})"
+    before = f"These rows can't tell it from {first}, which comes first among the networks"
+    alike = f"; none of the {k - 1} that can't be told from that one is smaller"
+    yield f"{before}{', and it is smaller' if k == 2 else alike} {sizes}."
 
 
 def _other(n: int) -> str:
