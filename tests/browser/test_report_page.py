@@ -74,7 +74,10 @@ def test_the_first_screen_says_which_network_to_use_and_how_sure_that_is(page: A
     box = answer.bounding_box()
     assert box["y"] + box["height"] < 900
     assert re.match(r"Use .*\.", answer.locator("h1").inner_text())
-    assert "How sure is that? Probability of a lower error than linear:3" in answer.inner_text()
+    assert (
+        "How sure is that? Probability of a lower error than linear:3, each comparison taken alone"
+        in answer.inner_text()
+    )
 
 
 def test_a_candidate_is_hidden_everywhere_and_shown_again(page: Any):
@@ -163,6 +166,13 @@ def test_epochs_can_be_typed(page: Any):
     page.locator("#last").fill("1000")
     page.locator("#last").press("Enter")
     assert page.evaluate("views.curves.signal('last')") == 59
+    assert page.locator("#at").input_value() == "59"
+    page.locator("#last").fill("30")
+    page.locator("#last").press("Enter")
+    assert [page.locator(name).input_value() for name in ("#last", "#at")] == ["30", "30"]  # the cursor stays in sight
+    page.locator("#last").fill("5")
+    page.locator("#last").press("Enter")
+    assert page.locator("#last").input_value() == "30"  # it isn't after the first
     page.locator("#reset").click()
     page.wait_for_function("views.curves.signal('first') === 0")
 

@@ -29,6 +29,13 @@ def test_the_smaller_of_two_that_are_not_told_apart_is_advised_with_its_size(tol
     assert told(first="b") == ["Use a.", f"{why} (10 parameters, not 2,000)."]
 
 
+def test_of_three_or_more_it_says_that_none_has_fewer_parameters(told):
+    assert told(first="b", among=["b", "a", "c"])[1] == (
+        "These rows can't tell it from b, which comes first among the networks with 2,000 parameters; it has 10, and "
+        "none that can't be told from the first has fewer."
+    )
+
+
 def test_the_first_one_is_advised_where_no_other_like_it_is_smaller(told):
     assert told()[1] == "It comes first among the networks; these rows can't tell it from b, which is no smaller."
 
@@ -63,5 +70,5 @@ def test_how_sure_it_is_stands_with_what_to_expect(make):
     )
     assert list(sureness_sentences(found)) == [
         "Of b on new rows like these, expect Brier score 0.125 (0.025 to 0.225) and accuracy 82.5% (72.5 to 92.5%).",
-        "How sure is that? Probability of a lower error than a: b 55%.",
+        "How sure is that? Probability of a lower error than a, each comparison taken alone: b 55%.",
     ]

@@ -72,7 +72,22 @@ def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path, summary):
     assert (tmp_path / "report.html").read_text() == "old"
 
 
-@pytest.mark.parametrize("place", ["", "missing/report.html"])
+def test_a_run_that_is_not_finished_is_told_from_none(tmp_path):
+    (tmp_path / "experiment.json").write_text("{}")
+    with pytest.raises(OptionError, match=r"isn't finished\. The command that began it goes on"):
+        read_summary(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "comparison.json", "heart.pdf", "report"])
+def test_a_report_is_never_written_over_what_is_no_page(tmp_path, summary, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OptionError, match=r"it is HTML\. Name a file that ends in \.html"):
+        write_report(summary, tmp_path / name)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["folder.html", "missing/report.html"])
 def test_a_report_needs_a_file_in_a_folder_that_is_there(tmp_path, summary, place):
+    (tmp_path / "folder.html").mkdir()
     with pytest.raises(OptionError, match="can't write the report"):
         write_report(summary, tmp_path / place)

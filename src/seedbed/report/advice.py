@@ -22,11 +22,13 @@ def advice_sentences(document: Mapping[str, Any]) -> list[str]:
 
 
 def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """What to expect of the network that is advised, and how sure it is that others aren't better."""
+    """What to expect of what is advised, and how probable it is that each has a lower error than the reference."""
     if document["advice"] is None:
         return
     names = {one["name"]: one for one in document["candidates"]}
-    chosen = names[document["advice"]["network"]]["scores"]
+    advice = document["advice"]
+    used = [*advice["ahead"], advice["network"]][0]
+    chosen = names[used]["scores"]
     numeric = document["task"] == "regression"
     shown = {"r2": "R2", "mae": "mean absolute error"} if numeric else {"accuracy": "accuracy"}
     shown = {document["metric"]["name"]: document["metric"]["words"], **shown}
@@ -34,15 +36,16 @@ def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         f"{words} {_range(name, chosen[name])}" for name, words in shown.items() if chosen[name]["low"] is not None
     ]
     if ranges:
-        yield f"Of {document['advice']['network']} on new rows like these, expect {listed(ranges)}."
-    networks = {name for name, one in names.items() if one["kind"] == "network"}
-    verdicts = [verdict for verdict in document["verdicts"] if verdict["candidate"] in networks]
+        yield f"Of {used} on new rows like these, expect {listed(ranges)}."
+    told = {name for name, one in names.items() if one["kind"] == "network"} | {*advice["ahead"], *advice["as_good"]}
+    verdicts = [verdict for verdict in document["verdicts"] if verdict["candidate"] in told]
     verdicts.sort(key=lambda verdict: -verdict["p_better"])
     if verdicts:
         good = f"a higher {document['metric']['words']}" if document["metric"]["greater_is_better"] else "a lower error"
         chances = [f"{one['candidate']} {percent(one['p_better'])}" for one in verdicts[:_MOST_NAMED]]
         more = f" and {len(verdicts) - _MOST_NAMED} more below" if len(verdicts) > _MOST_NAMED else ""
-        yield f"How sure is that? Probability of {good} than {document['reference']}: {', '.join(chances)}{more}."
+        than = f"{good} than {document['reference']}, each comparison taken alone"
+        yield f"How sure is that? Probability of {than}: {', '.join(chances)}{more}."
 
 
 def listed(words: Sequence[str]) -> str:
@@ -74,10 +77,12 @@ def _why(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str
         rest = f"{others[0]}, which" if k == 2 else f"{k - 1} others, none of which"
         yield f"It comes first among the networks; these rows can't tell it from {rest} is {'no ' * (k == 2)}smaller."
         return
-    sizes = f"({size:,} parameters, not {networks[first]['n_parameters']:,})"
     before = f"These rows can't tell it from {first}, which comes first among the networks"
-    alike = f"; none of the {k - 1} that can't be told from that one is smaller"
-    yield f"{before}{', and it is smaller' if k == 2 else alike} {sizes}."
+    if k == 2:
+        yield f"{before}, and it is smaller ({size:,} parameters, not {networks[first]['n_parameters']:,})."
+    else:
+        large = f"{networks[first]['n_parameters']:,} parameters"
+        yield f"{before} with {large}; it has {size:,}, and none that can't be told from the first has fewer."
 
 
 def _other(n: int) -> str:

@@ -20,7 +20,7 @@ def headline(summary: Mapping[str, Any]) -> str:
     if run["n"] == 1:
         return f"{words} {measure(score['name'], run['mean'])}, once."
     low, high = (measure(score["name"], run["quantiles"][place], run["mean"]) for place in (0, 4))
-    return f"{words} {measure(score['name'], run['mean'])}, or anything from {low} to {high}."
+    return f"{words} {measure(score['name'], run['mean'])}; nine of ten seeds between {low} and {high}."
 
 
 def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -37,8 +37,8 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     lowest, highest = (measure(score["name"], run[key], run["mean"]) for key in ("lowest", "highest"))
     yield (
-        f"{run['n']:,} networks that differ in nothing but their seed, after {epochs}: nine of ten lie in that range, "
-        f"the lowest at {lowest}, the highest at {highest}."
+        f"{run['n']:,} networks that differ in nothing but their seed, after {epochs}: the lowest at {lowest}, the "
+        f"highest at {highest}."
     )
     if one["n_diverged"]:
         lost = f"{one['n_diverged']:,} of {one['n_networks']:,} networks diverged and are left out"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seedbed.errors import OptionError, UnreadableError, told
+from seedbed.errors import OptionError, UnreadableError
 from seedbed.files import write_whole
 from seedbed.report.page import report_page
 
@@ -23,9 +23,11 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
     """Write the report of a summary, one self-contained HTML page; it appears whole or not at all.
 
     Raises:
-        OptionError: the folder doesn't exist, or the path is one.
+        OptionError: the path doesn't end in `.html`, its folder doesn't exist, or it is one.
     """
     path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):  # lest a mistyped path cost somebody a table
+        raise OptionError(f"can't write the report to {path}: it is HTML", "Name a file that ends in .html.")
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OptionError(f"can't write the report to {path}: {why}", "Name a file, report.html say.")
@@ -44,6 +46,9 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     if path.is_dir():
         found = [path / name for name in _FILES if (path / name).is_file()]
+        if not found and (path / "experiment.json").is_file():
+            message = f"the run in {path} isn't finished"
+            raise OptionError(message, "The command that began it goes on from what is kept.")
         if not found:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
             raise OptionError(message, "Name a folder that seedbed compare or seedbed train has written.")
@@ -53,7 +58,7 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UnreadableError(f"{path} isn't JSON: {told(error)}", "Name the folder of a run.") from error
+        raise UnreadableError(f"{path} is no summary of a run: it isn't JSON", "Name the run's folder.") from error
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
         raise UnreadableError(f"{path} is no summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]

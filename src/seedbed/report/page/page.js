@@ -96,12 +96,12 @@ function fitValues() {
 
 function zoom(first, last) {
   const { start } = curves;
-  first = Math.max(start.first, Math.round(Math.min(first, last)));
-  last = Math.min(start.last, Math.round(Math.max(first, last)));
-  if (!(last > first)) return;
-  Object.assign(curves, { first, last, zoomed: first > start.first || last < start.last });
-  one("first").value = first;
-  one("last").value = last;
+  first = Math.max(start.first, Math.round(first));
+  last = Math.min(start.last, Math.round(last));
+  if (last > first) Object.assign(curves, { first, last, zoomed: first > start.first || last < start.last });
+  one("first").value = curves.first;
+  one("last").value = curves.last;
+  look(curves.at); // the cursor stays in sight
   return fitValues();
 }
 
@@ -189,7 +189,8 @@ function listenToCurves(place) {
   addEventListener("pointerup", (event) => {
     if (from && Math.abs(event.clientX - from.x) >= 6) {
       const share = Math.min(1, Math.max(0, (event.clientX - from.box.left) / from.box.width));
-      zoom(from.epoch, curves.first + share * (curves.last - curves.first));
+      const to = curves.first + share * (curves.last - curves.first);
+      zoom(Math.min(from.epoch, to), Math.max(from.epoch, to));
     }
     from = null;
     mark.hidden = true;
