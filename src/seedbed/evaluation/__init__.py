@@ -32,7 +32,7 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, choose
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
-from seedbed.evaluation.curves import CURVES, MeanInterval, summarize_curves
+from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
 from seedbed.evaluation.judging import fold_differences, judge, judge_all, opposite_share, seed_share
@@ -60,6 +60,7 @@ __all__ = [
     "CODES",
     "CURVES",
     "METRICS",
+    "MOST_GHOSTS",
     "AccuracyDifference",
     "Advice",
     "BootstrapInterval",

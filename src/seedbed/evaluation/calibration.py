@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.evaluation.thinning import evenly
+
 __all__ = [
     "CalibrationError",
     "ConsistencyBand",
@@ -49,8 +51,7 @@ class Reliability:
         """
         inner = (np.diff(self.observed)[1:] != 0) | (np.diff(self.observed)[:-1] != 0)
         places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
-        if len(places) > most:
-            places = places[np.unique(np.linspace(0, len(places) - 1, most).round().astype(np.intp))]
+        places = places[evenly(len(places), most)]
         rows = np.diff(np.concatenate([[0], np.cumsum(self.rows)[places]]))
         return self.forecast[places].tolist(), self.observed[places].tolist(), rows.tolist()
 
@@ -120,15 +121,14 @@ def consistency_band(
 
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
-    grid = forecast[np.unique(np.linspace(0, len(forecast) - 1, min(points, len(forecast))).round().astype(np.intp))]
-    at = np.searchsorted(forecast, grid)
+    at = evenly(len(forecast), points)
     rng = np.random.default_rng(random_state)
-    curves = np.empty((n_simulations, len(grid)))
+    curves = np.empty((n_simulations, len(at)))
     for number in range(n_simulations):
         drawn = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
         curves[number] = isotonic_regression(drawn, sample_weight=rows.astype(np.float64))[at]
     low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return ConsistencyBand(grid, low, high)
+    return ConsistencyBand(forecast[at], low, high)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CURVES", "MeanInterval", "summarize_curves"]
+from seedbed.evaluation.thinning import evenly
+
+__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "summarize_curves"]
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
+
+MOST_GHOSTS = 400
+"""Single networks of all candidates together: as many lines as a page still draws in a moment."""
 
 _PERCENTILES = {"low": 25.0, "high": 75.0, "p05": 5.0, "p95": 95.0}
 _DIGITS = 5  # significant; a chart shows three
@@ -76,9 +81,9 @@ def summarize_curves(
     arrays = _checked(curves)
     n_epochs, n_networks = arrays["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(arrays))
-    epochs = _evenly(n_epochs, max(2, max_points))
-    coarse = epochs[_evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
-    ghosts = healthy[_evenly(healthy.size, max_ghosts)]
+    epochs = evenly(n_epochs, max(2, max_points))
+    coarse = epochs[evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
+    ghosts = healthy[evenly(healthy.size, max_ghosts)]
     found = {key: _summarize(array, epochs, healthy, interval) for key, array in arrays.items()}
     for key in ("test_loss", "test_score"):
         found[key]["ghosts"] = [_plain(arrays[key][coarse, network]) for network in ghosts]
@@ -109,11 +114,6 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
         for start in range(0, n_epochs, _ROWS_AT_ONCE):
             finite &= np.isfinite(array[start : start + _ROWS_AT_ONCE]).all(axis=0)
     return finite
-
-
-def _evenly(n: int, most: int) -> NDArray[np.intp]:
-    """At most `most` of the numbers 0..n-1, evenly spread, first and last among them (where `most` is 2 or more)."""
-    return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))
 
 
 def _summarize(

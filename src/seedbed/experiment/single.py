@@ -19,13 +19,13 @@ from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.frozen import hashed, table_specification, versions
 from seedbed.experiment.spec import LOSSES
-from seedbed.experiment.summary import SCHEMA_VERSION, runs_of, table_of
+from seedbed.experiment.summary import runs_of, table_of
 from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import Candidate, Recipe, candidate_from
-from seedbed.report import counted, notebook_fragment, write_report
+from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
 from seedbed.training import Board, Chunk, Compile, History, train_many
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Run:
                 }
             ],
             "lottery": {"score": self._lottery(), "difference": None},
-            "curves": history.curves(title=f"{name} on {self.table.target_name} of {self.table.name}", name=name),
+            "curves": history.curves(title=self._title, name=name),
             "notes": [note.as_dict() for note in self.table.notes],
             "specification": {
                 "table": table_specification(self.table, self.n_inputs),
@@ -100,6 +100,10 @@ class Run:
             },
             "seconds": round(self.seconds, 2),
         }  # fmt: skip
+
+    @property
+    def _title(self) -> str:
+        return f"{self.candidate.name} on {self.table.target_name} of {self.table.name}"
 
     def _lottery(self) -> dict[str, Any]:
         """The score of each network on the test rows after the last epoch; those that diverged are left out."""
@@ -119,7 +123,7 @@ class Run:
     def plot(self, path: str | Path | None = None) -> ConcatChart:
         """Train and test curves per epoch (an Altair chart), saved to a `path` that ends in `.png`, `.svg`, `.pdf`,
         `.html` or `.json`."""
-        return self.history.plot(path, title=f"{self.candidate.name} on {self.table.target_name} of {self.table.name}")
+        return self.history.plot(path, title=self._title)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the report, one self-contained HTML page; return its path."""

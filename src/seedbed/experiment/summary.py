@@ -14,6 +14,7 @@ from seedbed.data import Split, Table
 from seedbed.evaluation import (
     CURVES,
     METRICS,
+    MOST_GHOSTS,
     Check,
     Lottery,
     MeanInterval,
@@ -26,14 +27,9 @@ from seedbed.evaluation import (
 from seedbed.experiment.conclusions import Conclusions
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
-from seedbed.report import counted
+from seedbed.report import SCHEMA_VERSION, counted
 
-__all__ = ["SCHEMA_VERSION", "curves_of", "lottery_of", "most_ghosts", "numbers_of", "table_of"]
-
-SCHEMA_VERSION = 1
-
-# Single networks that are kept of a whole summary: as many lines as a page still draws in a moment.
-_GHOSTS = 400
+__all__ = ["curves_of", "numbers_of", "runs_of", "table_of"]
 
 
 def numbers_of(
@@ -47,22 +43,22 @@ def numbers_of(
     seconds: float,
 ) -> dict[str, Any]:
     """Everything but the curves."""
-    spec, design = experiment, experiment.design
+    design = experiment.design
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "comparison",
-        "command": spec.command,
-        **table_of(spec.table),
-        "reference": spec.reference,
+        "command": experiment.command,
+        **table_of(experiment.table),
+        "reference": experiment.reference,
         "metric": {
-            "name": spec.metric,
-            "words": METRICS[spec.metric].words,
-            "greater_is_better": METRICS[spec.metric].greater_is_better,
-            "margin": spec.margin,
-            "of_prior": prior_loss(spec.metric, spec.table.target),
+            "name": experiment.metric,
+            "words": METRICS[experiment.metric].words,
+            "greater_is_better": METRICS[experiment.metric].greater_is_better,
+            "margin": experiment.margin,
+            "of_prior": prior_loss(experiment.metric, experiment.table.target),
         },
-        "alpha": spec.alpha,
-        "interval": _interval(spec),
+        "alpha": experiment.alpha,
+        "interval": _interval(experiment),
         "plan": {
             "kind": design.kind,
             "locked_share": design.locked_share,
@@ -71,18 +67,18 @@ def numbers_of(
             "seeds": design.seeds,
             "n_train": round(float(np.mean([len(split.train) for split in splits]))),
             "n_test": round(float(np.mean([len(split.test) for split in splits]))),
-            "n_unused": spec.table.n_rows - len(splits[0].train) - len(splits[0].test),
+            "n_unused": experiment.table.n_rows - len(splits[0].train) - len(splits[0].test),
             "quick": design.quick,
             "reason": design.reason,
-            "random_state": spec.random_state,
-            "recipe": _recipe_words(spec),
+            "random_state": experiment.random_state,
+            "recipe": _recipe_words(experiment),
         },
         **conclusions.as_dict(),
         "checks": [check.as_dict() for check in checks],
         "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
         "candidates": [result.as_dict() for result in results],
-        "lottery": lottery_of(spec, results),
-        "notes": [note.as_dict() for note in spec.table.notes],
+        "lottery": _lottery(experiment, results),
+        "notes": [note.as_dict() for note in experiment.table.notes],
         "specification": dict(specification),
         "seconds": round(seconds, 2),
     }
@@ -109,27 +105,22 @@ def table_of(table: Table) -> dict[str, Any]:
 
 def curves_of(experiment: Experiment, splits: Sequence[Split], networks: Sequence[CandidateResult]) -> dict[str, Any]:
     """Training and test curves of every candidate: means, bands, some single networks."""
-    spec = experiment
-    size = f"{counted(len(splits), 'split')} x {counted(spec.design.seeds, 'seed')}"
-    interval = MeanInterval(alpha=spec.alpha)
-    if spec.design.kind != "held_out":
-        groups = np.repeat(np.arange(len(splits)), spec.design.seeds)
-        interval = MeanInterval(groups, 1 / (spec.design.folds - 1), spec.design.folds - 1, spec.alpha)
-    ghosts = most_ghosts(len(networks))
+    size = f"{counted(len(splits), 'split')} x {counted(experiment.design.seeds, 'seed')}"
+    interval = MeanInterval(alpha=experiment.alpha)
+    if experiment.design.kind != "held_out":
+        groups = np.repeat(np.arange(len(splits)), experiment.design.seeds)
+        df = experiment.design.folds - 1
+        interval = MeanInterval(groups, 1 / df, df, experiment.alpha)
+    ghosts = max(10, MOST_GHOSTS // max(1, len(networks)))
     return {
-        "score_name": spec.score_name,
-        "title": f"{spec.table.target_name} of {spec.table.name}",
-        "subtitle": f"{_recipe_words(spec)}; {size}",
+        "score_name": experiment.score_name,
+        "title": f"{experiment.table.target_name} of {experiment.table.name}",
+        "subtitle": f"{_recipe_words(experiment)}; {size}",
         "candidates": [{"name": result.name, **_summarized(result, interval, ghosts)} for result in networks],
     }
 
 
-def most_ghosts(n_candidates: int) -> int:
-    """How many single networks of each candidate a summary keeps."""
-    return max(10, _GHOSTS // max(1, n_candidates))
-
-
-def lottery_of(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any]:
+def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any]:
     """What single runs, one fold and one seed each, would have shown, and what they would have said against the
     reference. Who has predictions that aren't finite is left out, and so is always guessing."""
     regression = experiment.table.task == "regression"

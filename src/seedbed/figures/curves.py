@@ -10,15 +10,24 @@ import altair as alt
 
 from seedbed.figures.curve_data import MEASURES, ghosts_of, grids_of, line_records, lines_of, network_records
 from seedbed.figures.limits import robust_limits
-from seedbed.figures.theme import DASHES, LIGHT, PAGE, PANEL_HEIGHT, PANEL_WIDTH, PART_NAMES, Theme, colours, themed
+from seedbed.figures.panels import SHOWN, along
+from seedbed.figures.theme import (
+    DASHES,
+    LIGHT,
+    PAGE,
+    PANEL_HEIGHT,
+    PANEL_WIDTH,
+    PART_NAMES,
+    Theme,
+    candidate_scale,
+    themed,
+)
 from seedbed.figures.words import subtitle_lines, title_lines
 
 __all__ = ["learning_curves"]
 
 _R2_FLOOR = -0.5
 _CHARACTER = 6.6  # points; a letter of the legend, on average
-# Filtered after lists are unfolded: Vega unfolds all anew when what comes before changes, but filters what has changed.
-_SHOWN = "indexof(hidden, datum.candidate) < 0"
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
@@ -167,8 +176,8 @@ class _Strokes:
 
     def layers(self, drawn: Sequence[Mapping[str, Any]], measure: str, encoding: Mapping[str, Any]) -> list[alt.Chart]:
         """From the back to the front: single networks, bands, means, the cursor."""
-        lines = _unfolded("lines", measure)
-        mean, band = self._mean(encoding), self._band(measure, encoding)
+        lines = _unfolded(measure)
+        mean, band = self._mean(encoding), self._band(encoding)
         layers = [
             self._networks(measure, encoding),
             lines.mark_area(clip=True, opacity=self.opacity, strokeWidth=0).encode(**band),
@@ -188,26 +197,25 @@ class _Strokes:
         dash = alt.StrokeDash("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
         return {**encoding, "strokeDash": dash, "detail": "candidate:N"}
 
-    def _band(self, measure: str, encoding: Mapping[str, Any]) -> dict[str, Any]:
-        low = encoding["y"].copy()
-        low.shorthand = "low:Q"
-        return {**encoding, "y": low, "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
+    def _band(self, encoding: Mapping[str, Any]) -> dict[str, Any]:
+        return {**encoding, "y": along(encoding["y"], "low"), "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
 
     def _networks(self, measure: str, encoding: Mapping[str, Any]) -> alt.Chart:
         ghosts = alt.Chart(alt.NamedData("networks")).transform_filter("networks")
         ghosts = ghosts.transform_calculate(epoch="grids[datum.grid]").transform_flatten(["epoch", measure])
-        ghosts = ghosts.transform_filter(_SHOWN)
+        ghosts = ghosts.transform_filter(SHOWN)
         colour = alt.value(self.theme.faint_ink) if self.single else encoding["color"]
         thin: alt.Chart = ghosts.mark_line(clip=True, opacity=0.18, strokeWidth=0.7)
         return thin.encode(**{**encoding, "color": colour}, detail="network:N")
 
 
-def _unfolded(data: str, measure: str) -> alt.Chart:
+def _unfolded(measure: str) -> alt.Chart:
     """The lines of those that are shown, with the ends of the band that is chosen."""
     chosen = {side: f"datum['{measure}_' + band + '_{side}'] || []" for side in ("low", "high")}
-    chart = alt.Chart(alt.NamedData(data)).transform_calculate(epoch="grids[datum.grid]", **chosen)
-    # Where a list is shorter than the others, Vega fills up with null and draws nothing.
-    return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(_SHOWN)
+    chart = alt.Chart(alt.NamedData("lines")).transform_calculate(epoch="grids[datum.grid]", **chosen)
+    # Where a list is shorter than the others, Vega fills up with null and draws nothing. It unfolds all lists anew when
+    # what comes before changes, but filters only what has changed: so who is shown is asked last.
+    return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(SHOWN)
 
 
 def _part_colour(theme: Theme) -> alt.Color:
@@ -219,5 +227,4 @@ def _candidate_colour(names: Sequence[str], theme: Theme) -> alt.Color:
     width = max(map(len, names), default=1) * _CHARACTER + 50
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / width)))
     below = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
-    scale = alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
-    return alt.Color("candidate:N", scale=scale, legend=below)
+    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=below)

@@ -22,7 +22,8 @@ from seedbed.figures.panels import (
     worse_layer,
     zero_layer,
 )
-from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, colours
+from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
+from seedbed.figures.words import span
 
 __all__ = ["seed_lottery"]
 
@@ -145,12 +146,11 @@ def _number(value: float, name: str) -> str:
 def _phrases(summary: Mapping[str, Any]) -> list[str]:
     score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
     counts = [run["n"] for run in score["runs"]]
-    many = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
     one = "one fold, one seed" if summary["kind"] == "comparison" else "one seed"
     own = ", each row up to its own highest" if len(counts) > 1 else ""
-    phrases = [f"bars: how {many} single runs ({one}) are spread{own}" if max(counts) > 1 else f"one run ({one})"]
+    phrases = [f"one run ({one})"]
     if max(counts) > 1:
-        phrases.append("below: mean and middle half")
+        phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{own}", "below: mean and middle half"]
     if difference is not None and difference["runs"]:
         phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
         if any(_alike(run, difference["edges"]) for run in difference["runs"]):
@@ -178,13 +178,11 @@ def _leaves(run: Mapping[str, Any], edges: Sequence[float]) -> bool:
 def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
     accuracy = found["name"] == "accuracy"
     words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
-    axis = alt.Axis(title=None, **PLAIN_AXIS)
-    if accuracy:  # bars of a few rows are so wide that they begin below 0
-        inside = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
-        axis = alt.Axis(title=None, labelExpr=inside, **PLAIN_AXIS)
     low, high = _limits(found["edges"])
-    if accuracy:  # a share has its ends, whatever air there is
+    axis = alt.Axis(title=None, **PLAIN_AXIS)
+    if accuracy:  # a share has its ends, whatever air there is; but bars of a few rows are so wide that they pass them
         low, high = max(low, min(found["edges"][0], -0.01)), min(high, max(found["edges"][-1], 1.01))
+        axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
     x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
     rows = shown("datum.panel == 'score'")
@@ -263,5 +261,4 @@ def _bar_layers(
 
 
 def _colour(names: Sequence[str], theme: Theme) -> alt.Color:
-    found = colours(names, theme)
-    return alt.Color("candidate:N", scale=alt.Scale(domain=list(found), range=list(found.values())), legend=None)
+    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=None)

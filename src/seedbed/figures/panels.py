@@ -13,6 +13,7 @@ from seedbed.figures.words import phrase_lines, title_lines
 __all__ = [
     "NAME_HEIGHT",
     "PLAIN_AXIS",
+    "SHOWN",
     "SPACING",
     "WIDE",
     "along",
@@ -40,6 +41,7 @@ PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "l
 _DATA = "rows"
 # Which candidates a page has switched off.
 _HIDDEN = alt.VariableParameter(name="hidden", value=[])
+SHOWN = "indexof(hidden, datum.candidate) < 0"
 
 
 def by_rank(summary: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -50,7 +52,7 @@ def by_rank(summary: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 def shown(*filters: str) -> alt.Chart:
     """The records of candidates that aren't hidden, and that pass all filters."""
-    chart = alt.Chart().transform_filter("indexof(hidden, datum.candidate) < 0")
+    chart = alt.Chart().transform_filter(SHOWN)
     for one in filters:
         chart = chart.transform_filter(one)
     return chart

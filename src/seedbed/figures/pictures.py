@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,11 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
 _OF_KIND = {"comparison": tuple(_CHARTS), "training": ("curves", "lottery")}
 
 
-def all_charts(summary: Mapping[str, Any], theme: Theme = LIGHT) -> dict[str, alt.ConcatChart]:
-    """Every chart of a summary that has something to show, by its name."""
-    drawn = {name: _CHARTS[name](summary, theme=theme) for name in _OF_KIND[summary["kind"]]}
+def all_charts(
+    summary: Mapping[str, Any], theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
+) -> dict[str, alt.ConcatChart]:
+    """Every chart of a summary that has something to show, by its name; or `only` those named, in that order."""
+    drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in _OF_KIND[summary["kind"]]}
     return {name: chart for name, chart in drawn.items() if chart is not None}
 
 

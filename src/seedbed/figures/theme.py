@@ -17,6 +17,7 @@ __all__ = [
     "PANEL_WIDTH",
     "PART_NAMES",
     "Theme",
+    "candidate_scale",
     "colours",
     "css_variables",
     "themed",
@@ -105,11 +106,16 @@ DARK = Theme(
 )
 
 
+def _variable(name: str) -> str:
+    """What a style sheet calls a colour of a theme."""
+    return f"--{name.replace('_', '-')}"
+
+
 _NAMES = ("background", "ink", "faint_ink", "rule", "zone", "better", "worse", "unsure")
 
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
-    **{name: f"var(--{name.replace('_', '-')})" for name in _NAMES},
+    **{name: f"var({_variable(name)})" for name in _NAMES},
 )
 """Colours that the page around a chart decides. Such a chart can be drawn in a browser only."""
 
@@ -117,15 +123,18 @@ PAGE = Theme(
 def css_variables(theme: Theme) -> dict[str, str]:
     """The colours by the names that `PAGE` calls them by: with them a page's style sheet decides how charts look, and
     screens, dark ones and paper take the same chart."""
-    names = {name.replace("_", "-"): getattr(theme, name) for name in _NAMES}
-    return {f"--series-{number}": colour for number, colour in enumerate(theme.palette)} | {
-        f"--{name}": colour for name, colour in names.items()
-    }
+    series = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
+    return series | {_variable(name): getattr(theme, name) for name in _NAMES}
 
 
 def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
     """A colour for each candidate, by its place among all that are compared: the same in every chart of a summary."""
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
+
+
+def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
+    """The scale of `colours`."""
+    return alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
 
 
 def themed(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:

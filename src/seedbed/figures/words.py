@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["phrase_lines", "subtitle_lines", "title_lines"]
+__all__ = ["phrase_lines", "span", "subtitle_lines", "title_lines"]
 
 # Letters that fit above the two panels.
 _TITLE_WIDTH = 115
@@ -34,7 +34,7 @@ def subtitle_lines(
     drawn = [count for count in counts if count]
     phrases = []
     if max(drawn, default=0) > 1:
-        phrases.append(f"line: mean over {_span(drawn)} networks")
+        phrases.append(f"line: mean over {span(drawn)} networks")
         phrases += [] if chosen else ["band: middle half on test rows"]
     if n_ghosts and not chosen:
         phrases.append(f"faint: {n_ghosts} single networks on test rows")
@@ -51,7 +51,8 @@ def subtitle_lines(
     return [*textwrap.wrap(summary.get("subtitle", ""), _SUBTITLE_WIDTH), *phrase_lines(phrases)]
 
 
-def _span(counts: Sequence[int]) -> str:
+def span(counts: Sequence[int]) -> str:
+    """How many of each: one number, or from which to which."""
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 

@@ -6,10 +6,11 @@ from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted
-from seedbed.report.stored import read_summary, write_report
+from seedbed.report.stored import SCHEMA_VERSION, read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
 __all__ = [
+    "SCHEMA_VERSION",
     "Progress",
     "ProgressDisplay",
     "comparison_text",

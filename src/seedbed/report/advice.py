@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.evaluation import METRICS
 from seedbed.evaluation.verdicts import percent
 from seedbed.report.ranking import measure
 
-__all__ = ["advice_sentences", "listed", "sureness_sentences"]
+__all__ = ["advice_sentences", "good_side", "listed", "sureness_sentences"]
 
 _MOST_NAMED = 6
 
@@ -23,29 +24,30 @@ def advice_sentences(document: Mapping[str, Any]) -> list[str]:
 
 def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """What to expect of what is advised, and how probable it is that each has a lower error than the reference."""
-    if document["advice"] is None:
+    advice = document["advice"]
+    if advice is None:
         return
     names = {one["name"]: one for one in document["candidates"]}
-    advice = document["advice"]
     used = [*advice["ahead"], advice["network"]][0]
     chosen = names[used]["scores"]
-    numeric = document["task"] == "regression"
-    shown = {"r2": "R2", "mae": "mean absolute error"} if numeric else {"accuracy": "accuracy"}
-    shown = {document["metric"]["name"]: document["metric"]["words"], **shown}
-    ranges = [
-        f"{words} {_range(name, chosen[name])}" for name, words in shown.items() if chosen[name]["low"] is not None
-    ]
+    beside = ("r2", "mae") if document["task"] == "regression" else ("accuracy",)
+    shown = [name for name in dict.fromkeys((document["metric"]["name"], *beside)) if chosen[name]["low"] is not None]
+    ranges = [f"{METRICS[name].words} {_range(name, chosen[name])}" for name in shown]
     if ranges:
         yield f"Of {used} on new rows like these, expect {listed(ranges)}."
     told = {name for name, one in names.items() if one["kind"] == "network"} | {*advice["ahead"], *advice["as_good"]}
     verdicts = [verdict for verdict in document["verdicts"] if verdict["candidate"] in told]
     verdicts.sort(key=lambda verdict: -verdict["p_better"])
     if verdicts:
-        good = f"a higher {document['metric']['words']}" if document["metric"]["greater_is_better"] else "a lower error"
         chances = [f"{one['candidate']} {percent(one['p_better'])}" for one in verdicts[:_MOST_NAMED]]
         more = f" and {len(verdicts) - _MOST_NAMED} more below" if len(verdicts) > _MOST_NAMED else ""
-        than = f"{good} than {document['reference']}, each comparison taken alone"
+        than = f"{good_side(document['metric'])} than {document['reference']}, each comparison taken alone"
         yield f"How sure is that? Probability of {than}: {', '.join(chances)}{more}."
+
+
+def good_side(metric: Mapping[str, Any]) -> str:
+    """What the better of two has."""
+    return f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
 
 
 def listed(words: Sequence[str]) -> str:

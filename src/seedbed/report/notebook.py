@@ -15,6 +15,5 @@ _SHOWN = ("intervals", "curves")
 
 def notebook_fragment(summary: Mapping[str, Any]) -> str:
     """HTML for the output of a cell, from the `summary()` of a comparison or of one candidate's training."""
-    charts = all_charts(summary)
-    pictures = [svg_of(charts[name]) for name in _SHOWN if name in charts]
+    pictures = [svg_of(chart) for chart in all_charts(summary, only=_SHOWN).values()]
     return render("notebook.html", summary=summary, pictures=pictures)

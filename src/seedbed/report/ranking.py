@@ -10,7 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-__all__ = ["SIGNS", "RankingRow", "measure", "ranking_columns", "ranking_rows", "ranking_table"]
+__all__ = ["SIGNS", "RankingRow", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
 
 # Beside the primary metric.
 _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
@@ -54,7 +54,7 @@ def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
     rows = []
     for place, one in enumerate([*ranking, *candidates.values()]):
         # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
-        scores = [_score(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
+        scores = [measured(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
         marks = tuple(_mark(place, first, last) for first, last in document["brackets"])
         rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
     return rows
@@ -96,14 +96,15 @@ def measure(name: str, value: float, like: float | None = None) -> str:
     return f"{value:,.{max(0, decimals)}f}" if decimals < 9 else f"{value:.3g}"
 
 
-def _score(name: str, score: Mapping[str, Any]) -> str:
+def measured(name: str, score: Mapping[str, Any], between: str = "–", remark: str = "") -> str:
+    """A score with its interval, as far as there are any; a remark stands before the interval."""
     if score["mean"] is None:
         return "-"
-    value = measure(name, score["mean"])
+    value = f"{measure(name, score['mean'])}{remark}"
     if score["low"] is None or score["high"] is None:
         return value
     low, high = (measure(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
-    return f"{value} ({low}–{high})"
+    return f"{value} ({low}{between}{high})"
 
 
 def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.evaluation.verdicts import SHORT, percent, plain_number
-from seedbed.report.advice import listed
+from seedbed.report.advice import good_side, listed
 from seedbed.report.ranking import measure
 
 __all__ = [
@@ -169,9 +169,8 @@ def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
     if accuracy is not None and verdict["metric"] != "accuracy":
         gain, low, high = (100 * accuracy[key] for key in ("difference", "low", "high"))
         parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
-    good = f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
     alone = ", this comparison taken alone," if verdict["comparisons"] > 1 else ""
-    parts.append(f"probability of {good}{alone} {percent(verdict['p_better'])}")
+    parts.append(f"probability of {good_side(metric)}{alone} {percent(verdict['p_better'])}")
     parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."

@@ -12,11 +12,13 @@ from seedbed.errors import OptionError, UnreadableError
 from seedbed.files import write_whole
 from seedbed.report.page import report_page
 
-__all__ = ["read_summary", "write_report"]
+__all__ = ["SCHEMA_VERSION", "read_summary", "write_report"]
 
 _FILES = ("comparison.json", "training.json")
 _NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
-_SCHEMA_VERSION = 1
+
+SCHEMA_VERSION = 1
+"""Of the summaries that this seedbed writes and reads."""
 
 
 def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "report.html") -> Path:
@@ -62,8 +64,8 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
         raise UnreadableError(f"{path} is no summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]
-    if version != _SCHEMA_VERSION:
-        message = f"{path} has schema version {version}, and this seedbed reads {_SCHEMA_VERSION}"
+    if version != SCHEMA_VERSION:
+        message = f"{path} has schema version {version}, and this seedbed reads {SCHEMA_VERSION}"
         raise UnreadableError(message, "Use the seedbed that wrote it.")
     if missing := sorted(_NEEDED - summary.keys()):
         raise UnreadableError(f"{path} lacks {', '.join(missing)}", "Run it again with this version of seedbed.")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.errors import TrainingError
-from seedbed.evaluation import CURVES, summarize_curves
+from seedbed.evaluation import CURVES, MOST_GHOSTS, summarize_curves
 from seedbed.networks import Recipe
 from seedbed.training.losses import Loss
 from seedbed.training.randomness import seeded
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 Curve = npt.NDArray[np.float32]
-
-_MOST_GHOSTS = 400
 
 
 class History:
@@ -155,7 +153,7 @@ class History:
         curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            summarized = summarize_curves(curves, max_ghosts=_MOST_GHOSTS)
+            summarized = summarize_curves(curves, max_ghosts=MOST_GHOSTS)
         return {
             "score_name": self.score_name,
             "title": title or f"{len(self)} networks",

@@ -54,18 +54,15 @@ def report_page(summary: Mapping[str, Any]) -> str:
         raise UnreadableError(f"a summary of the kind {kind!r} can't be shown", "Was it written by a later version?")
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
     names = [one["name"] for one in summary["candidates"]]
-    return (
-        _environment()
-        .get_template(_TEMPLATES[kind])
-        .render(
-            summary=summary,
-            figures=figures,
-            colours=colours(names, PAGE),
-            drawn=_json({name: figure.spec for name, figure in figures.items()}),
-            library=browser_library(),
-            style=_themes() + _text("page.css"),
-            script=_text("page.js"),
-        )
+    return render(
+        _TEMPLATES[kind],
+        summary=summary,
+        figures=figures,
+        colours=colours(names, PAGE),
+        drawn=_json({name: figure.spec for name, figure in figures.items()}),
+        library=browser_library(),
+        style=_themes() + _text("page.css"),
+        script=_text("page.js"),
     )
 
 

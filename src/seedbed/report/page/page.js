@@ -9,14 +9,13 @@ const one = (id) => document.getElementById(id);
 
 // ---- charts, as wide as there is room
 
-function fitted(spec, room) {
-  const spec_ = structuredClone(spec);
-  if (!spec_.concat) return spec_;
+function fitted(whole, room) {
+  const spec = structuredClone(whole);
   const beside = 70; // a panel's axis and the space to its neighbour
-  const widest = Math.max(...spec_.concat.map((panel) => panel.width || 0));
-  spec_.columns = Math.max(1, Math.min(spec_.columns || 1, Math.floor((room + beside / 2) / (widest + beside))));
-  if (spec_.columns === 1) for (const panel of spec_.concat) if (panel.width) panel.width = Math.min(panel.width, room - beside - 30);
-  return spec_;
+  const widest = Math.max(...spec.concat.map((panel) => panel.width || 0));
+  spec.columns = Math.max(1, Math.min(spec.columns || 1, Math.floor((room + beside / 2) / (widest + beside))));
+  if (spec.columns === 1) for (const panel of spec.concat) if (panel.width) panel.width = Math.min(panel.width, room - beside - 30);
+  return spec;
 }
 
 async function draw(place) {
@@ -25,9 +24,8 @@ async function draw(place) {
   if (views[name]) views[name].finalize();
   const made = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
   views[name] = made.view;
-  if (made.view.getState().signals.hidden !== undefined) made.view.signal("hidden", [...hidden]);
-  if (name === "curves") applyCurves();
-  await made.view.runAsync();
+  await set(name, { hidden: [...hidden] });
+  if (name === "curves") await applyCurves();
 }
 
 let width = 0;
@@ -50,10 +48,7 @@ function set(name, signals) {
 function showOnly() {
   for (const box of all(".shown input")) box.checked ? hidden.delete(box.value) : hidden.add(box.value);
   for (const place of all("[data-candidate]")) place.hidden = hidden.has(place.dataset.candidate);
-  const names = [...hidden];
-  for (const [name, view] of Object.entries(views)) {
-    if (view.getState().signals.hidden !== undefined) set(name, { hidden: names });
-  }
+  for (const name of Object.keys(views)) set(name, { hidden: [...hidden] });
   if (drawn.curves) { if (curves.zoomed) fitValues(); readOut(); }
 }
 
@@ -101,7 +96,8 @@ function zoom(first, last) {
   if (last > first) Object.assign(curves, { first, last, zoomed: first > start.first || last < start.last });
   one("first").value = curves.first;
   one("last").value = curves.last;
-  look(curves.at); // the cursor stays in sight
+  keepInSight();
+  readOut();
   return fitValues();
 }
 
@@ -150,10 +146,18 @@ function readOut() {
   }
 }
 
+function keepInSight() { curves.at = Math.min(curves.last, Math.max(curves.first, curves.at)); }
+
 function look(epoch) {
-  curves.at = Math.min(curves.last, Math.max(curves.first, Math.round(epoch)));
+  curves.at = Math.round(epoch);
+  keepInSight();
   set("curves", { at: curves.at });
   readOut();
+}
+
+function epochIn(box, x) {
+  const share = Math.min(1, Math.max(0, (x - box.left) / box.width));
+  return curves.first + share * (curves.last - curves.first);
 }
 
 // The epoch under a pointer: both panels have the same axis.
@@ -161,8 +165,7 @@ function epochAt(event, place) {
   for (const panel of all("g.concat_0_group > g > path.background, g.concat_1_group > g > path.background", place)) {
     const box = panel.getBoundingClientRect();
     if (event.clientX >= box.left - 8 && event.clientX <= box.right + 8 && event.clientY >= box.top && event.clientY <= box.bottom) {
-      const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-      return { epoch: curves.first + share * (curves.last - curves.first), box };
+      return { epoch: epochIn(box, event.clientX), x: event.clientX, box };
     }
   }
   return null;
@@ -173,7 +176,7 @@ function listenToCurves(place) {
   const mark = Object.assign(document.createElement("div"), { className: "range", hidden: true });
   place.after(mark);
   place.addEventListener("pointerdown", (event) => {
-    if (event.pointerType !== "touch" && event.button === 0) from = epochAt(event, place) && { ...epochAt(event, place), x: event.clientX };
+    if (event.pointerType !== "touch" && event.button === 0) from = epochAt(event, place);
     if (from) event.preventDefault();
   });
   place.addEventListener("pointermove", (event) => {
@@ -188,8 +191,7 @@ function listenToCurves(place) {
   });
   addEventListener("pointerup", (event) => {
     if (from && Math.abs(event.clientX - from.x) >= 6) {
-      const share = Math.min(1, Math.max(0, (event.clientX - from.box.left) / from.box.width));
-      const to = curves.first + share * (curves.last - curves.first);
+      const to = epochIn(from.box, event.clientX);
       zoom(Math.min(from.epoch, to), Math.max(from.epoch, to));
     }
     from = null;

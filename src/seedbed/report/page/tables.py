@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seedbed.evaluation import METRICS
 from seedbed.evaluation.verdicts import percent, plain_number
-from seedbed.report.ranking import measure
+from seedbed.figures.curve_data import BANDS
+from seedbed.report.ranking import measured
 
 __all__ = [
     "NumberTable",
@@ -22,20 +24,7 @@ __all__ = [
 
 _EPOCHS = 11
 _MOST_CLASSES = 12
-_BANDS = {"middle half": ("low", "high"), "5 to 95%": ("p05", "p95"), "mean's interval": ("mean_low", "mean_high")}
-_SCORES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "mcc": "Matthews correlation",
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "brier": "Brier score",
-    "brier_skill": "Brier skill",
-    "log_loss": "log loss",
-    "squared_error": "squared error",
-    "r2": "R2",
-    "mae": "mean absolute error",
-}
+_BANDS = {"middle half": BANDS["middle"], "5 to 95%": BANDS["wide"], "mean's interval": BANDS["mean"]}
 
 
 @dataclass(frozen=True)
@@ -162,17 +151,11 @@ def score_table(summary: Mapping[str, Any]) -> NumberTable:
     for one in summary["candidates"]:
         scores = [one["scores"][name] for name in names]
         rows.append([one["name"], *(_score(name, score) for name, score in zip(names, scores, strict=True))])
-    return NumberTable(["", *(_SCORES.get(name, name) for name in names)], rows)
+    return NumberTable(["", *(METRICS[name].words for name in names)], rows)
 
 
 def _score(name: str, score: Mapping[str, Any]) -> str:
-    if score["mean"] is None:
-        return "-"
-    value = measure(name, score["mean"]) + (" (pooled)" if score["pooled"] else "")
-    if score["low"] is None or score["high"] is None:
-        return value
-    low, high = (measure(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
-    return f"{value} ({low} to {high})"
+    return measured(name, score, " to ", " (pooled)" if score["pooled"] else "")
 
 
 def _between(name: str, low: Sequence[float], high: Sequence[float], place: int) -> str:
