@@ -17,6 +17,7 @@ from seedbed.errors import (
     CandidateError,
     ColumnError,
     DataError,
+    ModelFileError,
     OptionError,
     SeedbedError,
     TableNotFoundError,
@@ -29,6 +30,7 @@ from seedbed.errors import (
 if TYPE_CHECKING:
     from seedbed.data import Table, inspect_table, read_table
     from seedbed.experiment import Comparison, compare
+    from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate, Recipe
     from seedbed.training import History, train_many
 
@@ -42,6 +44,8 @@ __all__ = [
     "Comparison",
     "DataError",
     "History",
+    "Model",
+    "ModelFileError",
     "OptionError",
     "Recipe",
     "SeedbedError",
@@ -52,7 +56,9 @@ __all__ = [
     "UnreadableError",
     "UsageError",
     "compare",
+    "fit_model",
     "inspect_table",
+    "load",
     "read_table",
     "train_many",
 ]
@@ -64,8 +70,11 @@ _ROOMS = {
     "Candidate": "networks",
     "Recipe": "networks",
     "History": "training",
+    "Model": "model",
     "Table": "data",
+    "fit_model": "model",
     "inspect_table": "data",
+    "load": "model",
     "read_table": "data",
     "train_many": "training",
 }

@@ -8,7 +8,8 @@
     │   ├── TableNotFoundError
     │   ├── ColumnError       a column is missing, or holds what can't be read
     │   ├── TargetError       the target has one class, is missing, has too few rows
-    │   └── UnreadableError   bytes, rows or a header that can't be understood
+    │   ├── UnreadableError   bytes, rows or a header that can't be understood
+    │   └── ModelFileError    a model file is damaged, of another version, or none
     └── TrainingError         a network can't be trained as asked
 
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
@@ -24,6 +25,7 @@ __all__ = [
     "CandidateError",
     "ColumnError",
     "DataError",
+    "ModelFileError",
     "OptionError",
     "SeedbedError",
     "TableNotFoundError",
@@ -87,6 +89,10 @@ class TargetError(DataError):
 
 class UnreadableError(DataError):
     code = "unreadable"
+
+
+class ModelFileError(DataError):
+    code = "model_file"
 
 
 class TrainingError(SeedbedError):

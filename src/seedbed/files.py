@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,13 +14,26 @@ __all__ = ["write_whole"]
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Have a file written by `write`, which is given a path in the same folder, and move it to its place, so that a
-    reader never meets half a file. In the same folder, since a rename is atomic only within one file system."""
+    reader never meets half a file, also after a power cut. In the same folder, since a rename is atomic only within one
+    file system."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
         write(Path(name))
         Path(name).chmod(0o644)
+        _synced(Path(name))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    with contextlib.suppress(OSError):  # not every system lets a folder be synced
+        _synced(path.parent)
+
+
+def _synced(path: Path) -> None:
+    """Have what is written reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

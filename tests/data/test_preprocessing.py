@@ -173,11 +173,17 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda values, arrays: values.pop("columns"), "KeyError: 'columns'"),
-        (lambda values, arrays: values["columns"][0]["schema"].pop("name"), "TypeError"),
-        (lambda values, arrays: values["columns"].pop(), "ValueError"),
-        (lambda values, arrays: arrays.pop("medians"), "KeyError: 'medians'"),
-        (lambda values, arrays: values.update(format=99), "format 99"),
+        (lambda values, arrays: values.pop("columns"), "doesn't say what it must"),
+        (lambda values, arrays: values["columns"][0].pop("name"), "no name or no kind"),
+        (lambda values, arrays: values["columns"][0].update(kind="code"), "no name or no kind"),
+        (lambda values, arrays: values["columns"][0].update(eval="1"), "isn't described as columns are"),
+        (lambda values, arrays: values["columns"].append(values["columns"][0]), "two columns have one name"),
+        (lambda values, arrays: values["columns"].pop(), "has another shape"),
+        (lambda values, arrays: values["columns"][3]["vocabulary"].update(n_buckets=10**9), "vocabulary of 'town'"),
+        (lambda values, arrays: values["columns"][3]["vocabulary"].update(kept=[0, 10**9]), "isn't of its levels"),
+        (lambda values, arrays: values["columns"][3].update(levels=["a", "a"]), "has a level twice"),
+        (lambda values, arrays: arrays.pop("medians"), "an array or a number is missing"),
+        (lambda values, arrays: values.update(least_known=2.0), "an array or a number is missing"),
     ],
 )
 def test_a_damaged_state_is_an_error_of_ours(fitted, change, message):

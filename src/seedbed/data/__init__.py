@@ -1,10 +1,24 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.arrays import table_from_arrays
-from seedbed.data.encoding import Design, Encoding, Preprocessor, TargetDesign, Transformed, encode, target_design
+from seedbed.data.columns import Columns
+from seedbed.data.encoding import (
+    Design,
+    Encoding,
+    Oddities,
+    Preprocessor,
+    TargetDesign,
+    Transformed,
+    encode,
+    layout_from_values,
+    state_shapes,
+    target_design,
+)
 from seedbed.data.inspection import inspect_table
 from seedbed.data.notes import WARNINGS, Note
 from seedbed.data.read import read_table
+from seedbed.data.remarks import Remark, as_notes
+from seedbed.data.rows import open_rows, record_columns
 from seedbed.data.sources import EXAMPLES
 from seedbed.data.splits import (
     Split,
@@ -23,23 +37,31 @@ __all__ = [
     "WARNINGS",
     "Column",
     "ColumnSchema",
+    "Columns",
     "Design",
     "Encoding",
     "Note",
+    "Oddities",
     "Preprocessor",
+    "Remark",
     "Split",
     "Table",
     "TargetDesign",
     "Task",
     "Transformed",
+    "as_notes",
     "check_training",
     "encode",
     "fold_pairs",
     "holdout",
     "inner_holdout",
     "inspect_table",
+    "layout_from_values",
+    "open_rows",
     "read_table",
+    "record_columns",
     "repeated_folds",
+    "state_shapes",
     "table_from_arrays",
     "target_design",
     "time_folds",

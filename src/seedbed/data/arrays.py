@@ -15,7 +15,7 @@ from seedbed.data.sources.frames import as_frame, frame_columns, series_array, t
 from seedbed.data.table import Table
 from seedbed.errors import DataError, OptionError
 
-__all__ = ["table_from_arrays"]
+__all__ = ["array_columns", "table_from_arrays"]
 
 
 def table_from_arrays(
@@ -42,7 +42,7 @@ def table_from_arrays(
         DataError: shapes don't fit, or no rows; and the kinds that `read_table` raises for cells and target.
         OptionError: `feature_names` doesn't fit X; and what `read_table` raises for its options.
     """
-    features = _features(X, name)
+    features = array_columns(X, name)
     names = features.names
     if feature_names is not None:
         if len(feature_names) != len(names):
@@ -69,7 +69,12 @@ def table_from_arrays(
     return assemble(whole, wanted, name=name)
 
 
-def _features(X: Any, name: str) -> MemoryColumns:
+def array_columns(X: Any, name: str) -> MemoryColumns:
+    """Features [row, feature] as columns; those of an array are named x0, x1, ...
+
+    Raises:
+        DataError: not two dimensions, or values that are no numbers and no text.
+    """
     if as_frame(X) is not None:
         return frame_columns(X, where=name)
     matrix = _as_array(X, "X")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,16 +51,23 @@ class Columns(Protocol):
     def places(self, rows: Iterable[int]) -> dict[int, str]:
         """Where the user finds these rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame."""
 
+    def window(self, start: int, stop: int) -> Columns:
+        """The rows from `start` to before `stop`; it counts its rows from 0."""
+
 
 @dataclass(frozen=True, eq=False)
 class MemoryColumns:
-    """Columns as arrays [row]: numbers and booleans of any type, or objects that are text or None."""
+    """Columns as arrays [row]: numbers and booleans of any type, or objects that are text or None.
+
+    `first` is the number that the user knows the first row by.
+    """
 
     where: str
     names: tuple[str, ...]
     arrays: tuple[NDArray[Any], ...]
     notes: tuple[Note, ...] = ()
     categorical: frozenset[str] = frozenset()
+    first: int = 0
 
     @property
     def n_rows(self) -> int:
@@ -88,7 +95,11 @@ class MemoryColumns:
         return np.array([any(text is not None and fits(text) for text in found) for found in texts], dtype=bool)
 
     def places(self, rows: Iterable[int]) -> dict[int, str]:
-        return {row: f"row {row} (counted from 0)" for row in rows}
+        return {row: f"row {self.first + row} (counted from 0)" for row in rows}
+
+    def window(self, start: int, stop: int) -> MemoryColumns:
+        arrays = tuple(array[start:stop] for array in self.arrays)
+        return replace(self, arrays=arrays, first=self.first + start)
 
 
 def number_text(value: Any) -> str | None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,9 @@ from seedbed.data import Table
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
 from seedbed.files import write_whole
+from seedbed.model import versions
 
-__all__ = ["freeze", "hashed", "specification", "table_specification", "versions"]
-
-_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
+__all__ = ["freeze", "hashed", "specification", "table_specification"]
 
 
 def freeze(plan: Plan, folder: str | Path) -> Path:
@@ -78,11 +75,6 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
         "times_sha256": None if table.times is None else hashed(table.times),
         "warnings": [note.code for note in table.notes if note.code],
     }
-
-
-def versions() -> dict[str, str]:
-    """Of all that may change a digit."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def hashed(*arrays: np.ndarray[Any, Any]) -> str:

@@ -7,17 +7,22 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
-from seedbed.errors import CandidateError, SeedbedError
 from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
 from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, duration
-from seedbed.training import Compile, StackPlan, TrainingData, pick_device, pick_jobs, plan_stack, wake_workers
+from seedbed.training import (
+    Compile,
+    StackPlan,
+    TrainingData,
+    pick_device,
+    pick_jobs,
+    plan_candidate,
+    table_data,
+    wake_workers,
+)
 from seedbed.training.randomness import derive
-from seedbed.training.stack import build_network
 
 __all__ = ["Plan", "Round", "Stack", "make_plan"]
 
@@ -192,13 +197,14 @@ def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tupl
         )
         for number, candidate in enumerate(spec.candidates)
     }
-    return _round(settings, _training_data(settings, splits), networks, {})
+    data = table_data(spec.table, settings.encoding, splits)
+    return _round(settings, data, networks, {})
 
 
 def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
     spec = settings.experiment
     flat = tuple(split for parts in inner for split in parts)
-    data = dataclasses.replace(_training_data(settings, flat), X=fitting.data.X)
+    data = dataclasses.replace(table_data(spec.table, settings.encoding, flat), X=fitting.data.X)
     n_inner = len(inner[0])
     networks = {}
     for number, candidate in enumerate(spec.candidates):
@@ -215,35 +221,6 @@ def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting
     compiled = [stack for stack in fitting.stacks if stack.plan.estimate.compiled]
     widths = {number: stack.plan.width for stack in compiled for number, _ in stack.owners}
     return _round(settings, data, networks, widths)
-
-
-def _training_data(settings: _Settings, splits: tuple[Split, ...]) -> TrainingData:
-    """The table as the engine takes it: one column of weights and of scales for each split."""
-    table = settings.experiment.table
-    design = settings.encoding.design(splits)
-    train, test = (np.zeros((table.n_rows, len(splits)), dtype=np.float32) for _ in range(2))
-    for number, split in enumerate(splits):
-        train[split.train, number] = 1
-        test[split.test, number] = 1
-    data = TrainingData(
-        X=design.matrix.astype(np.float32),
-        y=table.target,
-        train=train,
-        test=test,
-        scale=design.scale.astype(np.float32),
-        shift=design.shift.astype(np.float32),
-        also=design.also,
-        extra=None if design.extra is None else design.extra.astype(np.float32),
-    )
-    if table.task != "regression":
-        return data
-    target = target_design(table.target, splits)
-    return dataclasses.replace(
-        data,
-        y=target.values.astype(np.float32),
-        target_scale=target.scale.astype(np.float32),
-        target_shift=target.shift.astype(np.float32),
-    )
 
 
 def _round(
@@ -272,41 +249,24 @@ def _stack(
     widths: Mapping[int, int],
 ) -> Stack:
     spec = settings.experiment
-    candidate = spec.candidates[members[0]]
-    build = functools.partial(candidate.architecture, data.X.shape[1], spec.table.n_outputs)
     recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
     owners = [(number, network) for number in members for network in range(len(networks[number].seeds))]
 
     def listed(values: Mapping[int, Sequence[float]]) -> list[float]:
         return [value for number in members for value in values[number]]
 
-    try:
-        n_outputs = data.n_outputs(build_network(build, 0))
-        if n_outputs != spec.table.n_outputs:
-            raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(spec))
-        plan = plan_stack(
-            build,
-            data,
-            recipes[members[0]],
-            seeds=[seed for number in members for seed in networks[number].seeds],
-            splits=[split for number in members for split in networks[number].splits],
-            lr=listed({number: networks[number].lrs for number in members}),
-            decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
-            width=widths.get(members[0]),
-            compile=settings.compile,
-            device=settings.device,
-            jobs=settings.jobs,
-        )
-        return Stack(plan, tuple(owners))
-    except SeedbedError as error:
-        if candidate.name in error.message:
-            raise
-        raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
-
-
-def _outputs_needed(experiment: Experiment) -> str:
-    if experiment.table.task == "regression":
-        return "A number to predict takes one."
-    if experiment.table.task == "binary":
-        return "Two labels take one, the logit of the second."
-    return f"{experiment.table.n_outputs} labels take {experiment.table.n_outputs}, the logit of each."
+    plan = plan_candidate(
+        spec.candidates[members[0]],
+        spec.table,
+        data,
+        recipes[members[0]],
+        seeds=[seed for number in members for seed in networks[number].seeds],
+        splits=[split for number in members for split in networks[number].splits],
+        lr=listed({number: networks[number].lrs for number in members}),
+        decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
+        width=widths.get(members[0]),
+        compile=settings.compile,
+        device=settings.device,
+        jobs=settings.jobs,
+    )
+    return Stack(plan, tuple(owners))

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
-from seedbed.experiment.frozen import hashed, table_specification, versions
+from seedbed.experiment.frozen import hashed, table_specification
 from seedbed.experiment.spec import LOSSES
 from seedbed.experiment.summary import runs_of, table_of
 from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
+from seedbed.model import versions
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
 from seedbed.training import Board, Chunk, Compile, History, train_many

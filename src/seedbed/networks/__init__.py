@@ -10,6 +10,7 @@ from seedbed.networks.candidate import (
 )
 from seedbed.networks.mlp import MLP
 from seedbed.networks.recipe import RECIPES, Recipe, recipe_named
+from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Recipe",
     "UserArchitecture",
     "activation",
+    "architecture_from_values",
+    "architecture_to_values",
     "candidate_from",
     "candidates_from",
     "parse_candidate",

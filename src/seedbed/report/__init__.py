@@ -1,6 +1,7 @@
 """What people read: text for a terminal, a page, a notebook's output, progress. Everything is drawn from plain values:
 nothing here knows how they came about."""
 
+from seedbed.report.card import card_fragment, card_text
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
@@ -13,6 +14,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Progress",
     "ProgressDisplay",
+    "card_fragment",
+    "card_text",
     "comparison_text",
     "counted",
     "duration",

@@ -1,12 +1,15 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.board import Board
+from seedbed.training.candidates import plan_candidate
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
-from seedbed.training.data import TrainingData
+from seedbed.training.data import TrainingData, table_data
 from seedbed.training.history import History
 from seedbed.training.many import train_many
 from seedbed.training.parallel import end_workers, pick_jobs, side_by_side, train_chunks, wake_workers
 from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device, plan_stack
+from seedbed.training.process import one_thread
+from seedbed.training.randomness import derive, seeded
 from seedbed.training.reference import Rows, train_reference
 
 __all__ = [
@@ -19,11 +22,16 @@ __all__ = [
     "Rows",
     "StackPlan",
     "TrainingData",
+    "derive",
     "end_workers",
+    "one_thread",
     "pick_device",
     "pick_jobs",
+    "plan_candidate",
     "plan_stack",
+    "seeded",
     "side_by_side",
+    "table_data",
     "train_chunk",
     "train_chunks",
     "train_many",

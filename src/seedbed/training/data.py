@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from seedbed.data import Encoding, Split, Table, target_design
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.training.losses import Loss, pick_loss
 
-__all__ = ["TrainingData"]
+__all__ = ["TrainingData", "table_data"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,42 @@ class TrainingData:
                 f"the network returned shape {list(z.shape)} for 2 rows", "It must return [row, output], or [row]."
             )
         return z.shape[1] if z.dim() == 2 else 1
+
+
+def table_data(
+    table: Table, encoding: Encoding, splits: Sequence[Split], weights: npt.NDArray[np.floating] | None = None
+) -> TrainingData:
+    """A table as the engine takes it: one column of weights and of scales for each split.
+
+    Args:
+        encoding: what makes inputs of the table's columns.
+        weights: what each row counts [row], in training and in the figures; 1 if left out.
+
+    Raises:
+        SeedbedError: a column or the target can't be held by float32.
+    """
+    design = encoding.design(splits)
+    counted = np.ones(table.n_rows, dtype=np.float32) if weights is None else np.asarray(weights, dtype=np.float32)
+    train, test = (np.zeros((table.n_rows, len(splits)), dtype=np.float32) for _ in range(2))
+    for number, split in enumerate(splits):
+        train[split.train, number] = counted[split.train]
+        test[split.test, number] = counted[split.test]
+    data = TrainingData(
+        X=design.matrix.astype(np.float32),
+        y=table.target,
+        train=train,
+        test=test,
+        scale=design.scale.astype(np.float32),
+        shift=design.shift.astype(np.float32),
+        also=design.also,
+        extra=None if design.extra is None else design.extra.astype(np.float32),
+    )
+    if table.task != "regression":
+        return data
+    target = target_design(table.target, splits)
+    return dataclasses.replace(
+        data,
+        y=target.values.astype(np.float32),
+        target_scale=target.scale.astype(np.float32),
+        target_shift=target.shift.astype(np.float32),
+    )

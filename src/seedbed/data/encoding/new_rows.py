@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,15 +14,16 @@ from seedbed.data.columns import Columns
 from seedbed.data.encoding.layout import Cells, Layout
 from seedbed.data.encoding.vocabulary import bucket_of
 from seedbed.data.notes import Note
-from seedbed.data.remarks import Remark
+from seedbed.data.remarks import ROWS_NAMED, Remark
 from seedbed.errors import ColumnError, DataError, did_you_mean
 
-__all__ = ["FAR", "Oddities", "Transformed", "find_columns", "refuse_unknown", "remarks_on", "with_unseen_spread"]
+__all__ = ["FAR", "Gathering", "Oddities", "Transformed", "find_columns", "with_unseen_spread"]
 
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""
 
 _NAMED = 5
+_LEVELS_NAMED = 3
 Mask = NDArray[np.bool_]
 
 
@@ -38,6 +40,11 @@ class Oddities:
     unseen: Mask
     missing: Mask
     outlying: Mask
+
+    @property
+    def n_unknown(self) -> int:
+        """How many cells say nothing that a model has learnt."""
+        return int(np.count_nonzero(self.unseen | self.missing))
 
     @property
     def known(self) -> NDArray[np.float64]:
@@ -110,49 +117,91 @@ def with_unseen_spread(layout: Layout, cells: Cells, unseen: Mask, texts: Callab
     return Cells(cells.numbers, levels)
 
 
-def remarks_on(source: Columns, positions: Sequence[int], layout: Layout, odd: Oddities) -> list[Remark]:
-    """What the user should know about these cells, column by column."""
-    remarks = []
-    for column, schema in enumerate(layout.schemas):
-        unseen, outlying = np.flatnonzero(odd.unseen[:, column]), np.flatnonzero(odd.outlying[:, column])
-        missing = np.flatnonzero(odd.missing[:, column] & (not schema.has_missing))
-        if len(unseen):
-            own = source.cells(positions[column])
-            levels = list(dict.fromkeys(own[row] for row in unseen.tolist()))
-            named = ", ".join(shown(level) for level in levels[:3]) + (", ..." if len(levels) > 3 else "")
-            message = f"'{schema.name}': {_cells(unseen)} with a level that the training table didn't have ({named})"
-            remarks.append(Remark(message, schema.name, "SB302", len(unseen), unseen[:3].tolist()))
-        if len(outlying):
-            message = (
-                f"'{schema.name}': {_cells(outlying)} more than {FAR:g} training deviations from the training mean"
-            )
-            remarks.append(Remark(message, schema.name, "SB303", len(outlying), outlying[:3].tolist()))
-        if len(missing):
-            message = f"'{schema.name}': {_cells(missing)} missing, or not a {schema.kind}; in training none was"
-            remarks.append(Remark(message, schema.name, "SB304", len(missing), missing[:3].tolist()))
-    return remarks
+class Gathering:
+    """What is strange about new rows, gathered block by block: what is said in the end is the same for any blocks.
 
-
-def refuse_unknown(source: Columns, odd: Oddities, least_known: float) -> Mask:
-    """Which rows are doubtful [row]: under half of their cells are known, and less than in any training row.
-
-    Raises:
-        DataError: the rows all together are so.
+    Args:
+        layout: of the model.
+        least_known: the lowest share of a training row's cells that weren't missing.
     """
-    known = odd.known
-    enough = min(0.5, least_known)
-    if len(known) and known.mean() < enough - 1e-9:
-        count, total = int((odd.unseen | odd.missing).sum()), odd.missing.size
-        raise DataError(
-            f"{source.where}: {count:,} of {total:,} cells are missing, can't be read, or hold levels that training "
-            "never saw",
-            "Is it the right table? Its cells must be written as they were in training.",
-        )
-    return np.asarray(known < enough - 1e-9)
+
+    def __init__(self, layout: Layout, least_known: float) -> None:
+        self._layout, self._enough = layout, min(0.5, least_known) - 1e-9
+        self._cells = {kind: _Noticed(len(layout.schemas)) for kind in ("unseen", "outlying", "missing")}
+        self._levels: dict[int, dict[str | None, None]] = defaultdict(dict)
+        self._n_rows, self._n_cells, self._n_unknown, self._known = 0, 0, 0, 0.0
+
+    def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Mask:
+        """The next rows.
+
+        Args:
+            first: the number of the first of them.
+            block: the rows.
+            positions: of the model's columns.
+            odd: what is strange about them.
+
+        Returns:
+            Which rows are doubtful [row]: under half of their cells are known, and less than in any training row.
+        """
+        known = odd.known
+        self._n_rows, self._known = self._n_rows + len(known), self._known + float(known.sum())
+        self._n_cells, self._n_unknown = self._n_cells + odd.missing.size, self._n_unknown + odd.n_unknown
+        news = odd.missing & ~np.array([schema.has_missing for schema in self._layout.schemas])
+        for kind, cells in (("unseen", odd.unseen), ("outlying", odd.outlying), ("missing", news)):
+            self._cells[kind].add(first, cells)
+        for column in np.flatnonzero(odd.unseen.any(axis=0)).tolist():
+            if len(self._levels[column]) <= _LEVELS_NAMED:
+                own = block.cells(positions[column])
+                self._levels[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(odd.unseen[:, column]))
+        return np.asarray(known < self._enough)
+
+    def refuse_unknown(self, where: str) -> None:
+        """An error where the rows all together are doubtful.
+
+        Raises:
+            DataError: they are.
+        """
+        if self._n_rows and self._known / self._n_rows < self._enough:
+            raise DataError(
+                f"{where}: {self._n_unknown:,} of {self._n_cells:,} cells are missing, can't be read, or hold levels "
+                "that training never saw",
+                "Is it the right table? Its cells must be written as they were in training.",
+            )
+
+    def remarks(self) -> list[Remark]:
+        """What the user should know, column by column."""
+        remarks = []
+        for column, schema in enumerate(self._layout.schemas):
+            named = list(self._levels[column])
+            levels = ", ".join(shown(level) for level in named[:_LEVELS_NAMED])
+            levels += ", ..." if len(named) > _LEVELS_NAMED else ""
+            for kind, code, words in (
+                ("unseen", "SB302", f"with a level that the training table didn't have ({levels})"),
+                ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
+                ("missing", "SB304", f"missing, or not a {schema.kind}; in training none was"),
+            ):
+                count = int(self._cells[kind].counts[column])
+                if count:
+                    cells = f"{count:,} cells" if count > 1 else "1 cell"
+                    rows = self._cells[kind].rows[column]
+                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
+        return remarks
 
 
-def _cells(rows: NDArray[np.int64]) -> str:
-    return f"{len(rows):,} cells" if len(rows) > 1 else "1 cell"
+class _Noticed:
+    """Cells of one kind: how many there are of each column, and their first rows."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.counts = np.zeros(n_columns, dtype=np.int64)
+        self.rows: list[list[int]] = [[] for _ in range(n_columns)]
+
+    def add(self, first: int, cells: Mask) -> None:
+        counts = np.count_nonzero(cells, axis=0)
+        for column in np.flatnonzero(counts).tolist():
+            lacking = ROWS_NAMED - len(self.rows[column])
+            if lacking > 0:
+                self.rows[column] += (first + np.flatnonzero(cells[:, column])[:lacking]).tolist()
+        self.counts += counts
 
 
 def _listed(names: Sequence[str], limit: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,26 +14,23 @@ from seedbed.data.encoding.design import refuse_unrepresentable
 from seedbed.data.encoding.layout import Cells, Layout, layout_of
 from seedbed.data.encoding.new_rows import (
     FAR,
+    Gathering,
     Oddities,
     Transformed,
     find_columns,
-    refuse_unknown,
-    remarks_on,
     with_unseen_spread,
 )
 from seedbed.data.encoding.scaling import medians_of, moments
+from seedbed.data.encoding.stored import layout_from_values, layout_to_values
 from seedbed.data.encoding.training_rows import live_inputs, natural_inputs
-from seedbed.data.encoding.vocabulary import Vocabulary
 from seedbed.data.kinds.typed import read_as
-from seedbed.data.remarks import as_notes
+from seedbed.data.remarks import Remark, as_notes
 from seedbed.data.table import ColumnSchema, Table
 from seedbed.errors import ColumnError, DataError
 
-__all__ = ["Preprocessor"]
+__all__ = ["Preprocessor", "state_shapes"]
 
 Floats = NDArray[np.float64]
-
-_FORMAT = 1  # of the state; a higher one is from a later seedbed
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +101,7 @@ class Preprocessor:
             raise ColumnError(
                 f"{table.name} has {len(table.columns)} columns, and {len(self.layout.schemas)} were fitted"
             )
-        return self._narrow(self._scaled(self.layout.cells(table.features)))
+        return self.inputs_of_values(table.features)
 
     def transform(self, source: Columns) -> Transformed:
         """Inputs of new rows, and what is strange about them.
@@ -117,6 +114,37 @@ class Preprocessor:
             DataError: more than half of the cells are unseen or missing, and more than in any row of the training.
         """
         positions, remarks = find_columns(source, self.feature_names_in_)
+        matrix, odd = self.inputs_of(source, positions)
+        gathering = self.gathering()
+        doubtful = gathering.add(0, source, positions, odd)
+        gathering.refuse_unknown(source.where)
+        return Transformed(
+            matrix=matrix,
+            notes=as_notes(source, [*remarks, *gathering.remarks()]),
+            unseen=self._counted(odd.unseen),
+            outliers=self._counted(odd.outlying),
+            cells=odd,
+            doubtful=doubtful,
+        )
+
+    def find(self, source: Columns) -> tuple[list[int], list[Remark]]:
+        """Positions of the columns that `inputs_of` takes, and a remark if there are others.
+
+        Raises:
+            ColumnError: a column is missing, or there twice.
+        """
+        return find_columns(source, self.feature_names_in_)
+
+    def gathering(self) -> Gathering:
+        """What gathers the oddities of new rows."""
+        return Gathering(self.layout, self.least_known)
+
+    def inputs_of(self, source: Columns, positions: Sequence[int]) -> tuple[NDArray[np.float32], Oddities]:
+        """Inputs of new rows [row, input], and what is strange about their cells.
+
+        Raises:
+            ColumnError: a number is so large that float32 can't hold it.
+        """
         layout, places = self.layout, self.layout.places
         values = _read(source, positions, layout.schemas)
         missing, unseen = np.isnan(values), np.zeros(values.shape, dtype=np.bool_)
@@ -124,31 +152,26 @@ class Preprocessor:
         cells = layout.cells(values)
         cells = with_unseen_spread(layout, cells, unseen, lambda column: source.cells(positions[column]))
         scaled = self._scaled(cells)
-        measured = [schema.kind in ("number", "date") for schema in layout.schemas]
-        outlying = np.zeros_like(missing)
         straight = places.numbers[~places.circling]
+        outlying = np.zeros_like(missing)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
-        odd = Oddities(unseen, missing, outlying & ~missing & measured)
-        doubtful = refuse_unknown(source, odd, self.least_known)
-        remarks += remarks_on(source, positions, layout, odd)
-        return Transformed(
-            matrix=self._narrow(scaled),
-            notes=as_notes(source, remarks),
-            unseen=self._counted(odd.unseen),
-            outliers=self._counted(odd.outlying),
-            cells=odd,
-            doubtful=doubtful,
-        )
+        measured = [schema.kind in ("number", "date") for schema in layout.schemas]
+        return self._narrow(scaled), Oddities(unseen, missing, outlying & ~missing & measured)
+
+    def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
+        """Inputs [row, input] of cells as a `Column` has its values [row, column].
+
+        Raises:
+            ColumnError: a number is so large that float32 can't hold it.
+        """
+        return self._narrow(self._scaled(self.layout.cells(values)))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """All of it as plain values fit for JSON, and as arrays."""
-        layout = self.layout
-        columns = [
-            {"schema": asdict(schema), "vocabulary": vocabulary and asdict(vocabulary), "timed": timed}
-            for schema, vocabulary, timed in zip(layout.schemas, layout.vocabularies, layout.timed, strict=True)
-        ]
-        values = {"format": _FORMAT, "columns": columns, "least_known": self.least_known}
-        arrays = {"medians": self.medians, "means": self.means, "deviations": self.deviations, "live": self.live}
+        """All of it as plain values fit for JSON, and as arrays; all numbers are finite."""
+        values = {"columns": layout_to_values(self.layout), "least_known": self.least_known}
+        # Of a column that held nothing, any median will do: its deviation is 0.
+        arrays = {"medians": np.nan_to_num(self.medians), "means": self.means, "deviations": self.deviations,
+                  "live": self.live}  # fmt: skip
         return values, arrays
 
     @classmethod
@@ -156,25 +179,18 @@ class Preprocessor:
         """What `to_state` gave, made a preprocessor again: its results are the same, bit for bit.
 
         Raises:
-            DataError: it isn't such a state, or one of a later seedbed.
+            DataError: it isn't such a state.
         """
-        try:
-            if values["format"] != _FORMAT:
-                raise DataError(f"a preprocessor of format {values['format']} can't be read", "Update seedbed.")
-            layout = Layout(
-                tuple(_schema(column["schema"]) for column in values["columns"]),
-                tuple(_vocabulary(column["vocabulary"]) for column in values["columns"]),
-                tuple(bool(column["timed"]) for column in values["columns"]),
-            )
-            n_numbers, n_inputs = len(layout.places.numbers), layout.n_inputs
-            medians, means, deviations = (
-                np.asarray(arrays[key], dtype=np.float64).reshape(n_numbers)
-                for key in ("medians", "means", "deviations")
-            )
-            live = np.asarray(arrays["live"], dtype=np.bool_).reshape(n_inputs)
-            return cls(layout, medians, means, deviations, live, float(values["least_known"]))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DataError(f"the state of a preprocessor is damaged ({type(error).__name__}: {error})") from error
+        if values.keys() != {"columns", "least_known"}:
+            raise DataError("the state of a preprocessor is damaged: it doesn't say what it must")
+        layout, least_known = layout_from_values(values["columns"]), values["least_known"]
+        shapes = state_shapes(layout)
+        if not isinstance(least_known, float) or not 0 <= least_known <= 1 or arrays.keys() != shapes.keys():
+            raise DataError("the state of a preprocessor is damaged: an array or a number is missing")
+        for name, (dtype, shape) in shapes.items():
+            if arrays[name].dtype != dtype or arrays[name].shape != shape:
+                raise DataError(f"the state of a preprocessor is damaged: {name} has another shape")
+        return cls(layout, **arrays, least_known=least_known)
 
     def _scaled(self, cells: Cells) -> Floats:
         """Inputs in float64 [row, input]."""
@@ -212,10 +228,7 @@ def _read(source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSch
     return values
 
 
-def _schema(values: Mapping[str, Any]) -> ColumnSchema:
-    lists = {key: tuple(values[key]) for key in ("levels", "missing_words")}
-    return ColumnSchema(**{**values, **lists})
-
-
-def _vocabulary(values: Mapping[str, Any] | None) -> Vocabulary | None:
-    return None if values is None else Vocabulary(**{**values, "kept": tuple(values["kept"])})
+def state_shapes(layout: Layout) -> dict[str, tuple[np.dtype[Any], tuple[int]]]:
+    """What the arrays of a state are like: (dtype, shape) by name."""
+    numbers = np.dtype(np.float64), (len(layout.places.numbers),)
+    return {"medians": numbers, "means": numbers, "deviations": numbers, "live": (np.dtype(bool), (layout.n_inputs,))}

@@ -9,12 +9,12 @@ import numpy as np
 
 from seedbed.data.table import Column
 
-__all__ = ["Vocabulary", "bucket_of", "vocabulary_of"]
+__all__ = ["BUCKETS", "Vocabulary", "bucket_of", "vocabulary_of"]
 
 _ENOUGH_ROWS = 10
 _ONE_IN = 200  # half a percent of the rows
 _MANY_LEVELS = 200
-_BUCKETS = 32
+BUCKETS = 32
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def vocabulary_of(column: Column) -> Vocabulary:
     share = max(1, -(-len(column.values) // _ONE_IN))
     needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
     kept = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
-    return Vocabulary(tuple(kept.tolist()), _BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
+    return Vocabulary(tuple(kept.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
 
 
 def bucket_of(level: str, n_buckets: int) -> int:

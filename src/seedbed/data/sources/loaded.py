@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,14 @@ LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand
 
 @dataclass(frozen=True, eq=False)
 class LoadedColumns:
-    """The columns of DuckDB's table `cells`, there called c0, c1, ..., in the order of the source."""
+    """The columns of DuckDB's table `cells`, there called c0, c1, ..., in the order of the source.
+
+    Attributes:
+        rowid: DuckDB's number of the source's first row; not 0 where a header was taken away.
+        first: the number of the first of these rows among those of the source.
+        rows: what picks these rows, in SQL.
+        lock: of the connection, which one thread at a time may use.
+    """
 
     where: str
     names: tuple[str, ...]
@@ -44,6 +52,10 @@ class LoadedColumns:
     types: tuple[str, ...]
     find_places: Callable[[Iterable[int]], dict[int, str]]
     categorical: frozenset[str] = frozenset()
+    rowid: int = 0
+    first: int = 0
+    rows: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _read: dict[int, NDArray[np.object_]] = field(default_factory=dict, init=False, repr=False)
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
@@ -51,7 +63,7 @@ class LoadedColumns:
         for start in range(0, len(columns), COLUMNS_A_QUERY):
             some = columns[start : start + COLUMNS_A_QUERY]
             wanted = ", ".join(f"{number_sql(f'c{i}', self.types[i])} AS c{i}" for i in some)
-            found = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
+            found = self._arrays(wanted)
             for position, i in enumerate(some, start=start):
                 matrix[:, position] = np.ma.filled(np.ma.asarray(found[f"c{i}"], dtype=np.float64), np.nan)
         return matrix
@@ -67,7 +79,7 @@ class LoadedColumns:
             some = [i for i in range(column, min(column + width, len(self.names))) if self.types[i] not in FLOATS]
             # An empty cell is missing either way; without nulls the array comes back unmasked.
             wanted = ", ".join(f"coalesce({_text_sql(f'c{i}', self.types[i])}, '') AS c{i}" for i in some)
-            found = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
+            found = self._arrays(wanted)
             self._read.update((i, found[f"c{i}"]) for i in some)
         return list(self._read[column])
 
@@ -82,7 +94,17 @@ class LoadedColumns:
         return found
 
     def places(self, rows: Iterable[int]) -> dict[int, str]:
-        return self.find_places(rows)
+        found = self.find_places([self.first + row for row in rows])
+        return {row - self.first: place for row, place in found.items()}
+
+    def _arrays(self, wanted: str) -> dict[str, NDArray[Any]]:
+        with self.lock:
+            return self.connection.execute(f"SELECT {wanted} FROM cells{self.rows} ORDER BY rowid").fetchnumpy()
+
+    def window(self, start: int, stop: int) -> LoadedColumns:
+        first, n_rows = self.first + start, min(stop, self.n_rows) - start
+        return replace(self, n_rows=n_rows, first=first, rows=f" WHERE rowid >= {self.rowid + first} AND rowid < "
+                       f"{self.rowid + first + n_rows}")  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -177,7 +199,7 @@ def loaded(
     """
     check_names(names, where)
     described = connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
-    (n_rows,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
+    n_rows, rowid = connection.execute("SELECT count(*), min(rowid) FROM cells").fetchone() or (0, 0)
     if n_rows == 0:
         raise UnreadableError(f"{where}: there are no rows")
     columns = LoadedColumns(
@@ -188,6 +210,7 @@ def loaded(
         connection=connection,
         types=tuple(kind for (kind,) in described),
         find_places=find_places,
+        rowid=rowid,
     )
     _check_cells(columns)
     return columns

@@ -1,0 +1,231 @@
+"""A model from its file. Nothing that the file says is believed before it is checked, and nothing in it is ever run."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import nn
+
+from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
+from seedbed.errors import CandidateError, DataError, ModelFileError, SeedbedError, told
+from seedbed.model.golden import N_GOLDEN, TOLERANCE
+from seedbed.model.header import Shapes, is_like, read_header
+from seedbed.model.layout import MAX_FILE, MAX_HEADER, fingerprint
+from seedbed.model.model import Model
+from seedbed.model.predicting import values_of
+from seedbed.networks import Architecture, architecture_from_values, candidate_from
+
+__all__ = ["load"]
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+_OF_NUMPY = {np.dtype(np.float64): "F64", np.dtype(np.bool_): "BOOL"}
+_TARGET: dict[str, type] = {
+    "name": str,
+    "task": str,
+    "labels": list,
+    "threshold": float,
+    "mean": float,
+    "deviation": float,
+}
+_MOST_NETWORKS = 100_000
+_AGAIN = "Save it again, or fetch it again."
+
+
+def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:
+    """The model in a file that `Model.save` has written. Safe for files of strangers: a file holds numbers and no code,
+    and takes at most twice its size in memory.
+
+    Args:
+        architecture: of a model of your own network, the class or function that builds it: nothing that a file names is
+            imported.
+
+    Raises:
+        ModelFileError: it is no model file, of another version, or damaged: it isn't what was saved, or doesn't predict
+            what it did.
+        CandidateError: the model is of a network of your own that isn't given, or that doesn't fit.
+    """
+    where = str(path)
+    content = _content(Path(path), where)
+    try:
+        return _model(content, architecture)
+    except CandidateError as error:
+        raise CandidateError(f"{where}: {error.message}", error.hint) from None
+    except SeedbedError as error:
+        raise ModelFileError(f"{where}: {error.message}", error.hint or _AGAIN) from None
+    except RecursionError:
+        raise ModelFileError(f"{where}: its description is nested too deeply", _AGAIN) from None
+
+
+def _content(path: Path, where: str) -> bytes:
+    """The bytes of a regular file, and of no other: opening a pipe or a device could wait forever."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{where} can't be opened ({reason})", "Name a model file.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise ModelFileError(f"{where} is no regular file", "Name a model file.")
+    with os.fdopen(handle, "rb") as file:
+        if about.st_size > MAX_FILE:
+            raise ModelFileError(f"{where} has {about.st_size:,} bytes, and a model at most {MAX_FILE:,}")
+        length = int.from_bytes(file.read(8), "little")
+        if about.st_size < 8 or length > about.st_size - 8:
+            raise ModelFileError(f"{where} is no model file, or the end of it is missing", _AGAIN)
+        if length > MAX_HEADER:
+            raise ModelFileError(f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}")
+        file.seek(0)
+        return file.read(about.st_size)
+
+
+def _model(content: bytes, given: Callable[..., nn.Module] | None) -> Model:
+    length = int.from_bytes(content[:8], "little")
+    data = memoryview(content)[8 + length :]
+    header = read_header(content[8 : 8 + length], len(data))
+    values = header.values
+    layout = layout_from_values(values["inputs"].get("columns"))
+    target, task = _target(values["target"])
+    n_outputs = len(target["labels"]) if task == "multiclass" else 1
+    architecture = _architecture(values["architecture"], given, len(header.shapes))
+    n_networks = values["n_networks"]
+    expected: Shapes = {
+        f"inputs.{name}": (_OF_NUMPY[dtype], shape) for name, (dtype, shape) in state_shapes(layout).items()
+    }
+    expected |= _network_shapes(architecture, layout.n_inputs, n_outputs, n_networks)
+    of_value = (n_outputs,) if task == "multiclass" else ()
+    expected["golden.cells"] = "F64", (N_GOLDEN, len(layout.schemas))
+    expected["golden.values"] = "F64", (N_GOLDEN, *of_value)
+    _check_shapes(header.shapes, expected)
+    if values["sha256"] != fingerprint(values, data):
+        raise ModelFileError("it isn't what was saved: the checksum differs")
+    tensors = _tensors(content)
+    model = Model(
+        candidate=values["candidate"],
+        architecture=architecture,
+        states={name.removeprefix("networks."): t for name, t in tensors.items() if name.startswith("networks.")},
+        preprocessor=Preprocessor.from_state(
+            values["inputs"],
+            {name.removeprefix("inputs."): t.numpy() for name, t in tensors.items() if name.startswith("inputs.")},
+        ),
+        target_name=target["name"],
+        task=task,
+        labels=tuple(target["labels"]),
+        threshold=target["threshold"],
+        target_mean=target["mean"],
+        target_deviation=target["deviation"],
+        training=values["training"],
+        score=values["score"],
+        versions=values["versions"],
+    )
+    _check_golden(model, tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
+    return model
+
+
+def _target(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Task]:
+    if not is_like(values, _TARGET) or values["task"] not in get_args(Task):
+        raise ModelFileError("its target isn't described as targets are")
+    labels, task = values["labels"], values["task"]
+    n_labels = {"binary": len(labels) == 2, "multiclass": len(labels) > 2, "regression": not labels}[task]
+    texts = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
+    if not (n_labels and texts and 0 <= values["threshold"] <= 1 and values["deviation"] > 0):
+        raise ModelFileError("its target's labels, threshold or scale can't be right")
+    return values, task
+
+
+def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
+    try:
+        found = architecture_from_values(values)
+    except CandidateError as error:
+        raise ModelFileError(f"its network can't be built: {error.message}") from None
+    if isinstance(found, str):
+        if given is None:
+            message = f"it is a model of a network of your own, {found}"
+            raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
+        return candidate_from(given).architecture
+    if len(found.widths) > n_tensors or max(found.widths, default=0) > MAX_FILE:
+        raise ModelFileError("its network has more layers or units than the file has room for")
+    return found
+
+
+def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> Shapes:
+    """Of a stack of networks, without making a single one: parameters on the device `meta` have shapes only."""
+    if not 1 <= n_networks <= _MOST_NETWORKS:
+        raise ModelFileError(f"it says that it has {n_networks} networks")
+    try:
+        with torch.device("meta"):
+            network = architecture(n_inputs, n_outputs)
+    except SeedbedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
+        raise CandidateError(f"its network can't be built: {told(error)}") from None
+    shared = {name for name, _ in network.named_parameters(remove_duplicate=False)} - {
+        name for name, _ in network.named_parameters()
+    }
+    return {
+        f"networks.{name}": (_DTYPES[value.dtype], (n_networks, *value.shape))
+        for name, value in network.state_dict().items()
+        if name not in shared
+    }
+
+
+def _check_shapes(found: Shapes, expected: Shapes) -> None:
+    if different := sorted(found.keys() ^ expected.keys()):
+        verb = "lacks" if different[0] in expected else "must not have"
+        raise ModelFileError(f"it {verb} the tensor '{different[0][:60]}'")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise ModelFileError(f"the tensor '{name[:60]}' is {found[name]}, and its description wants {shape}")
+
+
+def _tensors(content: bytes) -> dict[str, torch.Tensor]:
+    """The tensors; all but missing golden cells are finite.
+
+    Raises:
+        ModelFileError: they can't be read, or aren't.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as parsed
+
+    try:
+        tensors = parsed(content)
+    except SafetensorError as error:
+        raise ModelFileError(f"its tensors can't be read ({told(error)})") from None
+    for name, tensor in tensors.items():
+        values = tensor.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf) if name == "golden.cells" else tensor
+        if not values.isfinite().all():
+            raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
+    return tensors
+
+
+def _check_golden(model: Model, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    for column, schema in enumerate(model.preprocessor.layout.schemas):
+        if schema.kind in ("category", "boolean"):
+            own = cells[~np.isnan(cells[:, column]), column]
+            if ((own != np.floor(own)) | (own < -1) | (own >= len(schema.levels))).any():
+                raise ModelFileError(f"a golden row has a level of '{schema.name}' that isn't there")
+    try:
+        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells))
+    except (DataError, RuntimeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"it can't predict its golden rows ({told(error)})") from None
+    off = np.abs(found - expected).max() / model.target_deviation
+    if not off <= TOLERANCE:
+        raise ModelFileError(f"it doesn't predict what it did when it was saved: {off:.2g} off")

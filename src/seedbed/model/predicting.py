@@ -1,0 +1,168 @@
+"""Rows in, probabilities out: in blocks, so that a table longer than memory can be predicted, and all cores work."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seedbed.data import Columns, Note, Oddities, Task, as_notes
+from seedbed.training import one_thread, pick_jobs
+
+if TYPE_CHECKING:
+    from seedbed.model.model import Model
+
+__all__ = ["Blocks", "Predictions", "predict_columns", "values_of"]
+
+Floats = NDArray[np.float64]
+
+_ROWS_A_BLOCK = 16_384  # a block's arrays stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of rows.
+
+    Attributes:
+        task: "binary", "multiclass" or "regression".
+        values: the probability of the positive class [row], of each class [row, class], or the number [row]; averaged
+            over the networks.
+        spread: its standard deviation over the networks, in the same shape.
+        odd: what is strange about each cell.
+        doubtful: bool [row]; most of the row's cells say nothing that the model has learnt.
+        notes: what is strange about the rows as a whole.
+    """
+
+    task: Task
+    values: Floats
+    spread: Floats
+    odd: Oddities
+    doubtful: NDArray[np.bool_]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def probabilities(self) -> Floats:
+        """The probability of each class [row, class]."""
+        return np.column_stack([1 - self.values, self.values]) if self.task == "binary" else self.values
+
+    @property
+    def spreads(self) -> Floats:
+        """The standard deviation over the networks of what is said [row]: of the positive class's probability, of the
+        most probable class's, or of the number."""
+        if self.task != "multiclass":
+            return self.spread
+        best = self.values.argmax(axis=1)[:, None]
+        return np.take_along_axis(self.spread, best, axis=1)[:, 0]
+
+    def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> list[dict[str, list[str]]]:
+        """For each row, the columns that are strange in it: `unseen`, `outlying`, `missing`; no key where none is.
+
+        Args:
+            names: of the columns.
+            expected: bool [column]; where missing cells are nothing strange.
+        """
+        kinds = {"unseen": self.odd.unseen, "outlying": self.odd.outlying, "missing": self.odd.missing & ~expected}
+        found: list[dict[str, list[str]]] = [{} for _ in range(len(self.values))]
+        for kind, cells in kinds.items():
+            for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
+                found[row].setdefault(kind, []).append(names[column])
+        return found
+
+
+def predict_columns(model: Model, columns: Columns) -> Predictions:
+    """Of all rows at once.
+
+    Raises:
+        DataError: a column is missing, a cell is too large for float32, or most cells say nothing that training knew.
+    """
+    blocks = Blocks(model, columns)
+    found = list(blocks)
+    if not found:
+        shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
+        none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
+        found = [Predictions(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none), none[:, 0])]
+    odd = Oddities(*(np.concatenate([getattr(one.odd, kind) for one in found]) for kind in _KINDS))
+    values, spread, doubtful = (
+        np.concatenate([getattr(one, name) for one in found]) for name in ("values", "spread", "doubtful")
+    )
+    return Predictions(model.task, values, spread, odd, doubtful, blocks.notes())
+
+
+_KINDS = ("unseen", "missing", "outlying")
+
+
+class Blocks:
+    """The predictions of rows, block by block and in order.
+
+    Args:
+        columns: the rows.
+        rows: of a block.
+
+    Raises:
+        ColumnError: a column is missing.
+    """
+
+    def __init__(self, model: Model, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
+        self._model, self._columns, self._rows = model, columns, rows
+        self._positions, self._remarks = model.preprocessor.find(columns)
+        self._gathering = model.preprocessor.gathering()
+
+    def __iter__(self) -> Iterator[Predictions]:
+        starts = range(0, self._columns.n_rows, self._rows)
+        with one_thread("cpu"):
+            if len(starts) <= 1:
+                yield from (self._done(start, self._predicted(start)) for start in starts)
+                return
+            jobs = pick_jobs(None)
+            with ThreadPoolExecutor(jobs) as pool:
+                # A few blocks ahead and no more, so that memory stays bounded whoever is slow.
+                waiting: list[tuple[int, Future[Any]]] = []
+                todo = iter(starts)
+                while True:
+                    free = itertools.islice(todo, 2 * jobs - len(waiting))
+                    waiting += [(start, pool.submit(self._predicted, start)) for start in free]
+                    if not waiting:
+                        return
+                    start, future = waiting.pop(0)
+                    yield self._done(start, future.result())
+
+    def notes(self) -> tuple[Note, ...]:
+        """What the user should know, once all blocks are done.
+
+        Raises:
+            DataError: most cells say nothing that training knew.
+        """
+        self._gathering.refuse_unknown(self._columns.where)
+        return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._gathering.remarks()]))
+
+    def _predicted(self, start: int) -> tuple[Columns, Floats, Floats, Oddities]:
+        block = self._columns.window(start, min(start + self._rows, self._columns.n_rows))
+        matrix, odd = self._model.preprocessor.inputs_of(block, self._positions)
+        return block, *values_of(self._model, matrix), odd
+
+    def _done(self, start: int, predicted: tuple[Columns, Floats, Floats, Oddities]) -> Predictions:
+        block, values, spread, odd = predicted
+        doubtful = self._gathering.add(start, block, self._positions, odd)
+        return Predictions(self._model.task, values, spread, odd, doubtful)
+
+
+def values_of(model: Model, matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`."""
+    inputs = torch.from_numpy(matrix)
+    with torch.inference_mode():
+        outputs = torch.stack([network(inputs).reshape(len(matrix), -1) for network in model.networks()]).double()
+        if model.task == "multiclass":
+            found = torch.softmax(outputs, dim=2)
+        else:
+            found = outputs[:, :, 0]
+            found = (
+                torch.sigmoid(found) if model.task == "binary" else found * model.target_deviation + model.target_mean
+            )
+        spread, values = torch.std_mean(found, dim=0, correction=0)
+    return values.numpy(), spread.numpy()

@@ -1,0 +1,51 @@
+"""An architecture as plain values fit for JSON, and back. Nothing that a file names is ever imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from torch import nn
+
+from seedbed.errors import CandidateError
+from seedbed.networks.mlp import MLP
+from seedbed.networks.user import FileArchitecture, UserArchitecture
+
+__all__ = ["architecture_from_values", "architecture_to_values"]
+
+_SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
+
+
+def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
+    """`{"kind": "mlp", ...}`, or `{"kind": "module", "name": ...}` of a user's own."""
+    if isinstance(architecture, MLP):
+        by_layer = list(architecture.by_layer)
+        values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
+        return {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer,
+                "dropout": float(architecture.dropout), **values}  # fmt: skip
+    if isinstance(architecture, FileArchitecture):
+        return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
+    build = architecture.build if isinstance(architecture, UserArchitecture) else architecture
+    name = getattr(build, "__qualname__", type(build).__qualname__)
+    return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
+
+
+def architecture_from_values(values: Mapping[str, Any]) -> MLP | str:
+    """The architecture, or of a user's own its name.
+
+    Raises:
+        CandidateError: they describe none.
+    """
+    kind = values.get("kind")
+    if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
+        return values["name"]
+    if kind != "mlp" or values.keys() != {"kind", *_SHAPE}:
+        raise CandidateError(f"unknown kind of network {kind!r}" if kind != "mlp" else "a network lacks its shape")
+    fits = all(type(values[name]) is wanted for name, wanted in _SHAPE.items())
+    if not fits or not all(type(width) is int for width in values["widths"]):
+        raise CandidateError("the shape of a network is damaged")
+    if not all(isinstance(name, str) for name in values["activations"]):
+        raise CandidateError("the activations of a network are damaged")
+    widths, activations = tuple(values["widths"]), tuple(values["activations"])
+    return MLP(widths, activations, values["dropout"], values["layernorm"], values["batchnorm"])

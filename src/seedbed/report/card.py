@@ -1,0 +1,99 @@
+"""A model's card, from its plain dict: text for a terminal, and a fragment for a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from seedbed.report.drawn import drawn
+from seedbed.report.sentences import counted
+
+__all__ = ["card_fragment", "card_text"]
+
+_MOST_COLUMNS = 60
+_MOST_LEVELS = 6
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """What the model is, in some lines and a table of its columns."""
+    lines = [*_about(card), "", *_score(card["score"]), ""]
+    lines += drawn(_columns(card["columns"][:_MOST_COLUMNS]))
+    if len(card["columns"]) > _MOST_COLUMNS:
+        lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}: --json lists all.")
+    made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
+    lines += ["", f"File format {card['format']}; made by {made_by}"] if made_by else []
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def card_fragment(card: Mapping[str, Any]) -> str:
+    """The same as HTML for a notebook."""
+    return f"<pre>{html.escape(card_text(card))}</pre>"
+
+
+def _about(card: Mapping[str, Any]) -> Iterator[str]:
+    target, training = card["target"], card["training"]
+    what = {
+        "binary": f"the probability that {target['name']} is {target['labels'][-1]}" if target["labels"] else "",
+        "multiclass": f"which of {len(target['labels'])} labels {target['name']} has",
+        "regression": f"the number {target['name']}",
+    }[target["task"]]
+    yield f"Model {card['candidate']}: {counted(card['n_networks'], 'network')} that predict {what}"
+    size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} a network"
+    yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
+    if target["labels"]:
+        threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
+        yield f"Labels:   {', '.join(target['labels'])}{threshold}"
+    if training:
+        yield f"Trained:  on all {training['n_rows']:,} rows of {training['table']}"
+        yield f"Recipe:   {training['recipe']} ({training['chosen']})"
+        if training["n_diverged"]:
+            yield f"          {counted(training['n_diverged'], 'network')} diverged and were left out"
+
+
+def _score(score: Mapping[str, Any] | None) -> Iterator[str]:
+    if score is None:
+        yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
+        return
+    yield f"Score of single networks on rows that they weren't trained on, by {score['of']}:"
+    for one in score["scores"]:
+        interval = f", from {one['low']:.4g} to {one['high']:.4g}" if one["low"] is not None else ""
+        yield f"          {one['words']} {one['mean']:.4g}{interval}"
+    if chosen := score["chosen"]:
+        yield (
+            f"          It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
+            f"{chosen['words']} {chosen['expected']:.4g}, from {chosen['low']:.4g} to {chosen['high']:.4g}"
+        )
+    yield "          The model averages several networks, trained on all rows, and should do no worse."
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for heading in ("column", "kind", "missing", "levels, or mean and deviation"):
+        table.add_column(heading, no_wrap=True)
+    for column in columns:
+        may = "may be" if column["may_be_missing"] else "never was"
+        table.add_row(column["name"], column["kind"], may, _content(column))
+    return table
+
+
+def _content(column: Mapping[str, Any]) -> str:
+    levels = column["levels"]
+    if levels:
+        return ", ".join(levels[:_MOST_LEVELS]) + (f", ... ({len(levels)})" if len(levels) > _MOST_LEVELS else "")
+    if "mean" not in column:
+        return ""
+    if column["kind"] == "date":
+        return f"{_date(column['mean'])} ± {column['deviation'] / 86_400:.4g} days"
+    return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
+
+
+def _date(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} s"

@@ -1,0 +1,49 @@
+"""A candidate's stack for a table: checked first, and with its name in whatever goes wrong."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from seedbed.data import Table
+from seedbed.errors import CandidateError, SeedbedError
+from seedbed.networks import Candidate, Recipe
+from seedbed.training.data import TrainingData
+from seedbed.training.planning import StackPlan, plan_stack
+from seedbed.training.stack import build_network
+
+__all__ = ["plan_candidate"]
+
+
+def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
+    """What `plan_stack` plans with these options, for a candidate's networks on a table.
+
+    Args:
+        candidate: what is built.
+        table: which decides how many outputs there must be.
+        data: of the table, from `table_data`.
+        recipe: in force.
+        options: of `plan_stack`.
+
+    Raises:
+        SeedbedError: the network can't be built for this table, or an option is wrong; the message names the candidate.
+    """
+    build = functools.partial(candidate.architecture, data.X.shape[1], table.n_outputs)
+    try:
+        n_outputs = data.n_outputs(build_network(build, 0))
+        if n_outputs != table.n_outputs:
+            outputs = f"{n_outputs} outputs" if n_outputs != 1 else "1 output"
+            raise CandidateError(f"the network has {outputs}", _outputs_needed(table))
+        return plan_stack(build, data, recipe, **options)
+    except SeedbedError as error:
+        if candidate.name in error.message:
+            raise
+        raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+
+
+def _outputs_needed(table: Table) -> str:
+    if table.task == "regression":
+        return "A number to predict takes one."
+    if table.task == "binary":
+        return "Two labels take one, the logit of the second."
+    return f"{table.n_outputs} labels take {table.n_outputs}, the logit of each."

@@ -1,0 +1,76 @@
+"""What this room's tests share: tables with every kind of column, and models of them that take a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedbed.data import Table, read_table
+from seedbed.model import Model, fit_model
+from seedbed.networks import recipe_named
+from seedbed.training import one_thread
+
+N = 160
+FAST: dict[str, Any] = {"n_networks": 3, "compile": False, "jobs": 1}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_thread() -> Iterator[None]:
+    """torch's threads make work of this size slower."""
+    with one_thread("cpu"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def frame() -> pd.DataFrame:
+    """Numbers with and without gaps, yes and no, dates, a category with rare levels, one with many, three targets."""
+    rng = np.random.default_rng(3)
+    size = rng.normal(170, 10, N)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
+    town = rng.choice(["Bonn", "Rome", "Oslo", "Nowhere"], N, p=[0.5, 0.3, 0.19, 0.01])
+    return pd.DataFrame(
+        {
+            "size": size,
+            "weight": np.where(rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)),
+            "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
+            "day": day.strftime("%Y-%m-%d"),
+            "town": np.where(rng.random(N) < 0.1, None, town),
+            "name": [f"n{number}" for number in rng.integers(0, 300, N)],
+            "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
+            "grade": np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            "cost": size * 3.5 + rng.normal(0, 4, N),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def table_for(frame: pd.DataFrame) -> Callable[[str], Table]:
+    """The table that predicts one of the three targets."""
+
+    def make(target: str) -> Table:
+        others = [name for name in ("ill", "grade", "cost") if name != target]
+        return read_table(frame, target=target, drop=others, categorical=["name"])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
+    """A model of a candidate for a target, after some epochs; each is fitted once."""
+    found: dict[tuple[str, str], Model] = {}
+
+    def fit(candidate: str = "relu:5", target: str = "ill") -> Model:
+        if (candidate, target) not in found:
+            recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
+            found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
+        return found[candidate, target]
+
+    return fit
+
+
+TARGETS = ("ill", "grade", "cost")
+CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "prelu:4@batchnorm,dropout=0.2", "glu:3")

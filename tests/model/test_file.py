@@ -1,0 +1,273 @@
+"""A model file: what is saved is what is loaded, and whatever else is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from seedbed.errors import CandidateError, ModelFileError, OptionError
+from seedbed.model import fit_model, load
+from seedbed.model.layout import KEY, canonical, fingerprint
+from seedbed.model.saving import to_bytes
+from seedbed.networks import recipe_named
+
+from .conftest import CANDIDATES, FAST, TARGETS
+
+
+@pytest.fixture(scope="module")
+def content(fitted):
+    return to_bytes(fitted("relu:2"))
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """A function from bytes to the model that they are."""
+
+    def load_bytes(content: bytes, **options):
+        path = tmp_path / "tried.safetensors"
+        path.write_bytes(content)
+        return load(path, **options)
+
+    return load_bytes
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(fitted, frame, loaded, candidate, target):
+    model = fitted(candidate, target)
+    content = to_bytes(model)
+    again = loaded(content)
+    before, after = model.predictions(frame), again.predictions(frame)
+    np.testing.assert_array_equal(before.values, after.values)
+    np.testing.assert_array_equal(before.spread, after.spread)
+    assert before.notes == after.notes
+    assert to_bytes(again) == content
+    assert again.card() == json.loads(json.dumps(model.card()))
+
+
+def test_no_row_of_the_table_is_in_the_file(fitted, frame, content):
+    model = fitted("relu:2")
+    cells = model.preprocessor.inputs_of_values(golden_of(content))
+    inputs = model.preprocessor.transform(columns_of(model, frame)).matrix
+    apart = np.abs(cells[:, None] - inputs[None]).max(axis=2)
+    assert apart.min() > 1e-3
+
+
+def golden_of(content):
+    from safetensors.numpy import load as parsed
+
+    return parsed(content)["golden.cells"]
+
+
+def columns_of(model, frame):
+    from seedbed.data.sources.frames import frame_columns
+
+    return frame_columns(frame)
+
+
+def test_every_truncation_is_refused(content, loaded):
+    lengths = sorted({*range(40), *range(40, len(content), 37), len(content) - 1})
+    for length in lengths:
+        with pytest.raises(ModelFileError):
+            loaded(content[:length])
+    with pytest.raises(ModelFileError, match="something is appended"):
+        loaded(content + b"\0")
+
+
+def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame, fitted):
+    expected = fitted("relu:2").predict_proba(frame)
+    rng = np.random.default_rng(0)
+    survived = 0
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= int(rng.integers(1, 256))
+        try:
+            model = loaded(bytes(changed))
+        except ModelFileError:
+            continue
+        survived += 1
+        np.testing.assert_array_equal(model.predict_proba(frame), expected)
+    assert survived <= 8  # spaces that fill up the header may be other white space
+
+
+def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
+    """The file with a changed description, and with a right checksum again if it is sealed."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    values = json.loads(header["__metadata__"][KEY])
+    change(values, header)
+    if sealed:
+        values["sha256"] = fingerprint(values, content[8 + length :])
+    header.setdefault("__metadata__", {})[KEY] = canonical(values)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+HOSTILE = {
+    "another version": (lambda v, h: v.update(format=2), "file of version 2, and this seedbed reads 1"),
+    "no version": (lambda v, h: v.pop("format"), "says no version"),
+    "a key too many": (lambda v, h: v.update(code="import os"), "doesn't say what it must"),
+    "a key too few": (lambda v, h: v.pop("target"), "doesn't say what it must"),
+    "huge widths": (lambda v, h: v["architecture"].update(widths=[10**12]), "more layers or units"),
+    "wide widths": (lambda v, h: v["architecture"].update(widths=[10**9]), "its description wants"),
+    "many layers": (
+        lambda v, h: v["architecture"].update(widths=[1] * 10**4, activations=["relu"] * 10**4),
+        "more layers or units",
+    ),
+    "an unknown activation": (lambda v, h: v["architecture"].update(activations=["eval"]), "can't be built"),
+    "negative widths": (lambda v, h: v["architecture"].update(widths=[-1]), "can't be built"),
+    "widths of text": (lambda v, h: v["architecture"].update(widths=["2"]), "can't be built"),
+    "an unknown kind": (lambda v, h: v["architecture"].update(kind="pickle"), "can't be built"),
+    "many networks": (lambda v, h: v.update(n_networks=10**9), "says that it has 1000000000 networks"),
+    "no networks": (lambda v, h: v.update(n_networks=0), "says that it has 0 networks"),
+    "many buckets": (
+        lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
+        "the vocabulary of 'town' is damaged",
+    ),
+    "no columns": (lambda v, h: v["inputs"].update(columns=[]), "there are no columns"),
+    "no training": (lambda v, h: v.update(training={}), "of its training or score"),
+    "a score of text": (lambda v, h: v.update(score={"of": "us"}), "of its training or score"),
+    "one label": (lambda v, h: v["target"].update(labels=["ill"]), "labels, threshold or scale"),
+    "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), "labels, threshold or scale"),
+    "another task": (lambda v, h: v["target"].update(task="ranking"), "isn't described as targets are"),
+    "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "no model of seedbed"),
+    "a tensor too many": (
+        lambda v, h: h.update(more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
+        "must not have the tensor 'more'",
+    ),
+    "overlapping tensors": (
+        lambda v, h: h["inputs.means"].update(data_offsets=h["inputs.medians"]["data_offsets"]),
+        "overlap, or leave a gap",
+    ),
+    "a shape that overflows": (
+        lambda v, h: h["inputs.means"].update(shape=[2**31, 2**31, 2**31]),
+        "has another size than it says",
+    ),
+    "a negative shape": (lambda v, h: h["inputs.means"].update(shape=[-1]), "isn't described as tensors are"),
+    "an unknown dtype": (lambda v, h: h["inputs.means"].update(dtype="F8"), "has another size"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_description_is_refused_though_its_checksum_is_right(content, loaded, what):
+    change, message = HOSTILE[what]
+    with pytest.raises(ModelFileError, match=message):
+        loaded(rewritten(content, change))
+
+
+def test_a_change_that_makes_sense_is_refused_for_its_checksum(content, loaded):
+    with pytest.raises(ModelFileError, match="isn't what was saved"):
+        loaded(rewritten(content, lambda v, h: v["target"].update(threshold=0.1), sealed=False))
+
+
+def test_weights_that_predict_otherwise_are_refused_for_the_golden_rows(content, loaded):
+    def change(values, header):
+        values["target"]["labels"].reverse()
+
+    assert loaded(rewritten(content, change)).labels == ("well", "ill")
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    start, stop = (8 + length + place for place in header["networks.0.bias"]["data_offsets"])
+    weights = np.frombuffer(content[start:stop], dtype="<f4") + 1
+    tampered = content[:start] + weights.tobytes() + content[stop:]
+    with pytest.raises(ModelFileError, match="doesn't predict what it did when it was saved"):
+        loaded(rewritten(tampered, lambda v, h: None))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[" * 10_000,
+        b'{"__metadata__": {"format": "pt"}}',
+        b'{"__metadata__": {"seedbed": "{\\"format\\": NaN}"}}',
+        b'{"__metadata__": {"seedbed": "{\\"format\\": 1, \\"format\\": 1}"}}',
+        b'{"__metadata__": {"seedbed": "' + b"[" * 10_000 + b'"}}',
+        b'{"__metadata__": {"seedbed": "{\\"format\\": 1e999}"}}',
+        b'{"a": 1, "a": 2}',
+        b'{"__metadata__": {"seedbed": "\\ud800"}}',
+        b"\xff\xfe",
+    ],
+)
+def test_strange_headers_are_refused(loaded, text):
+    with pytest.raises(ModelFileError):
+        loaded(struct.pack("<Q", len(text)) + text)
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    for path in (tmp_path, tmp_path / "pipe.safetensors", tmp_path / "none.safetensors", "/dev/zero", "a\0b"):
+        with pytest.raises(ModelFileError):
+            load(path)
+    (tmp_path / "long").write_bytes(struct.pack("<Q", (1 << 20) + 1) + b" " * ((1 << 20) + 1))
+    with pytest.raises(ModelFileError, match="long: its header has 1,048,577 bytes"):
+        load(tmp_path / "long")
+
+
+@pytest.mark.slow
+def test_loading_takes_no_more_than_twice_the_file(fitted, table_for, tmp_path):
+    recipe = recipe_named("tutorial", epochs=1)
+    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compile=False, jobs=1)
+    path = large.save(tmp_path / "large.safetensors")
+    small = fitted().save(tmp_path / "small.safetensors")
+    peaks = [peak_of(one) for one in (small, path)]
+    size = path.stat().st_size
+    assert size > 90 << 20
+    # What a network computes with, of 16 rows, comes on top, and is little.
+    assert peaks[1] - peaks[0] < 2.2 * size
+
+
+def peak_of(path) -> int:
+    """The most memory that loading takes, in bytes, in a process of its own."""
+    code = (
+        "import resource, sys, seedbed; seedbed.load(sys.argv[1]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    return int(found.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_a_network_of_ones_own_needs_its_class(table_for, frame, loaded):
+    class Own(torch.nn.Module):
+        def __init__(self, n_features, n_outputs):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(n_features, 3), torch.nn.Linear(3, n_outputs)
+
+        def forward(self, X):
+            return self.second(torch.sin(self.first(X)))
+
+    model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
+    content = to_bytes(model)
+    with pytest.raises(CandidateError, match=r"a network of your own, .*Own. Load it in Python"):
+        loaded(content)
+    again = loaded(content, architecture=Own)
+    np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
+    with pytest.raises(ModelFileError, match="tensor"):
+        loaded(content, architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs))
+
+
+def test_a_model_is_written_whole_or_not_at_all(fitted, tmp_path, monkeypatch):
+    model = fitted("relu:2")
+    for path, message in (
+        (tmp_path / "table.csv", "ends in .safetensors"),
+        (tmp_path / "no" / "m.safetensors", "there is no folder"),
+        (tmp_path / "dir.safetensors", "it is a folder"),
+    ):
+        (tmp_path / "dir.safetensors").mkdir(exist_ok=True)
+        with pytest.raises(OptionError, match=message):
+            model.save(path)
+    path = model.save(tmp_path / "m.safetensors")
+    before = path.read_bytes()
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        fitted("relu:5").save(path)
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["dir.safetensors", "m.safetensors"]

@@ -1,0 +1,180 @@
+"""A model predicts what its networks do, whatever its rows come in."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import seedbed as sb
+from seedbed.data import Preprocessor, open_rows
+from seedbed.errors import ColumnError, DataError, OptionError, TrainingError
+from seedbed.model import Blocks, fit_model, load
+from seedbed.networks import recipe_named
+
+from .conftest import CANDIDATES, FAST, TARGETS
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target):
+    model = fitted(candidate, target)
+    inputs = torch.from_numpy(model.preprocessor.transform_table(read(frame, target)))
+    outputs = torch.stack([network(inputs) for network in model.networks()]).double()
+    found = model.predictions(frame)
+    if target == "ill":
+        np.testing.assert_allclose(found.values, torch.sigmoid(outputs)[:, :, 0].mean(0), atol=1e-6)
+    elif target == "grade":
+        np.testing.assert_allclose(model.predict_proba(frame), torch.softmax(outputs, 2).mean(0), atol=1e-6)
+        assert set(model.predict(frame)) <= {"low", "middle", "high"}
+    else:
+        expected = outputs[:, :, 0].mean(0) * model.target_deviation + model.target_mean
+        np.testing.assert_allclose(model.predict(frame), expected, rtol=1e-5)
+
+
+def read(frame, target):
+    others = [name for name in TARGETS if name != target]
+    return sb.read_table(frame, target=target, drop=others, categorical=["name"])
+
+
+def test_a_model_has_learnt_something(fitted, frame):
+    assert (fitted().predict(frame) == frame["ill"]).mean() > 0.75
+    assert np.corrcoef(fitted("relu:5", "cost").predict(frame), frame["cost"])[0, 1] > 0.9
+
+
+def test_rows_give_the_same_whatever_they_come_in(fitted, frame, tmp_path):
+    model = fitted()
+    expected = model.predict_proba(frame)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    array = frame[list(model.feature_names_in_)].to_numpy(dtype=object)
+    shuffled = frame[sorted(frame.columns)].assign(more=1)
+    for rows in (str(tmp_path / "rows.csv"), tmp_path / "rows.parquet", records, array, shuffled):
+        np.testing.assert_allclose(model.predict_proba(rows), expected, atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(records[0]), expected[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64, 1000])
+def test_blocks_of_any_size_say_the_same(fitted, frame, tmp_path, rows):
+    model = fitted()
+    odd = frame.assign(size=frame["size"] * 1.0, town=frame["town"].where(frame.index % 9 > 0, "Atlantis"))
+    odd.loc[[3, 77], "size"] = 1e6
+    odd.to_csv(tmp_path / "rows.csv", index=False)
+    for source in (odd, tmp_path / "rows.csv"):
+        expected = model.predictions(source)
+        with open_rows(source, model.feature_names_in_) as columns:
+            blocks = Blocks(model, columns, rows)
+            found = list(blocks)
+            assert blocks.notes() == expected.notes
+        np.testing.assert_allclose(np.concatenate([one.values for one in found]), expected.values, atol=1e-6)
+        np.testing.assert_array_equal(np.concatenate([one.odd.unseen for one in found]), expected.odd.unseen)
+    assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}
+
+
+def test_strange_cells_are_flagged_row_by_row(fitted, frame):
+    model = fitted()
+    rows = frame.head(3).assign(town=["Atlantis", "Bonn", "Bonn"], size=[170, 1e6, None], weight=[None, 70, 70])
+    found = model.predictions(rows)
+    expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
+    flags = found.flags(model.feature_names_in_, expected)
+    assert flags == [{"unseen": ["town"]}, {"outlying": ["size"]}, {"missing": ["size"]}]
+
+
+def test_the_threshold_moves_labels_and_no_probability(table_for, frame):
+    recipe = recipe_named("tutorial", lr=0.05, epochs=5)
+    low, high = (fit_model(table_for("ill"), recipe=recipe, threshold=t, **FAST) for t in (0.0, 1.0))
+    assert set(low.predict(frame)) == {"well"}
+    assert set(high.predict(frame)) == {"ill"}
+    np.testing.assert_array_equal(low.predict_proba(frame), high.predict_proba(frame))
+    with pytest.raises(OptionError, match="threshold is of two labels"):
+        fit_model(table_for("cost"), threshold=0.4, **FAST)
+
+
+def test_the_epoch_is_chosen_by_inner_splits_and_is_no_matter_of_chance(table_for):
+    recipe = recipe_named("trained", epochs=40)
+    models = [fit_model(table_for("ill"), "relu:3", recipe=recipe, **FAST) for _ in range(2)]
+    assert models[0].training == models[1].training
+    assert models[0].training["lr"] in recipe.lrs
+    assert 1 <= models[0].training["epochs"] <= 40
+    assert models[0].training["chosen"] == "by 5 inner splits of the rows"
+    for name, value in models[0].states.items():
+        torch.testing.assert_close(value, models[1].states[name], rtol=0, atol=0)
+
+
+def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for):
+    table = table_for("ill")
+    recipe = recipe_named("tutorial", lr=0.1, epochs=20)
+    model = fit_model(table, "relu:5", recipe=recipe, **FAST)
+    X = Preprocessor.fit(table).transform_table(table)
+    seeds = [sb.training.derive(0, "relu:5", "model", number) for number in range(3)]
+    history = sb.train_many("relu:5", X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
+    for ours, theirs in zip(model.networks(), history.networks(), strict=True):
+        for name, value in ours.state_dict().items():
+            torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for, frame):
+    table, recipe = table_for("ill"), recipe_named("tutorial", lr=0.05, epochs=30)
+    plain = fit_model(table, recipe=recipe, **FAST).predict_proba(frame)
+    equal = fit_model(table, recipe=recipe, sample_weight=np.full(table.n_rows, 3), **FAST).predict_proba(frame)
+    np.testing.assert_allclose(equal, plain, atol=1e-5)
+    heavy = fit_model(table, recipe=recipe, sample_weight=1 + 9 * (frame["ill"] == "ill"), **FAST)
+    assert (heavy.predict_proba(frame)[:, 0] > plain[:, 0]).mean() > 0.95
+    with pytest.raises(OptionError, match=r"sample_weight has shape \[3\]"):
+        fit_model(table, recipe=recipe, sample_weight=[1, 2, 3], **FAST)
+
+
+def test_networks_that_diverge_are_left_out_or_refused(table_for):
+    with pytest.raises(TrainingError, match="every network diverged"):
+        fit_model(table_for("cost"), recipe=recipe_named("tutorial", lr=1e6, epochs=60), **FAST)
+
+
+def test_a_pickled_model_predicts_the_same(fitted, frame):
+    model = fitted()
+    model.predict(frame)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame))
+
+
+def test_whole_numbers_as_labels_come_back_as_numbers(frame):
+    table = sb.read_table(frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]], target="ill")
+    model = fit_model(table, recipe=recipe_named("tutorial", epochs=3), **FAST)
+    assert model.classes_.tolist() == [0, 1]
+    assert model.predict(frame).dtype == np.int64
+
+
+def test_wrong_rows_are_one_clear_error(fitted, frame):
+    model = fitted()
+    with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
+        model.predict(frame.rename(columns={"town": "Town"}))
+    with pytest.raises(DataError, match="the array has 2 columns, and the model knows 6"):
+        model.predict(np.zeros((3, 2)))
+    with pytest.raises(DataError, match="record 2 lacks 'town'"):
+        model.predict([frame.iloc[0].to_dict(), frame.iloc[1].drop("town").to_dict()])
+    with pytest.raises(DataError, match="'size' holds a list"):
+        model.predict([{**frame.iloc[0].to_dict(), "size": [1, 2]}])
+    with pytest.raises(DataError, match="Is it the right table"):
+        model.predict(frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
+    with pytest.raises(AttributeError, match="has no probabilities"):
+        fitted("relu:5", "cost").predict_proba(frame)
+
+
+def test_no_rows_give_no_predictions(fitted, frame):
+    for target in TARGETS:
+        assert len(fitted("relu:5", target).predict(frame.head(0))) == 0
+    assert fitted("relu:5", "grade").predict_proba(frame.head(0)).shape == (0, 3)
+
+
+def test_a_million_rows_keep_no_block_waiting(fitted, frame):
+    long = pd.concat([frame] * 250, ignore_index=True)
+    np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
+
+
+def test_a_model_shows_itself(fitted, tmp_path):
+    model = fitted()
+    assert repr(model) == "<Model relu:5 of 3 networks, predicts ill (binary)>"
+    for words in ("probability that ill is well", "not measured", "Bonn", "2024-"):
+        assert words in str(model)
+    assert str(load(model.save(tmp_path / "m.safetensors"))) == str(model)
+    assert "<pre>Model relu:5" in model._repr_html_()
