@@ -127,6 +127,7 @@ CANDIDATE = BASELINE | {
     "n_diverged": int,
     "epochs": {"most": int, "low": int, "median": int, "high": int},
     "lr": {"0.5": int},
+    "settled": {"lr": float, "epochs": int},
     "train_accuracy": float,
     "train_loss": float,
     "test_loss": float,

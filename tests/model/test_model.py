@@ -79,7 +79,7 @@ def test_strange_cells_are_flagged_row_by_row(fitted, frame):
     found = model.predictions(rows)
     expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
     flags = found.flags(model.feature_names_in_, expected)
-    assert flags == [{"unseen": ["town"]}, {"outlying": ["size"]}, {"missing": ["size"]}]
+    assert flags == {0: {"unseen": ["town"]}, 1: {"outlying": ["size"]}, 2: {"missing": ["size"]}}
 
 
 def test_the_threshold_moves_labels_and_no_probability(table_for, frame):

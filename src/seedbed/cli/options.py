@@ -14,12 +14,23 @@ from seedbed.errors import OptionError
 if TYPE_CHECKING:
     from seedbed.networks import Recipe
 
-__all__ = ["DesignOptions", "JudgingOptions", "RecipeOptions", "RunOptions", "TableArgument", "TableOptions"]
+__all__ = [
+    "DesignOptions",
+    "JudgingOptions",
+    "ModelOptions",
+    "RecipeOptions",
+    "RunOptions",
+    "SplitOptions",
+    "TableArgument",
+    "TableOptions",
+]
 
 _TABLE = Group.create_ordered("Table")
 _JUDGING = Group.create_ordered("Judging")
 _DESIGN = Group.create_ordered("Design")
 _RECIPE = Group.create_ordered("Recipe")
+_MODEL = Group.create_ordered("Model, with -o")
+_SPLIT = Group.create_ordered("One split, without -o")
 _RUN = Group.create_ordered("Run")
 
 _REPEATED = Parameter(negative=(), show_default=False)
@@ -149,6 +160,61 @@ class DesignOptions:
     "All randomness is derived from it."
 
 
+@Parameter(name="*", group=_MODEL)
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """A model to take home."""
+
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
+    "The model's file, NAME.safetensors; it is trained on all rows."
+    networks: int | None = None
+    "How many networks a model has, each with its own seed; 10."
+    recipe: Literal["trained", "tutorial"] | None = None
+    "As compare has it; trained, or tutorial for one split."
+    threshold: float | None = None
+    "Of two labels: above which probability the positive one is predicted; 0.5."
+
+    def refuse(self) -> None:
+        """An error where something is said of a model, and none is asked for."""
+        for name in ("networks", "threshold"):
+            if getattr(self, name) is not None:
+                raise OptionError(f"--{name} is of a model", "Add -o model.safetensors to have one.")
+
+
+@Parameter(name="*", group=_SPLIT)
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """Training on one split, which isn't for a model."""
+
+    seed: int | None = None
+    "The seed, or the first of --seeds; 42."
+    seeds: int | None = None
+    "How many networks, each with its own seed; 1."
+    test_size: float | None = None
+    "Share of test rows; 0.2."
+    every: int | None = None
+    "Print every so many epochs; 100."
+
+    def refuse(self) -> None:
+        """An error where something is said of a split."""
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise OptionError(f"{option} is of one split, and a model is trained on all rows", "Leave it out.")
+
+    def given(self) -> tuple[int, int, int]:
+        """First seed, number of seeds, and how often an epoch is printed. Raises OptionError."""
+        seeds, every = (default if value is None else value for value, default in ((self.seeds, 1), (self.every, 100)))
+        for name, value in (("every", every), ("seeds", seeds)):
+            if value < 1:
+                raise OptionError(f"{name} is {value}", "It must be at least 1.")
+        return 42 if self.seed is None else self.seed, seeds, every
+
+    def share(self) -> float:
+        """Of test rows."""
+        return 0.2 if self.test_size is None else self.test_size
+
+
 @Parameter(name="*", group=_RUN)
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -171,6 +237,12 @@ class RunOptions:
         """The keyword arguments that `train_many` and `compare` share."""
         switch: Any = {"auto": "auto", "yes": True, "no": False}[self.compile]
         return {"jobs": self.jobs, "compile": switch, "device": self.device}
+
+    def refuse_files(self, why: str) -> None:
+        """An error where something is said of a folder or of pictures."""
+        for name, given in (("out", self.out is not None), ("format", self.format != "png")):
+            if given:
+                raise OptionError(f"--{name} is of a run that leaves a folder, and {why}", "Leave it out.")
 
     def folder(self, verb: str, table: str) -> Path:
         """Where the files go. Raises OptionError where a file is in the way."""

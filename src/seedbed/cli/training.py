@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableArgument, TableOptions
+from seedbed.cli.models import train_model
+from seedbed.cli.options import (
+    DesignOptions,
+    JudgingOptions,
+    ModelOptions,
+    RecipeOptions,
+    RunOptions,
+    SplitOptions,
+    TableArgument,
+    TableOptions,
+)
+from seedbed.cli.telling import interruptible, say, shown
 from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
@@ -25,28 +35,48 @@ __all__ = ["compare", "train"]
 
 _FOR_TABLE, _FOR_RUN, _FOR_RECIPE = TableOptions(), RunOptions(), RecipeOptions()
 _FOR_JUDGING, _FOR_DESIGN = JudgingOptions(), DesignOptions()
+_FOR_MODEL, _FOR_SPLIT = ModelOptions(), SplitOptions()
 
 
 def train(
-    table: TableArgument,
+    table: Annotated[str, Parameter(help="A table, as compare takes it; for a model also the folder of a comparison.")],
     /,
     *,
-    candidate: Annotated[str, Parameter(help="What to train: relu:5, linear:20,20, FILE.py:CLASS, ...")] = "relu:5",
-    seed: Annotated[int, Parameter(help="The seed, or the first of --seeds.")] = 42,
-    seeds: Annotated[int, Parameter(help="How many networks, each with its own seed.")] = 1,
-    test_size: Annotated[float, Parameter(help="Share of test rows.")] = 0.2,
-    random_state: Annotated[int, Parameter(help="Decides the split.")] = 0,
-    every: Annotated[int, Parameter(help="Print every so many epochs.")] = 100,
+    candidate: Annotated[
+        str | None,
+        Parameter(help="What to train: relu:5, linear:20,20, FILE.py:CLASS; relu:5, or what the comparison advises."),
+    ] = None,
+    model: ModelOptions = _FOR_MODEL,
+    split: SplitOptions = _FOR_SPLIT,
+    random_state: Annotated[int, Parameter(help="Decides the split, or all of a model.")] = 0,
     columns: TableOptions = _FOR_TABLE,
     recipe: RecipeOptions = _FOR_RECIPE,
     run: RunOptions = _FOR_RUN,
 ) -> None:
-    """Train one candidate on one split, with one seed or many: the tutorial's run."""
-    for name, value in (("every", every), ("seeds", seeds)):
-        if value < 1:
-            raise OptionError(f"{name} is {value}", "It must be at least 1.")
+    """Train one candidate on one split, the tutorial's run; with -o, on all rows: a model to take home."""
     if len(recipe.lrs()) > 1:
         raise OptionError(f"lr is {recipe.lr}", "Give one; compare takes several.")
+    if model.output is not None:
+        split.refuse()
+        run.refuse_files("a model is one file")
+        train_model(table, candidate, model, random_state, columns, recipe, run)
+    elif (Path(table) / "experiment.json").is_file():
+        raise OptionError(f"{table} is a comparison, which is trained already", "Add -o model.safetensors for a model.")
+    else:
+        model.refuse()
+        _train_on_a_split(table, candidate or "relu:5", split, random_state, columns, recipe, run)
+
+
+def _train_on_a_split(
+    table: str,
+    candidate: str,
+    split: SplitOptions,
+    random_state: int,
+    columns: TableOptions,
+    recipe: RecipeOptions,
+    run: RunOptions,
+) -> None:
+    seed, seeds, every = split.given()
     from seedbed.data import read_table
     from seedbed.experiment import Watch
     from seedbed.experiment import train as train_candidate
@@ -54,12 +84,12 @@ def train(
 
     rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
     watch = Watch({words.name: seeds}, {words.name: words.recipe(common).epochs}, seeds, scores=False)
-    with _shown(watch, run, quiet=seeds == 1), _interruptible("interrupted, no results written"):
+    with shown(watch, run, quiet=seeds == 1), interruptible("interrupted, no results written"):
         trained = train_candidate(
             rows,
             candidate=words,
             seeds=range(seed, seed + seeds),
-            test_size=test_size,
+            test_size=split.share(),
             random_state=random_state,
             recipe=common,
             command=command_line(),
@@ -71,7 +101,7 @@ def train(
     notes = [trained.history.note] if trained.history.note else []
     if trained.history.diverged.any():
         notes.append(f"{trained.history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
-    _say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
+    say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
 
 
 def compare(
@@ -119,13 +149,13 @@ def compare(
     _check_named(judging.fail_if_worse, experiment)
     folder = run.folder("compare", experiment.table.name)
     plan = make_plan(experiment, **run.settings())
-    _say(run, plan.sentence())
+    say(run, plan.sentence())
     comparison, paths = _executed(plan, run, folder)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     else:
         print(comparison)
-    _say(run, f"{comparison.seconds:.1f} s", *_written(paths))
+    say(run, f"{comparison.seconds:.1f} s", *_written(paths))
     return _failed(judging.fail_if_worse, comparison)
 
 
@@ -137,9 +167,9 @@ def _executed(plan: Plan, run: RunOptions, folder: Path) -> tuple[Comparison, li
     frozen = freeze(plan, folder)
     kept, watch = Kept(plan, folder), watch_plan(plan)
     if kept.networks or kept.fits:
-        _say(run, f"{_counted(kept, watch)} there already")
+        say(run, f"{_counted(kept, watch)} there already")
     with _going_on(kept, watch):
-        with _shown(watch, run, score_name=plan.experiment.score_name):
+        with shown(watch, run, score_name=plan.experiment.score_name):
             comparison = execute(plan, watch=watch, kept=kept)
         paths = [frozen, *comparison.save(folder, pictures=run.format)]
         kept.remove()
@@ -166,23 +196,6 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     if name not in rules:
         print(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell", file=sys.stderr)
     return 0
-
-
-@contextlib.contextmanager
-def _shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str = "accuracy") -> Iterator[None]:
-    """How far it is, live on stderr."""
-    from seedbed.report import ProgressDisplay
-
-    with ProgressDisplay(watch.progress, Console(stderr=True), quiet=quiet or run.quiet, score_name=score_name):
-        yield
-
-
-@contextlib.contextmanager
-def _interruptible(message: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(message) from None
 
 
 @contextlib.contextmanager
@@ -213,12 +226,6 @@ def _print_epochs(history: History, every: int) -> None:
     curves = history.train_loss, history.train_score, history.test_loss, history.test_score
     for line in epoch_lines(*(curve[:, used] for curve in curves), every=every, score_name=history.score_name):
         print(line)
-
-
-def _say(run: RunOptions, *lines: str) -> None:
-    if not run.quiet:
-        for line in lines:
-            print(line, file=sys.stderr)
 
 
 def _written(paths: Sequence[Path]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from seedbed.data.assemble import Wanted, assemble, word
@@ -63,7 +65,15 @@ def read_table(
             group=group,
             time_split=time_split,
         )
-        return assemble(found.columns, wanted, name=found.name)
+        return replace(assemble(found.columns, wanted, name=found.name), reading=_reading(source, wanted, table, query))
+
+
+def _reading(source: Any, wanted: Wanted, table: str | None, query: str | None) -> dict[str, Any] | None:
+    """The arguments that read the table again, but for those that say nothing."""
+    if not isinstance(source, str | Path):
+        return None
+    given = {"source": str(source), **asdict(wanted), "table": table, "query": query}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
 
 
 def _no_target(columns: Columns) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -78,6 +79,8 @@ class Table:
         times: float64 [row]; what tells earlier rows from later ones, if rows are to be split by time.
         time_kind: "date" or "number", what `times` are.
         notes: what was decided while reading.
+        reading: the arguments of `read_table` that read it again, fit for JSON: `source` and what else was given. None
+            where it came from a data frame or arrays.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Table:
     times: NDArray[np.float64] | None = None
     time_kind: Literal["date", "number"] = "date"
     notes: tuple[Note, ...] = ()
+    reading: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for array in (self.target, self.groups, self.times):

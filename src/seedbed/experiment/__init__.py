@@ -12,7 +12,8 @@ from seedbed.experiment.run import run
 from seedbed.experiment.scoring import Score
 from seedbed.experiment.single import Run, train
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
-from seedbed.experiment.watch import Task, Watch, watch_plan
+from seedbed.experiment.taking_home import TakeHome, take_home_from
+from seedbed.experiment.watch import Task, Watch, watch_model, watch_plan
 from seedbed.report import Progress
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Progress",
     "Run",
     "Score",
+    "TakeHome",
     "Task",
     "Watch",
     "compare",
@@ -35,7 +37,9 @@ __all__ = [
     "make_plan",
     "run",
     "specify",
+    "take_home_from",
     "train",
+    "watch_model",
     "watch_plan",
     "without_passwords",
 ]

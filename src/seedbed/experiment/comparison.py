@@ -17,10 +17,13 @@ from seedbed.experiment.diagnosis import diagnose
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.summary import curves_of, numbers_of
+from seedbed.experiment.taking_home import take_home
 from seedbed.experiment.writing import json_text
 from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
+from seedbed.model import Model
 from seedbed.report import comparison_text, counted, notebook_fragment, write_report
+from seedbed.training import Compile
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -129,6 +132,32 @@ class Comparison:
             OptionError: the folder doesn't exist, or the path is one.
         """
         return write_report(self.summary(), path)
+
+    def model(
+        self,
+        name: str | None = None,
+        *,
+        n_networks: int = 10,
+        threshold: float = 0.5,
+        compile: Compile = "auto",
+        device: str = "auto",
+        jobs: int | None = None,
+    ) -> Model:
+        """A candidate to take home: networks fitted to all rows, with the learning rate and the epochs that the
+        comparison's inner splits chose, and the score that it measured.
+
+        Args:
+            name: of the candidate; the one of `conclusions.advice` if left out.
+            n_networks: how many are fitted; their predictions are averaged.
+            threshold: of two labels, above which probability the positive one is predicted.
+            compile, device, jobs: as `compare` has them.
+
+        Raises:
+            CandidateError: there is no such candidate, or it is a baseline.
+            OptionError: no name is given, and none is advised; or a number is out of range.
+        """
+        found = take_home(self.to_dict(), name, self.experiment)
+        return found.fit(n_networks=n_networks, threshold=threshold, compile=compile, device=device, jobs=jobs)
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.summary())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from seedbed.data import Table
+from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
 from seedbed.files import write_whole
 from seedbed.model import versions
+from seedbed.networks import architecture_to_values
 
 __all__ = ["freeze", "hashed", "specification", "table_specification"]
 
@@ -25,10 +28,21 @@ def freeze(plan: Plan, folder: str | Path) -> Path:
     path = Path(folder) / "experiment.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    document = specification(plan) | {"command": plan.experiment.command, "frozen_at": when}
+    document = specification(plan) | {
+        "command": plan.experiment.command,
+        "reading": _without_passwords(plan.experiment.table.reading),
+        "networks": {one.name: architecture_to_values(one.architecture) for one in plan.experiment.candidates},
+        "frozen_at": when,
+    }
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole(path, lambda where: where.write_text(text))
     return path
+
+
+def _without_passwords(reading: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if reading is None:
+        return None
+    return {**reading, "source": without_passwords(reading["source"])}
 
 
 def specification(plan: Plan) -> dict[str, Any]:

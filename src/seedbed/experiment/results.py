@@ -119,6 +119,14 @@ class CandidateResult(Result):
     note: str = ""
 
     @property
+    def settled(self) -> tuple[float, int]:
+        """Learning rate and epochs for all rows: the rate of most splits, the lower of two, and the median of the
+        epochs that were chosen with it."""
+        lrs, counts = np.unique(self.lrs, return_counts=True)
+        lr = float(lrs[counts.argmax()])
+        return lr, max(1, round(float(np.median(self.epochs[self.lrs == lr]))))
+
+    @property
     def best_epoch(self) -> int | None:
         """The epoch of the lowest mean test loss: for understanding, never for judging."""
         test_loss = self.curves[2][:, ~self.diverged]
@@ -148,6 +156,7 @@ class CandidateResult(Result):
             "n_diverged": int(self.diverged.sum()),
             "epochs": {"most": self.recipe.epochs, "low": low, "median": median, "high": high},
             "lr": {f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
+            "settled": dict(zip(("lr", "epochs"), self.settled, strict=True)),
             "train_r2" if self.task == "regression" else "train_accuracy": self.used(1),
             "train_loss": self.used(0),
             "test_loss": self.used(2),

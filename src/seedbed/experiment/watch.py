@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from seedbed.experiment.plan import Plan
 from seedbed.report import Progress
-from seedbed.training import Board
+from seedbed.training import Board, Chunk
 
-__all__ = ["Task", "Watch", "watch_plan"]
+__all__ = ["Task", "Watch", "watch_model", "watch_plan"]
 
 Band = tuple[float, float, float]
 
@@ -129,3 +129,23 @@ def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None) -> Wa
     """What watches the run of a plan."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
     return Watch(plan.totals(), epochs, sum(stack.plan.estimate.seconds for stack in plan.stacks), tell=tell)
+
+
+def watch_model(
+    name: str, epochs: int, n_networks: int, n_choosing: int
+) -> tuple[Watch, Callable[[str, Sequence[Chunk]], Board]]:
+    """What watches `fit_model` train a candidate, and what `fit_model` takes as `watch`.
+
+    Args:
+        epochs: the most that are made.
+        n_networks: of the model.
+        n_choosing: networks that learning rate and epoch are chosen by, see `model.n_choosing`.
+    """
+    total = n_choosing + n_networks
+    watch = Watch({name: total}, {name: epochs}, total, scores=False)
+
+    def board(stage: str, chunks: Sequence[Chunk]) -> Board:
+        tasks = [Task({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
+        return watch.begin(tasks, stage if n_choosing else "")
+
+    return watch, board

@@ -1,10 +1,24 @@
 """The model to take home: networks fitted to all rows, saved in one safe file, and predicting."""
 
-from seedbed.model.choosing import Settled
+from seedbed.model.choosing import Settled, n_choosing
 from seedbed.model.fitting import fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
 from seedbed.model.predicting import Blocks, Predictions
+from seedbed.model.saving import check_target, check_writable
+from seedbed.model.tabulating import write_predictions
 from seedbed.model.versions import versions
 
-__all__ = ["Blocks", "Model", "Predictions", "Settled", "fit_model", "load", "versions"]
+__all__ = [
+    "Blocks",
+    "Model",
+    "Predictions",
+    "Settled",
+    "check_target",
+    "check_writable",
+    "fit_model",
+    "load",
+    "n_choosing",
+    "versions",
+    "write_predictions",
+]

@@ -15,7 +15,7 @@ from seedbed.evaluation import choose
 from seedbed.networks import Candidate, Recipe
 from seedbed.training import Board, Chunk, Compile, derive, plan_candidate, table_data, train_chunks
 
-__all__ = ["Running", "Settled", "settle"]
+__all__ = ["Running", "Settled", "fixed", "n_choosing", "settle"]
 
 _FEWEST_INNER = 5
 
@@ -103,6 +103,11 @@ def settle(
         raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
     epochs = choice.epochs if recipe.epoch == "inner" else recipe.epochs
     return Settled(recipe.lrs[choice.lr], epochs, f"by {len(splits)} inner splits of the rows")
+
+
+def n_choosing(recipe: Recipe, n_inner: int) -> int:
+    """How many networks `settle` trains to choose by; fewer where times leave fewer inner splits."""
+    return len(recipe.lrs) * max(n_inner, _FEWEST_INNER) if recipe.chooses else 0
 
 
 def fixed(recipe: Recipe, settled: Settled) -> Recipe:

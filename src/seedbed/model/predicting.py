@@ -60,18 +60,18 @@ class Predictions:
         best = self.values.argmax(axis=1)[:, None]
         return np.take_along_axis(self.spread, best, axis=1)[:, 0]
 
-    def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> list[dict[str, list[str]]]:
-        """For each row, the columns that are strange in it: `unseen`, `outlying`, `missing`; no key where none is.
+    def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> dict[int, dict[str, list[str]]]:
+        """For each row that is strange, the columns that are so in it: `unseen`, `outlying`, `missing`.
 
         Args:
             names: of the columns.
             expected: bool [column]; where missing cells are nothing strange.
         """
         kinds = {"unseen": self.odd.unseen, "outlying": self.odd.outlying, "missing": self.odd.missing & ~expected}
-        found: list[dict[str, list[str]]] = [{} for _ in range(len(self.values))]
+        found: dict[int, dict[str, list[str]]] = {}
         for kind, cells in kinds.items():
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
-                found[row].setdefault(kind, []).append(names[column])
+                found.setdefault(row, {}).setdefault(kind, []).append(names[column])
         return found
 
 
@@ -110,7 +110,7 @@ class Blocks:
 
     def __init__(self, model: Model, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
-        self._positions, self._remarks = model.preprocessor.find(columns)
+        self._positions, self._remarks = model.preprocessor.find(columns, [model.target_name])
         self._gathering = model.preprocessor.gathering()
 
     def __iter__(self) -> Iterator[Predictions]:

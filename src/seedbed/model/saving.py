@@ -17,17 +17,27 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
 from seedbed.networks import architecture_to_values
 
-__all__ = ["check_writable", "save"]
+__all__ = ["check_target", "check_writable", "save"]
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
     """Write a model file; see `Model.save`."""
+    path = check_target(path)
+    content = to_bytes(model)
+    write_whole(path, lambda where: where.write_bytes(content))
+    return path
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The path, if a model can be written there: asked before the work, and again after.
+
+    Raises:
+        OptionError: it doesn't end in `.safetensors`, or can't be written to.
+    """
     path = Path(path)
     if path.suffix != SUFFIX:  # lest a mistyped path cost somebody a table
         raise OptionError(f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}.")
     check_writable(path, "the model")
-    content = to_bytes(model)
-    write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 

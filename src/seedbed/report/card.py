@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,18 +16,21 @@ from seedbed.report.sentences import counted
 
 __all__ = ["card_fragment", "card_text"]
 
+_WIDTH = 110
+_INDENT = 10 * " "
 _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
 
 
 def card_text(card: Mapping[str, Any]) -> str:
     """What the model is, in some lines and a table of its columns."""
-    lines = [*_about(card), "", *_score(card["score"]), ""]
+    lines = [*_about(card), *_score(card["score"])]
+    lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
     lines += drawn(_columns(card["columns"][:_MOST_COLUMNS]))
     if len(card["columns"]) > _MOST_COLUMNS:
         lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}: --json lists all.")
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
-    lines += ["", f"File format {card['format']}; made by {made_by}"] if made_by else []
+    lines += [f"File format {card['format']}; made by {made_by}"] if made_by else []
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -52,23 +56,26 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"Trained:  on all {training['n_rows']:,} rows of {training['table']}"
         yield f"Recipe:   {training['recipe']} ({training['chosen']})"
         if training["n_diverged"]:
-            yield f"          {counted(training['n_diverged'], 'network')} diverged and were left out"
+            yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
 
 
 def _score(score: Mapping[str, Any] | None) -> Iterator[str]:
     if score is None:
         yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
         return
-    yield f"Score of single networks on rows that they weren't trained on, by {score['of']}:"
+    yield f"Score:    by {score['of']}; of single networks, on rows that they weren't trained on"
     for one in score["scores"]:
         interval = f", from {one['low']:.4g} to {one['high']:.4g}" if one["low"] is not None else ""
-        yield f"          {one['words']} {one['mean']:.4g}{interval}"
+        yield f"{_INDENT}{one['words']} {one['mean']:.4g}{interval}"
     if chosen := score["chosen"]:
         yield (
-            f"          It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
+            f"{_INDENT}It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
             f"{chosen['words']} {chosen['expected']:.4g}, from {chosen['low']:.4g} to {chosen['high']:.4g}"
         )
-    yield "          The model averages several networks, trained on all rows, and should do no worse."
+    yield (
+        f"{_INDENT}The model averages several such networks, fitted to all rows; as a rule that does no worse, but it "
+        "wasn't measured"
+    )
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:

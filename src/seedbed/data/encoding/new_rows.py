@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,13 @@ class Transformed:
     doubtful: Mask
 
 
-def find_columns(source: Columns, names: Sequence[str]) -> tuple[list[int], list[Remark]]:
+def find_columns(
+    source: Columns, names: Sequence[str], expected: Collection[str] = ()
+) -> tuple[list[int], list[Remark]]:
     """Positions of the columns by these names, in any order, and a remark if there are others.
+
+    Args:
+        expected: names of columns that may be there, without a word.
 
     Raises:
         ColumnError: some are missing, all of which are named, or one is there twice.
@@ -90,6 +95,7 @@ def find_columns(source: Columns, names: Sequence[str]) -> tuple[list[int], list
     for name in names:
         if len(positions) < len(source.names) and source.names.count(name) > 1:
             raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
+    others = [name for name in others if name not in expected]
     if not others:
         return [positions[name] for name in names], []
     word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -127,13 +127,13 @@ class Preprocessor:
             doubtful=doubtful,
         )
 
-    def find(self, source: Columns) -> tuple[list[int], list[Remark]]:
-        """Positions of the columns that `inputs_of` takes, and a remark if there are others.
+    def find(self, source: Columns, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
+        """Positions of the columns that `inputs_of` takes, and a remark if there are others that aren't `expected`.
 
         Raises:
             ColumnError: a column is missing, or there twice.
         """
-        return find_columns(source, self.feature_names_in_)
+        return find_columns(source, self.feature_names_in_, expected)
 
     def gathering(self) -> Gathering:
         """What gathers the oddities of new rows."""

@@ -1,0 +1,215 @@
+"""From a comparison to the model to take home: one candidate, fitted to all rows the way the comparison chose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedbed.data import Table, read_table
+from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
+from seedbed.evaluation import METRICS
+from seedbed.experiment.frozen import table_specification
+from seedbed.experiment.spec import Experiment
+from seedbed.experiment.writing import spelled
+from seedbed.model import Model, Settled, fit_model
+from seedbed.networks import Candidate, Recipe, architecture_from_values, candidate_from
+from seedbed.report import counted, read_summary
+from seedbed.training import Board, Chunk, Compile
+
+__all__ = ["TakeHome", "take_home", "take_home_from"]
+
+_SHOWN = ("accuracy", "balanced_accuracy", "roc_auc", "brier", "log_loss", "r2", "mae", "squared_error")
+_TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
+
+
+@dataclass(frozen=True)
+class TakeHome:
+    """A compared candidate, ready to be fitted to all rows.
+
+    Attributes:
+        table: of the comparison.
+        candidate: what is fitted.
+        recipe: in force for it in the comparison.
+        settled: learning rate and epochs.
+        score: what the comparison measured, and whose score that is.
+        random_state: of the comparison.
+    """
+
+    table: Table
+    candidate: Candidate
+    recipe: Recipe
+    settled: Settled
+    score: Mapping[str, Any]
+    random_state: int
+
+    def fit(
+        self,
+        *,
+        n_networks: int = 10,
+        threshold: float = 0.5,
+        compile: Compile = "auto",
+        device: str = "auto",
+        jobs: int | None = None,
+        watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
+    ) -> Model:
+        """The model; see `fit_model`."""
+        return fit_model(
+            self.table,
+            self.candidate,
+            recipe=self.recipe,
+            settled=self.settled,
+            score=self.score,
+            random_state=self.random_state,
+            n_networks=n_networks,
+            threshold=threshold,
+            compile=compile,
+            device=device,
+            jobs=jobs,
+            watch=watch,
+        )
+
+
+def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experiment) -> TakeHome:
+    """A candidate of a comparison.
+
+    Args:
+        summary: of the comparison.
+        name: of the candidate; the one that the comparison advises if left out.
+        experiment: what was compared.
+
+    Raises:
+        CandidateError: there is no such candidate, or it is a baseline.
+        OptionError: no name is given, and the comparison advises none.
+    """
+    found = _named(summary, name)
+    candidate = next(one for one in experiment.candidates if one.name == found["name"])
+    return _taken(summary, found, experiment.table, candidate, candidate.recipe(experiment.recipe))
+
+
+def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
+    """A candidate of a finished comparison, from the folder that it has left. The table is read again, from where it
+    was then, and must be the same.
+
+    Args:
+        name: of the candidate; the one that the comparison advises if left out.
+
+    Raises:
+        OptionError: the folder holds no comparison, or a table that can't be found again.
+        CandidateError: there is no such candidate, or its network isn't to be had from the folder.
+        DataError: the table has changed.
+    """
+    folder = Path(folder)
+    summary, frozen = read_summary(folder), _frozen(folder)
+    if summary["kind"] != "comparison":
+        raise OptionError(f"{folder} holds one training, no comparison", _TABLE)
+    found = _named(summary, name)
+    specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
+    recipe = Recipe(**{field: specified[field] for field in Recipe.__dataclass_fields__})
+    candidate = _candidate(found["name"], specified["architecture"], frozen)
+    return _taken(summary, found, _table(folder, summary, frozen), candidate, recipe)
+
+
+def _taken(
+    summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate, recipe: Recipe
+) -> TakeHome:
+    how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
+    settled = Settled(found["settled"]["lr"], found["settled"]["epochs"], how)
+    random_state = summary["plan"]["random_state"]
+    return TakeHome(table, candidate, recipe, settled, _score(summary, found), random_state)
+
+
+def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    """What the summary says of a candidate."""
+    networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network"}
+    if name is None:
+        if summary["advice"] is None:
+            raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
+        name = summary["advice"]["network"]
+    if name not in networks:
+        if any(one["name"] == name for one in summary["candidates"]):
+            raise CandidateError(f"'{name}' is a baseline", "scikit-learn fits it; seedbed takes home networks.")
+        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, networks))
+    found: dict[str, Any] = networks[name]
+    if "settled" not in found:
+        raise OptionError("this comparison is of an earlier seedbed", "Run it again, or name the table instead.")
+    return found
+
+
+def _score(summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the comparison measured, and whose score that is."""
+    scores = [
+        {
+            "name": name,
+            "words": METRICS[name].words,
+            **{key: found["scores"][name][key] for key in ("mean", "low", "high")},
+        }
+        for name in _SHOWN
+        if name in found["scores"] and found["scores"][name]["mean"] is not None
+    ]
+    top = summary["top"]
+    chosen = None
+    if top and top["winner"] == found["name"]:
+        words = summary["metric"]["words"]
+        chosen = {"words": words, **{key: top[key] for key in ("among", "expected", "low", "high")}}
+    return {"of": _whose(summary), "alpha": summary["alpha"], "scores": scores, "chosen": chosen}
+
+
+def _whose(summary: Mapping[str, Any]) -> str:
+    """By what the score was measured, in words."""
+    plan = summary["plan"]
+    seeds = counted(plan["seeds"], "seed")
+    if plan["kind"] == "held_out":
+        return f"a look at {plan['n_test']:,} rows that were locked away, {seeds}"
+    folds = f"{plan['repeats']} x {plan['folds']}-fold cross-validation"
+    return f"{folds}, {seeds}, about {plan['n_train']:,} rows to train on"
+
+
+def _frozen(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableError(
+            f"{folder / 'experiment.json'} can't be read ({error})", "Name the run's folder."
+        ) from None
+    if not isinstance(found, dict) or not {"reading", "networks"} <= found.keys():
+        raise OptionError(f"{folder} is of an earlier seedbed", _TABLE)
+    return found
+
+
+def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candidate:
+    """The candidate by its words; by its shape where it was given a name of its own."""
+    try:
+        candidate = candidate_from(name)
+        if spelled(candidate.architecture) == architecture:
+            return candidate
+    except SeedbedError:
+        pass
+    found = architecture_from_values(frozen["networks"][name])
+    if isinstance(found, str):
+        message = f"the network of '{name}' is one of your own, {found}, and isn't in the run's folder"
+        raise CandidateError(message, "In Python, the comparison itself has it: comparison.model(...).")
+    return candidate_from(found, name)
+
+
+def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) -> Table:
+    """The table of the run, read again."""
+    reading = frozen["reading"]
+    if reading is None:
+        message = "the table of this run was given in Python, and isn't in its folder"
+        raise OptionError(message, "There, use comparison.model(...), or save the table as a file.")
+    source = reading["source"]
+    if "***" in source:
+        raise OptionError(f"the password of {source} isn't kept with the run", _TABLE)
+    arguments = {key: value for key, value in reading.items() if key != "source"}
+    # Where the run was started, the default folder for its files lies two below.
+    places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
+    found = next((str(place) for place in places if place.is_file()), source)
+    table = read_table(found, **arguments)
+    then = summary["specification"]["table"]
+    now = table_specification(table, then["n_inputs"])
+    if (now["sha256"], now["features"], now["labels"]) != (then["sha256"], then["features"], then["labels"]):
+        raise DataError(f"{found} isn't the table that was compared: its cells have changed", "Run compare again.")
+    return table

@@ -1,0 +1,152 @@
+"""Predictions as a table of their own, written block by block: memory stays bounded, however long the table is."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from seedbed.data import Columns, Note
+from seedbed.errors import ColumnError, OptionError, did_you_mean
+from seedbed.files import write_whole
+from seedbed.model.model import Model
+from seedbed.model.predicting import Blocks, Predictions
+
+__all__ = ["Written", "write_predictions"]
+
+_FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
+_ROWS_A_BLOCK = 65_536
+_MEMORY = "1GB"  # what doesn't fit goes to a temporary folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of it.
+
+    Attributes:
+        n_rows: how many rows were predicted.
+        notes: what is strange about them.
+    """
+
+    n_rows: int
+    notes: tuple[Note, ...]
+
+
+def write_predictions(
+    model: Model, columns: Columns, path: Path | None, *, threshold: float | None = None, keep: Sequence[str] = ()
+) -> Written:
+    """Write a row of predictions for each row: `prediction`, `probability_LABEL` of each label, `spread` over the
+    networks, and `flags`, which columns are strange in this row: `unseen: town; outlying: age; doubtful`.
+
+    Args:
+        path: ends in `.csv` or `.parquet`; it appears whole or not at all. None is CSV on stdout.
+        threshold: of two labels, in place of the model's own.
+        keep: columns of the table that stand before the predictions, as they were read.
+
+    Raises:
+        OptionError: the path has another ending, or the threshold isn't one.
+        ColumnError: a column that the model needs, or that is to be kept, isn't there.
+        DataError: most cells say nothing that training knew.
+    """
+    if path is not None and path.suffix.lower() not in _FORMATS:
+        raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
+    if threshold is not None and (model.task != "binary" or not 0 <= threshold <= 1):
+        raise OptionError(f"threshold is {threshold}", "It is a probability, 0 to 1, and of two labels only.")
+    kept = _positions(columns, keep, _names(model))
+    with _table() as connection:
+        notes = _fill(connection, model, columns, threshold, kept)
+        if path is None:
+            _print(connection)
+        else:
+            form = _FORMATS[path.suffix.lower()]
+            write_whole(path, lambda where: _copy(connection, where, form))
+    return Written(columns.n_rows, notes)
+
+
+@contextlib.contextmanager
+def _table() -> Iterator[duckdb.DuckDBPyConnection]:
+    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET memory_limit = ?", [_MEMORY])
+        connection.execute("SET temp_directory = ?", [folder])
+        yield connection
+
+
+def _names(model: Model) -> list[str]:
+    """Of the columns that are written."""
+    return ["prediction", *(f"probability_{label}" for label in model.labels), "spread", "flags"]
+
+
+def _positions(columns: Columns, keep: Sequence[str], taken: Sequence[str]) -> dict[str, int]:
+    positions = {}
+    for name in keep:
+        if name not in columns.names:
+            raise ColumnError(f"{columns.where}: no column '{name}' to keep", did_you_mean(name, columns.names))
+        if name in taken:
+            raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
+        positions[name] = columns.names.index(name)
+    return positions
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    columns: Columns,
+    threshold: float | None,
+    kept: dict[str, int],
+) -> tuple[Note, ...]:
+    blocks = Blocks(model, columns, _ROWS_A_BLOCK)
+    start = 0
+    for found in blocks:
+        block = columns.window(start, start + len(found.values))
+        start += len(found.values)
+        cells = {name: np.array(block.cells(position), dtype=object) for name, position in kept.items()}
+        connection.register("block", cells | _columns(model, found, threshold))
+        what = "INSERT INTO predictions" if start > len(found.values) else "CREATE TABLE predictions AS"
+        connection.execute(f"{what} SELECT * FROM block")
+        connection.unregister("block")
+    return blocks.notes()
+
+
+def _columns(model: Model, found: Predictions, threshold: float | None) -> dict[str, Any]:
+    """The columns of a block, by name."""
+    said = [model.labelled(found, threshold)]
+    if model.task != "regression":
+        said += list(found.probabilities.T)
+    said.append(found.spreads)
+    return dict(zip(_names(model), [*map(_written, said), _flags(model, found)], strict=True))
+
+
+def _written(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return values.astype(object) if values.dtype.kind == "U" else np.ascontiguousarray(values)
+
+
+def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
+    """What is strange, in words; nothing of most rows."""
+    texts = np.full(len(found.values), "", dtype=object)
+    expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
+    for row, flags in found.flags(model.feature_names_in_, expected).items():
+        texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
+    for row in np.flatnonzero(found.doubtful).tolist():
+        texts[row] += "; doubtful" if texts[row] else "doubtful"
+    return texts
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
+    connection.execute(f"COPY predictions TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
+
+
+def _print(connection: duckdb.DuckDBPyConnection) -> None:
+    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder:
+        path = Path(folder) / "predictions.csv"
+        _copy(connection, path, _FORMATS[".csv"])
+        with path.open(encoding="utf-8") as file:
+            shutil.copyfileobj(file, sys.stdout)

@@ -1,0 +1,236 @@
+"""`seedbed train -o`, `predict` and `show`, from the typed command to files and exit status."""
+
+import csv
+import io
+import json
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.cli import main
+
+QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1, "--compile", "no")
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command line in this process: (status, stdout, stderr)."""
+
+    def run(*arguments):
+        status = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A table of 80 rows, and a model of it."""
+    folder = tmp_path_factory.mktemp("models")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": [f"p{i}" for i in range(80)], "age": rng.normal(50, 9, 80).round(2)})
+    frame["town"] = rng.choice(["Bonn", "Rome"], 80)
+    frame["ill"] = np.where(frame["age"] + rng.normal(0, 4, 80) > 50, "yes", "no")
+    frame.to_csv(folder / "patients.csv", index=False)
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3",
+                                     "-o", folder / "m.safetensors", "-q", *QUICK)])  # fmt: skip
+    assert not stop.value.code
+    return folder
+
+
+def test_a_model_is_trained_saved_and_shown(folder, call):
+    status, out, _ = call("show", folder / "m.safetensors")
+    assert status == 0
+    for words in (
+        "Model relu:3: 2 networks that predict the probability that ill is yes",
+        "not measured",
+        "Bonn, Rome",
+    ):
+        assert words in out
+    document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
+    assert document["training"]["n_rows"] == 80
+    assert [column["name"] for column in document["columns"]] == ["age", "town"]
+    assert document["columns"][0]["median"] == pytest.approx(document["columns"][0]["mean"], abs=5)
+
+
+def test_training_says_what_it_wrote_and_what_to_do_next(folder, call, tmp_path):
+    table, path = folder / "patients.csv", tmp_path / "m.safetensors"
+    status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
+    assert (status, out.splitlines()[0][:14]) == (0, "Model relu:5: ")
+    assert err.splitlines()[-2:] == [f"wrote {path}", f"Try: seedbed predict {path} TABLE"]
+    assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
+    for name in ("a", "b"):
+        words = (folder / "patients.csv", "--target", "ill", "--candidate", "relu:3")
+        assert call("train", *words, "-o", tmp_path / f"{name}.safetensors", "-q", *QUICK)[0] == 0
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert (tmp_path / "a.safetensors").read_bytes() == (folder / "m.safetensors").read_bytes()
+
+
+def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_path):
+    table, model = folder / "patients.csv", folder / "m.safetensors"
+    status, out, err = call("predict", model, table, "--keep", "id")
+    assert status == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert list(rows[0]) == ["id", "prediction", "probability_no", "probability_yes", "spread", "flags"]
+    expected = sb.load(model).predict_proba(table)
+    np.testing.assert_allclose([float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-12)
+    assert [row["id"] for row in rows] == [f"p{i}" for i in range(80)]
+    for name in ("p.csv", "p.parquet"):
+        assert call("predict", model, table, "-o", tmp_path / name, "--keep", "id", "-q")[0] == 0
+        reader = "read_csv(?, types={'prediction': 'VARCHAR'})" if name == "p.csv" else "read_parquet(?)"
+        found = duckdb.execute(f"SELECT * FROM {reader}", [str(tmp_path / name)]).fetchnumpy()
+        np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-12)
+        assert found["prediction"].tolist() == [row["prediction"] for row in rows]
+    assert "ignored: 'id'" in err
+    assert "ill" not in err
+
+
+def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, tmp_path):
+    (tmp_path / "new.csv").write_text("town,age\nBonn,50\nOslo,50\nRome,9000\nRome,\nRome,51\n")
+    _, out, err = call("predict", folder / "m.safetensors", tmp_path / "new.csv")
+    flags = [row["flags"] for row in csv.DictReader(io.StringIO(out))]
+    assert flags == ["", "unseen: town", "outlying: age", "missing: age", ""]
+    assert "SB302: 'town': 1 cell with a level that the training table didn't have ('Oslo')" in err
+    status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "new.csv", "-o", tmp_path / "p.csv", "--json")
+    document = json.loads(out)
+    assert (status, document["n_rows"]) == (0, 5)
+    assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
+
+
+def test_a_threshold_moves_the_labels(folder, call):
+    for threshold, label in (("0", "yes"), ("1", "no")):
+        out = call("predict", folder / "m.safetensors", folder / "patients.csv", "--threshold", threshold)[1]
+        assert {row["prediction"] for row in csv.DictReader(io.StringIO(out))} == {label}
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    """A comparison of that table."""
+    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
+             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
+             "--jobs", 1, "--compile", "no", "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert not stop.value.code
+    return folder / "run"
+
+
+def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--networks", 3, "--jobs", 1)
+    assert status == 0, err
+    summary = json.loads((run / "comparison.json").read_text())
+    told = next(one for one in summary["candidates"] if one["name"] == "relu:3")
+    card = sb.load(path).card()
+    assert (card["training"]["lr"], card["training"]["epochs"]) == (told["settled"]["lr"], told["settled"]["epochs"])
+    scores = {one["name"]: one for one in card["score"]["scores"]}
+    assert scores["brier"]["mean"] == told["scores"]["brier"]["mean"]
+    assert "1 x 3-fold cross-validation" in out
+    assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
+
+
+def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
+    names = ["relu:3", "linear:2@lr=0.05"]
+    comparison = sb.compare(folder / "patients.csv", target="ill", drop=["id"], candidates=names, repeats=1,
+                            folds=3, seeds=2, epochs=12, jobs=1, compile=False, baselines=[])  # fmt: skip
+    for name in names:
+        ours = comparison.model(name, n_networks=2, jobs=1, compile=False).save(tmp_path / "a.safetensors")
+        options = ("--networks", 2, "--jobs", 1, "--compile", "no", "-q")
+        assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
+        assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_without_a_name_it_is_what_the_comparison_advises(run, call, tmp_path):
+    summary = json.loads((run / "comparison.json").read_text())
+    out = call("train", run, "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[1]
+    assert out.startswith(f"Model {summary['advice']['network']}: ")
+
+
+def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
+    original = (folder / "patients.csv").read_text()
+    try:
+        (folder / "patients.csv").write_text(original.replace("Bonn", "Rome", 1))
+        status, _, err = call("train", run, "-o", tmp_path / "m.safetensors")
+    finally:
+        (folder / "patients.csv").write_text(original)
+    assert status == 2
+    assert "isn't the table that was compared" in err
+    assert not list(tmp_path.iterdir())
+
+
+BAD = {
+    "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
+    "a table as a model": (("show", "{d}/patients.csv"), "no model"),
+    "no such table": (("predict", "{d}/m.safetensors", "{d}/none.csv"), "no such file"),
+    "a missing column": (("predict", "{d}/m.safetensors", "example:iris"), "no columns 'age', 'town'"),
+    "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
+    "no folder": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/no/p.csv"), "there is no folder"),
+    "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
+    "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
+    "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
+    "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
+    "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--networks", "3"), "Add -o"),
+    "a split of a model": (
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--test-size", "0.3"),
+        "trained on all rows",
+    ),
+    "a folder for a model": (
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--out", "{t}"),
+        "a model is one file",
+    ),
+    "no networks": (
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--networks", "0"),
+        "at least 1",
+    ),
+    "a recipe for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"), "a recipe of its own"),
+    "a baseline": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--candidate", "prior"), "no candidate 'prior'"),
+    "a folder without a run": (("train", "{t}", "-o", "{t}/m.safetensors"), "holds no finished run"),
+    "a run without -o": (("train", "{d}/run"), "Add -o model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(folder, run, call, tmp_path, what):
+    words, message = BAD[what]
+    before = (folder / "patients.csv").read_bytes()
+    status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("seedbed: ")
+    assert message in err
+    assert not list(tmp_path.iterdir())
+    assert (folder / "patients.csv").read_bytes() == before
+
+
+def test_most_cells_unknown_is_found_at_the_end_and_writes_nothing(folder, call, tmp_path):
+    (tmp_path / "new.csv").write_text("town,age\n" + "Oslo,\n" * 50)
+    status, _, err = call("predict", folder / "m.safetensors", tmp_path / "new.csv", "-o", tmp_path / "p.csv")
+    assert status == 2
+    assert "Is it the right table?" in err
+    assert [one.name for one in tmp_path.iterdir()] == ["new.csv"]
+
+
+def test_a_network_of_ones_own_is_named_again_to_predict(folder, call, tmp_path):
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self, n_features, n_outputs):\n"
+        "        super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))\n"
+    )
+    own, path = f"{net}:Net", tmp_path / "m.safetensors"
+    table = folder / "patients.csv"
+    assert call("train", table, "--target", "ill", "--candidate", own, "-o", path, "-q", *QUICK)[0] == 0
+    status, _, err = call("predict", path, table)
+    assert (status, "net.py:Net" in err) == (2, True)
+    assert call("predict", path, table, "--network", own)[0] == 0
+    assert call("show", path, "--network", own)[0] == 0
