@@ -30,6 +30,8 @@ CELLS_A_QUERY = 1_000_000
 NUMERIC_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|BIGNUM")
 FLOATS = ("FLOAT", "DOUBLE")
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+MEMORY = "2GB"
+SHORT_ROW, BUFFER = 1 << 21, 1 << 25  # bytes
 LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
 
 
@@ -118,6 +120,8 @@ def connect(where: str, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with contextlib.closing(duckdb.connect(":memory:", config=offline)) as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
+        # Its own limit is most of the machine's memory; what doesn't fit goes to the folder.
+        connection.execute("SET memory_limit = ?", [MEMORY])
         # Its default is a folder .tmp where the user stands.
         connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
         try:
@@ -134,10 +138,13 @@ def load_csv(
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n_columns))
     # DuckDB can't fill up short rows and read in parallel when there are line ends within cells.
     short = "null_padding=true, parallel=false" if ragged else "null_padding=false"
+    # A character takes up to four bytes, and a quote is written twice. Its own buffer is 16 such rows.
+    longest = min(LONG_ROW, max(SHORT_ROW, 8 * MAX_CELL * n_columns))
     connection.execute(
         f"CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, columns={{{columns}}}, delim=?, "
         "auto_detect=false, header=false, quote='\"', escape='\"', comment='', compression='none', "
-        f"new_line='\\n', strict_mode=true, {short}, ignore_errors=false, max_line_size={LONG_ROW})",
+        f"new_line='\\n', strict_mode=true, {short}, ignore_errors=false, max_line_size={longest}, "
+        f"buffer_size={max(BUFFER, 2 * longest)})",
         [path, delimiter],
     )
 
