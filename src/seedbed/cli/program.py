@@ -16,6 +16,7 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
+from seedbed.cli.exporting import export
 from seedbed.cli.reports import report
 from seedbed.cli.tables import examples, inspect
 from seedbed.cli.training import compare, train
@@ -32,7 +33,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, report, inspect, examples):
+for verb in (train, compare, report, export, inspect, examples):
     app.command(verb)
 
 

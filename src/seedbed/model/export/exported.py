@@ -37,7 +37,9 @@ def export(model: Model, path: str | os.PathLike[str]) -> Exported:
         raise OptionError(f"can't export a model to {path}", "Name a file that ends in .onnx, or in .py for PyTorch.")
     if type(model.architecture) is not MLP:
         kind = "an ONNX file" if path.suffix == ".onnx" else "plain PyTorch"
-        message = f"'{model.candidate}' is a network of your own, and {kind} is made of those that seedbed's words build"
+        message = (
+            f"'{model.candidate}' is a network of your own, and {kind} is made of those that seedbed's words build"
+        )
         hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
         raise CandidateError(message, hint)
     if path.suffix == ".py":

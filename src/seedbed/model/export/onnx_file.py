@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -62,7 +62,7 @@ def onnx_of(model: Model) -> ModelProto:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
     with torch.device("meta"):  # for its layers' sizes and settings only
-        network = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
+        network: Any = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
     outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
     outputs = graph.cast(outputs, TensorProto.DOUBLE)
     found = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
@@ -96,7 +96,7 @@ def _add_classes(graph: Graph, model: Model, outputs: str) -> list[ValueInfoProt
         spread = _add_of_best(graph, spreads, code)
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
-    labels = graph.constant(model.classes_, np.int64) if whole else graph.texts(model.labels)
+    labels = graph.constant(model.classes_, np.int64 if whole else object)
     label = graph.add("Gather", labels, code, output=_output(model, "label"))
     kind = "positive" if model.task == "binary" else "most probable"
     listed = ", ".join(model.labels)

@@ -58,32 +58,29 @@ class Graph:
         return output
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """A constant, and its name.
+        """A constant; texts have the type `object`.
+
+        Returns:
+            Its name.
 
         Raises:
             OptionError: with it, the file would be too large.
         """
-        array = np.ascontiguousarray(value, dtype=dtype) if np.ndim(value) else np.asarray(value, dtype=dtype)
-        self._weigh(array.nbytes)
+        array = np.array(value, dtype=dtype, order="C")
+        self._size += sum(map(len, array)) if array.dtype == object else array.nbytes
+        if self._size > _LIMIT:
+            raise OptionError("the model takes over 2 GiB, which no ONNX file holds", "Fit fewer or smaller networks.")
         name = f"{self._prefix}/constant.{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def texts(self, texts: Sequence[str]) -> str:
-        """A constant of texts [text], and its name."""
-        encoded = [text.encode() for text in texts]
-        self._weigh(sum(map(len, encoded)))
-        name = f"{self._prefix}/constant.{len(self.constants)}"
-        self.constants.append(helper.make_tensor(name, TensorProto.STRING, [len(texts)], encoded))
         return name
 
     def cast(self, value: str, to: int) -> str:
         """A value as another type, a member of `TensorProto.DataType`."""
         return self.add("Cast", value, to=to)
 
-    def joined(self, values: Sequence[str], axis: int = 1) -> str:
-        """Several values side by side."""
-        return values[0] if len(values) == 1 else self.add("Concat", *values, axis=axis)
+    def joined(self, values: Sequence[str]) -> str:
+        """Several values [n, ...] side by side."""
+        return values[0] if len(values) == 1 else self.add("Concat", *values, axis=1)
 
     def halves(self, value: str, axis: int) -> tuple[str, str]:
         """The two halves of a value along an axis."""
@@ -92,11 +89,6 @@ class Graph:
         self.nodes.append(helper.make_node("Split", [value], outputs, name=name, axis=axis))
         return outputs
 
-    def taken(self, value: str, places: NDArray[np.int64], axis: int = 1) -> str:
-        """Those at some places, in their order."""
-        return self.add("Gather", value, self.constant(places, np.int64), axis=axis)
-
-    def _weigh(self, n_bytes: int) -> None:
-        self._size += n_bytes
-        if self._size > _LIMIT:
-            raise OptionError("the model takes over 2 GiB, which no ONNX file holds", "Fit fewer or smaller networks.")
+    def taken(self, value: str, places: NDArray[np.int64]) -> str:
+        """Those columns of a value [n, column], in this order."""
+        return self.add("Gather", value, self.constant(places, np.int64), axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from onnx import TensorProto
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
@@ -77,7 +76,8 @@ def _named(kind: str, **attributes: str) -> Callable[[Graph, Any, str], str]:
     """An operation that ONNX has; its attributes are the module's, by name."""
 
     def add(graph: Graph, layer: Any, value: str) -> str:
-        return graph.add(kind, value, **{name: float(getattr(layer, own)) for name, own in attributes.items()})
+        own: dict[str, Any] = {name: float(getattr(layer, own)) for name, own in attributes.items()}
+        return graph.add(kind, value, **own)
 
     return add
 

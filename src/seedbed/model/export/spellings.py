@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from seedbed.data import ColumnSchema, read_texts
+from seedbed.model.export.plain_cells import NO_NUMBER
 
-__all__ = ["can_be_written", "has_words", "missing_spellings", "words_of"]
+__all__ = ["all_cases", "can_be_written", "has_words", "missing_spellings", "words_of"]
 
 _YES_AND_NO = (
     *("no", "yes", "false", "true", "n", "y", "f", "t", "off", "on", "female", "male", "m"),
     *("0", "1", "0.0", "1.0"),
 )
-_MISSING = ("na", "nan", "n/a", "n.a.", "null", "(null)", "<na>", "nat", "#n/a", "?", "-", "none", "missing", "unknown")
 
 
 def has_words(schema: ColumnSchema) -> bool:
@@ -31,7 +31,7 @@ def words_of(schema: ColumnSchema) -> dict[str, int]:
 
 def missing_spellings(schema: ColumnSchema) -> list[str]:
     """Texts, the empty one first, that a category reads as a missing cell."""
-    words = ["", *schema.missing_words, *all_cases(_MISSING)]
+    words = ["", *schema.missing_words, *all_cases(sorted(NO_NUMBER))]
     values = read_texts(words, schema)
     return [*dict.fromkeys(word for word, value in zip(words, values, strict=True) if np.isnan(value))]
 
