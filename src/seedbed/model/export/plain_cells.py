@@ -22,7 +22,8 @@ NO_NUMBER = MISSING | {
     *("#value!", "#div/0!"),
 }
 
-# fmt: off - else lines are joined to more than 88 columns
+# The formatter would join lines to more than 88 columns.
+# fmt: off
 
 
 def text(cell: Any) -> str:
@@ -44,7 +45,9 @@ def number(cell: Any, median: float, flag: bool = False) -> list[float]:
     return [median if missing else value] + [float(missing)] * flag
 
 
-def boolean(cell: Any, words: dict[str, int], median: float, flag: bool = False) -> list[float]:
+def boolean(
+    cell: Any, words: dict[str, int], median: float, flag: bool = False
+) -> list[float]:
     """0 or 1 for a word, or the median; and a flag that it is missing."""
     word = text(cell).lower()
     return number(None if word in NO_NUMBER else words[word], median, flag)
@@ -61,7 +64,9 @@ def iso(cell: Any, order: str) -> str:
     return f"{century}{part['y']}-{part['m']:0>2}-{part['d']:0>2}{found[4]}"
 
 
-def date(cell: Any, order: str, median: float, hour: bool = False, flag: bool = False) -> list[float]:
+def date(
+    cell: Any, order: str, median: float, hour: bool = False, flag: bool = False
+) -> list[float]:
     """Days since 1970, month, weekday, hour; and a flag that the date is missing."""
     if text(cell).lower() in NO_NUMBER:
         return [median, 6.5, 3.0, 11.5][: 3 + hour] + [1.0] * flag
@@ -71,7 +76,9 @@ def date(cell: Any, order: str, median: float, hour: bool = False, flag: bool = 
     return [float(part) for part in parts[: 3 + hour]] + [0.0] * flag
 
 
-def category(cell: Any, levels: list[str], others: int = 1, flag: bool = False) -> list[float]:
+def category(
+    cell: Any, levels: list[str], others: int = 1, flag: bool = False
+) -> list[float]:
     """An input for each level, for all others together, and for a missing cell."""
     level = text(cell)
     found = [0.0] * (len(levels) + others + flag)
