@@ -16,6 +16,7 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
+from seedbed.cli.exporting import export
 from seedbed.cli.models import predict, show
 from seedbed.cli.reports import report
 from seedbed.cli.tables import examples, inspect
@@ -33,7 +34,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, predict, show, report, inspect, examples):
+for verb in (train, compare, report, show, predict, export, inspect, examples):
     app.command(verb)
 
 

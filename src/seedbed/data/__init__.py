@@ -15,6 +15,7 @@ from seedbed.data.encoding import (
     target_design,
 )
 from seedbed.data.inspection import inspect_table
+from seedbed.data.kinds.typed import read_texts
 from seedbed.data.notes import WARNINGS, Note
 from seedbed.data.read import read_table
 from seedbed.data.remarks import Remark, as_notes
@@ -59,6 +60,7 @@ __all__ = [
     "layout_from_values",
     "open_rows",
     "read_table",
+    "read_texts",
     "record_columns",
     "repeated_folds",
     "state_shapes",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from seedbed.data import Columns, Preprocessor, Task, open_rows
 from seedbed.model.predicting import Predictions, predict_columns
 from seedbed.networks import Architecture
 from seedbed.report import card_text, counted
+
+if TYPE_CHECKING:
+    from seedbed.model.export import Exported
 
 __all__ = ["Model"]
 
@@ -155,6 +158,25 @@ class Model:
         from seedbed.model.saving import save
 
         return save(self, path)
+
+    def export(self, path: str | os.PathLike[str]) -> Exported:
+        """Write the model for where seedbed isn't, whole or not at all.
+
+        - `.onnx`: preprocessing and all networks in one file for ONNX Runtime; needs the extra `seedbed[onnx]`.
+        - `.py`: a page of plain PyTorch, and its weights beside it in a file of that name ending in `.safetensors`.
+
+        docs/export.md tells what they take and give.
+
+        Returns:
+            The files, and notes on where they say something else than the model.
+
+        Raises:
+            OptionError: the path can't be written to or ends otherwise, or a package is missing.
+            CandidateError: it is a network of your own, and not one that seedbed's words build.
+        """
+        from seedbed.model.export import export
+
+        return export(self, path)
 
     def card(self) -> dict[str, Any]:
         """What the model is, as a plain dict fit for JSON."""

@@ -24,7 +24,7 @@ from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 
-__all__ = ["Typed", "decimal_mark", "read_as", "type_columns"]
+__all__ = ["Typed", "decimal_mark", "read_as", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
 ANY_TEXT = r"(?s).*"
@@ -121,13 +121,14 @@ def read_as(columns: Columns, position: int, schema: ColumnSchema) -> Floats:
             return values
         texts = columns.cells(position)
         cells = distinct(texts[row] for row in odd.tolist())
-        values[odd] = np.array(_read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
+        values[odd] = np.array(read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
         return values
     cells = distinct(columns.cells(position))
-    return np.array(_read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
+    return np.array(read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
 
 
-def _read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
+def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
+    """Cells, ends stripped, as `read_as` has them, where each is a text."""
     if schema.kind == "number":
         found = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
         return [value if np.isfinite(value) else np.nan for value in found]

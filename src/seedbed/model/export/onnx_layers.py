@@ -1,0 +1,183 @@
+"""What networks do, as nodes of ONNX: all networks at once, stacked [network, row, unit]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from seedbed.errors import CandidateError
+from seedbed.model.export.onnx_graph import FLOAT, Graph
+
+__all__ = ["add_networks"]
+
+
+def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], inputs: str) -> str:
+    """What all networks give, float32 [network, row, output]: its name.
+
+    Args:
+        network: one of them, whose numbers don't matter.
+        states: numbers by their names in its `state_dict`, [network, ...].
+        inputs: the name of float32 [row, input].
+
+    Raises:
+        CandidateError: it has a layer that isn't known.
+    """
+    value = inputs
+    for number, layer in network.named_children():
+        own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
+        if isinstance(layer, nn.Linear):
+            product = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
+            value = graph.add("Add", product, _row(graph, own["bias"]))
+        elif isinstance(layer, nn.LayerNorm):
+            value = _add_layernorm(graph, layer, own, value)
+        elif isinstance(layer, nn.BatchNorm1d):
+            value = _add_batchnorm(graph, layer, own, value)
+        elif isinstance(layer, nn.PReLU):
+            value = graph.add("PRelu", value, _row(graph, own["weight"]))
+        elif not isinstance(layer, nn.Dropout):
+            value = _activation(layer)(graph, layer, value)
+    return value
+
+
+def _row(graph: Graph, state: Tensor) -> str:
+    """Numbers of units [network, unit], to be the same for all rows."""
+    return graph.constant(state[:, None].numpy())
+
+
+def _scalar(graph: Graph, value: float) -> str:
+    return graph.constant(value, FLOAT)
+
+
+def _add_layernorm(graph: Graph, layer: nn.LayerNorm, own: Mapping[str, Tensor], value: str) -> str:
+    centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
+    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
+    deviation = graph.add("Sqrt", graph.add("Add", variance, _scalar(graph, layer.eps)))
+    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, own["weight"]))
+    return graph.add("Add", scaled, _row(graph, own["bias"]))
+
+
+def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, own: Mapping[str, Tensor], value: str) -> str:
+    factor = own["weight"].double() / (own["running_var"].double() + layer.eps).sqrt()
+    # Centred first: a unit with a large mean would lose its digits in a folded shift.
+    centred = graph.add("Sub", value, _row(graph, own["running_mean"]))
+    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor.float())), _row(graph, own["bias"]))
+
+
+def _activation(layer: nn.Module) -> Callable[[Graph, Any, str], str]:
+    try:
+        return _ACTIVATIONS[type(layer)]
+    except KeyError:
+        raise CandidateError(f"no ONNX is known for the layer {type(layer).__name__}") from None
+
+
+def _named(kind: str, **attributes: str) -> Callable[[Graph, Any, str], str]:
+    """An operation that ONNX has; its attributes are the module's, by name."""
+
+    def add(graph: Graph, layer: Any, value: str) -> str:
+        own: dict[str, Any] = {name: float(getattr(layer, own)) for name, own in attributes.items()}
+        return graph.add(kind, value, **own)
+
+    return add
+
+
+def _over_units(kind: str, sign: int = 1) -> Callable[[Graph, Any, str], str]:
+    def add(graph: Graph, layer: Any, value: str) -> str:
+        return graph.add(kind, value if sign > 0 else graph.add("Neg", value), axis=2)
+
+    return add
+
+
+def _softplus(graph: Graph, layer: nn.Softplus, value: str) -> str:
+    if layer.beta == 1:
+        return graph.add("Softplus", value)
+    beta = _scalar(graph, layer.beta)
+    return graph.add("Div", graph.add("Softplus", graph.add("Mul", value, beta)), beta)
+
+
+def _rrelu(graph: Graph, layer: nn.RReLU, value: str) -> str:
+    """In evaluation, the mean of the slopes that training draws."""
+    return graph.add("LeakyRelu", value, alpha=(layer.lower + layer.upper) / 2)
+
+
+def _hardtanh(graph: Graph, layer: nn.Hardtanh, value: str) -> str:
+    return graph.add("Clip", value, _scalar(graph, layer.min_val), _scalar(graph, layer.max_val))
+
+
+def _hardsigmoid(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("HardSigmoid", value, alpha=1 / 6, beta=0.5)
+
+
+def _hardswish(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("Mul", value, _hardsigmoid(graph, layer, value))
+
+
+def _silu(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("Mul", value, graph.add("Sigmoid", value))
+
+
+def _mish(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("Mul", value, graph.add("Tanh", graph.add("Softplus", value)))
+
+
+def _celu(graph: Graph, layer: nn.CELU, value: str) -> str:
+    alpha = _scalar(graph, layer.alpha)
+    return graph.add("Mul", graph.add("Elu", graph.add("Div", value, alpha), alpha=1.0), alpha)
+
+
+def _gelu(graph: Graph, layer: nn.Module, value: str) -> str:
+    inner = graph.add("Erf", graph.add("Mul", value, _scalar(graph, 2**-0.5)))
+    half = graph.add("Mul", value, _scalar(graph, 0.5))
+    return graph.add("Mul", half, graph.add("Add", inner, _scalar(graph, 1.0)))
+
+
+def _softshrink(graph: Graph, layer: nn.Softshrink, value: str) -> str:
+    return graph.add("Shrink", value, lambd=float(layer.lambd), bias=float(layer.lambd))
+
+
+def _hardshrink(graph: Graph, layer: nn.Hardshrink, value: str) -> str:
+    return graph.add("Shrink", value, lambd=float(layer.lambd), bias=0.0)
+
+
+def _logsigmoid(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("Neg", graph.add("Softplus", graph.add("Neg", value)))
+
+
+def _tanhshrink(graph: Graph, layer: nn.Module, value: str) -> str:
+    return graph.add("Sub", value, graph.add("Tanh", value))
+
+
+def _glu(graph: Graph, layer: nn.Module, value: str) -> str:
+    """The first half of the units, gated by the second."""
+    first, second = graph.halves(value, axis=2)
+    return graph.add("Mul", first, graph.add("Sigmoid", second))
+
+
+_ACTIVATIONS: Mapping[type[nn.Module], Callable[[Graph, Any, str], str]] = {
+    nn.ReLU: _named("Relu"),
+    nn.RReLU: _rrelu,
+    nn.Hardtanh: _hardtanh,
+    nn.ReLU6: _hardtanh,
+    nn.Sigmoid: _named("Sigmoid"),
+    nn.Hardsigmoid: _hardsigmoid,
+    nn.Tanh: _named("Tanh"),
+    nn.SiLU: _silu,
+    nn.Mish: _mish,
+    nn.Hardswish: _hardswish,
+    nn.ELU: _named("Elu", alpha="alpha"),
+    nn.CELU: _celu,
+    nn.SELU: _named("Selu"),
+    nn.GLU: _glu,
+    nn.GELU: _gelu,
+    nn.Hardshrink: _hardshrink,
+    nn.LeakyReLU: _named("LeakyRelu", alpha="negative_slope"),
+    nn.LogSigmoid: _logsigmoid,
+    nn.Softplus: _softplus,
+    nn.Softshrink: _softshrink,
+    nn.Softsign: _named("Softsign"),
+    nn.Tanhshrink: _tanhshrink,
+    nn.Softmin: _over_units("Softmax", sign=-1),
+    nn.Softmax: _over_units("Softmax"),
+    nn.LogSoftmax: _over_units("LogSoftmax"),
+}

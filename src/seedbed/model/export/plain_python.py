@@ -1,0 +1,80 @@
+"""A page of plain PyTorch and its weights, as two files."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seedbed.errors import OptionError
+from seedbed.files import write_whole
+from seedbed.model.export.plain_page import SIGNATURE, kept_inputs, page_of
+from seedbed.model.layout import SUFFIX
+from seedbed.model.saving import check_writable
+
+if TYPE_CHECKING:
+    from seedbed.model.model import Model
+
+__all__ = ["write_python"]
+
+_MARK = "seedbed.plain"
+"""The key in a file's metadata that says that it is such weights."""
+
+
+def write_python(model: Model, path: Path) -> tuple[Path, Path]:
+    """Write the page and, beside it, `.safetensors`; both or none.
+
+    Raises:
+        OptionError: one of them can't be written, or would replace what isn't an export: a model file has such a name.
+    """
+    from safetensors.torch import save
+
+    weights = path.with_suffix(SUFFIX)
+    for file, ours in ((path, _is_page), (weights, _is_weights)):
+        check_writable(file, "the model")
+        if file.exists() and not ours(file):
+            raise OptionError(f"{file} is there already, and is no export", "Name another file.")
+    page = page_of(model).encode()
+    content = save(_weights(model), {_MARK: version("seedbed")})
+
+    def both(where: Path) -> None:
+        where.write_bytes(page)
+        write_whole(weights, lambda beside: beside.write_bytes(content))
+
+    write_whole(path, both)
+    return path, weights
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE.encode()
+
+
+def _is_weights(path: Path) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _MARK in (file.metadata() or {})
+    except SafetensorError:
+        return False
+
+
+def _weights(model: Model) -> dict[str, Tensor]:
+    """The networks' numbers [network, ...], and mean and deviation of the inputs, float64 [input].
+
+    Inputs that training rows couldn't teach are left out or, where the page makes them, count nothing.
+    """
+    preprocessor, places = model.preprocessor, model.preprocessor.layout.places
+    kept = kept_inputs(preprocessor)
+    means, deviations = np.zeros(preprocessor.n_inputs), np.ones(preprocessor.n_inputs)
+    means[places.numbers] = preprocessor.means
+    # What never varied in training says nothing: whatever it is, it is divided to 0.
+    deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
+    tensors = {name: value.contiguous() for name, value in model.states.items()}
+    tensors["0.weight"] = (tensors["0.weight"] * torch.from_numpy(preprocessor.live))[:, :, kept].contiguous()
+    return {**tensors, "mean": torch.from_numpy(means[kept]), "deviation": torch.from_numpy(deviations[kept])}

@@ -1,0 +1,76 @@
+"""What ONNX Runtime is fed with and gives, and rows that are hard for a reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seedbed.data import open_rows
+from seedbed.data.kinds.typed import read_as
+from seedbed.model import Model
+
+
+def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Each column as its input wants it, [n, 1]: what seedbed's own reader makes of the cells, and texts of levels."""
+    feed = {}
+    with open_rows(rows, model.feature_names_in_) as columns:
+        for schema in model.preprocessor.layout.schemas:
+            position = columns.names.index(schema.name)
+            values = read_as(columns, position, schema)
+            if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
+                cells = zip(values.tolist(), columns.cells(position), strict=True)
+                texts = [
+                    "" if code != code else schema.levels[int(code)] if code >= 0 else (text or "").strip()
+                    for code, text in cells
+                ]
+                values = np.array(texts, dtype=object)
+            feed[schema.name] = values[:, None]
+    return feed
+
+
+def run_onnx(path: Path, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the file gives, by the names of its outputs."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feed), strict=True))
+
+
+def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
+    """Rows with missing cells, levels that the table didn't have, and numbers up to a thousand deviations away."""
+    rng = np.random.default_rng(5)
+    rows = rows.astype(object)
+    for schema in model.preprocessor.layout.schemas:
+        cells = rows[schema.name].to_list()
+        numbers = pd.to_numeric(rows[schema.name], errors="coerce")
+        for row in np.flatnonzero(rng.random(len(rows)) < share):
+            drawn = rng.integers(3)
+            if drawn == 0 and schema.kind == "category":
+                cells[row] = f"level {row % 7}"
+            elif drawn == 0 and schema.kind == "number":
+                cells[row] = float(numbers.mean() + numbers.std() * 10 ** rng.uniform(0, 3) * rng.choice([-1, 1]))
+            elif drawn == 1:
+                cells[row] = None
+        rows[schema.name] = cells
+    return rows
+
+
+def far_off(model: Model, found: dict[str, np.ndarray], rows: Any) -> float:
+    """The largest difference from what the model says, in probability or in units of the target's deviation."""
+    said = model.predictions(rows)
+    if model.task == "regression":
+        assert found.keys() == {"value", "spread"}
+        apart = np.abs(found["value"] - said.values).max()
+    else:
+        assert found.keys() == {"probabilities", "spread", "label"}
+        apart = np.abs(found["probabilities"] - said.probabilities).max()
+        ordered = np.sort(said.probabilities, axis=1)
+        sure = ordered[:, -1] - ordered[:, -2] > 1e-4
+        assert (found["label"] == model.labelled(said))[sure].all()
+    return float(max(apart, np.abs(found["spread"] - said.spreads).max()) / model.target_deviation)

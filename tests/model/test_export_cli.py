@@ -1,0 +1,90 @@
+"""`seedbed export`: what it writes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from torch import nn
+
+from seedbed.cli import main
+from seedbed.model import fit_model
+from seedbed.networks import recipe_named
+
+from .conftest import FAST
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Runs a command line in an empty folder; gives status, stdout and stderr."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def run(*arguments):
+        status = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def saved(fitted, tmp_path):
+    return fitted().save(tmp_path / "model.safetensors")
+
+
+def test_it_writes_onnx_or_python_and_says_so(call, saved, tmp_path):
+    assert call("export", saved, "-o", "m.onnx") == (0, "", "wrote m.onnx\n")
+    assert call("export", saved, "--python", "-o", "net.py") == (0, "", "wrote net.py\nwrote net.safetensors\n")
+    assert call("export", saved, "-o", "m.onnx", "--quiet") == (0, "", "")
+    status, out, err = call("export", saved, "--output", "m.onnx", "--json")
+    assert (status, json.loads(out), err) == (0, {"files": ["m.onnx"], "notes": []}, "")
+    files = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert files == ["m.onnx", "net.py", "net.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "net.py"], "can't write an ONNX file to net.py. Add --python."),
+        (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
+        (["--python", "-o", "m.onnx"], "can't write plain PyTorch to m.onnx. Name a file that ends in .py."),
+        (["-o", "none/m.onnx"], "there is no folder none"),
+        ([], "requires an argument"),
+    ],
+)
+def test_a_wrong_file_is_one_line_and_writes_nothing(call, saved, tmp_path, arguments, told):
+    status, out, err = call("export", saved, *arguments)
+    assert (status, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_damaged_model_is_one_line_and_writes_nothing(call, saved, tmp_path):
+    content = saved.read_bytes()
+    saved.write_bytes(content[:-9] + b"x" + content[-8:])
+    status, out, err = call("export", saved, "-o", "m.onnx", "--json")
+    assert (status, json.loads(out)["error"]["code"], err.count("\n")) == (2, "model_file", 1)
+    assert "checksum differs" in err
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_the_missing_extra_is_named(call, saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    status, _, err = call("export", saved, "-o", "m.onnx")
+    assert status == 2
+    assert "pip install 'seedbed[onnx]'" in err
+
+
+def test_a_model_of_a_network_of_your_own_is_refused(call, table_for, tmp_path):
+    recipe = recipe_named("tutorial", epochs=2)
+    model = fit_model(table_for("ill"), lambda inputs, outputs: nn.Linear(inputs, outputs), recipe=recipe, **FAST)
+    status, _, err = call("export", model.save(tmp_path / "own.safetensors"), "-o", "m.onnx")
+    assert status == 2
+    assert "a network of your own" in err

@@ -1,0 +1,157 @@
+"""An ONNX file says what the model says, whatever the table, the network and the cells."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+import seedbed as sb
+from seedbed.data import EXAMPLES
+from seedbed.errors import CandidateError, OptionError
+from seedbed.model import fit_model
+from seedbed.model.export import onnx_graph
+from seedbed.model.export.onnx_file import onnx_of
+from seedbed.networks import ACTIVATIONS, recipe_named
+
+from .conftest import CANDIDATES, FAST, TARGETS
+from .onnx_cells import far_off, feed_of, run_onnx, sown
+
+QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
+CLOSE = 1e-5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_all_tasks_and_layers_say_what_the_model_says(fitted, frame, tmp_path, candidate, target):
+    model = fitted(candidate, target)
+    exported = model.export(tmp_path / "model.onnx")
+    assert exported.files == (tmp_path / "model.onnx",)
+    for rows in (frame, sown(frame, model), frame.head(1)):
+        assert far_off(model, run_onnx(exported.files[0], feed_of(model, rows)), rows) < CLOSE
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_says_what_the_model_says(table_for, frame, tmp_path, name):
+    model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)
+    rows = sown(frame, model)
+    model.export(tmp_path / "model.onnx")
+    assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
+
+
+def test_every_real_table_says_what_the_model_says(data_folder, tmp_path):
+    paths = sorted(data_folder.glob("*.csv*"))
+    assert len(paths) > 30
+    for path in paths:
+        frame = pd.read_csv(path, nrows=3_000)  # what a model is like doesn't hang on the number of rows
+        model = fit_model(sb.read_table(frame, target=frame.columns[-1]), "relu:5", recipe=QUICK, **FAST)
+        rows = sown(frame.head(300), model)
+        model.export(tmp_path / "model.onnx")
+        apart = far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows)
+        assert apart < CLOSE, f"{path.name}: {apart:.1e}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_says_what_the_model_says(tmp_path, name):
+    model = fit_model(sb.read_table(f"example:{name}"), "tanh:4", recipe=QUICK, **FAST)
+    with sb.data.open_rows(f"example:{name}", model.feature_names_in_) as columns:
+        rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
+    rows = sown(rows.head(300), model)
+    model.export(tmp_path / "model.onnx")
+    assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
+
+
+def test_any_day_of_two_thousand_years_has_its_month_weekday_and_hour(tmp_path):
+    rng = np.random.default_rng(0)
+    moments = pd.to_datetime(rng.integers(-6e10, 6e10, 400).astype("datetime64[s]")).astype(str)
+    frame = pd.DataFrame({"when": moments, "y": np.arange(400) % 2})
+    model = fit_model(sb.read_table(frame, target="y"), "tanh:8", recipe=QUICK, **FAST)
+    assert model.preprocessor.layout.timed == (True,)
+    model.export(tmp_path / "model.onnx")
+    assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
+
+
+def test_words_that_seedbed_reads_alike_are_alike(fitted, frame, tmp_path):
+    model = fitted()
+    model.export(tmp_path / "model.onnx")
+    feed = feed_of(model, frame.head(6))
+    words = {
+        "smokes": ["yes", "TRUE", "True", "1", "on", "y"],
+        "town": ["", "NA", "n/a", "?", "null", "nan"],
+    }
+    for name, cells in words.items():
+        same = {**feed, **{key: values[:1].repeat(6, axis=0) for key, values in feed.items()}}
+        same[name] = np.array(cells, dtype=object)[:, None]
+        found = run_onnx(tmp_path / "model.onnx", same)["probabilities"]
+        np.testing.assert_allclose(found, found[:1].repeat(6, axis=0), atol=1e-8)
+
+
+def test_columns_may_have_any_names_also_those_of_outputs(tmp_path):
+    rng = np.random.default_rng(1)
+    names = ["label", "spread", "spread_", "probabilities", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe", " "]
+    frame = pd.DataFrame({name: rng.normal(size=90) for name in names} | {"y": np.arange(90) % 2})
+    model = fit_model(sb.read_table(frame, target="y"), recipe=QUICK, **FAST)
+    model.export(tmp_path / "model.onnx")
+    assert {*names[:4]} < {*model.feature_names_in_}
+    found = run_onnx(tmp_path / "model.onnx", feed_of(model, frame))
+    assert list(found) == ["probabilities_", "spread__", "label_"]
+    np.testing.assert_allclose(found["probabilities_"], model.predict_proba(frame), atol=CLOSE)
+
+
+def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(table_for, frame, tmp_path):
+    model = fit_model(table_for("ill"), recipe=QUICK, threshold=0.6, **FAST)
+    model.export(tmp_path / "model.onnx")
+    assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist() == model.predict(frame).tolist()
+    numbers = frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]]
+    model = fit_model(sb.read_table(numbers, target="ill"), recipe=QUICK, **FAST)
+    model.export(tmp_path / "model.onnx")
+    assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype == np.int64
+
+
+def test_levels_beyond_two_hundred_are_spread_as_in_seedbed_and_new_ones_are_told(tmp_path):
+    rng = np.random.default_rng(2)
+    towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
+    frame = pd.DataFrame({"town": towns, "y": rng.integers(2, size=600)})
+    model = fit_model(sb.read_table(frame, target="y", categorical=["town"]), recipe=QUICK, **FAST)
+    assert len(model.preprocessor.layout.schemas[0].levels) > 200
+    notes = model.export(tmp_path / "model.onnx").notes
+    assert [note.column for note in notes] == ["town"]
+    assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
+    new = run_onnx(tmp_path / "model.onnx", {"town": np.array([["Atlantis"], ["Ys"]], dtype=object)})
+    assert new["probabilities"][0].tolist() == new["probabilities"][1].tolist()
+
+
+def test_the_file_says_what_it_is(fitted):
+    made = onnx_of(fitted("relu:5", "grade"))
+    told = {entry.key: entry.value for entry in made.metadata_props}
+    assert (told["task"], json.loads(told["labels"])) == ("multiclass", ["high", "low", "middle"])
+    assert json.loads(told["card"])["candidate"] == told["candidate"] == "relu:5"
+    assert {(one.domain, one.version) for one in made.opset_import} == {("", 13), ("ai.onnx.ml", 2)}
+    assert [one.name for one in made.graph.input] == list(fitted().feature_names_in_)
+    assert [one.name for one in made.graph.output] == ["probabilities", "spread", "label"]
+    onnx.checker.check_model(made, full_check=True)
+
+
+def test_what_no_file_can_hold_is_refused_and_nothing_is_written(fitted, tmp_path, monkeypatch):
+    model = fitted()
+    with pytest.raises(OptionError, match=r"Name a file that ends in \.onnx, or in \.py"):
+        model.export(tmp_path / "model.pt")
+    with pytest.raises(OptionError, match="there is no folder"):
+        model.export(tmp_path / "none" / "model.onnx")
+    monkeypatch.setattr(onnx_graph, "_LIMIT", 1_000)
+    with pytest.raises(OptionError, match="over 2 GiB"):
+        model.export(tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["own.onnx", "own.py"])
+def test_a_network_of_your_own_is_refused_with_a_way_out(table_for, tmp_path, name):
+    from torch import nn
+
+    model = fit_model(table_for("ill"), lambda inputs, outputs: nn.Linear(inputs, outputs), recipe=QUICK, **FAST)
+    with pytest.raises(CandidateError, match=r"network of your own.*torch\.onnx\.export"):
+        model.export(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,202 @@
+"""The page of plain PyTorch says what the model says, without seedbed, and holds no code of strangers."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import seedbed as sb
+from seedbed.data.kinds import missing
+from seedbed.errors import OptionError
+from seedbed.model import fit_model
+from seedbed.model.export import plain_cells, plain_python
+from seedbed.networks import ACTIVATIONS, recipe_named
+
+from .conftest import CANDIDATES, FAST, TARGETS
+from .onnx_cells import sown
+
+QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
+CLOSE = 1e-5
+TABLES = ("titanic.csv", "telco_churn.csv", "credit_approval.csv", "sick.csv", "wine_quality.csv", "heart_failure.csv")
+RUN = """
+import json, runpy, sys
+page, out = sys.argv[1:]
+predict = runpy.run_path(page)["predict"]
+found = predict(json.load(sys.stdin))
+assert predict([]) == [] and not any(name.split(".")[0] == "seedbed" for name in sys.modules)
+json.dump(found, open(out, "w"))
+"""
+
+
+def predicted(page: Path, rows: pd.DataFrame) -> np.ndarray:
+    """What the page says of rows, in a Python that sees neither this folder nor seedbed's."""
+    out = page.with_name("found.json")
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    command = [sys.executable, "-I", "-c", RUN, str(page), str(out)]
+    subprocess.run(command, input=json.dumps(records), text=True, check=True, cwd=page.parent, timeout=120)
+    return np.array(json.loads(out.read_text()))
+
+
+def inside(page: Path, rows: pd.DataFrame) -> np.ndarray:
+    """The same in this process, which is quicker."""
+    space = {"__file__": str(page)}
+    exec(compile(page.read_text(encoding="utf-8"), str(page), "exec"), space)
+    return np.array(space["predict"](rows.astype(object).where(rows.notna(), None).to_dict("records")))
+
+
+def expected(model, rows: pd.DataFrame) -> np.ndarray:
+    said = model.predictions(rows)
+    return said.values if model.task == "regression" else said.probabilities
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_seedbed_it_says_what_the_model_says(fitted, frame, tmp_path, target):
+    model = fitted("relu:5", target)
+    page, weights = model.export(tmp_path / "net.py").files
+    assert (page, weights) == (tmp_path / "net.py", tmp_path / "net.safetensors")
+    rows = sown(frame.head(60), model)
+    apart = np.abs(predicted(page, rows) - expected(model, rows)).max() / model.target_deviation
+    assert apart < CLOSE
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_real_tables_say_what_the_model_says(real_table, tmp_path, name):
+    frame = pd.read_csv(real_table(name), nrows=3_000)
+    model = fit_model(sb.read_table(frame, target=frame.columns[-1]), "tanh:4", recipe=QUICK, **FAST)
+    page = model.export(tmp_path / "net.py").files[0]
+    rows = sown(frame.head(200), model)
+    assert np.abs(inside(page, rows) - expected(model, rows)).max() < CLOSE
+
+
+@pytest.mark.parametrize("candidate", [*CANDIDATES, *(f"{name}:4" for name in ACTIVATIONS)])
+def test_all_layers_say_what_the_model_says(table_for, frame, tmp_path, candidate):
+    model = fit_model(table_for("grade"), candidate, recipe=QUICK, **FAST)
+    page = model.export(tmp_path / "net.py").files[0]
+    assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
+
+
+@pytest.mark.parametrize("spelling", ["%d/%m/%Y", "%m/%d/%y", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%Y/%m/%d"])
+def test_dates_are_read_as_the_table_wrote_them(tmp_path, spelling):
+    rng = np.random.default_rng(0)
+    moments = pd.to_datetime(rng.integers(0, 1_700_000_000, 300).astype("datetime64[s]"))
+    frame = pd.DataFrame({"when": moments.strftime(spelling), "y": np.arange(300) % 2})
+    model = fit_model(sb.read_table(frame, target="y"), "tanh:6", recipe=QUICK, **FAST)
+    page = model.export(tmp_path / "net.py").files[0]
+    assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
+    assert np.abs(inside(page, frame.assign(when=moments.astype(str)))).max() <= 1
+
+
+def test_decimal_commas_sexes_and_many_levels_are_read(tmp_path):
+    rng = np.random.default_rng(2)
+    numbers = [f"{number:.2f}".replace(".", ",") for number in rng.normal(1_500, 400, 600)]
+    towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
+    frame = pd.DataFrame({"pay": numbers, "sex": rng.choice(["f", "M"], 600), "town": towns})
+    table = sb.read_table(frame.assign(y=rng.integers(2, size=600)), target="y", categorical=["town"])
+    model = fit_model(table, "tanh:6", recipe=QUICK, **FAST)
+    page = model.export(tmp_path / "net.py").files[0]
+    rows = frame.assign(town=[*towns[:-200], *(f"new {number}" for number in range(200))])
+    assert np.abs(inside(page, rows) - expected(model, rows)).max() < CLOSE
+
+
+def test_inputs_that_training_could_not_teach_count_nothing(fitted, frame, tmp_path):
+    model = fitted()
+    live = model.preprocessor.live.copy()
+    live[model.preprocessor.layout.places.indicators[::2]] = False
+    model = replaced(model, live)
+    page = model.export(tmp_path / "net.py").files[0]
+    assert load_file(tmp_path / "net.safetensors")["mean"].shape[0] < model.preprocessor.n_inputs
+    assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
+
+
+def replaced(model, live):
+    from dataclasses import replace
+
+    return replace(model, preprocessor=replace(model.preprocessor, live=live))
+
+
+HOSTILE = (
+    '"""\nimport os\nos.abort()\n"""',
+    "'''+str(1/0)+'''",
+    "\\",
+    "{1/0}",
+    "a\r\nraise SystemExit",
+    "both ' and \"",
+    "größe \u202e\u2028\x00",
+    "]); raise SystemExit #",
+)
+
+
+def test_names_of_strangers_stay_texts(tmp_path):
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({name: rng.normal(size=120) for name in HOSTILE})
+    frame["level"] = rng.choice(HOSTILE, 120)
+    frame['target """ \\'] = rng.choice([HOSTILE[0], HOSTILE[4]], 120)
+    table = sb.read_table(frame, target=frame.columns[-1], categorical=["level"])
+    model = fit_model(table, sb.Candidate("x\n1/0 '''\"\"\"", sb.MLP((3,))), recipe=QUICK, **FAST)
+    page = model.export(tmp_path / "net.py").files[0]
+    kinds = {type(node) for node in ast.walk(ast.parse(page.read_text(encoding="utf-8")))}
+    assert not kinds & {ast.Raise, ast.Global, ast.While}
+    assert np.abs(predicted(page, frame) - expected(model, frame)).max() < CLOSE
+
+
+def test_the_page_is_laid_out_as_a_formatter_lays_it_out(fitted, tmp_path):
+    for target in TARGETS:
+        page = fitted("relu:5", target).export(tmp_path / "net.py").files[0]
+        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(page)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_cell_that_cannot_be_read_is_an_error_and_never_a_guess(fitted, frame, tmp_path):
+    page = fitted().export(tmp_path / "net.py").files[0]
+    for name, cell in (("size", "1,234"), ("smokes", "perhaps"), ("day", "soon")):
+        with pytest.raises((ValueError, KeyError), match=cell):
+            inside(page, frame.head(1).assign(**{name: cell}))
+
+
+def test_words_for_missing_cells_are_those_of_seedbed():
+    assert missing.IN_CATEGORY | {missing.NA} == plain_cells.MISSING
+    assert plain_cells.NO_NUMBER == missing.IN_NUMBER
+
+
+def test_an_export_replaces_an_export_and_nothing_else(fitted, tmp_path):
+    model = fitted()
+    model.save(tmp_path / "net.safetensors")
+    with pytest.raises(OptionError, match=r"net\.safetensors is there already, and is no export"):
+        model.export(tmp_path / "net.py")
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    with pytest.raises(OptionError, match=r"mine\.py is there already"):
+        model.export(tmp_path / "mine.py")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py", "net.safetensors"]
+    for _ in range(2):
+        model.export(tmp_path / "other.py")
+
+
+def test_both_files_are_written_or_none(fitted, tmp_path, monkeypatch):
+    def broken(path, write):
+        if path.suffix == ".safetensors":
+            raise OSError("disk full")
+        real(path, write)
+
+    real = plain_python.write_whole
+    monkeypatch.setattr(plain_python, "write_whole", broken)
+    with pytest.raises(OSError, match="disk full"):
+        fitted().export(tmp_path / "net.py")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_weights_are_those_of_the_model(fitted, tmp_path):
+    model = fitted("prelu:4@batchnorm,dropout=0.2")
+    model.export(tmp_path / "net.py")
+    weights = load_file(tmp_path / "net.safetensors")
+    assert weights.keys() == model.states.keys() | {"mean", "deviation"}
+    torch.testing.assert_close(weights["4.weight"], model.states["4.weight"], rtol=0, atol=0)
