@@ -29,6 +29,7 @@ from seedbed.errors import (
 
 if TYPE_CHECKING:
     from seedbed.data import Table, inspect_table, read_table
+    from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
     from seedbed.experiment import Comparison, compare
     from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate, Recipe
@@ -48,7 +49,9 @@ __all__ = [
     "ModelFileError",
     "OptionError",
     "Recipe",
+    "SeedbedClassifier",
     "SeedbedError",
+    "SeedbedRegressor",
     "Table",
     "TableNotFoundError",
     "TargetError",
@@ -69,6 +72,8 @@ _ROOMS = {
     "MLP": "networks",
     "Candidate": "networks",
     "Recipe": "networks",
+    "SeedbedClassifier": "estimators",
+    "SeedbedRegressor": "estimators",
     "History": "training",
     "Model": "model",
     "Table": "data",

@@ -12,6 +12,8 @@
     │   └── ModelFileError    a model file is damaged, of another version, or none
     └── TrainingError         a network can't be trained as asked
 
+UsageError and DataError are ValueErrors, too: that is what scikit-learn's tools expect of an estimator.
+
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
 exits with status 2.
 """
@@ -59,7 +61,7 @@ class SeedbedError(Exception):
         return one_line(self.message, self.hint)
 
 
-class UsageError(SeedbedError):
+class UsageError(SeedbedError, ValueError):
     code = "usage"
 
 
@@ -71,7 +73,7 @@ class OptionError(UsageError):
     code = "option"
 
 
-class DataError(SeedbedError):
+class DataError(SeedbedError, ValueError):
     code = "data"
 
 

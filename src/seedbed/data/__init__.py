@@ -14,6 +14,7 @@ from seedbed.data.encoding import (
     state_shapes,
     target_design,
 )
+from seedbed.data.given import coded_table, given_columns, label_texts
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
 from seedbed.data.notes import WARNINGS, Note
@@ -52,11 +53,14 @@ __all__ = [
     "Transformed",
     "as_notes",
     "check_training",
+    "coded_table",
     "encode",
     "fold_pairs",
+    "given_columns",
     "holdout",
     "inner_holdout",
     "inspect_table",
+    "label_texts",
     "layout_from_values",
     "open_rows",
     "read_table",

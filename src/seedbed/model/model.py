@@ -17,6 +17,7 @@ from seedbed.data import Columns, Preprocessor, Task, open_rows
 from seedbed.model.predicting import Predictions, predict_columns
 from seedbed.networks import Architecture
 from seedbed.report import card_text, counted
+from seedbed.training import seeded
 
 if TYPE_CHECKING:
     from seedbed.model.export import Exported
@@ -91,7 +92,8 @@ class Model:
     def _networks(self) -> tuple[nn.Module, ...]:
         networks = []
         for number in range(self.n_networks):
-            network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+            with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
+                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
             network.load_state_dict({name: value[number] for name, value in self.states.items()}, strict=False)
             networks.append(network.eval().requires_grad_(False))
         return tuple(networks)

@@ -1,0 +1,535 @@
+"""scikit-learn's estimators: its own checks of them, and what a user does with them."""
+
+import functools
+import inspect
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris, make_classification, make_regression
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.estimator_checks import check_dataframe_column_names_consistency, parametrize_with_checks
+
+import seedbed as sb
+from seedbed import SeedbedClassifier, SeedbedRegressor
+from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
+
+QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "compile": False, "n_jobs": 1}
+CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "compile": False, "n_jobs": 1}
+BOTH = (SeedbedClassifier, SeedbedRegressor)
+ESTIMATORS = [kind(**options) for options in (QUICK, CHOOSING) for kind in BOTH]
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "training is in float32, and the check wants 1e-7; and numbers "
+    "are standardised by their rows, not by what these count"
+}
+ARRAY_API = "check_array_api_input"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def single_thread():
+    with sb.training.one_thread("cpu"):
+        yield
+
+
+@pytest.fixture
+def quick():
+    """A function that makes a classifier which is fitted in a moment."""
+    return lambda **options: SeedbedClassifier(**{**QUICK, "random_state": 0, **options})
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Two classes, mostly told apart by a line."""
+    return make_classification(160, 5, n_informative=3, class_sep=1.5, random_state=0)
+
+
+@pytest.fixture
+def real(real_table):
+    """A function from a table's file and its target to features and target."""
+
+    def read(name, target, **options):
+        frame = pd.read_csv(real_table(name), **options)
+        return frame.drop(columns=target), frame[target]
+
+    return read
+
+
+@functools.cache
+def check_with_array_api(options):
+    """It is skipped where a variable isn't set, and SciPy reads that when it is loaded: so a process of its own."""
+    code = (
+        "import os; os.environ['SCIPY_ARRAY_API'] = '1'\n"
+        "from seedbed import SeedbedClassifier, SeedbedRegressor\n"
+        f"from sklearn.utils.estimator_checks import {ARRAY_API} as check\n"
+        f"for estimator in {ESTIMATORS!r}: check(type(estimator).__name__, estimator, **dict({options!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED)
+def test_every_check_of_scikit_learn_passes(estimator, check):
+    if check.func.__name__ == ARRAY_API:
+        check_with_array_api(tuple(check.keywords.items()))
+    else:
+        check(estimator)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_the_check_of_column_names_that_scikit_learn_keeps_for_its_own_passes(kind):
+    check_dataframe_column_names_consistency(kind.__name__, kind(**QUICK))
+
+
+# Options
+
+
+def test_both_take_the_same_options_but_for_the_weight_of_classes():
+    classifier, regressor = (inspect.signature(kind).parameters for kind in BOTH)
+    assert {name: one.default for name, one in classifier.items() if name != "class_weight"} == {
+        name: one.default for name, one in regressor.items()
+    }
+    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in classifier.values())
+    for kind in BOTH:
+        assert set(kind().get_params()) == set(inspect.signature(kind).parameters)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"candidate": "rleu:5"}, CandidateError, "no activation 'rleu'. Did you mean 'relu'"),
+        ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
+        ({"candidate": 3}, CandidateError, "can't be a int"),
+        ({"optimizer": "adamm"}, OptionError, "Did you mean 'adam'"),
+        ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a number, or 'auto'"),
+        ({"epochs": 0}, OptionError, "epochs is 0"),
+        ({"lr": None}, OptionError, "lr is None"),
+        ({"lr": -1}, OptionError, "lr is -1"),
+        ({"momentum": 0.9}, OptionError, "belong to sgd"),
+        ({"n_networks": 0}, OptionError, "0 networks"),
+        ({"n_networks": 2.5}, OptionError, "n_networks is 2.5"),
+        ({"class_weight": "balance"}, OptionError, "class_weight is 'balance'"),
+        ({"class_weight": {0: -1, 1: 1}}, OptionError, "class_weight is negative"),
+        ({"numeric": ["x9"]}, OptionError, "there is no column 'x9'"),
+        ({"categorical": [5]}, OptionError, "there is no column 5"),
+        ({"compile": "yes"}, OptionError, "compile is 'yes'"),
+        ({"device": "abacus"}, OptionError, "no device 'abacus'"),
+    ],
+)
+def test_a_wrong_option_is_told_by_fit_and_is_a_value_error(quick, blobs, options, error, message):
+    classifier = quick(**options)
+    with pytest.raises(error, match=message) as raised:
+        classifier.fit(*blobs)
+    assert isinstance(raised.value, ValueError)
+    assert isinstance(raised.value, SeedbedError)
+
+
+def test_epochs_and_rate_are_chosen_or_taken_as_they_are(quick, blobs):
+    chosen = quick(epochs="auto", max_epochs=20, lr="auto").fit(*blobs)
+    assert 1 <= chosen.n_iter_ <= 20
+    assert chosen.lr_ in (0.001, 0.01, 0.1)
+    assert chosen.model_.training["chosen"] == "by 5 inner splits of the rows"
+    half = quick(epochs=7, lr="auto").fit(*blobs)
+    assert (half.n_iter_, half.lr_ in (0.001, 0.01, 0.1)) == (7, True)
+    given = quick(candidate="relu:4@lr=0.5", epochs=7).fit(*blobs)
+    assert (given.n_iter_, given.lr_, given.model_.training["chosen"]) == (7, 0.5, "as asked for")
+
+
+def test_options_reach_the_training(quick, blobs):
+    options = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "batch_size": 16}
+    recipe = quick(**options).fit(*blobs).model_.training["recipe"]
+    assert recipe == "SGD with Nesterov momentum 0.9, lr 0.02, weight decay 0.1, batches of 16, 30 epochs"
+
+
+class Wide(torch.nn.Sequential):
+    """A network of one's own."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__(torch.nn.Linear(n_features, 6), torch.nn.Tanh(), torch.nn.Linear(6, n_outputs))
+
+
+def test_a_candidate_may_be_what_builds_a_module(quick, blobs):
+    classifier = quick(candidate=Wide).fit(*blobs)
+    assert classifier.score(*blobs) > 0.8
+    assert isinstance(classifier.model_.networks()[0], Wide)
+    assert clone(classifier).candidate is Wide
+
+
+def test_one_number_gives_the_same_networks_and_none_others(quick, blobs):
+    X, _ = blobs
+    same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]
+    np.testing.assert_array_equal(*same)
+    others = [quick(random_state=None).fit(*blobs).predict_proba(X) for _ in range(2)]
+    assert np.abs(others[0] - others[1]).max() > 1e-3
+    drawn = [quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X) for _ in range(2)]
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_fit_model_makes_the_same_model(quick, blobs):
+    X, y = blobs
+    classifier = quick(random_state=4).fit(X, y)
+    recipe = sb.Recipe(optimizer="adamw", lr=0.02, epochs=30)
+    table = sb.data.table_from_arrays(X, y)
+    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compile=False, jobs=1)
+    np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (2, 10),
+        ("no", "yes"),
+        ("10", "2"),
+        ("01", "1"),
+        ("NA", "a"),
+        (" a", "a"),
+        (False, True),
+        (0.0, 1.0),
+        (-1, 1),
+        (np.int8(3), np.int8(7)),
+        (2**62, 2**62 + 1),
+    ],
+)
+def test_labels_of_any_kind_come_back_as_they_were(quick, blobs, first, second):
+    X, codes = blobs
+    y = np.where(codes == 1, second, first)
+    classifier = quick().fit(X, y)
+    assert classifier.classes_.tolist() == [first, second]
+    found = classifier.predict(X)
+    assert found.dtype == classifier.classes_.dtype == y.dtype
+    assert (found == y).mean() > 0.8
+    np.testing.assert_allclose(classifier.predict_proba(X), quick().fit(X, codes).predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[2, 10, 100], ["low", "high", "mid"], [1.0, 10.0, 9.0]], ids=str)
+def test_several_labels_keep_their_order(quick, labels):
+    X, codes = load_iris(return_X_y=True)
+    y = pd.Series(np.array(labels)[codes], name="kind")
+    classifier = quick(epochs=100).fit(X, y)
+    assert classifier.classes_.tolist() == sorted(labels)
+    assert classifier.score(X, y) > 0.9
+    assert (classifier.classes_[classifier.predict_proba(X).argmax(axis=1)] == classifier.predict(X)).all()
+    told = pd.Series(classifier.model_.predict(X)).astype(str)
+    assert (told == y.map(lambda label: str(label).removesuffix(".0"))).mean() > 0.9
+    assert classifier.model_.target_name == "kind"
+
+
+def test_more_labels_than_a_table_may_have_are_no_matter(quick):
+    y = np.repeat(np.arange(60), 3)
+    X = np.column_stack([y, np.ones(180)]) + np.random.default_rng(0).normal(0, 0.1, (180, 2))
+    classifier = quick().fit(X, y)
+    assert classifier.predict_proba(X).shape == (180, 60)
+
+
+def test_a_target_that_makes_no_sense_is_a_clear_error(quick, blobs):
+    X, y = blobs
+    with pytest.raises(TargetError, match="one class only, '0'"):
+        quick().fit(X, np.zeros(len(X), dtype=int))
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        quick().fit(X, np.linspace(0, 1, len(X)))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        quick().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        SeedbedRegressor(**QUICK).fit(X, np.zeros((len(X), 2)))
+    with pytest.raises(ValueError, match="could not convert string"):
+        SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
+
+
+# Features
+
+
+def mixed(n=120):
+    """A frame with numbers, gaps, text, categories, booleans and dates, and a label that hangs on three of them."""
+    rng = np.random.default_rng(1)
+    size, town, flag = rng.normal(0, 1, n), rng.choice(["Bonn", "Oslo", "Rome"], n), rng.random(n) < 0.5
+    frame = pd.DataFrame(
+        {
+            "size": np.where(rng.random(n) < 0.1, np.nan, size),
+            "number": np.arange(n),
+            "town": town,
+            "flag": flag,
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D"),
+            "grade": pd.Categorical.from_codes(rng.integers(0, 3, n), ["a", "b", "c"]),
+        }
+    )
+    return frame, np.where(size + 2 * (town == "Rome") + flag > 1, "yes", "no")
+
+
+@pytest.mark.parametrize(
+    "convert", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()]
+)
+def test_frames_of_any_library_give_the_same(quick, convert):
+    frame, y = mixed()
+    expected = quick().fit(frame, y)
+    found = quick().fit(convert(frame), y)
+    assert found.feature_names_in_.tolist() == list(frame)
+    assert found.n_features_in_ == 6
+    np.testing.assert_allclose(found.predict_proba(convert(frame)), expected.predict_proba(frame), atol=1e-6)
+    assert expected.score(frame, y) > 0.8
+    kinds = {schema.name: schema.kind for schema in expected.model_.preprocessor.layout.schemas}
+    assert kinds == {"size": "number", "number": "number", "town": "category", "flag": "boolean", "day": "date",
+                     "grade": "category"}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, object])
+def test_every_column_of_numbers_is_a_number(quick, dtype):
+    rng = np.random.default_rng(0)
+    columns = [np.arange(100), rng.integers(0, 2, 100), np.full(100, 7), rng.permutation(100) + 2**40]
+    X = np.column_stack(columns).astype(dtype)
+    y = X[:, 1] + (X[:, 0] > 50) > 1
+    classifier = quick(epochs=100).fit(X, y)
+    schemas = classifier.model_.preprocessor.layout.schemas
+    assert [(schema.name, schema.kind) for schema in schemas] == [(f"x{i}", "number") for i in range(4)]
+    assert classifier.score(X, y) > 0.9
+    np.testing.assert_array_equal(classifier.predict_proba(X), classifier.model_.predict_proba(X))
+
+
+def test_constant_and_empty_columns_are_no_error_even_if_all_are(quick):
+    frame = pd.DataFrame({"one": 1.0, "none": np.nan, "word": "same", "yes": True}, index=range(30))
+    y = np.arange(30) % 3 > 0
+    classifier = quick(epochs=200).fit(frame, y)
+    probabilities = classifier.predict_proba(frame)
+    assert np.ptp(probabilities[:, 1]) == 0
+    assert abs(probabilities[0, 1] - 2 / 3) < 0.05
+    assert quick(**{**CHOOSING, "epochs": "auto", "lr": "auto"}).fit(frame, y).predict(frame).all()
+
+
+def test_text_that_is_an_identifier_is_left_out_unless_it_is_named(quick):
+    frame, y = mixed()
+    frame["name"] = [f"n{number}" for number in range(len(frame))]
+    assert "name" not in quick().fit(frame, y).model_.feature_names_in_
+    assert "name" in quick(categorical="name").fit(frame, y).model_.feature_names_in_
+    with pytest.raises(DataError, match="no feature is left"):
+        quick().fit(frame[["name"]], y)
+
+
+def test_columns_are_numbers_or_categories_by_name_or_position(quick):
+    frame, y = mixed()
+    X = frame[["number", "size"]].assign(number=frame["number"] % 4)
+    for given, columns in ((X, ["number"]), (X, [0]), (X.to_numpy(), [0]), (X.to_numpy(), "x0")):
+        schema, other = quick(categorical=columns).fit(given, y).model_.preprocessor.layout.schemas
+        assert (schema.kind, schema.levels, other.kind) == ("category", ("0", "1", "2", "3"), "number")
+    codes = pd.DataFrame({"code": np.where(frame["flag"], "007", "12"), "size": frame["size"]})
+    kinds = [quick(numeric=n).fit(codes, y).model_.preprocessor.layout.schemas[0].kind for n in ((), ["code"])]
+    assert kinds == ["category", "number"]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_infinite_numbers_are_refused_and_missing_ones_are_not(kind, blobs):
+    X, y = blobs
+    gaps, bad = X.copy(), X.copy()
+    gaps[::7, 1], bad[3, 2] = np.nan, -np.inf
+    estimator = kind(**QUICK).fit(gaps, y)
+    assert np.isfinite(estimator.predict(gaps)).all()
+    for wrong in (bad, bad.astype(object), pd.DataFrame(bad), pl.DataFrame(bad)):
+        with pytest.raises(ValueError, match="inf"):
+            kind(**QUICK).fit(wrong, y)
+    for wrong in (bad, bad.astype(object)):
+        with pytest.raises(ValueError, match="inf"):
+            estimator.predict(wrong)
+
+
+def test_other_features_than_in_fit_are_refused_in_scikit_learns_words(quick):
+    frame, y = mixed()
+    classifier = quick().fit(frame, y)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        classifier.predict(frame[sorted(frame)])
+    with pytest.raises(ValueError, match="unseen at fit time"):
+        classifier.predict(frame.rename(columns={"town": "Town"}))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        found = classifier.predict_proba(frame.to_numpy(dtype=object))
+    np.testing.assert_allclose(found, classifier.predict_proba(frame), atol=1e-6)
+    with pytest.raises(NotFittedError):
+        quick().predict(frame)
+
+
+def test_a_frame_without_names_is_taken_by_position(quick, blobs):
+    X, y = blobs
+    classifier = quick().fit(pd.DataFrame(X), y)
+    assert not hasattr(classifier, "feature_names_in_")
+    assert classifier.model_.feature_names_in_ == ("0", "1", "2", "3", "4")
+    np.testing.assert_array_equal(classifier.predict_proba(X), classifier.predict_proba(pd.DataFrame(X)))
+    with pytest.raises(ValueError, match="X has 3 features, but SeedbedClassifier is expecting 5 features"):
+        classifier.predict(X[:, :3])
+
+
+# Weights
+
+
+def test_a_row_without_weight_is_not_there(quick, blobs):
+    X, y = blobs
+    weights = np.random.default_rng(0).integers(0, 2, len(X))
+    apart = quick().fit(X[weights > 0], y[weights > 0])
+    for kind in (np.asarray, list, pd.Series):
+        weighted = quick().fit(X, y, sample_weight=kind(weights))
+        np.testing.assert_array_equal(weighted.predict_proba(X), apart.predict_proba(X))
+    frame, labels = mixed()
+    frame.loc[0, "town"] = "Atlantis"
+    counted = quick(categorical=["town"]).fit(frame, labels, sample_weight=np.arange(len(frame)))
+    assert "Atlantis" not in counted.model_.preprocessor.layout.schemas[2].levels
+
+
+def test_weights_of_classes_multiply_those_of_rows(quick, blobs):
+    X, y = blobs
+    rows = 1 + np.arange(len(X)) % 3
+    expected = quick().fit(X, y, sample_weight=rows * np.where(y == 1, 5.0, 0.5)).predict_proba(X)
+    found = quick(class_weight={0: 0.5, 1: 5}).fit(X, y, sample_weight=rows).predict_proba(X)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    tiny = quick(class_weight={0: 0.5e-300, 1: 5e-300}).fit(X, y, sample_weight=rows).predict_proba(X)
+    np.testing.assert_allclose(tiny, expected, atol=1e-6)
+    assert expected[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean() + 0.1
+
+
+def test_balanced_classes_count_the_same_in_sum(quick, blobs):
+    X, y = blobs
+    rows = np.where(y == 1, 1.0, 9.0)
+    balanced = quick(class_weight="balanced").fit(X, y, sample_weight=rows).predict_proba(X)
+    sums = np.bincount(y, rows)
+    by_hand = quick().fit(X, y, sample_weight=rows / sums[y]).predict_proba(X)
+    np.testing.assert_allclose(balanced, by_hand, atol=1e-6)
+
+
+def test_weights_that_make_no_sense_are_refused(quick, blobs):
+    X, y = blobs
+    alone = np.zeros(len(X))
+    alone[0] = 1
+    wrong = {
+        "negative, or zero": [-np.ones(len(X)), np.zeros(len(X))],
+        "inconsistent numbers": [np.ones(3)],
+        "NaN": [np.full(len(X), np.nan)],
+        "shape": [np.ones((len(X), 2))],
+        "1 sample": [alone],
+        "one class": [y],
+    }
+    for message, cases in wrong.items():
+        for weights in cases:
+            with pytest.raises(ValueError, match=message):
+                quick().fit(X, y, sample_weight=weights)
+
+
+# With the rest of scikit-learn
+
+
+def test_it_stands_in_pipelines_behind_transformers(quick):
+    frame, y = mixed()
+    encoded = ColumnTransformer([("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])])
+    pipeline = make_pipeline(encoded, StandardScaler(), quick())
+    assert pipeline.fit(frame, y).score(frame, y) > 0.8
+    weights = np.arange(len(frame)) % 2
+    weighted = pipeline.fit(frame, y, seedbedclassifier__sample_weight=weights)
+    assert "SeedbedClassifier" in weighted._repr_html_()
+    assert weighted.predict_proba(frame).shape == (120, 2)
+
+
+def test_a_search_tries_candidates_and_keeps_the_best(quick, blobs):
+    X, y = blobs
+    grid = {"candidate": ["logistic", "relu:4"], "epochs": [1, 60]}
+    search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(X, y)
+    assert search.best_params_["epochs"] == 60
+    assert search.best_estimator_.n_iter_ == 60
+    assert search.score(X, y) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, -1])
+def test_workers_of_a_cross_validation_train_alone_and_find_the_same(quick, blobs, n_jobs):
+    X, y = blobs
+    classifier = quick(n_networks=4, n_jobs=n_jobs)
+    alone = cross_val_score(classifier.set_params(n_jobs=1), X, y, cv=3)
+    classifier.set_params(n_jobs=n_jobs)
+    np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone)
+
+
+def test_threads_that_fit_and_predict_side_by_side_do_not_disturb_each_other(quick, blobs):
+    X, y = blobs
+    classifier = quick(epochs=5)
+    alone = cross_val_score(classifier, X, y, cv=8)
+    with joblib.parallel_config("threading", n_jobs=4):
+        for _ in range(5):  # without a lock, a third of these differ
+            np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone)
+
+
+def test_jobs_are_one_unless_more_are_asked_for():
+    classifier = SeedbedClassifier()
+    assert classifier._jobs() == 1
+    assert classifier.set_params(n_jobs=3)._jobs() == 3
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert SeedbedClassifier()._jobs() == 2
+    inside = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(classifier._jobs)() for _ in range(2))
+    assert inside == [1, 1]
+
+
+def test_it_is_calibrated_and_votes(quick, blobs):
+    X, y = blobs
+    calibrated = CalibratedClassifierCV(quick(), cv=2).fit(X, y)
+    assert calibrated.score(X, y) > 0.8
+    voting = VotingClassifier([("networks", quick()), ("line", LogisticRegression())], voting="soft").fit(X, y)
+    assert voting.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_pickled_estimator_predicts_the_same(kind, blobs, tmp_path):
+    X, y = blobs
+    estimator = kind(**QUICK, random_state=0).fit(X, y)
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    for again in (pickle.loads(pickle.dumps(estimator)), joblib.load(tmp_path / "estimator.joblib")):
+        np.testing.assert_array_equal(again.predict(X), estimator.predict(X))
+        assert again.get_params() == estimator.get_params()
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_its_model_is_saved_and_predicts_the_same(kind, blobs, tmp_path):
+    X, y = blobs
+    estimator = kind(**QUICK, random_state=0).fit(X, y)
+    model = sb.load(estimator.model_.save(tmp_path / "m.safetensors"))
+    np.testing.assert_array_equal(model.predict(X), estimator.predict(X))
+    assert model.training["epochs"] == estimator.n_iter_
+    np.testing.assert_array_equal(estimator.model_.predict(X), estimator.predict(X))
+
+
+# Tables as they come
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "gain"),
+    [("heart_failure.csv", "DEATH_EVENT", 0.04), ("credit_g.csv", "class", 0.02), ("titanic.csv", "Survived", 0.12)],
+)
+def test_a_real_table_is_predicted_better_than_by_its_larger_class(quick, real, name, target, gain):
+    X, y = real(name, target)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
+    classifier = quick(candidate="relu:16", n_networks=4, epochs=60).fit(X_train, y_train)
+    assert classifier.score(X_test, y_test) > y.value_counts(normalize=True).max() + gain
+    np.testing.assert_array_equal(classifier.model_.predict_proba(X_test), classifier.predict_proba(X_test))
+    assert set(classifier.predict(X_test)) == set(y)
+
+
+def test_a_real_table_of_numbers_is_predicted(real):
+    X, y = real("wine_quality.csv", "quality")
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0)
+    regressor = SeedbedRegressor(**{**QUICK, "epochs": 80}, random_state=0).fit(X_train, y_train)
+    assert regressor.score(X_test, y_test) > 0.2
+    np.testing.assert_array_equal(regressor.model_.predict(X_test), regressor.predict(X_test))
+
+
+def test_a_regressor_follows_a_line_in_any_units():
+    X, y = make_regression(200, 4, noise=1.0, random_state=0)
+    regressor = SeedbedRegressor(**{**QUICK, "candidate": "linear:4", "epochs": 300}, random_state=0)
+    assert regressor.fit(X, y * 1e6 + 1e9).score(X, y * 1e6 + 1e9) > 0.99
+    assert not hasattr(regressor, "classes_")
+    assert not hasattr(regressor, "predict_proba")
