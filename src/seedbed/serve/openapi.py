@@ -14,7 +14,7 @@ __all__ = ["document"]
 
 Values = dict[str, Any]
 
-_LEVELS_SHOWN = 20
+_LEVELS_SHOWN = 50
 
 
 def document(model: Model, name: str, version: str, tensors: Tensors, *, token: bool) -> Values:
@@ -105,11 +105,16 @@ def _schemas(model: Model, metadata: Values) -> Values:
 
 
 def _column(schema: ColumnSchema) -> Values:
-    """Of one cell. Levels aren't a closed list: one that training never saw is flagged, and no error."""
-    types = {"number": ["number", "string"], "date": ["string"]}.get(schema.kind, ["string", "number", "boolean"])
-    shown = list(schema.levels[:_LEVELS_SHOWN]) or (["2024-05-31"] if schema.kind == "date" else [])
-    described = f"A {schema.kind}; null if it isn't known."
-    return {"type": [*types, "null"], "description": described, **({"examples": shown} if shown else {})}
+    """Of one cell, the best form first. Texts are read as in training: '1,5' may be a number, where it was one there."""
+    described = {"description": f"A {schema.kind}; null if it isn't known."}
+    if schema.kind == "number":
+        return {"anyOf": [{"type": "number"}, {"type": ["number", "null"]}, {"type": "string"}], **described}
+    if schema.kind == "date":
+        return {"anyOf": [{"type": "string", "format": "date"}, {"type": ["string", "null"]}], **described}
+    # Levels aren't a closed list: one that training never saw is flagged, and no error.
+    other = {"type": ["boolean", "null"] if schema.kind == "boolean" else ["string", "number", "null"]}
+    levels = list(schema.levels[:_LEVELS_SHOWN])
+    return {"anyOf": [{"enum": levels}, other] if levels else [other], "examples": levels, **described}
 
 
 def _invocation(rows: Values) -> Values:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from seedbed.errors import OptionError
 from seedbed.model import Model
@@ -17,7 +17,10 @@ from seedbed.serve.app import App
 from seedbed.serve.gate import Gate, is_loopback
 from seedbed.serve.limits import Limits
 
-__all__ = ["Address", "check_address", "serve_model"]
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["Address", "check_address", "http_server", "listening", "serve_model"]
 
 
 @dataclass(frozen=True)
@@ -69,39 +72,48 @@ def serve_model(
         OptionError: the address can't be had, or is open to others without a token; uvicorn isn't installed.
     """
     check_address(address)
+    limits = limits or Limits()
+    with listening(address) as bound:
+        port = bound.getsockname()[1]
+        gate = Gate.of(address.host, port, address.token, address.names)
+        with App(model, name, gate, limits, version) as app:
+            server = http_server(app, limits)
+            before = signal.signal(signal.SIGTERM, _end)
+            try:
+                started(address.url(port))
+                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                    runner.run(server.serve(sockets=[bound]))
+            finally:
+                signal.signal(signal.SIGTERM, before)
+
+
+def http_server(app: App, limits: Limits) -> uvicorn.Server:
+    """What speaks HTTP for an application.
+
+    Raises:
+        OptionError: uvicorn isn't installed.
+    """
     try:
         import uvicorn
 
         from seedbed.serve.protocol import protocol_with
     except ImportError as error:
-        raise OptionError(
-            f"serving needs {error.name}, which isn't installed", "Install it with: pip install 'seedbed[serve]'."
-        ) from None
-    limits = limits or Limits()
-    with _listening(address) as bound:
-        port = bound.getsockname()[1]
-        gate = Gate.of(address.host, port, address.token, address.names)
-        with App(model, name, gate, limits, version) as app:
-            config = uvicorn.Config(
-                app,
-                http=protocol_with(limits),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="error",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
-                timeout_graceful_shutdown=limits.stop_seconds,  # type: ignore[arg-type]
-            )
-            before = signal.signal(signal.SIGTERM, _end)
-            try:
-                started(address.url(port))
-                with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                    runner.run(uvicorn.Server(config).serve(sockets=[bound]))
-            finally:
-                signal.signal(signal.SIGTERM, before)
+        message = f"serving needs {error.name}, which isn't installed"
+        raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=limits.stop_seconds,  # type: ignore[arg-type]
+    )
+    return uvicorn.Server(config)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -109,7 +121,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _listening(address: Address) -> socket.socket:
+def listening(address: Address) -> socket.socket:
     """A socket that takes connections from now on. Raises OptionError."""
     try:
         family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
