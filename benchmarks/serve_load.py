@@ -2,7 +2,8 @@
 
     python benchmarks/serve_load.py [--seconds 5] [--rounds 3] [--connections 1,16,64]
 
-The server runs in a process of its own, pinned to one core, and the generator on another. Rows are drawn from the model's own card. Each connection has one request under way at a time.
+The server runs in a process of its own, pinned to one core, and the generator on another. Rows are drawn from
+the model's own card. Each connection has one request under way at a time.
 """
 
 from __future__ import annotations

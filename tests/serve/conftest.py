@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,7 @@ import pytest
 from seedbed.data import read_table
 from seedbed.model import Model, fit_model
 from seedbed.networks import recipe_named
-from seedbed.serve import Address, App, Gate, Limits
-from seedbed.serve.server import http_server, listening
+from seedbed.serve import Address, App, Gate, Limits, serving
 from seedbed.training import one_thread
 
 N = 160
@@ -131,8 +130,14 @@ async def asked(
     return Answer(said[0]["status"], found, said[1]["body"], values)
 
 
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives. In a thread: while a browser is open, Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> Answer:
-    return asyncio.run(asked(app, method, path, body, **options))
+    return run(asked(app, method, path, body, **options))
 
 
 @contextlib.contextmanager
@@ -158,20 +163,9 @@ def guarded(fitted: Callable[[str], Model]) -> Iterator[App]:
 
 @contextlib.contextmanager
 def running(model: Model, token: str | None = None, limits: Limits | None = None) -> Iterator[int]:
-    """A server on a port of its own, in a thread."""
-    limits = limits or Limits()
-    with listening(Address(port=0)) as bound:
-        port = bound.getsockname()[1]
-        with App(model, "heart", Gate.of("127.0.0.1", port, token), limits) as app:
-            server = http_server(app, limits)
-            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                thread = threading.Thread(target=lambda: runner.run(server.serve(sockets=[bound])))
-                thread.start()
-                try:
-                    yield port
-                finally:
-                    server.should_exit = True
-                    thread.join()
+    """A server on a port of its own."""
+    with serving(model, "heart", Address(port=0, token=token), limits=limits) as url:
+        yield int(url.rpartition(":")[2])
 
 
 def exchange(port: int, *parts: bytes, pause: float = 0.0, wait: float = 10.0) -> bytes:

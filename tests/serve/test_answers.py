@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from .conftest import TARGETS, application, ask, asked
+from .conftest import TARGETS, application, ask, asked, run
 
 
 def spoilt(record, **cells):
@@ -113,7 +113,7 @@ def test_a_request_is_answered_the_same_alone_and_among_others(fitted, records, 
 
     with application(fitted(target)) as app:
         alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
-        among = asyncio.run(together(app))
+        among = run(together(app))
     assert [one.status for one in among] == [one.status for one in alone]
     assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 422, 422, 422, 200, 200]
     for one, other in zip(among, alone, strict=True):
@@ -142,5 +142,5 @@ def test_concurrent_requests_are_predicted_together(fitted, records, monkeypatch
         return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:60]))
 
     with application(fitted("ill")) as app:
-        assert {one.status for one in asyncio.run(together(app))} == {200}
+        assert {one.status for one in run(together(app))} == {200}
     assert max(sizes) > 1

@@ -7,7 +7,7 @@ import pytest
 from seedbed.errors import OptionError
 from seedbed.serve import App, Gate
 
-from .conftest import TOKEN, application, ask
+from .conftest import TOKEN, application, ask, run
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
 OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready"}
@@ -159,10 +159,8 @@ def test_an_error_inside_is_told_without_its_trace(app, records, monkeypatch, ca
 
 
 def test_a_socket_that_is_no_request_is_not_served(app):
-    import asyncio
-
     with pytest.raises(RuntimeError, match="websocket"):
-        asyncio.run(app({"type": "websocket"}, None, None))
+        run(app({"type": "websocket"}, None, None))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "model.example", "10.0.0.1"])

@@ -14,7 +14,7 @@ from seedbed.serve import Limits
 from seedbed.serve.refusal import RefusedError
 from seedbed.serve.strict_json import read_json
 
-from .conftest import application, ask, asked, exchange, head_of, running
+from .conftest import application, ask, asked, exchange, head_of, run, running
 
 
 def refused(body, depth=8):
@@ -109,7 +109,7 @@ def test_a_full_queue_turns_requests_away_and_says_when_to_come_again(fitted, re
         return await asyncio.gather(*tasks)
 
     with application(fitted("ill"), limits=Limits(waiting=5)) as app:
-        answers = asyncio.run(crowd(app))
+        answers = run(crowd(app))
         assert ask(app, "POST", "/predict", records[:1]).status == 200
     away = [one for one in answers if one.status == 503]
     assert 90 <= len(away) <= 95

@@ -12,7 +12,7 @@ load_all_checks()
 CHECKED = CHECKS.get_by_names(
     ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
 )
-EXAMPLES = 25
+EXAMPLES = 40
 
 
 def document_of(app):
@@ -56,7 +56,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says_and_never_with_a_fa
 
             check()
         lines = ask(app, "GET", "/metrics").body.decode().splitlines()
-    assert int(next(line for line in lines if line.startswith("seedbed_rows_total")).split()[1]) > 10
+    assert int(next(line for line in lines if line.startswith("seedbed_rows_total")).split()[1]) >= 5
 
 
 def test_what_the_document_forbids_is_refused_and_never_a_failure(app):

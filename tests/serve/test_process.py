@@ -17,7 +17,7 @@ import pytest
 
 from seedbed.cli import main
 
-from .conftest import TOKEN, exchange, head_of, running
+from .conftest import TOKEN, exchange, head_of, run, running
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_thousands_of_requests_good_and_bad_leave_no_memory_behind(fitted, recor
         return set().union(*(statuses for every in found for statuses in every))
 
     with running(fitted("ill")) as port:
-        asyncio.run(crowd(port, 2))
+        run(crowd(port, 2))
         before = resident()
-        assert asyncio.run(crowd(port, 6)) <= {200, 400, 422}
+        assert run(crowd(port, 6)) <= {200, 400, 422}
         assert resident() - before < 8 << 20

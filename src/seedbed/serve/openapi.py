@@ -105,7 +105,7 @@ def _schemas(model: Model, metadata: Values) -> Values:
 
 
 def _column(schema: ColumnSchema) -> Values:
-    """Of one cell, the best form first. Texts are read as in training: '1,5' may be a number, where it was one there."""
+    """Of one cell, the best form first. Texts are read as in training, where '1,5' may be a number."""
     described = {"description": f"A {schema.kind}; null if it isn't known."}
     if schema.kind == "number":
         return {"anyOf": [{"type": "number"}, {"type": ["number", "null"]}, {"type": "string"}], **described}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -20,7 +22,7 @@ from seedbed.serve.limits import Limits
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Address", "check_address", "http_server", "listening", "serve_model"]
+__all__ = ["Address", "check_address", "serve_model", "serving"]
 
 
 @dataclass(frozen=True)
@@ -71,23 +73,54 @@ def serve_model(
     Raises:
         OptionError: the address can't be had, or is open to others without a token; uvicorn isn't installed.
     """
-    check_address(address)
-    limits = limits or Limits()
-    with listening(address) as bound:
+    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
+        before = signal.signal(signal.SIGTERM, _end)
+        try:
+            started(address.url(bound.getsockname()[1]))
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(server.serve(sockets=[bound]))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def serving(
+    model: Model, name: str, address: Address, *, limits: Limits | None = None, version: str = ""
+) -> Iterator[str]:
+    """A server in a thread of this process, while the context is open; gives its address.
+
+    Raises:
+        OptionError: as `serve_model`.
+    """
+    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
         port = bound.getsockname()[1]
-        gate = Gate.of(address.host, port, address.token, address.names)
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(server.serve(sockets=[bound]))
+
+        thread = threading.Thread(target=run, name="seedbed-serves")
+        thread.start()
+        try:
+            yield address.url(port)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def _opened(
+    model: Model, name: str, address: Address, limits: Limits, version: str
+) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+    """A server that is ready to run, and the socket that takes its connections already."""
+    check_address(address)
+    with _listening(address) as bound:
+        gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
         with App(model, name, gate, limits, version) as app:
-            server = http_server(app, limits)
-            before = signal.signal(signal.SIGTERM, _end)
-            try:
-                started(address.url(port))
-                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                    runner.run(server.serve(sockets=[bound]))
-            finally:
-                signal.signal(signal.SIGTERM, before)
+            yield _http_server(app, limits), bound
 
 
-def http_server(app: App, limits: Limits) -> uvicorn.Server:
+def _http_server(app: App, limits: Limits) -> uvicorn.Server:
     """What speaks HTTP for an application.
 
     Raises:
@@ -121,7 +154,7 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def listening(address: Address) -> socket.socket:
+def _listening(address: Address) -> socket.socket:
     """A socket that takes connections from now on. Raises OptionError."""
     try:
         family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
