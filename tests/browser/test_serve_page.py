@@ -37,7 +37,9 @@ def model() -> Model:
     )
     recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=60)
     table = read_table(frame, target="outcome", categorical=["name"])
-    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compile=False, jobs=1)
+    own = {"words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
+    score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
+    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compile=False, jobs=1, score=score)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,9 @@ def test_text_of_the_model_is_never_html(visit, address):
 
 
 def test_the_score_is_told_with_whose_it_is(visit, address):
-    assert "not measured" in visit(address).inner_text("#score")
+    told = visit(address).inner_text("#score")
+    assert "Score of single networks on rows that they weren't trained on, by a comparison of mine:" in told
+    assert "Brier score 0.1234, from 0.1 to 0.15." in told
 
 
 def test_a_server_with_a_token_asks_for_it_and_forgets_it_with_the_page(visit, model):

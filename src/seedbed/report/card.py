@@ -37,7 +37,8 @@ def card_fragment(card: Mapping[str, Any]) -> str:
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:
     """What the model may be expected to do, and whose score that is, as a page says it."""
-    return [" ".join(line.split()) for line in _score(card["score"])]
+    lines = (" ".join(line.split()) for line in _score(card["score"]))
+    return [line if line.endswith((".", ":")) else f"{line}." for line in lines]
 
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:

@@ -31,8 +31,8 @@ class Limits:
     rows: int = 10_000
     depth: int = 8
     text: int = 1_000
-    waiting: int = 128
-    connections: int = 256
+    waiting: int = 256
+    connections: int = 512
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     idle_seconds: float = 15.0

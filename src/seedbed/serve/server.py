@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import signal
 import socket
@@ -77,6 +78,7 @@ def serve_model(
         before = signal.signal(signal.SIGTERM, _end)
         try:
             started(address.url(bound.getsockname()[1]))
+            gc.freeze()  # what torch has made stays anyway; to look through it takes a tenth of a second each time
             with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
                 runner.run(server.serve(sockets=[bound]))
         finally:

@@ -4,6 +4,7 @@ hundred do."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import traceback
 from collections import defaultdict, deque
@@ -103,7 +104,7 @@ class Worker:
             for job, outcome in outcomes:
                 by_loop[job.future.get_loop()].append((job, outcome))
             for loop, own in by_loop.items():
-                if not loop.is_closed():
+                with contextlib.suppress(RuntimeError):  # the server has ended meanwhile, and its loop is closed
                     loop.call_soon_threadsafe(_deliver, own)
 
     def _taken(self) -> list[_Job]:

@@ -128,16 +128,15 @@
     const spread = card.n_networks === 1 ? `${networks}, so nothing tells how networks differ.`
       : `${networks} ${"value" in one ? number(one.spread) : (100 * one.spread).toFixed(1) + " points"} (standard deviation).`;
     const head = "value" in one ? make("p", number(one.value), "big") : make("p", one.label, "big");
-    const said = [make("p", card.target.name, "small"), head];
+    const said = [make("p", `${card.target.name} is`, "kicker"), head];
     if (!("value" in one)) said.push(...bars(one));
     said.push(make("p", spread[0].toUpperCase() + spread.slice(1), "small"), ...flags(one));
     at("said").replaceChildren(...said);
   }
 
   function build() {
-    const labels = card.target.labels;
     document.title = `${card.target.name} · seedbed`;
-    at("title").textContent = labels.length ? `Which ${card.target.name}?` : `How much is ${card.target.name}?`;
+    at("title").textContent = `Predict ${card.target.name}`;
     const of = card.n_networks === 1 ? "1 network" : `the mean of ${card.n_networks} networks`;
     const rows = card.training.n_rows === undefined ? "" : `, trained on ${card.training.n_rows.toLocaleString("en")} rows of ${card.training.table}`;
     at("about").textContent = `${card.candidate}, ${of}${rows}.`;
@@ -159,6 +158,7 @@
       at("said").replaceChildren(make("p", told(error), "problem"));
     }
     button.disabled = false;
+    at("result").scrollIntoView({ block: "nearest" });
   });
 
   async function begin() {
