@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,3 +273,13 @@ def test_a_model_is_written_whole_or_not_at_all(fitted, tmp_path, monkeypatch):
         fitted("relu:5").save(path)
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["dir.safetensors", "m.safetensors"]
+
+
+def test_every_key_of_the_file_and_of_the_card_is_explained(fitted, content):
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    explained = {key for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in line.split("`")[1::2]}
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    tensors = {"networks.NAME" if name.startswith("networks.") else name for name in header if name != "__metadata__"}
+    assert explained >= tensors | json.loads(header["__metadata__"][KEY]).keys()
+    assert explained >= fitted("relu:2").card().keys()

@@ -85,6 +85,16 @@ def _names(model: Model) -> list[str]:
     return ["prediction", *(f"probability_{label}" for label in model.labels), "spread", "flags"]
 
 
+def _types(model: Model) -> list[str]:
+    said = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[model.classes_.dtype.kind]
+    return [said, *["FLOAT"] * (len(model.labels) + 1), "VARCHAR"]
+
+
+def _quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _positions(columns: Columns, keep: Sequence[str], taken: Sequence[str]) -> dict[str, int]:
     positions = {}
     for name in keep:
@@ -104,25 +114,32 @@ def _fill(
     kept: dict[str, int],
 ) -> tuple[Note, ...]:
     blocks = Blocks(model, columns, _ROWS_A_BLOCK)
+    names = [*kept, *_names(model)]
+    types = ["VARCHAR"] * len(kept) + _types(model)
+    # DuckDB's names don't tell 'Yes' from 'yes', so they come last; it makes the second 'yes_1'.
+    shown = ", ".join(f"c{place} AS {_quoted(name)}" for place, name in enumerate(names))
+    typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
+    connection.execute(f"CREATE TABLE cells ({typed})")
+    connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
     for found in blocks:
         block = columns.window(start, start + len(found.values))
         start += len(found.values)
-        cells = {name: np.array(block.cells(position), dtype=object) for name, position in kept.items()}
-        connection.register("block", cells | _columns(model, found, threshold))
-        what = "INSERT INTO predictions" if start > len(found.values) else "CREATE TABLE predictions AS"
-        connection.execute(f"{what} SELECT * FROM block")
+        cells = [np.array(block.cells(position), dtype=object) for position in kept.values()]
+        cells += _columns(model, found, threshold)
+        connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
+        flags = f"c{len(cells) - 1}"
+        connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
         connection.unregister("block")
     return blocks.notes()
 
 
-def _columns(model: Model, found: Predictions, threshold: float | None) -> dict[str, Any]:
-    """The columns of a block, by name."""
+def _columns(model: Model, found: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:
+    """The columns of a block."""
     said = [model.labelled(found, threshold)]
     if model.task != "regression":
-        said += list(found.probabilities.T)
-    said.append(found.spreads)
-    return dict(zip(_names(model), [*map(_written, said), _flags(model, found)], strict=True))
+        said += list(found.probabilities.astype(np.float32).T)  # as many digits as networks have
+    return [*map(_written, said), found.spreads.astype(np.float32), _flags(model, found)]
 
 
 def _written(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -141,7 +158,7 @@ def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
-    connection.execute(f"COPY predictions TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
+    connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
 
 
 def _print(connection: duckdb.DuckDBPyConnection) -> None:
