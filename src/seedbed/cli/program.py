@@ -17,6 +17,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from seedbed.cli.reports import report
+from seedbed.cli.serving import serve
 from seedbed.cli.tables import examples, inspect
 from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
@@ -32,7 +33,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, report, inspect, examples):
+for verb in (train, compare, report, inspect, examples, serve):
     app.command(verb)
 
 

@@ -1,7 +1,7 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.arrays import table_from_arrays
-from seedbed.data.columns import Columns
+from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.encoding import (
     Design,
     Encoding,
@@ -18,7 +18,7 @@ from seedbed.data.inspection import inspect_table
 from seedbed.data.notes import WARNINGS, Note
 from seedbed.data.read import read_table
 from seedbed.data.remarks import Remark, as_notes
-from seedbed.data.rows import open_rows, record_columns
+from seedbed.data.rows import open_rows, record_columns, value_columns
 from seedbed.data.sources import EXAMPLES
 from seedbed.data.splits import (
     Split,
@@ -40,6 +40,7 @@ __all__ = [
     "Columns",
     "Design",
     "Encoding",
+    "MemoryColumns",
     "Note",
     "Oddities",
     "Preprocessor",
@@ -66,4 +67,5 @@ __all__ = [
     "target_design",
     "time_folds",
     "time_holdout",
+    "value_columns",
 ]

@@ -10,7 +10,8 @@ __all__ = ["NUMBER", "parse_number", "shown"]
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
-NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+# Each digit has one place where it can go: else a cell of many digits and a letter would take a second or an hour.
+NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
 
 _number = re.compile(NUMBER)
 

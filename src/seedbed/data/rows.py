@@ -17,7 +17,7 @@ from seedbed.data.sources.frames import as_frame, text_array
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import DataError, did_you_mean
 
-__all__ = ["open_rows", "record_columns"]
+__all__ = ["open_rows", "record_columns", "value_columns"]
 
 _EXACT = 1 << 53  # above, a float loses digits, and a number may be a level
 
@@ -64,14 +64,27 @@ def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], w
             listed = ", ".join(f"'{name}'" for name in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
             hint = did_you_mean(lacking[0], others) if others else "Give null for what isn't known."
             raise DataError(f"{where}: record {number} lacks {listed}", hint)
-    columns = (*names, *map(str, others))
-    arrays = tuple(_values([record.get(name) for record in records], name, where) for name in (*names, *others))
-    return MemoryColumns(where, columns, arrays)
+    values = [[record.get(name) for record in records] for name in (*names, *others)]
+    return value_columns(values, (*names, *map(str, others)), where)
 
 
-def _values(values: list[Any], name: str, where: str) -> NDArray[Any]:
-    """Numbers as numbers, all else as text."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _EXACT for value in values):
+def value_columns(values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
+    """Columns of plain values [column][row]: numbers, texts, booleans, or None for what is missing.
+
+    Raises:
+        DataError: a value is a list or a record.
+    """
+    arrays = tuple(_values(column, name, where) for column, name in zip(values, names, strict=True))
+    return MemoryColumns(where, tuple(names), arrays)
+
+
+def _values(values: Sequence[Any], name: str, where: str) -> NDArray[Any]:
+    """Numbers as numbers, missing ones as NaN; where anything is neither, all as text."""
+    # A number beside a gap mustn't become text: where decimals have commas, '1.234' would be a thousand and more.
+    if all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= _EXACT)
+        for value in values
+    ):
         return np.array(values, dtype=np.float64)
     for value in values:
         if isinstance(value, Mapping | list | tuple):

@@ -1,7 +1,7 @@
 """What people read: text for a terminal, a page, a notebook's output, progress. Everything is drawn from plain values:
 nothing here knows how they came about."""
 
-from seedbed.report.card import card_fragment, card_text
+from seedbed.report.card import card_fragment, card_text, score_sentences
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
@@ -23,5 +23,6 @@ __all__ = [
     "notebook_fragment",
     "overview_text",
     "read_summary",
+    "score_sentences",
     "write_report",
 ]

@@ -13,7 +13,7 @@ from rich.table import Table
 from seedbed.report.drawn import drawn
 from seedbed.report.sentences import counted
 
-__all__ = ["card_fragment", "card_text"]
+__all__ = ["card_fragment", "card_text", "score_sentences"]
 
 _MOST_COLUMNS = 60
 _MOST_LEVELS = 6
@@ -33,6 +33,12 @@ def card_text(card: Mapping[str, Any]) -> str:
 def card_fragment(card: Mapping[str, Any]) -> str:
     """The same as HTML for a notebook."""
     return f"<pre>{html.escape(card_text(card))}</pre>"
+
+
+def score_sentences(card: Mapping[str, Any]) -> list[str]:
+    """What the model may be expected to do, and whose score that is, as a page says it."""
+    lines = (" ".join(line.split()) for line in _score(card["score"]))
+    return [line if line.endswith((".", ":")) else f"{line}." for line in lines]
 
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:

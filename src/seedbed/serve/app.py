@@ -1,0 +1,223 @@
+"""The application: every request goes through one gate to one of a few fixed routes, and whatever isn't named here is
+refused."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from seedbed.model import Model
+from seedbed.serve.answers import Writer
+from seedbed.serve.card import served_card
+from seedbed.serve.frames import read_invocation, read_predict
+from seedbed.serve.gate import Gate
+from seedbed.serve.limits import Limits
+from seedbed.serve.metrics import Metrics
+from seedbed.serve.openapi import document
+from seedbed.serve.page import page
+from seedbed.serve.reading import Reader
+from seedbed.serve.refusal import RefusedError
+from seedbed.serve.strict_json import write_json
+from seedbed.serve.tensors import Tensors
+from seedbed.serve.worker import Form, Worker
+
+__all__ = ["App", "Route"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_CLOSED = b"default-src 'none'; frame-ancestors 'none'"
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_JSON = [(b"content-type", b"application/json"), (b"content-security-policy", _CLOSED), *_SAFE]
+_TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), *_JSON[1:]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is done at one path.
+
+    Attributes:
+        method: the only one that it knows.
+        open: whether it is answered without the token: it says nothing of the model.
+        content: of a GET: the headers of its kind and the body.
+        form: of a POST: how it has its rows.
+    """
+
+    method: str
+    open: bool = False
+    content: Callable[[], tuple[Headers, bytes]] | None = None
+    form: Form | None = None
+
+
+class App:
+    """An ASGI application that serves one model. It is used as a context, in which its thread lives.
+
+    Args:
+        model: what predicts.
+        name: of the model, as paths have it.
+        gate: who may ask.
+        limits: how much is taken.
+        version: of seedbed.
+    """
+
+    def __init__(self, model: Model, name: str, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
+        self._gate, self._limits = gate, limits or Limits()
+        self._worker = Worker(model, depth=self._limits.depth, most=self._limits.waiting)
+        self._metrics = Metrics(lambda: self._worker.waiting)
+        self.routes = self._routes(model, name, version)
+
+    def __enter__(self) -> Self:
+        self._worker.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._worker.__exit__(*error)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"a connection of the type {scope['type']} isn't served")
+        started, path = time.perf_counter(), scope["path"]
+        try:
+            status = 200
+            headers, body = await self._answer(scope, path, receive)
+        except RefusedError as refusal:
+            status = refusal.status
+            headers, body = [*_JSON, *refusal.headers], write_json(refusal.values(as_text=path.startswith("/v2")))
+            if scope["method"] not in ("GET", "HEAD"):
+                headers.append((b"connection", b"close"))  # what is left of the body won't be read
+        except _GoneError:
+            return
+        except Exception:  # noqa: BLE001 - whoever asks mustn't see the trace, a maintainer should
+            traceback.print_exc()
+            failure = RefusedError(500, "internal", "the server failed", "This is a bug in seedbed.")
+            status, headers = 500, [*_JSON, (b"connection", b"close")]
+            body = write_json(failure.values(as_text=path.startswith("/v2")))
+        await send({"type": "http.response.start", "status": status,
+                    "headers": [*headers, (b"content-length", b"%d" % len(body))]})  # fmt: skip
+        await send({"type": "http.response.body", "body": body})
+        self._metrics.add(path if path in self.routes else "other", status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Message, path: str, receive: Receive) -> tuple[Headers, bytes]:
+        """Headers and body of what was asked for.
+
+        Raises:
+            RefusedError: nothing was, or not as it must be.
+        """
+        given = _Given(scope["headers"])
+        self._gate.check_host(given.of(b"host"))
+        self._gate.check_origin(given.of(b"origin"))
+        route = self.routes.get(path)
+        if route is None or not route.open:
+            self._gate.check_token(given.of(b"authorization"))
+        if route is None:
+            raise RefusedError(
+                404, "not_found", "there is nothing at this path", "GET /openapi.json lists what there is."
+            )
+        if scope["method"] != route.method:
+            allowed = ((b"allow", route.method.encode()),)
+            raise RefusedError(405, "method", f"this path takes {route.method} alone", headers=allowed)
+        if scope["query_string"]:
+            raise RefusedError(
+                400, "query", "this server takes no parameters in an address", "Leave out all from ? on."
+            )
+        if route.content is not None:
+            return route.content()
+        assert route.form is not None
+        given.check_json()
+        body, rows = await self._worker.answer(route.form, await self._body(given, receive))
+        self._metrics.rows += rows
+        return _JSON, body
+
+    async def _body(self, given: _Given, receive: Receive) -> bytes:
+        """The whole body, which is measured while it comes: what a header says of its length is believed only where it
+        says too much.
+
+        Raises:
+            RefusedError: it is too long, or takes too long.
+        """
+        most = self._limits.body
+        too_long = RefusedError(
+            413, "body", f"the body is longer than {most:,} bytes", "Send the rows in several requests."
+        )
+        if any(length.isdigit() and int(length[:20]) > most for length in given.of(b"content-length")):
+            raise too_long
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while True:
+                    event = await receive()
+                    if event["type"] == "http.disconnect":
+                        raise _GoneError
+                    chunks.append(event.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > most:
+                        raise too_long
+                    if not event.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            seconds = self._limits.body_seconds
+            raise RefusedError(408, "timeout", f"the body didn't come within {seconds:g} seconds") from None
+
+    def _routes(self, model: Model, name: str, version: str) -> dict[str, Route]:
+        """All that there is."""
+        reader, writer = Reader(model, self._limits), Writer(model)
+        tensors, (page_headers, page_body) = Tensors(model, name, reader, writer), page(self._gate.token is not None)
+        at = f"/v2/models/{name}"
+        return {
+            "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
+            "/health": _fixed({"status": "ok"}, open=True),
+            "/card": _fixed(served_card(model)),
+            "/openapi.json": _fixed(document(model, name, version, tensors, token=self._gate.token is not None)),
+            "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
+            "/predict": Route("POST", form=Form(lambda values: read_predict(reader, values), writer.records)),
+            "/invocations": Route("POST", form=Form(lambda values: read_invocation(reader, values), writer.records)),
+            "/v2": _fixed({"name": "seedbed", "version": version, "extensions": []}),
+            "/v2/health/live": _fixed({"live": True}, open=True),
+            "/v2/health/ready": _fixed({"ready": True}, open=True),
+            at: _fixed(tensors.metadata()),
+            f"{at}/ready": _fixed({"name": name, "ready": True}),
+            f"{at}/infer": Route("POST", form=Form(tensors.read, tensors.write)),
+        }
+
+
+class _GoneError(Exception):
+    """Whoever asked has left."""
+
+
+class _Given:
+    """The headers that a request came with."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def of(self, name: bytes) -> list[bytes]:
+        """The values of a header, as often as it is there."""
+        return [value for other, value in self._headers if other == name]
+
+    def check_json(self) -> None:
+        """A page of strangers can't send JSON unasked. Raises RefusedError where the body isn't said to be that."""
+        kinds = self.of(b"content-type")
+        kind, _, more = (kinds[0] if len(kinds) == 1 else b"").lower().partition(b";")
+        charset = more.replace(b" ", b"").replace(b'"', b"")
+        if kind.strip() != b"application/json" or charset not in (b"", b"charset=utf-8"):
+            hint = "Send it as a header: Content-Type: application/json."
+            raise RefusedError(415, "content_type", "the body isn't said to be JSON", hint)
+        if any(coding.strip().lower() != b"identity" for coding in self.of(b"content-encoding")):
+            raise RefusedError(415, "content_type", "the body is compressed", "Send it as it is.")
+
+
+def _fixed(values: Any, *, open: bool = False) -> Route:
+    body = write_json(values)
+    return Route("GET", open=open, content=lambda: (_JSON, body))

@@ -1,0 +1,116 @@
+"""Who may ask: by the name that a request calls the server, by the page it comes from, and by its token."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seedbed.errors import OptionError
+from seedbed.serve.refusal import RefusedError
+
+__all__ = ["SHORTEST_TOKEN", "Gate", "check_token", "is_loopback"]
+
+SHORTEST_TOKEN = 16
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+_NAME = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?")
+_TOKEN = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The names that the server answers to, and its token.
+
+    Without the first, a page of strangers could have a browser ask the server: it gives its own name a local address
+    (DNS rebinding), and the browser thinks that both are one.
+
+    Attributes:
+        hosts: what a `Host` header may be, in lower case.
+        token: what a request must show; none where everybody may ask.
+    """
+
+    hosts: frozenset[bytes]
+    token: bytes | None = None
+
+    @classmethod
+    def of(cls, host: str, port: int, token: str | None = None, others: Iterable[str] = ()) -> Gate:
+        """The gate of a server that listens on `host` and `port`.
+
+        Args:
+            others: names by which it is known elsewhere, to a proxy for example; with a port, only with that one.
+
+        Raises:
+            OptionError: an address that isn't this machine's own without a token, or without a name; a bad token or
+                name.
+        """
+        others = [name.lower() for name in others]
+        if token is not None:
+            check_token(token)
+        elif not is_loopback(host):
+            message = f"{host} can be reached from other machines, and there is no token"
+            raise OptionError(message, f"Give one of at least {SHORTEST_TOKEN} characters with --token.")
+        if _is_wildcard(host) and not others:
+            message = f"{host} is every address of this machine, and requests must call the server by its name"
+            raise OptionError(message, "Say the name, or several, with --allow-host.")
+        for name in others:
+            if not _NAME.fullmatch(name):
+                raise OptionError(f"'{name}' is no host name", "Give a name or an address, perhaps with a port.")
+        own = [] if _is_wildcard(host) else [f"[{host}]".lower() if ":" in host else host.lower()]
+        names = {f"{name}:{port}" for name in (*_LOCAL, *own)} | ({*_LOCAL, *own} if port == 80 else set())
+        names |= {*others, *(f"{name}:{port}" for name in others if not re.search(r":[0-9]+$", name))}
+        return cls(frozenset(name.encode() for name in names), token.encode() if token is not None else None)
+
+    def check_host(self, hosts: list[bytes]) -> None:
+        """By all `Host` headers of a request. Raises RefusedError."""
+        if len(hosts) != 1:
+            raise RefusedError(400, "host", "a request needs one Host header")
+        if hosts[0].lower() not in self.hosts:
+            hint = "Start it with --allow-host and that name, if it should be."
+            raise RefusedError(421, "host", "the server isn't known by the name in the Host header", hint)
+
+    def check_origin(self, origins: list[bytes]) -> None:
+        """By all `Origin` headers: only the server's own page may ask from within a browser. Raises RefusedError."""
+        for origin in origins:
+            scheme, _, host = origin.lower().partition(b"://")
+            if scheme not in (b"http", b"https") or host not in self.hosts:
+                raise RefusedError(403, "origin", "pages of other sites may not ask this server")
+
+    def check_token(self, given: list[bytes]) -> None:
+        """By all `Authorization` headers. Raises RefusedError."""
+        if self.token is None:
+            return
+        scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
+        if not (hmac.compare_digest(token.strip(), self.token) and scheme.lower() == b"bearer"):
+            raise RefusedError(
+                401,
+                "token",
+                "the token is missing or wrong",
+                "Send it as a header: Authorization: Bearer TOKEN.",
+                ((b"www-authenticate", b"Bearer"),),
+            )
+
+
+def check_token(token: str) -> None:
+    """Raises OptionError where a token is easily guessed or can't be sent."""
+    if len(token) < SHORTEST_TOKEN:
+        message = f"the token has {len(token)} characters"
+        raise OptionError(message, f"Give at least {SHORTEST_TOKEN}, such as the output of: openssl rand -hex 16")
+    if not _TOKEN.fullmatch(token):
+        raise OptionError("the token holds a space or a special character", "Give ASCII letters, digits and signs.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or `localhost`, is reached from this machine alone."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_wildcard(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -1,0 +1,149 @@
+"""From the values of a request to the columns that the model knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seedbed.data import ColumnSchema, MemoryColumns, value_columns
+from seedbed.errors import ColumnError, DataError, did_you_mean
+from seedbed.model import Model
+from seedbed.serve.limits import Limits
+from seedbed.serve.refusal import RefusedError
+
+__all__ = ["Asked", "Reader"]
+
+_NAMED = 10
+_NEAR_ONES = 50  # names among which a mistyped one is looked for: a request may have a hundred thousand
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        columns: its rows, in the columns of the model alone and in their order.
+        ignored: names of columns that the model doesn't use.
+        echo: what an answer says again, or must heed; its kind is the protocol's own.
+    """
+
+    columns: MemoryColumns
+    ignored: tuple[str, ...] = ()
+    echo: Any = None
+
+
+class Reader:
+    """Makes columns of rows, or of columns, as JSON has them."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self.names = model.feature_names_in_
+        self._known = frozenset(self.names)
+        self._schemas: Sequence[ColumnSchema] = model.preprocessor.layout.schemas
+        self._limits = limits
+
+    def of_records(self, records: Any) -> Asked:
+        """Of a list of `{column: value}`.
+
+        Raises:
+            RefusedError: it isn't one, or has too many rows.
+            DataError: a column is missing, or a value is none.
+        """
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise RefusedError(
+                400, "rows", "the rows aren't a list of objects", 'Send {"rows": [{"COLUMN": VALUE, ...}]}.'
+            )
+        self.check_count(len(records))
+        try:
+            values = [[record[name] for record in records] for name in self.names]
+        except KeyError:
+            raise self._lacking(records) from None
+        others: dict[str, None] = {}
+        for record in records:
+            if len(record) > len(self.names):
+                others |= dict.fromkeys(record.keys() - self._known)
+        return Asked(self._typed(values), tuple(sorted(others)))
+
+    def of_lists(self, rows: Any, names: Sequence[str] | None = None) -> Asked:
+        """Of a list of lists [row][column].
+
+        Args:
+            names: of the columns; the model's own if left out.
+
+        Raises:
+            RefusedError, DataError: as `of_records`.
+        """
+        names = self.names if names is None else names
+        if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+            raise RefusedError(400, "rows", "the rows aren't a list of lists")
+        self.check_count(len(rows))
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(names):
+                hint = f"In this order: {', '.join(names[:20])}."
+                raise RefusedError(
+                    400, "rows", f"row {number} has {len(row)} cells, and there are {len(names)} columns", hint
+                )
+        return self.of_columns({name: [row[place] for row in rows] for place, name in enumerate(names)}, len(rows))
+
+    def of_columns(self, columns: Mapping[str, list[Any]], n_rows: int) -> Asked:
+        """Of columns by name [row].
+
+        Raises:
+            RefusedError, DataError: as `of_records`.
+        """
+        self.check_count(n_rows)
+        for name, values in columns.items():
+            if len(values) != n_rows:
+                raise RefusedError(
+                    400, "rows", f"'{_short(name)}' has {len(values)} values, and another column {n_rows}"
+                )
+        if missing := [name for name in self.names if name not in columns]:
+            raise _no_column(f"the request lacks {_listed(missing)}", missing[0], columns)
+        others = tuple(sorted(name for name in columns if name not in self._known))
+        return Asked(self._typed([columns[name] for name in self.names]), others)
+
+    def check_count(self, n_rows: int) -> None:
+        """Raises RefusedError where a request has too many rows."""
+        if n_rows > self._limits.rows:
+            message = f"the request has {n_rows:,} rows, and may have {self._limits.rows:,}"
+            raise RefusedError(413, "rows", message, "Send them in several requests.")
+
+    def _typed(self, values: list[list[Any]]) -> MemoryColumns:
+        for place, schema in enumerate(self._schemas):
+            kinds = set(map(type, values[place]))
+            if str in kinds:
+                self._check_texts(schema.name, values[place])
+                if schema.spelling == "comma" and not kinds <= {str, type(None)}:
+                    # Beside texts a number becomes one, and must be written as this column's texts are.
+                    values[place] = [_with_comma(value) for value in values[place]]
+        return value_columns(values, self.names, "rows")
+
+    def _check_texts(self, name: str, values: list[Any]) -> None:
+        longest = max(len(value) for value in values if isinstance(value, str))
+        if longest > self._limits.text:
+            message = f"a text in '{name}' has {longest:,} characters, and a cell may have {self._limits.text:,}"
+            raise ColumnError(message)
+
+    def _lacking(self, records: list[dict[str, Any]]) -> DataError:
+        for number, record in enumerate(records, start=1):
+            if missing := [name for name in self.names if name not in record]:
+                return _no_column(f"row {number} lacks {_listed(missing)}", missing[0], record)
+        raise AssertionError("no row lacks a column")
+
+
+def _no_column(message: str, name: str, found: Iterable[str]) -> ColumnError:
+    others = [other[:100] for other, _ in zip(found, range(_NEAR_ONES), strict=False)]
+    hint = did_you_mean(name, others) if others else ""
+    return ColumnError(message, hint if hint.startswith("Did you") else "Give null for what isn't known.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:60] + "..."
+
+
+def _with_comma(value: Any) -> Any:
+    return str(value).replace(".", ",") if isinstance(value, int | float) and not isinstance(value, bool) else value

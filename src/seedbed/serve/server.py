@@ -1,0 +1,179 @@
+"""A server in this process, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from seedbed.errors import OptionError
+from seedbed.model import Model
+from seedbed.serve.app import App
+from seedbed.serve.gate import Gate, is_loopback
+from seedbed.serve.limits import Limits
+
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["Address", "check_address", "serve_model", "serving"]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens and who may ask.
+
+    Attributes:
+        host: an address of this machine, or a name of one.
+        port: 0 for any that is free.
+        token: what requests must show; needed where `host` is more than this machine's own.
+        names: by which the server may be called beside its own.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    names: Sequence[str] = ()
+
+    def url(self, port: int) -> str:
+        """Of the page."""
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
+
+
+def check_address(address: Address) -> None:
+    """Better now than after the model is loaded. Raises OptionError."""
+    if not 0 <= address.port <= 65_535:
+        raise OptionError(f"port is {address.port}", "It must be from 0 to 65535.")
+    Gate.of(address.host, address.port, address.token, address.names)
+
+
+def serve_model(
+    model: Model,
+    name: str,
+    address: Address,
+    *,
+    limits: Limits | None = None,
+    version: str = "",
+    started: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve a model until the process gets SIGINT, which comes on as a KeyboardInterrupt, or SIGTERM, which ends it.
+
+    Answers under way are finished first.
+
+    Args:
+        name: of the model, as paths have it.
+        started: is told the server's address once it listens.
+
+    Raises:
+        OptionError: the address can't be had, or is open to others without a token; uvicorn isn't installed.
+    """
+    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
+        before = signal.signal(signal.SIGTERM, _end)
+        try:
+            started(address.url(bound.getsockname()[1]))
+            gc.freeze()  # what torch has made stays anyway; to look through it takes a tenth of a second each time
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(server.serve(sockets=[bound]))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def serving(
+    model: Model, name: str, address: Address, *, limits: Limits | None = None, version: str = ""
+) -> Iterator[str]:
+    """A server in a thread of this process, while the context is open; gives its address.
+
+    Raises:
+        OptionError: as `serve_model`.
+    """
+    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
+        port = bound.getsockname()[1]
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(server.serve(sockets=[bound]))
+
+        thread = threading.Thread(target=run, name="seedbed-serves")
+        thread.start()
+        try:
+            yield address.url(port)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def _opened(
+    model: Model, name: str, address: Address, limits: Limits, version: str
+) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+    """A server that is ready to run, and the socket that takes its connections already."""
+    check_address(address)
+    with _listening(address) as bound:
+        gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
+        with App(model, name, gate, limits, version) as app:
+            yield _http_server(app, limits), bound
+
+
+def _http_server(app: App, limits: Limits) -> uvicorn.Server:
+    """What speaks HTTP for an application.
+
+    Raises:
+        OptionError: uvicorn isn't installed.
+    """
+    try:
+        import uvicorn
+
+        from seedbed.serve.protocol import protocol_with
+    except ImportError as error:
+        message = f"serving needs {error.name}, which isn't installed"
+        raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=limits.stop_seconds,  # type: ignore[arg-type]
+    )
+    return uvicorn.Server(config)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """uvicorn sends itself the signal again once all is answered."""
+    raise SystemExit(0)
+
+
+def _listening(address: Address) -> socket.socket:
+    """A socket that takes connections from now on. Raises OptionError."""
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise OptionError(f"{address.host} is no address ({error})", "Give one of this machine with --host.") from None
+    if is_loopback(address.host) and not ipaddress.ip_address(where[0]).is_loopback:
+        raise OptionError(
+            f"{address.host} leads to {where[0]}, which isn't this machine alone", "Give --host 127.0.0.1."
+        )
+    bound = socket.socket(family, kind)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+        bound.listen(1024)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        message = f"can't listen on {address.host}, port {address.port} ({error.strerror})"
+        raise OptionError(message, "Give another --port, or 0 for any that is free.") from None
+    return bound

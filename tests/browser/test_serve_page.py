@@ -1,0 +1,182 @@
+"""The server's page in a real browser: a form made of the model's columns, which says a probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedbed.data import read_table
+from seedbed.model import Model, fit_model
+from seedbed.networks import recipe_named
+from seedbed.serve import Address, serving
+
+TOKEN = "correct-horse-battery"
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """Of all kinds of columns; a level and a column look like HTML."""
+    rng = np.random.default_rng(3)
+    size = rng.normal(170, 10, 200)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, 200), unit="D")
+    frame = pd.DataFrame(
+        {
+            "size": size,
+            "weight": np.where(rng.random(200) < 0.15, np.nan, size - 100 + rng.normal(0, 8, 200)),
+            "smokes": np.where(rng.random(200) < 0.3, "yes", "no"),
+            "day": day.strftime("%Y-%m-%d"),
+            "<b>town</b>": rng.choice(["Bonn", HOSTILE, "Oslo"], 200),
+            "name": [f"n{number}" for number in rng.integers(0, 100, 200)],
+            "outcome": np.where(size + rng.normal(0, 8, 200) > 170, "ill", "well"),
+        }
+    )
+    recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=60)
+    table = read_table(frame, target="outcome", categorical=["name"])
+    own = {"words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
+    score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
+    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compile=False, jobs=1, score=score)
+
+
+@pytest.fixture(scope="module")
+def address(model: Model) -> Iterator[str]:
+    with serving(model, "heart", Address(port=0)) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a served page. At the end, a request to anywhere else, an error or a word on the console fails the test,
+    but for words that it expects."""
+    heard: list[str] = []
+    expected: list[str] = []
+    contexts = []
+
+    def go(address: str, *, width: int = 1200, height: int = 900, expect: str = "", **options: Any) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        expected.extend([expect] if expect else [])
+        page = context.new_page()
+        ours = (f"{address}/", "data:,")
+        page.on("request", lambda one: one.url.startswith(ours) or heard.append(f"request: {one.url[:100]}"))
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        page.goto(address)
+        page.wait_for_selector("body:not([data-ready=no])")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert [one for one in heard if not any(words in one for words in expected)] == []
+
+
+def predict(page: Any) -> str:
+    page.get_by_role("button", name="Predict").click()
+    page.wait_for_selector("#said :is(.big, .problem)")
+    return page.inner_text("#said")
+
+
+def test_the_form_begins_with_usual_values_and_says_a_probability(visit, address, model):
+    page = visit(address)
+    usual = {column["name"]: column for column in model.card()["columns"]}
+    assert float(page.get_by_label("size").input_value()) == pytest.approx(usual["size"]["median"], rel=1e-5)
+    row = {"size": 150, "weight": None, "smokes": "yes", "day": "2024-05-31", "<b>town</b>": "Oslo", "name": "n3"}
+    page.get_by_label("size").fill("150")
+    page.get_by_label("weight").fill("")
+    page.get_by_label("smokes").select_option("yes")
+    page.get_by_label("day").fill("2024-05-31")
+    page.get_by_label("<b>town</b>").select_option("Oslo")
+    page.get_by_label("name").fill("n3")
+    said = predict(page)
+    told = model.predict_proba(row)[0]
+    assert all(f"{100 * p:.1f}%" in said for p in told)
+    assert f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points" in said
+    assert page.inner_text(".big") == str(model.predict(row)[0])
+    widths = page.eval_on_selector_all(".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))")
+    assert widths == pytest.approx(100 * told, abs=0.06)
+
+
+def test_what_is_strange_is_flagged_and_what_is_refused_is_told(visit, address):
+    page = visit(address, expect="422")
+    page.get_by_label("size").fill("900")
+    page.get_by_label("smokes").select_option("")
+    page.get_by_label("name").fill("nobody")
+    said = predict(page)
+    assert "size: far from" in said
+    assert "smokes: missing here" in said
+    assert "name: a level that the training table didn't have" in said
+    for field in page.query_selector_all("#fields input"):
+        field.fill("")
+    page.get_by_label("<b>town</b>").select_option("")
+    page.get_by_role("button", name="Predict").click()
+    page.wait_for_selector(".problem:not(:empty)")
+    assert "cells are missing" in page.inner_text("#said")
+    page.get_by_role("button", name="Usual values").click()
+    assert page.get_by_label("smokes").input_value() == "no"
+
+
+def test_text_of_the_model_is_never_html(visit, address):
+    page = visit(address)
+    page.get_by_label("<b>town</b>").select_option(HOSTILE)
+    predict(page)
+    assert page.query_selector_all("img, b") == []
+
+
+def test_the_page_may_speak_to_its_own_server_alone(visit, address):
+    page = visit(address, expect="Content Security Policy")
+    assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
+    assert page.evaluate("document.body.setAttribute('onclick', 'window.clicked = 1') || document.body.click()") is None
+    assert page.evaluate("window.clicked") is None
+
+
+def test_the_score_is_told_with_whose_it_is(visit, address):
+    told = visit(address).inner_text("#score")
+    assert "Score of single networks on rows that they weren't trained on, by a comparison of mine:" in told
+    assert "Brier score 0.1234, from 0.1 to 0.15." in told
+
+
+def test_a_server_with_a_token_asks_for_it_and_forgets_it_with_the_page(visit, model):
+    with serving(model, "heart", Address(port=0, token=TOKEN)) as guarded:
+        page = visit(guarded, expect="401")
+        assert page.is_visible("#entry")
+        assert not page.is_visible("#model")
+        page.get_by_label("Token").fill("a-wrong-token-of-mine")
+        page.get_by_role("button", name="Open").click()
+        page.wait_for_selector("#entry-problem:not(:empty)")
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button", name="Open").click()
+        page.wait_for_selector("#model:visible")
+        assert "%" in predict(page)
+        assert page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+        assert page.context.cookies() == []
+        page.reload()
+        assert page.is_visible("#entry")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_light_or_dark_as_the_reader_has_it(visit, address, scheme):
+    page = visit(address, color_scheme=scheme)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(visit, address):
+    page = visit(address, width=390, height=800)
+    predict(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height") >= 40
+
+
+def test_every_field_has_a_label_and_the_keyboard_is_enough(visit, address):
+    page = visit(address)
+    unnamed = "all => all.filter(one => !one.labels || one.labels.length !== 1).length"
+    assert page.eval_on_selector_all("#fields :is(input, select)", unnamed) == 0
+    page.get_by_label("size").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#said .big")
+    assert page.get_attribute("#result", "aria-live") == "polite"

@@ -1,0 +1,60 @@
+"""Rows to predict that come as plain values."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.data import open_rows, read_table, record_columns, value_columns
+from seedbed.data.cells import NUMBER, parse_number
+from seedbed.data.encoding import Preprocessor
+from seedbed.errors import DataError
+
+WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
+
+
+def test_numbers_with_gaps_stay_numbers():
+    columns = value_columns([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
+    np.testing.assert_array_equal(columns.arrays[0], [1, np.nan, 2.5])
+    assert [array.dtype == object for array in columns.arrays] == [False, False, True]
+    assert [columns.cells(place) for place in range(3)] == [["1", None, "2.5"], [None] * 3, ["a", "1", None]]
+
+
+@pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])
+def test_whole_numbers_that_a_float_would_change_are_kept_as_text(large):
+    assert value_columns([[large, None]], ["x"]).cells(0) == [str(large), None]
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, (1,)])
+def test_a_value_that_is_a_list_or_a_record_is_refused(value):
+    with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
+        value_columns([[1, value]], ["x"])
+    with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
+        record_columns([{"x": value}], ["x"])
+
+
+def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
+    fitted = Preprocessor.fit(read_table(path, target="y"))
+    with open_rows([{"price": 1.234}, {"price": None}], ["price"]) as together:
+        both = fitted.transform(together).matrix
+    with open_rows({"price": 1.234}, ["price"]) as alone:
+        np.testing.assert_array_equal(both[:1], fitted.transform(alone).matrix)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000]
+)
+def test_a_cell_of_a_million_characters_is_read_soon(cell):
+    started = time.perf_counter()
+    assert not np.isfinite(parse_number(cell))
+    assert time.perf_counter() - started < 1
+
+
+@given(st.text("0123456789+-.eE \t", max_size=12))
+def test_the_pattern_of_a_number_means_what_it_meant_when_it_was_slow(text):
+    assert bool(re.fullmatch(NUMBER, text)) == bool(re.fullmatch(WITH_TWO_WAYS, text))

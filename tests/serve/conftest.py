@@ -1,0 +1,189 @@
+"""What this room's tests share: small models of tables with every kind of column, a request to an application without a
+network, and a server in a thread for what only sockets can show."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seedbed.data import read_table
+from seedbed.model import Model, fit_model
+from seedbed.networks import recipe_named
+from seedbed.serve import Address, App, Gate, Limits, serving
+from seedbed.training import one_thread
+
+N = 160
+HOST = b"127.0.0.1:8000"
+TOKEN = "correct-horse-battery"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_thread() -> Iterator[None]:
+    """torch's threads make work of this size slower."""
+    with one_thread("cpu"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def frame() -> pd.DataFrame:
+    """Numbers with and without gaps and with commas, yes and no, dates, a category, three targets."""
+    rng = np.random.default_rng(3)
+    size = rng.normal(170, 10, N)
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
+    return pd.DataFrame(
+        {
+            "size": size,
+            "weight": np.where(rng.random(N) < 0.15, np.nan, size - 100 + rng.normal(0, 8, N)),
+            "price": [f"{value:.3f}".replace(".", ",") for value in rng.normal(3, 1, N)],
+            "smokes": np.where(rng.random(N) < 0.3, "yes", "no"),
+            "day": day.strftime("%Y-%m-%d"),
+            "town": np.where(rng.random(N) < 0.1, None, rng.choice(["Bonn", "<b>Rome</b>", "Oslo"], N)),
+            "ill": np.where(size + rng.normal(0, 8, N) > 170, "ill", "well"),
+            "grade": np.where(size < 165, "low", np.where(size < 175, "middle", "high")),
+            "cost": size * 3.5 + rng.normal(0, 4, N),
+        }
+    )
+
+
+TARGETS = ("ill", "grade", "cost")
+
+
+@pytest.fixture(scope="session")
+def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
+    """A model of each target, fitted once."""
+    found: dict[str, Model] = {}
+
+    def fit(target: str = "ill") -> Model:
+        if target not in found:
+            table = read_table(frame, target=target, drop=[name for name in TARGETS if name != target])
+            recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
+            found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, compile=False, jobs=1)
+        return found[target]
+
+    return fit
+
+
+@pytest.fixture(scope="session")
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as JSON has them."""
+    features = frame.drop(columns=list(TARGETS))
+    return json.loads(features.to_json(orient="records"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an application said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    values: Any = field(default=None)
+
+    @property
+    def error(self) -> dict[str, str]:
+        return self.values["error"]
+
+
+async def asked(
+    app: App,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: bytes = b"",
+    chunks: list[bytes] | None = None,
+    **headers: str | None,
+) -> Answer:
+    """One request to the application itself. A header given as None isn't sent."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    given = {"host": HOST.decode(), **({"content_type": "application/json"} if method == "POST" else {}), **headers}
+    scope = {"type": "http", "method": method, "path": path, "query_string": query,
+             "headers": [(name.replace("_", "-").encode(), value.encode())
+                         for name, value in given.items() if value is not None]}  # fmt: skip
+    parts = iter(chunks or [content])
+    events = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    events[-1]["more_body"] = False
+    waiting, said = iter(events), []
+
+    async def receive() -> Any:
+        if (event := next(waiting, None)) is None:
+            await asyncio.Event().wait()
+        return event
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await app(scope, receive, send)
+    found = {name.decode(): value.decode() for name, value in said[0]["headers"]}
+    values = json.loads(said[1]["body"]) if found["content-type"] == "application/json" else None
+    return Answer(said[0]["status"], found, said[1]["body"], values)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives. In a thread: while a browser is open, Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> Answer:
+    return run(asked(app, method, path, body, **options))
+
+
+@contextlib.contextmanager
+def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Iterator[App]:
+    """As it would be at 127.0.0.1:8000."""
+    with App(model, "heart", Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0") as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def app(fitted: Callable[[str], Model]) -> Iterator[App]:
+    """Of the model of two labels, for everybody."""
+    with application(fitted("ill")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def guarded(fitted: Callable[[str], Model]) -> Iterator[App]:
+    """The same, with a token."""
+    with application(fitted("ill"), TOKEN) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def running(model: Model, token: str | None = None, limits: Limits | None = None) -> Iterator[int]:
+    """A server on a port of its own."""
+    with serving(model, "heart", Address(port=0, token=token), limits=limits) as url:
+        yield int(url.rpartition(":")[2])
+
+
+def exchange(port: int, *parts: bytes, pause: float = 0.0, wait: float = 10.0) -> bytes:
+    """What a server answers to these bytes until it closes the connection, or says nothing for `wait` seconds."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
+        said = b""
+        with contextlib.suppress(OSError):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(pause)
+        with contextlib.suppress(OSError):
+            while got := connection.recv(65_536):
+                said += got
+        return said
+
+
+def head_of(port: int, length: int | str | None = None, path: str = "/predict") -> bytes:
+    """The head of a POST."""
+    size = f"Content-Length: {length}\r\n" if length is not None else ""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{size}"
+    return head.encode()

@@ -1,0 +1,176 @@
+"""What a server says of rows: the same as the model itself, whatever form they come in and whoever asks beside it."""
+
+import asyncio
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from .conftest import TARGETS, application, ask, asked, run
+
+
+def spoilt(record, **cells):
+    return {**record, **cells}
+
+
+@pytest.mark.parametrize("target", ["ill", "grade"])
+def test_probabilities_are_those_of_predict_proba(fitted, records, target):
+    model = fitted(target)
+    with application(model) as app:
+        found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
+    told = np.array([[one["probabilities"][label] for label in model.labels] for one in found])
+    assert np.abs(told - model.predict_proba(records)).max() < 1e-12
+    assert [one["label"] for one in found] == model.predict(records).tolist()
+    assert [one["spread"] for one in found] == pytest.approx(model.predictions(records).spreads, abs=1e-12)
+
+
+def test_numbers_are_those_of_predict(fitted, records):
+    model = fitted("cost")
+    with application(model) as app:
+        found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
+    assert [one["value"] for one in found] == pytest.approx(model.predict(records), rel=1e-12)
+    assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
+
+
+def test_rows_come_as_an_object_a_list_or_one_record(app, records):
+    told = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
+    assert told[0] == told[1] == told[2]
+
+
+def test_no_rows_have_no_predictions(app):
+    assert ask(app, "POST", "/predict", {"rows": []}).values == {"predictions": []}
+
+
+def test_flags_name_what_is_strange_in_a_row(app, records):
+    odd = spoilt(records[0], size=1000, town="Atlantis", smokes=None)
+    first, second = ask(app, "POST", "/predict", [odd, records[1]]).values["predictions"]
+    assert first["flags"] == {"unseen": ["town"], "outlying": ["size"], "missing": ["smokes"]}
+    assert second["flags"] == {"unseen": [], "outlying": [], "missing": []}
+    assert not first["doubtful"]
+
+
+def test_columns_that_the_model_does_not_use_are_named(app, records):
+    values = ask(app, "POST", "/predict", spoilt(records[0], colour="red", age=3)).values
+    assert values["ignored"] == ["age", "colour"]
+    assert "ignored" not in ask(app, "POST", "/predict", records[0]).values
+
+
+def test_rows_that_say_nothing_known_are_refused_with_the_models_own_words(app, records):
+    nothing = dict.fromkeys(records[0])
+    answer = ask(app, "POST", "/predict", nothing)
+    assert (answer.status, answer.error["code"]) == (422, "data")
+    assert "cells are missing" in answer.error["message"]
+    rows = ask(app, "POST", "/predict", [nothing, *records[:9]]).values["predictions"]
+    assert [row["doubtful"] for row in rows] == [True] + [False] * 9
+
+
+def test_a_row_without_a_column_is_told_which(app, records):
+    lacking = {("sizes" if name == "size" else name): value for name, value in records[0].items()}
+    error = ask(app, "POST", "/predict", [records[1], lacking]).error
+    assert error == {"code": "column", "message": "row 2 lacks 'size'", "hint": "Did you mean 'sizes'?"}
+
+
+@pytest.mark.parametrize("cells", [{"size": 1e300}, {"size": [1]}, {"town": {"a": 1}}, {"town": "\ud800"}], ids=str)
+def test_a_cell_that_cannot_be_one_is_an_error_and_no_failure(app, records, cells):
+    answer = ask(app, "POST", "/predict", spoilt(records[0], **cells))
+    assert answer.status == 422
+    assert next(iter(cells)) in answer.error["message"]
+
+
+@pytest.mark.parametrize("size", [2**63, 10**300, 1e30, True, "", "1e400", "9" * 900])
+def test_a_strange_number_is_answered_or_refused_and_no_failure(app, records, size):
+    assert ask(app, "POST", "/predict", spoilt(records[0], size=size)).status in (200, 422)
+
+
+def test_a_number_beside_a_gap_or_a_text_is_read_as_it_is_alone(app, records):
+    rows = [spoilt(records[0], price=price) for price in (1.234, None, "2,5", 3)]
+    alone = [ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"] for row in rows]
+    together = ask(app, "POST", "/predict", rows).values["predictions"]
+    assert [one["probabilities"]["ill"] for one in together] == pytest.approx([one["ill"] for one in alone], abs=1e-6)
+
+
+def test_a_prediction_that_is_not_finite_is_refused_and_its_neighbours_are_answered(fitted, records):
+    model = fitted("cost")
+    loud = dataclasses.replace(model, states={name: 1e4 * value for name, value in model.states.items()})
+    bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
+
+    with application(loud) as app:
+        answers = run(together(app))
+    assert [one.status for one in answers] == [200, 422, 200] * 10
+    assert "a number in it is too large" in answers[1].error["message"]
+
+
+def test_a_failure_of_predicting_together_costs_time_alone(fitted, records, monkeypatch):
+    from seedbed.serve import worker
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker, "Blocks", fail)
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:40]))
+
+    with application(fitted("ill")) as app:
+        assert {one.status for one in run(together(app))} == {200}
+
+
+def bodies_of(records):
+    """Requests of every sort, bad ones among them, and the one they all stand beside."""
+    return [
+        records[0],
+        records[1:4],
+        spoilt(records[4], size="171.5", town="Atlantis"),
+        spoilt(records[5], weight=None, price=2.5),
+        dict.fromkeys(records[0]),
+        spoilt(records[6], size=1e300),
+        {"size": 3},
+        [],
+        [dict.fromkeys(records[0]), *records[7:12]],
+    ]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_request_is_answered_the_same_alone_and_among_others(fitted, records, target):
+    bodies = bodies_of(records) * 5
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
+
+    with application(fitted(target)) as app:
+        alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
+        among = run(together(app))
+    assert [one.status for one in among] == [one.status for one in alone]
+    assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 422, 422, 422, 200, 200]
+    for one, other in zip(among, alone, strict=True):
+        assert numbers_in(one.values) == pytest.approx(numbers_in(other.values), abs=1e-6)
+        assert words_in(one.values) == words_in(other.values)
+
+
+def numbers_in(values):
+    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    own = [values] if isinstance(values, float) else []
+    return own + [number for part in parts for number in numbers_in(part)]
+
+
+def words_in(values):
+    return json.dumps(values, default=str, sort_keys=True).translate(str.maketrans("", "", "0123456789.e-"))
+
+
+def test_concurrent_requests_are_predicted_together(fitted, records, monkeypatch):
+    from seedbed.serve import worker
+
+    sizes = []
+    blocks = worker.Blocks
+    monkeypatch.setattr(worker, "Blocks", lambda model, columns: sizes.append(columns.n_rows) or blocks(model, columns))
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:60]))
+
+    with application(fitted("ill")) as app:
+        assert {one.status for one in run(together(app))} == {200}
+    assert max(sizes) > 1

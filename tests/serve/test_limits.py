@@ -1,0 +1,257 @@
+"""How much is taken, and for how long: what an application counts, and what only sockets can show."""
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seedbed.serve import Limits
+from seedbed.serve.refusal import RefusedError
+from seedbed.serve.strict_json import read_json
+
+from .conftest import application, ask, asked, exchange, head_of, run, running
+
+
+def test_the_documented_limits_are_those_of_the_server():
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    own = Limits()
+    assert (own.body, own.head, own.rows, own.depth) == (1 << 20, 32 << 10, 10_000, 8)
+    for words in ("1 MiB", "32 KiB", "10,000 rows", "deeper than 8", f"{own.text:,} characters",
+                  f"over {own.head_seconds:g} seconds", f"body over {own.body_seconds:g}",
+                  f"over {own.waiting} requests wait, or over {own.connections} connections",
+                  f"after {own.stop_seconds:g} seconds"):  # fmt: skip
+        assert words in page
+
+
+def refused(body, depth=8):
+    with pytest.raises(RefusedError) as error:
+        read_json(body, depth)
+    return error.value.message
+
+
+@pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", f"0.{'1' * 500}", "1" * 5000])
+def test_numbers_that_are_none_or_endless_are_refused(words):
+    assert refused(f'{{"rows": [{{"size": {words}}}]}}'.encode()).startswith("the body isn't JSON")
+
+
+def test_a_key_that_is_there_twice_is_refused_at_any_depth():
+    assert "the key 'a' is there twice" in refused(b'{"a": 1, "b": 2, "a": 1}')
+    assert "the key 'a' is there twice" in refused(b'{"rows": [{"a": {"a": 1, "\\u0061": 2}}]}')
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"{]", b"[1,]", b"'a'", b"{a: 1}", b"[1] 2", b"\xff", b'"\xff"', b'"a', b"\0"]
+)
+def test_what_is_no_json_is_refused(body):
+    assert "JSON" in refused(body) or "UTF-8" in refused(body)
+
+
+def test_nesting_has_an_end_and_brackets_in_texts_do_not_count():
+    assert read_json(b"[" * 8 + b"]" * 8, 8)
+    assert "8 deep" in refused(b"[" * 9 + b"]" * 9)
+    assert "8 deep" in refused(b'{"a":' * 9 + b"1" + b"}" * 9)
+    assert "8 deep" in refused(b"[" * 400_000 + b"]" * 400_000)
+    assert read_json(json.dumps(["[{" * 50, '"[[\\' * 50, [[]] * 50]).encode(), 8)
+
+
+@pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"a":' * 150_000, b'["' + b"[" * 900_000, b"[]" * 500_000])
+def test_hostile_brackets_are_refused_soon(body):
+    started = time.perf_counter()
+    refused(body)
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])
+def test_a_hostile_text_is_answered_soon(app, records, cell):
+    started = time.perf_counter()
+    rows = [{**records[0], name: cell} for name in records[0]]
+    assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (200, 413, 422)
+    assert time.perf_counter() - started < 2
+
+
+def test_a_hundred_thousand_unknown_columns_are_no_trouble(app, records):
+    started = time.perf_counter()
+    rows = [{**records[0], **{f"x{place}-{row}": 1 for place in range(20)}} for row in range(3000)]
+    assert ask(app, "POST", "/predict", rows[:700]).status == 200
+    lacking = {f"x{place}": 1 for place in range(60_000)}
+    assert ask(app, "POST", "/predict", lacking).status == 422
+    assert time.perf_counter() - started < 5
+
+
+def test_a_body_is_measured_while_it_comes_whatever_its_header_says(app):
+    chunks = [b"[" + b" " * 400_000] * 3
+    for length in (None, "10", "x", "-1"):
+        answer = ask(app, "POST", "/predict", chunks=chunks, content_length=length)
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
+    assert ask(app, "POST", "/predict", b"[]", content_length="9" * 500).status == 413
+
+
+def test_a_body_of_exactly_the_limit_is_read(app, records):
+    body = json.dumps(records[:1]).encode()
+    assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status == 200
+    assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body) + 1)).status == 413
+
+
+def test_ten_thousand_rows_are_answered_and_one_more_is_not(fitted, records):
+    row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
+    with application(fitted("ill"), limits=Limits(body=1 << 22)) as app:
+        assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
+        answer = ask(app, "POST", "/predict", [row] * 10_001)
+        split = {"dataframe_split": {"columns": list(row), "data": [list(row.values())] * 10_001}}
+        assert ask(app, "POST", "/invocations", split).status == 413
+    assert (answer.status, answer.error["message"]) == (413, "the request has 10,001 rows, and may have 10,000")
+
+
+def test_a_full_queue_turns_requests_away_and_says_when_to_come_again(fitted, records, monkeypatch):
+    from seedbed.serve import worker
+
+    gate, predict = threading.Event(), worker.read_json
+    monkeypatch.setattr(worker, "read_json", lambda body, depth: gate.wait(10) and predict(body, depth))
+
+    async def crowd(app):
+        tasks = [asyncio.ensure_future(asked(app, "POST", "/predict", records[:1])) for _ in range(100)]
+        await asyncio.sleep(0.2)
+        gate.set()
+        return await asyncio.gather(*tasks)
+
+    with application(fitted("ill"), limits=Limits(waiting=5)) as app:
+        answers = run(crowd(app))
+        assert ask(app, "POST", "/predict", records[:1]).status == 200
+    away = [one for one in answers if one.status == 503]
+    assert 90 <= len(away) <= 95
+    assert {one.status for one in answers} == {200, 503}
+    assert {one.headers["retry-after"] for one in away} == {"1"}
+
+
+@pytest.fixture(scope="module")
+def port(fitted):
+    """Of a server that waits for half a second."""
+    limits = Limits(head_seconds=0.5, body_seconds=0.5, idle_seconds=0.5, write_seconds=0.5, connections=20)
+    with running(fitted("ill"), limits=limits) as found:
+        yield found
+
+
+def status_of(answer):
+    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d+)", answer)]
+
+
+def test_headers_that_come_a_byte_at_a_time_are_waited_for_half_a_second(port):
+    started = time.perf_counter()
+    answer = exchange(port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05)
+    assert (status_of(answer), time.perf_counter() - started < 9) == ([408], True)
+
+
+@pytest.mark.parametrize("first", [b"", b"\r\n\r\n", b"G"])
+def test_a_connection_that_asks_nothing_is_closed(port, first):
+    started = time.perf_counter()
+    assert status_of(exchange(port, first)) in ([], [408])
+    assert time.perf_counter() - started < 4
+
+
+def test_a_connection_that_asks_no_more_is_closed(port):
+    started = time.perf_counter()
+    ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    assert status_of(exchange(port, ask_once, ask_once, pause=0.1)) == [200, 200]
+    assert status_of(exchange(port, ask_once, *[b"\r\n"] * 30, pause=0.05)) == [200]
+    assert time.perf_counter() - started < 8
+
+
+def test_a_body_that_comes_slowly_or_never_is_waited_for_half_a_second(port):
+    started = time.perf_counter()
+    for head in (head_of(port, 100) + b"\r\n[", head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"):
+        answer = exchange(port, head, *[b"1"] * 20, pause=0.05)
+        assert status_of(answer)[0] in (400, 408)
+        assert b"connection: close" in answer
+    assert time.perf_counter() - started < 8
+
+
+def test_a_body_that_nobody_wants_is_not_taken_for_long(port):
+    started = time.perf_counter()
+    head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
+    assert status_of(exchange(port, head, *[b"x"] * 60, pause=0.05)) in ([200], [])
+    assert time.perf_counter() - started < 8
+
+
+def test_a_chunked_body_without_an_end_is_cut_off(port):
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    answer = exchange(port, head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20)
+    assert status_of(answer) in ([413], [])  # the answer may be lost where the client still writes
+
+
+def test_a_length_that_lies_is_no_way_past_the_limit(port):
+    assert status_of(exchange(port, head_of(port, 1 << 40) + b"\r\n")) == [413]
+    assert status_of(exchange(port, head_of(port, 2) + b"\r\n[]" + b"[" * 500)) in ([400], [200, 400])
+    both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert status_of(exchange(port, head_of(port, 2) + both)) == [400]
+    assert status_of(exchange(port, head_of(port, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [400]
+    assert status_of(exchange(port, head_of(port, -1) + b"\r\n[]")) == [400]
+
+
+@pytest.mark.parametrize("pause", [0, 0.01])
+def test_headers_have_an_end(port, pause):
+    many = [f"X-{number}: {'a' * 900}\r\n".encode() for number in range(60)]
+    start = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
+    assert status_of(exchange(port, start + b"".join(many) + b"\r\n")) == [431]
+    assert status_of(exchange(port, start, *many, pause=pause)) in ([431], [])
+    assert status_of(exchange(port, start + b"X: ", *[b"a" * 1000] * 60, pause=pause)) in ([431], [])
+    assert status_of(exchange(port, b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")) == [431]
+
+
+@pytest.mark.parametrize(
+    "text", [b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+)
+def test_what_is_no_http_gets_an_error_in_json(port, text):
+    answer = exchange(port, text)
+    assert status_of(answer) == [400]
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "http"
+
+
+def test_an_upgrade_to_a_websocket_is_not_made(port):
+    head = f"GET /card HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+    answer = exchange(port, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n")
+    assert status_of(answer)[:1] in ([200], [])
+
+
+def test_only_so_many_connections_are_open_at_once(port):
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        answer = exchange(port, b"")
+        assert (status_of(answer), b"retry-after" in answer) == ([503], True)
+    time.sleep(0.2)
+    assert status_of(exchange(port, f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())) == [200]
+
+
+def test_who_does_not_read_the_answers_is_cut_off(port):
+    names = ["size", "weight", "price", "smokes", "day", "town"]
+    rows = {"columns": names, "data": [[170, 70, 3, "no", "2024-05-05", "Oslo"]] * 10_000}
+    body = json.dumps({"dataframe_split": rows}).encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(5)
+        connection.connect(("127.0.0.1", port))
+        with contextlib.suppress(OSError):
+            for _ in range(8):  # the system itself takes some megabytes
+                connection.sendall(head_of(port, len(body), "/invocations") + b"\r\n" + body)
+            time.sleep(2)
+        said = []
+        with contextlib.suppress(ConnectionError):
+            said.extend(iter(lambda: connection.recv(65_536), b""))
+    assert sum(map(len, said)) < 8 * 10_000 * 150
+
+
+def test_a_client_that_leaves_does_no_harm(port, records):
+    body = json.dumps(records).encode()
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head_of(port, len(body)) + b"\r\n" + body)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head_of(port, len(body)) + b"\r\n" + body[:100])
+    answer = exchange(port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body)
+    assert status_of(answer) == [200]

@@ -1,0 +1,81 @@
+"""The description of the routes: all of them are in it, and what it promises is kept."""
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import CHECKS, load_all_checks
+
+from .conftest import HOST, TOKEN, application, ask
+
+load_all_checks()
+CHECKED = CHECKS.get_by_names(
+    ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
+)
+EXAMPLES = 40
+
+
+def document_of(app):
+    return ask(app, "GET", "/openapi.json", authorization=f"Bearer {TOKEN}").values
+
+
+@pytest.mark.parametrize("target", ["ill", "cost"])
+def test_the_document_names_every_route_with_its_method_and_no_other(fitted, target):
+    with application(fitted(target)) as app:
+        document = document_of(app)
+        routes = {path: {route.method.lower()} for path, route in app.routes.items()}
+    assert (document["openapi"], {path: set(about) for path, about in document["paths"].items()}) == ("3.1.0", routes)
+
+
+def test_the_document_says_what_needs_the_token(app, guarded):
+    assert "security" not in document_of(app)
+    document = document_of(guarded)
+    assert document["security"] == [{"token": []}]
+    without = {path for path, about in document["paths"].items() for one in about.values() if one.get("security") == []}
+    assert without == {path for path, route in guarded.routes.items() if route.open}
+
+
+def test_a_row_is_described_by_the_models_own_columns(app, records):
+    row = document_of(app)["components"]["schemas"]["Row"]
+    assert row["required"] == list(records[0])
+    assert row["properties"]["town"]["anyOf"][0] == {"enum": ["<b>Rome</b>", "Bonn", "Oslo"]}
+    for record in records:
+        jsonschema.validate(record, row)
+
+
+@pytest.mark.parametrize("target", ["ill", "grade", "cost"])
+def test_whatever_the_document_allows_is_answered_as_it_says_and_never_with_a_failure(fitted, target):
+    with application(fitted(target)) as app:
+        schema = schemathesis.openapi.from_dict(document_of(app))
+        schema.app = app
+        for operation in (found.ok() for found in schema.get_all_operations()):
+
+            @operation_examples(operation, EXAMPLES if operation.method == "post" else 2)
+            def check(case):
+                case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
+
+            check()
+        lines = ask(app, "GET", "/metrics").body.decode().splitlines()
+    assert int(next(line for line in lines if line.startswith("seedbed_rows_total")).split()[1]) >= 5
+
+
+def test_what_the_document_forbids_is_refused_and_never_a_failure(app):
+    schema = schemathesis.openapi.from_dict(document_of(app))
+    schema.app = app
+    for operation in (found.ok() for found in schema.get_all_operations()):
+        if operation.method == "post":
+
+            @operation_examples(operation, EXAMPLES, schemathesis.GenerationMode.NEGATIVE)
+            def check(case):
+                case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
+
+            check()
+
+
+def operation_examples(operation, number, mode=schemathesis.GenerationMode.POSITIVE):
+    """Runs a function on so many of an operation's cases."""
+    strategy = operation.as_strategy(generation_mode=mode)
+    phases = [Phase.explicit, Phase.generate]
+    own = settings(max_examples=number, deadline=None, database=None, derandomize=True, phases=phases,
+                   suppress_health_check=list(HealthCheck))  # fmt: skip
+    return lambda function: own(given(strategy)(function))

@@ -1,0 +1,168 @@
+"""`seedbed serve` as a process: how it starts, says what is wrong, and ends; and that it can go on for long."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from seedbed.cli import main
+
+from .conftest import TOKEN, exchange, head_of, run, running
+
+
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    """A model file whose name a path must write otherwise."""
+    return fitted("ill").save(tmp_path_factory.mktemp("models") / "my heart.safetensors")
+
+
+@contextlib.contextmanager
+def process(*arguments, **environment):
+    """A running `seedbed serve`, and its port."""
+    command = [sys.executable, "-m", "seedbed", "serve", *map(str, arguments)]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    try:
+        line = started.stderr.readline()
+        assert re.fullmatch(r"serving relu:5 at http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)\n", line)
+        yield started, int(re.search(r"1:(\d+)", line)[1])
+    finally:
+        started.kill()
+        started.wait()
+        started.stderr.close()
+
+
+def get(port, path, **headers):
+    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)) as answer:
+        return answer.read()
+
+
+def test_a_process_serves_and_sigint_ends_it_as_an_interrupt(saved, fitted, records):
+    with process(saved, "--port", "0") as (started, port):
+        body = json.dumps(records[:2]).encode()
+        answer = exchange(port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body)
+        found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0]["probabilities"]["well"]
+        assert found == pytest.approx(fitted("ill").predict_proba(records[:2])[0, 1], abs=1e-6)
+        assert b"server:" not in answer
+        assert json.loads(get(port, "/v2/models/my%20heart/ready"))["ready"]
+        started.send_signal(signal.SIGINT)
+        assert (started.wait(10), started.stderr.read()) == (130, "seedbed: interrupted\n")
+
+
+def test_sigterm_ends_it_and_answers_under_way_are_finished(saved, records):
+    with process(saved, "--port", "0", SEEDBED_TOKEN=TOKEN) as (started, port):
+        assert get(port, "/health") == b'{"status":"ok"}'
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(port, "/card")
+        assert json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"] == "relu:5"
+        body = json.dumps(records * 10).encode()
+        head = head_of(port, len(body)) + f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(head + body)
+            started.send_signal(signal.SIGTERM)
+            said = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert said.count(b'"label"') == len(records) * 10
+        assert (started.wait(10), started.stderr.read()) == (0, "")
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs the verb in this process: its status, and the one line that it says."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main(["serve", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        return stop.value.code, err
+
+    return run
+
+
+def test_a_port_in_use_is_one_line(call, saved):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, line = call(saved, "--port", port)
+    assert (status, f"can't listen on 127.0.0.1, port {port} (Address already in use). Give" in line) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "no token"),
+        (["--host", "192.0.2.1"], "no token"),
+        (["--host", "0.0.0.0", "--token", "short"], "has 5 characters"),
+        (["--host", "0.0.0.0", "--token", TOKEN], "--allow-host"),
+        (["--host", "192.0.2.1", "--token", TOKEN], "can't listen on 192.0.2.1"),
+        (["--host", "nowhere.invalid", "--token", TOKEN], "is no address"),
+        (["--port", "70000"], "must be from 0 to 65535"),
+        (["--allow-host", "*"], "no host name"),
+    ],
+)
+def test_an_address_that_must_not_or_cannot_be_served_is_one_line(call, saved, arguments, words):
+    status, line = call(saved, *arguments)
+    assert status == 2
+    assert words in line
+
+
+def test_a_model_that_is_missing_or_damaged_is_one_line(call, saved, tmp_path):
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(saved.read_bytes()[:-9])
+    assert call(tmp_path / "none.safetensors")[0] == call(damaged)[0] == call(tmp_path)[0] == 2
+    assert "none.safetensors can't be opened" in call(tmp_path / "none.safetensors")[1]
+
+
+def test_without_the_extra_the_line_says_how_to_install_it(call, saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    status, line = call(saved, "--port", "0")
+    assert (status, line) == (
+        2,
+        "seedbed: serving needs uvicorn, which isn't installed. Install it with: pip install 'seedbed[serve]'.\n",
+    )
+
+
+def resident():
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
+def test_thousands_of_requests_good_and_bad_leave_no_memory_behind(fitted, records):
+    bodies = [
+        json.dumps(body).encode() for body in (records[0], records[:50], {}, dict.fromkeys(records[0]), "x" * 9000)
+    ]
+
+    async def one(port, number):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        statuses = set()
+        for _ in range(number):
+            body = bodies[number % len(bodies)] if number % 7 else bodies[0]
+            writer.write(head_of(port, len(body)) + b"\r\n" + body)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+            statuses.add(int(head[9:12]))
+            if b"connection: close" in head:
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        return statuses
+
+    async def crowd(port, rounds):
+        found = [await asyncio.gather(*(one(port, 10 + place) for place in range(24))) for _ in range(rounds)]
+        return set().union(*(statuses for every in found for statuses in every))
+
+    with running(fitted("ill")) as port:
+        run(crowd(port, 2))
+        before = resident()
+        assert run(crowd(port, 6)) <= {200, 400, 422}
+        assert resident() - before < 8 << 20
