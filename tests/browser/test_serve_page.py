@@ -127,9 +127,16 @@ def test_text_of_the_model_is_never_html(visit, address):
     assert page.query_selector_all("img, b") == []
 
 
+def test_the_page_may_speak_to_its_own_server_alone(visit, address):
+    page = visit(address, expect="Content Security Policy")
+    assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
+    assert page.evaluate("document.body.setAttribute('onclick', 'window.clicked = 1') || document.body.click()") is None
+    assert page.evaluate("window.clicked") is None
+
+
 def test_the_score_is_told_with_whose_it_is(visit, address):
     told = visit(address).inner_text("#score")
-    assert "Score of single networks on rows that they weren't trained on, by a comparison of mine:" in told
+    assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in told
     assert "Brier score 0.1234, from 0.1 to 0.15." in told
 
 

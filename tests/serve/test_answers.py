@@ -1,6 +1,7 @@
 """What a server says of rows: the same as the model itself, whatever form they come in and whoever asks beside it."""
 
 import asyncio
+import dataclasses
 import json
 
 import numpy as np
@@ -89,13 +90,42 @@ def test_a_number_beside_a_gap_or_a_text_is_read_as_it_is_alone(app, records):
     assert [one["probabilities"]["ill"] for one in together] == pytest.approx([one["ill"] for one in alone], abs=1e-6)
 
 
+def test_a_prediction_that_is_not_finite_is_refused_and_its_neighbours_are_answered(fitted, records):
+    model = fitted("cost")
+    loud = dataclasses.replace(model, states={name: 1e4 * value for name, value in model.states.items()})
+    bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
+
+    with application(loud) as app:
+        answers = run(together(app))
+    assert [one.status for one in answers] == [200, 422, 200] * 10
+    assert "a number in it is too large" in answers[1].error["message"]
+
+
+def test_a_failure_of_predicting_together_costs_time_alone(fitted, records, monkeypatch):
+    from seedbed.serve import worker
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker, "Blocks", fail)
+
+    async def together(app):
+        return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:40]))
+
+    with application(fitted("ill")) as app:
+        assert {one.status for one in run(together(app))} == {200}
+
+
 def bodies_of(records):
     """Requests of every sort, bad ones among them, and the one they all stand beside."""
     return [
         records[0],
         records[1:4],
         spoilt(records[4], size="171.5", town="Atlantis"),
-        spoilt(records[5], weight=None),
+        spoilt(records[5], weight=None, price=2.5),
         dict.fromkeys(records[0]),
         spoilt(records[6], size=1e300),
         {"size": 3},

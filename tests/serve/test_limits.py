@@ -171,6 +171,13 @@ def test_a_body_that_comes_slowly_or_never_is_waited_for_half_a_second(port):
     assert time.perf_counter() - started < 8
 
 
+def test_a_body_that_nobody_wants_is_not_taken_for_long(port):
+    started = time.perf_counter()
+    head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
+    assert status_of(exchange(port, head, *[b"x"] * 60, pause=0.05)) in ([200], [])
+    assert time.perf_counter() - started < 8
+
+
 def test_a_chunked_body_without_an_end_is_cut_off(port):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     answer = exchange(port, head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20)

@@ -181,7 +181,7 @@ def test_health_card_and_metrics_are_told(app, records):
     assert ask(app, "GET", "/health").values == {"status": "ok"}
     card = ask(app, "GET", "/card").values
     assert (card["candidate"], card["columns"][4]["usual"][:2]) == ("relu:5", "20")
-    assert card["sentences"][0].startswith("Score: not measured")
+    assert card["sentences"][0].startswith("Not measured; ")
     ask(app, "POST", "/predict", records[:7])
     text = ask(app, "GET", "/metrics").body.decode()
     assert 'seedbed_requests_total{route="/predict",status="200"}' in text

@@ -41,7 +41,9 @@ def card_fragment(card: Mapping[str, Any]) -> str:
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:
     """What the model may be expected to do, and whose score that is, as a page says it."""
-    lines = (" ".join(line.split()) for line in _score(card["score"]))
+    lines = [" ".join(line.split()) for line in _score(card["score"])]
+    first = lines[0].removeprefix("Score: ")
+    lines[0] = first[0].upper() + first[1:]
     return [line if line.endswith((".", ":")) else f"{line}." for line in lines]
 
 

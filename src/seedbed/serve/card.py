@@ -13,7 +13,7 @@ __all__ = ["served_card"]
 
 def served_card(model: Model) -> dict[str, Any]:
     """The model's card with `sentences` on its score, and for each column a `usual` value: of numbers and dates the
-    median, of others the first level."""
+    median, of others a missing cell if there may be one, else the first level."""
     card = model.card()
     timed = model.preprocessor.layout.timed
     for column, has_times in zip(card["columns"], timed, strict=True):
@@ -24,8 +24,7 @@ def served_card(model: Model) -> dict[str, Any]:
 
 def _usual(column: dict[str, Any], has_times: bool) -> str | float | None:
     if column["levels"]:
-        level: str = column["levels"][0]
-        return level
+        return None if column["may_be_missing"] else str(column["levels"][0])
     median = column.get("median")
     if median is None or column["kind"] == "number":
         return median

@@ -7,6 +7,7 @@ read the answer, would hold a connection for good.
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -106,10 +107,8 @@ class _Limited(HttpToolsProtocol):
         """An answer that no application gives, and the end of the connection."""
         if self.transport.is_closing():
             return
-        phrases: dict[int, Any] = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large",
-                                   503: "Service Unavailable"}  # fmt: skip
         body = write_json(refusal.values(as_text=False))
-        head = f"HTTP/1.1 {refusal.status} {phrases[refusal.status]}\r\ncontent-type: application/json\r\n"
+        head = f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\ncontent-type: application/json\r\n"
         head += f"content-length: {len(body)}\r\nconnection: close\r\ncache-control: no-store\r\n"
         head += "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'\r\n"
         head += "retry-after: 1\r\n" if refusal.status == 503 else ""

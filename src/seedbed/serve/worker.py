@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -148,18 +147,16 @@ class Worker:
         counts = [one.n_rows for one in rows]
         if len(rows) == 1 or not all(counts):
             return []
-        columns = MemoryColumns(
-            "rows", rows[0].names, tuple(map(np.concatenate, zip(*(one.arrays for one in rows), strict=True)))
-        )
         try:
-            found = list(Blocks(self._model, columns))
-        except SeedbedError:
+            arrays = map(np.concatenate, zip(*(one.arrays for one in rows), strict=True))
+            (found,) = Blocks(self._model, MemoryColumns("rows", rows[0].names, tuple(arrays)))
+        except Exception:  # noqa: BLE001 - whose it is comes out one by one
             return []
         # Whether rows are refused is decided by a request's own rows. Where none is doubtful, none is refused.
-        if len(found) != 1 or found[0].doubtful.any() or not np.isfinite(found[0].values).all():
+        if found.doubtful.any() or not np.isfinite(found.values).all():
             return []
         ends = np.cumsum(counts).tolist()
-        return [_part(found[0], end - count, end) for end, count in zip(ends, counts, strict=True)]
+        return [_part(found, end - count, end) for end, count in zip(ends, counts, strict=True)]
 
     def _alone(self, columns: MemoryColumns) -> Predictions:
         predictions = self._model.of_columns(columns)
@@ -188,8 +185,6 @@ def _deliver(outcomes: Sequence[_Outcome]) -> None:
         if isinstance(outcome, SeedbedError):
             job.future.set_exception(refusal_of(outcome))
         elif isinstance(outcome, Exception):
-            if not isinstance(outcome, RefusedError):
-                traceback.print_exception(outcome)
             job.future.set_exception(outcome)
         else:
             job.future.set_result(outcome)
