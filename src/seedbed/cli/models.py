@@ -14,6 +14,7 @@ from seedbed.cli.telling import interruptible, say, shown
 from seedbed.errors import OptionError
 
 if TYPE_CHECKING:
+    from seedbed.data import Table
     from seedbed.model import Model
 
 __all__ = ["ModelArgument", "OwnNetwork", "loaded", "predict", "show", "train_model"]
@@ -34,6 +35,7 @@ def train_model(
     run: RunOptions,
 ) -> None:
     """Train on all rows, and write the model."""
+    from seedbed.data import read_table
     from seedbed.model import check_target
 
     assert wanted.output is not None
@@ -45,55 +47,35 @@ def train_model(
     }
     with interruptible("interrupted, no model written"):
         if Path(table).is_dir():
-            model = _of_run(Path(table), candidate, wanted, random_state, columns, recipe, run, options)
+            if columns != TableOptions() or recipe != RecipeOptions() or wanted.recipe or random_state:
+                raise OptionError(
+                    f"the comparison in {table} has a table and a recipe of its own",
+                    "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
+                )
+            model = _of_run(Path(table), candidate, run, options)
         else:
-            model = _of_table(table, candidate or "relu:5", wanted, random_state, columns, recipe, run, options)
+            common = recipe.recipe(wanted.recipe or "trained")
+            options |= {"recipe": common, "random_state": random_state}
+            model = _of_table(read_table(table, **columns.settings()), candidate or "relu:5", run, options)
         path = model.save(wanted.output)
     if not run.quiet:
         print(model)
     say(run, f"wrote {path}", f"Try: seedbed predict {path} TABLE")
 
 
-def _of_table(
-    table: str,
-    candidate: str,
-    wanted: ModelOptions,
-    random_state: int,
-    columns: TableOptions,
-    recipe: RecipeOptions,
-    run: RunOptions,
-    options: dict[str, Any],
-) -> Model:
-    from seedbed.data import read_table
+def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import watch_model
     from seedbed.model import fit_model, n_choosing
     from seedbed.networks import candidate_from
 
-    rows, found = read_table(table, **columns.settings()), candidate_from(candidate)
-    common = recipe.recipe(wanted.recipe or "trained")
-    own, n_networks = found.recipe(common), options["n_networks"]
+    found = candidate_from(candidate)
+    own, n_networks = found.recipe(options["recipe"]), options["n_networks"]
     watch, board = watch_model(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
     with shown(watch, run):
-        return fit_model(
-            rows, found, recipe=common, random_state=random_state, watch=board, **options, **run.settings()
-        )
+        return fit_model(table, found, watch=board, **options, **run.settings())
 
 
-def _of_run(
-    folder: Path,
-    candidate: str | None,
-    wanted: ModelOptions,
-    random_state: int,
-    columns: TableOptions,
-    recipe: RecipeOptions,
-    run: RunOptions,
-    options: dict[str, Any],
-) -> Model:
-    if columns != TableOptions() or recipe != RecipeOptions() or wanted.recipe or random_state:
-        raise OptionError(
-            f"the comparison in {folder} has a table and a recipe of its own",
-            "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
-        )
+def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import take_home_from, watch_model
 
     found = take_home_from(folder, candidate)
