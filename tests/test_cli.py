@@ -950,6 +950,7 @@ def test_only_the_first_interrupt_counts_and_afterwards_python_hears_them_again(
             time.sleep(0.1)
 
     monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
     try:
         assert call(*SMALL).status == 130
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # to the end of the process

@@ -126,7 +126,7 @@ def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
 def test_the_median_of_the_epochs_lies_between_the_two_in_the_middle_and_is_rounded(small):
     result = small(candidates="linear:2", folds=2, seeds=1, epochs=9)["linear:2"]
     for epochs, median in (([2, 4], 3), ([9, 1, 6, 2], 4), ([3, 9, 1], 3), ([1, 2, 4, 8, 8, 9], 6)):
-        document = dataclasses.replace(result, epochs=np.array(epochs)).as_dict()
+        document = dataclasses.replace(result, epochs=np.array(epochs), lrs=np.full(len(epochs), 0.5)).as_dict()
         assert document["epochs"] == {"most": 9, "low": min(epochs), "median": median, "high": max(epochs)}
         assert type(document["epochs"]["median"]) is int
 

@@ -35,6 +35,7 @@ def network(name, **changes):
         "n_diverged": 0,
         "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
         "lr": {"0.01": 100},
+        "settled": {"lr": 0.01, "epochs": 1000},
         "train_accuracy": 0.8449,
         "train_loss": 0.35,
         "test_loss": 0.41174,
