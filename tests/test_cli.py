@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed.cli import main
 from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableOptions
 
 TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
@@ -41,39 +39,7 @@ FILES = sorted(WRITTEN)
 OF_TRAIN = ("training.json", "report.html", "curves.png", "lottery.png", "history.csv")
 
 
-@dataclass(frozen=True)
-class Done:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    """An empty folder to stand in."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs a command line in this process."""
-
-    def run(*arguments) -> Done:
-        status = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            status = stop.code or 0
-        return Done(status, *capsys.readouterr())
-
-    return run
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -284,7 +250,7 @@ def test_the_specification_is_written_before_the_first_training(call, here, monk
     seen = []
     monkeypatch.setattr("seedbed.experiment.run", lambda plan, **options: seen.append(names(here / "out")) or 1 / 0)
     call(*SMALL, "--out", here / "out", "--metric", "accuracy", "--margin", 0.02, "--alpha", 0.1)
-    assert seen == [["experiment.json"]]
+    assert seen == [[".writer", "experiment.json"]]
     frozen = strict((here / "out" / "experiment.json").read_text())
     expected = {"metric": "accuracy", "margin": 0.02, "alpha": 0.1, "interval": "corrected", "reference": "relu:3"}
     assert {key: frozen[key] for key in expected} == expected
@@ -645,7 +611,7 @@ OPTIONS = {
 }
 
 
-def refused(done: Done, here: Path, *words: str) -> None:
+def refused(done, here: Path, *words: str) -> None:
     """Status 2, one line on stderr with these words, nothing on stdout, nothing written."""
     assert (done.status, done.out) == (2, "")
     (line,) = done.err.splitlines()
@@ -901,7 +867,7 @@ def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, n_
                        until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-    assert done.stderr.endswith(" kept in cut. The same command goes on from there.\n")
+    assert done.stderr.endswith(" kept in cut. The same command, or seedbed resume, goes on from there.\n")
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
@@ -922,7 +888,7 @@ def test_what_is_kept_is_told_when_interrupted_and_when_it_goes_on(call, here, m
         patch.setattr(Comparison, "save", interrupt)  # when everything is trained and nothing is written
         done = call(*SMALL, "--json")
     message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
-    hint = "The same command goes on from there."
+    hint = "The same command, or seedbed resume, goes on from there."
     assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
     assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
     assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"

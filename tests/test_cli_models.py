@@ -15,21 +15,6 @@ from seedbed.cli import main
 QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1, "--compile", "no")
 
 
-@pytest.fixture
-def call(capsys):
-    """Runs a command line in this process: (status, stdout, stderr)."""
-
-    def run(*arguments):
-        status = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            status = stop.code or 0
-        return status, *capsys.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A table of 80 rows, and a model of it."""

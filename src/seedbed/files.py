@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_whole"]
+__all__ = ["remove_parts", "write_whole"]
+
+_PART = ".part"
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Have a file written by `write`, which is given a path in the same folder, and move it to its place, so that a
     reader never meets half a file, also after a power cut. In the same folder, since a rename is atomic only within one
     file system."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     os.close(handle)
     try:
         write(Path(name))
@@ -28,6 +30,14 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         raise
     with contextlib.suppress(OSError):  # not every system lets a folder be synced
         _synced(path.parent)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what `write_whole` was writing into a folder when its process was killed. Only for who may be sure that no
+    other process writes there."""
+    for path in folder.glob(f".*{_PART}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _synced(path: Path) -> None:

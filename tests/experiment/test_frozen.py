@@ -26,7 +26,7 @@ def test_it_is_written_before_the_first_fit(small, tmp_path):
         folder=tmp_path / "new",
         on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
     )
-    assert seen[0] == ["experiment.json", "unfinished"]  # where the first fit is kept
+    assert seen[0] == [".writer", "experiment.json", "unfinished"]  # where the first fit is kept
     assert len(seen) > 3
     assert (tmp_path / "new" / "comparison.json").exists()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torch import nn
 
+from seedbed.errors import OptionError
 from seedbed.experiment import Kept, compare
 from seedbed.experiment.origin import origin
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
@@ -122,10 +123,13 @@ def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
     ],
     ids=str,
 )
-def test_another_specification_takes_nothing_up_and_clears_away_in_the_end(cut, tmp_path, change):
+def test_another_specification_is_refused_or_takes_nothing_up_and_clears_away_in_the_end(cut, tmp_path, change):
     cut(4)
     before = files(tmp_path / "run")
-    cut(1, **change)
+    with pytest.raises(OptionError, match=r"holds an unfinished run that isn't this one: "):
+        cut(0, **change)
+    assert files(tmp_path / "run") == before
+    cut(1, overwrite=True, **change)
     assert len(files(tmp_path / "run")) == len(before) + 1
     cut(0, **change)
     assert not (tmp_path / "run" / "unfinished").exists()
@@ -137,7 +141,7 @@ def test_other_cells_take_nothing_up(cut, arrays, tmp_path, small):
     X[0, 0] += 0.001
     n_before = len(files(tmp_path / "run"))
     with pytest.raises(StopError):
-        small(X, y, candidates=["relu:3", "linear:3"], baselines=["prior"], folder=tmp_path / "run",
+        small(X, y, candidates=["relu:3", "linear:3"], baselines=["prior"], folder=tmp_path / "run", overwrite=True,
               on_progress=lambda progress: (_ for _ in ()).throw(StopError))  # fmt: skip
     assert len(files(tmp_path / "run")) == n_before + 1
 
@@ -203,18 +207,23 @@ def test_where_nothing_more_can_be_written_the_run_goes_on(cut, tmp_path, monkey
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", full)
-    cut(5)
-    assert files(tmp_path / "run") == []
+    with monkeypatch.context() as patch:
+        patch.setattr("seedbed.experiment.kept.write_whole", full)
+        cut(3)
+        assert files(tmp_path / "run") == []
+    cut(5)  # there is room again
+    assert len(files(tmp_path / "run")) == 5
 
 
 def test_a_half_written_file_is_cleared_away_and_a_strangers_is_not(cut, tmp_path):
     cut(4)
     place = tmp_path / "run" / "unfinished"
-    (place / ".abc.safetensors.xyz").write_bytes(b"half")
+    for path in (place / ".abc.safetensors.xyz.part", tmp_path / "run" / ".report.html.abc.part"):
+        path.write_bytes(b"half")
     (place / "notes.txt").write_text("mine")
     cut(0)
     assert files(tmp_path / "run") == ["notes.txt"]
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_a_lambda_is_trained_anew_as_its_code_cannot_be_known(cut, tmp_path, trained):

@@ -57,9 +57,9 @@ def test_chunks_that_choose_are_not_filled_up_to_the_width_of_a_judged_stack_tha
     monkeypatch.setattr(planning, "compiler_found", lambda: True)
     words = {"folds": 2, "seeds": 2, "name": "trained", "recipe": {"epochs": 20}}
     slow = planned("relu:3", **words)
-    few, many = (which.stacks[0].plan.estimate.seconds for which in (slow.fitting, slow.choosing))
-    between = 0.75 * (few * many) ** 0.5  # a compiled step saves three quarters
-    monkeypatch.setattr(planning, "_COMPILE_SECONDS", between)
+    (few, *_), (many, *_) = slow.fitting.stacks, slow.choosing.stacks
+    networks = (len(few.owners) * len(many.owners)) ** 0.5  # between the two
+    monkeypatch.setattr(planning, "_WORTH_COMPILING", 6 * few.plan.n_parameters * 60 * 20 * networks)
     plan = planned("relu:3", compile="auto", **words)
     (fitted,), (chosen,) = plan.fitting.stacks, plan.choosing.stacks
     assert (fitted.plan.estimate.compiled, chosen.plan.estimate.compiled) == (False, True)

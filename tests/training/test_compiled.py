@@ -49,7 +49,7 @@ def test_auto_compiles_where_there_is_a_compiler_and_the_work_is_worth_it(
     task, monkeypatch, compiler, epochs, expected
 ):
     monkeypatch.setattr(planning, "compiler_found", lambda: compiler)
-    monkeypatch.setattr(planning, "_COMPILE_SECONDS", -1.0)
+    monkeypatch.setattr(planning, "_WORTH_COMPILING", 0)
     build, data = (lambda: nn.Linear(5, 1)), whole_table(task("bce"))
     plan = plan_stack(build, data, Recipe(epochs=epochs), seeds=range(4), splits=[0] * 4)
     assert plan.estimate.compiled is expected
@@ -65,7 +65,7 @@ def test_auto_does_not_compile_a_small_job(task):
 
 def test_without_a_compiler_auto_trains_eagerly_and_quietly(task, monkeypatch):
     monkeypatch.setattr(planning, "compiler_found", lambda: False)
-    monkeypatch.setattr(planning, "_COMPILE_SECONDS", -1.0)
+    monkeypatch.setattr(planning, "_WORTH_COMPILING", 0)
     auto, eager = (
         train_many("relu:3", *task("bce").parts, seeds=3, epochs=20, jobs=1, compile=way) for way in ("auto", False)
     )

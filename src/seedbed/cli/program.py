@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError
 from seedbed.cli.exporting import export
 from seedbed.cli.models import predict, show
 from seedbed.cli.reports import report
+from seedbed.cli.resuming import resume
 from seedbed.cli.serving import serve
 from seedbed.cli.tables import examples, inspect
 from seedbed.cli.training import compare, train
@@ -35,7 +36,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, report, show, predict, serve, export, inspect, examples):
+for verb in (train, compare, resume, report, show, predict, serve, export, inspect, examples):
     app.command(verb)
 
 

@@ -25,10 +25,10 @@ from seedbed.cli.options import (
 )
 from seedbed.cli.telling import interruptible, say, shown
 from seedbed.cli.typed import command_line
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import OptionError, SeedbedError, did_you_mean
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
+    from seedbed.experiment import Comparison, Experiment, Kept, Plan, RunFolder, Watch
     from seedbed.training import History
 
 __all__ = ["compare", "train"]
@@ -126,6 +126,10 @@ def compare(
         Parameter(help="Which epoch counts: inner, chosen by rows held back from training, or last; by the recipe."),
     ] = None,
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    overwrite: Annotated[
+        bool, Parameter(help="Give up what another, unfinished run has left in the folder.", negative=())
+    ] = False,
+    resumed: Annotated[bool, Parameter(parse=False)] = False,
     columns: TableOptions = _FOR_TABLE,
     judging: JudgingOptions = _FOR_JUDGING,
     design: DesignOptions = _FOR_DESIGN,
@@ -134,7 +138,7 @@ def compare(
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
     from seedbed.data import read_table
-    from seedbed.experiment import TUTORIAL, make_plan, specify
+    from seedbed.experiment import TUTORIAL, make_plan, open_folder, specify
 
     lrs = recipe.lrs()
     experiment = specify(
@@ -150,7 +154,8 @@ def compare(
     folder = run.folder("compare", experiment.table.name)
     plan = make_plan(experiment, **run.settings())
     say(run, plan.sentence())
-    comparison, paths = _executed(plan, run, folder)
+    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
+        comparison, paths = _executed(plan, run, opened, tell=not as_json)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     else:
@@ -159,21 +164,18 @@ def compare(
     return _failed(judging.fail_if_worse, comparison)
 
 
-def _executed(plan: Plan, run: RunOptions, folder: Path) -> tuple[Comparison, list[Path]]:
+def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, tell: bool) -> tuple[Comparison, list[Path]]:
     """What came of a plan, and the files that were written. Raises KeyboardInterrupt, which says what is kept."""
-    from seedbed.experiment import Kept, freeze, watch_plan
     from seedbed.experiment import run as execute
+    from seedbed.experiment import watch_plan
 
-    frozen = freeze(plan, folder)
-    kept, watch = Kept(plan, folder), watch_plan(plan)
+    kept, watch = opened.kept, watch_plan(plan)
     if kept.networks or kept.fits:
         say(run, f"{_counted(kept, watch)} there already")
     with _going_on(kept, watch):
         with shown(watch, run, score_name=plan.experiment.score_name):
             comparison = execute(plan, watch=watch, kept=kept)
-        paths = [frozen, *comparison.save(folder, pictures=run.format)]
-        kept.remove()
-    return comparison, paths
+        return comparison, _saved(opened, comparison, run, tell=tell)
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:
@@ -198,16 +200,28 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
+def _saved(opened: RunFolder, comparison: Comparison, run: RunOptions, *, tell: bool) -> list[Path]:
+    """The files that were written. Raises SeedbedError where they can't be, but has told what came out."""
+    try:
+        return opened.save(comparison, pictures=run.format)
+    except SeedbedError:
+        if tell:
+            print(comparison)
+        raise
+
+
 @contextlib.contextmanager
 def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
     """Says of an interrupt what it leaves behind."""
     try:
         yield
     except KeyboardInterrupt:
-        if kept.networks or kept.fits:
-            message = f"interrupted; {_counted(kept, watch)} kept in {kept.folder}"
-            raise KeyboardInterrupt(message, "The same command goes on from there.") from None
-        raise KeyboardInterrupt("interrupted before anything was finished, so nothing is kept") from None
+        if kept.networks or kept.fits or kept.begun:
+            what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
+            message = f"interrupted; {what} kept in {kept.folder}"
+            raise KeyboardInterrupt(message, "The same command, or seedbed resume, goes on from there.") from None
+        why = f": {kept.trouble}" if kept.trouble else ""
+        raise KeyboardInterrupt(f"interrupted before anything was finished, so nothing is kept{why}") from None
 
 
 def _counted(kept: Kept, watch: Watch) -> str:

@@ -9,6 +9,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
 from seedbed.experiment.run import run
+from seedbed.experiment.run_folder import RunFolder, frozen_in, is_finished, open_folder
 from seedbed.experiment.scoring import Score
 from seedbed.experiment.single import Run, train
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
@@ -28,13 +29,17 @@ __all__ = [
     "Plan",
     "Progress",
     "Run",
+    "RunFolder",
     "Score",
     "TakeHome",
     "Task",
     "Watch",
     "compare",
     "freeze",
+    "frozen_in",
+    "is_finished",
     "make_plan",
+    "open_folder",
     "run",
     "specify",
     "take_home_from",

@@ -10,10 +10,9 @@ from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.asked import call_of
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.frozen import freeze
-from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
+from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, Interval, specify
 from seedbed.experiment.watch import Watch, watch_plan
 from seedbed.networks import recipe_named
@@ -51,6 +50,7 @@ def compare(
     quick: bool = False,
     random_state: int = 0,
     folder: str | Path | None = None,
+    overwrite: bool = False,
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
@@ -64,7 +64,8 @@ def compare(
         baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
         lr: several compare every candidate at each of them.
         folder: for specification and results. What is finished is kept there until all is, so that a run that was
-            interrupted goes on when it is started again. The rest is as `seedbed compare --help` says.
+            interrupted or killed goes on when it is started again. The rest is as `seedbed compare --help` says.
+        overwrite: give up what another, unfinished run has left in the folder, which is refused otherwise.
         on_progress: is called whenever something is finished.
 
     Raises:
@@ -80,15 +81,13 @@ def compare(
                          random_state=random_state, command=call_of(compare, locals()))  # fmt: skip
     plan = make_plan(experiment, jobs=jobs, compile=compile, device=device)
     watch = watch_plan(plan, on_progress)
-    return run(plan, watch=watch) if folder is None else _in_folder(plan, watch, folder)
+    return run(plan, watch=watch) if folder is None else _in_folder(plan, watch, folder, overwrite)
 
 
-def _in_folder(plan: Plan, watch: Watch, folder: str | Path) -> Comparison:
-    freeze(plan, folder)
-    kept = Kept(plan, folder)
-    comparison = run(plan, watch=watch, kept=kept)
-    comparison.save(folder)
-    kept.remove()
+def _in_folder(plan: Plan, watch: Watch, folder: str | Path, overwrite: bool) -> Comparison:
+    with open_folder(plan, folder, overwrite=overwrite) as opened:
+        comparison = run(plan, watch=watch, kept=opened.kept)
+        opened.save(comparison)
     return comparison
 
 

@@ -169,7 +169,7 @@ class Comparison:
         The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
         [repeat, seed, row], of several classes [repeat, seed, row, class].
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save  # its save_file would write a temporary file of its own beside ours
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ class Comparison:
         write_whole(document, lambda path: path.write_text(json_text(summary), encoding="utf-8"))
         page = write_report(summary, folder / "report.html")
         drawn = save_pictures(summary, folder, pictures)
-        write_whole(arrays, lambda path: save_file(self._arrays(), path))
+        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
         return [document, page, *drawn, arrays]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:

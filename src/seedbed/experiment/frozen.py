@@ -20,12 +20,16 @@ from seedbed.files import write_whole
 from seedbed.model import versions
 from seedbed.networks import architecture_to_values
 
-__all__ = ["freeze", "hashed", "specification", "table_specification"]
+__all__ = ["FROZEN", "freeze", "hashed", "specification", "table_specification"]
+
+
+FROZEN = "experiment.json"
+"""The specification's file in the folder of a run."""
 
 
 def freeze(plan: Plan, folder: str | Path) -> Path:
     """Write `experiment.json` into a folder, which is made if need be."""
-    path = Path(folder) / "experiment.json"
+    path = Path(folder) / FROZEN
     path.parent.mkdir(parents=True, exist_ok=True)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     document = specification(plan) | {

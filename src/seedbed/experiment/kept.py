@@ -24,8 +24,8 @@ from seedbed.experiment.baselines import Baseline
 from seedbed.experiment.frozen import hashed, specification
 from seedbed.experiment.origin import origin
 from seedbed.experiment.plan import Plan, Round
-from seedbed.files import write_whole
-from seedbed.training import Chunk, ChunkResult, TrainingData
+from seedbed.files import remove_parts, write_whole
+from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData
 
 __all__ = ["Kept"]
 
@@ -48,18 +48,23 @@ class _Key:
 class Kept:
     """The finished chunks and baselines of an unfinished run, in `unfinished/` of its folder.
 
-    What can't be read, or isn't whole, isn't there. Where the disk is full, nothing more is kept and the run goes on.
+    What can't be read, or isn't whole, isn't there. Where something can't be written, on a full disk say, the run goes
+    on without.
 
     Args:
         plan: of the run.
         folder: of the run.
+
+    Attributes:
+        others: how many files are there of other runs.
+        trouble: why something couldn't be kept; empty where all could.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
         self.folder, self._plan = Path(folder), plan
         self._place = self.folder / "unfinished"
         self._origins: dict[int, tuple[object, str | None]] = {}
-        self._writable = True
+        self.others, self.trouble = 0, ""
         self._there = self._found() if self._place.is_dir() else {}
 
     @property
@@ -72,6 +77,11 @@ class Kept:
         """How many fits of baselines of this run are there."""
         return sum(not n_networks for n_networks in self._there.values())
 
+    @property
+    def begun(self) -> bool:
+        """Whether there are chunks that aren't finished, kept with how far they are."""
+        return any(self._place.glob("*.state"))
+
     def chunk(self, which: Round, chunk: Chunk) -> ChunkResult | None:
         """What came of a chunk of a round, if it is there."""
         key = self._of_chunk(which, chunk)
@@ -83,8 +93,18 @@ class Kept:
 
     def keep_chunk(self, which: Round, chunk: Chunk, result: ChunkResult) -> None:
         """Write down what came of a chunk. Of the choosing round that is its validation losses and nothing else."""
-        if self._writable and (key := self._of_chunk(which, chunk)) is not None:
+        if (key := self._of_chunk(which, chunk)) is not None:
             self._write(key, _packed(result, which, chunk, self._plan), len(chunk.members))
+            Savepoint(self._place / key.name).remove()
+
+    def savepoint(self, which: Round, chunk: Chunk) -> Savepoint | None:
+        """Where it is kept how far a chunk is that isn't finished; none where it can't be known what decides it."""
+        key = self._of_chunk(which, chunk)
+        if key is None:
+            return None
+        with contextlib.suppress(OSError):
+            self._place.mkdir(parents=True, exist_ok=True)
+        return Savepoint(self._place / key.name)
 
     def fit(self, baseline: Baseline, split: int) -> npt.NDArray[np.floating] | None:
         """What a baseline predicted for the test rows of a split, if it is there."""
@@ -100,12 +120,13 @@ class Kept:
 
     def keep_fit(self, baseline: Baseline, split: int, predictions: npt.NDArray[np.floating]) -> None:
         """Write down what a baseline predicted for the test rows of a split."""
-        if self._writable and (key := self._of_fit(baseline, split)) is not None:
+        if (key := self._of_fit(baseline, split)) is not None:
             self._write(key, {"predictions": predictions}, 0)
 
     def remove(self) -> None:
         """Take away what is kept, also of other runs in this folder: its results are written."""
-        for path in (*self._place.glob("*.safetensors"), *self._place.glob(".*.safetensors.*")):
+        remove_parts(self._place)
+        for path in (*self._place.glob("*.safetensors"), *self._place.glob("*.state")):
             with contextlib.suppress(OSError):
                 path.unlink()
         with contextlib.suppress(OSError):  # it isn't there, or something else is in it
@@ -158,6 +179,8 @@ class Kept:
             about = _about(path)
             if about.get("task") in tasks and about.get("networks", "").isdecimal():
                 found[path.stem] = int(about["networks"])
+            else:
+                self.others += 1
         return found
 
     def _path(self, key: _Key) -> Path:
@@ -180,15 +203,15 @@ class Kept:
         self._there.pop(key.name, None)
 
     def _write(self, key: _Key, arrays: Arrays, n_networks: int) -> None:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save  # its save_file would write a temporary file of its own beside ours
 
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         about = {"task": key.task, "networks": str(n_networks), "sha256": _of_arrays(whole)}
         try:
             self._place.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path(key), lambda path: save_file(whole, path, metadata=about))
-        except Exception:  # noqa: BLE001 - a full disk has more than one name; the run matters more
-            self._writable = False
+            write_whole(self._path(key), lambda path: path.write_bytes(save(whole, metadata=about)))
+        except Exception as error:  # noqa: BLE001 - a full disk has more than one name; the run matters more
+            self.trouble = getattr(error, "strerror", None) or str(error)
         else:
             self._there[key.name] = n_networks
 

@@ -155,7 +155,7 @@ def make_plan(
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
     encoding = encode(experiment.table)
-    settings = _Settings(experiment, encoding, n_jobs, compile, where)
+    settings = _Settings(experiment, encoding, compile, where)
     fitting = _fitting(settings, everything, keys)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
@@ -170,7 +170,6 @@ def make_plan(
 class _Settings:
     experiment: Experiment
     encoding: Encoding
-    jobs: int
     compile: Compile
     device: str
 
@@ -267,6 +266,5 @@ def _stack(
         width=widths.get(members[0]),
         compile=settings.compile,
         device=settings.device,
-        jobs=settings.jobs,
     )
     return Stack(plan, tuple(owners))

@@ -149,7 +149,9 @@ def _trained(
     places = _in_order(waiting)
     tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
     board = watch.begin(tasks, plan.stage(which) if plan.choosing else "")
-    with contextlib.closing(train_chunks([chunk for _, chunk in places], which.data, plan.jobs, board)) as done:
+    chunks = [chunk for _, chunk in places]
+    savepoints = [kept.savepoint(which, chunk) if kept else None for chunk in chunks]
+    with contextlib.closing(train_chunks(chunks, which.data, plan.jobs, board, savepoints)) as done:
         for number, result in done:
             stack, chunk = places[number]
             if kept:

@@ -91,7 +91,6 @@ def settle(
         lr=[lr for lr, _ in places],
         compile=running.compile,
         device=running.device,
-        jobs=running.jobs,
     )
     losses = np.full((len(places), recipe.epochs), np.nan)
     board = running.board("choosing", plan.chunks)

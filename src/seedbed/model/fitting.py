@@ -132,7 +132,6 @@ def _fitted(
         splits=[0] * len(seeds),
         compile=running.compile,
         device=running.device,
-        jobs=running.jobs,
         keep_networks=True,
     )
     states: dict[int, dict[str, Tensor]] = {}

@@ -50,7 +50,7 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
         found = [path / name for name in _FILES if (path / name).is_file()]
         if not found and (path / "experiment.json").is_file():
             message = f"the run in {path} isn't finished"
-            raise OptionError(message, "The command that began it goes on from what is kept.")
+            raise OptionError(message, f"seedbed resume {path} goes on from what is kept.")
         if not found:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
             raise OptionError(message, "Name a folder that seedbed compare or seedbed train has written.")

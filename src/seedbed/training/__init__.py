@@ -11,6 +11,7 @@ from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device,
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.reference import Rows, train_reference
+from seedbed.training.savepoint import Savepoint
 
 __all__ = [
     "Board",
@@ -20,6 +21,7 @@ __all__ = [
     "Estimate",
     "History",
     "Rows",
+    "Savepoint",
     "StackPlan",
     "TrainingData",
     "derive",

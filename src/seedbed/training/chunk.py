@@ -22,6 +22,7 @@ from seedbed.training.optimizers import Tensors, clock, pick_optimizer
 from seedbed.training.process import no_collection, ready_to_train
 from seedbed.training.randomness import network_keys, shuffled
 from seedbed.training.reference import outputs_of
+from seedbed.training.savepoint import Savepoint
 from seedbed.training.stack import build_network, stack_networks, unstack
 from seedbed.training.step import Batch, Hyper, Picked, StackState, Steps, make_steps
 
@@ -78,18 +79,25 @@ class ChunkResult:
     states: tuple[dict[str, Tensor], ...] | None
 
 
-def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[int], None] | None = None) -> ChunkResult:
+def train_chunk(
+    chunk: Chunk,
+    data: TrainingData,
+    tell: Callable[[int], None] | None = None,
+    savepoint: Savepoint | None = None,
+) -> ChunkResult:
     """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state.
 
     Args:
         tell: is called with the number of epochs done, from 0 on; in every epoch, so it must be quick.
+        savepoint: where it is written down from time to time how far this very training is, and where one that was
+            killed goes on, to the same bits.
     """
     tell = tell or _tell_nobody
     tell(0)
     with ready_to_train(chunk.device):
         with no_collection():
             training = _Training(chunk, data)
-        return training.run(tell)
+        return training.run(tell, savepoint)
 
 
 def _tell_nobody(epochs: int) -> None:
@@ -137,25 +145,52 @@ class _Training:
         self.clock = clock(n_steps, self.dtype).to(self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
 
-    def run(self, tell: Callable[[int], None]) -> ChunkResult:
+    def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
         one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
         train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
         # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
         figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
+        done = self._go_on(savepoint.load() if savepoint else None, figures)
         with torch.no_grad():
-            for epoch in range(epochs):
+            for epoch in range(done, epochs):
                 if not one_pass:
                     figures[epoch, 2:], _ = self._evaluate()
                 opened = train_epoch(epoch, one_pass)
                 figures[epoch, : len(opened)] = opened
                 self._take_outputs(epoch + 1)
                 tell(epoch + 1)
+                if savepoint is not None and savepoint.due:
+                    savepoint.save(epoch + 1, self._standing(figures))
             figures[epochs, 2:], outputs = self._evaluate()
             dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
         return self._result(curves[:, :, : len(self.chunk.members)], taken, dead)
+
+    def _standing(self, figures: Tensor) -> Tensors:
+        """All that the epochs so far have changed."""
+        parts = {"params": self.state.params, "buffers": self.state.buffers}
+        parts |= {f"optimizer {number}": part for number, part in enumerate(self.state.optimizer)}
+        tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+        taken = {} if self.taken is None else {"taken": self.taken}
+        return {**tensors, "figures": figures, **taken}
+
+    def _go_on(self, saved: tuple[int, Tensors] | None, figures: Tensor) -> int:
+        """Take up what `_standing` was; how many epochs are done."""
+        if saved is None:
+            return 0
+        done, tensors = saved
+        tensors = {name: value.to(self.device) for name, value in tensors.items()}
+
+        def part(name: str, like: Tensors) -> Tensors:
+            return {key: tensors[f"{name}/{key}"] for key in like}
+
+        optimizer = tuple(part(f"optimizer {number}", like) for number, like in enumerate(self.state.optimizer))
+        self.state = StackState(part("params", self.state.params), part("buffers", self.state.buffers), optimizer)
+        self.taken = tensors.get("taken")
+        figures.copy_(tensors["figures"])
+        return done
 
     def _take_outputs(self, n_epochs: int) -> None:
         """The outputs of the networks that are used after so many epochs, in a pass of their own."""

@@ -88,7 +88,7 @@ def train_many(
     if len(numbers) == 1 and sample_weight is None:
         return _single(make, data, recipe, numbers[0], where)
     plan = plan_stack(make, data, recipe, seeds=numbers, splits=[0] * len(numbers), compile=compile, device=where,
-                      jobs=n_jobs, dtype=dtype, keep_networks=True)  # fmt: skip
+                      dtype=dtype, keep_networks=True)  # fmt: skip
     return _stacked(make, data, recipe, numbers, plan, n_jobs, watch(plan.chunks) if watch else None)
 
 

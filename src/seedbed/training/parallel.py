@@ -19,6 +19,7 @@ from seedbed.errors import OptionError
 from seedbed.training.board import Board, Place
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.data import TrainingData
+from seedbed.training.savepoint import Savepoint
 
 __all__ = ["end_workers", "pick_jobs", "side_by_side", "train_chunks", "wake_workers"]
 
@@ -105,7 +106,11 @@ def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
 
 
 def train_chunks(
-    chunks: Sequence[Chunk], data: TrainingData, jobs: int, board: Board | None = None
+    chunks: Sequence[Chunk],
+    data: TrainingData,
+    jobs: int,
+    board: Board | None = None,
+    savepoints: Sequence[Savepoint | None] | None = None,
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
 
@@ -113,16 +118,21 @@ def train_chunks(
 
     Args:
         board: on which every chunk writes its epochs.
+        savepoints: of each chunk, see `train_chunk`.
     """
+    saved = savepoints or [None] * len(chunks)
     with (board or Board()).laid_out(len(chunks)) as places:
         if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-            for place, chunk in zip(places, chunks, strict=True):
-                yield _placed(place, chunk, data)
+            for place, chunk, savepoint in zip(places, chunks, saved, strict=True):
+                yield _placed(place, chunk, data, savepoint)
             return
-        tasks = [joblib.delayed(_placed)(place, chunk, data) for place, chunk in zip(places, chunks, strict=True)]
+        tasks = [
+            joblib.delayed(_placed)(place, chunk, data, savepoint)
+            for place, chunk, savepoint in zip(places, chunks, saved, strict=True)
+        ]
         with contextlib.closing(side_by_side(tasks, jobs)) as done:
             yield from done
 
 
-def _placed(place: Place, chunk: Chunk, data: TrainingData) -> tuple[int, ChunkResult]:
-    return place.number, train_chunk(chunk, data, place.pen())
+def _placed(place: Place, chunk: Chunk, data: TrainingData, savepoint: Savepoint | None) -> tuple[int, ChunkResult]:
+    return place.number, train_chunk(chunk, data, place.pen(), savepoint)

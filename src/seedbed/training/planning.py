@@ -31,10 +31,12 @@ _MOST = 496
 # number of networks tells; above, nothing is gained.
 _CACHES = 2.4
 _ON_GPU = 4096
-# Seconds of the first step of a compiled stack, and how much longer an eager step takes, measured on two cores; rough,
-# as they only decide which of two right ways is taken.
-_COMPILE_SECONDS = 6.0
+# How much longer an eager step takes than a compiled one, and from how many operations on compiling, which takes some
+# seconds, is worth it: eager they take about ten seconds of one core. The work alone decides, and neither a measured
+# speed nor the number of cores: compiled and eager steps round differently, and a run that is started again, or with
+# other --jobs, must come to the same bits.
 _EAGER_FACTOR = 4.0
+_WORTH_COMPILING = 2e11
 # Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
 _SHARE_OF_RATE = 0.8
 
@@ -91,7 +93,6 @@ def plan_stack(
     width: int | None = None,
     compile: Compile = "auto",
     device: str = "cpu",
-    jobs: int = 1,
     dtype: str = "float32",
     keep_networks: bool = False,
 ) -> StackPlan:
@@ -114,7 +115,7 @@ def plan_stack(
     work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
     # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
     gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
-    estimate = _estimate(work, jobs, _wanted(compile, gains))
+    estimate = _estimate(work, _wanted(compile, gains))
     parts = []
     for group in _groups(chain, data, recipe, splits):
         even = width or math.ceil(len(group) / math.ceil(len(group) / size))
@@ -199,14 +200,13 @@ def _wanted(compile: Compile, gains: bool) -> bool | None:
     return None if gains and compiler_found() else False
 
 
-def _estimate(work: int, jobs: int, compiled: bool | None) -> Estimate:
+def _estimate(work: int, compiled: bool | None) -> Estimate:
     """The cost of `work` = parameters x rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
     operations = 6.0 * work  # forward, and twice that backward
     seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
-    eager = seconds * _EAGER_FACTOR
     if compiled is None:
-        compiled = (eager - seconds) / jobs > _COMPILE_SECONDS
-    return Estimate(compiled, seconds if compiled else eager)
+        compiled = operations > _WORTH_COMPILING
+    return Estimate(compiled, seconds if compiled else seconds * _EAGER_FACTOR)
 
 
 @functools.cache

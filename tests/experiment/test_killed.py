@@ -1,0 +1,51 @@
+"""A run that is killed at any instant, or before anything that it does to a file, ends in the same files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "killing.py"
+
+
+def killing(*options):
+    done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_at_random_instants_change_nothing():
+    found = killing("--kills", "200")["random"]
+    assert found["differing"] == []
+    assert found["kills"] >= 200
+    assert found["with_something_kept"] > 100
+
+
+@pytest.mark.slow
+def test_a_kill_before_each_step_changes_nothing():
+    found = killing("--steps")["steps"]
+    assert found["differing"] == []
+    assert found["kills"] > 60
+    assert found["named"] == ["open", "os.chmod", "os.fsync", "os.mkdir", "os.remove", "os.rename", "os.rmdir"]
+
+
+def test_files_that_differ_are_found(tmp_path):
+    """The judge of these tests: it would notice."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        from killing import Trial, files
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
+    trial = object.__new__(Trial)
+    for folder, document in (("whole", {"a": 1, "seconds": 3}), ("cut", {"a": 1, "seconds": 4})):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "comparison.json").write_text(json.dumps(document))
+        (tmp_path / folder / "curves.safetensors").write_bytes(b"1234")
+    trial.whole = files(tmp_path / "whole")
+    assert trial.differing(tmp_path / "cut") == []
+    (tmp_path / "cut" / "curves.safetensors").write_bytes(b"1235")
+    (tmp_path / "cut" / ".left.part").write_bytes(b"")
+    assert trial.differing(tmp_path / "cut") == [".left.part", "curves.safetensors"]

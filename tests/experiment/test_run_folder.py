@@ -1,0 +1,211 @@
+"""A run's folder: one writer, one specification, and errors that say what is wrong with it."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from seedbed.errors import OptionError
+from seedbed.experiment import frozen_in, is_finished, open_folder
+
+WORDS = {"candidates": ["relu:3"], "baselines": ["prior"]}
+
+
+class StopError(Exception):
+    """Stands for an interrupt."""
+
+
+def stop(progress):
+    raise StopError
+
+
+@pytest.fixture
+def begun(small, tmp_path):
+    """Begins a run in a folder, and stops it when its first fit is kept."""
+
+    def begin(*table, **options):
+        with pytest.raises(StopError):
+            small(*table, **{**WORDS, **options}, folder=tmp_path, on_progress=stop)
+
+    return begin
+
+
+def refusal(small, folder, *table, **options):
+    with pytest.raises(OptionError) as error:
+        small(*table, **{**WORDS, **options}, folder=folder)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epochs": 5}, "candidates relu:3 epochs was 4, is 5"),
+        ({"lr": 0.25}, "candidates relu:3 lr was 0.5, is 0.25"),
+        ({"seeds": 3}, "design seeds was 2, is 3"),
+        ({"random_state": 1}, "splits are others; random_state was 0, is 1"),
+        ({"metric": "accuracy"}, "metric was brier, is accuracy"),
+        ({"candidates": ["relu:3", "tanh:3"]}, "candidates tanh:3 is new"),
+        (
+            {"candidates": ["tanh:3"]},
+            "candidates relu:3 is gone; candidates tanh:3 is new; reference was relu:3",
+        ),
+        ({"baselines": []}, "baselines prior is gone"),
+    ],
+    ids=str,
+)
+def test_another_specification_is_refused_in_words(small, begun, tmp_path, change, words):
+    begun()
+    said = refusal(small, tmp_path, **change)
+    assert words in said
+    assert said.endswith("Name another folder, or give it up with --overwrite (overwrite=True in Python).")
+
+
+def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
+    begun()
+    X, y = arrays
+    other = X.copy()
+    other[0, 0] += 1
+    assert "isn't this one: the table's cells have changed." in refusal(small, tmp_path, other, y)
+    said = refusal(small, tmp_path, X[1:], y[1:])
+    assert "table n_rows was 60, is 59; the table's cells have changed; " in said
+    assert re.search(r"; and [23] more\. ", said)
+    monkeypatch.setattr("seedbed.experiment.frozen.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
+    assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
+
+
+def test_what_was_begun_is_given_up_if_asked_for(small, begun, tmp_path):
+    begun()
+    small(**WORDS, epochs=5, folder=tmp_path, overwrite=True)
+    assert frozen_in(tmp_path)["candidates"][0]["epochs"] == 5
+    assert not (tmp_path / "unfinished").exists()
+
+
+def test_a_finished_run_is_written_over_by_another(small, tmp_path):
+    small(**WORDS, folder=tmp_path)
+    assert is_finished(tmp_path)
+    small(**WORDS, epochs=5, folder=tmp_path)
+    assert is_finished(tmp_path)
+
+
+def test_a_run_of_which_nothing_is_kept_stands_in_nobodys_way(small, planned, tmp_path):
+    with open_folder(planned("relu:3"), tmp_path):
+        pass
+    assert not is_finished(tmp_path)
+    small(**WORDS, epochs=5, folder=tmp_path)
+
+
+def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
+    for _ in range(2):
+        with open_folder(planned("relu:3"), tmp_path) as opened:
+            found = opened.frozen.stat().st_ino
+    with open_folder(planned("relu:3"), tmp_path) as opened:
+        assert opened.frozen.stat().st_ino == found
+    with open_folder(planned("relu:4"), tmp_path) as opened:
+        assert opened.frozen.stat().st_ino != found
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
+def test_a_specification_that_cannot_be_read_is_written_anew(planned, tmp_path, content):
+    (tmp_path / "experiment.json").write_text(content)
+    with open_folder(planned("relu:3"), tmp_path):
+        assert frozen_in(tmp_path)["reference"] == "relu:3"
+
+
+def test_a_run_that_goes_on_must_be_the_same_even_where_nothing_is_kept(planned, tmp_path):
+    with open_folder(planned("relu:3"), tmp_path):
+        pass
+    with (
+        pytest.raises(OptionError, match="can't go on as it was begun: candidates relu:3 is gone; "),
+        open_folder(planned("relu:4"), tmp_path, resumed=True),
+    ):
+        pass
+
+
+def test_a_second_writer_is_refused_and_the_first_one_goes_on(planned, tmp_path):
+    plan, said = planned("relu:3"), []
+
+    def second():
+        try:
+            with open_folder(plan, tmp_path):
+                said.append("in")
+        except OptionError as error:
+            said.append(str(error))
+
+    with open_folder(plan, tmp_path):
+        rival = threading.Thread(target=second)
+        rival.start()
+        rival.join()
+    second()
+    assert said == [f"another run is writing to {tmp_path}. Wait until it has ended, or name another folder.", "in"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
+
+
+def test_a_writer_that_was_killed_leaves_no_lock_behind(planned, tmp_path):
+    code = ("import os, signal, sys; from filelock import FileLock; FileLock(sys.argv[1]).acquire(); "
+            "os.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
+    subprocess.run([sys.executable, "-c", code, tmp_path / ".writer"], check=False)
+    assert (tmp_path / ".writer").exists()
+    with open_folder(planned("relu:3"), tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/below"])
+def test_a_file_in_the_way_is_named(planned, tmp_path, place):
+    (tmp_path / "a file").write_text("mine")
+    with (
+        pytest.raises(OptionError, match=r"can't write to .*a file.*: .* Name another folder\."),
+        open_folder(planned("relu:3"), tmp_path / place),
+    ):
+        pass
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of its own of some kilobytes; only root may have one made."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place], capture_output=True, check=False)
+    if done.returncode:
+        if os.environ.get("SEEDBED_REQUIRE_TMPFS", "0") not in {"", "0"}:
+            pytest.fail(f"no small file system: {done.stderr.decode()}")
+        pytest.skip("only root can mount a small file system")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_on_a_full_disk_the_error_says_so_and_what_is_kept_stays(small, small_disk, tmp_path):
+    options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
+    with pytest.raises(OptionError, match=r"can't write to .*run: No space left on device\. What is kept there"):
+        small(**options)
+    names = sorted(path.name for path in (small_disk / "run").iterdir())
+    assert {"experiment.json", "unfinished"} <= set(names)
+    assert not [name for name in names if name.endswith(".part")]
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    found = small(**options)
+    whole = small(**options | {"folder": tmp_path / "whole"})
+    np.testing.assert_array_equal(found["relu:3"].curves, whole["relu:3"].curves)
+    one, other = (folder / "curves.safetensors" for folder in (small_disk / "run", tmp_path / "whole"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_on_a_disk_that_is_full_from_the_start_nothing_is_begun(planned, small_disk):
+    (small_disk / "large").write_bytes(bytes(94 * 1024))
+    with (
+        pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."),
+        open_folder(planned("relu:3"), small_disk),
+    ):
+        pass
+
+
+def test_a_disk_that_may_only_be_read_is_named(planned, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with (
+        pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."),
+        open_folder(planned("relu:3"), small_disk / "run"),
+    ):
+        pass

@@ -1,0 +1,174 @@
+"""A chunk that was stopped goes on from its last savepoint, to the same bits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from seedbed.networks import Recipe, parse_candidate
+from seedbed.training import Savepoint, TrainingData, plan_stack, savepoint, train_chunk
+
+EPOCHS = 7
+
+
+class StopError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture(autouse=True)
+def in_every_epoch(monkeypatch):
+    monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+
+
+@pytest.fixture(scope="module")
+def data(task):
+    table = task("bce")
+    train = np.zeros((95, 2))
+    train[:70, 0], train[33:, 1] = 1, 1
+    return TrainingData(table.X, table.y, train, 1 - train)
+
+
+@pytest.fixture
+def chunk(data):
+    def make(words="relu:4", *, compile=False, stops=None, **recipe):
+        settings = Recipe(**{"epochs": EPOCHS, "lr": 0.1, **recipe})
+        plan = plan_stack(lambda: parse_candidate(words).architecture(5, 1), data, settings, seeds=[3, 8, 4, 5],
+                          splits=[0, 0, 1, 1], compile=compile, keep_networks=True)  # fmt: skip
+        return dataclasses.replace(plan.chunks[0], stops=stops)
+
+    return make
+
+
+@pytest.fixture
+def stopped(data):
+    """Trains a chunk until so many epochs are saved; returns what a second training told of, and its result."""
+
+    def go(chunk, place, after, between=lambda: None):
+        def stop(epochs):
+            if epochs > after:
+                raise StopError
+
+        with pytest.raises(StopError):
+            train_chunk(chunk, data, stop, Savepoint(place))
+        between()
+        told = []
+        return told, train_chunk(chunk, data, told.append, Savepoint(place))
+
+    return go
+
+
+def same(one, other):
+    for mine, theirs in zip(dataclasses.astuple(one)[:3], dataclasses.astuple(other)[:3], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(one.states, other.states, strict=True):
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("after", [1, 2, 5, 6])
+@pytest.mark.parametrize(
+    ("words", "recipe"),
+    [
+        ("relu:4", {}),
+        ("relu:4", {"optimizer": "adamw"}),
+        ("tanh:4", {"momentum": 0.9, "batch_size": 16}),
+        ("tanh:4@dropout=0.3,batchnorm", {"optimizer": "adam", "batch_size": 16}),
+        ("relu:64,64@layernorm", {}),
+    ],
+    ids=str,
+)
+def test_it_goes_on_to_the_same_bits(chunk, data, stopped, tmp_path, words, recipe, after):
+    one = chunk(words, **recipe)
+    told, result = stopped(one, tmp_path / "a", after)
+    assert told == [0, *range(after + 1, EPOCHS + 1)]
+    same(result, train_chunk(one, data))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+def test_a_compiled_step_goes_on_to_the_same_bits(chunk, data, stopped, tmp_path, batch_size):
+    one = chunk(compile=True, batch_size=batch_size, optimizer="adamw")
+    told, result = stopped(one, tmp_path / "a", 3)
+    assert told == [0, 4, 5, 6, 7]
+    same(result, train_chunk(one, data))
+
+
+def test_outputs_that_were_taken_before_are_kept(chunk, data, stopped, tmp_path):
+    one = chunk(stops=(1, 3, 7, 5))
+    for after in range(1, EPOCHS):
+        same(stopped(one, tmp_path / str(after), after)[1], train_chunk(one, data))
+
+
+def damaged(path, how):
+    content = path.read_bytes()
+    flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    path.write_bytes({"cut": content[:-9], "empty": b"", "a bit": flipped, "text": b"nothing of the kind"}[how])
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
+def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, data, stopped, tmp_path, how):
+    files = Savepoint(tmp_path / "a").files
+    latest = []
+
+    def damage():
+        latest.append(max(files, key=lambda path: path.stat().st_mtime_ns))
+        damaged(latest[0], how)
+
+    told, result = stopped(chunk(), tmp_path / "a", 4, damage)
+    assert told == [0, 4, 5, 6, 7]
+    same(result, train_chunk(chunk(), data))
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
+def test_where_both_are_damaged_it_begins_anew(chunk, data, stopped, tmp_path, how):
+    files = Savepoint(tmp_path / "a").files
+    told, result = stopped(chunk(), tmp_path / "a", 4, lambda: [damaged(path, how) for path in files])
+    assert told == list(range(EPOCHS + 1))
+    same(result, train_chunk(chunk(), data))
+
+
+def test_every_flipped_byte_is_found(tmp_path):
+    one = Savepoint(tmp_path / "a")
+    one.save(3, {"x": torch.arange(4.0), "y": torch.ones(2, 2)})
+    assert one.load()[0] == 3
+    whole = one.files[0].read_bytes()
+    expected = {"x": torch.arange(4.0), "y": torch.ones(2, 2)}
+    for place in range(len(whole)):
+        one.files[0].write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        found = one.load()
+        if found is not None:  # a name that was changed, or spaces that fill up the header
+            assert found[0] == 3
+            assert all(torch.equal(value, expected[name]) for name, value in found[1].items())
+
+
+def test_tensors_come_back_laid_out_as_they_were(tmp_path):
+    given = {"across": torch.arange(6.0).reshape(2, 3).t(), "one": torch.tensor(4), "yes": torch.tensor([True])}
+    Savepoint(tmp_path / "a").save(1, given)
+    _, found = Savepoint(tmp_path / "a").load()
+    assert {name: value.stride() for name, value in found.items()} == {
+        name: one.stride() for name, one in given.items()
+    }
+    assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in given.items())
+
+
+def test_it_saves_only_when_it_is_time(chunk, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(savepoint, "_SECONDS", 3600.0)
+    train_chunk(chunk(), data, None, Savepoint(tmp_path / "a"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_saved_training_goes_on(chunk, data, tmp_path):
+    result = train_chunk(chunk(), data, None, Savepoint(tmp_path / "no" / "folder" / "a"))
+    same(result, train_chunk(chunk(), data))
+
+
+def test_what_is_removed_is_gone(tmp_path):
+    one = Savepoint(tmp_path / "a")
+    for epochs in (1, 2):
+        one.save(epochs, {"x": torch.ones(2)})
+    assert len(list(tmp_path.iterdir())) == 2
+    one.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert one.load() is None
