@@ -57,7 +57,7 @@ def test_inference_gives_tensors_of_what_the_model_says(fitted, records, target)
     assert np.abs(told - model.predict_proba(records)).max() < 1e-12
     assert found["label"]["data"] == model.predict(records).tolist()
     assert [found[name]["shape"] for name in ("label", "spread", "doubtful", "flags")] == [[len(records)]] * 4
-    assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "outlying", "missing"}
+    assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "unreadable", "outlying", "missing"}
 
 
 def test_inference_of_numbers_has_values(fitted, records):

@@ -130,9 +130,14 @@ class Model:
         with open_rows(rows, self.feature_names_in_) as columns:
             return self.of_columns(columns)
 
-    def of_columns(self, columns: Columns) -> Predictions:
-        """`predictions` of rows that are opened already."""
-        return predict_columns(self, columns)
+    def of_columns(self, columns: Columns, *, refuse: bool = True) -> Predictions:
+        """`predictions` of rows that are opened already.
+
+        Args:
+            refuse: whether rows that hold mostly what training never saw are an error, as they are those of a wrong
+                table as a rule. Whoever asks for rows, and not for a table, has them as doubtful instead.
+        """
+        return predict_columns(self, columns, refuse=refuse)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """The label, or the number, of each row [row].
