@@ -9,6 +9,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
 from seedbed.experiment.run import run
+from seedbed.experiment.run_folders import check_no_part_of_a_run
 from seedbed.experiment.scoring import Score
 from seedbed.experiment.single import Run, train
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
@@ -32,6 +33,7 @@ __all__ = [
     "TakeHome",
     "Task",
     "Watch",
+    "check_no_part_of_a_run",
     "compare",
     "freeze",
     "make_plan",

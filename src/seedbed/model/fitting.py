@@ -163,7 +163,9 @@ def _facts(
     table: Table, recipe: Recipe, settled: Settled, n_networks: int, n_diverged: int, random_state: int
 ) -> dict[str, Any]:
     """What the model was made of."""
+    left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
     return {
+        **({"n_left_out": left_out} if left_out else {}),
         "table": table.name,
         "n_rows": table.n_rows,
         "n_networks": n_networks,
