@@ -43,6 +43,10 @@ def folder(tmp_path_factory):
         main([str(word) for word in ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3",
                                      "-o", folder / "m.safetensors", "-q", *QUICK)])  # fmt: skip
     assert not stop.value.code
+    (folder / "bare.csv").write_text("p1,52.1,Bonn,no\n" * 3)
+    (folder / "old.csv").write_text("age,ill\n52.1,no\n")
+    table = sb.read_table(folder / "patients.csv", target="age", drop=["id"])
+    sb.fit_model(table, "relu:2", recipe=sb.Recipe(epochs=3), n_networks=1).save(folder / "cost.safetensors")
     return folder
 
 
@@ -106,6 +110,15 @@ def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, t
     document = json.loads(out)
     assert (status, document["n_rows"]) == (0, 5)
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
+
+
+def test_no_rows_have_no_predictions(folder, call, tmp_path):
+    (tmp_path / "none.csv").write_text("age,town\n")
+    status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
+    assert (status, out) == (0, "prediction,probability_no,probability_yes,spread,flags\n")
+    assert len(sb.load(folder / "m.safetensors").predict(tmp_path / "none.csv")) == 0
+    status, _, err = call("train", tmp_path / "none.csv", "--target", "town")
+    assert (status, "there are no rows" in err) == (2, True)
 
 
 def test_labels_that_differ_in_case_alone_are_two_columns(call, tmp_path):
@@ -228,8 +241,26 @@ BAD = {
     "a missing column": (("predict", "{d}/m.safetensors", "example:iris"), "no columns 'age', 'town'"),
     "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
     "no folder": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/no/p.csv"), "there is no folder"),
+    "no place for a model": (
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "/proc/m.safetensors"),
+        "can't write the model to /proc/m.safetensors: the folder /proc takes no file (No such file or directory).",
+    ),
+    "no place": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
+        "predictions to /proc/p.csv:",
+    ),
+    "no place for an export": (
+        ("export", "{d}/m.safetensors", "-o", "/proc/m.onnx"),
+        "the model to /proc/m.onnx: the f",
+    ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
+    "a threshold of a number": (
+        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
+        "of two",
+    ),
+    "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "is the line of names missing?"),
+    "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
     "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--networks", "3"), "Add -o"),

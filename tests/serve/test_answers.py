@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from seedbed.model import fit_model
+from seedbed.networks import recipe_named
+
 from .conftest import TARGETS, application, ask, asked, run
 
 
@@ -70,6 +73,16 @@ def test_a_row_without_a_column_is_told_which(app, records):
     lacking = {("sizes" if name == "size" else name): value for name, value in records[0].items()}
     error = ask(app, "POST", "/predict", [records[1], lacking]).error
     assert error == {"code": "column", "message": "row 2 lacks 'size'", "hint": "Did you mean 'sizes'?"}
+
+
+def test_a_column_that_the_row_has_already_is_not_suggested_for_another():
+    model = fit_model("example:iris", "relu:2", recipe=recipe_named("tutorial", epochs=2), n_networks=1, jobs=1)
+    row = dict.fromkeys(model.feature_names_in_[:-1], 1.0)
+    with application(model) as app:
+        error = ask(app, "POST", "/predict", row).error
+        near = ask(app, "POST", "/predict", {**row, "petal width": 1.0}).error
+    assert error["message"] == "row 1 lacks 'petal width (cm)'"
+    assert (error["hint"], near["hint"]) == ("Give null for what isn't known.", "Did you mean 'petal width'?")
 
 
 @pytest.mark.parametrize("cells", [{"size": 1e300}, {"size": [1]}, {"town": {"a": 1}}, {"town": "\ud800"}], ids=str)

@@ -104,7 +104,7 @@ def _run(tokens: list[str]) -> int:
 def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """What was typed wrongly, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in VERBS:
-        known = f"The verbs are {', '.join(VERBS)}."
+        known = f"The verbs are {', '.join(VERBS)}. See seedbed --help."
         return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], VERBS)} {known}".lstrip()
     if "-" in tokens:
         return "- would be stdin, which is a pipe and no file", "Save the table as a file first."

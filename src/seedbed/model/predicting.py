@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from seedbed.data import Columns, Note, Oddities, Task, as_notes
+from seedbed.errors import OptionError
 from seedbed.training import one_thread, pick_jobs
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
 
-__all__ = ["FLAGS", "Blocks", "Predictions", "predict_columns", "values_of"]
+__all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """How a cell can be strange; `Oddities` says what they mean."""
@@ -77,6 +78,14 @@ class Predictions:
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
                 found.setdefault(row, {}).setdefault(kind, []).append(names[column])
         return found
+
+
+def check_threshold(task: Task, threshold: float | None) -> None:
+    """Raises OptionError where a threshold, if one is given, can't be that of a model."""
+    if threshold is not None and task != "binary":
+        raise OptionError("a threshold is of two labels", "Leave it out.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
 def predict_columns(model: Model, columns: Columns, *, refuse: bool = True) -> Predictions:
