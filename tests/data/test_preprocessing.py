@@ -62,6 +62,8 @@ def test_columns_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
     assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
+    (index,) = fitted.transform(source({"": ["7"] * N} | CELLS)).notes  # as pandas writes it
+    assert index.message == "1 column that the model doesn't use is ignored: one without a name"
 
 
 def test_missing_columns_are_all_named_with_the_nearest_names(fitted):

@@ -200,6 +200,26 @@ def test_a_million_rows_keep_no_block_waiting(fitted, frame):
     np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
 
 
+def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
+    rows = np.arange(2000)
+    cells = {
+        "cabin": np.where(rows < 800, np.char.add("C", (rows // 5).astype(str)), ""),  # each five times
+        "town": np.where(rows < 3, "Oslo", np.where(rows < 5, "York", np.where(rows % 2, "Bonn", "Rome"))),
+        "hash": np.char.add("h", (rows // 4).astype(str)),
+        "y": rows % 2,
+    }
+    model = fit_model(pd.DataFrame(cells), "relu:2", target="y", recipe=recipe_named("tutorial", epochs=2), **FAST)
+    columns = {column["name"]: column for column in model.card()["columns"]}
+    assert [(columns[name]["told_apart"], columns[name]["n_groups"]) for name in ("cabin", "town", "hash")] == [
+        ([], 1), (["Bonn", "Rome"], 1), ([], 32)]  # fmt: skip
+    for words in (
+        "160 levels, all rare: only whether it's missing counts",
+        "Bonn, Rome; 2 rare ones count as one",
+        "500 levels, all rare: they share 32 inputs",
+    ):
+        assert words in str(model)
+
+
 def test_a_model_shows_itself(fitted, tmp_path):
     model = fitted()
     assert repr(model) == "<Model relu:5 of 3 networks, predicts ill (binary)>"

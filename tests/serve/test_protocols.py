@@ -177,6 +177,17 @@ def test_an_invocation_that_is_none_is_refused(app, body):
     assert ask(app, "POST", "/invocations", body).status in (400, 422)
 
 
+@pytest.mark.parametrize("target", ["ill", "cost"])
+def test_the_card_is_the_models_own(fitted, target):
+    model = fitted(target)
+    with application(model) as app:
+        card = ask(app, "GET", "/card").values
+    assert card == json.loads(json.dumps(model.card()))
+    usual = {column["name"]: column["usual"] for column in card["columns"]}
+    assert usual["size"] == pytest.approx(170, abs=3)
+    assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", None, "20")
+
+
 def test_health_card_and_metrics_are_told(app, records):
     assert ask(app, "GET", "/health").values == {"status": "ok"}
     card = ask(app, "GET", "/card").values

@@ -111,12 +111,25 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
 def _content(column: Mapping[str, Any]) -> str:
     levels = column["levels"]
     if levels:
-        return ", ".join(levels[:_MOST_LEVELS]) + (f", ... ({len(levels)})" if len(levels) > _MOST_LEVELS else "")
+        return _levels(column, levels)
     if "mean" not in column:
         return ""
     if column["kind"] == "date":
         return f"{_date(column['mean'])} ± {column['deviation'] / 86_400:.4g} days"
     return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
+
+
+def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
+    """Those that the model tells apart, and how many more there are."""
+    told_apart = column.get("told_apart", levels)
+    rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
+    counts = "count as one" if groups == 1 else f"share {groups} inputs"
+    if not told_apart:
+        missing = "only whether it's missing counts" if column["may_be_missing"] else "none counts"
+        return f"{counted(len(levels), 'level')}, all rare: {missing if groups == 1 else f'they {counts}'}"
+    shown = ", ".join(told_apart[:_MOST_LEVELS])
+    shown += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
+    return shown + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
 
 
 def _date(seconds: float) -> str:
