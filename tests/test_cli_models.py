@@ -59,6 +59,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
         "Bonn, Rome",
     ):
         assert words in out
+    assert "Model relu:2: 1 network that predicts the number age" in call("show", folder / "cost.safetensors")[1]
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
     assert document["training"]["n_rows"] == 80
     assert [column["name"] for column in document["columns"]] == ["age", "town"]
@@ -159,6 +160,7 @@ def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, 
     scores = {one["name"]: one for one in card["score"]["scores"]}
     assert scores["brier"]["mean"] == told["scores"]["brier"]["mean"]
     assert "1 x 3-fold cross-validation" in out
+    assert f"accuracy {100 * told['scores']['accuracy']['mean']:.1f}%, from " in out
     assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
 
 
