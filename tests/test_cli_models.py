@@ -28,6 +28,10 @@ def folder(tmp_path_factory):
         main([str(word) for word in ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3",
                                      "-o", folder / "m.safetensors", "-q", *QUICK)])  # fmt: skip
     assert not stop.value.code
+    (folder / "bare.csv").write_text("p1,52.1,Bonn,no\n" * 3)
+    (folder / "old.csv").write_text("age,ill\n52.1,no\n")
+    table = sb.read_table(folder / "patients.csv", target="age", drop=["id"])
+    sb.fit_model(table, "relu:2", recipe=sb.Recipe(epochs=3), n_networks=1).save(folder / "cost.safetensors")
     return folder
 
 
@@ -40,6 +44,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
         "Bonn, Rome",
     ):
         assert words in out
+    assert "Model relu:2: 1 network that predicts the number age" in call("show", folder / "cost.safetensors")[1]
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
     assert document["training"]["n_rows"] == 80
     assert [column["name"] for column in document["columns"]] == ["age", "town"]
@@ -93,6 +98,15 @@ def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, t
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
 
 
+def test_no_rows_have_no_predictions(folder, call, tmp_path):
+    (tmp_path / "none.csv").write_text("age,town\n")
+    status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
+    assert (status, out) == (0, "prediction,probability_no,probability_yes,spread,flags\n")
+    assert len(sb.load(folder / "m.safetensors").predict(tmp_path / "none.csv")) == 0
+    status, _, err = call("train", tmp_path / "none.csv", "--target", "town")
+    assert (status, "there are no rows" in err) == (2, True)
+
+
 def test_labels_that_differ_in_case_alone_are_two_columns(call, tmp_path):
     rows = "".join(f"{i % 7},{('Yes', 'yes')[i % 2]}\n" for i in range(60))
     (tmp_path / "t.csv").write_text(f"a,b\n{rows}")
@@ -131,6 +145,7 @@ def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, 
     scores = {one["name"]: one for one in card["score"]["scores"]}
     assert scores["brier"]["mean"] == told["scores"]["brier"]["mean"]
     assert "1 x 3-fold cross-validation" in out
+    assert f"accuracy {100 * told['scores']['accuracy']['mean']:.1f}%, from " in out
     assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
 
 
@@ -163,6 +178,49 @@ def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def split(folder):
+    """A training on one split of that table."""
+    words = ("train", folder / "patients.csv", "--target", "ill", "--epochs", 2, "-q", "--out", folder / "split")
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert not stop.value.code
+    return folder / "split"
+
+
+def test_exact_epochs_are_had_with_the_last_epoch(folder, call, tmp_path):
+    words = ("train", folder / "patients.csv", "--target", "ill", "-o", tmp_path / "m.safetensors", *QUICK)
+    assert call(*words, "--lr", 0.03, "--epoch", "last")[0] == 0
+    training = sb.load(tmp_path / "m.safetensors").training
+    assert (training["lr"], training["epochs"], training["chosen"]) == (0.03, 12, "as asked for")
+    assert training["recipe"].startswith("AdamW")
+    assert call(*words, "--epoch", "last")[0] == 0  # the rate alone is chosen
+    assert sb.load(tmp_path / "m.safetensors").training["epochs"] == 12
+
+
+def test_a_models_training_tells_the_tables_warnings_and_the_rows_it_left_out(folder, call, tmp_path):
+    lines = (folder / "patients.csv").read_text().splitlines()
+    holes = [line.rpartition(",")[0] + "," for line in lines[1:9]]
+    (tmp_path / "holes.csv").write_text("\n".join([lines[0], *holes, *lines[9:]]) + "\n")
+    path = tmp_path / "m.safetensors"
+    status, out, err = call("train", tmp_path / "holes.csv", "--target", "ill", "-o", path, *QUICK)
+    assert status == 0
+    assert "SB205: 8 rows without a target are left out" in err
+    assert "SB101: column 'id'" in err
+    assert "Trained:  on 72 of 80 rows of holes; the others have no target" in out
+    assert call("show", path)[1] == out
+    assert "on all 80 rows of patients" in call("show", folder / "m.safetensors")[1]
+
+
+def test_a_comparison_says_how_to_have_the_network_that_it_advises(folder, run, call):
+    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
+             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
+             "--jobs", 1, "--compile", "no", "--no-baselines", "--out", run)  # fmt: skip
+    status, out, err = call(*words)
+    assert (status, "Use " in out) == (0, True)
+    assert err.splitlines()[-1] == f"Try: seedbed train {run} -o model.safetensors"
+
+
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "no model"),
@@ -170,8 +228,26 @@ BAD = {
     "a missing column": (("predict", "{d}/m.safetensors", "example:iris"), "no columns 'age', 'town'"),
     "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
     "no folder": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/no/p.csv"), "there is no folder"),
+    "no place for a model": (
+        ("train", "{d}/patients.csv", "--target", "ill", "-o", "/proc/m.safetensors"),
+        "can't write the model to /proc/m.safetensors: the folder /proc takes no file (No such file or directory).",
+    ),
+    "no place": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
+        "predictions to /proc/p.csv:",
+    ),
+    "no place for an export": (
+        ("export", "{d}/m.safetensors", "-o", "/proc/m.onnx"),
+        "the model to /proc/m.onnx: the f",
+    ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
+    "a threshold of a number": (
+        ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
+        "of two",
+    ),
+    "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "is the line of names missing?"),
+    "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
     "networks without a model": (("train", "{d}/patients.csv", "--target", "ill", "--networks", "3"), "Add -o"),
@@ -191,18 +267,38 @@ BAD = {
     "a baseline": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--candidate", "prior"), "no candidate 'prior'"),
     "a folder without a run": (("train", "{t}", "-o", "{t}/m.safetensors"), "holds no finished run"),
     "a run without -o": (("train", "{d}/run"), "Add -o model.safetensors"),
+    "a folder of runs": (("train", "{d}", "-o", "{t}/m.safetensors"), "seedbed compare has written: {d}/run."),
+    "one split": (
+        ("train", "{d}/split", "-o", "{t}/m.safetensors"),
+        "a training on one split, and no comparison",
+    ),
+    "a run that isn't there": (("train", "{d}/ran"), "there is no folder {d}/ran. Did you mean '{d}/run'?"),
+    "a summary for its run": (("train", "{d}/run/comparison.json"), "has left. Name the folder: {d}/run."),
+    "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
+    "an epoch for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--epoch", "last"), "a recipe of its own"),
+    "an epoch without a model": (
+        ("train", "{d}/patients.csv", "--target", "ill", "--epoch", "last"),
+        "--epoch is of a",
+    ),
+    "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
+    "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, and no model"),
+    "a table to show": (("show", "{d}/patients.csv"), "If it is a table: seedbed inspect {d}/patients.csv."),
+    "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
+    "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin, which is a pipe and no file"),
+    "a mistyped verb": (("shwo", "{d}/m.safetensors"), "no verb 'shwo'. Did you mean 'show'? The verbs are train, "),
+    "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, report, "),
 }
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(folder, run, call, tmp_path, what):
+def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(folder, run, split, call, tmp_path, what):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
     status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith("seedbed: ")
-    assert message in err
+    assert message.format(d=folder, t=tmp_path) in err
     assert not list(tmp_path.iterdir())
     assert (folder / "patients.csv").read_bytes() == before
 

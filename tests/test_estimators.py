@@ -247,7 +247,7 @@ def test_a_target_that_makes_no_sense_is_a_clear_error(quick, blobs):
         quick().fit(X, y[:-1])
     with pytest.raises(ValueError, match="y should be a 1d array"):
         SeedbedRegressor(**QUICK).fit(X, np.zeros((len(X), 2)))
-    with pytest.raises(ValueError, match="could not convert string"):
+    with pytest.raises(TargetError, match=r"y holds 'b', which is no number\. For labels there is SeedbedClassifier"):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "UnreadableError",
     "UsageError",
     "did_you_mean",
+    "nearest",
     "one_line",
     "told",
 ]
@@ -108,13 +109,21 @@ def one_line(message: str, hint: str) -> str:
     return f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word; empty where none is near."""
+    options = sorted(known)
+    near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
+    if not near:
+        return ""
+    match = next(option for option in options if option.lower() == near[0])
+    return f"Did you mean '{match}'?"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or lists the known ones where none is near."""
     options = sorted(known)
-    near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
-    if near:
-        match = next(option for option in options if option.lower() == near[0])
-        return f"Did you mean '{match}'?"
+    if hint := nearest(word, options):
+        return hint
     shown = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")
     return f"Known: {shown}" if options else ""
 

@@ -334,6 +334,8 @@ class SeedbedRegressor(RegressorMixin, _Networks):  # type: ignore[misc]  # scik
             ValueError: X, y or an option can't be used; those that seedbed raises are a `SeedbedError`, too.
             TrainingError: the networks can't be trained.
         """
+        if (word := _word_in(y)) is not None:
+            raise TargetError(f"y holds {word!r}, which is no number", "For labels there is SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights = _weighted_rows(columns, amounts.astype(np.float64), sample_weight)
         return self._fit_table(self._table(columns, amounts, task="regression", **_named(y)), _unless_equal(weights))
@@ -370,6 +372,17 @@ def _weighted_rows(
         return columns, target, weights
     arrays = tuple(array[kept] for array in columns.arrays)
     return dataclasses.replace(columns, arrays=arrays), target[kept], weights[kept]
+
+
+def _word_in(y: Any) -> str | None:
+    """The first of a target's cells that is a text and no number; none where there is none."""
+    for cell in np.asarray(y, dtype=object).ravel():
+        if isinstance(cell, str):
+            try:
+                float(cell)
+            except ValueError:
+                return cell
+    return None
 
 
 def _unless_equal(weights: Floats) -> Floats | None:

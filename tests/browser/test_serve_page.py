@@ -37,7 +37,7 @@ def model() -> Model:
     )
     recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=60)
     table = read_table(frame, target="outcome", categorical=["name"])
-    own = {"words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
+    own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
     score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
     return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compile=False, jobs=1, score=score)
 
@@ -114,8 +114,11 @@ def test_what_is_strange_is_flagged_and_what_is_refused_is_told(visit, address):
         field.fill("")
     page.get_by_label("<b>town</b>").select_option("")
     page.get_by_role("button", name="Predict").click()
+    page.wait_for_selector("text=hardly more than a guess")
+    page.get_by_label("size").fill("1e300")
+    page.get_by_role("button", name="Predict").click()
     page.wait_for_selector(".problem:not(:empty)")
-    assert "cells are missing" in page.inner_text("#said")
+    assert "column 'size'" in page.inner_text("#said")
     page.get_by_role("button", name="Usual values").click()
     assert page.get_by_label("smokes").input_value() == "no"
 
@@ -137,7 +140,7 @@ def test_the_page_may_speak_to_its_own_server_alone(visit, address):
 def test_the_score_is_told_with_whose_it_is(visit, address):
     told = visit(address).inner_text("#score")
     assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in told
-    assert "Brier score 0.1234, from 0.1 to 0.15." in told
+    assert "Brier score 0.123, from 0.100 to 0.150." in told
 
 
 def test_a_server_with_a_token_asks_for_it_and_forgets_it_with_the_page(visit, model):

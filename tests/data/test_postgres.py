@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from seedbed.data import read_table
 from seedbed.data.sources.opening import open_source
 from seedbed.data.sources.postgres import Address
 from seedbed.errors import DataError, OptionError, TableNotFoundError
@@ -122,13 +123,17 @@ def test_a_query_that_writes_is_refused(garden, refusal, query):
 
 BAD = {
     "SELECT '\\xff'::bytea AS picture": "column 'picture' holds bytes (bytea)",
-    "SELECT 1 WHERE false": "there are no rows",
     "SELECT missing FROM beds": 'refuses: column "missing" does not exist',
     "SELECT 1 / (i - 9000) FROM generate_series(1, 10000) AS i": "refuses: division by zero",
     "SELEC": 'refuses: syntax error at or near "SELEC"',
     " ; ": "the query is empty",
     "SELECT repeat('x', 70000) AS long": "row 1, column 'long' holds a cell over 64 KiB",
 }
+
+
+def test_no_rows_are_no_table_to_train_on(garden):
+    with pytest.raises(DataError, match="there are no rows"):
+        read_table(garden, query="SELECT 1 AS a, 2 AS y WHERE false", target="y")
 
 
 @pytest.mark.parametrize("query", BAD)

@@ -62,6 +62,8 @@ def test_columns_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
     assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
+    (index,) = fitted.transform(source({"": ["7"] * N} | CELLS)).notes  # as pandas writes it
+    assert index.message == "1 column that the model doesn't use is ignored: one without a name"
 
 
 def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
@@ -127,9 +129,41 @@ def test_cells_missing_where_training_had_none_become_the_median_with_a_note(tab
     place = fitted.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
-    (note,) = found.notes  # missing ages are nothing new
-    assert (note.code, note.column, note.count) == ("SB304", "weight", 2)
-    assert found.cells.missing[:, :2].tolist() == [[True, True], [False, True], [False, False]]
+    unread, missing = found.notes  # a missing age is nothing new
+    assert (unread.code, unread.column, unread.count) == ("SB305", "weight", 1)
+    assert (missing.code, missing.column, missing.count) == ("SB304", "weight", 1)
+    assert found.cells.missing[:, :2].tolist() == [[True, True], [False, False], [False, False]]
+    assert found.cells.unreadable[:, :2].tolist() == [[False, False], [False, True], [False, False]]
+
+
+def test_cells_that_cannot_be_read_are_told_also_where_training_had_some_missing(fitted):
+    found = fitted.transform(some(age=["old", "", "n/a"], sex=["divers", "male", "female"]))
+    assert found.cells.unreadable[:, 0].tolist() == [True, False, False]
+    assert found.cells.missing[:, 0].tolist() == [False, True, True]
+    assert found.unseen == {"sex": 1}
+    assert [(note.code, note.message) for note in found.notes] == [
+        ("SB305", "'age': 1 cell not a number ('old')"),
+        ("SB302", "'sex': 1 cell with a level that the training table didn't have ('divers')"),
+    ]
+    gone = fitted.transform(some(age=["", "", ""]))
+    assert [(note.code, note.message) for note in gone.notes] == [("SB304", "'age': all 3 cells missing")]
+
+
+def test_of_what_cannot_be_read_nothing_but_notes_and_flags_differ_from_a_missing_cell(fitted):
+    strange = fitted.transform(some(age=["old"] * 3, sex=["divers"] * 3))
+    gone = fitted.transform(some(age=[""] * 3, sex=[""] * 3))
+    np.testing.assert_array_equal(strange.matrix, gone.matrix)
+    assert {note.code for note in strange.notes} == {"SB302", "SB305"}
+    assert {note.code for note in gone.notes} == {"SB304"}
+
+
+def test_a_new_level_is_nothing_strange_where_all_levels_are_rare():
+    cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
+    fitted = Preprocessor.fit(table_of(source(cells)))
+    found = fitted.transform(source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
+    cabin = [place for place, name in enumerate(fitted.names) if name.startswith("cabin=")]
+    np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
+    assert found.unseen == {"town": 1}
 
 
 def test_rows_of_which_more_than_half_is_unknown_are_refused(fitted):

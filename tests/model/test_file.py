@@ -10,14 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 import torch
 
 from seedbed.errors import CandidateError, ModelFileError, OptionError
-from seedbed.model import fit_model, load
+from seedbed.model import fit_model, load, tabulating
 from seedbed.model.layout import KEY, canonical, fingerprint
-from seedbed.model.saving import to_bytes
+from seedbed.model.saving import to_bytes, write_checked
 from seedbed.networks import recipe_named
 
 from .conftest import CANDIDATES, FAST, TARGETS
@@ -269,10 +270,28 @@ def test_a_model_is_written_whole_or_not_at_all(fitted, tmp_path, monkeypatch):
     path = model.save(tmp_path / "m.safetensors")
     before = path.read_bytes()
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OptionError, match=f"can't write the model to {path}: disk full"):
         fitted("relu:5").save(path)
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["dir.safetensors", "m.safetensors"]
+
+
+def test_what_cannot_be_written_is_told_without_a_temporary_name(fitted, tmp_path, monkeypatch):
+    def full(where):
+        raise OSError(28, "No space left on device", str(where))
+
+    with pytest.raises(OptionError) as caught:
+        write_checked(tmp_path / "m.onnx", "the model", full)
+    assert caught.value.message == f"can't write the model to {tmp_path / 'm.onnx'}: No space left on device"
+    assert not list(tmp_path.iterdir())
+    with duckdb.connect() as connection:
+        connection.execute("CREATE VIEW predictions AS SELECT range AS a FROM range(1000)")
+        with pytest.raises(OSError, match=r"^No space left on device$"):
+            tabulating._copy(connection, Path("/dev/full"), "(FORMAT csv)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(OptionError, match=f"no permission to write to the folder {tmp_path}"):
+        fitted().save("m.safetensors")
 
 
 def test_every_key_of_the_file_and_of_the_card_is_explained(fitted, content):

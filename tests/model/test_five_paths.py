@@ -47,7 +47,7 @@ def by_command(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
     return shaped(model, found if model.task == "regression" else found[[f"probability_{one}" for one in model.labels]])
 
 
-def by_server(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
+def served(saved: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
     records = json.loads(rows.to_json(orient="records", double_precision=15))
 
     async def ask() -> httpx.Response:
@@ -58,7 +58,11 @@ def by_server(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(asyncio.run, ask()).result()
     assert answer.status_code == 200, answer.text
-    said = answer.json()["predictions"]
+    return answer.json()["predictions"]
+
+
+def by_server(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
+    said = served(saved, rows)
     if model.task == "regression":
         return np.array([one["value"] for one in said])
     return shaped(model, pd.DataFrame([one["probabilities"] for one in said])[list(model.labels)])
@@ -120,3 +124,20 @@ def test_five_paths_give_the_same_on_every_kind_of_column_and_target(fitted, fra
     expected = model.predictions(rows).values
     for path in PATHS:
         np.testing.assert_allclose(path(model, saved, rows), expected, atol=1e-5 * model.target_deviation)
+
+
+def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
+    model = fitted()
+    rows = frame[list(model.feature_names_in_)].head(4).astype(object)
+    rows.loc[0, ["weight", "day"]] = "heavy", "someday"  # training had weights missing, and no days
+    rows.loc[1, ["smokes", "town"]] = "vaping", "Atlantis"
+    rows.loc[2, ["weight", "size"]] = None, None
+    saved = model.save(tmp_path / "model.safetensors")
+    by_server = [{kind: names for kind, names in one["flags"].items() if names} for one in served(saved, rows)]
+    assert by_server == [{"unreadable": ["weight", "day"]}, {"unseen": ["smokes", "town"]}, {"missing": ["size"]}, {}]
+    expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
+    by_python = model.predictions(rows).flags(model.feature_names_in_, expected)
+    assert [by_python.get(row, {}) for row in range(4)] == by_server
+    by_command(model, saved, rows)
+    told = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()
+    assert told == ["; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server]

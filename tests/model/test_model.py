@@ -9,7 +9,7 @@ import torch
 
 import seedbed as sb
 from seedbed.data import Preprocessor, open_rows
-from seedbed.errors import ColumnError, DataError, OptionError, TrainingError
+from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
 from seedbed.model import Blocks, fit_model, load
 from seedbed.networks import recipe_named
 
@@ -92,6 +92,31 @@ def test_the_threshold_moves_labels_and_no_probability(table_for, frame):
         fit_model(table_for("cost"), threshold=0.4, **FAST)
 
 
+def test_a_threshold_may_be_given_to_predict(fitted, frame):
+    model = fitted()
+    assert set(model.predict(frame, threshold=1.0)) == {"ill"}
+    np.testing.assert_array_equal(model.predict(frame, threshold=0.5), model.predict(frame))
+    for target in ("grade", "cost"):
+        with pytest.raises(OptionError, match=r"a threshold is of two labels\. Leave it out"):
+            fitted("relu:5", target).predict(frame, threshold=0.4)
+    with pytest.raises(OptionError, match="threshold is 2"):
+        model.predict(frame, threshold=2)
+
+
+def test_a_table_that_is_not_read_yet_is_read_by_its_target(frame, tmp_path):
+    frame[["size", "smokes", "ill"]].to_csv(tmp_path / "t.csv", index=False)
+    recipe = recipe_named("tutorial", epochs=3)
+    models = [
+        fit_model(table, "relu:3", target=target, recipe=recipe, **FAST)
+        for table, target in ((tmp_path / "t.csv", "ill"), (sb.read_table(tmp_path / "t.csv", target="ill"), None))
+    ]
+    np.testing.assert_array_equal(*(model.predict_proba(frame) for model in models))
+    with pytest.raises(TargetError, match="which column is to be predicted"):
+        fit_model(str(tmp_path / "t.csv"), "relu:3")
+    with pytest.raises(OptionError, match="Give it to read_table"):
+        fit_model(sb.read_table(tmp_path / "t.csv", target="ill"), target="ill")
+
+
 def test_the_epoch_is_chosen_by_inner_splits_and_is_no_matter_of_chance(table_for):
     recipe = recipe_named("trained", epochs=40)
     models = [fit_model(table_for("ill"), "relu:3", recipe=recipe, **FAST) for _ in range(2)]
@@ -148,9 +173,13 @@ def test_wrong_rows_are_one_clear_error(fitted, frame):
     model = fitted()
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
         model.predict(frame.rename(columns={"town": "Town"}))
+    with pytest.raises(ColumnError, match=r"no column 'town'\. The model needs all its columns; leave cells empty"):
+        model.predict(frame.drop(columns="town"))
+    with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*is the line of names missing\?"):
+        model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
     with pytest.raises(DataError, match="the array has 2 columns, and the model knows 6"):
         model.predict(np.zeros((3, 2)))
-    with pytest.raises(DataError, match="record 2 lacks 'town'"):
+    with pytest.raises(DataError, match=r"record 2 lacks 'town'\. Give None for what isn't known"):
         model.predict([frame.iloc[0].to_dict(), frame.iloc[1].drop("town").to_dict()])
     with pytest.raises(DataError, match="'size' holds a list"):
         model.predict([{**frame.iloc[0].to_dict(), "size": [1, 2]}])
@@ -169,6 +198,26 @@ def test_no_rows_give_no_predictions(fitted, frame):
 def test_a_million_rows_keep_no_block_waiting(fitted, frame):
     long = pd.concat([frame] * 250, ignore_index=True)
     np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
+
+
+def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
+    rows = np.arange(2000)
+    cells = {
+        "cabin": np.where(rows < 800, np.char.add("C", (rows // 5).astype(str)), ""),  # each five times
+        "town": np.where(rows < 3, "Oslo", np.where(rows < 5, "York", np.where(rows % 2, "Bonn", "Rome"))),
+        "hash": np.char.add("h", (rows // 4).astype(str)),
+        "y": rows % 2,
+    }
+    model = fit_model(pd.DataFrame(cells), "relu:2", target="y", recipe=recipe_named("tutorial", epochs=2), **FAST)
+    columns = {column["name"]: column for column in model.card()["columns"]}
+    assert [(columns[name]["told_apart"], columns[name]["n_groups"]) for name in ("cabin", "town", "hash")] == [
+        ([], 1), (["Bonn", "Rome"], 1), ([], 32)]  # fmt: skip
+    for words in (
+        "160 levels, all rare: only whether it's missing counts",
+        "Bonn, Rome; 2 rare ones count as one",
+        "500 levels, all rare: they share 32 inputs",
+    ):
+        assert words in str(model)
 
 
 def test_a_model_shows_itself(fitted, tmp_path):

@@ -74,7 +74,7 @@ def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path, summary):
 
 def test_a_run_that_is_not_finished_is_told_from_none(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
-    with pytest.raises(OptionError, match=r"isn't finished\. The command that began it goes on"):
+    with pytest.raises(OptionError, match=r"isn't finished\. seedbed resume .* goes on"):
         read_summary(tmp_path)
 
 

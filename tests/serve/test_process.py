@@ -102,7 +102,10 @@ def test_a_port_in_use_is_one_line(call, saved):
         (["--host", "192.0.2.1"], "no token"),
         (["--host", "0.0.0.0", "--token", "short"], "has 5 characters"),
         (["--host", "0.0.0.0", "--token", TOKEN], "--allow-host"),
-        (["--host", "192.0.2.1", "--token", TOKEN], "can't listen on 192.0.2.1"),
+        (
+            ["--host", "192.0.2.1", "--token", TOKEN],
+            "address). Give an address of this machine with --host",
+        ),
         (["--host", "nowhere.invalid", "--token", TOKEN], "is no address"),
         (["--port", "70000"], "must be from 0 to 65535"),
         (["--allow-host", "*"], "no host name"),

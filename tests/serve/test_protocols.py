@@ -57,7 +57,7 @@ def test_inference_gives_tensors_of_what_the_model_says(fitted, records, target)
     assert np.abs(told - model.predict_proba(records)).max() < 1e-12
     assert found["label"]["data"] == model.predict(records).tolist()
     assert [found[name]["shape"] for name in ("label", "spread", "doubtful", "flags")] == [[len(records)]] * 4
-    assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "outlying", "missing"}
+    assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "unreadable", "outlying", "missing"}
 
 
 def test_inference_of_numbers_has_values(fitted, records):
@@ -175,6 +175,17 @@ def test_all_forms_of_an_invocation_say_the_same(app, records):
 )
 def test_an_invocation_that_is_none_is_refused(app, body):
     assert ask(app, "POST", "/invocations", body).status in (400, 422)
+
+
+@pytest.mark.parametrize("target", ["ill", "cost"])
+def test_the_card_is_the_models_own(fitted, target):
+    model = fitted(target)
+    with application(model) as app:
+        card = ask(app, "GET", "/card").values
+    assert card == json.loads(json.dumps(model.card()))
+    usual = {column["name"]: column["usual"] for column in card["columns"]}
+    assert usual["size"] == pytest.approx(170, abs=3)
+    assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", None, "20")
 
 
 def test_health_card_and_metrics_are_told(app, records):

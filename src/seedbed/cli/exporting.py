@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedbed.cli.models import loaded
 from seedbed.errors import OptionError
 
 __all__ = ["export"]
@@ -34,9 +35,7 @@ def export(
         kind = "plain PyTorch" if python else "an ONNX file"
         hint = f"Name a file that ends in {wanted}." if python or output.suffix != ".py" else "Add --python."
         raise OptionError(f"can't write {kind} to {output}", hint)
-    from seedbed.model import load
-
-    exported = load(model).export(output)
+    exported = loaded(model).export(output)
     if as_json:
         notes = [note.as_dict() for note in exported.notes]
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))

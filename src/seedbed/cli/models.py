@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, TableArgument, TableOptions
 from seedbed.cli.telling import interruptible, say, shown
-from seedbed.errors import OptionError
+from seedbed.errors import ModelFileError, OptionError
 
 if TYPE_CHECKING:
     from seedbed.data import Table
@@ -37,6 +39,7 @@ def train_model(
     """Train on all rows, and write the model."""
     from seedbed.data import read_table
     from seedbed.model import check_target
+    from seedbed.report import note_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -45,22 +48,26 @@ def train_model(
         "n_networks": n_networks,
         "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
     }
+    warnings: Iterable[str] = ()  # a comparison has told those of its table
     with interruptible("interrupted, no model written"):
         if Path(table).is_dir():
-            if columns != TableOptions() or recipe != RecipeOptions() or wanted.recipe or random_state:
+            own = wanted.recipe or wanted.epoch or random_state
+            if columns != TableOptions() or recipe != RecipeOptions() or own:
                 raise OptionError(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
             model = _of_run(Path(table), candidate, run, options)
         else:
-            common = recipe.recipe(wanted.recipe or "trained")
+            common = recipe.recipe(wanted.recipe or "trained", wanted.epoch)
             options |= {"recipe": common, "random_state": random_state}
-            model = _of_table(read_table(table, **columns.settings()), candidate or "relu:5", run, options)
+            rows = read_table(table, **columns.settings())
+            warnings = note_sentences({"notes": [note.as_dict() for note in rows.notes]})
+            model = _of_table(rows, candidate or "relu:5", run, options)
         path = model.save(wanted.output)
     if not run.quiet:
         print(model)
-    say(run, f"wrote {path}", f"Try: seedbed predict {path} TABLE")
+    say(run, *warnings, f"wrote {path}", f"Try: seedbed predict {path} TABLE")
 
 
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
@@ -84,12 +91,29 @@ def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[
         return found.fit(watch=board, **options, **run.settings())
 
 
-def loaded(path: Path, network: str | None) -> Model:
-    """The model in a file. Raises SeedbedError."""
+def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
+    """The model in a file.
+
+    Args:
+        network: where its code is, if it isn't made of seedbed's words.
+        otherwise: a hint for whoever names what isn't called a model, a table say.
+
+    Raises:
+        SeedbedError: there is none.
+    """
     from seedbed.model import load
     from seedbed.networks import candidate_from
 
-    return load(path, architecture=None if network is None else candidate_from(network).architecture)
+    if path.is_dir():
+        if (path / "comparison.json").is_file():
+            message = f"{path} is the folder of a comparison, and no model"
+            raise OptionError(message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.")
+        raise OptionError(f"{path} is a folder, and no model", "Name a file that seedbed train -o has written.")
+    try:
+        return load(path, architecture=None if network is None else candidate_from(network).architecture)
+    except ModelFileError as error:
+        called_so = path.suffix == ".safetensors" or not path.is_file()
+        raise ModelFileError(error.message, error.hint if called_so else otherwise or error.hint) from None
 
 
 def show(
@@ -100,7 +124,7 @@ def show(
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
 ) -> None:
     """Show what is in a model file: what it predicts from what, how it was trained, and how well it may do."""
-    found = loaded(model, network)
+    found = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
     print(json.dumps(found.card(), allow_nan=False) if as_json else found)
 
 
@@ -140,7 +164,7 @@ def predict(
     from seedbed.model import check_writable, write_predictions
     from seedbed.report import counted
 
-    found = loaded(model, network)
+    found = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")

@@ -171,12 +171,14 @@ class ModelOptions:
     "How many networks a model has, each with its own seed; 10."
     recipe: Literal["trained", "tutorial"] | None = None
     "As compare has it; trained, or tutorial for one split."
+    epoch: Literal["inner", "last"] | None = None
+    "Which epoch counts: inner, chosen by rows held back from training, or last, exactly --epochs; by the recipe."
     threshold: float | None = None
     "Of two labels: above which probability the positive one is predicted; 0.5."
 
     def refuse(self) -> None:
         """An error where something is said of a model, and none is asked for."""
-        for name in ("networks", "threshold"):
+        for name in ("networks", "epoch", "threshold"):
             if getattr(self, name) is not None:
                 raise OptionError(f"--{name} is of a model", "Add -o model.safetensors to have one.")
 

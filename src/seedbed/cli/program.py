@@ -24,7 +24,7 @@ from seedbed.cli.serving import serve
 from seedbed.cli.tables import examples, inspect
 from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
-from seedbed.errors import SeedbedError, one_line
+from seedbed.errors import SeedbedError, nearest, one_line
 
 __all__ = ["app", "main"]
 
@@ -36,7 +36,9 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-for verb in (train, compare, resume, report, show, predict, serve, export, inspect, examples):
+_ALL = (train, compare, resume, report, show, predict, serve, export, inspect, examples)
+VERBS = {verb.__name__: verb for verb in _ALL}
+for verb in _ALL:
     app.command(verb)
 
 
@@ -83,7 +85,7 @@ def _run(tokens: list[str]) -> int:
         with typed(tokens):
             return int(app(tokens, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
-        return _fail("usage", " ".join(str(error).split()).rstrip("."), "See seedbed --help.", tokens, 2)
+        return _fail("usage", *_misused(tokens, error), tokens, 2)
     except SeedbedError as error:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
@@ -99,6 +101,16 @@ def _run(tokens: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
         traceback.print_exc()
         return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
+
+
+def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
+    """What was typed wrongly, and what to do."""
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in VERBS:
+        known = f"The verbs are {', '.join(VERBS)}. See seedbed --help."
+        return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], VERBS)} {known}".lstrip()
+    if "-" in tokens:
+        return "- would be stdin, which is a pipe and no file", "Save the table as a file first."
+    return " ".join(str(error).split()).rstrip("."), "See seedbed --help."
 
 
 def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:

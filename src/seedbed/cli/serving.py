@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seedbed.cli.models import loaded
+
 __all__ = ["serve"]
 
 
@@ -33,14 +35,13 @@ def serve(
     ] = (),
 ) -> None:
     """Answer over HTTP with a model's predictions, until Ctrl-C: a page for people, JSON for programs."""
-    from seedbed.model import load
     from seedbed.serve import Address, check_address, serve_model
 
     address = Address(host, port, token, allow_host)
     check_address(address)
-    loaded = load(model)
+    found = loaded(model)
 
     def started(url: str) -> None:
-        print(f"serving {loaded.candidate} at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        print(f"serving {found.candidate} at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
 
-    serve_model(loaded, model.stem, address, version=version("seedbed"), started=started)
+    serve_model(found, model.stem, address, version=version("seedbed"), started=started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,6 +57,9 @@ def train(
     """Train one candidate on one split, the tutorial's run; with -o, on all rows: a model to take home."""
     if len(recipe.lrs()) > 1:
         raise OptionError(f"lr is {recipe.lr}", "Give one; compare takes several.")
+    from seedbed.experiment import check_no_part_of_a_run
+
+    check_no_part_of_a_run(table)
     if model.output is not None:
         split.refuse()
         run.refuse_files("a model is one file")
@@ -160,7 +164,7 @@ def compare(
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     else:
         print(comparison)
-    say(run, f"{comparison.seconds:.1f} s", *_written(paths))
+    say(run, f"{comparison.seconds:.1f} s", *_written(paths), *_next(comparison, folder))
     return _failed(judging.fail_if_worse, comparison)
 
 
@@ -176,6 +180,13 @@ def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, tell: bool) -> 
         with shown(watch, run, score_name=plan.experiment.score_name):
             comparison = execute(plan, watch=watch, kept=kept)
         return comparison, _saved(opened, comparison, run, tell=tell)
+
+
+def _next(comparison: Comparison, folder: Path) -> Iterator[str]:
+    """How to have the network that is advised, if one is."""
+    advice = comparison.conclusions.advice
+    if advice is not None and not advice.no_gain:
+        yield f"Try: seedbed train {shlex.quote(str(folder))} -o model.safetensors"
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:

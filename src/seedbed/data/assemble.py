@@ -69,8 +69,8 @@ def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understo
     """Type the columns, code the target, which must be named, and check both.
 
     Raises:
-        UnreadableError: a column has no name, or shares it with another.
-        DataError: no rows, or no feature is left.
+        UnreadableError: no rows; a column has no name, or shares it with another.
+        DataError: no feature is left.
         OptionError: a column has two roles; what `encode_target` raises.
         ColumnError: no such column, infinite numbers, or rows without a time.
         TargetError: what `encode_target` raises.
@@ -118,7 +118,7 @@ def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
     if not features:
         raise DataError(f"{columns.where}: no feature is left beside the target '{wanted.target}'")
     if columns.n_rows == 0:
-        raise DataError(f"{columns.where}: there are no rows")
+        raise UnreadableError(f"{columns.where}: there are no rows")
     categorical = {*wanted.categorical, *(columns.categorical - {*wanted.numeric})}
     return type_columns(columns, features, numeric=wanted.numeric, categorical=categorical), features
 

@@ -28,7 +28,8 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "SB301": "columns of new rows that the model doesn't use are ignored",
         "SB302": "new rows have a level that the training table didn't have",
         "SB303": "new rows have a number far from those of the training table",
-        "SB304": "new rows have missing cells where the training table had none",
+        "SB304": "new rows have missing cells where the training table had none, or a column of nothing else",
+        "SB305": "new rows have cells that can't be read as numbers or dates, as their column was",
     }
 )
 

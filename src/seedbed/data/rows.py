@@ -15,7 +15,7 @@ from seedbed.data.arrays import array_columns
 from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.sources.frames import as_frame, text_array
 from seedbed.data.sources.opening import open_source
-from seedbed.errors import DataError, did_you_mean
+from seedbed.errors import DataError, nearest
 
 __all__ = ["open_rows", "record_columns", "value_columns"]
 
@@ -62,7 +62,7 @@ def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], w
     for number, record in enumerate(records, start=1):
         if lacking := [name for name in names if name not in record]:
             listed = ", ".join(f"'{name}'" for name in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
-            hint = did_you_mean(lacking[0], others) if others else "Give null for what isn't known."
+            hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
             raise DataError(f"{where}: record {number} lacks {listed}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
     return value_columns(values, (*names, *map(str, others)), where)

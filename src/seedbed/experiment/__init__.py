@@ -4,6 +4,7 @@ from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.baselines import BASELINES, Baseline
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.finding_runs import check_no_part_of_a_run
 from seedbed.experiment.frozen import freeze
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan, make_plan
@@ -34,6 +35,7 @@ __all__ = [
     "TakeHome",
     "Task",
     "Watch",
+    "check_no_part_of_a_run",
     "compare",
     "freeze",
     "frozen_in",

@@ -11,6 +11,7 @@ from typing import Any
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
 from seedbed.evaluation import METRICS
+from seedbed.experiment.finding_runs import check_comparison
 from seedbed.experiment.frozen import table_specification
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.writing import spelled
@@ -97,14 +98,13 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
         name: of the candidate; the one that the comparison advises if left out.
 
     Raises:
-        OptionError: the folder holds no comparison, or a table that can't be found again.
+        OptionError: the folder holds no finished comparison, or the password of a database isn't kept with it.
         CandidateError: there is no such candidate, or its network isn't to be had from the folder.
         DataError: the table has changed.
     """
     folder = Path(folder)
-    summary, frozen = read_summary(folder), _frozen(folder)
-    if summary["kind"] != "comparison":
-        raise OptionError(f"{folder} holds one training, no comparison", _TABLE)
+    check_comparison(folder)
+    summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
     found = _named(summary, name)
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
     recipe = Recipe(**{field: specified[field] for field in Recipe.__dataclass_fields__})

@@ -4,12 +4,13 @@ from seedbed.model.choosing import Settled, n_choosing
 from seedbed.model.fitting import fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
-from seedbed.model.predicting import Blocks, Predictions
+from seedbed.model.predicting import FLAGS, Blocks, Predictions
 from seedbed.model.saving import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
 from seedbed.model.versions import versions
 
 __all__ = [
+    "FLAGS",
     "Blocks",
     "Model",
     "Predictions",

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from seedbed.data import Preprocessor, Split, Table, encode, target_design
+from seedbed.data import Preprocessor, Split, Table, encode, read_table, target_design
 from seedbed.errors import OptionError, TrainingError
 from seedbed.model.choosing import Running, Settled, fixed, settle
 from seedbed.model.model import Model
+from seedbed.model.predicting import check_threshold
 from seedbed.model.versions import versions
 from seedbed.networks import RECIPES, Candidate, Recipe, candidate_from
 from seedbed.training import (
@@ -32,9 +33,10 @@ __all__ = ["fit_model"]
 
 
 def fit_model(
-    table: Table,
+    table: Any,
     candidate: Any = "relu:5",
     *,
+    target: str | None = None,
     recipe: Recipe = RECIPES["trained"],
     n_networks: int = 10,
     sample_weight: ArrayLike | None = None,
@@ -50,7 +52,7 @@ def fit_model(
     """Fit networks of one candidate, one a seed, to all rows of a table: a model that averages their predictions.
 
     Args:
-        table: from `read_table`.
+        table: from `read_table`; or what that takes, with the `target`.
         candidate: its words, or what builds a network.
         recipe: what its words don't say. Learning rate and epochs that it leaves open are chosen by inner splits.
         n_networks: how many are fitted.
@@ -65,7 +67,7 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
     """
-    found = candidate_from(candidate)
+    table, found = _table(table, target), candidate_from(candidate)
     _check(table, n_networks, threshold)
     running = Running(compile, pick_device(device), pick_jobs(jobs), watch)
     weights = _weights(table, sample_weight)
@@ -75,7 +77,6 @@ def fit_model(
     own = fixed(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
     states, n_diverged = _fitted(found, table, own, seeds, weights, running)
-    mean, deviation = _scale(table)
     return Model(
         candidate=found.name,
         architecture=found.architecture,
@@ -85,30 +86,34 @@ def fit_model(
         task=table.task,
         labels=table.labels,
         threshold=threshold,
-        target_mean=mean,
-        target_deviation=deviation,
+        **_scale(table),
         training=_facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state),
         score=score,
         versions=versions(),
     )
 
 
+def _table(table: Any, target: str | None) -> Table:
+    if not isinstance(table, Table):
+        return read_table(table, target=target)
+    if target is not None:
+        raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
+    return table
+
+
 def _check(table: Table, n_networks: int, threshold: float) -> None:
     if n_networks < 1:
         raise OptionError(f"{n_networks} networks", "A model has at least 1.")
-    if not 0 <= threshold <= 1:
-        raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
-    if threshold != 0.5 and table.task != "binary":
-        raise OptionError("a threshold is of two labels", "Leave it out.")
+    check_threshold(table.task, None if threshold == 0.5 else threshold)
 
 
-def _scale(table: Table) -> tuple[float, float]:
-    """Mean and deviation of a target of numbers; 0 and 1 of classes."""
+def _scale(table: Table) -> dict[str, float]:
+    """What `Model` is told of a target of numbers; nothing of classes."""
     if table.task != "regression":
-        return 0.0, 1.0
+        return {}
     rows = np.arange(table.n_rows)
     found = target_design(table.target, [Split(0, 0, rows, rows)])
-    return float(found.means[0]), float(found.deviations[0])
+    return {"target_mean": float(found.means[0]), "target_deviation": float(found.deviations[0])}
 
 
 def _fitted(
@@ -162,7 +167,9 @@ def _facts(
     table: Table, recipe: Recipe, settled: Settled, n_networks: int, n_diverged: int, random_state: int
 ) -> dict[str, Any]:
     """What the model was made of."""
+    left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
     return {
+        **({"n_left_out": left_out} if left_out else {}),
         "table": table.name,
         "n_rows": table.n_rows,
         "n_networks": n_networks,

@@ -43,6 +43,7 @@ _TRAINING: Kinds = {
     "chosen": str,
     "random_state": int,
 }
+_LEFT_OUT: Kinds = {"n_left_out": int}  # said where there are any
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
 _ONE_SCORE: Kinds = {
     "name": str,
@@ -139,9 +140,9 @@ def _shapes(entries: Mapping[str, Any], n_bytes: int) -> Shapes:
 
 def _check_told(values: Mapping[str, Any]) -> None:
     """What is only told and decides nothing, so that whoever shows it needn't doubt it."""
-    score = values["score"]
+    score, training = values["score"], values["training"]
     told_things: list[tuple[Any, Kinds]] = [
-        (values["training"], _TRAINING),
+        (training, {**_TRAINING, **(_LEFT_OUT if "n_left_out" in training else {})}),
         (values["versions"], dict.fromkeys(values["versions"], str)),
     ]
     if score is not None:

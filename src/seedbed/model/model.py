@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seedbed.data import Columns, Preprocessor, Task, open_rows
-from seedbed.model.predicting import Predictions, predict_columns
+from seedbed.model.predicting import Predictions, check_threshold, predict_columns
 from seedbed.networks import Architecture
 from seedbed.report import card_text, counted
 from seedbed.training import seeded
@@ -98,17 +98,20 @@ class Model:
             networks.append(network.eval().requires_grad_(False))
         return tuple(networks)
 
-    def predict(self, rows: Any) -> NDArray[Any]:
+    def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
         """The label, or the number, of each row [row].
 
         Args:
             rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path or
                 whatever else `read_table` takes.
+            threshold: of two labels, in place of the model's own.
 
         Raises:
             DataError: the rows can't be read, lack a column, or hold mostly what training never saw.
+            OptionError: the threshold isn't one.
         """
-        return self.labelled(self.predictions(rows))
+        check_threshold(self.task, threshold)
+        return self.labelled(self.predictions(rows), threshold)
 
     def predict_proba(self, rows: Any) -> NDArray[np.float64]:
         """The probability of each class [row, class], in the order of `classes_`, averaged over the networks.
@@ -130,9 +133,14 @@ class Model:
         with open_rows(rows, self.feature_names_in_) as columns:
             return self.of_columns(columns)
 
-    def of_columns(self, columns: Columns) -> Predictions:
-        """`predictions` of rows that are opened already."""
-        return predict_columns(self, columns)
+    def of_columns(self, columns: Columns, *, refuse: bool = True) -> Predictions:
+        """`predictions` of rows that are opened already.
+
+        Args:
+            refuse: whether rows that hold mostly what training never saw are an error, as they are those of a wrong
+                table as a rule. Whoever asks for rows, and not for a table, has them as doubtful instead.
+        """
+        return predict_columns(self, columns, refuse=refuse)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
         """The label, or the number, of each row [row].

@@ -13,12 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from seedbed.data import Columns, Note, Oddities, Task, as_notes
+from seedbed.errors import OptionError
 from seedbed.training import one_thread, pick_jobs
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
 
-__all__ = ["Blocks", "Predictions", "predict_columns", "values_of"]
+__all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
+
+FLAGS = ("unseen", "unreadable", "outlying", "missing")
+"""How a cell can be strange; `Oddities` says what they mean."""
 
 Floats = NDArray[np.float64]
 
@@ -61,13 +65,14 @@ class Predictions:
         return np.take_along_axis(self.spread, best, axis=1)[:, 0]
 
     def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> dict[int, dict[str, list[str]]]:
-        """For each row that is strange, the columns that are so in it: `unseen`, `outlying`, `missing`.
+        """For each row that is strange, the columns that are so in it, by the kinds in `FLAGS`.
 
         Args:
             names: of the columns.
             expected: bool [column]; where missing cells are nothing strange.
         """
-        kinds = {"unseen": self.odd.unseen, "outlying": self.odd.outlying, "missing": self.odd.missing & ~expected}
+        kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
+        kinds["missing"] = kinds["missing"] & ~expected
         found: dict[int, dict[str, list[str]]] = {}
         for kind, cells in kinds.items():
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
@@ -75,26 +80,35 @@ class Predictions:
         return found
 
 
-def predict_columns(model: Model, columns: Columns) -> Predictions:
+def check_threshold(task: Task, threshold: float | None) -> None:
+    """Raises OptionError where a threshold, if one is given, can't be that of a model."""
+    if threshold is not None and task != "binary":
+        raise OptionError("a threshold is of two labels", "Leave it out.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
+
+
+def predict_columns(model: Model, columns: Columns, *, refuse: bool = True) -> Predictions:
     """Of all rows at once.
 
+    Args:
+        refuse: whether rows most of whose cells say nothing that training knew are an error.
+
     Raises:
-        DataError: a column is missing, a cell is too large for float32, or most cells say nothing that training knew.
+        DataError: a column is missing, a cell is too large for float32, or rows are to be refused.
     """
     blocks = Blocks(model, columns)
     found = list(blocks)
     if not found:
         shape = (0, len(model.labels)) if model.task == "multiclass" else (0,)
         none = np.zeros((0, len(model.feature_names_in_)), dtype=np.bool_)
-        found = [Predictions(model.task, np.zeros(shape), np.zeros(shape), Oddities(none, none, none), none[:, 0])]
-    odd = Oddities(*(np.concatenate([getattr(one.odd, kind) for one in found]) for kind in _KINDS))
+        odd = Oddities(none, none, none, none)
+        found = [Predictions(model.task, np.zeros(shape), np.zeros(shape), odd, none[:, 0])]
+    odd = Oddities.joined([one.odd for one in found])
     values, spread, doubtful = (
         np.concatenate([getattr(one, name) for one in found]) for name in ("values", "spread", "doubtful")
     )
-    return Predictions(model.task, values, spread, odd, doubtful, blocks.notes())
-
-
-_KINDS = ("unseen", "missing", "outlying")
+    return Predictions(model.task, values, spread, odd, doubtful, blocks.notes(refuse=refuse))
 
 
 class Blocks:
@@ -132,13 +146,14 @@ class Blocks:
                     start, future = waiting.pop(0)
                     yield self._done(start, future.result())
 
-    def notes(self) -> tuple[Note, ...]:
+    def notes(self, *, refuse: bool = True) -> tuple[Note, ...]:
         """What the user should know, once all blocks are done.
 
         Raises:
-            DataError: most cells say nothing that training knew.
+            DataError: most cells say nothing that training knew, which then is refused.
         """
-        self._gathering.refuse_unknown(self._columns.where)
+        if refuse:
+            self._gathering.refuse_unknown(self._columns.where)
         return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._gathering.remarks()]))
 
     def _predicted(self, start: int) -> tuple[Columns, Floats, Floats, Oddities]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,14 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
 from seedbed.networks import architecture_to_values
 
-__all__ = ["check_target", "check_writable", "save"]
+__all__ = ["check_target", "check_writable", "save", "write_checked"]
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
     """Write a model file; see `Model.save`."""
     path = check_target(path)
     content = to_bytes(model)
-    write_whole(path, lambda where: where.write_bytes(content))
+    write_checked(path, "the model", lambda where: where.write_bytes(content))
     return path
 
 
@@ -53,9 +55,29 @@ def check_writable(path: Path, what: str) -> None:
     elif not path.parent.is_dir():
         why = f"there is no folder {path.parent}"
     elif not os.access(path.parent, os.W_OK):
-        why = f"no permission to write to the folder {path.parent}"
+        why = f"no permission to write to the folder {path.parent.resolve()}"
+    else:
+        try:  # what a folder allows isn't all that it says of itself
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            why = f"the folder {path.parent.resolve()} takes no file ({error.strerror})"
     if why:
         raise OptionError(f"can't write {what} to {path}: {why}", "Name another file.")
+
+
+def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
+    """`write_whole`, whose troubles become errors of ours.
+
+    Raises:
+        OptionError: it can't be written there, or there is no room.
+    """
+    check_writable(path, what)
+    try:
+        write_whole(path, write)
+    except OSError as error:
+        message = f"can't write {what} to {path}: {error.strerror or error}"
+        raise OptionError(message, "Name another file, or make room.") from None
 
 
 def to_bytes(model: Model) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
@@ -16,9 +17,9 @@ import numpy as np
 
 from seedbed.data import Columns, Note
 from seedbed.errors import ColumnError, OptionError, did_you_mean
-from seedbed.files import write_whole
 from seedbed.model.model import Model
-from seedbed.model.predicting import Blocks, Predictions
+from seedbed.model.predicting import Blocks, Predictions, check_threshold
+from seedbed.model.saving import write_checked
 
 __all__ = ["Written", "write_predictions"]
 
@@ -58,8 +59,7 @@ def write_predictions(
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
-    if threshold is not None and (model.task != "binary" or not 0 <= threshold <= 1):
-        raise OptionError(f"threshold is {threshold}", "It is a probability, 0 to 1, and of two labels only.")
+    check_threshold(model.task, threshold)
     kept = _positions(columns, keep, _names(model))
     with _table() as connection:
         notes = _fill(connection, model, columns, threshold, kept)
@@ -67,7 +67,7 @@ def write_predictions(
             _print(connection)
         else:
             form = _FORMATS[path.suffix.lower()]
-            write_whole(path, lambda where: _copy(connection, where, form))
+            write_checked(path, "predictions", lambda where: _copy(connection, where, form))
     return Written(columns.n_rows, notes)
 
 
@@ -158,7 +158,11 @@ def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
-    connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
+    try:
+        connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
+    except duckdb.IOException as error:
+        why = re.search(r'": ([^"]+)', str(error))  # behind the temporary name, which is nobody's concern
+        raise OSError(why[1] if why else "the disk refuses it") from None
 
 
 def _print(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
-from seedbed.report.sentences import counted
+from seedbed.report.sentences import counted, note_sentences
 from seedbed.report.stored import SCHEMA_VERSION, read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
@@ -20,6 +20,7 @@ __all__ = [
     "counted",
     "duration",
     "epoch_lines",
+    "note_sentences",
     "notebook_fragment",
     "overview_text",
     "read_summary",

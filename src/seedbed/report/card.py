@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from seedbed.report.drawn import drawn
+from seedbed.report.ranking import measure
 from seedbed.report.sentences import counted
 
 __all__ = ["card_fragment", "card_text", "score_sentences"]
@@ -54,14 +55,17 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         "multiclass": f"which of {len(target['labels'])} labels {target['name']} has",
         "regression": f"the number {target['name']}",
     }[target["task"]]
-    yield f"Model {card['candidate']}: {counted(card['n_networks'], 'network')} that predict {what}"
+    networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
+    yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} a network"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
     if training:
-        yield f"Trained:  on all {training['n_rows']:,} rows of {training['table']}"
+        n_rows, left_out = training["n_rows"], training.get("n_left_out", 0)
+        rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
+        yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
         yield f"Recipe:   {training['recipe']} ({training['chosen']})"
         if training["n_diverged"]:
             yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
@@ -72,18 +76,26 @@ def _score(score: Mapping[str, Any] | None) -> Iterator[str]:
         yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
         return
     yield f"Score:    by {score['of']}; of single networks, on rows that they weren't trained on"
+    names = {one["words"]: one["name"] for one in score["scores"]}
     for one in score["scores"]:
-        interval = f", from {one['low']:.4g} to {one['high']:.4g}" if one["low"] is not None else ""
-        yield f"{_INDENT}{one['words']} {one['mean']:.4g}{interval}"
+        yield f"{_INDENT}{one['words']} {_range(one['name'], one['mean'], one['low'], one['high'])}"
     if chosen := score["chosen"]:
+        name = names.get(chosen["words"], "")
         yield (
             f"{_INDENT}It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
-            f"{chosen['words']} {chosen['expected']:.4g}, from {chosen['low']:.4g} to {chosen['high']:.4g}"
+            f"{chosen['words']} {_range(name, chosen['expected'], chosen['low'], chosen['high'])}"
         )
     yield (
         f"{_INDENT}The model averages several such networks, fitted to all rows; as a rule that does no worse, but it "
         "wasn't measured"
     )
+
+
+def _range(name: str, value: float, low: float | None, high: float | None) -> str:
+    """A score as the comparison shows it."""
+    if low is None or high is None:
+        return measure(name, value)
+    return f"{measure(name, value)}, from {measure(name, low, value)} to {measure(name, high, value)}"
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
@@ -99,12 +111,25 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
 def _content(column: Mapping[str, Any]) -> str:
     levels = column["levels"]
     if levels:
-        return ", ".join(levels[:_MOST_LEVELS]) + (f", ... ({len(levels)})" if len(levels) > _MOST_LEVELS else "")
+        return _levels(column, levels)
     if "mean" not in column:
         return ""
     if column["kind"] == "date":
         return f"{_date(column['mean'])} ± {column['deviation'] / 86_400:.4g} days"
     return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
+
+
+def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
+    """Those that the model tells apart, and how many more there are."""
+    told_apart = column.get("told_apart", levels)
+    rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
+    counts = "count as one" if groups == 1 else f"share {groups} inputs"
+    if not told_apart:
+        missing = "only whether it's missing counts" if column["may_be_missing"] else "none counts"
+        return f"{counted(len(levels), 'level')}, all rare: {missing if groups == 1 else f'they {counts}'}"
+    shown = ", ".join(told_apart[:_MOST_LEVELS])
+    shown += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
+    return shown + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
 
 
 def _date(seconds: float) -> str:

@@ -87,7 +87,7 @@ def measure(name: str, value: float, like: float | None = None) -> str:
     Args:
         like: the number that decides how many decimals there are, so that the ends of a range have as many.
     """
-    if name == "accuracy":
+    if name in ("accuracy", "balanced_accuracy"):
         return f"{100 * value:.1f}%"
     size = abs(value if like is None else like)
     if name != "mae" or size == 0:

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.model import Model, Predictions
+from seedbed.model import FLAGS, Model, Predictions
 from seedbed.serve.reading import Asked
 
-__all__ = ["FLAGS", "Writer"]
-
-FLAGS = ("unseen", "outlying", "missing")
+__all__ = ["Writer"]
 
 
 class Writer:

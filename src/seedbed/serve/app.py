@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from seedbed.model import Model
 from seedbed.serve.answers import Writer
-from seedbed.serve.card import served_card
 from seedbed.serve.frames import read_invocation, read_predict
 from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits
@@ -178,7 +177,7 @@ class App:
         return {
             "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
             "/health": _fixed({"status": "ok"}, open=True),
-            "/card": _fixed(served_card(model)),
+            "/card": _fixed(model.card()),
             "/openapi.json": _fixed(document(model, name, version, tensors, token=self._gate.token is not None)),
             "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
             "/predict": Route("POST", form=Form(lambda values: read_predict(reader, values), writer.records)),

@@ -6,8 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seedbed.data import ColumnSchema
-from seedbed.model import Model
-from seedbed.serve.answers import FLAGS
+from seedbed.model import FLAGS, Model
 from seedbed.serve.tensors import DATATYPES, Tensors
 
 __all__ = ["document"]

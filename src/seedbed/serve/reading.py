@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import ColumnSchema, MemoryColumns, value_columns
-from seedbed.errors import ColumnError, DataError, did_you_mean
+from seedbed.errors import ColumnError, DataError, nearest
 from seedbed.model import Model
 from seedbed.serve.limits import Limits
 from seedbed.serve.refusal import RefusedError
@@ -98,7 +99,7 @@ class Reader:
                     400, "rows", f"'{_short(name)}' has {len(values)} values, and another column {n_rows}"
                 )
         if missing := [name for name in self.names if name not in columns]:
-            raise _no_column(f"the request lacks {_listed(missing)}", missing[0], columns)
+            raise self._no_column(f"the request lacks {_listed(missing)}", missing[0], columns)
         others = tuple(sorted(name for name in columns if name not in self._known))
         return Asked(self._typed([columns[name] for name in self.names]), others)
 
@@ -127,14 +128,14 @@ class Reader:
     def _lacking(self, records: list[dict[str, Any]]) -> DataError:
         for number, record in enumerate(records, start=1):
             if missing := [name for name in self.names if name not in record]:
-                return _no_column(f"row {number} lacks {_listed(missing)}", missing[0], record)
+                return self._no_column(f"row {number} lacks {_listed(missing)}", missing[0], record)
         raise AssertionError("no row lacks a column")
 
-
-def _no_column(message: str, name: str, found: Iterable[str]) -> ColumnError:
-    others = [other[:100] for other, _ in zip(found, range(_NEAR_ONES), strict=False)]
-    hint = did_you_mean(name, others) if others else ""
-    return ColumnError(message, hint if hint.startswith("Did you") else "Give null for what isn't known.")
+    def _no_column(self, message: str, name: str, found: Iterable[str]) -> ColumnError:
+        """What is lacking may be there under a name that the model doesn't know."""
+        others = itertools.islice((other for other in found if other not in self._known), _NEAR_ONES)
+        hint = nearest(name, [other[:100] for other in others])
+        return ColumnError(message, hint or "Give null for what isn't known.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import ipaddress
 import signal
@@ -175,5 +176,8 @@ def _listening(address: Address) -> socket.socket:
     except OSError as error:
         bound.close()
         message = f"can't listen on {address.host}, port {address.port} ({error.strerror})"
-        raise OptionError(message, "Give another --port, or 0 for any that is free.") from None
+        hint = "Give another --port, or 0 for any that is free."
+        if error.errno == errno.EADDRNOTAVAIL:
+            hint = "Give an address of this machine with --host, or 0.0.0.0 for all it has."
+        raise OptionError(message, hint) from None
     return bound

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from seedbed.data import MemoryColumns, Oddities
+from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
 from seedbed.model import Blocks, Model, Predictions
 from seedbed.serve.reading import Asked
@@ -143,7 +143,7 @@ class Worker:
                     yield job, error
 
     def _together(self, rows: Sequence[MemoryColumns]) -> list[Predictions]:
-        """Predictions for each; none where they must be asked one by one: one of them is refused, or may be."""
+        """Predictions for each; none where they must be asked one by one, as one of them is refused."""
         counts = [one.n_rows for one in rows]
         if len(rows) == 1 or not all(counts):
             return []
@@ -152,14 +152,14 @@ class Worker:
             (found,) = Blocks(self._model, MemoryColumns("rows", rows[0].names, tuple(arrays)))
         except Exception:  # noqa: BLE001 - whose it is comes out one by one
             return []
-        # Whether rows are refused is decided by a request's own rows. Where none is doubtful, none is refused.
-        if found.doubtful.any() or not np.isfinite(found.values).all():
+        if not np.isfinite(found.values).all():
             return []
         ends = np.cumsum(counts).tolist()
         return [_part(found, end - count, end) for end, count in zip(ends, counts, strict=True)]
 
     def _alone(self, columns: MemoryColumns) -> Predictions:
-        predictions = self._model.of_columns(columns)
+        # A row's answer mustn't depend on those beside it, so it is doubtful at most.
+        predictions = self._model.of_columns(columns, refuse=False)
         if not np.isfinite(predictions.values).all():
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
             raise RefusedError(422, "data", message)
@@ -168,12 +168,11 @@ class Worker:
 
 def _part(found: Predictions, start: int, stop: int) -> Predictions:
     """The predictions of some of the rows."""
-    odd = found.odd
     return Predictions(
         found.task,
         found.values[start:stop],
         found.spread[start:stop],
-        Oddities(odd.unseen[start:stop], odd.missing[start:stop], odd.outlying[start:stop]),
+        found.odd.window(start, stop),
         found.doubtful[start:stop],
     )
 

@@ -99,6 +99,16 @@ class Layout:
         return tuple(column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None)
 
     @functools.cached_property
+    def telling(self) -> tuple[int, ...]:
+        """Which columns are categories whose levels are told apart. Where all are rare, any level, a new one too, only
+        says that the cell isn't missing."""
+        return tuple(
+            column
+            for column, vocabulary in enumerate(self.vocabularies)
+            if vocabulary is not None and (vocabulary.kept or vocabulary.n_buckets > 1)
+        )
+
+    @functools.cached_property
     def is_plain(self) -> bool:
         """Whether each column is one number, and none is missing."""
         return all(schema.kind in ("number", "boolean") and not schema.has_missing for schema in self.schemas)

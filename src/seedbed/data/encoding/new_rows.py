@@ -15,7 +15,7 @@ from seedbed.data.encoding.layout import Cells, Layout
 from seedbed.data.encoding.vocabulary import bucket_of
 from seedbed.data.notes import Note
 from seedbed.data.remarks import ROWS_NAMED, Remark
-from seedbed.errors import ColumnError, DataError, did_you_mean
+from seedbed.errors import ColumnError, DataError, nearest
 
 __all__ = ["FAR", "Gathering", "Oddities", "Transformed", "find_columns", "with_unseen_spread"]
 
@@ -29,27 +29,34 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Oddities:
-    """What is strange about cells of new rows [row, column], columns as the model knows them.
+    """What is strange about cells of new rows [row, column], columns as the model knows them. A cell is strange in one
+    way at most.
 
     Attributes:
-        unseen: a level that the training table didn't have.
-        missing: no cell, or none that can be read as the column's kind.
+        unseen: a level that the training table didn't have, where the model tells levels apart.
+        missing: no cell, or a word that stands for none.
+        unreadable: a cell that is no number, or no date, where the column holds these.
         outlying: a number beyond `FAR` training deviations from its mean.
     """
 
     unseen: Mask
     missing: Mask
+    unreadable: Mask
     outlying: Mask
 
     @property
-    def n_unknown(self) -> int:
-        """How many cells say nothing that a model has learnt."""
-        return int(np.count_nonzero(self.unseen | self.missing))
+    def unknown(self) -> Mask:
+        """Which cells say nothing that a model has learnt."""
+        return self.unseen | self.missing | self.unreadable
 
-    @property
-    def known(self) -> NDArray[np.float64]:
-        """The share of each row's cells that say something a model has learnt [row]."""
-        return 1.0 - np.asarray((self.unseen | self.missing).mean(axis=1), dtype=np.float64)
+    def window(self, start: int, stop: int) -> Oddities:
+        """Of the rows from `start` to before `stop`."""
+        return Oddities(**{name: cells[start:stop] for name, cells in vars(self).items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Oddities]) -> Oddities:
+        """Of the rows of all parts, one after the other."""
+        return cls(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +69,7 @@ class Transformed:
         unseen: of columns with levels that the training table didn't have: how many cells.
         outliers: of columns with numbers beyond 5 training deviations: how many cells.
         cells: the same and missing cells, cell by cell.
-        doubtful: bool [row]; over half of the row's cells are unseen or missing, and more than in any training row.
+        doubtful: bool [row]; over half of the row's cells are unknown, and more than in any training row.
     """
 
     matrix: NDArray[np.float32]
@@ -90,8 +97,8 @@ def find_columns(
     others = [name for name in source.names if name not in wanted]
     if missing:
         word = "columns" if len(missing) > 1 else "column"
-        hints = dict.fromkeys(did_you_mean(name, others) for name in missing[:_NAMED])
-        raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", " ".join(filter(None, hints)))
+        hint = _hint(source, missing, others)
+        raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
     for name in names:
         if len(positions) < len(source.names) and source.names.count(name) > 1:
             raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
@@ -133,9 +140,9 @@ class Gathering:
 
     def __init__(self, layout: Layout, least_known: float) -> None:
         self._layout, self._enough = layout, min(0.5, least_known) - 1e-9
-        self._cells = {kind: _Noticed(len(layout.schemas)) for kind in ("unseen", "outlying", "missing")}
-        self._levels: dict[int, dict[str | None, None]] = defaultdict(dict)
-        self._n_rows, self._n_cells, self._n_unknown, self._known = 0, 0, 0, 0.0
+        self._cells = {kind: _Noticed(len(layout.schemas)) for kind in ("unseen", "unreadable", "outlying", "missing")}
+        self._texts: dict[int, dict[str | None, None]] = defaultdict(dict)
+        self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
 
     def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Mask:
         """The next rows.
@@ -149,16 +156,17 @@ class Gathering:
         Returns:
             Which rows are doubtful [row]: under half of their cells are known, and less than in any training row.
         """
-        known = odd.known
+        unknown = odd.unknown
+        known = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
         self._n_rows, self._known = self._n_rows + len(known), self._known + float(known.sum())
-        self._n_cells, self._n_unknown = self._n_cells + odd.missing.size, self._n_unknown + odd.n_unknown
-        news = odd.missing & ~np.array([schema.has_missing for schema in self._layout.schemas])
-        for kind, cells in (("unseen", odd.unseen), ("outlying", odd.outlying), ("missing", news)):
-            self._cells[kind].add(first, cells)
-        for column in np.flatnonzero(odd.unseen.any(axis=0)).tolist():
-            if len(self._levels[column]) <= _LEVELS_NAMED:
+        self._n_unknown += int(np.count_nonzero(unknown))
+        for kind, noticed in self._cells.items():
+            noticed.add(first, getattr(odd, kind))
+        told = odd.unseen | odd.unreadable  # a column has but one of these
+        for column in np.flatnonzero(told.any(axis=0)).tolist():
+            if len(self._texts[column]) <= _LEVELS_NAMED:
                 own = block.cells(positions[column])
-                self._levels[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(odd.unseen[:, column]))
+                self._texts[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(told[:, column]))
         return np.asarray(known < self._enough)
 
     def refuse_unknown(self, where: str) -> None:
@@ -169,7 +177,8 @@ class Gathering:
         """
         if self._n_rows and self._known / self._n_rows < self._enough:
             raise DataError(
-                f"{where}: {self._n_unknown:,} of {self._n_cells:,} cells are missing, can't be read, or hold levels "
+                f"{where}: {self._n_unknown:,} of {self._n_rows * len(self._layout.schemas):,} cells are missing, "
+                "can't be read, or hold levels "
                 "that training never saw",
                 "Is it the right table? Its cells must be written as they were in training.",
             )
@@ -178,18 +187,20 @@ class Gathering:
         """What the user should know, column by column."""
         remarks = []
         for column, schema in enumerate(self._layout.schemas):
-            named = list(self._levels[column])
-            levels = ", ".join(shown(level) for level in named[:_LEVELS_NAMED])
-            levels += ", ..." if len(named) > _LEVELS_NAMED else ""
+            named = list(self._texts[column])
+            texts = ", ".join(shown(text) for text in named[:_LEVELS_NAMED])
+            texts += ", ..." if len(named) > _LEVELS_NAMED else ""
             for kind, code, words in (
-                ("unseen", "SB302", f"with a level that the training table didn't have ({levels})"),
+                ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
+                ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
                 ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
-                ("missing", "SB304", f"missing, or not a {schema.kind}; in training none was"),
+                ("missing", "SB304", "missing" if schema.has_missing else "missing; in training none was"),
             ):
-                count = int(self._cells[kind].counts[column])
-                if count:
-                    cells = f"{count:,} cells" if count > 1 else "1 cell"
-                    rows = self._cells[kind].rows[column]
+                count, rows = int(self._cells[kind].counts[column]), self._cells[kind].rows[column]
+                whole = count == self._n_rows > 1
+                # Where training had missing cells, some are nothing strange.
+                if count and (whole or kind != "missing" or not schema.has_missing):
+                    cells = f"all {count:,} cells" if whole else f"{count:,} cells" if count > 1 else "1 cell"
                     remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
         return remarks
 
@@ -210,6 +221,15 @@ class _Noticed:
         self.counts += counts
 
 
+def _hint(source: Columns, missing: Sequence[str], others: Sequence[str]) -> str:
+    """What may be wrong where columns are missing; `others` are those that the model doesn't know."""
+    if near := dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_NAMED]))):
+        return " ".join(near)
+    if len(others) == len(source.names):
+        return f"It has {_listed(others, _NAMED)}: is that another table, or is the line of names missing?"
+    return "The model needs all its columns; leave cells empty where they aren't known."
+
+
 def _listed(names: Sequence[str], limit: int) -> str:
-    listed = ", ".join(f"'{name}'" for name in names[:limit])
+    listed = ", ".join(f"'{name}'" if name else "one without a name" for name in names[:limit])
     return listed + (", ..." if len(names) > limit else "")

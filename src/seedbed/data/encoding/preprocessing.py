@@ -23,7 +23,7 @@ from seedbed.data.encoding.new_rows import (
 from seedbed.data.encoding.scaling import medians_of, moments
 from seedbed.data.encoding.stored import layout_from_values, layout_to_values
 from seedbed.data.encoding.training_rows import live_inputs, natural_inputs
-from seedbed.data.kinds.typed import read_as
+from seedbed.data.kinds.typed import read_cells
 from seedbed.data.remarks import Remark, as_notes
 from seedbed.data.table import ColumnSchema, Table
 from seedbed.errors import ColumnError, DataError
@@ -106,8 +106,9 @@ class Preprocessor:
     def transform(self, source: Columns) -> Transformed:
         """Inputs of new rows, and what is strange about them.
 
-        Columns are found by name, in any order; others are ignored with a note. An unseen level counts as rare; a
-        missing cell, or one that can't be read, as missing; where training had none, a number's median is taken.
+        Columns are found by name, in any order; others are ignored with a note. An unseen level counts as rare, of two
+        levels as missing; a cell that can't be read counts as missing, too; where training had none missing, a
+        number's median is taken.
 
         Raises:
             ColumnError: a column is missing, or a number is so large that float32 can't hold it.
@@ -146,17 +147,23 @@ class Preprocessor:
             ColumnError: a number is so large that float32 can't hold it.
         """
         layout, places = self.layout, self.layout.places
-        values = _read(source, positions, layout.schemas)
-        missing, unseen = np.isnan(values), np.zeros(values.shape, dtype=np.bool_)
-        unseen[:, layout.categories] = values[:, layout.categories] < 0
+        values, unread = _read(source, positions, layout.schemas)
+        measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
+        unseen = unread & ~measured  # of two levels; it counts as missing
+        unseen[:, layout.telling] = values[:, layout.telling] < 0
         cells = layout.cells(values)
         cells = with_unseen_spread(layout, cells, unseen, lambda column: source.cells(positions[column]))
         scaled = self._scaled(cells)
         straight = places.numbers[~places.circling]
-        outlying = np.zeros_like(missing)
+        outlying = np.zeros_like(unseen)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
-        measured = [schema.kind in ("number", "date") for schema in layout.schemas]
-        return self._narrow(scaled), Oddities(unseen, missing, outlying & ~missing & measured)
+        absent = np.isnan(values)
+        return self._narrow(scaled), Oddities(
+            unseen=unseen,
+            missing=absent & ~unread,
+            unreadable=unread & measured,
+            outlying=outlying & ~absent & measured,
+        )
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
         """Inputs [row, input] of cells as a `Column` has its values [row, column].
@@ -212,9 +219,12 @@ class Preprocessor:
         return {name: count for name, count in counts if count}
 
 
-def _read(source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> Floats:
-    """Cells as the schemas read them [row, column]."""
+def _read(
+    source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSchema]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Cells as the schemas read them, and which are there and can't be read [row, column]."""
     values = np.full((source.n_rows, len(schemas)), np.nan)
+    unread = np.zeros(values.shape, dtype=np.bool_)
     # A file is walked through at each call, so columns of plain numbers are read all at once.
     numbers = [
         column for column, schema in enumerate(schemas) if schema.kind == "number" and schema.spelling == "point"
@@ -224,8 +234,8 @@ def _read(source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSch
     plain = {column for column in numbers if np.isfinite(values[:, column]).all()}
     for column, schema in enumerate(schemas):
         if column not in plain:
-            values[:, column] = read_as(source, positions[column], schema)
-    return values
+            values[:, column], unread[:, column] = read_cells(source, positions[column], schema)
+    return values, unread
 
 
 def state_shapes(layout: Layout) -> dict[str, tuple[np.dtype[Any], tuple[int]]]:

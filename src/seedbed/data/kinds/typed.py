@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seedbed.data.cells import shown
 from seedbed.data.columns import Columns
 from seedbed.data.kinds.dates import moment
-from seedbed.data.kinds.distinct import distinct
+from seedbed.data.kinds.distinct import Distinct, distinct
 from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, boolean_value, is_sex, is_whole, understand
 from seedbed.data.kinds.finishing import Finished, Plain, finish, finish_plain
 from seedbed.data.kinds.judging import LEFT_OUT, judge
@@ -24,12 +24,13 @@ from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 
-__all__ = ["Typed", "decimal_mark", "read_as", "read_texts", "type_columns"]
+__all__ = ["Typed", "decimal_mark", "read_as", "read_cells", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
 ANY_TEXT = r"(?s).*"
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,21 +111,32 @@ def read_as(columns: Columns, position: int, schema: ColumnSchema) -> Floats:
     Returns:
         NaN for what is missing or can't be read; -1 for a level that the schema doesn't know.
     """
+    return read_cells(columns, position, schema)[0]
+
+
+def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Mask]:
+    """What `read_as` gives, and where there is a cell of which it makes nothing: no number, no date, neither of two
+    levels [row]."""
     if schema.kind in ("number", "boolean"):
         values = columns.numbers([position])[:, 0].copy()
         if schema.spelling == "comma" and columns.matches([position], ANY_TEXT)[0]:
             values[:] = np.nan  # '1.234' may be a thousand and more
         elif schema.kind == "boolean":
             values[((values != 0) & (values != 1)) | is_sex(schema.levels)] = np.nan
-        odd = np.flatnonzero(~np.isfinite(values))
-        if not len(odd):
-            return values
-        texts = columns.cells(position)
-        cells = distinct(texts[row] for row in odd.tolist())
-        values[odd] = np.array(read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
-        return values
-    cells = distinct(columns.cells(position))
-    return np.array(read_texts(cells.texts, schema), dtype=np.float64)[cells.codes]
+        unread, odd = np.zeros(len(values), dtype=np.bool_), np.flatnonzero(~np.isfinite(values))
+        if len(odd):
+            texts = columns.cells(position)
+            values[odd], unread[odd] = _read_texts(distinct(texts[row] for row in odd.tolist()), schema)
+        return values, unread
+    return _read_texts(distinct(columns.cells(position)), schema)
+
+
+def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Mask]:
+    """Cells that are texts, as `read_cells` has them."""
+    values = np.array(read_texts(cells.texts, schema), dtype=np.float64)
+    is_category = schema.kind == "category"  # of which every text is a level
+    filled = np.array([not (is_category or missing_in_number(text)) for text in cells.texts], dtype=np.bool_)
+    return values[cells.codes], (np.isnan(values) & filled)[cells.codes]
 
 
 def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:

@@ -55,7 +55,7 @@ def survey(path: Path, where: str, *, usual: str = ",") -> Shape:
         usual: the delimiter where the text doesn't tell.
 
     Raises:
-        UnreadableError: no text, no header, no rows, too many columns, or a row whose cells don't fit the header.
+        UnreadableError: no text, no header, too many columns, or a row whose cells don't fit the header.
     """
     charset = find_charset(path, where)
     delimiter = _find_delimiter(path, charset, where, usual)
@@ -74,8 +74,6 @@ def survey(path: Path, where: str, *, usual: str = ",") -> Shape:
             one_line_each = False
         previous = line
         n_rows += 1
-    if n_rows == 0:
-        raise UnreadableError(f"{where}: there is a header but no rows under it")
     ends_in_cells = not one_line_each or any("\r" in cell for cell in row)
     plain = charset.plain and len(header) > 1
     copied: Literal["not", "text", "rows"] = "not" if plain else "rows" if ends_in_cells else "text"

@@ -199,16 +199,14 @@ def loaded(
     find_places: Callable[[Iterable[int]], dict[int, str]],
     notes: tuple[Note, ...] = (),
 ) -> LoadedColumns:
-    """What is in the table `cells`.
+    """What is in the table `cells`; perhaps no rows, which is enough to predict.
 
     Raises:
-        UnreadableError: too many columns, no rows, or a cell over the limit.
+        UnreadableError: too many columns, or a cell over the limit.
     """
     check_names(names, where)
     described = connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
-    n_rows, rowid = connection.execute("SELECT count(*), min(rowid) FROM cells").fetchone() or (0, 0)
-    if n_rows == 0:
-        raise UnreadableError(f"{where}: there are no rows")
+    n_rows, rowid = connection.execute("SELECT count(*), coalesce(min(rowid), 0) FROM cells").fetchone() or (0, 0)
     columns = LoadedColumns(
         where=where,
         names=tuple(names),

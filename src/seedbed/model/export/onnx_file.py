@@ -13,14 +13,13 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from seedbed.data import Note, Preprocessor
 from seedbed.errors import OptionError
-from seedbed.files import write_whole
 from seedbed.model.card import card_of
 from seedbed.model.export.onnx_graph import IR_VERSION, OPSETS, Graph
 from seedbed.model.export.onnx_inputs import add_inputs, declared_inputs
 from seedbed.model.export.onnx_layers import add_networks
 from seedbed.model.export.spellings import can_be_written
 from seedbed.model.layout import canonical
-from seedbed.model.saving import check_writable
+from seedbed.model.saving import check_writable, write_checked
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -36,7 +35,7 @@ def write_onnx(model: Model, path: Path) -> None:
     """
     check_writable(path, "the model")
     content = onnx_of(model).SerializeToString()
-    write_whole(path, lambda where: where.write_bytes(content))
+    write_checked(path, "the model", lambda where: where.write_bytes(content))
 
 
 def unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:

@@ -11,7 +11,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["MISSING", "NO_NUMBER", "boolean", "category", "date", "iso", "number", "text", "with_point"]
+__all__ = ["MISSING", "NO_NUMBER", "boolean", "category", "comma_number", "date", "iso", "number", "read", "text"]
 
 MISSING = {
     *("", "?", "na", "nan", "nat", "null", "(null)", "<na>", "n/a", "n.a."),
@@ -26,6 +26,15 @@ NO_NUMBER = MISSING | {
 # fmt: off
 
 
+def read(row: dict[str, Any], column: str, kind: Any, *words: Any, **more: Any) -> Any:
+    """What a kind of column makes of its cell in a row; an error says which column."""
+    try:
+        return kind(row[column], *words, **more)
+    except (KeyError, ValueError, TypeError) as error:
+        found = repr(row[column]) + ", not readable" if column in row else "no cell"
+        raise ValueError(f"column {column!r}: {found}") from error
+
+
 def text(cell: Any) -> str:
     """A cell as it stands in a file: 1.0 is 1, and None is empty."""
     if isinstance(cell, float) and cell.is_integer():
@@ -33,16 +42,18 @@ def text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def with_point(cell: Any) -> Any:
-    """A number that is written with a decimal comma, 1.234,5, as Python writes it."""
-    return cell.replace(".", "").replace(",", ".") if isinstance(cell, str) else cell
-
-
 def number(cell: Any, median: float, flag: bool = False) -> list[float]:
     """A number, or the median for want of one; and a flag that it is missing."""
     value = math.nan if text(cell).lower() in NO_NUMBER else float(cell)
     missing = not math.isfinite(value)
     return [median if missing else value] + [float(missing)] * flag
+
+
+def comma_number(cell: Any, median: float, flag: bool = False) -> list[float]:
+    """The same of a number with a decimal comma: 1.234,5 is 1234.5."""
+    if isinstance(cell, str):
+        cell = cell.replace(".", "").replace(",", ".")
+    return number(cell, median, flag)
 
 
 def boolean(

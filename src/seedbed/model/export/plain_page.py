@@ -7,7 +7,7 @@ in the page as a string, never as code.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -51,12 +51,12 @@ def page_of(model: Model) -> str:
     return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def _used(schemas: Iterable[ColumnSchema]) -> list[str]:
+def _used(schemas: Sequence[ColumnSchema]) -> list[str]:
     """The functions of `plain_cells` that these columns need."""
-    used = ["text"]
+    used = ["read", "text"]
     kinds = {schema.kind for schema in schemas}
-    used += ["with_point"] if any(_has_comma(schema) for schema in schemas) else []
     used += ["number"] if kinds & {"number", "boolean"} else []
+    used += ["comma_number"] if any(map(_has_comma, schemas)) else []
     used += ["boolean"] if "boolean" in kinds else []
     used += ["iso", "date"] if "date" in kinds else []
     used += ["category"] if "category" in kinds else []
@@ -82,7 +82,7 @@ def _head(model: Model, used: Sequence[str]) -> list[str]:
     if model.task == "binary":
         constants += [f"THRESHOLD = {literal(model.threshold)}  # above it, a row gets the second label"]
     constants += laid(("MISSING = {", [literal(word) for word in sorted(plain_cells.MISSING)], "}"))
-    if used != ["text", "category"]:
+    if {"number", "date"} & set(used):
         more = [literal(word) for word in sorted(plain_cells.NO_NUMBER - plain_cells.MISSING)]
         constants += laid(("NO_NUMBER = MISSING | {", more, "}"))
     words = [words_of(schema) for schema in model.preprocessor.layout.schemas if _says_yes(schema)]
@@ -144,23 +144,27 @@ def _cell(preprocessor: Preprocessor, column: int) -> Call:
     """The call that makes inputs of one column's cell."""
     layout, places = preprocessor.layout, preprocessor.layout.places
     schema, own = layout.schemas[column], places.sources == column
-    cell = f"row[{literal(schema.name)}]"
+    name = literal(schema.name)
     if schema.kind == "category":
-        return _category(preprocessor, column, cell)
+        return _category(preprocessor, column, name)
     first = np.flatnonzero(own[places.numbers])[0]  # of a date, its days
     median = f"median={literal(float(np.nan_to_num(preprocessor.medians[first])))}"
     flags = places.flags[places.flagged == first]
     flag = ["flag=True"] if preprocessor.live[flags].any() else []
     if schema.kind == "date":
         hour = ["hour=True"] if layout.timed[column] else []
-        return "*date(", [cell, literal(schema.spelling or "ymd"), median, *hour, *flag], ")"
+        return _read(name, "date", literal(schema.spelling or "ymd"), median, *hour, *flag)
     if schema.kind == "boolean":
         words: str | Call = "YES_NO" if _says_yes(schema) else _dict("{", words_of(schema))
-        return "*boolean(", [cell, words, median, *flag], ")"
-    return "*number(", [f"with_point({cell})" if _has_comma(schema) else cell, median, *flag], ")"
+        return _read(name, "boolean", words, median, *flag)
+    return _read(name, "comma_number" if _has_comma(schema) else "number", median, *flag)
 
 
-def _category(preprocessor: Preprocessor, column: int, cell: str) -> Call:
+def _read(name: str, kind: str, *about: str | Call) -> Call:
+    return "*read(", ["row", name, kind, *about], ")"
+
+
+def _category(preprocessor: Preprocessor, column: int, name: str) -> Call:
     layout = preprocessor.layout
     category = layout.categories.index(column)
     codes, buckets = layout.places.inputs_of_codes[category], layout.places.buckets_of_categories[category]
@@ -168,13 +172,13 @@ def _category(preprocessor: Preprocessor, column: int, cell: str) -> Call:
     schema = layout.schemas[column]
     levels = [literal(level) for level, own in zip(schema.levels, by_itself[:-2].tolist(), strict=True) if own]
     others = [f"others={len(buckets)}"] if len(buckets) > 1 else []
-    return "*category(", [cell, ("[", levels, "]"), *others, *["flag=True"] * bool(by_itself[-2])], ")"
+    return _read(name, "category", ("[", levels, "]"), *others, *["flag=True"] * bool(by_itself[-2]))
 
 
 def _predict(model: Model) -> list[str]:
     what = {
-        "binary": "The probability of each label, by row, in the order of LABELS.",
-        "multiclass": "The probability of each label, by row, in the order of LABELS.",
+        "binary": "The probability of each label by row, ordered as LABELS.",
+        "multiclass": "The probability of each label by row, ordered as LABELS.",
         "regression": "The number of each row.",
     }[model.task]
     ends = {
@@ -191,9 +195,21 @@ def _predict(model: Model) -> list[str]:
     return [
         "@torch.inference_mode()",
         "def predict(rows):",
-        f'    """{what}"""',
+        f'    """{what} One row alone is a list of one."""',
+        "    rows = [rows] if isinstance(rows, dict) else list(rows)",
         "    x = torch.tensor([inputs(row) for row in rows], dtype=torch.float64)",
         "    x = ((x.reshape(len(rows), len(MEAN)) - MEAN) / DEVIATION).float()",
         "    outputs = torch.stack([network(x) for network in NETWORKS]).double()",
         *(f"    {line}" for line in ends),
+        *_label(model),
     ]
+
+
+def _label(model: Model) -> list[str]:
+    if model.task == "regression":
+        return []
+    chosen = {
+        "binary": "[LABELS[int(p > THRESHOLD)] for _, p in predict(rows)]",
+        "multiclass": "[LABELS[row.index(max(row))] for row in predict(rows)]",
+    }[model.task]
+    return ["", "", "def label(rows):", '    """The label of each row."""', f"    return {chosen}"]

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from seedbed.errors import OptionError
-from seedbed.files import write_whole
 from seedbed.model.export.plain_page import SIGNATURE, kept_inputs, page_of
 from seedbed.model.layout import SUFFIX
-from seedbed.model.saving import check_writable
+from seedbed.model.saving import check_writable, write_checked
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -43,9 +42,9 @@ def write_python(model: Model, path: Path) -> tuple[Path, Path]:
 
     def both(where: Path) -> None:
         where.write_bytes(page)
-        write_whole(weights, lambda beside: beside.write_bytes(content))
+        write_checked(weights, "the model", lambda beside: beside.write_bytes(content))
 
-    write_whole(path, both)
+    write_checked(path, "the model", both)
     return path, weights
 
 

@@ -112,6 +112,7 @@
   function flags(one) {
     const kinds = {
       unseen: "a level that the training table didn't have",
+      unreadable: "a cell that can't be read; it counts as missing",
       outlying: "far from all but a few numbers of the training table",
       missing: "missing here, and never in the training table",
     };
@@ -119,6 +120,7 @@
     for (const [kind, words] of Object.entries(kinds)) {
       for (const column of one.flags[kind]) list.append(make("li", `${column}: ${words}.`));
     }
+    if (one.doubtful) list.append(make("li", "Most cells say nothing that the model has learnt: this is hardly more than a guess."));
     return list.childNodes.length ? [list] : [];
   }
 
