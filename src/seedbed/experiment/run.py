@@ -75,7 +75,7 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[Baseline
             there.add((number, split))
     table = spec.table
     fits = fit_baselines(spec.baselines, plan.encoding, table.target, plan.all_splits, jobs=plan.jobs, task=table.task,
-                         without=there)  # fmt: skip
+                         without=there, cluster=plan.cluster)  # fmt: skip
     for number, split, predictions in fits:
         if kept:
             kept.keep_fit(spec.baselines[number], split, predictions)
@@ -149,7 +149,8 @@ def _trained(
     places = _in_order(waiting)
     tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
     board = watch.begin(tasks, plan.stage(which) if plan.choosing else "")
-    with contextlib.closing(train_chunks([chunk for _, chunk in places], which.data, plan.jobs, board)) as done:
+    chunks = [chunk for _, chunk in places]
+    with contextlib.closing(train_chunks(chunks, which.data, plan.jobs, board, plan.cluster)) as done:
         for number, result in done:
             stack, chunk = places[number]
             if kept:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "train"]
 
+_RECIPE = ("epochs", "lr", "optimizer", "momentum", "nesterov", "weight_decay", "batch_size")
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Run:
@@ -157,6 +159,7 @@ def train(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     command: str = "",
     watch: Watch | None = None,
 ) -> Run:
@@ -188,17 +191,12 @@ def train(
         X[split.test],
         y[split.test],
         seeds=seeds,
-        epochs=own.epochs,
-        lr=own.lr,
-        optimizer=own.optimizer,
-        momentum=own.momentum,
-        nesterov=own.nesterov,
-        weight_decay=own.weight_decay,
-        batch_size=own.batch_size,
+        **{name: getattr(own, name) for name in _RECIPE},
         loss=LOSSES[rows.task],
         compile=compile,
         device=device,
         jobs=jobs,
+        cluster=cluster,
         watch=functools.partial(_begin, watch, found.name) if watch else None,
     )
     seconds = time.perf_counter() - started

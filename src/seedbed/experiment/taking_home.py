@@ -53,6 +53,7 @@ class TakeHome:
         compile: Compile = "auto",
         device: str = "auto",
         jobs: int | None = None,
+        cluster: str | None = None,
         watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
     ) -> Model:
         """The model; see `fit_model`."""
@@ -68,6 +69,7 @@ class TakeHome:
             compile=compile,
             device=device,
             jobs=jobs,
+            cluster=cluster,
             watch=watch,
         )
 

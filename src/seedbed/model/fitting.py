@@ -21,8 +21,7 @@ from seedbed.training import (
     Chunk,
     Compile,
     derive,
-    pick_device,
-    pick_jobs,
+    pick_workers,
     plan_candidate,
     table_data,
     train_chunks,
@@ -45,6 +44,7 @@ def fit_model(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> Model:
     """Fit networks of one candidate, one a seed, to all rows of a table: a model that averages their predictions.
@@ -59,7 +59,7 @@ def fit_model(
         score: what the model may be expected to do, and whose score that is.
         threshold: of two labels, above which probability the positive one is predicted.
         random_state: all randomness is derived from it.
-        compile, device, jobs: as `train_many` has them.
+        compile, device, jobs, cluster: as `train_many` has them.
         watch: is told of the stages, see `Running`.
 
     Raises:
@@ -67,7 +67,7 @@ def fit_model(
     """
     found = candidate_from(candidate)
     _check(table, n_networks, threshold)
-    running = Running(compile, pick_device(device), pick_jobs(jobs), watch)
+    running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     weights = _weights(table, sample_weight)
     own = found.recipe(recipe)
     settled = settled or settle(found, table, own, n_inner=n_networks, random_state=random_state, weights=weights,
@@ -75,7 +75,6 @@ def fit_model(
     own = fixed(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
     states, n_diverged = _fitted(found, table, own, seeds, weights, running)
-    mean, deviation = _scale(table)
     return Model(
         candidate=found.name,
         architecture=found.architecture,
@@ -85,8 +84,7 @@ def fit_model(
         task=table.task,
         labels=table.labels,
         threshold=threshold,
-        target_mean=mean,
-        target_deviation=deviation,
+        **_scale(table),
         training=_facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state),
         score=score,
         versions=versions(),
@@ -102,13 +100,13 @@ def _check(table: Table, n_networks: int, threshold: float) -> None:
         raise OptionError("a threshold is of two labels", "Leave it out.")
 
 
-def _scale(table: Table) -> tuple[float, float]:
+def _scale(table: Table) -> dict[str, float]:
     """Mean and deviation of a target of numbers; 0 and 1 of classes."""
     if table.task != "regression":
-        return 0.0, 1.0
+        return {"target_mean": 0.0, "target_deviation": 1.0}
     rows = np.arange(table.n_rows)
     found = target_design(table.target, [Split(0, 0, rows, rows)])
-    return float(found.means[0]), float(found.deviations[0])
+    return {"target_mean": float(found.means[0]), "target_deviation": float(found.deviations[0])}
 
 
 def _fitted(
@@ -137,7 +135,7 @@ def _fitted(
     )
     states: dict[int, dict[str, Tensor]] = {}
     board = running.board("fitting", plan.chunks)
-    for number, result in train_chunks(plan.chunks, data, running.jobs, board):
+    for number, result in train_chunks(plan.chunks, data, running.jobs, board, running.cluster):
         for member, state in zip(plan.chunks[number].members, result.states or (), strict=True):
             if all(value.isfinite().all() for value in state.values()):
                 states[member] = {name: value.cpu() for name, value in state.items()}
