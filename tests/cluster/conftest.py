@@ -118,21 +118,31 @@ class DaskProcesses:
 
 
 @pytest.fixture(scope="session")
-def dask_cluster(tmp_path_factory) -> Iterator[DaskProcesses]:
-    """A Dask cluster of two workers."""
+def start_dask(tmp_path_factory) -> Iterator[Callable[[int], DaskProcesses]]:
+    """Starts Dask clusters, which end with the tests."""
     needed("distributed")
-    cluster = DaskProcesses(tmp_path_factory.mktemp("dask"))
-    try:
-        for _ in range(2):
-            cluster.add_worker()
-        cluster.wait_for(2)
-        yield cluster
-    finally:
-        from distributed import default_client
+    started = []
 
-        with contextlib.suppress(ValueError):  # there is none
-            default_client().close()
-        cluster.end()
+    def start(n_workers: int) -> DaskProcesses:
+        started.append(DaskProcesses(tmp_path_factory.mktemp("dask")))
+        for _ in range(n_workers):
+            started[-1].add_worker()
+        started[-1].wait_for(n_workers)
+        return started[-1]
+
+    yield start
+    from distributed import default_client
+
+    with contextlib.suppress(ValueError):  # there is none
+        default_client().close()
+    for one in started:
+        one.end()
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(start_dask) -> DaskProcesses:
+    """A Dask cluster of two workers."""
+    return start_dask(2)
 
 
 @pytest.fixture

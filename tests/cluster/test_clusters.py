@@ -52,6 +52,15 @@ def test_a_worker_of_dask_that_is_killed_costs_nothing_but_time(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
+def test_a_scheduler_of_dask_that_is_lost_is_an_error_and_what_is_finished_is_kept(start_dask, compared, tmp_path):
+    cluster = start_dask(n_workers=1)
+    lost = _once(cluster.processes[0].kill)
+    with pytest.raises(TrainingError, match="the Dask cluster was lost on the way"):
+        compared(cluster=f"dask:{cluster.address}", on_progress=lost, folder=tmp_path)
+    assert list((tmp_path / "unfinished").glob("*.safetensors"))
+
+
 def _once(act):
     """Acts when the first networks are finished, and others are being trained."""
     acted = []

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from seedbed.errors import OptionError, TrainingError, told
@@ -59,10 +60,12 @@ class DaskCluster:
                 self._client.cancel(list(waiting))
 
     def _result(self, future: Any) -> Any:
-        if future.status == "finished":
-            return future.result()
         if future.status != "error":
-            raise TrainingError("the Dask cluster was lost on the way", "Its scheduler's log says more.")
+            try:
+                return future.result()
+            except (OSError, CancelledError):  # not the task's own, which would be its status
+                message = "the Dask cluster was lost on the way"
+                raise TrainingError(message, "Its scheduler's log says more.") from None
         error = future.exception()
         if isinstance(error, self._dask.scheduler.KilledWorker) or isinstance(error.__cause__, ModuleNotFoundError):
             raise given_up("Dask", error)
