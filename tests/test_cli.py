@@ -267,10 +267,10 @@ def test_progress_goes_to_stderr(call, monkeypatch):
 
 
 def test_options_of_the_run_become_those_of_the_engine():
-    assert RunOptions().settings() == {"jobs": None, "compile": "auto", "device": "auto"}
+    assert RunOptions().settings() == {"jobs": None, "cluster": None, "compile": "auto", "device": "auto"}
     for word, switch in (("yes", True), ("no", False)):
         options = RunOptions(jobs=3, compile=word, device="cpu")
-        assert options.settings() == {"jobs": 3, "compile": switch, "device": "cpu"}
+        assert options.settings() == {"jobs": 3, "cluster": None, "compile": switch, "device": "cpu"}
 
 
 def test_compare_from_the_command_line_is_compare_from_python(call):
@@ -594,6 +594,7 @@ OPTIONS = {
     "batch size": (["--batch-size", "half"], ["batch size is 'half'"]),
     "no batch": (["--batch-size", "0"], ["batch_size is 0"]),
     "jobs": (["--jobs", "0"], ["jobs is 0"]),
+    "cluster": (["--cluster", "rai"], ["no cluster 'rai'", "Did you mean 'ray'?"]),
     "seeds": (["--seeds", "0"], ["seeds is 0"]),
     "random state": (["--random-state", "-1"], ["random_state is -1"]),
     "device": (["--device", "tpu"], ["no device 'tpu'"]),

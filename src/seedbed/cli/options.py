@@ -224,6 +224,8 @@ class RunOptions:
 
     jobs: int | None = None
     "How many processes train at once; all cores if left out."
+    cluster: str | None = None
+    "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
     compile: Literal["auto", "yes", "no"] = "auto"
     "Whether torch.compile is used; auto uses it where it pays."
     device: str = "auto"
@@ -238,7 +240,7 @@ class RunOptions:
     def settings(self) -> dict[str, Any]:
         """The keyword arguments that `train_many` and `compare` share."""
         switch: Any = {"auto": "auto", "yes": True, "no": False}[self.compile]
-        return {"jobs": self.jobs, "compile": switch, "device": self.device}
+        return {"jobs": self.jobs, "cluster": self.cluster, "compile": switch, "device": self.device}
 
     def refuse_files(self, why: str) -> None:
         """An error where something is said of a folder or of pictures."""

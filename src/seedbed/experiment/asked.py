@@ -11,7 +11,7 @@ from seedbed.experiment.writing import spelled
 
 __all__ = ["call_of", "without_passwords"]
 
-_HOW_IT_RUNS = ("on_progress", "jobs", "device", "folder", "overwrite")
+_HOW_IT_RUNS = ("on_progress", "jobs", "cluster", "device", "folder", "overwrite")
 _LONGEST = 200
 _PASSWORDS = re.compile(r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)|(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
 

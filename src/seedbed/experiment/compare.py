@@ -54,6 +54,7 @@ def compare(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Train every candidate on the same splits, many seeds each, and say which is better than the reference, if any.
@@ -79,12 +80,13 @@ def compare(
                          baselines=baselines, lrs=lrs if len(lrs) > 1 else (), repeats=repeats, folds=folds,
                          seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha, interval=interval,
                          random_state=random_state, command=call_of(compare, locals()))  # fmt: skip
-    plan = make_plan(experiment, jobs=jobs, compile=compile, device=device)
-    watch = watch_plan(plan, on_progress)
-    return run(plan, watch=watch) if folder is None else _in_folder(plan, watch, folder, overwrite)
+    plan = make_plan(experiment, jobs=jobs, cluster=cluster, compile=compile, device=device)
+    return _ran(plan, watch_plan(plan, on_progress), folder, overwrite)
 
 
-def _in_folder(plan: Plan, watch: Watch, folder: str | Path, overwrite: bool) -> Comparison:
+def _ran(plan: Plan, watch: Watch, folder: str | Path | None, overwrite: bool) -> Comparison:
+    if folder is None:
+        return run(plan, watch=watch)
     with open_folder(plan, folder, overwrite=overwrite) as opened:
         comparison = run(plan, watch=watch, kept=opened.kept)
         opened.save(comparison)

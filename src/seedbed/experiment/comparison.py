@@ -142,6 +142,7 @@ class Comparison:
         compile: Compile = "auto",
         device: str = "auto",
         jobs: int | None = None,
+        cluster: str | None = None,
     ) -> Model:
         """A candidate to take home: networks fitted to all rows, with the learning rate and the epochs that the
         comparison's inner splits chose, and the score that it measured.
@@ -150,14 +151,15 @@ class Comparison:
             name: of the candidate; the one of `conclusions.advice` if left out.
             n_networks: how many are fitted; their predictions are averaged.
             threshold: of two labels, above which probability the positive one is predicted.
-            compile, device, jobs: as `compare` has them.
+            compile, device, jobs, cluster: as `compare` has them.
 
         Raises:
             CandidateError: there is no such candidate, or it is a baseline.
             OptionError: no name is given, and none is advised; or a number is out of range.
         """
         found = take_home(self.to_dict(), name, self.experiment)
-        return found.fit(n_networks=n_networks, threshold=threshold, compile=compile, device=device, jobs=jobs)
+        return found.fit(n_networks=n_networks, threshold=threshold, compile=compile, device=device, jobs=jobs,
+                         cluster=cluster)  # fmt: skip
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.summary())

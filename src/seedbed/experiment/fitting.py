@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seedbed.data import Encoding, Split, Task
 from seedbed.errors import TrainingError, told
 from seedbed.experiment.baselines import STANDARD, Baseline
-from seedbed.training import side_by_side
+from seedbed.training import Cluster, side_by_side
 
 __all__ = ["fit_baselines"]
 
@@ -33,6 +33,7 @@ def fit_baselines(
     jobs: int,
     task: Task = "binary",
     without: Collection[tuple[int, int]] = (),
+    cluster: Cluster | None = None,
 ) -> Iterator[tuple[int, int, Floats]]:
     """Fit every baseline on every split; yield what it makes of the test rows as soon as it is there, in any order.
 
@@ -44,6 +45,7 @@ def fit_baselines(
         jobs: how many fits run at a time, each with one thread. One job runs in this process.
         task: what is predicted.
         without: fits that are there already, by the numbers of baseline and split.
+        cluster: where they are fitted, if not here.
 
     Yields:
         The number of the baseline, the number of the split, what it predicts for the test rows, as in `Predictions`:
@@ -52,17 +54,16 @@ def fit_baselines(
     Raises:
         TrainingError: a fit failed, or gave no usable predictions.
     """
+    shared = encoding, target, task
     tasks = [
-        joblib.delayed(_fit_some)(
-            number, baselines[number], encoding, target, [(some, splits[some]) for some in group], task
-        )
-        for number, group in _grouped(baselines, len(splits), jobs, without)
+        (number, baselines[number], [(some, splits[some]) for some in group])
+        for number, group in _grouped(baselines, len(splits), cluster.n_cpus if cluster else jobs, without)
     ]
-    if jobs == 1 or len(tasks) <= 1:
-        for function, arguments, _ in tasks:
-            yield from function(*arguments)
+    if cluster is None and (jobs == 1 or len(tasks) <= 1):
+        for some in tasks:
+            yield from _fit_some(*some, *shared)
         return
-    with contextlib.closing(side_by_side(tasks, jobs)) as done:
+    with contextlib.closing(side_by_side(_fit_some, tasks, shared, jobs, cluster)) as done:
         for results in done:
             yield from results
 
@@ -85,9 +86,9 @@ def _grouped(
 def _fit_some(
     number: int,
     baseline: Baseline,
+    splits: Sequence[tuple[int, Split]],
     encoding: Encoding,
     target: NDArray[Any],
-    splits: Sequence[tuple[int, Split]],
     task: Task,
 ) -> list[tuple[int, int, Floats]]:
     from sklearn.base import clone  # loads the libraries that the limit must find

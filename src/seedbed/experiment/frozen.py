@@ -17,8 +17,8 @@ from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
 from seedbed.files import write_whole
-from seedbed.model import versions
 from seedbed.networks import architecture_to_values
+from seedbed.training import versions
 
 __all__ = ["FROZEN", "freeze", "hashed", "specification", "table_specification"]
 

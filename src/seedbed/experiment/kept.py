@@ -10,7 +10,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,7 +24,7 @@ from seedbed.experiment.frozen import hashed, specification
 from seedbed.experiment.origin import origin
 from seedbed.experiment.plan import Plan, Round
 from seedbed.files import remove_parts, write_whole
-from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData
+from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
 
 __all__ = ["Kept"]
 
@@ -104,7 +103,7 @@ class Kept:
             return None
         with contextlib.suppress(OSError):
             self._place.mkdir(parents=True, exist_ok=True)
-        return Savepoint(self._place / key.name)
+        return Savepoint((self._place / key.name).absolute())
 
     def fit(self, baseline: Baseline, split: int) -> npt.NDArray[np.floating] | None:
         """What a baseline predicted for the test rows of a split, if it is there."""
@@ -136,11 +135,10 @@ class Kept:
     @functools.cached_property
     def _run(self) -> str:
         """A hash of what all tasks of the run share: the specification, the very numbers that are trained on, and the
-        processor, as another one rounds differently."""
+        processor, as another one rounds differently; a cluster's nodes have the same, or they refuse."""
         plan = self._plan
         rounds = [plan.fitting.data] + ([plan.choosing.data] if plan.choosing else [])
-        machine = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
-        return _hash([specification(plan), [_of_data(data) for data in rounds], machine])
+        return _hash([specification(plan), [_of_data(data) for data in rounds], processor()])
 
     def _of_chunk(self, which: Round, chunk: Chunk) -> _Key | None:
         code = self._origin(chunk.build)

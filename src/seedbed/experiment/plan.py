@@ -13,11 +13,11 @@ from seedbed.experiment.spec import Experiment
 from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, duration
 from seedbed.training import (
+    Cluster,
     Compile,
     StackPlan,
     TrainingData,
-    pick_device,
-    pick_jobs,
+    pick_workers,
     plan_candidate,
     table_data,
     wake_workers,
@@ -72,6 +72,7 @@ class Plan:
             order (split, learning rate, inner split). None where nothing is chosen.
         target_design: of regression, the standardised target of each of `all_splits`; none otherwise.
         jobs: chunks at a time.
+        cluster: where they are trained, if not here. It decides nothing of the rest, so all is as it would be here.
     """
 
     experiment: Experiment
@@ -83,6 +84,7 @@ class Plan:
     choosing: Round | None
     target_design: TargetDesign | None
     jobs: int
+    cluster: Cluster | None = None
 
     @functools.cached_property
     def all_splits(self) -> tuple[Split, ...]:
@@ -105,7 +107,8 @@ class Plan:
         work = sum(estimate.seconds for estimate in estimates)
         work += _BASELINE_SECONDS * len(self.experiment.baselines) * len(self.all_splits)
         compiled = sum(stack.plan.estimate.compiled for stack in self.fitting.stacks)
-        return work / self.jobs + compiled * _COMPILE_SECONDS + (_START_SECONDS if self.jobs > 1 else 0.0)
+        at_a_time = self.cluster.n_cpus if self.cluster else self.jobs
+        return work / at_a_time + compiled * _COMPILE_SECONDS + (_START_SECONDS if at_a_time > 1 else 0.0)
 
     def totals(self) -> dict[str, int]:
         """How many fits each candidate takes, both rounds together, and each baseline."""
@@ -140,15 +143,20 @@ class Plan:
 
 
 def make_plan(
-    experiment: Experiment, *, jobs: int | None = None, compile: Compile = "auto", device: str = "auto"
+    experiment: Experiment,
+    *,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    compile: Compile = "auto",
+    device: str = "auto",
 ) -> Plan:
     """Splits, design and chunks of an experiment.
 
     Raises:
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
     """
-    n_jobs, where = pick_jobs(jobs), pick_device(device)
-    if where == "cpu":
+    n_jobs, where, afar = pick_workers(jobs, device, cluster)
+    if where == "cpu" and afar is None:
         wake_workers(n_jobs)
     splits = experiment.splits()
     pairs = fold_pairs(splits) if experiment.nested else ()
@@ -163,7 +171,7 @@ def make_plan(
         inner = inner_splits(experiment, everything)
         choosing = _choosing(settings, inner, fitting)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
-    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, n_jobs)
+    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, n_jobs, afar)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[Baseline
             there.add((number, split))
     table = spec.table
     fits = fit_baselines(spec.baselines, plan.encoding, table.target, plan.all_splits, jobs=plan.jobs, task=table.task,
-                         without=there)  # fmt: skip
+                         without=there, cluster=plan.cluster)  # fmt: skip
     for number, split, predictions in fits:
         if kept:
             kept.keep_fit(spec.baselines[number], split, predictions)
@@ -151,7 +151,8 @@ def _trained(
     board = watch.begin(tasks, plan.stage(which) if plan.choosing else "")
     chunks = [chunk for _, chunk in places]
     savepoints = [kept.savepoint(which, chunk) if kept else None for chunk in chunks]
-    with contextlib.closing(train_chunks(chunks, which.data, plan.jobs, board, savepoints)) as done:
+    trained = train_chunks(chunks, which.data, plan.jobs, board, plan.cluster, savepoints)
+    with contextlib.closing(trained) as done:
         for number, result in done:
             stack, chunk = places[number]
             if kept:

@@ -24,15 +24,16 @@ from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
-from seedbed.model import versions
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.training import Board, Chunk, Compile, History, train_many
+from seedbed.training import Board, Chunk, Compile, History, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
 
 __all__ = ["Run", "train"]
+
+_RECIPE = ("epochs", "lr", "optimizer", "momentum", "nesterov", "weight_decay", "batch_size")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -157,6 +158,7 @@ def train(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     command: str = "",
     watch: Watch | None = None,
 ) -> Run:
@@ -188,17 +190,12 @@ def train(
         X[split.test],
         y[split.test],
         seeds=seeds,
-        epochs=own.epochs,
-        lr=own.lr,
-        optimizer=own.optimizer,
-        momentum=own.momentum,
-        nesterov=own.nesterov,
-        weight_decay=own.weight_decay,
-        batch_size=own.batch_size,
+        **{name: getattr(own, name) for name in _RECIPE},
         loss=LOSSES[rows.task],
         compile=compile,
         device=device,
         jobs=jobs,
+        cluster=cluster,
         watch=functools.partial(_begin, watch, found.name) if watch else None,
     )
     seconds = time.perf_counter() - started

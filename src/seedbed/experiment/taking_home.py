@@ -54,6 +54,7 @@ class TakeHome:
         compile: Compile = "auto",
         device: str = "auto",
         jobs: int | None = None,
+        cluster: str | None = None,
         watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
     ) -> Model:
         """The model; see `fit_model`."""
@@ -69,6 +70,7 @@ class TakeHome:
             compile=compile,
             device=device,
             jobs=jobs,
+            cluster=cluster,
             watch=watch,
         )
 

@@ -7,7 +7,6 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS, Blocks, Predictions
 from seedbed.model.saving import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
-from seedbed.model.versions import versions
 
 __all__ = [
     "FLAGS",
@@ -20,6 +19,5 @@ __all__ = [
     "fit_model",
     "load",
     "n_choosing",
-    "versions",
     "write_predictions",
 ]

@@ -13,7 +13,7 @@ from seedbed.data import Split, Table, encode, inner_holdout, time_folds
 from seedbed.errors import TrainingError
 from seedbed.evaluation import choose
 from seedbed.networks import Candidate, Recipe
-from seedbed.training import Board, Chunk, Compile, derive, plan_candidate, table_data, train_chunks
+from seedbed.training import Board, Chunk, Cluster, Compile, derive, plan_candidate, table_data, train_chunks
 
 __all__ = ["Running", "Settled", "fixed", "n_choosing", "settle"]
 
@@ -25,14 +25,15 @@ class Running:
     """How networks are trained, and who watches.
 
     Attributes:
-        compile, device: as `plan_stack` has them.
-        jobs: chunks at a time.
+        compile: as `plan_stack` has it.
+        jobs, device, cluster: from `pick_workers`.
         watch: is given the name of a stage and its chunks, and returns the board on which they write their epochs.
     """
 
     compile: Compile = "auto"
-    device: str = "cpu"
     jobs: int = 1
+    device: str = "cpu"
+    cluster: Cluster | None = None
     watch: Callable[[str, Sequence[Chunk]], Board] | None = None
 
     def board(self, stage: str, chunks: Sequence[Chunk]) -> Board | None:
@@ -94,7 +95,7 @@ def settle(
     )
     losses = np.full((len(places), recipe.epochs), np.nan)
     board = running.board("choosing", plan.chunks)
-    for number, result in train_chunks(plan.chunks, data, running.jobs, board):
+    for number, result in train_chunks(plan.chunks, data, running.jobs, board, running.cluster):
         losses[list(plan.chunks[number].members)] = result.curves[2].T
     by_lr = losses.reshape(len(recipe.lrs), len(splits), recipe.epochs)
     choice = choose(by_lr if recipe.epoch == "inner" else by_lr[:, :, -1:])

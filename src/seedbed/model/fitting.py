@@ -15,18 +15,17 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.model.choosing import Running, Settled, fixed, settle
 from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
-from seedbed.model.versions import versions
 from seedbed.networks import RECIPES, Candidate, Recipe, candidate_from
 from seedbed.training import (
     Board,
     Chunk,
     Compile,
     derive,
-    pick_device,
-    pick_jobs,
+    pick_workers,
     plan_candidate,
     table_data,
     train_chunks,
+    versions,
 )
 
 __all__ = ["fit_model"]
@@ -47,6 +46,7 @@ def fit_model(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> Model:
     """Fit networks of one candidate, one a seed, to all rows of a table: a model that averages their predictions.
@@ -61,7 +61,7 @@ def fit_model(
         score: what the model may be expected to do, and whose score that is.
         threshold: of two labels, above which probability the positive one is predicted.
         random_state: all randomness is derived from it.
-        compile, device, jobs: as `train_many` has them.
+        compile, device, jobs, cluster: as `train_many` has them.
         watch: is told of the stages, see `Running`.
 
     Raises:
@@ -69,7 +69,7 @@ def fit_model(
     """
     table, found = _table(table, target), candidate_from(candidate)
     _check(table, n_networks, threshold)
-    running = Running(compile, pick_device(device), pick_jobs(jobs), watch)
+    running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     weights = _weights(table, sample_weight)
     own = found.recipe(recipe)
     settled = settled or settle(found, table, own, n_inner=n_networks, random_state=random_state, weights=weights,
@@ -141,7 +141,7 @@ def _fitted(
     )
     states: dict[int, dict[str, Tensor]] = {}
     board = running.board("fitting", plan.chunks)
-    for number, result in train_chunks(plan.chunks, data, running.jobs, board):
+    for number, result in train_chunks(plan.chunks, data, running.jobs, board, running.cluster):
         for member, state in zip(plan.chunks[number].members, result.states or (), strict=True):
             if all(value.isfinite().all() for value in state.values()):
                 states[member] = {name: value.cpu() for name, value in state.items()}

@@ -3,20 +3,31 @@
 from seedbed.training.board import Board
 from seedbed.training.candidates import plan_candidate
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
+from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, table_data
 from seedbed.training.history import History
 from seedbed.training.many import train_many
-from seedbed.training.parallel import end_workers, pick_jobs, side_by_side, train_chunks, wake_workers
+from seedbed.training.node import processor
+from seedbed.training.parallel import (
+    end_workers,
+    pick_jobs,
+    pick_workers,
+    side_by_side,
+    train_chunks,
+    wake_workers,
+)
 from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.savepoint import Savepoint
+from seedbed.training.versions import versions
 
 __all__ = [
     "Board",
     "Chunk",
     "ChunkResult",
+    "Cluster",
     "Compile",
     "Estimate",
     "History",
@@ -29,8 +40,10 @@ __all__ = [
     "one_thread",
     "pick_device",
     "pick_jobs",
+    "pick_workers",
     "plan_candidate",
     "plan_stack",
+    "processor",
     "seeded",
     "side_by_side",
     "table_data",
@@ -38,5 +51,6 @@ __all__ = [
     "train_chunks",
     "train_many",
     "train_reference",
+    "versions",
     "wake_workers",
 ]

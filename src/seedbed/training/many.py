@@ -16,12 +16,12 @@ from seedbed.evaluation import CURVES
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.training.arrays import one_split
 from seedbed.training.board import Board
-from seedbed.training.chunk import Chunk
+from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import encode_target, pick_loss
-from seedbed.training.parallel import pick_jobs, train_chunks
-from seedbed.training.planning import Compile, StackPlan, pick_device, plan_stack
+from seedbed.training.parallel import pick_workers, train_chunks
+from seedbed.training.planning import Compile, StackPlan, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
@@ -50,6 +50,7 @@ def train_many(
     compile: Compile = "auto",
     device: str = "auto",
     jobs: int | None = None,
+    cluster: str | None = None,
     dtype: str = "float32",
     watch: Callable[[Sequence[Chunk]], Board] | None = None,
 ) -> History:
@@ -61,15 +62,14 @@ def train_many(
         build: returns a new `nn.Module`, with no argument or from `n_features` and `n_outputs`; a candidate's words
             such as `"relu:5"` do, too; what they say of the recipe overrules the arguments. The module returns
             [row, output], or [row].
-        X_train, X_test: features [row, feature], NumPy arrays or torch tensors, used as they are: standardise them
-            before.
+        X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
         y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
         seeds: one a network; a number means `range` of it.
         epochs, lr, optimizer, momentum, nesterov, weight_decay, batch_size, loss: the recipe, see `Recipe`.
         sample_weight: what each training row counts [row], in loss and training figures.
         compile: `"auto"` compiles where the work is worth it and a C++ compiler is found.
-        device: `"auto"` is CUDA where there is one.
-        jobs: chunks of networks at a time; `None` is one a core.
+        device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
+        cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
         watch: is given the chunks of networks, and returns the board on which they write their epochs.
 
@@ -78,18 +78,18 @@ def train_many(
     """
     _check_compile(compile)
     candidate = candidate_from(build)
-    recipe = candidate.recipe(
-        Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
-               epochs=epochs, batch_size=batch_size, loss=loss)
-    )  # fmt: skip
+    common = Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
+                    epochs=epochs, batch_size=batch_size, loss=loss)  # fmt: skip
+    recipe = candidate.recipe(common)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make = _builder(candidate, data, recipe)
-    numbers, where, n_jobs = _seeds(seeds), pick_device(device), pick_jobs(jobs)
+    numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
     if len(numbers) == 1 and sample_weight is None:
         return _single(make, data, recipe, numbers[0], where)
     plan = plan_stack(make, data, recipe, seeds=numbers, splits=[0] * len(numbers), compile=compile, device=where,
                       dtype=dtype, keep_networks=True)  # fmt: skip
-    return _stacked(make, data, recipe, numbers, plan, n_jobs, watch(plan.chunks) if watch else None)
+    trained = train_chunks(plan.chunks, data, n_jobs, watch(plan.chunks) if watch else None, afar)
+    return _stacked(make, data, recipe, numbers, plan, trained)
 
 
 def _stacked(
@@ -98,12 +98,11 @@ def _stacked(
     recipe: Recipe,
     seeds: tuple[int, ...],
     plan: StackPlan,
-    jobs: int,
-    board: Board | None,
+    trained: Iterable[tuple[int, ChunkResult]],
 ) -> History:
     curves = np.empty((len(CURVES), recipe.epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in train_chunks(plan.chunks, data, jobs, board):
+    for number, result in trained:
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states or (), strict=True))

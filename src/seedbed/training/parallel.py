@@ -1,4 +1,4 @@
-"""Chunks side by side, one thread each, through joblib."""
+"""Chunks side by side, one thread each: in processes of this machine through joblib, or on a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -18,10 +18,12 @@ from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 from seedbed.errors import OptionError
 from seedbed.training.board import Board, Place
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
+from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
+from seedbed.training.planning import pick_device
 from seedbed.training.savepoint import Savepoint
 
-__all__ = ["end_workers", "pick_jobs", "side_by_side", "train_chunks", "wake_workers"]
+__all__ = ["end_workers", "pick_jobs", "pick_workers", "side_by_side", "train_chunks", "wake_workers"]
 
 _started = threading.Event()  # whether there ever were workers
 
@@ -37,6 +39,16 @@ def pick_jobs(jobs: int | None) -> int:
     if jobs < 1:
         raise OptionError(f"jobs is {jobs}", "It must be at least 1; leave it out for all cores.")
     return jobs
+
+
+def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[int, str, Cluster | None]:
+    """How many chunks run at a time here, on which device, and the cluster where they run in place of that, if any.
+
+    Raises:
+        OptionError: one of them can't be had, or two contradict.
+    """
+    afar = pick_cluster(cluster, jobs=jobs, device=device)
+    return pick_jobs(jobs), pick_device("cpu" if afar else device), afar
 
 
 def wake_workers(jobs: int) -> None:
@@ -80,10 +92,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def side_by_side(tasks: Sequence[Any], jobs: int) -> Generator[Any, None, None]:
-    """The results of `joblib.delayed` tasks in processes of their own, as each is done, in any order."""
+def side_by_side(
+    function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...], jobs: int, cluster: Cluster | None = None
+) -> Generator[Any, None, None]:
+    """What `function(*task, *shared)` returns for each task, as each is done, in any order: in so many processes of
+    their own, or on a cluster."""
+    if cluster is not None:
+        yield from cluster.run(function, tasks, shared)
+        return
+    delayed = [joblib.delayed(function)(*task, *shared) for task in tasks]
     with _deaf_to_interrupts():
-        done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(tasks)
+        done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
     told, threading.excepthook = threading.excepthook, _without_joblibs_own
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
@@ -110,29 +129,26 @@ def train_chunks(
     data: TrainingData,
     jobs: int,
     board: Board | None = None,
+    cluster: Cluster | None = None,
     savepoints: Sequence[Savepoint | None] | None = None,
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
 
-    With one job, one chunk, or on a GPU everything happens in this process.
+    With one job, one chunk, or on a GPU everything happens in this process, unless there is a cluster.
 
     Args:
-        board: on which every chunk writes its epochs.
-        savepoints: of each chunk, see `train_chunk`.
+        board: on which every chunk writes its epochs; those on other machines don't.
+        savepoints: of each chunk, see `train_chunk`; other machines write there if they have the same folder.
     """
-    saved = savepoints or [None] * len(chunks)
     with (board or Board()).laid_out(len(chunks)) as places:
-        if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-            for place, chunk, savepoint in zip(places, chunks, saved, strict=True):
-                yield _placed(place, chunk, data, savepoint)
+        tasks = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
+        if cluster is None and (jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu"):
+            for task in tasks:
+                yield _placed(*task, data)
             return
-        tasks = [
-            joblib.delayed(_placed)(place, chunk, data, savepoint)
-            for place, chunk, savepoint in zip(places, chunks, saved, strict=True)
-        ]
-        with contextlib.closing(side_by_side(tasks, jobs)) as done:
+        with contextlib.closing(side_by_side(_placed, tasks, (data,), jobs, cluster)) as done:
             yield from done
 
 
-def _placed(place: Place, chunk: Chunk, data: TrainingData, savepoint: Savepoint | None) -> tuple[int, ChunkResult]:
+def _placed(place: Place, chunk: Chunk, savepoint: Savepoint | None, data: TrainingData) -> tuple[int, ChunkResult]:
     return place.number, train_chunk(chunk, data, place.pen(), savepoint)

@@ -1,0 +1,137 @@
+"""A comparison on a cluster: the same bits as here, whatever happens to a node on the way."""
+
+import sys
+
+import numpy as np
+import pytest
+from torch import nn
+
+import seedbed as sb
+from seedbed.errors import SeedbedError, TrainingError
+from seedbed.training import node, train_many
+
+NET = """
+from torch import nn
+class Net(nn.Sequential):
+    def __init__(self, n_features, n_outputs):
+        super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+"""
+SMALL = {"recipe": "tutorial", "baselines": [], "epochs": 3, "repeats": 1, "folds": 2, "seeds": 2, "compile": False}
+
+
+@pytest.fixture(params=["ray", "dask"])
+def cluster(request) -> str:
+    """A running cluster, as a user names it."""
+    running = request.getfixturevalue(f"{request.param}_cluster")
+    return f"{request.param}:{running.address}"
+
+
+def test_a_cluster_gives_the_same_bits_as_one_process(compared, local, assert_same, cluster, capfd):
+    assert_same(compared(cluster=cluster), local)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_node_of_ray_that_is_killed_costs_nothing_but_time(compared, local, assert_same, ray_cluster, kill, capfd):
+    lost = ray_cluster.add_node(num_cpus=1)
+    raylet = lost.all_processes["raylet"][0].process
+    capfd.readouterr()
+    assert_same(compared(cluster="ray", on_progress=_once(lambda: kill(raylet.pid))), local)
+    assert raylet.wait(10) != 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_of_dask_that_is_killed_costs_nothing_but_time(
+    compared, local, assert_same, dask_cluster, kill, capfd
+):
+    lost = dask_cluster.add_worker()
+    dask_cluster.wait_for(3)
+    capfd.readouterr()
+    cluster = f"dask:{dask_cluster.address}"
+    assert_same(compared(cluster=cluster, on_progress=_once(lambda: kill(lost.pid))), local)
+    assert lost.wait(10) != 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_scheduler_of_dask_that_is_lost_is_an_error_and_what_is_finished_is_kept(start_dask, compared, tmp_path):
+    cluster = start_dask(n_workers=1)
+    lost = _once(cluster.processes[0].kill)
+    with pytest.raises(TrainingError, match="the Dask cluster was lost on the way"):
+        compared(cluster=f"dask:{cluster.address}", on_progress=lost, folder=tmp_path)
+    assert list((tmp_path / "unfinished").glob("*.safetensors"))
+
+
+def _once(act):
+    """Acts when the first networks are finished, and others are being trained."""
+    acted = []
+
+    def hear(progress):
+        if not acted and progress.name == "relu:64,64" and progress.done:
+            assert progress.done < progress.total
+            acted.append(act())
+
+    return hear
+
+
+def test_a_network_in_a_file_is_found_where_seedbed_runs(cluster, tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    there, here = (sb.compare("example:moons", candidates=["net.py:Net"], **SMALL, **where)
+                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+    assert np.array_equal(there["net.py:Net"].predictions, here["net.py:Net"].predictions)
+
+
+def test_a_network_made_on_the_spot_travels(cluster):
+    n_hidden = 3
+    candidates = {"mine": lambda n, m: nn.Sequential(nn.Linear(n, n_hidden), nn.ReLU(), nn.Linear(n_hidden, m))}
+    there, here = (sb.compare("example:moons", candidates=candidates, **SMALL, **where)
+                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+    assert np.array_equal(there["mine"].predictions, here["mine"].predictions)
+
+
+def test_a_module_that_no_node_has_is_named(cluster, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text(NET)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = __import__("only_here").Net
+    with pytest.raises(TrainingError, match="'only_here'"):
+        sb.compare("example:moons", candidates=[network], **SMALL, cluster=cluster)
+    del sys.modules["only_here"]
+
+
+def test_an_error_on_a_node_is_the_error_here(cluster):
+    def build(n_features, n_outputs):
+        if "pytest" not in sys.modules:  # on a node
+            raise SeedbedError("no such luck", "Try again.")
+        return nn.Linear(n_features, n_outputs)
+
+    with pytest.raises(SeedbedError, match="no such luck") as caught:
+        sb.compare("example:moons", candidates={"mine": build}, **SMALL, cluster=cluster)
+    assert caught.value.hint == "Try again."
+
+
+def test_a_node_of_another_kind_is_refused(cluster, monkeypatch):
+    other = node.Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
+    name, _, _ = cluster.partition(":")
+    monkeypatch.setattr(f"seedbed.training.{name}_cluster.Asked", lambda: node.Asked(other))
+    with pytest.raises(TrainingError, match=r"the version of torch on node \S+ is .*, and 1\.0 where seedbed runs"):
+        sb.compare("example:moons", candidates=["relu:3"], **SMALL, cluster=cluster)
+
+
+def test_many_seeds_and_a_model_are_trained_there_as_well(cluster):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
+    many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, compile=False, **where)
+                  for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+    assert np.array_equal(many.test_loss, here.test_loss)
+    comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, jobs=1)
+    there, here = (comparison.model("relu:3", n_networks=3, **where) for where in ({"cluster": cluster}, {"jobs": 1}))
+    assert all((there.states[name] == here.states[name]).all() for name in here.states)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")  # torch's own, when it compiles
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+def test_compiled_networks_are_the_same_bits_too(cluster):
+    many, here = (sb.compare("example:moons", candidates=["relu:5"], **SMALL | {"compile": True, "epochs": 12}, **where)
+                  for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
+    assert np.array_equal(many["relu:5"].curves, here["relu:5"].curves)

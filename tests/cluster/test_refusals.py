@@ -1,0 +1,100 @@
+"""Clusters that can't be had: one line that says why, and what to do."""
+
+import json
+import sys
+
+import pytest
+
+import seedbed as sb
+from seedbed.cli import main
+from seedbed.errors import OptionError, TrainingError
+from seedbed.training import node
+from seedbed.training.parallel import pick_workers
+
+COMPARE = ("compare", "example:moons", "--quick", "--cluster")
+
+
+def refused(word: str, jobs: int | None = None, device: str = "auto") -> str:
+    with pytest.raises(OptionError) as caught:
+        pick_workers(jobs, device, word)
+    return str(caught.value)
+
+
+def test_a_wrong_name_gets_the_nearest_one():
+    assert refused("rai") == "no cluster 'rai'. Did you mean 'ray'?"
+    assert refused("tcp://127.0.0.1:8786") == "no cluster 'tcp://127.0.0.1:8786'. Known: dask, ray"
+
+
+def test_jobs_and_gpus_are_of_this_machine():
+    assert "Leave one of them out" in refused("ray", jobs=2)
+    assert "device is 'cuda'" in refused("dask", device="cuda")
+
+
+@pytest.mark.parametrize(("name", "module"), [("ray", "ray"), ("dask", "distributed")])
+def test_without_the_library_it_says_what_to_install(name, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert refused(name) == f"--cluster {name} needs the package {module}. Install it: pip install 'seedbed[{name}]'."
+
+
+@pytest.mark.parametrize("address", ["ray:127.0.0.1:1", "ray:nonsense", "dask:tcp://127.0.0.1:1", "dask:nonsense"])
+def test_an_address_without_a_cluster_is_refused_in_one_line(address, request, monkeypatch, tmp_path, capfd):
+    name = address.partition(":")[0]
+    request.getfixturevalue(f"needs_{name}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main([*COMPARE, address])
+    out, err = capfd.readouterr()
+    assert (stopped.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"seedbed: no {name.capitalize()} cluster answers at ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_address_it_says_how_to_give_one(needs_ray, needs_dask, monkeypatch, capfd):
+    def none(address):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", none)
+    assert refused("ray") == "no Ray cluster runs on this machine. Start one: ray start --head."
+    assert refused("dask").startswith("--cluster dask names no scheduler. Say dask:tcp://HOST:PORT")
+
+
+def test_json_carries_the_refusal(monkeypatch, tmp_path, capfd):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([*COMPARE, "rey", "--json"])
+    assert json.loads(capfd.readouterr().out)["error"]["message"] == "no cluster 'rey'"
+
+
+def test_a_worker_of_several_threads_is_refused(dask_cluster):
+    worker = dask_cluster.add_worker("--nthreads", "2")
+    dask_cluster.wait_for(3)
+    try:
+        assert "has 2 threads" in refused(f"dask:{dask_cluster.address}")
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def test_a_cluster_without_a_cpu_is_refused(monkeypatch):
+    empty = type("Empty", (), {"__init__": lambda self, address: None, "n_cpus": 0})
+    monkeypatch.setattr("seedbed.training.ray_cluster.RayCluster", empty)
+    assert refused("ray") == "the cluster 'ray' has no CPU to train on. Start a node first."
+
+
+def test_a_step_that_a_node_cannot_compile_is_an_error_there():
+    def fall_back():
+        import warnings
+
+        warnings.warn("not compiled, so slower: no g++", stacklevel=1)
+
+    with pytest.raises(TrainingError, match=r"can't compile: not compiled, so slower: no g\+\+"):
+        node.done_on_node(node.Asked(), node.packed(fall_back, ()))
+
+
+def test_the_option_decides_no_result_so_it_is_not_in_the_call_to_repeat():
+    assert "cluster" in sb.compare.__kwdefaults__
+    from seedbed.experiment.asked import call_of
+
+    assert call_of(sb.compare, sb.compare.__kwdefaults__ | {"table": "t.csv", "y": None, "cluster": "ray"}) == (
+        "sb.compare('t.csv')"
+    )
