@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import torch
+from joblib.externals.loky import process_executor
 
 __all__ = ["no_collection", "one_thread", "ready_to_train"]
 
@@ -33,8 +34,12 @@ def one_thread(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ready_to_train(device: str) -> Iterator[None]:
-    """One thread inside, and from then on freed memory stays with the process (up to 256 MiB)."""
+    """One thread inside, and from then on freed memory stays with the process (up to 256 MiB), and a worker process
+    lives on however large it grows."""
     _keep_freed_memory()
+    # Where psutil is installed, joblib ends a worker that has grown by 300 MB, with a warning, and starts another. The
+    # compiler takes as much; what it has compiled would be lost with it.
+    process_executor._USE_PSUTIL = False
     with one_thread(device):
         yield
 
