@@ -92,6 +92,7 @@ def settle(
         compile=running.compile,
         device=running.device,
         jobs=running.jobs,
+        keep_outputs=False,
     )
     losses = np.full((len(places), recipe.epochs), np.nan)
     board = running.board("choosing", plan.chunks)

@@ -17,7 +17,7 @@ from seedbed.errors import OptionError
 from seedbed.networks import Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, forward_of
+from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.stack import build_network
 from seedbed.training.step import compiler_found
 
@@ -35,8 +35,14 @@ _ON_GPU = 4096
 # as they only decide which of two right ways is taken.
 _COMPILE_SECONDS = 6.0
 _EAGER_FACTOR = 4.0
+# Seconds that a row costs a network in a compiled step beside the arithmetic, where rows come from a file: to be drawn,
+# gathered and counted.
+_ROW_SECONDS = 6e-8
 # Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
 _SHARE_OF_RATE = 0.8
+
+
+_SLOWER = "not all of its layers are known, so it takes the general, slower way"
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ def plan_stack(
     jobs: int = 1,
     dtype: str = "float32",
     keep_networks: bool = False,
+    keep_outputs: bool = True,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
@@ -109,12 +116,10 @@ def plan_stack(
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
     size = width or _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
-    rates = (recipe.lrs[0],) * len(seeds) if lr is None else lr
-    decays = (recipe.decay,) * len(seeds) if decay is None else decay
-    work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
-    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
-    gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
-    estimate = _estimate(work, jobs, _wanted(compile, gains))
+    rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
+    n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
+    wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
+    estimate = _estimate(n_parameters, n_rows, jobs, wanted, from_file=from_file)
     parts = []
     for group in _groups(chain, data, recipe, splits):
         even = width or math.ceil(len(group) / math.ceil(len(group) / size))
@@ -133,11 +138,12 @@ def plan_stack(
                     members=tuple(part),
                     compiled=estimate.compiled,
                     keep_networks=keep_networks,
+                    keep_outputs=keep_outputs,
                     dtype=dtype,
                     device=device,
                 )
             )
-    note = "" if isinstance(chain, Chain) else "not all of its layers are known, so it takes the general, slower way"
+    note = "" if isinstance(chain, Chain) else _SLOWER
     return StackPlan(tuple(parts), estimate, note, n_parameters, max(len(part.seeds) for part in parts))
 
 
@@ -193,16 +199,18 @@ def _cache_bytes() -> int:
         return 1 << 20
 
 
-def _wanted(compile: Compile, gains: bool) -> bool | None:
+def _wanted(compile: Compile, chain: Forward, *, many_steps: bool) -> bool | None:
     if compile != "auto":
         return bool(compile)
+    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
+    gains = chain.placement(compiled=True) == "fused" and many_steps
     return None if gains and compiler_found() else False
 
 
-def _estimate(work: int, jobs: int, compiled: bool | None) -> Estimate:
-    """The cost of `work` = parameters x rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
-    operations = 6.0 * work  # forward, and twice that backward
-    seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
+def _estimate(n_parameters: int, n_rows: int, jobs: int, compiled: bool | None, *, from_file: bool) -> Estimate:
+    """The cost of `n_rows` = rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
+    operations = 6.0 * n_parameters * n_rows  # forward, and twice that backward
+    seconds = operations / (_matmul_rate() * _SHARE_OF_RATE) + from_file * n_rows * _ROW_SECONDS
     eager = seconds * _EAGER_FACTOR
     if compiled is None:
         compiled = (eager - seconds) / jobs > _COMPILE_SECONDS
