@@ -7,6 +7,7 @@ import pytest
 
 from seedbed.data import on_disk, read_table, table_from_arrays
 from seedbed.experiment import Kept, compare, make_plan, run, specify
+from seedbed.experiment.scoring import resamples_for
 from seedbed.model import fit_model
 from seedbed.networks import Recipe
 from seedbed.networks.recipe import BATCH_SIZE
@@ -130,3 +131,7 @@ def test_a_file_is_compared_from_disk(arrays, on_the_disk, tmp_path):
     np.testing.assert_array_equal(table.features, X[:, :2])
     found = compare(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1, compile=False)
     assert found["relu:3"].finite
+
+
+def test_the_more_rows_are_judged_the_fewer_resamples_there_are():
+    assert [resamples_for(n) for n in (100, 5_000, 5_001, 200_000, 2_000_000)] == [2000, 2000, 500, 500, 200]

@@ -120,9 +120,9 @@ class WindowedTable:
             part, z = steps.evaluate(state.params, state.buffers, batch, keys)
             figures = part.clone() if figures is None else figures + part
             if outputs:
-                found.append(z[:n_rows].cpu())
+                found.append(z[:n_rows].clone())
         assert figures is not None
-        return figures, torch.cat(found) if found else torch.empty(0, self._n_outputs, len(keys))
+        return figures, torch.cat(found) if found else torch.empty(0, self._n_outputs, len(keys), device=keys.device)
 
     def dead_share(self, chain: Chain, state: StackState, now: Pass) -> Tensor:
         """Of the training rows, see `Chain.dead_share`; weights and rows of `now` are put in."""
