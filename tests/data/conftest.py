@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from seedbed.data import on_disk
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError
 
@@ -81,3 +83,25 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def tiny_windows(monkeypatch):
+    """Every table is large, and a window holds some tens of rows."""
+    for name, value in (("LARGE_ROWS", 1), ("LARGE_CELLS", 1), ("LARGE_BYTES", 1), ("WINDOW_BYTES", 3000)):
+        monkeypatch.setattr(on_disk, name, value)
+
+
+@pytest.fixture(scope="module")
+def mixed_parquet(tmp_path_factory):
+    """Numbers, one with gaps, one far from zero, a constant in part of the rows; a category with rare levels, dates
+    with gaps; rows that are copies; a target that is missing once."""
+    found = tmp_path_factory.mktemp("large") / "mixed.parquet"
+    duckdb.connect().execute(
+        f"""COPY (SELECT sin(i % 650) AS a, CASE WHEN i % 7 > 0 THEN cos(i % 650) END AS b,
+        1e6 + sin(3 * (i % 650)) AS c, CASE WHEN i % 650 < 2 THEN 5 ELSE 2 END AS d,
+        'level ' || (sqrt(i % 650)::INT % 9) AS e,
+        CASE WHEN i % 11 > 0 THEN DATE '2020-01-01' + (i % 650)::INT END AS f,
+        CASE WHEN i != 3 THEN sin(i % 650) + sin(i) > 0 END AS y FROM range(700) AS rows(i)) TO '{found}'"""
+    )
+    return found

@@ -18,6 +18,7 @@ from seedbed.data.given import coded_table, given_columns, label_texts
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
 from seedbed.data.notes import WARNINGS, Note
+from seedbed.data.on_disk import Laying, is_large, laid_off, rows_of, windows
 from seedbed.data.read import read_table
 from seedbed.data.remarks import Remark, as_notes
 from seedbed.data.rows import open_rows, record_columns, value_columns
@@ -42,6 +43,7 @@ __all__ = [
     "Columns",
     "Design",
     "Encoding",
+    "Laying",
     "MemoryColumns",
     "Note",
     "Oddities",
@@ -61,17 +63,21 @@ __all__ = [
     "holdout",
     "inner_holdout",
     "inspect_table",
+    "is_large",
     "label_texts",
+    "laid_off",
     "layout_from_values",
     "open_rows",
     "read_table",
     "read_texts",
     "record_columns",
     "repeated_folds",
+    "rows_of",
     "state_shapes",
     "table_from_arrays",
     "target_design",
     "time_folds",
     "time_holdout",
     "value_columns",
+    "windows",
 ]

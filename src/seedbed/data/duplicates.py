@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.remarks import Remark
 from seedbed.data.table import Table
 
@@ -27,16 +28,26 @@ def duplicate_groups(features: NDArray[np.float64], target: NDArray[np.generic] 
         features: float64 [row, column].
         target: [row].
     """
-    columns = [features] if target is None else [features, np.asarray(target, dtype=np.float64)]
-    matrix = np.column_stack(columns) + 0.0  # -0 becomes 0, as bytes are compared below
-    matrix[np.isnan(matrix)] = np.nan
-    _, numbers, counts = np.unique(_hashes(matrix.view(np.uint64)), return_inverse=True, return_counts=True)
+    parts = [
+        _hashes(_comparable(rows_of(features, rows), None if target is None else target[rows]).view(np.uint64))
+        for rows in windows(*features.shape)
+    ]
+    _, numbers, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
     suspect = counts[numbers] > 1  # few, mostly: to sort whole rows takes ten times as long
     if suspect.any():
-        whole_rows = matrix[suspect].view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
+        matrix = _comparable(features[suspect], None if target is None else target[suspect])
+        whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
         numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
         numbers = np.unique(numbers, return_inverse=True)[1]
     return numbers.astype(np.int64)
+
+
+def _comparable(features: NDArray[np.float64], target: NDArray[np.generic] | None) -> NDArray[np.float64]:
+    """Rows [row, column] whose bytes are equal where they are: -0 becomes 0, and there is one NaN."""
+    columns = [features] if target is None else [features, np.asarray(target, dtype=np.float64)]
+    matrix: NDArray[np.float64] = np.column_stack(columns) + 0.0
+    matrix[np.isnan(matrix)] = np.nan
+    return matrix
 
 
 def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Table
+from seedbed.data import Table, rows_of, windows
 from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
@@ -99,5 +100,6 @@ def hashed(*arrays: np.ndarray[Any, Any]) -> str:
     """The SHA-256 of arrays' bytes."""
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+        for rows in windows(len(array), math.prod(array.shape[1:])):
+            digest.update(np.ascontiguousarray(rows_of(array, rows)).tobytes())
     return digest.hexdigest()

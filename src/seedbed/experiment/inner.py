@@ -7,12 +7,12 @@ there is used to train anew on all training rows of the split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Split, inner_holdout, repeated_folds, time_folds
+from seedbed.data import Split, inner_holdout, laid_off, repeated_folds, time_folds
 from seedbed.experiment.spec import Experiment
 from seedbed.training.randomness import derive
 
@@ -31,12 +31,14 @@ def inner_splits(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple
     found = []
     for number, split in enumerate(splits):
         parts = _parts(experiment, number, split.train)
-        found.append(tuple(Split(split.repeat, i, train, test) for i, (train, test) in enumerate(parts)))
+        found.append(
+            tuple(Split(split.repeat, i, laid_off(train), laid_off(test)) for i, (train, test) in enumerate(parts))
+        )
     return tuple(found)
 
 
-def _parts(experiment: Experiment, number: int, rows: Rows) -> Sequence[tuple[Rows, Rows]]:
-    """The training rows of a split, given by its number, divided."""
+def _parts(experiment: Experiment, number: int, rows: Rows) -> Iterable[tuple[Rows, Rows]]:
+    """The training rows of a split, given by its number, divided; one division after the other, as they are large."""
     table, design = experiment.table, experiment.design
     target, groups = table.target, table.groups
     states = [derive(experiment.random_state, "inner", number, seed) % 2**32 for seed in range(design.seeds)]
@@ -46,9 +48,9 @@ def _parts(experiment: Experiment, number: int, rows: Rows) -> Sequence[tuple[Ro
         return windows or [inner_holdout(target, rows, random_state=states[0], groups=groups)]
     if design.kind == "held_out":
         own = None if groups is None else groups[rows]
-        return [
+        return (
             (rows[fold.train], rows[fold.test])
             for state in states
             for fold in repeated_folds(target[rows], repeats=1, folds=design.folds, random_state=state, groups=own)
-        ]
+        )
     return [inner_holdout(target, rows, random_state=state, groups=groups) for state in states]

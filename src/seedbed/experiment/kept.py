@@ -230,7 +230,7 @@ def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkRe
         wanted = {"curves": (4, epochs, n), "outputs": (int(tested.sum()), n_outputs), "dead": (n,)}
     if {name: array.shape for name, array in arrays.items()} != wanted:
         return None
-    outputs = np.full((n, len(data.X), n_outputs), np.nan, dtype=np.float32)
+    outputs = np.full((n, len(data.X) if chunk.keep_outputs else 0, n_outputs), np.nan, dtype=np.float32)
     if which is plan.choosing:
         curves = np.full((4, epochs, n), np.nan, dtype=arrays["validation_loss"].dtype)
         curves[2] = arrays["validation_loss"]
@@ -241,8 +241,7 @@ def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkRe
 
 def _tested(data: TrainingData, chunk: Chunk) -> npt.NDArray[np.bool_]:
     """[network, row]: the rows that each network has outputs for."""
-    tested: npt.NDArray[np.bool_] = data.test[:, list(chunk.splits[: len(chunk.members)])].T != 0
-    return tested
+    return np.stack([data.tested(split) for split in chunk.splits[: len(chunk.members)]])
 
 
 def _about(path: Path) -> dict[str, str]:

@@ -135,6 +135,9 @@ class Plan:
             f"{counted(len(spec.candidates), 'candidate')} x {self._splits()} x "
             f"{counted(spec.design.seeds, 'seed')} = {counted(total, 'network')} x {shown}"
         )
+        if self.fitting.data.order is not None:
+            sizes = sorted({recipe.batch_size or 0 for recipe in spec.recipes().values()})
+            words += f" in batches of {' or '.join(f'{size:,}' for size in sizes)} rows, read from disk"
         if self.choosing is not None:
             words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
         if spec.baselines:
@@ -205,7 +208,7 @@ def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tupl
         for number, candidate in enumerate(spec.candidates)
     }
     data = table_data(spec.table, settings.encoding, splits)
-    return _round(settings, data, networks, {})
+    return _round(settings, data, networks, {}, keep_outputs=True)
 
 
 def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
@@ -227,11 +230,16 @@ def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting
         )
     compiled = [stack for stack in fitting.stacks if stack.plan.estimate.compiled]
     widths = {number: stack.plan.width for stack in compiled for number, _ in stack.owners}
-    return _round(settings, data, networks, widths)
+    return _round(settings, data, networks, widths, keep_outputs=False)
 
 
 def _round(
-    settings: _Settings, data: TrainingData, networks: Mapping[int, _Networks], widths: Mapping[int, int]
+    settings: _Settings,
+    data: TrainingData,
+    networks: Mapping[int, _Networks],
+    widths: Mapping[int, int],
+    *,
+    keep_outputs: bool,
 ) -> Round:
     """Stacks of the candidates given by number. A stack of `widths` makes use of steps that are compiled already."""
     spec = settings.experiment
@@ -245,7 +253,8 @@ def _round(
                 break
         else:
             groups.append((candidate, kind, [number]))
-    return Round(data, tuple(_stack(settings, data, networks, members, widths) for _, _, members in groups))
+    stacks = (_stack(settings, data, networks, members, widths, keep_outputs) for _, _, members in groups)
+    return Round(data, tuple(stacks))
 
 
 def _stack(
@@ -254,6 +263,7 @@ def _stack(
     networks: Mapping[int, _Networks],
     members: Sequence[int],
     widths: Mapping[int, int],
+    keep_outputs: bool,
 ) -> Stack:
     spec = settings.experiment
     recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
@@ -274,5 +284,6 @@ def _stack(
         width=widths.get(members[0]),
         compile=settings.compile,
         device=settings.device,
+        keep_outputs=keep_outputs,
     )
     return Stack(plan, tuple(owners))

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seedbed.data import Split, Table, Task, check_training, holdout, repeated_folds, time_holdout
+from seedbed.data import Split, Table, Task, check_training, encode, holdout, repeated_folds, time_holdout
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
@@ -178,6 +178,8 @@ def specify(
     if lrs:
         recipe = dataclasses.replace(recipe, lr=lrs[0])
     recipe = _with_loss(recipe, table.task)
+    if encode(table).is_large:
+        recipe = recipe.in_batches()
     metrics = [one.name for one in METRICS.values() if one.per_row and table.task in one.tasks]
     metric = default_metric(table.task) if metric is None else metric
     if metric not in metrics:

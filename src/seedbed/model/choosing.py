@@ -92,6 +92,7 @@ def settle(
         lr=[lr for lr, _ in places],
         compile=running.compile,
         device=running.device,
+        keep_outputs=False,
     )
     losses = np.full((len(places), recipe.epochs), np.nan)
     board = running.board("choosing", plan.chunks)

@@ -71,7 +71,7 @@ def fit_model(
     _check(table, n_networks, threshold)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     weights = _weights(table, sample_weight)
-    own = found.recipe(recipe)
+    own = found.recipe(recipe.in_batches() if encode(table).is_large else recipe)
     settled = settled or settle(found, table, own, n_inner=n_networks, random_state=random_state, weights=weights,
                                 running=running)  # fmt: skip
     own = fixed(own, settled)
@@ -138,6 +138,7 @@ def _fitted(
         compile=running.compile,
         device=running.device,
         keep_networks=True,
+        keep_outputs=False,
     )
     states: dict[int, dict[str, Tensor]] = {}
     board = running.board("fitting", plan.chunks)

@@ -9,13 +9,17 @@ from typing import Any, Literal, get_args
 
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["LOSSES", "LR_GRIDS", "OPTIMIZERS", "RECIPES", "Recipe", "recipe_named"]
+__all__ = ["BATCH_SIZE", "LOSSES", "LR_GRIDS", "OPTIMIZERS", "RECIPES", "Recipe", "recipe_named"]
 
 OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
 """Known optimizers, each with the weight decay that `torch.optim` gives it by default."""
 
 LR_GRIDS = {"sgd": (0.01, 0.1, 1.0), "adam": (0.001, 0.01, 0.1), "adamw": (0.001, 0.01, 0.1)}
 """What a learning rate is chosen from where none is given."""
+
+BATCH_SIZE = 4096
+"""Rows of a step where nobody says how many and all are too many: enough to keep a core's vectors full with a stack of
+narrow networks, few enough for hundreds of steps an epoch."""
 
 LOSSES = ("bce", "cross_entropy", "mse")
 
@@ -83,6 +87,11 @@ class Recipe:
     def chooses(self) -> bool:
         """Whether inner splits are needed."""
         return self.lr is None or self.epoch == "inner"
+
+    def in_batches(self) -> Recipe:
+        """The same with batches of `BATCH_SIZE` rows where it has none of its own: for tables that are too large for
+        steps over all rows."""
+        return self if self.batch_size is not None else replace(self, batch_size=BATCH_SIZE)
 
     def describe(self) -> str:
         """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""

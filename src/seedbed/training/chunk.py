@@ -15,16 +15,19 @@ from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
-from seedbed.training.inputs import Inputs, across, as_seen
+from seedbed.training.inputs import Inputs
 from seedbed.training.layers import Pass
 from seedbed.training.losses import Loss, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
+from seedbed.training.placing import Placing
 from seedbed.training.process import no_collection, ready_to_train
-from seedbed.training.randomness import network_keys, shuffled
+from seedbed.training.randomness import network_keys
 from seedbed.training.reference import outputs_of
 from seedbed.training.savepoint import Savepoint
 from seedbed.training.stack import build_network, stack_networks, unstack
-from seedbed.training.step import Batch, Hyper, Picked, StackState, Steps, make_steps
+from seedbed.training.step import Hyper, StackState, Steps, make_steps
+from seedbed.training.whole import WholeTable
+from seedbed.training.windowed import WindowedTable
 
 __all__ = ["Chunk", "ChunkResult", "train_chunk"]
 
@@ -44,6 +47,7 @@ class Chunk:
             to the last in any case, so the curves are whole.
         compiled: whether the step is to be compiled.
         keep_networks: whether trained parameters are part of the result.
+        keep_outputs: whether outputs are; where nobody looks at them they are many.
         dtype, device: as torch names them.
     """
 
@@ -57,6 +61,7 @@ class Chunk:
     stops: tuple[int, ...] | None = None
     compiled: bool = False
     keep_networks: bool = False
+    keep_outputs: bool = True
     dtype: str = "float32"
     device: str = "cpu"
 
@@ -67,7 +72,7 @@ class ChunkResult:
 
     Attributes:
         curves: [4, epoch, network], in the order of `CURVES`.
-        outputs: float32 [row, output, network]; of a network's test rows, NaN elsewhere.
+        outputs: float32 [row, output, network]; of a network's test rows, NaN elsewhere. No rows if they aren't kept.
         dead: [network], the share of ReLU units that are zero for all training rows after the last epoch; NaN where
             that isn't known.
         states: a state dict a network, or none.
@@ -114,16 +119,24 @@ class _Training:
         self.forward: Forward = forward_of(networks[0], data.X.shape[1])
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
-        self.network_first = self.forward.placement(compiled=chunk.compiled) == "network_first"
-        params = {name: self._placed(value) for name, value in params.items()}
-        buffers = {name: self._placed(value) for name, value in buffers.items()}
+        placing = Placing(
+            data, chunk.splits, chunk.seeds, chunk.recipe.batch_size, isinstance(self.forward, Chain),
+            self.forward.placement(compiled=chunk.compiled) == "network_first", self.device, self.dtype,
+        )  # fmt: skip
+        params = {name: placing.placed(value) for name, value in params.items()}
+        buffers = {name: placing.placed(value) for name, value in buffers.items()}
         self.state = StackState(params, buffers, pick_optimizer(chunk.recipe).init(params))
-        self.fit, self.test = self._batches(encode_target(self.loss, data.y, n_outputs, self.dtype))
+        self.rows: WholeTable | WindowedTable
+        if data.order is None:
+            self.rows = WholeTable(placing, encode_target(self.loss, data.y, n_outputs, self.dtype))
+        else:
+            width = max(size for value in params.values() for size in value.shape[:-1])
+            self.rows = WindowedTable(placing, self.loss, n_outputs, width)
         self.guarded = self.forward.explodes or data.is_huge(chunk.splits)
         # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
-        n_givers = len(self.fit.inputs.across.givers) if self.fit.inputs.across else 0
-        shape = (data.X.shape, n_outputs, len(chunk.seeds), chunk.recipe.batch_size, data.scale is None, n_givers,
-                 data.target_scale is None, chunk.dtype)  # fmt: skip
+        shape = (self.rows.n_rows, data.X.shape[1], n_outputs, len(chunk.seeds), chunk.recipe.batch_size,
+                 data.scale is None, self.rows.n_givers, data.target_scale is None, chunk.dtype,
+                 data.order is None)  # fmt: skip
         self.steps: Steps = make_steps(
             self.forward, self.loss, chunk.recipe, compiled=chunk.compiled, guarded=self.guarded, shape=shape
         )
@@ -135,11 +148,10 @@ class _Training:
             step=torch.empty(0),
         )
         # Numbers of a step are tensors, lest a compiled step be compiled again for each.
-        batches = self._orders(0) if chunk.recipe.batch_size else []
-        if self.forward.normalises_batches and any(((weights > 0).sum(0) == 1).any() for _, weights in batches):
+        if self.forward.normalises_batches and self.rows.has_single:
             message = "a minibatch holds a single row, and batch normalisation needs two"
             raise TrainingError(message, "Choose another batch size.")
-        n_steps = chunk.recipe.epochs * max(len(batches), 1)
+        n_steps = chunk.recipe.epochs * self.rows.n_steps
         self.stops = torch.tensor(chunk.stops or (chunk.recipe.epochs,), device=self.device)
         self.taken: Tensor | None = None
         self.clock = clock(n_steps, self.dtype).to(self.device)
@@ -162,7 +174,7 @@ class _Training:
                 tell(epoch + 1)
                 if savepoint is not None and savepoint.due:
                     savepoint.save(epoch + 1, self._standing(figures))
-            figures[epochs, 2:], outputs = self._evaluate()
+            figures[epochs, 2:], outputs = self._evaluate(outputs=self.chunk.keep_outputs)
             dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
@@ -196,105 +208,47 @@ class _Training:
         """The outputs of the networks that are used after so many epochs, in a pass of their own."""
         here = self.stops == n_epochs
         if n_epochs < self.chunk.recipe.epochs and n_epochs in (self.chunk.stops or ()):
-            _, outputs = self._evaluate()
+            _, outputs = self._evaluate(outputs=True)
             self.taken = outputs.clone() if self.taken is None else torch.where(here, outputs, self.taken)
 
     def _dead_share(self) -> Tensor:
         if not isinstance(self.forward, Chain):
             return torch.full((len(self.chunk.seeds),), torch.nan)
         placement = self.forward.placement(compiled=False)
-        now = Pass(False, self.fit.weights, self.hyper.keys, self.numbers[0], self.fit.rows, placement, self.guarded)
-        return self.forward.dead_share({**self.state.params, **self.state.buffers}, self.fit.inputs, now)
+        empty = torch.empty(0)
+        now = Pass(False, empty, self.hyper.keys, self.numbers[0], empty, placement, self.guarded)
+        return self.rows.dead_share(self.forward, self.state, now)
 
     def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
-        test_weights = self.test.weights if one_pass else None
-        self.state, figures = self.steps.update(self.state, self.fit, None, test_weights, self._hyper(epoch))
+        assert isinstance(self.rows, WholeTable)
+        test_weights = self.rows.test.weights if one_pass else None
+        self.state, figures = self.steps.update(self.state, self.rows.fit, None, test_weights, self._hyper(epoch))
         return figures
 
     def _minibatches(self, epoch: int, one_pass: bool) -> Tensor:
-        orders = self._orders(epoch)
-        shares = [weights.sum(0) for _, weights in orders]
+        shares = []
         total = torch.zeros(2, len(self.chunk.seeds), dtype=self.dtype, device=self.device)
-        for number, ((rows, weights), share) in enumerate(zip(orders, shares, strict=True)):
-            picked = Picked(rows, weights / share)
-            hyper = self._hyper(epoch * len(orders) + number)
-            self.state, figures = self.steps.update(self.state, self.fit, picked, None, hyper)
+        for number, (batch, picked, share) in enumerate(self.rows.batches(epoch)):
+            hyper = self._hyper(epoch * self.rows.n_steps + number)
+            self.state, figures = self.steps.update(self.state, batch, picked, None, hyper)
             total += figures * share
+            shares.append(share)
         return total / torch.stack(shares).sum(0)
 
-    def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
-        """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
-        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
-        size, fit = self.chunk.recipe.batch_size or 1, self.fit.weights
-        columns = []
-        for index, seed in enumerate(self.chunk.seeds):
-            own = fit[:, index].nonzero()[:, 0]
-            columns.append(own[shuffled(len(own), seed, epoch).to(self.device)])
-        longest = max(len(column) for column in columns)
-        size = min(size, longest)
-        if isinstance(self.forward, Chain):
-            longest = -(-longest // size) * size
-        rows = torch.zeros(longest, len(columns), dtype=torch.int64, device=self.device)
-        weights = torch.zeros(longest, len(columns), dtype=self.dtype, device=self.device)
-        for index, column in enumerate(columns):
-            rows[: len(column), index] = column
-            weights[: len(column), index] = fit[column, index]
-        return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
-
-    def _evaluate(self) -> tuple[Tensor, Tensor]:
-        return self.steps.evaluate(self.state.params, self.state.buffers, self.test, self.hyper.keys)
+    def _evaluate(self, *, outputs: bool = False) -> tuple[Tensor, Tensor]:
+        return self.rows.evaluate(self.steps, self.state, self.hyper.keys, outputs=outputs)
 
     def _hyper(self, step: int) -> Hyper:
         return self.hyper._replace(now=self.clock[step], step=self.numbers[step])
 
-    def _batches(self, y: Tensor) -> tuple[Batch, Batch]:
-        splits, data = list(self.chunk.splits), self.data
-        train, test = data.train[:, splits], data.test[:, splits]
-        fit_rows = test_rows = np.arange(len(data.X))
-        if not isinstance(self.forward, Chain):
-            fit_rows, test_rows = train[:, 0].nonzero()[0], test[:, 0].nonzero()[0]
-        self.test_rows = test_rows
-        y_scale, y_shift = self._of_splits(data.target_scale), self._of_splits(data.target_shift)
-
-        def batch(rows: npt.NDArray[np.int64], weights: npt.NDArray[np.floating]) -> Batch:
-            inputs = self._inputs(data.X[rows])
-            share = weights[rows] / weights[rows].sum(0)
-            target = y[torch.from_numpy(rows)].to(self.device)[:, :, None]
-            numbers = torch.from_numpy(rows.astype(np.int32)).to(self.device)
-            return Batch(inputs, target, self._placed(torch.from_numpy(share)), numbers, y_scale, y_shift)
-
-        fit = batch(fit_rows, train)
-        return fit, batch(test_rows, test) if test_rows is not fit_rows else fit._replace(
-            weights=batch(test_rows, test).weights
-        )
-
-    def _inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
-        """Rows X [row, feature] and what each network sees of them; a general network gets just that."""
-        data, own = self.data, torch.from_numpy(X).to(self.device, self.dtype)
-        extra = self._of_splits(data.extra)
-        also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
-        added = None if also is None or extra is None else across(also, extra)
-        inputs = Inputs(own, self._of_splits(data.scale), self._of_splits(data.shift), added)
-        if isinstance(self.forward, Chain) or inputs.scale is None:
-            return inputs
-        return Inputs(as_seen(own[:, :, None], inputs)[:, :, 0])
-
-    def _of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
-        """Values [..., split] as [..., network]."""
-        return None if values is None else self._placed(torch.from_numpy(values[..., list(self.chunk.splits)]))
-
-    def _placed(self, value: Tensor) -> Tensor:
-        """A tensor with a last axis `network` where and how it is wanted."""
-        value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
-        if self.network_first:
-            return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
-        return value.contiguous()
-
     def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
         n, splits = len(self.chunk.members), list(self.chunk.splits)
-        scattered = np.full((len(self.data.X), outputs.shape[1], n), np.nan, dtype=np.float32)
-        scattered[self.test_rows] = outputs[:, :, :n].numpy(force=True)
-        scattered[np.broadcast_to((self.data.test[:, splits[:n]] == 0)[:, None], scattered.shape)] = np.nan
+        scattered = np.full((len(self.data.X) if self.chunk.keep_outputs else 0, outputs.shape[1], n), np.nan,
+                            dtype=np.float32)  # fmt: skip
+        if self.chunk.keep_outputs:
+            scattered[self.rows.test_rows] = outputs[:, :, :n].numpy(force=True)
+            for column, split in enumerate(splits[:n]):
+                scattered[~self.data.tested(split), :, column] = np.nan
         array = curves.numpy(force=True)
         if self.loss.hits is None:
             for row, weights in ((1, self.data.train), (3, self.data.test)):
@@ -323,7 +277,7 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
 
 
 def _r2_by_split(
-    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.floating], splits: list[int]
+    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: list[int]
 ) -> npt.NDArray[np.floating]:
     """R2 [epoch, network] of a target in the units that each split's networks learn it in."""
     y = data.y.reshape(len(data.y), -1).astype(np.float64)

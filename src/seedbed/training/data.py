@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Split, Table, target_design
+from seedbed.data import Encoding, Split, Table, laid_off, rows_of, target_design, windows
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.training.losses import Loss, pick_loss
 
@@ -24,7 +24,7 @@ class TrainingData:
     """A table for training.
 
     Attributes:
-        X: features [row, feature].
+        X: features [row, feature]; of a large table in a file, shuffled once.
         y: target: class codes or numbers [row], or numbers [row, output].
         train: [row, split]; what each row counts in a split's training, 0 where it isn't part of it.
         test: [row, split]; likewise for the test figures.
@@ -32,18 +32,21 @@ class TrainingData:
         also: [feature] or none, only with scale and shift; another input that column k adds to is also[k], and it is k
             itself where there is none.
         extra: [feature, split], with `also`; column k adds `extra[k] * X[:, k]`, nothing where also[k] is k.
+        order: [row] or none; which row of the table each row is, where they were shuffled. Such data is trained on and
+            looked at window by window.
         target_scale, target_shift: [split] or none; a split's networks learn the number
             `target_scale * y + target_shift`. Loss and outputs are in its units.
     """
 
     X: npt.NDArray[np.floating]
     y: npt.NDArray[np.generic]
-    train: npt.NDArray[np.floating]
-    test: npt.NDArray[np.floating]
+    train: npt.NDArray[np.number]
+    test: npt.NDArray[np.number]
     scale: npt.NDArray[np.floating] | None = None
     shift: npt.NDArray[np.floating] | None = None
     also: npt.NDArray[np.int64] | None = None
     extra: npt.NDArray[np.floating] | None = None
+    order: npt.NDArray[np.int64] | None = None
     target_scale: npt.NDArray[np.floating] | None = None
     target_shift: npt.NDArray[np.floating] | None = None
 
@@ -72,10 +75,18 @@ class TrainingData:
             largest = largest * factor + np.abs(self.shift[:, list(splits)])
         return bool(largest.max() > np.finfo(self.X.dtype).max ** (1 / 3))
 
+    def tested(self, split: int) -> npt.NDArray[np.bool_]:
+        """Whether a split tests a row of the table [row]."""
+        counts = self.test[:, split] != 0
+        found: npt.NDArray[np.bool_] = np.empty(len(counts), dtype=np.bool_)
+        found[slice(None) if self.order is None else self.order] = counts
+        return found
+
     @functools.cached_property
     def _largest(self) -> npt.NDArray[np.float64]:
-        largest: npt.NDArray[np.float64] = np.maximum(self.X.max(0), -self.X.min(0)).astype(np.float64)
-        return largest
+        parts = [rows_of(self.X, rows) for rows in windows(*self.X.shape)] if self.order is not None else [self.X]
+        largest: npt.NDArray[np.float64] = np.max([np.maximum(part.max(0), -part.min(0)) for part in parts], 0)
+        return largest.astype(np.float64)
 
     def n_outputs(self, network: nn.Module) -> int:
         """How many outputs the network has for these features.
@@ -117,27 +128,48 @@ def table_data(
         SeedbedError: a column or the target can't be held by float32.
     """
     design = encoding.design(splits)
-    counted = np.ones(table.n_rows, dtype=np.float32) if weights is None else np.asarray(weights, dtype=np.float32)
-    train, test = (np.zeros((table.n_rows, len(splits)), dtype=np.float32) for _ in range(2))
-    for number, split in enumerate(splits):
-        train[split.train, number] = counted[split.train]
-        test[split.test, number] = counted[split.test]
+    order = design.order
+    train, test = _counted(table.n_rows, splits, weights, order)
     data = TrainingData(
-        X=design.matrix.astype(np.float32),
-        y=table.target,
+        X=design.matrix.astype(np.float32) if order is None else design.matrix,
+        y=table.target if order is None else table.target[order].astype(np.min_scalar_type(len(table.labels))),
         train=train,
         test=test,
         scale=design.scale.astype(np.float32),
         shift=design.shift.astype(np.float32),
         also=design.also,
         extra=None if design.extra is None else design.extra.astype(np.float32),
+        order=order,
     )
     if table.task != "regression":
         return data
     target = target_design(table.target, splits)
     return dataclasses.replace(
         data,
-        y=target.values.astype(np.float32),
+        y=(target.values if order is None else target.values[order]).astype(np.float32),
         target_scale=target.scale.astype(np.float32),
         target_shift=target.shift.astype(np.float32),
     )
+
+
+def _counted(
+    n_rows: int,
+    splits: Sequence[Split],
+    weights: npt.NDArray[np.floating] | None,
+    order: npt.NDArray[np.int64] | None,
+) -> list[npt.NDArray[np.number]]:
+    """What each row counts in each split's training, and in its test figures [row, split]."""
+    places = np.arange(n_rows)
+    if order is not None:
+        places = np.empty(n_rows, dtype=np.int32)
+        places[order] = np.arange(n_rows, dtype=np.int32)
+    counted = np.ones(n_rows) if weights is None else weights
+    found: list[npt.NDArray[np.number]] = []
+    for part in ("train", "test"):
+        # Where nothing but 0 and 1 is counted, of many rows each takes a byte.
+        own = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
+        for number, split in enumerate(splits):
+            rows = getattr(split, part)
+            own[places[rows], number] = counted[rows]
+        found.append(own if order is None else laid_off(own))
+    return found

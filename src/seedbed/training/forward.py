@@ -37,7 +37,7 @@ from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, netwo
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, stack_networks
 
-__all__ = ["Chain", "Forward", "General", "forward_of"]
+__all__ = ["Chain", "Forward", "General", "dead_share", "forward_of"]
 
 # Functions that a user's forward() may call on the activations, each number by itself.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
@@ -99,6 +99,11 @@ class Chain:
     def dead_share(self, values: Tensors, inputs: Inputs, now: Pass) -> Tensor:
         """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU, and
         for a network that diverged."""
+        return dead_share(*self.alive(values, inputs, now), now.keys)
+
+    def alive(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor | None, Tensor]:
+        """Which ReLU units aren't zero for all rows of the pass that count [unit, network], none without ReLU; and
+        whether all outputs of a network are finite [network]."""
         counts = (now.weights > 0)[:, None]
         alive = []
         x, rest = self._entered(values, inputs, now)
@@ -106,9 +111,7 @@ class Chain:
             x = layer(x, values, now, {})
             if isinstance(layer, Elementwise) and layer.is_relu:
                 alive.append(((x > 0) & counts).any(0))
-        if not alive:
-            return torch.full(now.keys.shape, torch.nan)
-        return torch.where(x.isfinite().all(0).all(0), 1 - torch.cat(alive).float().mean(0), torch.nan)
+        return (torch.cat(alive) if alive else None), x.isfinite().all(0).all(0)
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
         """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
@@ -118,6 +121,13 @@ class Chain:
         else:
             x, rest = expanded(inputs, now.keys.shape[0]), self.layers
         return (counting(x, now.weights) if now.guarded else x), rest
+
+
+def dead_share(alive: Tensor | None, finite: Tensor, keys: Tensor) -> Tensor:
+    """See `Chain.dead_share`, of what `Chain.alive` gives."""
+    if alive is None:
+        return torch.full(keys.shape, torch.nan)
+    return torch.where(finite, 1 - alive.float().mean(0), torch.nan)
 
 
 class General:

@@ -143,7 +143,7 @@ def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype:
 
 
 def r2(
-    mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.floating] | None = None
+    mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.number] | None = None
 ) -> npt.NDArray[np.floating]:
     """The share of the variance of y explained: 1 - mse / variance, the variance averaged over outputs.
 

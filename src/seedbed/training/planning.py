@@ -17,7 +17,7 @@ from seedbed.errors import OptionError
 from seedbed.networks import Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, forward_of
+from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.stack import build_network
 from seedbed.training.step import compiler_found
 
@@ -37,8 +37,14 @@ _ON_GPU = 4096
 # other --jobs, must come to the same bits.
 _EAGER_FACTOR = 4.0
 _WORTH_COMPILING = 2e11
+# What a row that comes from a file costs a network beside the arithmetic, to be drawn, gathered and counted, as so many
+# operations.
+_ROW_OPERATIONS = 4e3
 # Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
 _SHARE_OF_RATE = 0.8
+
+
+_SLOWER = "not all of its layers are known, so it takes the general, slower way"
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ def plan_stack(
     device: str = "cpu",
     dtype: str = "float32",
     keep_networks: bool = False,
+    keep_outputs: bool = True,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
@@ -110,12 +117,10 @@ def plan_stack(
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
     size = width or _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
-    rates = (recipe.lrs[0],) * len(seeds) if lr is None else lr
-    decays = (recipe.decay,) * len(seeds) if decay is None else decay
-    work = n_parameters * len(data.X) * recipe.epochs * len(seeds)
-    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
-    gains = chain.placement(compiled=True) == "fused" and recipe.epochs > 10
-    estimate = _estimate(work, _wanted(compile, gains))
+    rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
+    n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
+    wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
+    estimate = _estimate(n_parameters, n_rows, wanted, from_file=from_file)
     parts = []
     for group in _groups(chain, data, recipe, splits):
         even = width or math.ceil(len(group) / math.ceil(len(group) / size))
@@ -134,11 +139,12 @@ def plan_stack(
                     members=tuple(part),
                     compiled=estimate.compiled,
                     keep_networks=keep_networks,
+                    keep_outputs=keep_outputs,
                     dtype=dtype,
                     device=device,
                 )
             )
-    note = "" if isinstance(chain, Chain) else "not all of its layers are known, so it takes the general, slower way"
+    note = "" if isinstance(chain, Chain) else _SLOWER
     return StackPlan(tuple(parts), estimate, note, n_parameters, max(len(part.seeds) for part in parts))
 
 
@@ -194,15 +200,18 @@ def _cache_bytes() -> int:
         return 1 << 20
 
 
-def _wanted(compile: Compile, gains: bool) -> bool | None:
+def _wanted(compile: Compile, chain: Forward, *, many_steps: bool) -> bool | None:
     if compile != "auto":
         return bool(compile)
+    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
+    gains = chain.placement(compiled=True) == "fused" and many_steps
     return None if gains and compiler_found() else False
 
 
-def _estimate(work: int, compiled: bool | None) -> Estimate:
-    """The cost of `work` = parameters x rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
-    operations = 6.0 * work  # forward, and twice that backward
+def _estimate(n_parameters: int, n_rows: int, compiled: bool | None, *, from_file: bool) -> Estimate:
+    """The cost of `n_rows` = rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
+    # Forward, and twice that backward.
+    operations = n_rows * (6.0 * n_parameters + from_file * _ROW_OPERATIONS)
     seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     if compiled is None:
         compiled = operations > _WORTH_COMPILING

@@ -49,9 +49,9 @@ def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None
     return torch.tensor(keys, dtype=torch.int32, device=device)
 
 
-def shuffled(n: int, seed: int, epoch: int) -> Tensor:
-    """The order [n] in which a network sees its training rows in an epoch."""
-    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch))
+def shuffled(n: int, seed: int, epoch: int, *window: int) -> Tensor:
+    """The order [n] in which a network sees its training rows in an epoch, or those of a window of them."""
+    generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch, *window))
     return torch.randperm(n, generator=generator)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seedbed.errors import ColumnError
 
-__all__ = ["Design", "refuse_unrepresentable"]
+__all__ = ["Design", "fits_float32", "refuse_unrepresentable"]
 
 Floats = NDArray[np.float64]
 
@@ -27,19 +27,29 @@ class Design:
     the training rows counts in its bucket. An input that training rows can't teach is exactly zero.
 
     Attributes:
-        matrix: float64 [row, input], sized so that a cast to float32 keeps what a split can see.
+        matrix: float64 [row, input], sized so that a cast to float32 keeps what a split can see; of a large table
+            float32, in a file.
         scale: float64 [input, split].
         shift: float64 [input, split].
         also: int64 [input]; the input that a column adds to, its own number where it adds to none. None where no column
             adds to another in any split.
         extra: float64 [input, split], times what; none together with `also`.
+        order: int64 [row]; of a large table, whose rows are shuffled once and for all, which row of the table each row
+            of the matrix is. None where that is its own number.
     """
 
-    matrix: Floats
+    matrix: NDArray[np.floating]
     scale: Floats
     shift: Floats
     also: NDArray[np.int64] | None = None
     extra: Floats | None = None
+    order: NDArray[np.int64] | None = None
+
+
+def fits_float32(numbers: Floats) -> NDArray[np.bool_]:
+    """Whether float32 can hold them."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(numbers.astype(np.float32))
 
 
 def refuse_unrepresentable(fits: NDArray[np.bool_], columns: Sequence[str]) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.encoding.design import Design, refuse_unrepresentable
+from seedbed.data.encoding.by_windows import lay_out, learn_by_windows, sizes_by_column
+from seedbed.data.encoding.design import Design, fits_float32, refuse_unrepresentable
 from seedbed.data.encoding.layout import Cells, Layout, layout_of
 from seedbed.data.encoding.scaling import Sizes, coarse_sizes, medians_of
-from seedbed.data.encoding.training_rows import SplitMoments, live_inputs, natural_inputs
+from seedbed.data.encoding.training_rows import Learnt, SplitMoments, live_inputs, natural_inputs, shared_rows
+from seedbed.data.on_disk import is_large
 from seedbed.data.splits.folds import Split
 from seedbed.data.table import Table
 
@@ -68,25 +70,43 @@ class Encoding:
         Raises:
             ColumnError: a column's sizes differ so much that float32 can't hold them.
         """
-        places, cells = self.layout.places, self._cells
-        matrix, sizes = self._shared
+        places = self.layout.places
+        matrix: NDArray[np.floating]
+        order: NDArray[np.int64] | None
+        if self.is_large:
+            (laid, largest, order), sizes = self._laid, self._sizes
+            learnt, matrix = learn_by_windows(self.layout, self.values, sizes, splits), laid
+        else:
+            (whole, sizes), order = self._shared, None
+            largest = np.abs(whole).max(axis=0, initial=0.0)
+            learnt, matrix = self._learn(whole, sizes, splits), whole
         scale, shift, extra = (np.zeros((self.n_inputs, len(splits))) for _ in range(3))
+        for number, one in enumerate(learnt):
+            divisor = np.where(one.deviation > 0, one.deviation, np.inf)
+            with np.errstate(over="ignore"):
+                scale[places.numbers, number] = 1 / divisor
+                shift[places.numbers, number] = -one.mean / divisor
+                fillers = np.nan_to_num(sizes.sized(one.medians)) / divisor
+            scale[places.indicators, number] = one.live[places.indicators]
+            extra[places.flags, number] = fillers[places.flagged]
+            extra[places.levels, number] = ~one.live[places.levels] & one.live[places.also[places.levels]]
+        self._check(largest, scale, shift, extra)
+        adds = bool(extra.any())
+        return Design(matrix, scale, shift, places.also if adds else None, extra if adds else None, order)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the matrix lies in a file."""
+        return is_large(len(self.values), self.n_inputs)
+
+    def _learn(self, matrix: Floats, sizes: Sizes, splits: Sequence[Split]) -> Iterator[Learnt]:
+        places, cells = self.layout.places, self._cells
         split_moments = SplitMoments(cells.numbers, matrix[:, places.numbers], sizes)
         medians = self._medians(split_moments.gappy, [split.train for split in splits])
         for number, split in enumerate(splits):
             mean, deviation, n_missing = split_moments.of(split.train, medians[:, number])
-            divisor = np.where(deviation > 0, deviation, np.inf)
-            with np.errstate(over="ignore"):
-                scale[places.numbers, number] = 1 / divisor
-                shift[places.numbers, number] = -mean / divisor
-                fillers = np.nan_to_num(sizes.sized(medians[:, number])) / divisor
             live = live_inputs(places, cells.levels[split.train], n_missing)
-            scale[places.indicators, number] = live[places.indicators]
-            extra[places.flags, number] = fillers[places.flagged]
-            extra[places.levels, number] = ~live[places.levels] & live[places.also[places.levels]]
-        self._check(matrix, scale, shift, extra)
-        adds = bool(extra.any())
-        return Design(matrix, scale, shift, places.also if adds else None, extra if adds else None)
+            yield Learnt(mean, deviation, medians[:, number], live)
 
     def natural(self, train_rows: NDArray[np.int64]) -> Floats:
         """All rows' inputs [row, input] as some training rows alone make them, before standardisation.
@@ -119,29 +139,26 @@ class Encoding:
     @functools.cached_property
     def _shared(self) -> tuple[Floats, Sizes]:
         """The shared matrix [row, input], and the sizes of its numbers."""
-        places, cells = self.layout.places, self._cells
-        sizes = coarse_sizes(cells.numbers)
-        matrix = np.zeros((len(self.values), self.n_inputs))
-        missing = np.isnan(cells.numbers)
-        matrix[:, places.numbers] = np.where(missing, 0.0, sizes.sized(cells.numbers))
-        matrix[:, places.flags] = missing[:, places.flagged]
-        matrix[np.arange(len(matrix))[:, None], cells.levels] = 1.0
-        refuse_unrepresentable(_fits(matrix), self.sources)
+        sizes = coarse_sizes(self._cells.numbers)
+        matrix = shared_rows(self.layout.places, self._cells, sizes)
+        refuse_unrepresentable(fits_float32(matrix), self.sources)
         matrix.setflags(write=False)
         return matrix, sizes
 
-    def _check(self, matrix: Floats, scale: Floats, shift: Floats, extra: Floats) -> None:
-        largest = np.abs(matrix).max(axis=0, initial=0.0)[:, None]
+    @functools.cached_property
+    def _sizes(self) -> Sizes:
+        return sizes_by_column(self.layout, self.values)
+
+    @functools.cached_property
+    def _laid(self) -> tuple[NDArray[np.float32], Floats, NDArray[np.int64]]:
+        """Of a large table: the shared matrix, its largest numbers [input], and which row each of its rows is."""
+        return lay_out(self.layout, self.values, self._sizes)
+
+    def _check(self, largest: Floats, scale: Floats, shift: Floats, extra: Floats) -> None:
         with np.errstate(over="ignore"):
-            for part in (scale, shift, extra, largest * scale + np.abs(shift)):
-                refuse_unrepresentable(_fits(part.T), self.sources)
+            for part in (scale, shift, extra, largest[:, None] * scale + np.abs(shift)):
+                refuse_unrepresentable(fits_float32(part.T), self.sources)
 
     def __getstate__(self) -> dict[str, Any]:
         # What is cached can be made again; a new layout has made nothing yet.
         return {"layout": dataclasses.replace(self.layout), "values": self.values}
-
-
-def _fits(matrix: Floats) -> NDArray[np.bool_]:
-    """Whether float32 can hold it."""
-    with np.errstate(over="ignore"):
-        return np.isfinite(matrix.astype(np.float32))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Sizes", "coarse_sizes", "medians_of", "moments"]
+from seedbed.data.on_disk import windows
+
+__all__ = ["Sizes", "coarse_sizes", "joined", "medians_of", "moments"]
 
 Floats = NDArray[np.float64]
 
@@ -103,17 +106,29 @@ def medians_of(numbers: Floats, member: NDArray[np.bool_]) -> Floats:
     medians = np.full((numbers.shape[1], member.shape[1]), np.nan)
     for column, values in enumerate(numbers.T):
         order = np.argsort(values)[: len(values) - np.isnan(values).sum()]
-        passed = np.cumsum(member[order], axis=0, dtype=np.int32)
         if not len(order):
             continue
-        count = passed[-1]
-        below, above = (
-            values[order[np.minimum((passed <= middle).sum(axis=0), len(order) - 1)]]
-            for middle in (np.maximum(count - 1, 0) // 2, count // 2)
-        )
-        middle = np.where(below == above, below, below / 2 + above / 2)  # halved first: a sum could overflow
-        medians[column] = np.where(count > 0, middle, np.nan)
+        for some in windows(member.shape[1], len(order)):  # a few splits at a time, where there are many rows
+            medians[column, some] = _medians(values, order, member[:, some])
     return medians
+
+
+def _medians(values: Floats, order: NDArray[np.int64], member: NDArray[np.bool_]) -> Floats:
+    """Medians of each split's members [split] of one column, given the order of its filled cells."""
+    passed = np.cumsum(member[order], axis=0, dtype=np.int32)
+    count = passed[-1]
+    below, above = (
+        values[order[np.minimum((passed <= middle).sum(axis=0), len(order) - 1)]]
+        for middle in (np.maximum(count - 1, 0) // 2, count // 2)
+    )
+    middle = np.where(below == above, below, below / 2 + above / 2)  # halved first: a sum could overflow
+    found: Floats = np.where(count > 0, middle, np.nan)
+    return found
+
+
+def joined(sizes: Sequence[Sizes]) -> Sizes:
+    """Sizes of columns side by side."""
+    return Sizes(np.concatenate([one.exponents for one in sizes]), np.concatenate([one.centres for one in sizes]))
 
 
 def _ordered_at(ordered: Floats, places: NDArray[np.int64]) -> Floats:

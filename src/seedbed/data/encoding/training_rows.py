@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.encoding.layout import Cells, Places
 from seedbed.data.encoding.scaling import Sizes, moments
 
-__all__ = ["SplitMoments", "live_inputs", "natural_inputs"]
+__all__ = ["Learnt", "SplitMoments", "Sums", "live_by_counts", "live_inputs", "natural_inputs", "shared_rows", "spread"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -17,6 +20,17 @@ _CANCELLED = 1e-3  # of the mean square is left as variance, or less: the sums h
 
 
 def live_inputs(places: Places, levels: NDArray[np.int64], n_missing: Floats) -> Flags:
+    """See `live_by_counts`.
+
+    Args:
+        places: where they stand.
+        levels: of the rows that train [row, category].
+        n_missing: [number]; how many of their cells are missing.
+    """
+    return live_by_counts(places, np.bincount(levels.ravel(), minlength=len(places.names)), n_missing, len(levels))
+
+
+def live_by_counts(places: Places, counts: NDArray[np.int64], n_missing: Floats, n_rows: int) -> Flags:
     """Which flags, levels and buckets have something to say after training on these rows [input]; numbers always have.
 
     A flag, if some cells are missing and some aren't. A level, if it has rows enough. A bucket, if rows fall into it,
@@ -24,14 +38,14 @@ def live_inputs(places: Places, levels: NDArray[np.int64], n_missing: Floats) ->
 
     Args:
         places: where they stand.
-        levels: of the rows that train [row, category].
+        counts: [input]; how many of the rows that train have this level.
         n_missing: [number]; how many of their cells are missing.
+        n_rows: how many train.
     """
     n_inputs = len(places.names)
-    counts = np.bincount(levels.ravel(), minlength=n_inputs)
     live = np.ones(n_inputs, dtype=np.bool_)
     gone = n_missing[places.flagged]
-    live[places.flags] = (gone > 0) & (gone < len(levels))
+    live[places.flags] = (gone > 0) & (gone < n_rows)
     live[places.levels] = counts[places.levels] >= places.needed
     dead = places.levels[~live[places.levels]]
     live[places.buckets] = (counts + np.bincount(places.also[dead], counts[dead], n_inputs))[places.buckets] > 0
@@ -57,6 +71,31 @@ def natural_inputs(places: Places, cells: Cells, medians: Floats, live: Flags) -
     rows, categories = np.nonzero(goes_to >= 0)
     inputs[rows, goes_to[rows, categories]] = 1.0
     return inputs
+
+
+class Learnt(NamedTuple):
+    """What a split's training rows say.
+
+    Attributes:
+        mean, deviation: of each number, medians filled in, in the shared matrix's own sizes [number].
+        medians: [number]; NaN where these rows hold nothing.
+        live: see `live_by_counts` [input].
+    """
+
+    mean: Floats
+    deviation: Floats
+    medians: Floats
+    live: Flags
+
+
+def shared_rows(places: Places, cells: Cells, sizes: Sizes) -> Floats:
+    """Rows of the shared matrix [row, input]: numbers in its sizes, 0 where missing; flags and levels as 0 or 1."""
+    matrix = np.zeros((len(cells.numbers), len(places.names)))
+    missing = np.isnan(cells.numbers)
+    matrix[:, places.numbers] = np.where(missing, 0.0, sizes.sized(cells.numbers))
+    matrix[:, places.flags] = missing[:, places.flagged]
+    matrix[np.arange(len(matrix))[:, None], cells.levels] = 1.0
+    return matrix
 
 
 class SplitMoments:
@@ -89,21 +128,47 @@ class SplitMoments:
         """
         weights = np.zeros(len(self._numbers))
         weights[rows] = 1.0
-        total, squares = weights @ self._sized, weights @ self._squares
-        fillers, n_missing = np.nan_to_num(self._sizes.sized(medians)), np.zeros(len(total))
+        n_missing = np.zeros(self._sized.shape[1])
         n_missing[self.gappy] = weights @ self._gaps
-        total += n_missing * fillers
-        squares += n_missing * fillers**2
-        mean, square = total / len(rows), squares / len(rows)
-        variance = square - mean**2
-        doubtful = np.flatnonzero(variance <= _CANCELLED * square)
-        deviation = np.sqrt(np.maximum(variance, 0.0))
-        if len(doubtful):
-            mean[doubtful], deviation[doubtful] = self._looked_at(rows, doubtful, medians)
+        sums = Sums(weights @ self._sized, weights @ self._squares, n_missing, len(rows))
+        mean, deviation = spread(sums, medians, self._sizes, lambda columns: self._numbers[np.ix_(rows, columns)])
         return mean, deviation, n_missing
 
-    def _looked_at(self, rows: NDArray[np.int64], columns: NDArray[np.int64], medians: Floats) -> tuple[Floats, Floats]:
-        cells = self._numbers[np.ix_(rows, columns)]
-        own = Sizes(self._sizes.exponents[columns], self._sizes.centres[columns])
-        mean, deviation = moments(np.where(np.isnan(cells), np.nan_to_num(medians[columns]), cells))
-        return own.sized(mean), own.shrunk(deviation)
+
+class Sums(NamedTuple):
+    """Of a split's training rows, in the shared matrix's own sizes, where missing cells are 0.
+
+    Attributes:
+        total, squares: sums of numbers and of their squares [number].
+        n_missing: missing cells [number].
+        n_rows: how many rows there are.
+    """
+
+    total: Floats
+    squares: Floats
+    n_missing: Floats
+    n_rows: int
+
+
+def spread(
+    sums: Sums, medians: Floats, sizes: Sizes, look: Callable[[NDArray[np.int64]], Floats]
+) -> tuple[Floats, Floats]:
+    """Mean and population deviation [number] with medians filled in, in units from the centre.
+
+    Args:
+        sums: of the rows that train.
+        medians: [number]; see `SplitMoments.of`.
+        sizes: of the shared matrix.
+        look: gives some columns of these rows as they are [row, column], where sums don't tell.
+    """
+    fillers = np.nan_to_num(sizes.sized(medians))
+    total, squares = sums.total + sums.n_missing * fillers, sums.squares + sums.n_missing * fillers**2
+    mean, square = total / sums.n_rows, squares / sums.n_rows
+    variance = square - mean**2
+    doubtful = np.flatnonzero(variance <= _CANCELLED * square)
+    deviation = np.sqrt(np.maximum(variance, 0.0))
+    if len(doubtful):
+        cells, own = look(doubtful), Sizes(sizes.exponents[doubtful], sizes.centres[doubtful])
+        exact = moments(np.where(np.isnan(cells), np.nan_to_num(medians[doubtful]), cells))
+        mean[doubtful], deviation[doubtful] = own.sized(exact[0]), own.shrunk(exact[1])
+    return mean, deviation

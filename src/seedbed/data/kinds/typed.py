@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from seedbed.data.kinds.labels import exact_numbers
 from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
 from seedbed.data.kinds.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
 from seedbed.data.notes import Note
+from seedbed.data.on_disk import is_large, laid_off
 from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
@@ -86,6 +87,8 @@ def type_columns(
         else:
             spelling, known = _spelling(look, habits)
             finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
+        column = finished[-1].column
+        finished[-1] = replace(finished[-1], column=Column(column.schema, laid_off(column.values)))
     _refuse_infinite(columns, positions, finished)
     _refuse_no_number(columns, numeric, finished)
     judged = [judge(one.column, wanted=one.column.name in forced) for one in finished]
@@ -168,14 +171,13 @@ def _look(
     columns: Columns, positions: Sequence[int], numeric: Collection[str], categorical: Collection[str]
 ) -> list[Plain | Draft]:
     """What each column's own cells tell."""
-    matrix = columns.numbers(positions)
     looks: list[Plain | Draft] = []
-    for place, position in enumerate(positions):
+    for position, values in zip(positions, _numbers(columns, positions), strict=True):
         name = columns.names[position]
         if name in categorical:
             looks.append(as_category(distinct(columns.cells(position))))
         else:
-            looks.append(_look_at(columns, position, matrix[:, place].copy(), forced=name in numeric))
+            looks.append(_look_at(columns, position, values, forced=name in numeric))
     unforced = [
         place
         for place, look in enumerate(looks)
@@ -186,6 +188,17 @@ def _look(
         if has_codes:
             looks[place] = as_category(distinct(columns.cells(positions[place])))
     return looks
+
+
+def _numbers(columns: Columns, positions: Sequence[int]) -> Iterator[Floats]:
+    """The numbers of one column after the other [row]: of a large table each is asked for by itself, and put away."""
+    if is_large(columns.n_rows, len(positions)):
+        for position in positions:
+            yield laid_off(columns.numbers([position])[:, 0])
+        return
+    matrix = columns.numbers(positions)
+    for place in range(len(positions)):
+        yield matrix[:, place].copy()
 
 
 def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -> Plain | Draft:

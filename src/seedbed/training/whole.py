@@ -1,0 +1,95 @@
+"""A chunk's rows where memory holds them all: full batches, and minibatches drawn from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seedbed.training.forward import Chain
+from seedbed.training.layers import Pass
+from seedbed.training.placing import Placing
+from seedbed.training.randomness import shuffled
+from seedbed.training.step import Batch, Picked, StackState, Steps
+
+__all__ = ["WholeTable"]
+
+
+class WholeTable:
+    """All rows of a table at once.
+
+    Attributes:
+        fit, test: all rows with their weights in training, and in the test figures.
+        test_rows: [row]; which rows of the table the outputs are of.
+        n_rows: of what a step is given.
+        n_steps: of an epoch.
+        has_single: whether a network trains on a single row in some step.
+    """
+
+    def __init__(self, placing: Placing, y: Tensor) -> None:
+        self._placing, data = placing, placing.data
+        train, test = data.train[:, list(placing.splits)], data.test[:, list(placing.splits)]
+        fit_rows = test_rows = np.arange(len(data.X))
+        if not placing.is_chain:
+            fit_rows, test_rows = train[:, 0].nonzero()[0], test[:, 0].nonzero()[0]
+        self.test_rows, self.n_rows = test_rows, len(data.X)
+        self.fit = self._batch(fit_rows, train, y)
+        self.test = (
+            self._batch(test_rows, test, y)
+            if test_rows is not fit_rows
+            else self.fit._replace(weights=self._batch(test_rows, test, y).weights)
+        )
+        orders = self._orders(0) if placing.batch_size else []
+        self.n_steps = max(len(orders), 1)
+        self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
+
+    @property
+    def n_givers(self) -> int:
+        """How many columns add to another input than their own."""
+        return len(self.fit.inputs.across.givers) if self.fit.inputs.across else 0
+
+    def batches(self, epoch: int) -> Iterator[tuple[Batch, Picked | None, Tensor]]:
+        """The minibatches of an epoch: what a step is given, and the sum of each network's weights [network]."""
+        for rows, weights in self._orders(epoch):
+            share = weights.sum(0)
+            yield self.fit, Picked(rows, weights / share), share
+
+    def evaluate(self, steps: Steps, state: StackState, keys: Tensor, *, outputs: bool) -> tuple[Tensor, Tensor]:
+        """Test figures [2, network] and outputs [row, output, network] for `test_rows`."""
+        return steps.evaluate(state.params, state.buffers, self.test, keys)
+
+    def dead_share(self, chain: Chain, state: StackState, now: Pass) -> Tensor:
+        """Of the training rows, see `Chain.dead_share`; weights and rows of `now` are put in."""
+        now = now._replace(weights=self.fit.weights, rows=self.fit.rows)
+        return chain.dead_share({**state.params, **state.buffers}, self.fit.inputs, now)
+
+    def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
+        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
+        placing, fit = self._placing, self.fit.weights
+        size, columns = placing.batch_size or 1, []
+        for index, seed in enumerate(placing.seeds):
+            own = fit[:, index].nonzero()[:, 0]
+            columns.append(own[shuffled(len(own), seed, epoch).to(placing.device)])
+        longest = max(len(column) for column in columns)
+        size = min(size, longest)
+        if placing.is_chain:
+            longest = -(-longest // size) * size
+        rows = torch.zeros(longest, len(columns), dtype=torch.int64, device=placing.device)
+        weights = torch.zeros(longest, len(columns), dtype=placing.dtype, device=placing.device)
+        for index, column in enumerate(columns):
+            rows[: len(column), index] = column
+            weights[: len(column), index] = fit[column, index]
+        return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
+
+    def _batch(self, rows: npt.NDArray[np.int64], weights: npt.NDArray[np.number], y: Tensor) -> Batch:
+        placing, data = self._placing, self._placing.data
+        inputs = placing.inputs(data.X[rows])
+        share = weights[rows] / weights[rows].sum(0)
+        target = y[torch.from_numpy(rows)].to(placing.device)[:, :, None]
+        numbers = torch.from_numpy(rows.astype(np.int32)).to(placing.device)
+        y_scale, y_shift = placing.of_splits(data.target_scale), placing.of_splits(data.target_shift)
+        return Batch(inputs, target, placing.placed(torch.from_numpy(share)), numbers, y_scale, y_shift)

@@ -1,0 +1,137 @@
+"""Tables that are kept on disk: compared as others are, in batches, and the same each time."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from seedbed.data import on_disk, read_table, table_from_arrays
+from seedbed.experiment import Kept, compare, make_plan, run, specify
+from seedbed.experiment.scoring import resamples_for
+from seedbed.model import fit_model
+from seedbed.networks import Recipe
+from seedbed.networks.recipe import BATCH_SIZE
+
+RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
+RECIPE = Recipe(epochs=2, lr=0.1, epoch="inner", batch_size=256)
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Enough rows to lock some away, and more than fit two windows of the least size."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(21_000, 3))
+    return X, (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=21_000) > 1).astype(np.int64)
+
+
+@pytest.fixture
+def on_the_disk(monkeypatch):
+    """Every table is large."""
+    for name in ("LARGE_ROWS", "LARGE_CELLS", "LARGE_BYTES"):
+        monkeypatch.setattr(on_disk, name, 1)
+
+
+def planned(arrays, recipe=RECIPE, **options):
+    spec = specify(table_from_arrays(*arrays), ["relu:4"], recipe=recipe, baselines=[], **options)
+    return make_plan(spec, jobs=1, compile=False)
+
+
+def test_locked_rows_are_locked_on_disk_too(arrays, on_the_disk):
+    plan = planned(arrays)
+    data, locked = plan.choosing.data, plan.splits[0].test
+    places = np.argsort(data.order)
+    assert not data.train[places[locked]].any()
+    assert not data.test[places[locked]].any()
+    assert plan.fitting.data.tested(0).nonzero()[0].tolist() == locked.tolist()
+    assert isinstance(data.X, np.memmap)
+    assert data.X is plan.fitting.data.X
+    assert isinstance(plan.inner[0][0].train, np.memmap)
+
+
+def test_networks_do_on_disk_what_they_do_in_memory(arrays, on_the_disk, monkeypatch):
+    """Rows come in another order, so it isn't the same to the digit."""
+    found = run(planned(arrays, seeds=1))["relu:4"]
+    monkeypatch.undo()
+    expected = run(planned(arrays, seeds=1))["relu:4"]
+    for name in ("accuracy", "brier", "roc_auc"):
+        assert found.scores[name].mean == pytest.approx(expected.scores[name].mean, abs=0.01)
+    assert np.isfinite(found.predictions).sum() == np.isfinite(expected.predictions).sum() == 4200
+    p, q = (one.predictions[0].mean(0)[one.tested] for one in (found, expected))
+    assert np.corrcoef(p, q)[0, 1] > 0.99
+    assert found.dead.tolist() == expected.dead.tolist()
+
+
+@pytest.mark.slow
+def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_disk):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6_000, 300))  # windows of 6,990 rows
+    X, y = np.concatenate([X, X[:2_000] + 1]), rng.integers(0, 2, 8_000)
+    options = {"candidates": ["relu:2", "tanh:2"], "epochs": 1, "folds": 2, "repeats": 1, "seeds": 1,
+               "baselines": [], "recipe": "tutorial", "batch_size": 512}  # fmt: skip
+    one, two, three = (compare(X, y, jobs=jobs, **options) for jobs in (1, 1, 2))
+    for name in ("relu:2", "tanh:2"):
+        np.testing.assert_array_equal(one[name].predictions, two[name].predictions)
+        np.testing.assert_array_equal(one[name].predictions, three[name].predictions)
+        np.testing.assert_array_equal(one[name].curves, three[name].curves)
+
+
+def test_numbers_are_learnt_on_disk_too(arrays, on_the_disk):
+    X, _ = arrays
+    y = 1000 + 30 * X[:, 0] - 10 * X[:, 2] + np.random.default_rng(0).normal(size=len(X))
+    plan = make_plan(
+        specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, baselines=[], seeds=1), jobs=1, compile=False
+    )
+    found = run(plan)["linear:2"]
+    assert found.scores["r2"].mean > 0.95
+    assert found.curves[3, -1, 0] == pytest.approx(found.scores["r2"].mean, abs=1e-3)
+
+
+def test_batches_are_taken_where_nobody_says_so_and_the_plan_tells(arrays, on_the_disk, monkeypatch):
+    plan = planned(arrays, Recipe(epochs=2))
+    assert plan.experiment.recipe.batch_size == BATCH_SIZE
+    assert "in batches of 4,096 rows, read from disk" in plan.sentence()
+    assert planned(arrays).experiment.recipe.batch_size == 256
+    monkeypatch.undo()
+    plan = planned(arrays, Recipe(epochs=2))
+    assert plan.experiment.recipe.batch_size is None
+    assert "disk" not in plan.sentence()
+
+
+def test_a_run_goes_on_from_what_is_kept(arrays, on_the_disk, tmp_path, monkeypatch):
+    whole = run(planned(arrays))["relu:4"]
+    plan = planned(arrays)
+    run(plan, kept=Kept(plan, tmp_path))
+    monkeypatch.setattr(RUN, "train_chunks", lambda chunks, *_: (chunk.build for chunk in chunks if pytest.fail("new")))
+    plan = planned(arrays)
+    kept = Kept(plan, tmp_path)
+    assert kept.networks == 18
+    again = run(plan, kept=kept)["relu:4"]
+    np.testing.assert_array_equal(again.predictions, whole.predictions)
+    np.testing.assert_array_equal(again.epochs, whole.epochs)
+
+
+def test_a_model_is_fitted_from_disk(arrays, on_the_disk, monkeypatch):
+    recipe = Recipe(epochs=40, lr=0.5)
+    model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, jobs=1, compile=False)
+    assert "batches of 4096" in model.training["recipe"]
+    X, y = arrays
+    assert ((model.predict_proba(X[:500])[:, 1] > 0.5) == y[:500]).mean() > 0.6
+
+
+def test_a_file_is_compared_from_disk(arrays, on_the_disk, tmp_path):
+    import duckdb
+
+    path = tmp_path / "big.parquet"
+    X, y = arrays
+    columns = {"a": X[:, 0], "b": X[:, 1], "y": y}
+    connection = duckdb.connect()
+    connection.register("found", columns)
+    connection.execute(f"COPY (SELECT * FROM found) TO '{path}'")
+    table = read_table(path, target="y")
+    np.testing.assert_array_equal(table.features, X[:, :2])
+    found = compare(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1, compile=False)
+    assert found["relu:3"].finite
+
+
+def test_the_more_rows_are_judged_the_fewer_resamples_there_are():
+    assert [resamples_for(n) for n in (100, 5_000, 5_001, 200_000, 2_000_000)] == [2000, 2000, 500, 500, 200]
