@@ -237,13 +237,16 @@ def test_duckdb_never_fetches_an_extension(tmp_path):
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(write, tmp_path, monkeypatch):
+    def files(folder):
+        return [path.name for path in folder.rglob("*") if path.is_file()]
+
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     with open_file(write(gzip.compress(b"a,y\r\n1,0\r\n"))) as columns:
         assert columns.places([0]) == {0: "line 2"}
-        assert list(scratch.iterdir())
-    assert list(scratch.iterdir()) == []
+        assert len(files(scratch)) > 1
+    assert files(scratch) == ["owner"]
 
 
 def test_help_needs_neither_duckdb_nor_a_driver():

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from seedbed.errors import DataError
+from seedbed.scratch import scratch_folder
 
 __all__ = ["Laying", "column_of", "gathered", "is_large", "laid_off", "rows_of", "windows"]
 
@@ -60,7 +61,7 @@ class Laying:
     def __init__(self, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._row_shape, self._dtype, self._n_rows = row_shape, np.dtype(dtype), 0
         with _room_on_disk():
-            handle, self._path = tempfile.mkstemp(prefix="seedbed-", suffix=".rows")
+            handle, self._path = tempfile.mkstemp(suffix=".rows", dir=scratch_folder())
         self._file = os.fdopen(handle, "wb", buffering=0)
         self._given_up = weakref.finalize(self, _remove, self._path, self._file)
 

@@ -6,7 +6,6 @@ import contextlib
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from seedbed.errors import ColumnError, OptionError, did_you_mean
 from seedbed.model.model import Model
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
 from seedbed.model.saving import write_checked
+from seedbed.scratch import temporary_folder
 
 __all__ = ["Written", "write_predictions"]
 
@@ -73,10 +73,10 @@ def write_predictions(
 
 @contextlib.contextmanager
 def _table() -> Iterator[duckdb.DuckDBPyConnection]:
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder, duckdb.connect() as connection:
+    with temporary_folder() as folder, duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET memory_limit = ?", [_MEMORY])
-        connection.execute("SET temp_directory = ?", [folder])
+        connection.execute("SET temp_directory = ?", [str(folder)])
         yield connection
 
 
@@ -166,8 +166,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None
 
 
 def _print(connection: duckdb.DuckDBPyConnection) -> None:
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder:
-        path = Path(folder) / "predictions.csv"
+    with temporary_folder() as folder:
+        path = folder / "predictions.csv"
         _copy(connection, path, _FORMATS[".csv"])
         with path.open(encoding="utf-8") as file:
             shutil.copyfileobj(file, sys.stdout)

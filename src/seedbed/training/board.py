@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from seedbed.scratch import temporary_folder
 
 __all__ = ["NOT_BEGUN", "Board", "Place"]
 
@@ -63,8 +63,7 @@ class Board:
         self._counts, path = np.full(n_chunks, NOT_BEGUN, dtype=np.int32), ""
         with contextlib.ExitStack() as last:
             with contextlib.suppress(OSError):
-                folder = tempfile.TemporaryDirectory(prefix="seedbed-", ignore_cleanup_errors=True)
-                file = Path(last.enter_context(folder)) / "epochs"
+                file = last.enter_context(temporary_folder()) / "epochs"
                 file.write_bytes(self._counts.tobytes())  # a hole in a file, on a full disk, ends who writes into it
                 self._counts, path = _mapped(str(file)), str(file)
             try:

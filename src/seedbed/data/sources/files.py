@@ -9,7 +9,6 @@ import itertools
 import re
 import shutil
 import stat
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from seedbed.data.sources.limits import check_width
 from seedbed.data.sources.loaded import LoadedColumns, connect, load_csv, loaded
 from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
+from seedbed.scratch import temporary_folder
 
 __all__ = ["SUFFIXES", "open_file"]
 
@@ -75,8 +75,7 @@ def open_file(path: Path, *, table: str | None = None, query: str | None = None)
     """
     where = str(path).encode(errors="backslashreplace").decode()
     _check_file(path, where)
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as name, connect(where, Path(name)) as connection:
-        folder = Path(name)
+    with temporary_folder() as folder, connect(where, folder) as connection:
         try:
             readable = _readable(path, where, folder)
             columns = _open(connection, readable, path, where, folder=folder, table=table, query=query)

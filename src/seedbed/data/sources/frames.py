@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +16,7 @@ from seedbed.data.columns import Columns, MemoryColumns, number_text
 from seedbed.data.sources.limits import check_names
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, told
+from seedbed.scratch import temporary_folder
 
 __all__ = ["as_frame", "frame_columns", "open_frame", "series_array", "text_array"]
 
@@ -36,7 +35,7 @@ def open_frame(frame: Any) -> Iterator[Columns]:
         yield frame_columns(frame)
         return
     where = "DuckDB relation"
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder, connect(where, Path(folder)) as connection:
+    with temporary_folder() as folder, connect(where, folder) as connection:
         load_arrow(connection, _Stream(frame), n_columns=len(frame.columns))
         yield loaded(
             connection,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -20,6 +18,7 @@ from seedbed.data.sources.choice import choose
 from seedbed.data.sources.limits import check_width
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, UnreadableError
+from seedbed.scratch import temporary_folder
 
 __all__ = ["Address", "is_address", "open_postgres"]
 
@@ -109,7 +108,7 @@ def open_postgres(address: Address, *, table: str | None, query: str | None) -> 
         DataError: the driver isn't installed, the server can't be reached, or it refuses the query.
     """
     where = address.shown
-    with tempfile.TemporaryDirectory(prefix="seedbed-") as folder, connect(where, Path(folder)) as connection:
+    with temporary_folder() as folder, connect(where, folder) as connection:
         with _server(address) as cursor:
             select, notes = (query, ()) if query is not None else _select(connection, cursor, table, where)
             select = select.strip().removesuffix(";").strip()

@@ -1,0 +1,94 @@
+"""Temporary files: gone with their process, or with the next one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seedbed import scratch
+
+BEGUN = """
+import os, sys
+from seedbed.scratch import scratch_folder
+(scratch_folder() / "large").write_bytes(bytes(1000))
+print(scratch_folder(), flush=True)
+"""
+
+
+@pytest.fixture
+def process(tmp_path):
+    """A process with temporary files, that goes on as the code says; its folder is told."""
+
+    def start(code):
+        found = subprocess.Popen([sys.executable, "-c", BEGUN + code], stdout=subprocess.PIPE, text=True,
+                                 stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)})  # fmt: skip
+        return found, Path(found.stdout.readline().strip())
+
+    return start
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Has this process want a folder for temporary files in the same place."""
+
+    def want():
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        scratch._folder_in.cache_clear()
+        return scratch.scratch_folder()
+
+    yield want
+    scratch._folder_in.cache_clear()
+
+
+def ended(process):
+    process.stdin.close()
+    process.stdout.close()
+    return process.wait()
+
+
+@pytest.mark.parametrize("code", ["", "raise SystemExit(3)", "1 / 0"])
+def test_they_go_with_the_process(process, tmp_path, code):
+    running, folder = process(code.replace("1 / 0", "sys.stderr.close(); 1 / 0"))
+    ended(running)
+    assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_those_of_a_killed_process_go_with_the_next_and_a_living_ones_stay(process, tmp_path, mine, monkeypatch):
+    (killed, its), (living, others) = process("sys.stdin.read()"), process("sys.stdin.read()")
+    killed.send_signal(signal.SIGKILL)
+    ended(killed)
+    (tmp_path / "seedbed-strange").mkdir()
+    mine()
+    assert its.exists()  # it might be about to be locked
+    monkeypatch.setattr(scratch, "_SECONDS_TO_LOCK", -1.0)
+    own = mine()
+    assert not its.exists()
+    assert (others / "large").exists()
+    assert (tmp_path / "seedbed-strange").is_dir()
+    assert own.is_dir()
+    ended(living)
+    assert not others.exists()
+
+
+def test_a_process_that_is_forked_off_leaves_them(process):
+    running, folder = process("""
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+print((scratch_folder() / "large").exists(), flush=True)
+""")
+    assert running.stdout.readline() == "True\n"
+    ended(running)
+    assert not folder.exists()
+
+
+def test_a_temporary_folder_goes_with_its_block(mine):
+    own = mine()
+    with scratch.temporary_folder() as folder:
+        assert folder.parent == own
+        (folder / "file").write_text("a")
+    assert not folder.exists()
