@@ -37,7 +37,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
 _ALL = (train, compare, resume, report, show, predict, serve, export, inspect, examples)
-VERBS = {verb.__name__: verb for verb in _ALL}
+_NAMES = [verb.__name__ for verb in _ALL]
 for verb in _ALL:
     app.command(verb)
 
@@ -105,9 +105,9 @@ def _run(tokens: list[str]) -> int:
 
 def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """What was typed wrongly, and what to do."""
-    if tokens and not tokens[0].startswith("-") and tokens[0] not in VERBS:
-        known = f"The verbs are {', '.join(VERBS)}. See seedbed --help."
-        return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], VERBS)} {known}".lstrip()
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
+        known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
+        return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {known}".lstrip()
     if "-" in tokens:
         return "- would be stdin, which is a pipe and no file", "Save the table as a file first."
     return " ".join(str(error).split()).rstrip("."), "See seedbed --help."

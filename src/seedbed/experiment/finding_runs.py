@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seedbed.errors import OptionError, nearest
+from seedbed.experiment.frozen import FROZEN
 
 __all__ = ["check_comparison", "check_no_part_of_a_run"]
 
-_COMPARISON, _TRAINING, _FROZEN = "comparison.json", "training.json", "experiment.json"
+_COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
 _TABLE = "the table: seedbed train TABLE --target COLUMN --candidate CANDIDATE"
 
@@ -22,7 +23,7 @@ def check_comparison(folder: Path) -> None:
     """
     if (folder / _COMPARISON).is_file():
         return
-    if (folder / _FROZEN).is_file():
+    if (folder / FROZEN).is_file():
         message = f"the comparison in {folder} isn't finished"
         raise OptionError(message, f"seedbed resume {folder} goes on from what is kept.")
     if (folder / _TRAINING).is_file():
@@ -46,7 +47,7 @@ def check_no_part_of_a_run(table: str) -> None:
     place = Path(table)
     beside = place.parent
     if place.is_file() and any((beside / name).is_file() for name in (_COMPARISON, _TRAINING)):
-        left = (_COMPARISON, _TRAINING, _FROZEN, "report.html")
+        left = (_COMPARISON, _TRAINING, FROZEN, "report.html")
         if place.name in left:
             raise OptionError(f"{place} is a file that a run has left", f"Name the folder: {beside}.")
     if not place.exists() and not place.suffix and (found := _comparisons_in(beside)):

@@ -84,7 +84,7 @@ def open_folder(
         frozen = frozen_in(folder)
         differing = _differences(frozen, specification(plan))
         if differing and (resumed or (kept.others and not overwrite and not is_finished(folder))):
-            raise OptionError(*_refusal(folder, kept, differing, resumed))
+            raise OptionError(*_refusal(folder, differing, resumed))
         if differing or not frozen:
             with _written(folder, "Name another folder."):
                 freeze(plan, folder)
@@ -121,7 +121,7 @@ def _written(folder: Path, hint: str) -> Iterator[None]:
         raise OptionError(f"can't write to {folder}: {error.strerror or error}", hint) from error
 
 
-def _refusal(folder: Path, kept: Kept, differing: list[str], resumed: bool) -> tuple[str, str]:
+def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, str]:
     shown = "; ".join(differing[:_NAMED])
     if (more := len(differing) - _NAMED) > 0:
         shown += f"; and {more:,} more"
