@@ -376,6 +376,8 @@ def _weighted_rows(
 
 def _word_in(y: Any) -> str | None:
     """The first of a target's cells that is a text and no number; none where there is none."""
+    if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
+        return None  # numbers, of which there may be millions
     for cell in np.asarray(y, dtype=object).ravel():
         if isinstance(cell, str):
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Split, Table, encode, inner_holdout, time_folds
+from seedbed.data import Encoding, Split, Table, inner_holdout, time_folds
 from seedbed.errors import TrainingError
 from seedbed.evaluation import choose
 from seedbed.networks import Candidate, Recipe
@@ -58,6 +58,7 @@ class Settled:
 def settle(
     candidate: Candidate,
     table: Table,
+    encoding: Encoding,
     recipe: Recipe,
     *,
     n_inner: int,
@@ -79,7 +80,7 @@ def settle(
     if not recipe.chooses:
         return Settled(recipe.lrs[0], recipe.epochs, "as asked for")
     splits = _inner_splits(table, max(n_inner, _FEWEST_INNER), random_state)
-    data = table_data(table, encode(table), splits, weights)
+    data = table_data(table, encoding, splits, weights)
     places = [(lr, number) for lr in recipe.lrs for number in range(len(splits))]
     plan = plan_candidate(
         candidate,

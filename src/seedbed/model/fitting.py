@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from seedbed.data import Preprocessor, Split, Table, encode, read_table, target_design
+from seedbed.data import Encoding, Preprocessor, Split, Table, encode, read_table, target_design
 from seedbed.errors import OptionError, TrainingError
 from seedbed.model.choosing import Running, Settled, fixed, settle
 from seedbed.model.model import Model
@@ -70,13 +70,13 @@ def fit_model(
     table, found = _table(table, target), candidate_from(candidate)
     _check(table, n_networks, threshold)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
-    weights = _weights(table, sample_weight)
-    own = found.recipe(recipe.in_batches() if encode(table).is_large else recipe)
-    settled = settled or settle(found, table, own, n_inner=n_networks, random_state=random_state, weights=weights,
-                                running=running)  # fmt: skip
+    weights, encoding = _weights(table, sample_weight), encode(table)
+    own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
+    settled = settled or settle(found, table, encoding, own, n_inner=n_networks, random_state=random_state,
+                                weights=weights, running=running)  # fmt: skip
     own = fixed(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
-    states, n_diverged = _fitted(found, table, own, seeds, weights, running)
+    states, n_diverged = _fitted(found, table, encoding, own, seeds, weights, running)
     return Model(
         candidate=found.name,
         architecture=found.architecture,
@@ -119,6 +119,7 @@ def _scale(table: Table) -> dict[str, float]:
 def _fitted(
     candidate: Candidate,
     table: Table,
+    encoding: Encoding,
     recipe: Recipe,
     seeds: list[int],
     weights: NDArray[np.float32] | None,
@@ -127,7 +128,7 @@ def _fitted(
     """The networks' states [network, ...], and how many were left out as they diverged."""
     rows = np.arange(table.n_rows)
     # The figures on test rows are nobody's concern here; with the same rows they come from the same pass.
-    data = table_data(table, encode(table), [Split(0, 0, rows, rows)], weights)
+    data = table_data(table, encoding, [Split(0, 0, rows, rows)], weights)
     plan = plan_candidate(
         candidate,
         table,
