@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.networks import Recipe
-from seedbed.training import History, Rows, train_many, train_reference
+from seedbed.training import History, Rows, TrainingData, train_many, train_reference
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.process import one_thread
 from seedbed.training.stack import build_network
@@ -70,6 +70,15 @@ def single_thread() -> Iterator[None]:
 def task() -> Callable[[str], Task]:
     """A small task by the name of its loss."""
     return make_task
+
+
+@pytest.fixture(scope="session")
+def two_splits(task: Callable[[str], Task]) -> TrainingData:
+    """70 rows to train on and 25 to test on, and two thirds the other way round."""
+    table = task("bce")
+    train = np.zeros((95, 2))
+    train[:70, 0], train[33:, 1] = 1, 1
+    return TrainingData(table.X, table.y, train, 1 - train)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Savepoint, TrainingData, plan_stack, savepoint, train_chunk
+from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk
 
 EPOCHS = 7
 
@@ -21,19 +21,11 @@ def in_every_epoch(monkeypatch):
     monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
 
 
-@pytest.fixture(scope="module")
-def data(task):
-    table = task("bce")
-    train = np.zeros((95, 2))
-    train[:70, 0], train[33:, 1] = 1, 1
-    return TrainingData(table.X, table.y, train, 1 - train)
-
-
 @pytest.fixture
-def chunk(data):
+def chunk(two_splits):
     def make(words="relu:4", *, compile=False, stops=None, **recipe):
         settings = Recipe(**{"epochs": EPOCHS, "lr": 0.1, **recipe})
-        plan = plan_stack(lambda: parse_candidate(words).architecture(5, 1), data, settings, seeds=[3, 8, 4, 5],
+        plan = plan_stack(lambda: parse_candidate(words).architecture(5, 1), two_splits, settings, seeds=[3, 8, 4, 5],
                           splits=[0, 0, 1, 1], compile=compile, keep_networks=True)  # fmt: skip
         return dataclasses.replace(plan.chunks[0], stops=stops)
 
@@ -41,7 +33,7 @@ def chunk(data):
 
 
 @pytest.fixture
-def stopped(data):
+def stopped(two_splits):
     """Trains a chunk until so many epochs are saved; returns what a second training told of, and its result."""
 
     def go(chunk, place, after, between=lambda: None):
@@ -50,10 +42,10 @@ def stopped(data):
                 raise StopError
 
         with pytest.raises(StopError):
-            train_chunk(chunk, data, stop, Savepoint(place))
+            train_chunk(chunk, two_splits, stop, Savepoint(place))
         between()
         told = []
-        return told, train_chunk(chunk, data, told.append, Savepoint(place))
+        return told, train_chunk(chunk, two_splits, told.append, Savepoint(place))
 
     return go
 
@@ -77,28 +69,28 @@ def same(one, other):
     ],
     ids=str,
 )
-def test_it_goes_on_to_the_same_bits(chunk, data, stopped, tmp_path, words, recipe, after):
+def test_it_goes_on_to_the_same_bits(chunk, two_splits, stopped, tmp_path, words, recipe, after):
     one = chunk(words, **recipe)
     told, result = stopped(one, tmp_path / "a", after)
     assert told == [0, *range(after + 1, EPOCHS + 1)]
-    same(result, train_chunk(one, data))
+    same(result, train_chunk(one, two_splits))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-def test_a_compiled_step_goes_on_to_the_same_bits(chunk, data, stopped, tmp_path, batch_size):
+def test_a_compiled_step_goes_on_to_the_same_bits(chunk, two_splits, stopped, tmp_path, batch_size):
     one = chunk(compile=True, batch_size=batch_size, optimizer="adamw")
     told, result = stopped(one, tmp_path / "a", 3)
     assert told == [0, 4, 5, 6, 7]
-    same(result, train_chunk(one, data))
+    same(result, train_chunk(one, two_splits))
 
 
-def test_outputs_that_were_taken_before_are_kept(chunk, data, stopped, tmp_path):
+def test_outputs_that_were_taken_before_are_kept(chunk, two_splits, stopped, tmp_path):
     one = chunk(stops=(1, 3, 7, 5))
     for after in range(1, EPOCHS):
-        same(stopped(one, tmp_path / str(after), after)[1], train_chunk(one, data))
+        same(stopped(one, tmp_path / str(after), after)[1], train_chunk(one, two_splits))
 
 
 def damaged(path, how):
@@ -108,7 +100,7 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
-def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, data, stopped, tmp_path, how):
+def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, two_splits, stopped, tmp_path, how):
     files = Savepoint(tmp_path / "a").files
     latest = []
 
@@ -118,15 +110,15 @@ def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, data, sto
 
     told, result = stopped(chunk(), tmp_path / "a", 4, damage)
     assert told == [0, 4, 5, 6, 7]
-    same(result, train_chunk(chunk(), data))
+    same(result, train_chunk(chunk(), two_splits))
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
-def test_where_both_are_damaged_it_begins_anew(chunk, data, stopped, tmp_path, how):
+def test_where_both_are_damaged_it_begins_anew(chunk, two_splits, stopped, tmp_path, how):
     files = Savepoint(tmp_path / "a").files
     told, result = stopped(chunk(), tmp_path / "a", 4, lambda: [damaged(path, how) for path in files])
     assert told == list(range(EPOCHS + 1))
-    same(result, train_chunk(chunk(), data))
+    same(result, train_chunk(chunk(), two_splits))
 
 
 def test_every_flipped_byte_is_found(tmp_path):
@@ -153,15 +145,15 @@ def test_tensors_come_back_laid_out_as_they_were(tmp_path):
     assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in given.items())
 
 
-def test_it_saves_only_when_it_is_time(chunk, data, tmp_path, monkeypatch):
+def test_it_saves_only_when_it_is_time(chunk, two_splits, tmp_path, monkeypatch):
     monkeypatch.setattr(savepoint, "_SECONDS", 3600.0)
-    train_chunk(chunk(), data, None, Savepoint(tmp_path / "a"))
+    train_chunk(chunk(), two_splits, None, Savepoint(tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_it_cannot_be_saved_training_goes_on(chunk, data, tmp_path):
-    result = train_chunk(chunk(), data, None, Savepoint(tmp_path / "no" / "folder" / "a"))
-    same(result, train_chunk(chunk(), data))
+def test_where_it_cannot_be_saved_training_goes_on(chunk, two_splits, tmp_path):
+    result = train_chunk(chunk(), two_splits, None, Savepoint(tmp_path / "no" / "folder" / "a"))
+    same(result, train_chunk(chunk(), two_splits))
 
 
 def test_what_is_removed_is_gone(tmp_path):

@@ -31,15 +31,6 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def data(task):
-    """70 rows to train on and 25 to test on, and two thirds the other way round."""
-    table = task("bce")
-    train = np.zeros((95, 2))
-    train[:70, 0], train[33:, 1] = 1, 1
-    return TrainingData(table.X, table.y, train, 1 - train)
-
-
 def trained(plan, data):
     """Curves [4, epoch, network], outputs [row, output, network] and dead share [network] of a whole plan."""
     n = sum(len(chunk.members) for chunk in plan.chunks)
@@ -58,21 +49,21 @@ def planned(kind, data, epochs=EPOCHS, *, compile=False, **recipe):
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(data, kind, batch_size):
-    plan = planned(kind, data, batch_size=batch_size)
-    _, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), data)
+def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(two_splits, kind, batch_size):
+    plan = planned(kind, two_splits, batch_size=batch_size)
+    _, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), two_splits)
     for stop in sorted(set(STOPS)):
-        _, expected, _ = trained(planned(kind, data, stop, batch_size=batch_size), data)
+        _, expected, _ = trained(planned(kind, two_splits, stop, batch_size=batch_size), two_splits)
         here = np.array(STOPS) == stop
         np.testing.assert_allclose(outputs[:, :, here], expected[:, :, here], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stop_leaves_the_curves_those_of_the_whole_training(data, kind, batch_size):
-    plan = planned(kind, data, batch_size=batch_size)
-    whole, ends, _ = trained(plan, data)
-    curves, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), data)
+def test_a_stop_leaves_the_curves_those_of_the_whole_training(two_splits, kind, batch_size):
+    plan = planned(kind, two_splits, batch_size=batch_size)
+    whole, ends, _ = trained(plan, two_splits)
+    curves, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), two_splits)
     np.testing.assert_allclose(curves, whole, rtol=0, atol=1e-6)
     assert curves.shape == (4, EPOCHS, 6)
     moved = np.nanmax(np.abs(outputs - ends), axis=(0, 1))
@@ -80,21 +71,22 @@ def test_a_stop_leaves_the_curves_those_of_the_whole_training(data, kind, batch_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_at_a_stop_belong_to_the_test_loss_of_the_curves_there(data, kind):
-    curves, outputs, _ = trained(planned(kind, data).trained_with([0.1] * 6, STOPS), data)
+def test_outputs_at_a_stop_belong_to_the_test_loss_of_the_curves_there(two_splits, kind):
+    curves, outputs, _ = trained(planned(kind, two_splits).trained_with([0.1] * 6, STOPS), two_splits)
     for network, (stop, split) in enumerate(zip(STOPS, SPLITS, strict=True)):
-        rows = data.test[:, split] > 0
+        rows = two_splits.test[:, split] > 0
         p = 1 / (1 + np.exp(-outputs[rows, 0, network].astype(np.float64)))
-        loss = -np.log(np.where(data.y[rows] == 1, p, 1 - p)).mean()
+        loss = -np.log(np.where(two_splits.y[rows] == 1, p, 1 - p)).mean()
         assert curves[2, stop - 1, network] == pytest.approx(loss, abs=1e-6)
         assert np.isnan(outputs[~rows, 0, network]).all()
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-def test_compiled_networks_stop_where_eager_ones_do(data):
+def test_compiled_networks_stop_where_eager_ones_do(two_splits):
     compiled, eager = (
-        trained(planned("relu", data, compile=way).trained_with([0.05] * 6, STOPS), data) for way in (True, False)
+        trained(planned("relu", two_splits, compile=way).trained_with([0.05] * 6, STOPS), two_splits)
+        for way in (True, False)
     )
     np.testing.assert_allclose(compiled[0], eager[0], rtol=0, atol=1e-4)
     np.testing.assert_allclose(compiled[1], eager[1], rtol=0, atol=1e-4)
@@ -104,24 +96,26 @@ def test_compiled_networks_stop_where_eager_ones_do(data):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("kind", ["relu", "dropout", "general"])
-def test_rates_and_decays_of_one_stack_give_what_separate_stacks_do(data, kind, optimizer):
+def test_rates_and_decays_of_one_stack_give_what_separate_stacks_do(two_splits, kind, optimizer):
     # Not with batch normalisation: a bias before it has no gradient but rounding, which Adam takes for one.
     lrs, decays = [0.01, 0.1, 0.3, 0.01, 0.1, 0.3], [0.0, 0.1, 0.2, 0.1, 0.2, 0.0]
     recipe = Recipe(epochs=EPOCHS, optimizer=optimizer)
-    mixed = plan_stack(KINDS[kind], data, recipe, seeds=SEEDS, splits=SPLITS, lr=lrs, decay=decays, compile=False)
-    curves, outputs, _ = trained(mixed, data)
+    mixed = plan_stack(KINDS[kind], two_splits, recipe, seeds=SEEDS, splits=SPLITS, lr=lrs, decay=decays, compile=False)
+    curves, outputs, _ = trained(mixed, two_splits)
     for i in range(6):
         own = Recipe(epochs=EPOCHS, optimizer=optimizer, lr=lrs[i], weight_decay=decays[i])
-        alone = plan_stack(KINDS[kind], data, own, seeds=SEEDS[i : i + 1], splits=SPLITS[i : i + 1], compile=False)
-        expected = trained(alone, data)
+        alone = plan_stack(
+            KINDS[kind], two_splits, own, seeds=SEEDS[i : i + 1], splits=SPLITS[i : i + 1], compile=False
+        )
+        expected = trained(alone, two_splits)
         np.testing.assert_allclose(curves[:, :, i], expected[0][:, :, 0], rtol=0, atol=1e-6)
         np.testing.assert_allclose(outputs[:, :, i], expected[1][:, :, 0], rtol=1e-6, atol=1e-5)
 
 
-def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(data, monkeypatch):
+def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(two_splits, monkeypatch):
     monkeypatch.setattr("seedbed.training.planning._cache_bytes", lambda: 1)  # chunks of 16 networks
     recipe, lrs = Recipe(epochs=2), np.linspace(0.01, 0.4, 40).tolist()
-    plan = plan_stack(KINDS["relu"], data, recipe, seeds=range(40), splits=[0, 1] * 20, compile=True)
+    plan = plan_stack(KINDS["relu"], two_splits, recipe, seeds=range(40), splits=[0, 1] * 20, compile=True)
     changed = plan.trained_with(lrs, list(range(40)))
     assert [len(chunk.members) for chunk in changed.chunks] == [14, 14, 12]
     for chunk in changed.chunks:
@@ -132,9 +126,9 @@ def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(data,
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
-def test_a_given_width_is_that_of_the_chunks_which_are_filled_up_only_if_compiled(data, compiled):
+def test_a_given_width_is_that_of_the_chunks_which_are_filled_up_only_if_compiled(two_splits, compiled):
     settings = {"recipe": Recipe(epochs=2), "compile": compiled, "width": 32}
-    plan = plan_stack(KINDS["relu"], data, seeds=range(70), splits=[0] * 70, **settings)
+    plan = plan_stack(KINDS["relu"], two_splits, seeds=range(70), splits=[0] * 70, **settings)
     assert [len(chunk.members) for chunk in plan.chunks] == [32, 32, 6]
     assert [len(chunk.seeds) for chunk in plan.chunks] == [32, 32, 32 if compiled else 6]
     assert plan.width == 32
@@ -175,16 +169,16 @@ class Dead(nn.Sequential):
     ],
     ids=["dead", "functional", "alive", "no ReLU", "general"],
 )
-def test_the_share_of_dead_units_is_counted_over_all_relu_layers(data, build, share):
-    plan = plan_stack(build, data, Recipe(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS, compile=False)
-    _, _, dead = trained(plan, data)
+def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, build, share):
+    plan = plan_stack(build, two_splits, Recipe(epochs=1, lr=0.0), seeds=SEEDS, splits=SPLITS, compile=False)
+    _, _, dead = trained(plan, two_splits)
     np.testing.assert_allclose(dead, [share] * 6, rtol=0, atol=1e-6)
 
 
-def test_a_unit_that_only_test_rows_wake_is_dead(data):
-    X = np.zeros_like(data.X)
+def test_a_unit_that_only_test_rows_wake_is_dead(two_splits):
+    X = np.zeros_like(two_splits.X)
     X[90, 0] = 100.0  # a test row of the first split, a training row of the second
-    table = TrainingData(X, data.y, data.train, data.test)
+    table = TrainingData(X, two_splits.y, two_splits.train, two_splits.test)
 
     def build():
         network = nn.Sequential(nn.Linear(5, 1), nn.ReLU(), nn.Linear(1, 1))
@@ -196,8 +190,8 @@ def test_a_unit_that_only_test_rows_wake_is_dead(data):
     assert trained(plan, table)[2].tolist() == [1, 1, 1, 0, 0, 0]
 
 
-def test_a_network_that_diverged_has_no_share_of_dead_units(data):
-    plan = plan_stack(KINDS["relu"], data, Recipe(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS, compile=False)
-    curves, _, dead = trained(plan, data)
+def test_a_network_that_diverged_has_no_share_of_dead_units(two_splits):
+    plan = plan_stack(KINDS["relu"], two_splits, Recipe(epochs=4, lr=1e30), seeds=SEEDS, splits=SPLITS, compile=False)
+    curves, _, dead = trained(plan, two_splits)
     assert np.isnan(curves[0, -1]).all()
     assert np.isnan(dead).all()
