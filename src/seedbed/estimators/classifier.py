@@ -1,0 +1,150 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from seedbed.data import label_texts
+from seedbed.errors import OptionError, TargetError
+from seedbed.estimators.networks import Auto, Floats, Networks
+from seedbed.estimators.rows import named, unless_equal, weighted_rows
+from seedbed.networks import Candidate
+from seedbed.training import Compile
+
+__all__ = ["SeedbedClassifier"]
+
+
+class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier that averages the probabilities of many small networks, one a seed.
+
+    Args:
+        candidate: what is trained, in the words of `seedbed compare --candidate`, or a callable that builds a module
+            from `n_features` and `n_outputs`. What its words say of training goes before the options below.
+        n_networks: how many are averaged.
+        epochs: passes over the rows; "auto" has them chosen by inner splits, at most `max_epochs`.
+        max_epochs: the most that are tried.
+        lr: learning rate; "auto" has it chosen from `seedbed.networks.LR_GRIDS` of the optimizer by inner splits.
+        optimizer, momentum, nesterov, weight_decay, batch_size: as `Recipe` has them.
+        class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
+        numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
+            Columns of numbers are numbers anyway, and columns of a categorical type categories.
+        random_state: a whole number gives the same networks each time, and those of `fit_model` with that number.
+        compile, device: as `train_many` has them.
+        n_jobs: chunks of networks that are trained side by side; None is 1, -1 one a core.
+
+    Attributes:
+        classes_: the labels [class], sorted, as `y` had them.
+        model_: the `Model`; `model_.save(path)` writes it.
+        n_iter_: epochs that were trained, and `lr_` the learning rate: as asked for, or as chosen.
+        n_features_in_: columns of X.
+        feature_names_in_: their names [column], of a data frame.
+    """
+
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        *,
+        candidate: str | Candidate | Callable[..., Any] = "relu:64,64",
+        n_networks: int = 10,
+        epochs: int | Auto = "auto",
+        max_epochs: int = 1000,
+        lr: float | Auto = "auto",
+        optimizer: str = "adamw",
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        batch_size: int | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        numeric: Sequence[str | int] = (),
+        categorical: Sequence[str | int] = (),
+        random_state: int | np.random.RandomState | None = None,
+        compile: Compile = "auto",
+        device: str = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(
+            candidate=candidate,
+            n_networks=n_networks,
+            epochs=epochs,
+            max_epochs=max_epochs,
+            lr=lr,
+            optimizer=optimizer,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            numeric=numeric,
+            categorical=categorical,
+            random_state=random_state,
+            compile=compile,
+            device=device,
+            n_jobs=n_jobs,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit networks to all rows whose weight isn't zero.
+
+        Args:
+            X: cells [row, feature]: a data frame of any library, or an array. NaN is a missing cell.
+            y: labels [row]; text, booleans or whole numbers.
+            sample_weight: what each row counts [row], from 0 up.
+
+        Raises:
+            ValueError: X, y or an option can't be used; those that seedbed raises are a `SeedbedError`, too.
+            TrainingError: the networks can't be trained.
+        """
+        columns, labels = self._cases(X, y, y_numeric=False)
+        check_classification_targets(labels)
+        columns, labels, weights = weighted_rows(columns, labels, sample_weight)
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise TargetError(
+                f"y has one class only, '{label_texts(classes)[0]}'", "Two are needed to tell anything apart."
+            )
+        weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
+        task = "binary" if len(classes) == 2 else "multiclass"
+        table = self._table(columns, codes.astype(np.int64), task=task, labels=label_texts(classes), **named(y))
+        self.classes_ = classes
+        return self._fit_table(table, unless_equal(weights))
+
+    def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
+        """What a row of each class counts [class]."""
+        if self.class_weight is None:
+            return np.ones(len(classes))
+        if isinstance(self.class_weight, str):
+            if self.class_weight != "balanced":
+                raise OptionError(f"class_weight is {self.class_weight!r}", "It must be a dict, 'balanced' or None.")
+            # By the rows' weights, which scikit-learn's own function leaves out: two copies of a row count as two.
+            sums = np.bincount(codes, weights).astype(np.float64)
+            return np.asarray(sums.sum() / (len(classes) * sums))
+        found: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+        if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
+            raise OptionError("class_weight is negative, all zero or not finite", "Give what each class counts.")
+        return found
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The label of each row [row], of the type that `y` had.
+
+        Raises:
+            ValueError: X doesn't have the features of `fit`, or most of its cells say nothing that training knew.
+        """
+        probabilities = self.predict_proba(X)
+        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+    def predict_proba(self, X: Any) -> Floats:
+        """The probability of each class [row, class], in the order of `classes_`.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        return self._predictions(X).probabilities

@@ -1,0 +1,47 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+
+from seedbed.errors import TargetError
+from seedbed.estimators.networks import Floats, Networks
+from seedbed.estimators.rows import named, unless_equal, weighted_rows, word_in
+
+__all__ = ["SeedbedRegressor"]
+
+
+class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
+    """A regressor that averages many small networks, one a seed.
+
+    Its parameters and attributes are those of `SeedbedClassifier`, but for `class_weight` and `classes_`.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit networks to all rows whose weight isn't zero.
+
+        Args:
+            X, sample_weight: as `SeedbedClassifier.fit` has them.
+            y: numbers [row].
+
+        Raises:
+            ValueError: X, y or an option can't be used; those that seedbed raises are a `SeedbedError`, too.
+            TrainingError: the networks can't be trained.
+        """
+        if (word := word_in(y)) is not None:
+            raise TargetError(f"y holds {word!r}, which is no number", "For labels there is SeedbedClassifier.")
+        columns, amounts = self._cases(X, y, y_numeric=True)
+        columns, amounts, weights = weighted_rows(columns, amounts.astype(np.float64), sample_weight)
+        return self._fit_table(self._table(columns, amounts, task="regression", **named(y)), unless_equal(weights))
+
+    def predict(self, X: Any) -> Floats:
+        """The number of each row [row].
+
+        Raises:
+            ValueError: X doesn't have the features of `fit`, or most of its cells say nothing that training knew.
+        """
+        return self._predictions(X).values
