@@ -314,9 +314,11 @@ def test_without_candidates_the_tutorials_three_are_compared(call):
 
 
 def test_options_of_the_recipe_reach_every_candidate(call):
-    options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100)
+    options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100,
+               "--schedule", "cosine", "--warmup", 0.05)  # fmt: skip
     document = strict(call(*SMALL, "--json", *options).out)
-    expected = "SGD with Nesterov momentum 0.5, lr 0.1, weight decay 0.01, batches of 100, 3 epochs"
+    expected = ("SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, "
+                "batches of 100, 3 epochs")  # fmt: skip
     assert document["plan"]["recipe"] == expected
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 

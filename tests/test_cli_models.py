@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import duckdb
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.cli import main
+from seedbed.experiment import take_home_from
 
 QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1, "--compile", "no")
 
@@ -158,6 +160,30 @@ def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, cal
         options = ("--networks", 2, "--jobs", 1, "--compile", "no", "-q")
         assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_a_run_with_a_schedule_gives_a_model_that_goes_the_same_schedule(folder, call, tmp_path):
+    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
+             "--lr", 0.1, "--schedule", "cosine", "--repeats", 1, "--folds", 3, "--seeds", 1, "--epochs", 80,
+             "--jobs", 1, "--compile", "no", "--no-baselines", "-q", "--out", tmp_path / "run")  # fmt: skip
+    assert call(*words)[0] == 0
+    options = ("--networks", 1, "--jobs", 1, "--candidate", "relu:16")
+    assert call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", *options)[0] == 0
+    training = sb.load(tmp_path / "m.safetensors").training
+    assert training["epochs"] < 80
+    assert "cosine schedule, laid out for 80 epochs" in training["recipe"]
+
+
+def test_a_run_from_before_a_setting_was_there_is_taken_as_it_was_without(run, tmp_path):
+    whole, old = tmp_path / "whole", tmp_path / "old"
+    for place in (whole, old):
+        shutil.copytree(run, place)
+    summary = json.loads((old / "comparison.json").read_text())
+    for one in summary["specification"]["candidates"]:
+        for name in ("schedule", "warmup", "horizon"):
+            del one[name]
+    (old / "comparison.json").write_text(json.dumps(summary))
+    assert take_home_from(old, "relu:3").recipe == take_home_from(whole, "relu:3").recipe
 
 
 def test_without_a_name_it_is_what_the_comparison_advises(run, call, tmp_path):

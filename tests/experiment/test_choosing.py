@@ -27,11 +27,16 @@ def by_hand(found, name, number, seed):
     target = torch.from_numpy(y[train]).float()
     torch.manual_seed(derive(found.experiment.random_state, name, split.repeat, split.fold, seed))
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    recipe = found[name].recipe
     optimizer = torch.optim.AdamW(network.parameters(), lr=float(found[name].lrs[number]))
+    # A schedule runs over all epochs that there could have been, however many were chosen.
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
     for _ in range(found[name].epochs[number]):
         optimizer.zero_grad()
         nn.functional.binary_cross_entropy_with_logits(network(Z[train])[:, 0], target).backward()
         optimizer.step()
+        if recipe.schedule == "cosine":
+            schedule.step()
     return torch.sigmoid(network(Z[test])[:, 0]).detach().numpy()
 
 
@@ -106,6 +111,15 @@ def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, mon
         np.testing.assert_allclose(arguments[0], losses.reshape(3, 3, 2, 5)[number], atol=1e-6)
         seen = plan.choosing.data.train + plan.choosing.data.test  # by inner split
         assert not seen[plan.splits[number].test, 2 * number : 2 * number + 2].any()
+
+
+def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_that_was_chosen_on(small, monkeypatch):
+    choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 8, 0.5)])
+    monkeypatch.setattr(RUN, "choose", lambda losses: next(choices))
+    found = small(**WORDS, candidates="tanh:4", schedule="cosine")
+    for number, split in enumerate(found.splits):
+        p = found["tanh:4"].predictions[0, 1, split.test]
+        np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
 
 
 def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):

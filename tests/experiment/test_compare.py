@@ -89,6 +89,8 @@ def test_what_ran_before_changes_nothing_and_the_callers_randomness_is_left_alon
         ("optimizer=adam,lr=0.02", {"optimizer": "adam", "lr": 0.02}),
         ("momentum=0.9,nesterov", {"momentum": 0.9, "nesterov": True}),
         ("weight_decay=0.5", {"weight_decay": 0.5}),
+        ("schedule=cosine,warmup=0.3", {"schedule": "cosine", "warmup": 0.3}),
+        ("schedule=onecycle", {"schedule": "onecycle"}),
         ("batch_size=16", {"batch_size": 16}),
         ("epochs=2", {"epochs": 2}),
     ],
@@ -170,6 +172,9 @@ def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
         ({"device": "tpu9"}, OptionError, "no device 'tpu9'"),
         ({"folds": 40}, TargetError, "at least 40 are needed"),
         ({"candidates": ["relu:3@nesterov"]}, CandidateError, "relu:3@nesterov.*needs momentum"),
+        ({"schedule": "cosinus"}, OptionError, "unknown schedule 'cosinus'. Did you mean 'cosine'"),
+        ({"warmup": 1}, OptionError, "warmup is 1. It must be a share from 0 to below 1"),
+        ({"candidates": ["relu:3@warmup=0.1"], "schedule": "onecycle"}, CandidateError, "relu:3@warmup.*of its own"),
     ],
     ids=str,
 )

@@ -11,6 +11,12 @@ def names_of(plan, which):
     return [{plan.experiment.candidates[number].name for number, _ in stack.owners} for stack in which.stacks]
 
 
+def test_candidates_of_different_schedules_have_stacks_of_their_own(planned):
+    words = ["schedule=cosine", "schedule=cosine,warmup=0.1", "schedule=onecycle"]
+    plan = planned("relu:3", *(f"relu:3@{own}" for own in words), "relu:3@schedule=cosine,lr=0.1")
+    assert len(plan.fitting.stacks) == 4
+
+
 def test_only_learning_rate_and_weight_decay_may_differ_within_a_stack(planned):
     alike = {"relu:3", *(f"relu:3@{words}" for words in WORDS)}
     apart = ["relu:3@optimizer=adam", "relu:3@epochs=5", "relu:3@batch_size=7", "relu:3@momentum=0.5", "relu:4"]

@@ -1,5 +1,7 @@
 """`train` in Python: one split, one seed or many."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_moons
@@ -40,6 +42,13 @@ def test_the_candidates_own_words_overrule_the_recipe(run):
     own = run(candidate="relu:5@epochs=3,lr=0.1").history
     assert own.train_loss.shape == (3, 1)
     np.testing.assert_array_equal(own.train_loss, run(recipe=Recipe(epochs=3, lr=0.1)).history.train_loss)
+
+
+def test_the_whole_recipe_reaches_the_training(run):
+    recipe = Recipe(epochs=6, lr=0.5, schedule="cosine", warmup=0.2, optimizer="adamw", weight_decay=0.1, batch_size=64)
+    assert run(recipe=recipe, seeds=[1, 2]).history.recipe == dataclasses.replace(recipe, loss="bce")
+    with pytest.raises(OptionError, match="horizon is of a model whose epochs were chosen"):
+        run(recipe=Recipe(epochs=6, horizon=9, schedule="cosine"))
 
 
 def test_a_table_that_was_read_before_is_taken_as_it_is(run):

@@ -1,6 +1,8 @@
 """A model predicts what its networks do, whatever its rows come in."""
 
+import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,11 @@ import seedbed as sb
 from seedbed.data import Preprocessor, open_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
 from seedbed.model import Blocks, fit_model, load
-from seedbed.networks import recipe_named
+from seedbed.model.choosing import Settled, fixed
+from seedbed.networks import Recipe, parse_candidate, recipe_named
+from seedbed.training import Rows, derive, train_reference
+from seedbed.training.losses import LOSSES
+from seedbed.training.stack import build_network
 
 from .conftest import CANDIDATES, FAST, TARGETS
 
@@ -138,6 +144,40 @@ def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for):
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [None, 32], ids=["full", "minibatch"])
+def test_a_models_networks_go_the_schedule_that_their_epochs_were_chosen_on(table_for, batch_size):
+    table = table_for("ill")
+    recipe = recipe_named("trained", lr=0.1, epochs=40, schedule="onecycle", batch_size=batch_size)
+    model = fit_model(table, "relu:3", recipe=recipe, **FAST)
+    n_epochs = model.training["epochs"]
+    assert n_epochs < 40
+    shown = f"one-cycle schedule, laid out for 40 epochs, weight decay 0.01, .*, {n_epochs} epochs$"
+    assert re.search(shown, model.training["recipe"])
+    X = torch.from_numpy(Preprocessor.fit(table).transform_table(table))
+    rows = Rows(X, torch.tensor(table.target).float()[:, None])
+    own = dataclasses.replace(recipe, epochs=n_epochs, epoch="last")
+    for number, ours in enumerate(model.networks()):
+        seed = derive(0, "relu:3", "model", number)
+        for horizon, same in ((40, True), (None, False)):
+            plain = build_network(lambda: parse_candidate("relu:3").architecture(X.shape[1], 1), seed)
+            train_reference(plain, rows, rows, recipe=dataclasses.replace(own, horizon=horizon), loss=LOSSES["bce"],
+                            seed=seed)  # fmt: skip
+            pairs = zip(ours.parameters(), plain.parameters(), strict=True)
+            gap = max(float((a - b).detach().abs().max()) for a, b in pairs)
+            assert (gap < 1e-4) == same
+
+
+def test_a_schedule_stays_laid_out_for_what_a_comparison_tried():
+    settled = Settled(0.1, 12, "by hand")
+    recipe = Recipe(lr=None, epochs=50, epoch="inner", schedule="cosine", warmup=0.1)
+    assert fixed(recipe, settled) == Recipe(lr=0.1, epochs=12, horizon=50, schedule="cosine", warmup=0.1)
+    assert fixed(fixed(recipe, settled), settled) == fixed(recipe, settled)
+    assert fixed(dataclasses.replace(recipe, epochs=12), settled).horizon is None
+    assert fixed(dataclasses.replace(recipe, epochs=5), settled).horizon is None
+    plain = dataclasses.replace(recipe, schedule="constant", warmup=0.0)
+    assert fixed(plain, settled) == Recipe(lr=0.1, epochs=12)
 
 
 def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for, frame):

@@ -51,6 +51,8 @@ def test_recipe_words_change_the_common_recipe_and_nothing_else():
     assert recipe == Recipe(optimizer="adamw", lr=0.003, weight_decay=0.1, epochs=50, batch_size=32, loss="mse")
     sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(Recipe(batch_size=8, lr=0.2))
     assert sgd == Recipe(momentum=0.9, nesterov=True, batch_size=None, lr=0.2)
+    course = parse_candidate("relu:5@schedule=cosine,warmup=0.1").recipe(Recipe())
+    assert course == Recipe(schedule="cosine", warmup=0.1)
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
 
 
@@ -66,6 +68,8 @@ WORDS = st.fixed_dictionaries(
         "layernorm": st.just(True),
         "optimizer": st.sampled_from([*OPTIMIZERS]),
         "lr": st.floats(0, 10),
+        "schedule": st.sampled_from(["constant", "cosine"]),
+        "warmup": st.floats(0, 1, exclude_max=True),
         "weight_decay": st.floats(0, 10),
         "epochs": st.integers(1, 10**6),
         "batch_size": st.none() | st.integers(1, 10**6),
@@ -121,6 +125,9 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@layernorm,batchnorm", "layernorm and batchnorm exclude each other. Leave one out."),
         ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
         ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),
+        ("relu:5@schedule=cosinus", "unknown schedule 'cosinus'. Did you mean 'cosine'?"),
+        ("relu:5@warmup=1", "warmup is 1.0. It must be a share from 0 to below 1."),
+        ("relu:5@warmup=.1,schedule=onecycle", "onecycle has a warm-up of its own. Leave warmup out."),
         ("relu:5@epochs=0", "epochs is 0. It must be"),
         ("relu:5@batch_size=0", "batch_size is 0. It must be"),
         ("relu:5@optimizer=adm", "unknown optimizer 'adm'. Did you mean 'adam'?"),

@@ -38,6 +38,13 @@ def test_the_weight_decay_of_an_optimizer_is_torchs_default(name):
         ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
         ({"optimizer": "adamw", "weight_decay": 0.0}, "AdamW, lr 0.01, full batch, 1000 epochs"),
         ({"lr": None}, "SGD, lr of 0.01, 0.1, 1 by inner splits, full batch, 1000 epochs"),
+        ({"schedule": "cosine"}, "SGD, lr 0.01, cosine schedule, full batch, 1000 epochs"),
+        ({"warmup": 0.07}, "SGD, lr 0.01, 7% warm-up, full batch, 1000 epochs"),
+        ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
+        (
+            {"schedule": "cosine", "warmup": 0.1, "epochs": 37, "horizon": 400},
+            "SGD, lr 0.01, cosine schedule with 10% warm-up, laid out for 400 epochs, full batch, 37 epochs",
+        ),
         ({"epoch": "inner", "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs, stopped by inner splits"),
     ],
 )
@@ -69,6 +76,14 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"batch_size": "full"}, "batch_size is full"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum and nesterov belong to sgd, not to adam. Leave them out"),
         ({"optimizer": "adamw", "nesterov": True}, "belong to sgd, not to adamw"),
+        ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
+        ({"warmup": 1.0}, "warmup is 1.0. It must be a share from 0 to below 1"),
+        ({"warmup": -0.1}, "warmup is -0.1"),
+        ({"warmup": float("nan")}, "warmup is nan"),
+        ({"warmup": "long"}, "warmup is long"),
+        ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
+        ({"horizon": 9, "epochs": 10}, "horizon is 9, and there are 10 epochs. It must be a whole number, as many at"),
+        ({"horizon": 20.5, "epochs": 10}, "horizon is 20.5"),
         ({"nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
     ],
 )

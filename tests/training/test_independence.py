@@ -74,6 +74,24 @@ def one_split(task):
     return TrainingData(task.X, task.y, train, test)
 
 
+MORE = {"schedule": "cosine", "warmup": 0.1}
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("words", ["relu:4", Residual])
+def test_nor_does_it_touch_them_with_all_that_a_recipe_can_add_to_a_step(task, words, value, batch_size):
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "lr": 0.1}
+    settings |= {"optimizer": "adamw", **MORE}
+    healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
+    others = [0, 1, 3, 4]
+    assert np.isfinite(curves_of(healthy)).all()
+    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
+    for index in others:
+        twin = healthy.networks()[index].state_dict()
+        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+
+
 @pytest.mark.parametrize("words", KINDS)
 def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
     data, build = one_split(task("bce")), poisoned(words, None)

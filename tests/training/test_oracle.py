@@ -15,6 +15,10 @@ VARIANTS = [
     {"momentum": 0.9},
     {"momentum": 0.9, "weight_decay": 0.02},
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
+    {"warmup": 0.25},
+    {"schedule": "cosine", "momentum": 0.9},
+    {"schedule": "cosine", "warmup": 0.1, "optimizer": "adamw"},
+    {"schedule": "onecycle", "optimizer": "adam"},
 ]
 
 

@@ -176,3 +176,12 @@ def test_all_rows_in_one_step_are_refused(on_the_disk):
     plan = plan_stack(NETWORKS["relu"], on_the_disk, Recipe(epochs=1), seeds=[0], splits=[0], compile=False)
     with pytest.raises(TrainingError, match="400 rows are too many for one step"):
         train_chunk(plan.chunks[0], on_the_disk)
+
+
+@pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}], ids=str)
+@pytest.mark.parametrize("kind", ["relu", "general"])
+def test_what_the_recipe_adds_to_a_step_is_the_same_in_windows(kind, recipe, in_memory, on_the_disk, monkeypatch):
+    settings = dataclasses.replace(RECIPE, **recipe)
+    found = trained(NETWORKS[kind], on_the_disk, settings)
+    in_the_windows_order(on_the_disk, monkeypatch)
+    assert_alike(found, trained(NETWORKS[kind], in_memory, settings))

@@ -82,6 +82,10 @@ class RecipeOptions:
     "Passes over the training rows, or the most that are made; 1000."
     lr: str | None = None
     "Learning rate. compare also takes several, 0.001,0.01,0.1, and compares each candidate at each of them."
+    schedule: Literal["constant", "cosine", "onecycle"] | None = None
+    "How the rate changes from step to step: not, down to 0 as a cosine, or up and down in one cycle."
+    warmup: float | None = None
+    "Share of all steps, 0.05 say, over which the rate rises first; 0 if left out."
     optimizer: Literal["sgd", "adam", "adamw"] | None = None
     "As in torch.optim."
     momentum: float | None = None

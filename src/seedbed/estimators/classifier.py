@@ -15,7 +15,7 @@ from seedbed.data import label_texts
 from seedbed.errors import OptionError, TargetError
 from seedbed.estimators.networks import Auto, Floats, Networks
 from seedbed.estimators.rows import named, unless_equal, weighted_rows
-from seedbed.networks import Candidate
+from seedbed.networks import Candidate, Schedule
 from seedbed.training import Compile
 
 __all__ = ["SeedbedClassifier"]
@@ -31,7 +31,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         epochs: passes over the rows; "auto" has them chosen by inner splits, at most `max_epochs`.
         max_epochs: the most that are tried.
         lr: learning rate; "auto" has it chosen from `seedbed.networks.LR_GRIDS` of the optimizer by inner splits.
-        optimizer, momentum, nesterov, weight_decay, batch_size: as `Recipe` has them.
+        schedule, warmup, optimizer, momentum, nesterov, weight_decay, batch_size: as `Recipe` has them.
         class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
         numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
             Columns of numbers are numbers anyway, and columns of a categorical type categories.
@@ -57,6 +57,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         epochs: int | Auto = "auto",
         max_epochs: int = 1000,
         lr: float | Auto = "auto",
+        schedule: Schedule = "constant",
+        warmup: float = 0.0,
         optimizer: str = "adamw",
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -76,6 +78,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             epochs=epochs,
             max_epochs=max_epochs,
             lr=lr,
+            schedule=schedule,
+            warmup=warmup,
             optimizer=optimizer,
             momentum=momentum,
             nesterov=nesterov,

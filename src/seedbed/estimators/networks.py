@@ -21,7 +21,7 @@ from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, Predictions, fit_model
-from seedbed.networks import Candidate, Recipe
+from seedbed.networks import Candidate, Recipe, Schedule
 from seedbed.training import Compile
 
 __all__ = ["Networks"]
@@ -47,6 +47,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         epochs: int | Auto = "auto",
         max_epochs: int = 1000,
         lr: float | Auto = "auto",
+        schedule: Schedule = "constant",
+        warmup: float = 0.0,
         optimizer: str = "adamw",
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -65,6 +67,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.epochs: Any = epochs
         self.max_epochs = max_epochs
         self.lr: Any = lr
+        self.schedule: Schedule = schedule
+        self.warmup = warmup
         self.optimizer = optimizer
         self.momentum = momentum
         self.nesterov = nesterov
@@ -120,6 +124,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return Recipe(
             optimizer=self.optimizer,
             lr=None if self.lr == "auto" else self.lr,
+            schedule=self.schedule,
+            warmup=self.warmup,
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,

@@ -13,13 +13,17 @@ from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
-from seedbed.experiment.spec import TUTORIAL, Interval, specify
+from seedbed.experiment.spec import TUTORIAL, Experiment, Interval, specify
 from seedbed.experiment.watch import Watch, watch_plan
-from seedbed.networks import recipe_named
+from seedbed.networks import Schedule, recipe_named, settings_in
 from seedbed.report import Progress
 from seedbed.training import Compile
 
 __all__ = ["compare"]
+
+# Arguments that `specify` takes as they are.
+_ASKED = ("reference", "baselines", "repeats", "folds", "seeds", "quick", "metric", "margin", "alpha", "interval",
+          "random_state")  # fmt: skip
 
 
 def compare(
@@ -39,6 +43,8 @@ def compare(
     epoch: Literal["inner", "last"] | None = None,
     epochs: int | None = None,
     lr: float | Iterable[float] | None = None,
+    schedule: Schedule | None = None,
+    warmup: float | None = None,
     optimizer: str | None = None,
     momentum: float | None = None,
     nesterov: bool | None = None,
@@ -72,16 +78,22 @@ def compare(
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
     """
-    lrs = _lrs(lr)
-    common = recipe_named(recipe, epoch=epoch, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None, momentum=momentum,
-                          optimizer=optimizer, nesterov=nesterov, weight_decay=weight_decay,
-                          batch_size=batch_size)  # fmt: skip
-    experiment = specify(_table(table, y, target, drop), candidates, recipe=common, reference=reference,
-                         baselines=baselines, lrs=lrs if len(lrs) > 1 else (), repeats=repeats, folds=folds,
-                         seeds=seeds, quick=quick, metric=metric, margin=margin, alpha=alpha, interval=interval,
-                         random_state=random_state, command=call_of(compare, locals()))  # fmt: skip
-    plan = make_plan(experiment, jobs=jobs, cluster=cluster, compile=compile, device=device)
+    plan = make_plan(_specified(locals()), jobs=jobs, cluster=cluster, compile=compile, device=device)
     return _ran(plan, watch_plan(plan, on_progress), folder, overwrite)
+
+
+def _specified(given: Mapping[str, Any]) -> Experiment:
+    """What the arguments of `compare` ask for."""
+    lrs = _lrs(given["lr"])
+    own = {**settings_in(given), "lr": lrs[0] if len(lrs) == 1 else None}
+    return specify(
+        _table(given["table"], given["y"], given["target"], given["drop"]),
+        given["candidates"],
+        recipe=recipe_named(given["recipe"], **own),
+        lrs=lrs if len(lrs) > 1 else (),
+        command=call_of(compare, given),
+        **{name: given[name] for name in _ASKED},
+    )
 
 
 def _ran(plan: Plan, watch: Watch, folder: str | Path | None, overwrite: bool) -> Comparison:

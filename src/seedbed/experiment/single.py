@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "train"]
 
-_RECIPE = ("epochs", "lr", "optimizer", "momentum", "nesterov", "weight_decay", "batch_size")
+_NOT_GIVEN = ("loss", "epoch", "horizon")  # settings of a recipe that a single split has no choice of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -180,6 +180,8 @@ def train(
     own = found.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave epoch=inner out.")
+    if own.horizon is not None:
+        raise OptionError("horizon is of a model whose epochs were chosen", "Leave it out.")
     split = _split(rows, test_size=test_size, random_state=random_state)
     X = Preprocessor.fit(rows, split.train).transform_table(rows)
     y = _learnt(rows, split)
@@ -190,7 +192,7 @@ def train(
         X[split.test],
         y[split.test],
         seeds=seeds,
-        **{name: getattr(own, name) for name in _RECIPE},
+        **{name: value for name, value in dataclasses.asdict(own).items() if name not in _NOT_GIVEN},
         loss=LOSSES[rows.task],
         compile=compile,
         device=device,

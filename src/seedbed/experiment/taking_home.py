@@ -16,7 +16,7 @@ from seedbed.experiment.frozen import table_specification
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.writing import spelled
 from seedbed.model import Model, Settled, fit_model
-from seedbed.networks import Candidate, Recipe, architecture_from_values, candidate_from
+from seedbed.networks import Candidate, Recipe, architecture_from_values, candidate_from, settings_in
 from seedbed.report import counted, read_summary
 from seedbed.training import Board, Chunk, Compile
 
@@ -109,7 +109,8 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
     summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
     found = _named(summary, name)
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
-    recipe = Recipe(**{field: specified[field] for field in Recipe.__dataclass_fields__})
+    # What it doesn't say is a setting that there wasn't, so it is as it was without.
+    recipe = Recipe(**settings_in(specified))
     candidate = _candidate(found["name"], specified["architecture"], frozen)
     return _taken(summary, found, _table(folder, summary, frozen), candidate, recipe)
 

@@ -113,8 +113,15 @@ def n_choosing(recipe: Recipe, n_inner: int) -> int:
 
 
 def fixed(recipe: Recipe, settled: Settled) -> Recipe:
-    """The recipe with what was settled in the place of what it chooses."""
-    return dataclasses.replace(recipe, lr=settled.lr, epochs=settled.epochs, epoch="last")
+    """The recipe with what was settled in the place of what it chooses.
+
+    A learning rate that changes goes the way that it went when the epochs were chosen: it is laid out for all epochs
+    that there could have been, and left after those that were chosen.
+    """
+    horizon = max(recipe.horizon or recipe.epochs, settled.epochs) if recipe.varies else None
+    if horizon == settled.epochs:
+        horizon = None
+    return dataclasses.replace(recipe, lr=settled.lr, epochs=settled.epochs, epoch="last", horizon=horizon)
 
 
 def _inner_splits(table: Table, n: int, random_state: int) -> list[Split]:

@@ -9,7 +9,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.recipe import RECIPES, Recipe, recipe_named
+from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
@@ -21,6 +21,7 @@ __all__ = [
     "Candidate",
     "FileArchitecture",
     "Recipe",
+    "Schedule",
     "UserArchitecture",
     "activation",
     "architecture_from_values",
@@ -29,4 +30,5 @@ __all__ = [
     "candidates_from",
     "parse_candidate",
     "recipe_named",
+    "settings_in",
 ]

@@ -6,7 +6,8 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm | optimizer lr momentum nesterov weight_decay batch_size epochs epoch
+    word          dropout layernorm batchnorm | optimizer lr schedule warmup momentum nesterov weight_decay batch_size
+                  epochs epoch
 
 so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
 """
@@ -35,6 +36,8 @@ _SWITCHES = ("layernorm", "batchnorm")
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,
     "lr": float,
+    "schedule": str,
+    "warmup": float,
     "momentum": float,
     "weight_decay": float,
     "epochs": int,

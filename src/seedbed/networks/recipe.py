@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["BATCH_SIZE", "LOSSES", "LR_GRIDS", "OPTIMIZERS", "RECIPES", "Recipe", "recipe_named"]
+__all__ = [
+    "BATCH_SIZE",
+    "LOSSES",
+    "LR_GRIDS",
+    "OPTIMIZERS",
+    "RECIPES",
+    "Recipe",
+    "Schedule",
+    "recipe_named",
+    "settings_in",
+]
 
 OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
 """Known optimizers, each with the weight decay that `torch.optim` gives it by default."""
@@ -25,6 +36,8 @@ LOSSES = ("bce", "cross_entropy", "mse")
 
 EpochChoice = Literal["last", "inner"]
 
+Schedule = Literal["constant", "cosine", "onecycle"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -33,6 +46,12 @@ class Recipe:
     Attributes:
         optimizer: `sgd`, `adam` or `adamw`, each with the arithmetic of its namesake in `torch.optim`.
         lr: learning rate; `None` has it chosen from `LR_GRIDS` by inner splits, which only a comparison has.
+        schedule: how the learning rate changes, step by step over all steps of the training: `constant`; `cosine`,
+            down to 0 as `CosineAnnealingLR` of torch goes; or `onecycle`, up and down as `OneCycleLR` goes, with its
+            own shape. `lr` is the highest rate of each.
+        warmup: share of all steps, 0 to below 1, over which the rate rises evenly before the schedule begins.
+        horizon: how many epochs schedule and warm-up are laid out for; `None` is for `epochs`. A model whose epochs
+            were chosen goes on with the schedule that they were chosen on.
         momentum: of SGD only.
         nesterov: of SGD with momentum only.
         weight_decay: `None` takes the optimizer's own default in `torch.optim` (0.01 for `adamw`, else 0).
@@ -48,6 +67,9 @@ class Recipe:
 
     optimizer: str = "sgd"
     lr: float | None = 0.01
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    horizon: int | None = None
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float | None = None
@@ -60,11 +82,23 @@ class Recipe:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("loss", self.loss, ("auto", *LOSSES))
         _one_of("epoch", self.epoch, get_args(EpochChoice))
+        _one_of("schedule", self.schedule, get_args(Schedule))
         for name, value in (("lr", min(self.lrs)), ("momentum", self.momentum), ("weight_decay", self.decay)):
             if not (_is_number(value) and math.isfinite(value) and value >= 0):
                 raise OptionError(f"{name} is {value}", "It must be a number from 0 up.")
         if not (_is_number(self.epochs, numbers.Integral) and self.epochs >= 1):
             raise OptionError(f"epochs is {self.epochs}", "It must be a whole number from 1 up.")
+        for name in ("warmup",):
+            share = getattr(self, name)
+            if not (_is_number(share) and 0 <= share < 1):
+                raise OptionError(f"{name} is {share}", "It must be a share from 0 to below 1.")
+        if self.warmup and self.schedule == "onecycle":
+            raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
+        if self.horizon is not None and not (
+            _is_number(self.horizon, numbers.Integral) and self.horizon >= self.epochs
+        ):
+            message = f"horizon is {self.horizon}, and there are {self.epochs} epochs"
+            raise OptionError(message, "It must be a whole number, as many at least, or left out.")
         size = self.batch_size
         if size is not None and not (_is_number(size, numbers.Integral) and size >= 1):
             raise OptionError(f"batch_size is {size}", "It must be a whole number from 1 up, or left out for all rows.")
@@ -88,6 +122,11 @@ class Recipe:
         """Whether inner splits are needed."""
         return self.lr is None or self.epoch == "inner"
 
+    @property
+    def varies(self) -> bool:
+        """Whether the learning rate changes from step to step."""
+        return self.schedule != "constant" or self.warmup > 0
+
     def in_batches(self) -> Recipe:
         """The same with batches of `BATCH_SIZE` rows where it has none of its own: for tables that are too large for
         steps over all rows."""
@@ -99,12 +138,21 @@ class Recipe:
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
         words.append(f"lr {self.lr:g}" if self.lr is not None else f"lr of {_listed(self.lrs)} by inner splits")
+        if self.varies:
+            words.append(self._course())
         if self.decay:
             words.append(f"weight decay {self.decay:g}")
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
         epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
         words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")
         return ", ".join(words)
+
+    def _course(self) -> str:
+        """How the learning rate changes: `cosine schedule with 10% warm-up`."""
+        schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
+        warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
+        words = " with ".join(filter(None, (schedule, warmup)))
+        return words if self.horizon in (None, self.epochs) else f"{words}, laid out for {self.horizon} epochs"
 
 
 def _listed(values: tuple[float, ...]) -> str:
@@ -136,3 +184,8 @@ def recipe_named(name: str, **given: Any) -> Recipe:
     """
     _one_of("recipe", name, RECIPES)
     return replace(RECIPES[name], **{key: value for key, value in given.items() if value is not None})
+
+
+def settings_in(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a function's arguments, by name, that are settings of a recipe."""
+    return {name: given[name] for name in Recipe.__dataclass_fields__ if name in given}

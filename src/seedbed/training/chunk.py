@@ -24,6 +24,7 @@ from seedbed.training.process import no_collection, ready_to_train
 from seedbed.training.randomness import network_keys
 from seedbed.training.reference import outputs_of
 from seedbed.training.savepoint import Savepoint
+from seedbed.training.schedules import rate_factors
 from seedbed.training.stack import build_network, stack_networks, unstack
 from seedbed.training.step import Hyper, StackState, Steps, make_steps
 from seedbed.training.whole import WholeTable
@@ -155,6 +156,9 @@ class _Training:
         self.stops = torch.tensor(chunk.stops or (chunk.recipe.epochs,), device=self.device)
         self.taken: Tensor | None = None
         self.clock = clock(n_steps, self.dtype).to(self.device)
+        factors = rate_factors(chunk.recipe, self.rows.n_steps)
+        self.factors = None if factors is None else factors.to(self.device)
+        self.rates = torch.tensor(chunk.lr, dtype=torch.float64, device=self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
 
     def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
@@ -239,7 +243,11 @@ class _Training:
         return self.rows.evaluate(self.steps, self.state, self.hyper.keys, outputs=outputs)
 
     def _hyper(self, step: int) -> Hyper:
-        return self.hyper._replace(now=self.clock[step], step=self.numbers[step])
+        hyper = self.hyper._replace(now=self.clock[step], step=self.numbers[step])
+        if self.factors is None:
+            return hyper
+        # Multiplied in double precision as torch's schedulers do, and outside the step, which is the same for all.
+        return hyper._replace(lr=(self.rates * self.factors[step]).to(self.dtype))
 
     def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
         n, splits = len(self.chunk.members), list(self.chunk.splits)

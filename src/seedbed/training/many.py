@@ -13,15 +13,16 @@ from torch import nn
 
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
-from seedbed.networks import Candidate, Recipe, candidate_from
+from seedbed.networks import Candidate, Recipe, Schedule, candidate_from, settings_in
 from seedbed.training.arrays import one_split
 from seedbed.training.board import Board
-from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.chunk import Chunk
+from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import Compile, StackPlan, plan_stack
+from seedbed.training.planning import Compile, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
@@ -40,6 +41,8 @@ def train_many(
     seeds: Sequence[int] | int = 100,
     epochs: int = 1000,
     lr: float = 0.01,
+    schedule: Schedule = "constant",
+    warmup: float = 0.0,
     optimizer: str = "sgd",
     momentum: float = 0.0,
     nesterov: bool = False,
@@ -65,7 +68,7 @@ def train_many(
         X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
         y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
         seeds: one a network; a number means `range` of it.
-        epochs, lr, optimizer, momentum, nesterov, weight_decay, batch_size, loss: the recipe, see `Recipe`.
+        epochs to loss: the recipe, see `Recipe`.
         sample_weight: what each training row counts [row], in loss and training figures.
         compile: `"auto"` compiles where the work is worth it and a C++ compiler is found.
         device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
@@ -76,20 +79,14 @@ def train_many(
     Raises:
         SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
     """
+    common = Recipe(**settings_in(locals()))
     _check_compile(compile)
-    candidate = candidate_from(build)
-    common = Recipe(optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
-                    epochs=epochs, batch_size=batch_size, loss=loss)  # fmt: skip
-    recipe = candidate.recipe(common)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
-    make = _builder(candidate, data, recipe)
+    make, recipe = _builder(candidate_from(build), data, common)
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
     if len(numbers) == 1 and sample_weight is None:
         return _single(make, data, recipe, numbers[0], where)
-    plan = plan_stack(make, data, recipe, seeds=numbers, splits=[0] * len(numbers), compile=compile, device=where,
-                      dtype=dtype, keep_networks=True)  # fmt: skip
-    trained = train_chunks(plan.chunks, data, n_jobs, watch(plan.chunks) if watch else None, afar)
-    return _stacked(make, data, recipe, numbers, plan, trained)
+    return _stacked(make, data, recipe, numbers, watch, n_jobs, afar, compile=compile, device=where, dtype=dtype)
 
 
 def _stacked(
@@ -97,9 +94,15 @@ def _stacked(
     data: TrainingData,
     recipe: Recipe,
     seeds: tuple[int, ...],
-    plan: StackPlan,
-    trained: Iterable[tuple[int, ChunkResult]],
+    watch: Callable[[Sequence[Chunk]], Board] | None,
+    jobs: int,
+    cluster: Cluster | None,
+    **options: Any,
 ) -> History:
+    """Many networks, planned with these options of `plan_stack`."""
+    splits = [0] * len(seeds)
+    plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
+    trained = train_chunks(plan.chunks, data, jobs, watch(plan.chunks) if watch else None, cluster)
     curves = np.empty((len(CURVES), recipe.epochs, len(seeds)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in trained:
@@ -138,7 +141,9 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
     return n_outputs, pick_loss(recipe.loss, data.y, n_outputs)
 
 
-def _builder(candidate: Candidate, data: TrainingData, recipe: Recipe) -> Callable[[], nn.Module]:
+def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[Callable[[], nn.Module], Recipe]:
+    """What builds a network for this table, and the recipe in force for it."""
+    recipe = candidate.recipe(common)
     if recipe.chooses:
         raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
@@ -146,7 +151,7 @@ def _builder(candidate: Candidate, data: TrainingData, recipe: Recipe) -> Callab
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
         n_outputs = n_classes
-    return functools.partial(candidate.architecture, data.X.shape[1], n_outputs)
+    return functools.partial(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
 
 def _check_compile(compile: Compile) -> None:

@@ -19,6 +19,7 @@ from seedbed.networks import Recipe
 from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer
 from seedbed.training.randomness import Draws, network_keys, shuffled, stateless
+from seedbed.training.schedules import make_torch_schedule
 
 __all__ = ["Rows", "outputs_of", "train_reference"]
 
@@ -54,6 +55,7 @@ def train_reference(
     """
     criterion = loss.module()
     optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
+    schedule = make_torch_schedule(recipe, optimizer, -(-len(train.X) // (recipe.batch_size or len(train.X))))
     draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)
     n_train = len(train.X)
     curves = np.empty((len(CURVES), recipe.epochs))
@@ -70,6 +72,8 @@ def train_reference(
                 optimizer.zero_grad()
                 batch_loss.backward()
                 optimizer.step()
+                if schedule is not None:
+                    schedule.step()
                 draws.next_step()
 
             network.eval()
