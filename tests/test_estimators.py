@@ -119,6 +119,7 @@ def test_both_take_the_same_options_but_for_the_weight_of_classes():
         ({"lr": None}, OptionError, "lr is None"),
         ({"lr": -1}, OptionError, "lr is -1"),
         ({"schedule": "cosinus"}, OptionError, "Did you mean 'cosine'"),
+        ({"decay_biases": "no"}, OptionError, "decay_biases is 'no'"),
         ({"warmup": 1.0}, OptionError, r"warmup is 1\.0"),
         ({"momentum": 0.9}, OptionError, "belong to sgd"),
         ({"n_networks": 0}, OptionError, "0 networks"),
@@ -152,10 +153,11 @@ def test_epochs_and_rate_are_chosen_or_taken_as_they_are(quick, blobs):
 
 def test_options_reach_the_training(quick, blobs):
     options = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "batch_size": 16}
-    recipe = quick(**options, schedule="cosine", warmup=0.1).fit(*blobs).model_.training["recipe"]
+    more = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False}
+    recipe = quick(**options, **more).fit(*blobs).model_.training["recipe"]
     assert recipe == (
-        "SGD with Nesterov momentum 0.9, lr 0.02, cosine schedule with 10% warm-up, weight decay 0.1, batches of 16, "
-        "30 epochs"
+        "SGD with Nesterov momentum 0.9, lr 0.02, cosine schedule with 10% warm-up, weight decay 0.1 (not of biases), "
+        "batches of 16, 30 epochs"
     )
 
 

@@ -90,6 +90,7 @@ def test_what_ran_before_changes_nothing_and_the_callers_randomness_is_left_alon
         ("momentum=0.9,nesterov", {"momentum": 0.9, "nesterov": True}),
         ("weight_decay=0.5", {"weight_decay": 0.5}),
         ("schedule=cosine,warmup=0.3", {"schedule": "cosine", "warmup": 0.3}),
+        ("weight_decay=0.5,decay_biases=false", {"weight_decay": 0.5, "decay_biases": False}),
         ("schedule=onecycle", {"schedule": "onecycle"}),
         ("batch_size=16", {"batch_size": 16}),
         ("epochs=2", {"epochs": 2}),

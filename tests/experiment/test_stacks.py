@@ -11,10 +11,10 @@ def names_of(plan, which):
     return [{plan.experiment.candidates[number].name for number, _ in stack.owners} for stack in which.stacks]
 
 
-def test_candidates_of_different_schedules_have_stacks_of_their_own(planned):
-    words = ["schedule=cosine", "schedule=cosine,warmup=0.1", "schedule=onecycle"]
+def test_candidates_whose_steps_differ_have_stacks_of_their_own(planned):
+    words = ["schedule=cosine", "schedule=cosine,warmup=0.1", "schedule=onecycle", "decay_biases=false"]
     plan = planned("relu:3", *(f"relu:3@{own}" for own in words), "relu:3@schedule=cosine,lr=0.1")
-    assert len(plan.fitting.stacks) == 4
+    assert len(plan.fitting.stacks) == 1 + len(words)
 
 
 def test_only_learning_rate_and_weight_decay_may_differ_within_a_stack(planned):

@@ -53,6 +53,8 @@ def test_recipe_words_change_the_common_recipe_and_nothing_else():
     assert sgd == Recipe(momentum=0.9, nesterov=True, batch_size=None, lr=0.2)
     course = parse_candidate("relu:5@schedule=cosine,warmup=0.1").recipe(Recipe())
     assert course == Recipe(schedule="cosine", warmup=0.1)
+    assert parse_candidate("relu:5@decay_biases=false").recipe(Recipe()) == Recipe(decay_biases=False)
+    assert parse_candidate("relu:5@decay_biases").recipe(Recipe(decay_biases=False)) == Recipe()
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
 
 
@@ -69,6 +71,7 @@ WORDS = st.fixed_dictionaries(
         "optimizer": st.sampled_from([*OPTIMIZERS]),
         "lr": st.floats(0, 10),
         "schedule": st.sampled_from(["constant", "cosine"]),
+        "decay_biases": st.booleans(),
         "warmup": st.floats(0, 1, exclude_max=True),
         "weight_decay": st.floats(0, 10),
         "epochs": st.integers(1, 10**6),

@@ -38,6 +38,11 @@ def test_the_weight_decay_of_an_optimizer_is_torchs_default(name):
         ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
         ({"optimizer": "adamw", "weight_decay": 0.0}, "AdamW, lr 0.01, full batch, 1000 epochs"),
         ({"lr": None}, "SGD, lr of 0.01, 0.1, 1 by inner splits, full batch, 1000 epochs"),
+        (
+            {"optimizer": "adamw", "decay_biases": False},
+            "AdamW, lr 0.01, weight decay 0.01 (not of biases), full batch, 1000 epochs",
+        ),
+        ({"decay_biases": False}, "SGD, lr 0.01, full batch, 1000 epochs"),
         ({"schedule": "cosine"}, "SGD, lr 0.01, cosine schedule, full batch, 1000 epochs"),
         ({"warmup": 0.07}, "SGD, lr 0.01, 7% warm-up, full batch, 1000 epochs"),
         ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
@@ -84,6 +89,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
         ({"horizon": 9, "epochs": 10}, "horizon is 9, and there are 10 epochs. It must be a whole number, as many at"),
         ({"horizon": 20.5, "epochs": 10}, "horizon is 20.5"),
+        ({"decay_biases": "no"}, "decay_biases is 'no'. It must be True or False"),
         ({"nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
     ],
 )

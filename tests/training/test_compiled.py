@@ -38,6 +38,15 @@ def test_a_compiled_network_with_dropout_in_minibatches_equals_the_eager_one(tas
     compared(task("cross_entropy"), "tanh:6,4@dropout=0.2", optimizer="adamw", batch_size=16)
 
 
+MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+def test_a_compiled_step_with_all_that_a_recipe_can_add_to_it_equals_the_eager_one(task, batch_size):
+    compared(task("bce"), "relu:5", optimizer="adamw", batch_size=batch_size, **MORE)
+
+
 def whole_table(task):
     rows = np.zeros((95, 1))
     rows[:70] = 1
@@ -130,8 +139,8 @@ def test_equal_chains_share_one_compiled_step_and_others_do_not():
     from seedbed.training.forward import forward_of
     from seedbed.training.losses import LOSSES
 
-    def steps(network, loss="bce", key="sgd"):
-        return step.make_steps(forward_of(network, 2), LOSSES[loss], Recipe(), compiled=True, shape=key)
+    def steps(network, loss="bce", key="sgd", **recipe):
+        return step.make_steps(forward_of(network, 2), LOSSES[loss], Recipe(**recipe), compiled=True, shape=key)
 
     def net(slope):
         return nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(slope), nn.Linear(2, 1))
@@ -140,6 +149,10 @@ def test_equal_chains_share_one_compiled_step_and_others_do_not():
     assert (
         len({id(s) for s in (steps(net(0.1)), steps(net(0.2)), steps(net(0.1), "mse"), steps(net(0.1), key="a"))}) == 4
     )
+    plain, shaping = steps(net(0.1)), [{"momentum": 0.9}, {"optimizer": "adam"}, {"decay_biases": False}]
+    assert len({id(s) for s in (plain, *(steps(net(0.1), **recipe) for recipe in shaping))}) == 1 + len(shaping)
+    for recipe in ({"lr": 0.3}, {"weight_decay": 0.1}, {"schedule": "cosine"}, {"warmup": 0.1}, {"epochs": 3}):
+        assert steps(net(0.1), **recipe) is plain
 
 
 @pytest.mark.slow

@@ -14,24 +14,30 @@ VARIANTS = [
     *({"optimizer": name} for name in OPTIMIZERS),
     {"momentum": 0.9},
     {"momentum": 0.7, "nesterov": True},
+    *({"optimizer": name, "decay_biases": False} for name in OPTIMIZERS),
 ]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_each_network_steps_as_torchs_optimizer_with_its_own_rates(variant):
-    start, gradients = torch.randn(4, 3, dtype=torch.float64), torch.randn(30, 4, 3, dtype=torch.float64)
-    optimizer, now = pick_optimizer(Recipe(**variant)), clock(30, torch.float64)
-    params, lr, decay = {"w": start}, torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64)
+    shapes = {"weight": (4, 2, 3), "bias": (4, 3), "number": (3,)}
+    params = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    steps = [{name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()} for _ in range(30)]
+    lr, decay = torch.tensor(LR, dtype=torch.float64), torch.tensor(DECAY, dtype=torch.float64)
+    start, optimizer = params, pick_optimizer(Recipe(**variant))
     state = optimizer.init(params)
-    for gradient, tick in zip(gradients, now, strict=True):
-        params, state = optimizer.update(params, {"w": gradient}, state, lr, decay, tick)
+    for gradients, tick in zip(steps, clock(30, torch.float64), strict=True):
+        params, state = optimizer.update(params, gradients, state, lr, decay, tick)
     for network in range(3):
-        alone = torch.nn.Parameter(start[:, network].clone())
-        theirs = make_torch_optimizer(Recipe(**variant, lr=LR[network], weight_decay=DECAY[network]), [alone])
-        for gradient in gradients:
-            alone.grad = gradient[:, network].clone()
+        alone = {name: torch.nn.Parameter(value[..., network].clone()) for name, value in start.items()}
+        recipe = Recipe(**variant, lr=LR[network], weight_decay=DECAY[network])
+        theirs = make_torch_optimizer(recipe, [*alone.values()])
+        for gradients in steps:
+            for name, parameter in alone.items():
+                parameter.grad = gradients[name][..., network].clone()
             theirs.step()
-        torch.testing.assert_close(params["w"][:, network], alone.detach(), rtol=0, atol=1e-13)
+        for name, parameter in alone.items():
+            torch.testing.assert_close(params[name][..., network], parameter.detach(), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
 from seedbed.networks.recipe import OPTIMIZERS
@@ -15,11 +16,25 @@ VARIANTS = [
     {"momentum": 0.9},
     {"momentum": 0.9, "weight_decay": 0.02},
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
+    *({"optimizer": name, "weight_decay": 0.3, "decay_biases": False} for name in OPTIMIZERS),
+    {"momentum": 0.8, "nesterov": True, "weight_decay": 0.3, "decay_biases": False},
     {"warmup": 0.25},
     {"schedule": "cosine", "momentum": 0.9},
     {"schedule": "cosine", "warmup": 0.1, "optimizer": "adamw"},
     {"schedule": "onecycle", "optimizer": "adam"},
 ]
+
+
+class Functional(nn.Module):
+    """No chain: it uses its inputs twice; with a parameter of no dimension."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(n_features, 4), nn.Linear(n_features, n_outputs)
+        self.share = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x):
+        return self.last(x) + self.share * self.first(x).relu().mean(1, keepdim=True)
 
 
 def named(variant):
@@ -56,6 +71,23 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
 def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch_size):
     found = gap(parse_candidate(words).architecture, task("cross_entropy"), batch_size=batch_size, momentum=0.5)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
+
+
+MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine"}
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "prelu:4", "tanh:4@batchnorm", Functional])
+def test_every_shape_with_all_that_a_recipe_can_add_to_a_step_equals_the_reference(
+    gap, task, words, optimizer, batch_size
+):
+    architecture = words if words is Functional else parse_candidate(words).architecture
+    batches = {} if batch_size is None else {"batch_size": batch_size}
+    found = gap(architecture, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, **batches)
+    assert found.outputs < EXACT
+    assert found.curves < EXACT
+    assert (found.history.note != "") == (words is Functional)  # it takes the general way
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])

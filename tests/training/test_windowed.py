@@ -178,7 +178,10 @@ def test_all_rows_in_one_step_are_refused(on_the_disk):
         train_chunk(plan.chunks[0], on_the_disk)
 
 
-@pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}], ids=str)
+MORE = {"schedule": "cosine", "decay_biases": False, "weight_decay": 0.3}
+
+
+@pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}, MORE], ids=str)
 @pytest.mark.parametrize("kind", ["relu", "general"])
 def test_what_the_recipe_adds_to_a_step_is_the_same_in_windows(kind, recipe, in_memory, on_the_disk, monkeypatch):
     settings = dataclasses.replace(RECIPE, **recipe)

@@ -94,6 +94,8 @@ class RecipeOptions:
     "Nesterov's momentum, for sgd."
     weight_decay: float | None = None
     "The optimizer's own default in torch.optim if left out."
+    decay_biases: bool | None = None
+    "Whether biases, and scales and shifts of normalisations, decay as well; they do if left out, as in torch.optim."
     batch_size: str = "full"
     "Rows a step: a number, or full for the whole training set."
 

@@ -53,6 +53,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
+        decay_biases: bool = True,
         batch_size: int | None = None,
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
@@ -73,6 +74,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
+        self.decay_biases = decay_biases
         self.batch_size = batch_size
         self.numeric = numeric
         self.categorical = categorical
@@ -129,6 +131,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             momentum=self.momentum,
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
+            decay_biases=self.decay_biases,
             epochs=self.max_epochs if chosen else self.epochs,
             batch_size=self.batch_size,
             epoch="inner" if chosen else "last",

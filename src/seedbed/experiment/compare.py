@@ -49,6 +49,7 @@ def compare(
     momentum: float | None = None,
     nesterov: bool | None = None,
     weight_decay: float | None = None,
+    decay_biases: bool | None = None,
     batch_size: int | None = None,
     repeats: int | None = None,
     folds: int | None = None,

@@ -6,8 +6,8 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm | optimizer lr schedule warmup momentum nesterov weight_decay batch_size
-                  epochs epoch
+    word          dropout layernorm batchnorm | optimizer lr schedule warmup momentum nesterov weight_decay
+                  decay_biases batch_size epochs epoch
 
 so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
 """
@@ -33,6 +33,7 @@ Architecture = Callable[[int, int], nn.Module]
 """How to build one network from `n_features` and `n_outputs`."""
 
 _SWITCHES = ("layernorm", "batchnorm")
+_RECIPE_SWITCHES = ("nesterov", "decay_biases")
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,
     "lr": float,
@@ -44,7 +45,7 @@ _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "epoch": str,
     "batch_size": lambda text: None if text == "full" else int(text),
 }
-_WORDS = ("dropout", *_SWITCHES, "nesterov", *_RECIPE_TYPES)
+_WORDS = ("dropout", *_SWITCHES, *_RECIPE_SWITCHES, *_RECIPE_TYPES)
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,8 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
             raise _wrong(text, f"'{key}' stands there twice", "Leave one out.")
-        if key in (*_SWITCHES, "nesterov"):
-            (recipe if key == "nesterov" else shape)[key] = _switch(text, key, value if equals else "true")
+        if key in (*_SWITCHES, *_RECIPE_SWITCHES):
+            (recipe if key in _RECIPE_SWITCHES else shape)[key] = _switch(text, key, value if equals else "true")
             continue
         try:
             if key == "dropout":

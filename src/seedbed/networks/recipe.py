@@ -55,6 +55,8 @@ class Recipe:
         momentum: of SGD only.
         nesterov: of SGD with momentum only.
         weight_decay: `None` takes the optimizer's own default in `torch.optim` (0.01 for `adamw`, else 0).
+        decay_biases: whether biases, scales and shifts of normalisations, and whatever else has less than two
+            dimensions, decay as well, as they do in `torch.optim` unless they are put into a group without.
         epochs: passes over the training rows; with `epoch="inner"` the most that are made.
         batch_size: rows a step; `None` is the full training set as one batch.
         loss: `bce` (on logits), `cross_entropy`, `mse`, or `auto`: chosen by the target and the network's outputs.
@@ -73,6 +75,7 @@ class Recipe:
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float | None = None
+    decay_biases: bool = True
     epochs: int = 1000
     batch_size: int | None = None
     loss: str = "auto"
@@ -104,6 +107,8 @@ class Recipe:
             raise OptionError(f"batch_size is {size}", "It must be a whole number from 1 up, or left out for all rows.")
         if self.optimizer != "sgd" and (self.momentum or self.nesterov):
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
+        if not isinstance(self.decay_biases, bool):
+            raise OptionError(f"decay_biases is {self.decay_biases!r}", "It must be True or False.")
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
 
@@ -141,7 +146,7 @@ class Recipe:
         if self.varies:
             words.append(self._course())
         if self.decay:
-            words.append(f"weight decay {self.decay:g}")
+            words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
         epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
         words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")

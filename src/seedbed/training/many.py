@@ -47,6 +47,7 @@ def train_many(
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float | None = None,
+    decay_biases: bool = True,
     batch_size: int | None = None,
     loss: str = "auto",
     sample_weight: Any = None,

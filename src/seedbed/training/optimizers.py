@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ __all__ = ["Optimizer", "Tensors", "clock", "make_torch_optimizer", "pick_optimi
 
 Tensors = dict[str, Tensor]
 State = tuple[Tensors, ...]
+Decays = Callable[[Tensor], bool]
+"""Whether weight decay is for a stacked parameter."""
 
 _BETAS = (0.9, 0.999)
 _EPS = 1e-8
@@ -49,30 +52,43 @@ def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
 
 def pick_optimizer(recipe: Recipe) -> Optimizer:
     """The pure optimizer of a recipe. Its learning rate and weight decay are given at each step instead."""
+    decays = _all_decay if recipe.decay_biases else _weights_decay
     if recipe.optimizer == "sgd":
-        return _sgd(recipe.momentum, recipe.nesterov)
-    return _adam(decoupled=recipe.optimizer == "adamw")
+        return _sgd(recipe.momentum, recipe.nesterov, decays)
+    return _adam(decays, decoupled=recipe.optimizer == "adamw")
 
 
 def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The same optimizer out of `torch.optim`, for the reference trainer."""
     (lr,) = recipe.lrs
+    groups: list[Any] = list(parameters)
+    if not recipe.decay_biases:
+        weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() < 2]
+        groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.decay
+            groups, lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.decay
         )
     cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return cls(parameters, lr, weight_decay=recipe.decay)
+    return cls(groups, lr, weight_decay=recipe.decay)
 
 
-def _sgd(momentum: float, nesterov: bool) -> Optimizer:
+def _all_decay(stacked: Tensor) -> bool:
+    return True
+
+
+def _weights_decay(stacked: Tensor) -> bool:
+    return stacked.dim() > 2  # one of them is the network
+
+
+def _sgd(momentum: float, nesterov: bool, decays: Decays) -> Optimizer:
     def init(params: Tensors) -> State:
         return ({name: torch.zeros_like(p) for name, p in params.items()},) if momentum else ()
 
     def update(
         params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
     ) -> tuple[Tensors, State]:
-        steps = {name: grads[name] + decay * p for name, p in params.items()}
+        steps = {name: grads[name] + decay * p if decays(p) else grads[name] for name, p in params.items()}
         if momentum:
             # torch starts the buffer at the first gradient itself; from zeros, momentum * 0 + g is the same number.
             buffers = {name: momentum * state[0][name] + g for name, g in steps.items()}
@@ -83,7 +99,7 @@ def _sgd(momentum: float, nesterov: bool) -> Optimizer:
     return Optimizer(init, update)
 
 
-def _adam(*, decoupled: bool) -> Optimizer:
+def _adam(decays: Decays, *, decoupled: bool) -> Optimizer:
     beta1, beta2 = _BETAS
 
     def init(params: Tensors) -> State:
@@ -97,10 +113,11 @@ def _adam(*, decoupled: bool) -> Optimizer:
         new, first, second = {}, {}, {}
         for name, p in params.items():
             g = grads[name]
-            if decoupled:
-                p = p * (1 - lr * decay)
-            else:
-                g = g + decay * p
+            if decays(p):
+                if decoupled:
+                    p = p * (1 - lr * decay)
+                else:
+                    g = g + decay * p
             first[name] = state[0][name] + (1 - beta1) * (g - state[0][name])
             second[name] = beta2 * state[1][name] + (1 - beta2) * g * g
             root = second[name].sqrt() / root_correction2 + _EPS

@@ -116,7 +116,12 @@ def make_steps(
     Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled,
     nor `guarded`: they see no row of weight zero.
     """
-    kind = Recipe(optimizer=recipe.optimizer, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    kind = Recipe(
+        optimizer=recipe.optimizer,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        decay_biases=recipe.decay_biases,
+    )
     if compiled and isinstance(forward, Chain):
         return _compiled_chain(forward, loss.name, kind, guarded, shape)
     return _build(forward, loss, pick_optimizer(kind), compiled=False, guarded=guarded)
