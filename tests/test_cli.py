@@ -315,10 +315,11 @@ def test_without_candidates_the_tutorials_three_are_compared(call):
 
 def test_options_of_the_recipe_reach_every_candidate(call):
     options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100,
-               "--schedule", "cosine", "--warmup", 0.05, "--no-decay-biases")  # fmt: skip
+               "--schedule", "cosine", "--warmup", 0.05, "--no-decay-biases",
+               "--label-smoothing", 0.1)  # fmt: skip
     document = strict(call(*SMALL, "--json", *options).out)
     expected = ("SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01 "
-                "(not of biases), batches of 100, 3 epochs")  # fmt: skip
+                "(not of biases), label smoothing 0.1, batches of 100, 3 epochs")  # fmt: skip
     assert document["plan"]["recipe"] == expected
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 

@@ -153,12 +153,18 @@ def test_epochs_and_rate_are_chosen_or_taken_as_they_are(quick, blobs):
 
 def test_options_reach_the_training(quick, blobs):
     options = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "batch_size": 16}
-    more = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False}
+    more = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1}
     recipe = quick(**options, **more).fit(*blobs).model_.training["recipe"]
     assert recipe == (
         "SGD with Nesterov momentum 0.9, lr 0.02, cosine schedule with 10% warm-up, weight decay 0.1 (not of biases), "
-        "batches of 16, 30 epochs"
+        "label smoothing 0.1, batches of 16, 30 epochs"
     )
+
+
+def test_labels_are_smoothed_of_classes_alone(blobs):
+    X, y = blobs
+    with pytest.raises(OptionError, match="'relu:4': label_smoothing is of classes, and the target is a number"):
+        SeedbedRegressor(candidate="relu:4", label_smoothing=0.1, epochs=2, lr=0.1).fit(X, y + X[:, 0])
 
 
 class Wide(torch.nn.Sequential):

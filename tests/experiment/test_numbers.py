@@ -61,6 +61,14 @@ def test_predictions_are_the_plain_loops_brought_back_to_the_targets_units(found
     np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
 
 
+def test_numbers_have_no_labels_to_smooth(compared, table_of, rows):
+    table = table_of(*rows, "regression")
+    with pytest.raises(OptionError, match="label_smoothing is of classes, and loss mse of numbers"):
+        compared(table, "linear:3", recipe={"label_smoothing": 0.1})
+    with pytest.raises(CandidateError, match=r"'linear:3@label_smoothing=0\.1': label_smoothing is of classes"):
+        compared(table, "linear:3@label_smoothing=0.1")
+
+
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear-regression", "boosted-trees"])
 def test_scores_are_scikit_learns(found, rows, name):
     scores, variance = found[name].scores, np.var(rows[1])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from seedbed.errors import OptionError, TrainingError
 from seedbed.networks.recipe import LOSSES as NAMES
-from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
+from seedbed.training import train_many
+from seedbed.training.losses import LOSSES, check_smoothing, encode_target, pick_loss, r2
 
 
 def test_the_recipe_knows_the_losses_of_the_engine_and_no_others():
@@ -25,6 +26,40 @@ def test_the_mean_over_rows_is_torchs_loss_and_so_is_its_gradient(task, name, sc
     theirs = LOSSES[name].module()(z, y)
     torch.testing.assert_close(losses.mean(), theirs.detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(slopes / len(y), torch.autograd.grad(theirs, z)[0], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(6, 1), (6, 3)], ids=str)
+@pytest.mark.parametrize("name", ["bce", "cross_entropy"])
+def test_slopes_of_smoothed_labels_are_the_gradient_of_torchs_loss(name, shape):
+    loss, z = LOSSES[name], torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    y = torch.eye(shape[1], dtype=torch.float64)[torch.arange(6) % shape[1]]
+    y = torch.arange(6, dtype=torch.float64)[:, None] % 2 if shape[1] == 1 and name == "bce" else y
+    moved = y * 0.8 + 0.2 / (2 if name == "bce" else shape[1])
+    theirs = loss.smoothing.module(0.2)(z, y)
+    torch.testing.assert_close(theirs, loss.module()(z, moved), rtol=1e-12, atol=0)
+    _, slopes = loss.measure(z.detach(), y)
+    smoothed = loss.smoothing.slopes(slopes, y, torch.tensor(0.2, dtype=torch.float64)) / 6
+    torch.testing.assert_close(smoothed, torch.autograd.grad(theirs, z)[0], rtol=1e-12, atol=1e-15)
+
+
+def test_numbers_have_no_labels_to_smooth():
+    check_smoothing(LOSSES["mse"], 0.0)
+    check_smoothing(LOSSES["bce"], 0.1)
+    with pytest.raises(OptionError, match=r"label_smoothing is of classes, and the target is a number\. Leave label_s"):
+        check_smoothing(LOSSES["mse"], 0.1)
+
+
+@pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
+def test_what_is_shown_is_the_loss_of_the_labels_as_they_are(task, seeds):
+    settings = {"seeds": seeds, "epochs": 3, "compile": False, "jobs": 1}
+    still = [train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
+    np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
+    np.testing.assert_array_equal(still[0].test_loss, still[1].test_loss)
+    moved = [train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
+    assert (moved[0].train_loss[0] == moved[1].train_loss[0]).all()  # before the first step
+    assert (moved[0].train_loss[1] != moved[1].train_loss[1]).all()
+    with pytest.raises(OptionError, match="label_smoothing is of classes"):
+        train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -73,7 +73,16 @@ def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
-MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine"}
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_smoothed_labels_give_the_references_networks(gap, task, optimizer, loss, batch_size):
+    batches = {} if batch_size is None else {"batch_size": batch_size}
+    found = gap(parse_candidate("tanh:4").architecture, task(loss), optimizer=optimizer, label_smoothing=0.1, **batches)
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+
+
+MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2}
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])

@@ -54,6 +54,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         nesterov: bool = False,
         weight_decay: float | None = None,
         decay_biases: bool = True,
+        label_smoothing: float = 0.0,
         batch_size: int | None = None,
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
@@ -75,6 +76,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.nesterov = nesterov
         self.weight_decay = weight_decay
         self.decay_biases = decay_biases
+        self.label_smoothing = label_smoothing
         self.batch_size = batch_size
         self.numeric = numeric
         self.categorical = categorical
@@ -132,6 +134,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
             decay_biases=self.decay_biases,
+            label_smoothing=self.label_smoothing,
             epochs=self.max_epochs if chosen else self.epochs,
             batch_size=self.batch_size,
             epoch="inner" if chosen else "last",

@@ -60,6 +60,9 @@ class Recipe:
         epochs: passes over the training rows; with `epoch="inner"` the most that are made.
         batch_size: rows a step; `None` is the full training set as one batch.
         loss: `bce` (on logits), `cross_entropy`, `mse`, or `auto`: chosen by the target and the network's outputs.
+        label_smoothing: share, 0 to below 1, by which targets of classes are moved towards all classes alike, as
+            `CrossEntropyLoss` of torch has it; zeros and ones move towards a half. The loss that is trained on has it
+            and no other: losses that are shown, or that anything is chosen by, are of the targets as they are.
         epoch: after which epoch a network is used: the `last`, or one chosen by `inner` splits of the training rows,
             which only a comparison has.
 
@@ -79,6 +82,7 @@ class Recipe:
     epochs: int = 1000
     batch_size: int | None = None
     loss: str = "auto"
+    label_smoothing: float = 0.0
     epoch: EpochChoice = "last"
 
     def __post_init__(self) -> None:
@@ -91,10 +95,12 @@ class Recipe:
                 raise OptionError(f"{name} is {value}", "It must be a number from 0 up.")
         if not (_is_number(self.epochs, numbers.Integral) and self.epochs >= 1):
             raise OptionError(f"epochs is {self.epochs}", "It must be a whole number from 1 up.")
-        for name in ("warmup",):
+        for name in ("warmup", "label_smoothing"):
             share = getattr(self, name)
             if not (_is_number(share) and 0 <= share < 1):
                 raise OptionError(f"{name} is {share}", "It must be a share from 0 to below 1.")
+        if self.label_smoothing and self.loss == "mse":
+            raise OptionError("label_smoothing is of classes, and loss mse of numbers", "Leave label_smoothing out.")
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
         if self.horizon is not None and not (
@@ -147,6 +153,8 @@ class Recipe:
             words.append(self._course())
         if self.decay:
             words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
+        if self.label_smoothing:
+            words.append(f"label smoothing {self.label_smoothing:g}")
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
         epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
         words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")

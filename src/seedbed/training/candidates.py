@@ -9,6 +9,7 @@ from seedbed.data import Table
 from seedbed.errors import CandidateError, SeedbedError
 from seedbed.networks import Candidate, Recipe
 from seedbed.training.data import TrainingData
+from seedbed.training.losses import check_smoothing
 from seedbed.training.planning import StackPlan, plan_stack
 from seedbed.training.stack import build_network
 
@@ -34,6 +35,8 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
         if n_outputs != table.n_outputs:
             outputs = f"{n_outputs} outputs" if n_outputs != 1 else "1 output"
             raise CandidateError(f"the network has {outputs}", _outputs_needed(table))
+        if recipe.label_smoothing:
+            check_smoothing(data.loss(recipe.loss, n_outputs), recipe.label_smoothing)
         return plan_stack(build, data, recipe, **options)
     except SeedbedError as error:
         if candidate.name in error.message:

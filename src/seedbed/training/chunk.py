@@ -17,7 +17,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.inputs import Inputs
 from seedbed.training.layers import Pass
-from seedbed.training.losses import Loss, encode_target, r2
+from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
 from seedbed.training.placing import Placing
 from seedbed.training.process import no_collection, ready_to_train
@@ -117,6 +117,7 @@ class _Training:
         networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
         n_outputs = data.n_outputs(networks[0])
         self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
+        check_smoothing(self.loss, chunk.recipe.label_smoothing)
         self.forward: Forward = forward_of(networks[0], data.X.shape[1])
         params, buffers = stack_networks(networks, self.forward.layout)
         _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
@@ -147,6 +148,7 @@ class _Training:
             keys=network_keys(chunk.seeds, "draws", self.device),
             now=torch.empty(0),
             step=torch.empty(0),
+            smoothing=self._number(chunk.recipe.label_smoothing or None),
         )
         # Numbers of a step are tensors, lest a compiled step be compiled again for each.
         if self.forward.normalises_batches and self.rows.has_single:
@@ -160,6 +162,9 @@ class _Training:
         self.factors = None if factors is None else factors.to(self.device)
         self.rates = torch.tensor(chunk.lr, dtype=torch.float64, device=self.device)
         self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
+
+    def _number(self, value: float | None) -> Tensor | None:
+        return None if value is None else torch.tensor(value, dtype=self.dtype, device=self.device)
 
     def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)

@@ -18,7 +18,21 @@ from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError
 
-__all__ = ["LOSSES", "Loss", "encode_target", "pick_loss", "r2"]
+__all__ = ["LOSSES", "Loss", "Smoothing", "check_smoothing", "encode_target", "pick_loss", "r2"]
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How targets of classes are moved by a share towards all classes alike.
+
+    Attributes:
+        module: a share to the loss of torch that is trained on, for one network.
+        slopes: (derivatives by the outputs, targets, the share) to the derivatives with targets that are moved. They
+            aren't moved themselves, as the loss of what they are is wanted as well.
+    """
+
+    module: Callable[[float], nn.Module]
+    slopes: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class Loss:
             `[row, output, ...]`. Written down together, they share what is dear to compute.
         hits: outputs and targets to 1 where the row is predicted right, else 0, `[row, ...]`; none for regression.
         score_name: what the score is called.
+        smoothing: none for regression.
     """
 
     name: str
@@ -39,6 +54,7 @@ class Loss:
     measure: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     hits: Callable[[Tensor, Tensor], Tensor] | None
     score_name: str
+    smoothing: Smoothing | None = None
 
 
 def _bce(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,9 +108,36 @@ def _over_outputs(losses: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
     return (losses[:, 0], slopes) if n == 1 else (losses.mean(1), slopes / n)
 
 
+class _SmoothBCE(nn.BCEWithLogitsLoss):
+    """The loss of torch on targets that are moved towards a half."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return super().forward(z, y * (1 - self.share) + self.share / 2)
+
+
+def _bce_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
+    return slopes + share * (y - 0.5) / y.shape[1]
+
+
+def _smooth_cross_entropy(share: float) -> nn.Module:
+    return nn.CrossEntropyLoss(label_smoothing=share)
+
+
+def _cross_entropy_smoothed(slopes: Tensor, y: Tensor, share: Tensor) -> Tensor:
+    return slopes + share * (y - 1 / y.shape[1])
+
+
+_OF_BCE = Smoothing(_SmoothBCE, _bce_smoothed)
+_OF_CROSS_ENTROPY = Smoothing(_smooth_cross_entropy, _cross_entropy_smoothed)
 LOSSES = {
-    "bce": Loss("bce", nn.BCEWithLogitsLoss, _bce, _bce_hits, "accuracy"),
-    "cross_entropy": Loss("cross_entropy", nn.CrossEntropyLoss, _cross_entropy, _cross_entropy_hits, "accuracy"),
+    "bce": Loss("bce", nn.BCEWithLogitsLoss, _bce, _bce_hits, "accuracy", _OF_BCE),
+    "cross_entropy": Loss(
+        "cross_entropy", nn.CrossEntropyLoss, _cross_entropy, _cross_entropy_hits, "accuracy", _OF_CROSS_ENTROPY
+    ),
     "mse": Loss("mse", nn.MSELoss, _mse, None, "R2"),
 }
 
@@ -133,6 +176,12 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
     if name != "cross_entropy" and (1 if y.ndim == 1 else y.shape[1]) != n_outputs:
         raise TrainingError(f"the network has {n_outputs} outputs, the target {1 if y.ndim == 1 else y.shape[1]}")
     return LOSSES[name]
+
+
+def check_smoothing(loss: Loss, label_smoothing: float) -> None:
+    """An error where a recipe smooths labels, and there are none. Raises OptionError."""
+    if label_smoothing and loss.smoothing is None:
+        raise OptionError("label_smoothing is of classes, and the target is a number", "Leave label_smoothing out.")
 
 
 def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: torch.dtype) -> Tensor:

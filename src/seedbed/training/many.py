@@ -20,7 +20,7 @@ from seedbed.training.chunk import Chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
-from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.losses import check_smoothing, encode_target, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
 from seedbed.training.planning import Compile, plan_stack
 from seedbed.training.process import one_thread
@@ -50,6 +50,7 @@ def train_many(
     decay_biases: bool = True,
     batch_size: int | None = None,
     loss: str = "auto",
+    label_smoothing: float = 0.0,
     sample_weight: Any = None,
     compile: Compile = "auto",
     device: str = "auto",
@@ -69,7 +70,7 @@ def train_many(
         X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
         y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
         seeds: one a network; a number means `range` of it.
-        epochs to loss: the recipe, see `Recipe`.
+        epochs to label_smoothing: the recipe, see `Recipe`.
         sample_weight: what each training row counts [row], in loss and training figures.
         compile: `"auto"` compiles where the work is worth it and a C++ compiler is found.
         device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
@@ -101,6 +102,7 @@ def _stacked(
     **options: Any,
 ) -> History:
     """Many networks, planned with these options of `plan_stack`."""
+    n_outputs, loss = _loss_of(make, data, recipe)
     splits = [0] * len(seeds)
     plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
     trained = train_chunks(plan.chunks, data, jobs, watch(plan.chunks) if watch else None, cluster)
@@ -110,7 +112,6 @@ def _stacked(
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states or (), strict=True))
-    n_outputs, loss = _loss_of(make, data, recipe)
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
         n_outputs=n_outputs, note=plan.note,
@@ -139,7 +140,9 @@ def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, s
 
 def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
     n_outputs = data.n_outputs(build_network(make, 0))
-    return n_outputs, pick_loss(recipe.loss, data.y, n_outputs)
+    loss = pick_loss(recipe.loss, data.y, n_outputs)
+    check_smoothing(loss, recipe.label_smoothing)
+    return n_outputs, loss
 
 
 def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[Callable[[], nn.Module], Recipe]:

@@ -49,11 +49,13 @@ def train_reference(
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
+    Where labels are smoothed, the figures are those of the labels as they are, and what is trained on isn't.
     With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
     decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
     batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out.
     """
     criterion = loss.module()
+    smoothed = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing and recipe.label_smoothing else None
     optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
     schedule = make_torch_schedule(recipe, optimizer, -(-len(train.X) // (recipe.batch_size or len(train.X))))
     draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)
@@ -70,7 +72,7 @@ def train_reference(
                 train_loss += batch_loss.item() * len(X) / n_train
                 train_hits += _hits(loss, z, y) / n_train
                 optimizer.zero_grad()
-                batch_loss.backward()
+                (batch_loss if smoothed is None else smoothed(z, y)).backward()
                 optimizer.step()
                 if schedule is not None:
                     schedule.step()

@@ -20,7 +20,7 @@ from seedbed.training.forward import Chain, Forward
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.layers import Pass
 from seedbed.training.losses import LOSSES, Loss
-from seedbed.training.optimizers import Optimizer, State, Tensors, pick_optimizer
+from seedbed.training.optimizers import State, Tensors, pick_optimizer
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
 
@@ -77,6 +77,7 @@ class Hyper(NamedTuple):
         keys: [network], for random layers.
         now: the step's row of `optimizers.clock`.
         step: number of the step, int32.
+        smoothing: a number, the share of label smoothing; none without.
     """
 
     lr: Tensor
@@ -84,6 +85,19 @@ class Hyper(NamedTuple):
     keys: Tensor
     now: Tensor
     step: Tensor
+    smoothing: Tensor | None = None
+
+
+class Kind(NamedTuple):
+    """What of a recipe shapes a step. All else are numbers that a step is given, lest it be compiled for each.
+
+    Attributes:
+        optimizer: a recipe with what shapes its optimizer, and nothing else.
+        smooths: whether labels are smoothed.
+    """
+
+    optimizer: Recipe
+    smooths: bool
 
 
 @dataclass(frozen=True)
@@ -116,22 +130,21 @@ def make_steps(
     Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled,
     nor `guarded`: they see no row of weight zero.
     """
-    kind = Recipe(
+    optimizer = Recipe(
         optimizer=recipe.optimizer,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         decay_biases=recipe.decay_biases,
     )
+    kind = Kind(optimizer, smooths=recipe.label_smoothing > 0)
     if compiled and isinstance(forward, Chain):
         return _compiled_chain(forward, loss.name, kind, guarded, shape)
-    return _build(forward, loss, pick_optimizer(kind), compiled=False, guarded=guarded)
+    return _build(forward, loss, kind, compiled=False, guarded=guarded)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_chain(forward: Chain, loss: str, kind: Recipe, guarded: bool, shape: Hashable) -> Steps:
-    compiled, eager = (
-        _build(forward, LOSSES[loss], pick_optimizer(kind), compiled=way, guarded=guarded) for way in (True, False)
-    )
+def _compiled_chain(forward: Chain, loss: str, kind: Kind, guarded: bool, shape: Hashable) -> Steps:
+    compiled, eager = (_build(forward, LOSSES[loss], kind, compiled=way, guarded=guarded) for way in (True, False))
     return _with_fallback(_compile(compiled), eager)
 
 
@@ -153,8 +166,9 @@ def _compile(steps: Steps) -> Steps:
     return Steps(compile_one(steps.update), compile_one(steps.evaluate), compiled=True)
 
 
-def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool, guarded: bool) -> Steps:
-    placement = forward.placement(compiled=compiled)
+def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded: bool) -> Steps:
+    placement, optimizer = forward.placement(compiled=compiled), pick_optimizer(kind.optimizer)
+    smoothing = loss.smoothing if kind.smooths else None
 
     def figures(z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
@@ -173,6 +187,8 @@ def _build(forward: Forward, loss: Loss, optimizer: Optimizer, *, compiled: bool
         z, pull_back, changed = vjp(outputs, state.params, has_aux=True)  # type: ignore[misc]
         y = batch.learnt()
         losses, slopes = loss.measure(z, y)
+        if smoothing is not None and hyper.smoothing is not None:
+            slopes = smoothing.slopes(slopes, y, hyper.smoothing)
         # Networks don't interact, so one pass back has the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
         weights = (batch.weights,) if test_weights is None else (batch.weights, test_weights)
