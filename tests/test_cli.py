@@ -316,10 +316,12 @@ def test_without_candidates_the_tutorials_three_are_compared(call):
 def test_options_of_the_recipe_reach_every_candidate(call):
     options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100,
                "--schedule", "cosine", "--warmup", 0.05, "--no-decay-biases",
-               "--label-smoothing", 0.1)  # fmt: skip
+               "--label-smoothing", 0.1, "--clip-norm", 2)  # fmt: skip
     document = strict(call(*SMALL, "--json", *options).out)
-    expected = ("SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01 "
-                "(not of biases), label smoothing 0.1, batches of 100, 3 epochs")  # fmt: skip
+    expected = (
+        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01 (not of biases), "
+        "gradient clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs"
+    )
     assert document["plan"]["recipe"] == expected
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 

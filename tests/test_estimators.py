@@ -153,11 +153,11 @@ def test_epochs_and_rate_are_chosen_or_taken_as_they_are(quick, blobs):
 
 def test_options_reach_the_training(quick, blobs):
     options = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "batch_size": 16}
-    more = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1}
+    more = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "clip_norm": 1.5, "label_smoothing": 0.1}
     recipe = quick(**options, **more).fit(*blobs).model_.training["recipe"]
     assert recipe == (
         "SGD with Nesterov momentum 0.9, lr 0.02, cosine schedule with 10% warm-up, weight decay 0.1 (not of biases), "
-        "label smoothing 0.1, batches of 16, 30 epochs"
+        "gradient clipped at norm 1.5, label smoothing 0.1, batches of 16, 30 epochs"
     )
 
 

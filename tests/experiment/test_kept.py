@@ -120,6 +120,7 @@ def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
         {"schedule": "cosine"},
         {"decay_biases": False},
         {"label_smoothing": 0.1},
+        {"clip_norm": 1.0},
         {"candidates": ["relu:3", "linear:4"]},
         {"metric": "log_loss"},
         {"baselines": ["prior", "logistic-regression"]},

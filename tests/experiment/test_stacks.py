@@ -13,7 +13,7 @@ def names_of(plan, which):
 
 def test_candidates_whose_steps_differ_have_stacks_of_their_own(planned):
     words = ["schedule=cosine", "schedule=cosine,warmup=0.1", "schedule=onecycle", "decay_biases=false",
-             "label_smoothing=0.1"]  # fmt: skip
+             "label_smoothing=0.1", "clip_norm=1", "clip_norm=2"]  # fmt: skip
     plan = planned("relu:3", *(f"relu:3@{own}" for own in words), "relu:3@schedule=cosine,lr=0.1")
     assert len(plan.fitting.stacks) == 1 + len(words)
 

@@ -46,7 +46,7 @@ def test_the_candidates_own_words_overrule_the_recipe(run):
 
 def test_the_whole_recipe_reaches_the_training(run):
     recipe = Recipe(epochs=6, lr=0.5, schedule="cosine", warmup=0.2, optimizer="adamw", weight_decay=0.1,
-                    decay_biases=False, label_smoothing=0.1, batch_size=64)  # fmt: skip
+                    decay_biases=False, label_smoothing=0.1, clip_norm=2.0, batch_size=64)  # fmt: skip
     assert run(recipe=recipe, seeds=[1, 2]).history.recipe == dataclasses.replace(recipe, loss="bce")
     with pytest.raises(OptionError, match="horizon is of a model whose epochs were chosen"):
         run(recipe=Recipe(epochs=6, horizon=9, schedule="cosine"))

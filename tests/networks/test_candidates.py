@@ -53,6 +53,8 @@ def test_recipe_words_change_the_common_recipe_and_nothing_else():
     assert sgd == Recipe(momentum=0.9, nesterov=True, batch_size=None, lr=0.2)
     course = parse_candidate("relu:5@schedule=cosine,warmup=0.1").recipe(Recipe())
     assert course == Recipe(schedule="cosine", warmup=0.1)
+    assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(clip_norm=2.0)
+    assert parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0)) == Recipe()
     assert parse_candidate("relu:5@decay_biases=false").recipe(Recipe()) == Recipe(decay_biases=False)
     assert parse_candidate("relu:5@decay_biases").recipe(Recipe(decay_biases=False)) == Recipe()
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
@@ -131,6 +133,8 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),
         ("relu:5@schedule=cosinus", "unknown schedule 'cosinus'. Did you mean 'cosine'?"),
         ("relu:5@label_smoothing=1", "label_smoothing is 1.0. It must be a share from 0 to below 1."),
+        ("relu:5@clip_norm=0", "clip_norm is 0.0. It must be a number above 0, or left out for no clipping."),
+        ("relu:5@clip_norm=off", "'clip_norm=off' isn't a number. Write clip_norm=VALUE."),
         ("relu:5@warmup=1", "warmup is 1.0. It must be a share from 0 to below 1."),
         ("relu:5@warmup=.1,schedule=onecycle", "onecycle has a warm-up of its own. Leave warmup out."),
         ("relu:5@epochs=0", "epochs is 0. It must be"),

@@ -38,7 +38,7 @@ def test_a_compiled_network_with_dropout_in_minibatches_equals_the_eager_one(tas
     compared(task("cross_entropy"), "tanh:6,4@dropout=0.2", optimizer="adamw", batch_size=16)
 
 
-MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2}
+MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
 
 
 @pytest.mark.slow
@@ -156,6 +156,7 @@ def test_equal_chains_share_one_compiled_step_and_others_do_not():
     assert len({id(s) for s in (plain, *(steps(net(0.1), **recipe) for recipe in shaping))}) == 1 + len(shaping)
     for recipe in ({"lr": 0.3}, {"weight_decay": 0.1}, {"schedule": "cosine"}, {"warmup": 0.1}, {"epochs": 3}):
         assert steps(net(0.1), **recipe) is plain
+    assert steps(net(0.1), clip_norm=0.1) is steps(net(0.1), clip_norm=3.0) is not plain
     assert steps(net(0.1), label_smoothing=0.1) is steps(net(0.1), label_smoothing=0.3)
 
 

@@ -74,7 +74,7 @@ def one_split(task):
     return TrainingData(task.X, task.y, train, test)
 
 
-MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1}
+MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1, "clip_norm": 0.1}
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from seedbed.networks import Recipe
 from seedbed.networks.recipe import OPTIMIZERS
-from seedbed.training.optimizers import clock, make_torch_optimizer, pick_optimizer
+from seedbed.training.optimizers import clipped, clock, make_torch_optimizer, pick_optimizer
 
 LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)
 VARIANTS = [
@@ -46,6 +47,24 @@ def test_the_reference_steps_with_torchs_own_class_and_defaults(name):
     assert type(made).__name__.lower() == name
     default = type(made)([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
     assert made.defaults == default.defaults
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_each_networks_gradient_is_clipped_as_torch_does_for_it_alone(dtype):
+    sizes = torch.tensor([0.0, 0.1, 1.0, 30.0, 1e25, math.nan, math.inf], dtype=dtype)
+    shapes = {"weight": (4, 2, 7), "bias": (4, 7), "number": (7,)}
+    grads = {name: sizes * (1 + torch.rand(shape, dtype=dtype)) for name, shape in shapes.items()}
+    found = clipped(grads, torch.tensor(2.5, dtype=dtype))
+    for network in range(7):
+        alone = [nn.Parameter(torch.zeros_like(g[..., network])) for g in grads.values()]
+        for parameter, g in zip(alone, grads.values(), strict=True):
+            parameter.grad = g[..., network].clone()
+        nn.utils.clip_grad_norm_(alone, 2.5)
+        for parameter, g in zip(alone, found.values(), strict=True):
+            torch.testing.assert_close(g[..., network], parameter.grad, equal_nan=True)
+    norms = sum((g**2).reshape(-1, 7).sum(0) for g in found.values()).sqrt()
+    assert norms[3].item() == pytest.approx(2.5, rel=1e-6)
+    assert all(torch.equal(found[name][..., :2], grads[name][..., :2]) for name in grads)
 
 
 def test_an_update_changes_nothing_that_it_was_given():

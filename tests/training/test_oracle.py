@@ -18,6 +18,8 @@ VARIANTS = [
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
     *({"optimizer": name, "weight_decay": 0.3, "decay_biases": False} for name in OPTIMIZERS),
     {"momentum": 0.8, "nesterov": True, "weight_decay": 0.3, "decay_biases": False},
+    *({"optimizer": name, "weight_decay": 0.3, "clip_norm": 0.2} for name in OPTIMIZERS),
+    {"momentum": 0.9, "clip_norm": 0.05},
     {"warmup": 0.25},
     {"schedule": "cosine", "momentum": 0.9},
     {"schedule": "cosine", "warmup": 0.1, "optimizer": "adamw"},
@@ -82,7 +84,7 @@ def test_smoothed_labels_give_the_references_networks(gap, task, optimizer, loss
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
-MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2}
+MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])

@@ -178,7 +178,7 @@ def test_all_rows_in_one_step_are_refused(on_the_disk):
         train_chunk(plan.chunks[0], on_the_disk)
 
 
-MORE = {"schedule": "cosine", "decay_biases": False, "weight_decay": 0.3, "label_smoothing": 0.1}
+MORE = {"schedule": "cosine", "decay_biases": False, "weight_decay": 0.3, "label_smoothing": 0.1, "clip_norm": 0.1}
 
 
 @pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}, MORE], ids=str)

@@ -96,6 +96,8 @@ class RecipeOptions:
     "The optimizer's own default in torch.optim if left out."
     decay_biases: bool | None = None
     "Whether biases, and scales and shifts of normalisations, decay as well; they do if left out, as in torch.optim."
+    clip_norm: float | None = None
+    "A network's gradient is scaled down to this norm where it is larger; it isn't if left out."
     label_smoothing: float | None = None
     "Share, 0.1 say, by which labels are moved towards all alike in what is trained on; 0 if left out."
     batch_size: str = "full"

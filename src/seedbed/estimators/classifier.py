@@ -31,8 +31,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         epochs: passes over the rows; "auto" has them chosen by inner splits, at most `max_epochs`.
         max_epochs: the most that are tried.
         lr: learning rate; "auto" has it chosen from `seedbed.networks.LR_GRIDS` of the optimizer by inner splits.
-        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, label_smoothing, batch_size: as
-            `Recipe` has them.
+        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, clip_norm, label_smoothing,
+            batch_size: as `Recipe` has them.
         class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
         numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
             Columns of numbers are numbers anyway, and columns of a categorical type categories.
@@ -65,6 +65,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         nesterov: bool = False,
         weight_decay: float | None = None,
         decay_biases: bool = True,
+        clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
@@ -88,6 +89,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             nesterov=nesterov,
             weight_decay=weight_decay,
             decay_biases=decay_biases,
+            clip_norm=clip_norm,
             label_smoothing=label_smoothing,
             batch_size=batch_size,
             numeric=numeric,

@@ -54,6 +54,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         nesterov: bool = False,
         weight_decay: float | None = None,
         decay_biases: bool = True,
+        clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
         numeric: Sequence[str | int] = (),
@@ -76,6 +77,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.nesterov = nesterov
         self.weight_decay = weight_decay
         self.decay_biases = decay_biases
+        self.clip_norm = clip_norm
         self.label_smoothing = label_smoothing
         self.batch_size = batch_size
         self.numeric = numeric
@@ -134,6 +136,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             nesterov=self.nesterov,
             weight_decay=self.weight_decay,
             decay_biases=self.decay_biases,
+            clip_norm=self.clip_norm,
             label_smoothing=self.label_smoothing,
             epochs=self.max_epochs if chosen else self.epochs,
             batch_size=self.batch_size,

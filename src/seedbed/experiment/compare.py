@@ -50,6 +50,7 @@ def compare(
     nesterov: bool | None = None,
     weight_decay: float | None = None,
     decay_biases: bool | None = None,
+    clip_norm: float | None = None,
     label_smoothing: float | None = None,
     batch_size: int | None = None,
     repeats: int | None = None,

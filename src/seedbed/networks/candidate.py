@@ -7,7 +7,7 @@ The grammar, in the words of `seedbed compare --candidate`:
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
     word          dropout layernorm batchnorm | optimizer lr schedule warmup momentum nesterov weight_decay
-                  decay_biases label_smoothing batch_size epochs epoch
+                  decay_biases clip_norm label_smoothing batch_size epochs epoch
 
 so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
 """
@@ -41,6 +41,7 @@ _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "warmup": float,
     "momentum": float,
     "weight_decay": float,
+    "clip_norm": lambda text: None if text == "none" else float(text),
     "label_smoothing": float,
     "epochs": int,
     "epoch": str,

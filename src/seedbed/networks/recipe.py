@@ -57,6 +57,8 @@ class Recipe:
         weight_decay: `None` takes the optimizer's own default in `torch.optim` (0.01 for `adamw`, else 0).
         decay_biases: whether biases, scales and shifts of normalisations, and whatever else has less than two
             dimensions, decay as well, as they do in `torch.optim` unless they are put into a group without.
+        clip_norm: how large a network's gradient may be, by its norm over all parameters; a larger one is scaled down,
+            as `clip_grad_norm_` of torch does for that network alone. `None` leaves it as it is.
         epochs: passes over the training rows; with `epoch="inner"` the most that are made.
         batch_size: rows a step; `None` is the full training set as one batch.
         loss: `bce` (on logits), `cross_entropy`, `mse`, or `auto`: chosen by the target and the network's outputs.
@@ -79,6 +81,7 @@ class Recipe:
     nesterov: bool = False
     weight_decay: float | None = None
     decay_biases: bool = True
+    clip_norm: float | None = None
     epochs: int = 1000
     batch_size: int | None = None
     loss: str = "auto"
@@ -99,6 +102,9 @@ class Recipe:
             share = getattr(self, name)
             if not (_is_number(share) and 0 <= share < 1):
                 raise OptionError(f"{name} is {share}", "It must be a share from 0 to below 1.")
+        most = self.clip_norm
+        if most is not None and not (_is_number(most) and math.isfinite(most) and most > 0):
+            raise OptionError(f"clip_norm is {most}", "It must be a number above 0, or left out for no clipping.")
         if self.label_smoothing and self.loss == "mse":
             raise OptionError("label_smoothing is of classes, and loss mse of numbers", "Leave label_smoothing out.")
         if self.warmup and self.schedule == "onecycle":
@@ -153,6 +159,8 @@ class Recipe:
             words.append(self._course())
         if self.decay:
             words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
+        if self.clip_norm is not None:
+            words.append(f"gradient clipped at norm {self.clip_norm:g}")
         if self.label_smoothing:
             words.append(f"label smoothing {self.label_smoothing:g}")
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")

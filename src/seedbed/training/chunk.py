@@ -149,6 +149,7 @@ class _Training:
             now=torch.empty(0),
             step=torch.empty(0),
             smoothing=self._number(chunk.recipe.label_smoothing or None),
+            clip=self._number(chunk.recipe.clip_norm),
         )
         # Numbers of a step are tensors, lest a compiled step be compiled again for each.
         if self.forward.normalises_batches and self.rows.has_single:

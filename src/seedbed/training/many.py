@@ -48,6 +48,7 @@ def train_many(
     nesterov: bool = False,
     weight_decay: float | None = None,
     decay_biases: bool = True,
+    clip_norm: float | None = None,
     batch_size: int | None = None,
     loss: str = "auto",
     label_smoothing: float = 0.0,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seedbed.networks import Recipe
 
-__all__ = ["Optimizer", "Tensors", "clock", "make_torch_optimizer", "pick_optimizer"]
+__all__ = ["Optimizer", "Tensors", "clipped", "clock", "make_torch_optimizer", "pick_optimizer"]
 
 Tensors = dict[str, Tensor]
 State = tuple[Tensors, ...]
@@ -25,6 +25,7 @@ Decays = Callable[[Tensor], bool]
 
 _BETAS = (0.9, 0.999)
 _EPS = 1e-8
+_CLIP_EPS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
     """
     rows = [(float(t == 1), 1.0 - _BETAS[0] ** t, math.sqrt(1.0 - _BETAS[1] ** t)) for t in range(1, n_steps + 1)]
     return torch.tensor(rows, dtype=torch.float64).to(dtype)
+
+
+def clipped(grads: Tensors, most: Tensor) -> Tensors:
+    """Each network's gradients, scaled down where their norm is above `most`; equals `torch.nn.utils.clip_grad_norm_`
+    for that network alone."""
+    # A sum over no axis would be one over all.
+    squares = [(g * g).sum(tuple(range(g.dim() - 1))) if g.dim() > 1 else g * g for g in grads.values()]
+    norm = torch.stack(squares).sum(0).sqrt()
+    factor = (most / (norm + _CLIP_EPS)).clamp(max=1.0)
+    return {name: g * factor for name, g in grads.items()}
 
 
 def pick_optimizer(recipe: Recipe) -> Optimizer:

@@ -56,7 +56,8 @@ def train_reference(
     """
     criterion = loss.module()
     smoothed = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing and recipe.label_smoothing else None
-    optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer = make_torch_optimizer(recipe, parameters)
     schedule = make_torch_schedule(recipe, optimizer, -(-len(train.X) // (recipe.batch_size or len(train.X))))
     draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)
     n_train = len(train.X)
@@ -73,6 +74,8 @@ def train_reference(
                 train_hits += _hits(loss, z, y) / n_train
                 optimizer.zero_grad()
                 (batch_loss if smoothed is None else smoothed(z, y)).backward()
+                if recipe.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
                 optimizer.step()
                 if schedule is not None:
                     schedule.step()

@@ -20,7 +20,7 @@ from seedbed.training.forward import Chain, Forward
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.layers import Pass
 from seedbed.training.losses import LOSSES, Loss
-from seedbed.training.optimizers import State, Tensors, pick_optimizer
+from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
 
@@ -78,6 +78,7 @@ class Hyper(NamedTuple):
         now: the step's row of `optimizers.clock`.
         step: number of the step, int32.
         smoothing: a number, the share of label smoothing; none without.
+        clip: a number, the largest norm of a gradient; none without.
     """
 
     lr: Tensor
@@ -86,6 +87,7 @@ class Hyper(NamedTuple):
     now: Tensor
     step: Tensor
     smoothing: Tensor | None = None
+    clip: Tensor | None = None
 
 
 class Kind(NamedTuple):
@@ -94,10 +96,12 @@ class Kind(NamedTuple):
     Attributes:
         optimizer: a recipe with what shapes its optimizer, and nothing else.
         smooths: whether labels are smoothed.
+        clips: whether gradients are clipped.
     """
 
     optimizer: Recipe
     smooths: bool
+    clips: bool
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def make_steps(
         nesterov=recipe.nesterov,
         decay_biases=recipe.decay_biases,
     )
-    kind = Kind(optimizer, smooths=recipe.label_smoothing > 0)
+    kind = Kind(optimizer, smooths=recipe.label_smoothing > 0, clips=recipe.clip_norm is not None)
     if compiled and isinstance(forward, Chain):
         return _compiled_chain(forward, loss.name, kind, guarded, shape)
     return _build(forward, loss, kind, compiled=False, guarded=guarded)
@@ -191,6 +195,8 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
             slopes = smoothing.slopes(slopes, y, hyper.smoothing)
         # Networks don't interact, so one pass back has the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
+        if kind.clips and hyper.clip is not None:
+            grads = clipped(grads, hyper.clip)
         weights = (batch.weights,) if test_weights is None else (batch.weights, test_weights)
         shown = figures(z, losses, y, *weights)
         params, optimizer_state = optimizer.update(
