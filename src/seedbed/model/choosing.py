@@ -46,7 +46,7 @@ class Settled:
 
     Attributes:
         lr: the learning rate.
-        epochs: for how many epochs.
+        epochs: for how many epochs; a schedule stays laid out for the recipe's own, as it was when they were chosen.
         how: by what they were chosen, in a few words.
     """
 
