@@ -76,7 +76,7 @@ def default_comparison(rows: Rows) -> list[Whole]:
         return [Whole(shown, None, "the command isn't there yet")]
     runs = []
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}
         for state in ("cold", "warm"):
             say(f"{shown}, {state}")
             start = time.perf_counter()

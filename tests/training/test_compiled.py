@@ -1,5 +1,7 @@
 """Compiled or not, in this process or in others: the same results."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.networks import Recipe
-from seedbed.training import TrainingData, pick_jobs, plan_stack, planning, step, train_many
+from seedbed.training import TrainingData, compiled, pick_jobs, plan_stack, planning, step, train_many
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -81,58 +83,126 @@ def test_without_a_compiler_auto_trains_eagerly_and_quietly(task, monkeypatch):
     np.testing.assert_array_equal(auto.train_loss, eager.train_loss)
 
 
+@pytest.fixture
+def nothing_compiled(monkeypatch, tmp_path):
+    """Nothing was compiled before, neither by this process nor by another one."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch"))
+    monkeypatch.setattr(compiled, "_cache_folder", lambda: folder)
+    (folder := tmp_path / "compiled").mkdir()
+    step._compiled_chain.cache_clear()
+    yield folder
+    step._compiled_chain.cache_clear()
+
+
+def trained(task, words="relu:3", **options):
+    return train_many(words, *task("bce").parts, seeds=16, epochs=5, jobs=1, **{"compile": True, **options})
+
+
 @pytest.mark.parametrize("error", [torch._dynamo.exc.InternalTorchDynamoError, torch._inductor.exc.InductorError])
-def test_a_failing_compile_warns_once_and_falls_back(task, monkeypatch, error):
+def test_a_failing_compile_warns_once_and_falls_back(task, monkeypatch, nothing_compiled, error):
     failure = error.__new__(error)
     Exception.__init__(failure, "no C++\ntoday\n\nand a traceback")
 
-    def failing(function, **options):
-        def call(*args):
-            raise failure
+    def failing(*args, **options):
+        raise failure
 
-        return call
-
-    monkeypatch.setattr(step.torch, "compile", failing)
-    step._compiled_chain.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match="not compiled, so slower: no C.. today$") as caught:
-            history = train_many("relu:3", *task("bce").parts, seeds=16, epochs=5, jobs=1, compile=True)
-    finally:
-        step._compiled_chain.cache_clear()
+    monkeypatch.setattr(torch._inductor, "aot_compile", failing)
+    with pytest.warns(UserWarning, match="not compiled, so slower: no C.. today$") as caught:
+        history = trained(task)
     assert len(caught) == 1
-    eager = train_many("relu:3", *task("bce").parts, seeds=16, epochs=5, jobs=1, compile=False)
-    np.testing.assert_array_equal(history.train_loss, eager.train_loss)
+    np.testing.assert_array_equal(history.train_loss, trained(task, compile=False).train_loss)
 
 
-def test_a_compiler_that_does_not_work_warns_and_falls_back(task, monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing compiled before
-    step._compiled_chain.cache_clear()
+def test_a_compiler_that_does_not_work_warns_and_falls_back(task, nothing_compiled, tmp_path):
     # torch's own way to set it for a while; monkeypatch would leave it hidden to whatever is compiled afterwards.
     missing = torch._inductor.config.patch({"cpp.cxx": (str(tmp_path / "no-such-compiler"),)})
-    try:
-        with missing, pytest.warns(UserWarning, match="not compiled, so slower"):
-            history = train_many("elu:3", *task("bce").parts, seeds=16, epochs=3, jobs=1, compile=True)
-    finally:
-        step._compiled_chain.cache_clear()
+    with missing, pytest.warns(UserWarning, match="not compiled, so slower"):
+        history = trained(task, "elu:3")
     assert np.isfinite(history.test_loss).all()
 
 
-def test_a_table_of_another_shape_is_compiled_anew_and_never_once_too_often(task, monkeypatch):
-    compile_it = torch.compile
-    monkeypatch.setattr(
-        step.torch, "compile", lambda f, **_: compile_it(f, backend="eager", fullgraph=True, dynamic=False)
-    )
+def refuse_to_compile(monkeypatch):
+    def failing(*args, **options):
+        raise AssertionError("compiled once more")
+
+    monkeypatch.setattr(torch._inductor, "aot_compile", failing)
+
+
+@pytest.mark.slow
+def test_what_was_compiled_is_loaded_by_the_next_process(task, monkeypatch, nothing_compiled):
+    first = trained(task)
+    assert len(list(nothing_compiled.glob("*.so"))) == 2  # a step and an evaluation
     step._compiled_chain.cache_clear()
-    X_train, y_train, X_test, y_test = task("bce").parts
-    try:
-        with torch._dynamo.config.patch(recompile_limit=1):
-            for n in (20, 30, 40):  # a warning would say that one of them wasn't compiled
-                history = train_many(
-                    "hardtanh:3", X_train[:n], y_train[:n], X_test, y_test, seeds=16, epochs=2, jobs=1, compile=True
-                )
-                assert np.isfinite(history.test_loss).all()
-    finally:
-        step._compiled_chain.cache_clear()
+    refuse_to_compile(monkeypatch)
+    np.testing.assert_array_equal(trained(task).train_loss, first.train_loss)
+    # Whatever decides what it is compiled to is part of its name.
+    monkeypatch.setattr(compiled, "_here", lambda: ("another processor",))
+    step._compiled_chain.cache_clear()
+    with pytest.warns(UserWarning, match="compiled once more"):
+        trained(task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"spoilt"), lambda path: path.write_bytes(b"")])
+def test_a_spoilt_library_is_compiled_anew(task, nothing_compiled, spoil):
+    first = trained(task)
+    for path in nothing_compiled.glob("*.so"):
+        path.unlink()
+        spoil(path)
+    step._compiled_chain.cache_clear()
+    np.testing.assert_array_equal(trained(task).train_loss, first.train_loss)
+    assert min(path.stat().st_size for path in nothing_compiled.glob("*.so")) > 10_000
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(task, monkeypatch, nothing_compiled):
+    first = trained(task)
+    step._compiled_chain.cache_clear()
+    monkeypatch.setattr(compiled, "_cache_folder", lambda: None)
+    np.testing.assert_array_equal(trained(task).train_loss, first.train_loss)
+    step._compiled_chain.cache_clear()
+    for path in nothing_compiled.iterdir():
+        path.unlink()
+
+    def full(path, write):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiled, "_cache_folder", lambda: nothing_compiled)
+    monkeypatch.setattr(compiled, "write_whole", full)
+    np.testing.assert_array_equal(trained(task).train_loss, first.train_loss)
+    assert not list(nothing_compiled.glob("*.so"))
+
+
+@pytest.mark.slow
+def test_a_device_without_libraries_compiles_in_each_process(task, monkeypatch, nothing_compiled):
+    refuse_to_compile(monkeypatch)
+    monkeypatch.setattr(compiled, "_AHEAD", ())
+    found, eager = trained(task), trained(task, compile=False)
+    np.testing.assert_allclose(found.train_loss, eager.train_loss, rtol=1e-5)
+    assert (found.train_loss != eager.train_loss).any()
+
+
+def test_only_the_libraries_used_last_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled, "_MOST_KEPT", 3)
+    for age in range(5):
+        for suffix in (".so", ".json", ".lock"):
+            (tmp_path / f"{age}{suffix}").touch()
+        os.utime(tmp_path / f"{age}.so", (0, 1000 - age))
+    compiled._forget_oldest(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{age}{suffix}" for age in range(3) for suffix in (".json", ".lock", ".so")
+    ]
+
+
+@pytest.mark.slow
+def test_each_layout_of_the_arguments_is_compiled_for_itself():
+    double = compiled.Compiled(
+        lambda values: {"sum": values["x"] + values["y"]}, "add", lambda values: {"sum": values["x"]}
+    )
+    x, y = torch.arange(6.0).reshape(2, 3), torch.ones(2, 3)
+    for left, right in ((x, y), (x.t(), y.t()), (x.t().contiguous(), y.t()), (x.double(), y)):
+        assert torch.equal(double({"x": left, "y": right})["sum"], left + right)
+    assert len(double._runs) == 4
 
 
 def test_equal_chains_share_one_compiled_step_and_others_do_not():

@@ -51,7 +51,7 @@ _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
 _METHODS: dict[object, Callable[..., Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
-WIDE = 64
+WIDE = 128
 """From this many units on, batches of matmuls beat sums written out for the compiler."""
 
 

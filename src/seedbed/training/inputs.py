@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from seedbed.training.compiled import is_compiling
 from seedbed.training.products import summed_at
 
 __all__ = ["Across", "Inputs", "across", "as_seen", "counting", "expanded", "folded"]
@@ -84,7 +85,7 @@ def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor,
     own = weight * inputs.scale[:, None]
     if inputs.across is None:
         return own, bias
-    if torch.compiler.is_compiling() or weight.is_cuda:
+    if is_compiling() or weight.is_cuda:
         # A view of the weights: given the weights themselves, the compiler would differentiate forward() instead.
         added: Tensor = _Added.apply(weight[:], *inputs.across)  # type: ignore[no-untyped-call]
         return own + added, bias

@@ -92,7 +92,7 @@ class Elementwise:
     """Any module or function that treats each number by itself. Two are equal if they read alike."""
 
     text: str
-    function: Callable[[Tensor], Tensor] = field(compare=False, hash=False)
+    function: Callable[[Tensor], Tensor] = field(compare=False, hash=False, repr=False)
 
     @property
     def is_relu(self) -> bool:

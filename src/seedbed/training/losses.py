@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError
+from seedbed.training.compiled import is_compiling
 
 __all__ = ["LOSSES", "Loss", "Smoothing", "check_smoothing", "encode_target", "pick_loss", "r2"]
 
@@ -74,7 +75,7 @@ _LOG1P = (
 
 def _log1p(e: Tensor) -> Tensor:
     """log(1 + e) of e within [0, 1]."""
-    if e.dtype != torch.float32 or not torch.compiler.is_compiling():
+    if e.dtype != torch.float32 or not is_compiling():
         return torch.log1p(e)  # one call of torch beats twenty
     polynomial = torch.full_like(e, _LOG1P[-1])
     for coefficient in _LOG1P[-2::-1]:

@@ -27,8 +27,8 @@ Compile = Literal["auto"] | bool
 
 _LANES = 16  # networks come in full vectors of 16 floats
 _MOST = 496
-# How many second-level caches one layer's activations may fill: below, the cost of a step that doesn't depend on the
-# number of networks tells; above, nothing is gained.
+# How many second-level caches one layer's activations and the parameters may fill: below, the cost of a step that
+# doesn't depend on the number of networks tells; above, nothing is gained.
 _CACHES = 2.4
 _ON_GPU = 4096
 # How much longer an eager step takes than a compiled one, and from how many operations on compiling, which takes some
@@ -116,7 +116,7 @@ def plan_stack(
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
-    size = width or _chunk_size(network, min(len(data.X), recipe.batch_size or len(data.X)), device, dtype)
+    size = width or _chunk_size(network, data, recipe, device, dtype)
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
     n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
     wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
@@ -178,12 +178,15 @@ def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[
         yield [i for i, own in enumerate(keys) if own == key]
 
 
-def _chunk_size(network: nn.Module, n_rows: int, device: str, dtype: str) -> int:
+def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
     if device != "cpu":
         return _ON_GPU
-    widest = max((m.out_features for m in network.modules() if isinstance(m, nn.Linear)), default=1)
-    bytes_a_network = n_rows * widest * (8 if dtype == "float64" else 4)
-    size = int(_CACHES * _cache_bytes() / bytes_a_network)
+    widths = [m.out_features for m in network.modules() if isinstance(m, nn.Linear)] or [1]
+    n_rows, widest = len(data.X), max(*widths, sum(widths) // 2)  # two layers are in use at a time
+    if recipe.batch_size is not None:  # a minibatch's inputs are each network's own, too
+        n_rows, widest = min(n_rows, recipe.batch_size), max(widest, data.X.shape[1])
+    numbers = n_rows * widest + sum(p.numel() for p in network.parameters())
+    size = int(_CACHES * _cache_bytes() / (numbers * (8 if dtype == "float64" else 4)))
     size = max(_LANES, min(_MOST, size // _LANES * _LANES))
     # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
     # vectors avoids that (4x slower at 256 networks than at 240).

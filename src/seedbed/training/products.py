@@ -3,6 +3,7 @@
 `shared_product`  X [row, feature] times the first layers of all networks, one matmul;
 `fused_product`   activations times a hidden layer, along networks;
 `batched_product` the same as a batch of matmuls, one a network, for an eager step and for wide layers;
+`rows_at`         each network's rows of a minibatch;
 `summed_at`       slices summed into the places that they belong to.
 
 The first two are for compiled steps only. Their gradients are written by hand, as what autograd makes of them is slower
@@ -17,10 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["batched_product", "fused_product", "shared_product", "summed_at"]
+from seedbed.training.compiled import is_compiling
+
+__all__ = ["batched_product", "fused_product", "rows_at", "shared_product", "summed_at"]
 
 _LIBRARY = torch.library.Library("seedbed", "DEF")
 _LIBRARY.define("matmul(Tensor a, Tensor b) -> Tensor")
+_LIBRARY.define("rows_at(Tensor X, Tensor rows) -> Tensor")
 _LIBRARY.define("summed_at(Tensor parts, Tensor places, int n, int dim) -> Tensor")
 
 
@@ -78,6 +82,27 @@ _LIBRARY.impl("summed_at", torch.library.fallthrough_kernel, "Autograd")
 torch.library.register_fake("seedbed::summed_at", lambda parts, _, n, dim: _zeros_for(parts, n, dim), lib=_LIBRARY)
 
 
+def _rows_at(X: Tensor, rows: Tensor) -> Tensor:
+    return X[rows].permute(0, 2, 1).contiguous()
+
+
+_LIBRARY.impl("rows_at", _rows_at, "CompositeExplicitAutograd")
+torch.library.register_fake(
+    "seedbed::rows_at", lambda X, rows: X.new_empty(rows.shape[0], X.shape[1], rows.shape[1]), lib=_LIBRARY
+)
+
+
+def rows_at(X: Tensor, rows: Tensor) -> Tensor:
+    """Each network's own rows of X [row, feature], by their numbers [place, network] -> [place, feature, network].
+
+    For a compiled step an operator of its own, as the compiler would look every number up anew wherever one is used.
+    """
+    if not is_compiling():
+        return X[rows].permute(0, 2, 1)
+    found: Tensor = torch.ops.seedbed.rows_at(X, rows)
+    return found
+
+
 def summed_at(parts: Tensor, places: Tensor, n: int, *, dim: int) -> Tensor:
     """Slices of `parts` along `dim`, each added to place `places` [slice] of n, zero where none belongs.
 
@@ -107,7 +132,8 @@ class _Fused(torch.autograd.Function):
     def forward(x: Tensor, weight: Tensor) -> Tensor:
         if weight.shape[1] == 1:
             return (x * weight[:, 0]).sum(1, keepdim=True)
-        return (x[:, :, None] * weight).sum(1)
+        outputs = _parts(weight, 1, _SIDE if weight.shape[1] > _MANY_UNITS else 1)
+        return _joined([[(rows[:, :, None] * own).sum(1) for own in outputs] for rows in _parts(x, 0, _SIDE)])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -117,13 +143,33 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         n_in, n_out = weight.shape[:2]
-        # A sum over rows waits for its last addition before each next one. Sums written side by side end up in one
-        # loop and take turns: five times as fast as one after the other.
         if n_out == 1:
-            own = torch.stack([(x[:, unit] * gradient[:, 0]).sum(0) for unit in range(n_in)])[:, None]
-            return gradient * weight[:, 0], own
-        own = torch.stack([(x * gradient[:, unit, None]).sum(0) for unit in range(n_out)], 1)
-        return (gradient[:, None] * weight).sum(2), own
+            sums = torch.stack([(x[:, unit] * gradient[:, 0]).sum(0) for unit in range(n_in)])
+            return gradient * weight[:, 0], sums[:, None]
+        inputs = _parts(weight, 0, _SIDE if n_in > _MANY_UNITS else 1)
+        back = [[(rows[:, None] * own).sum(2) for own in inputs] for rows in _parts(gradient, 0, _SIDE)]
+        outputs = _parts(gradient, 1, _SIDE)
+        own = [[(units[:, :, None] * slope[:, None]).sum(0) for slope in outputs] for units in _parts(x, 1, _SIDE)]
+        return _joined(back), _joined(own)
+
+
+# Sums that stand side by side end up in one loop. There they share what they read, and take turns, as each addition
+# waits for the one before it: up to four times as fast as one sum after the other. More than four by four don't fit
+# the registers.
+_SIDE = 4
+_MANY_UNITS = 40
+"""Beyond it the weights are too many to be read anew for every four rows."""
+
+
+def _parts(values: Tensor, dim: int, n: int) -> list[Tensor]:
+    """So many parts of one size along `dim`, and what is left."""
+    size, left = divmod(values.shape[dim], n)
+    return [part for part in values.split([size] * n + [left], dim) if part.shape[dim]]
+
+
+def _joined(blocks: list[list[Tensor]]) -> Tensor:
+    """Blocks, as they lie along the first two axes."""
+    return torch.cat([torch.cat(line, 1) for line in blocks])
 
 
 def shared_product(X: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

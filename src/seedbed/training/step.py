@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import shutil
-import types
 import warnings
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -16,11 +14,13 @@ from torch import Tensor
 from torch.func import vjp
 
 from seedbed.networks import Recipe
+from seedbed.training.compiled import Compiled
 from seedbed.training.forward import Chain, Forward
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.layers import Pass
 from seedbed.training.losses import LOSSES, Loss
 from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
+from seedbed.training.products import rows_at
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
 
@@ -149,25 +149,13 @@ def make_steps(
 @functools.lru_cache(maxsize=64)
 def _compiled_chain(forward: Chain, loss: str, kind: Kind, guarded: bool, shape: Hashable) -> Steps:
     compiled, eager = (_build(forward, LOSSES[loss], kind, compiled=way, guarded=guarded) for way in (True, False))
-    return _with_fallback(_compile(compiled), eager)
-
-
-_NUMBERS = itertools.count()
-
-
-def _compile(steps: Steps) -> Steps:
-    def compile_one(function: Any) -> Callable[..., Any]:
-        # torch counts compilations by code object and gives up after eight; all chains share the code of this one.
-        code = function.__code__.replace(co_name=f"{function.__name__}_{next(_NUMBERS)}")
-        function = types.FunctionType(
-            code, function.__globals__, code.co_name, function.__defaults__, function.__closure__
-        )
-        # Every chunk has the same shape, so dynamic shapes would only cost speed. A fused multiply-add rounds once
-        # where two operations round twice.
-        options: dict[str, Any] = {"cpp.enable_floating_point_contract_flag": "fast"}
-        return torch.compile(function, fullgraph=True, dynamic=False, options=options)
-
-    return Steps(compile_one(steps.update), compile_one(steps.evaluate), compiled=True)
+    name = repr((forward, loss, kind, guarded))
+    ahead = Steps(
+        Compiled(compiled.update, f"update {name}", lambda state, batch, *_: (state, batch.weights)),
+        Compiled(compiled.evaluate, f"evaluate {name}", lambda params, buffers, batch, _: (batch.weights, batch.y)),
+        compiled=True,
+    )
+    return _with_fallback(ahead, eager)
 
 
 def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded: bool) -> Steps:
@@ -216,7 +204,7 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
 
 
 def _pick(batch: Batch, picked: Picked) -> Batch:
-    own = as_seen(batch.inputs.X[picked.rows].permute(0, 2, 1), batch.inputs)
+    own = as_seen(rows_at(batch.inputs.X, picked.rows), batch.inputs)
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
     places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)
     return batch._replace(inputs=Inputs(own), y=y, weights=picked.weights, rows=places)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from seedbed.training.forward import Chain
@@ -69,21 +71,30 @@ class WholeTable:
     def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
         rows of weight zero, so that all steps have one shape; a general network sees no filling."""
-        placing, fit = self._placing, self.fit.weights
-        size, columns = placing.batch_size or 1, []
-        for index, seed in enumerate(placing.seeds):
-            own = fit[:, index].nonzero()[:, 0]
-            columns.append(own[shuffled(len(own), seed, epoch).to(placing.device)])
-        longest = max(len(column) for column in columns)
-        size = min(size, longest)
-        if placing.is_chain:
+        placing = self._placing
+        own, weights = self._own
+        counts = (weights > 0).sum(1).tolist()
+        order = torch.arange(own.shape[1]).repeat(len(own), 1)
+        for places, seed, n in zip(order, placing.seeds, counts, strict=True):
+            places[:n] = shuffled(n, seed, epoch)
+        order = order.to(placing.device)
+        rows, shares = own.gather(1, order).t().contiguous(), weights.gather(1, order).t().contiguous()
+        size = min(placing.batch_size or 1, int(max(counts)))
+        return list(zip(torch.split(rows, size), torch.split(shares, size), strict=True))
+
+    @functools.cached_property
+    def _own(self) -> tuple[Tensor, Tensor]:
+        """Each network's training rows and their weights [network, place]. The places are as many as the batches have
+        together; those that are left over hold row 0 with weight zero."""
+        fit = self.fit.weights.t()
+        own = [weights.nonzero()[:, 0] for weights in fit]
+        longest = max(len(rows) for rows in own)
+        if self._placing.is_chain:
+            size = min(self._placing.batch_size or 1, longest)
             longest = -(-longest // size) * size
-        rows = torch.zeros(longest, len(columns), dtype=torch.int64, device=placing.device)
-        weights = torch.zeros(longest, len(columns), dtype=placing.dtype, device=placing.device)
-        for index, column in enumerate(columns):
-            rows[: len(column), index] = column
-            weights[: len(column), index] = fit[column, index]
-        return list(zip(torch.split(rows, size), torch.split(weights, size), strict=True))
+        rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
+        there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
+        return rows, torch.where(there, fit.gather(1, rows), 0)
 
     def _batch(self, rows: npt.NDArray[np.int64], weights: npt.NDArray[np.number], y: Tensor) -> Batch:
         placing, data = self._placing, self._placing.data
