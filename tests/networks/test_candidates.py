@@ -33,6 +33,7 @@ from seedbed.networks.recipe import OPTIMIZERS
         ("relu:64,32+tanh:8@dropout=0.1", MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1)),
         ("relu:5@layernorm", MLP((5,), ("relu",), layernorm=True)),
         ("relu:5@batchnorm=true,layernorm=false", MLP((5,), ("relu",), batchnorm=True)),
+        ("relu:5,5@residual", MLP((5, 5), ("relu", "relu"), residual=True)),
         (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
     ],
 )
@@ -41,7 +42,7 @@ def test_words_become_an_architecture(text, mlp):
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
     assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
-    for word in ("dropout", "layernorm", "batchnorm"):
+    for word in ("dropout", "layernorm", "batchnorm", "residual"):
         assert getattr(candidate.architecture, word) == getattr(mlp, word)
 
 
@@ -119,6 +120,7 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@dropout=1", "dropout is 1. It must be from 0 to below 1."),
         ("relu:5@dropout=nan", "dropout is nan. It must be"),
         ("relu:5@layernorm,batchnorm", "layernorm and batchnorm exclude each other. Leave one out."),
+        ("relu:5@residual", "residual needs two hidden layers of one width, one after the other. Try 64,64."),
         ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
         ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),
         ("relu:5@epochs=0", "epochs is 0. It must be"),

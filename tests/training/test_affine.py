@@ -130,6 +130,7 @@ KINDS = [
     "tanh:4@dropout=0.3",
     "tanh:4@batchnorm",
     "logistic",
+    "tanh:4,4@residual",
     "no linear layer first",
     "residual",
 ]

@@ -6,9 +6,10 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm | optimizer lr momentum nesterov weight_decay batch_size epochs epoch
+    word          dropout layernorm batchnorm residual
+                  | optimizer lr momentum nesterov weight_decay batch_size epochs epoch
 
-so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
+so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual` or `logistic@optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "pa
 Architecture = Callable[[int, int], nn.Module]
 """How to build one network from `n_features` and `n_outputs`."""
 
-_SWITCHES = ("layernorm", "batchnorm")
+_SWITCHES = ("layernorm", "batchnorm", "residual")
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,
     "lr": float,

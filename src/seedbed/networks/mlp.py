@@ -8,6 +8,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import GATED, activation
+from seedbed.networks.parts import Residual
 
 __all__ = ["MLP"]
 
@@ -31,6 +32,7 @@ class MLP:
         dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
+        residual: a hidden layer as wide as the hidden layer before it adds to what that gives.
 
     A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
 
@@ -43,6 +45,7 @@ class MLP:
     dropout: float = 0.0
     layernorm: bool = False
     batchnorm: bool = False
+    residual: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -60,6 +63,8 @@ class MLP:
             raise CandidateError(f"dropout is {self.dropout:g}", "It must be from 0 to below 1.")
         if self.layernorm and self.batchnorm:
             raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
+        if self.residual and not any(map(self._adds, range(len(self.widths)))):
+            raise CandidateError("residual needs two hidden layers of one width, one after the other", "Try 64,64.")
 
     @property
     def by_layer(self) -> tuple[str, ...]:
@@ -71,17 +76,28 @@ class MLP:
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         width_in = n_features
-        for width, name in zip(self.widths, self.by_layer, strict=True):
-            units = 2 * width if name in GATED else width
-            layers.append(nn.Linear(width_in, units))
-            if self.layernorm:
-                layers.append(nn.LayerNorm(units))
-            if self.batchnorm:
-                layers.append(nn.BatchNorm1d(units))
-            if name != "linear":
-                layers.append(activation(name))
-            if self.dropout:
-                layers.append(nn.Dropout(self.dropout))
+        for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
+            hidden = self._hidden(width_in, width, name)
+            layers += [Residual(*hidden)] if self._adds(number) else hidden
             width_in = width
         layers.append(nn.Linear(width_in, n_outputs))
         return nn.Sequential(*layers)
+
+    def _adds(self, number: int) -> bool:
+        """Whether a hidden layer adds to its input. The first doesn't: a table that has as many inputs as it has units
+        by chance would make another network of the same words."""
+        return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
+
+    def _hidden(self, width_in: int, width: int, name: str) -> list[nn.Module]:
+        """A hidden layer."""
+        units = 2 * width if name in GATED else width
+        layers: list[nn.Module] = [nn.Linear(width_in, units)]
+        if self.layernorm:
+            layers.append(nn.LayerNorm(units))
+        if self.batchnorm:
+            layers.append(nn.BatchNorm1d(units))
+        if name != "linear":
+            layers.append(activation(name))
+        if self.dropout:
+            layers.append(nn.Dropout(self.dropout))
+        return layers

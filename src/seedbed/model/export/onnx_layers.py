@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
+from seedbed.networks import Residual
 
 __all__ = ["add_networks"]
 
@@ -24,10 +25,15 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
     Raises:
         CandidateError: it has a layer that isn't known.
     """
-    value = inputs
+    return _add_layers(graph, network, states, inputs)
+
+
+def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, Residual):
+            value = graph.add("Add", value, _add_layers(graph, layer, own, value))
+        elif isinstance(layer, nn.Linear):
             product = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
             value = graph.add("Add", product, _row(graph, own["bias"]))
         elif isinstance(layer, nn.LayerNorm):
