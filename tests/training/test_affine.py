@@ -131,6 +131,7 @@ KINDS = [
     "tanh:4@batchnorm",
     "logistic",
     "tanh:4,4@residual",
+    "tanh:4@plr=3",
     "no linear layer first",
     "residual",
 ]

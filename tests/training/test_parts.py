@@ -16,6 +16,9 @@ WORDS = [
     "silu:6,6@residual,layernorm,dropout=0.2",
     "prelu:4,4@residual,batchnorm",
     "glu:3,3+rrelu:3@residual",
+    "silu:4@plr=3",
+    "relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2",
+    "logistic@plr=4",
 ]
 
 
@@ -44,7 +47,7 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("words", WORDS[:2])
+@pytest.mark.parametrize("words", ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "relu:4@plr=3"])
 def test_compiled_they_equal_the_eager_ones(task, words, batch_size):
     settings = {"seeds": 16, "epochs": 20, "lr": 0.05, "jobs": 1, "dtype": "float64", "batch_size": batch_size}
     compiled, eager = (train_many(words, *task("bce").parts, compile=way, **settings) for way in (True, False))

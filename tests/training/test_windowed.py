@@ -35,6 +35,7 @@ NETWORKS = {
     "batch norm": lambda: nn.Sequential(nn.Linear(FEATURES, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1)),
     "dropout": lambda: nn.Sequential(nn.Linear(FEATURES, 8), nn.Dropout(0.3), nn.Linear(8, 1)),
     "residual": lambda: MLP((4, 4), "tanh", residual=True)(FEATURES, 1),
+    "periodic": lambda: MLP((4,), "tanh", plr=3)(FEATURES, 1),
     "general": Doubled,
 }
 

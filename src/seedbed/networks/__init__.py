@@ -9,7 +9,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import Residual
+from seedbed.networks.parts import PeriodicEmbedding, Residual
 from seedbed.networks.recipe import RECIPES, Recipe, recipe_named
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -21,6 +21,7 @@ __all__ = [
     "Architecture",
     "Candidate",
     "FileArchitecture",
+    "PeriodicEmbedding",
     "Recipe",
     "Residual",
     "UserArchitecture",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import GATED, activation
-from seedbed.networks.parts import Residual
+from seedbed.networks.parts import PeriodicEmbedding, Residual
 
 __all__ = ["MLP"]
 
@@ -33,6 +34,13 @@ class MLP:
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
         residual: a hidden layer as wide as the hidden layer before it adds to what that gives.
+        plr: each input goes on with so many numbers beside it that periodic functions make of it; 0 is none.
+        plr_frequencies: of each input.
+        plr_sigma: standard deviation of the frequencies at first; inputs are standardised as a rule.
+
+    PLR is from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep Learning".
+    All inputs are embedded, as nobody says which are numbers. They stay beside it, so that a flag, a trend or a number
+    far from all others needn't come through sines.
 
     A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
 
@@ -46,6 +54,9 @@ class MLP:
     layernorm: bool = False
     batchnorm: bool = False
     residual: bool = False
+    plr: int = 0
+    plr_frequencies: int = 16
+    plr_sigma: float = 0.1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -65,6 +76,7 @@ class MLP:
             raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
         if self.residual and not any(map(self._adds, range(len(self.widths)))):
             raise CandidateError("residual needs two hidden layers of one width, one after the other", "Try 64,64.")
+        self._check_embedding()
 
     @property
     def by_layer(self) -> tuple[str, ...]:
@@ -76,12 +88,25 @@ class MLP:
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         width_in = n_features
+        if self.plr:
+            layers.append(PeriodicEmbedding(n_features, self.plr, self.plr_frequencies, self.plr_sigma))
+            width_in = n_features * (1 + self.plr)
         for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             hidden = self._hidden(width_in, width, name)
             layers += [Residual(*hidden)] if self._adds(number) else hidden
             width_in = width
         layers.append(nn.Linear(width_in, n_outputs))
         return nn.Sequential(*layers)
+
+    def _check_embedding(self) -> None:
+        for word, least in (("plr", 0), ("plr_frequencies", 1)):
+            if getattr(self, word) < least:
+                raise CandidateError(f"{word} is {getattr(self, word)}", f"It must be a whole number from {least} up.")
+        if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
+            raise CandidateError(f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0.")
+        for word in ("plr_frequencies", "plr_sigma"):
+            if not self.plr and getattr(self, word) != getattr(type(self), word):
+                raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
 
     def _adds(self, number: int) -> bool:
         """Whether a hidden layer adds to its input. The first doesn't: a table that has as many inputs as it has units

@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import ACTIVATIONS
+from seedbed.networks import ACTIVATIONS, PeriodicEmbedding
 from seedbed.networks import Residual as ResidualModule
+from seedbed.training.embeddings import Periodic
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
@@ -200,7 +201,9 @@ class Residual:
         return x + through(self.layers, x, values, now, updates)
 
 
-StackedLayer = Linear | Elementwise | PReLU | OverUnits | Dropout | RReLU | LayerNorm | BatchNorm1d | Residual
+StackedLayer = (
+    Linear | Elementwise | PReLU | OverUnits | Dropout | RReLU | LayerNorm | BatchNorm1d | Residual | Periodic
+)
 
 
 def through(
@@ -251,6 +254,8 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
     kind = type(module)
     if module._forward_hooks or module._forward_pre_hooks:
         return None
+    if kind is PeriodicEmbedding:
+        return Periodic(name)
     if kind is ResidualModule:
         inner = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
         known = tuple(layer for layer in inner if layer is not None)
