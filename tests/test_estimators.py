@@ -168,7 +168,7 @@ def test_a_candidate_may_be_what_builds_a_module(quick, blobs):
     assert clone(classifier).candidate is Wide
 
 
-@pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4"])
+@pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])
 def test_a_candidate_may_have_parts_of_seedbeds_own(quick, blobs, words):
     classifier = quick(candidate=words).fit(*blobs)
     assert classifier.score(*blobs) > 0.8

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import ACTIVATIONS, MLP, PeriodicEmbedding, Residual, activation, parse_candidate
+from seedbed.networks import ACTIVATIONS, MLP, Residual, activation, parse_candidate
 
 
 def built(make, seed=42):
@@ -62,28 +62,6 @@ def test_every_activation_builds_and_runs_and_lets_gradients_through(name, more)
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
     kinds = [type(module).__name__.lower() for module in network]
     assert kinds.count(name) == (3 if name == "linear" else 2)
-
-
-def test_a_residual_layer_adds_to_what_it_is_given():
-    layer, x = Residual(nn.Linear(4, 4), nn.Tanh()), torch.randn(3, 4)
-    torch.testing.assert_close(layer(x), x + torch.tanh(layer[0](x)))
-
-
-def test_a_periodic_embedding_is_what_the_paper_writes_with_the_inputs_before_it():
-    layer, x = PeriodicEmbedding(2, units=3, n_frequencies=4, sigma=0.5), torch.randn(5, 2)
-    found = layer(x)
-    torch.testing.assert_close(found[:, :2], x)
-    for feature in range(2):
-        v = 2 * torch.pi * layer.frequencies[feature] * x[:, feature, None]
-        embedded = torch.cat([v.sin(), v.cos()], 1) @ layer.weight[feature].T + layer.bias[feature]
-        torch.testing.assert_close(found[:, 2 + 3 * feature : 5 + 3 * feature], embedded.relu())
-
-
-def test_frequencies_begin_with_the_deviation_that_is_asked_for():
-    for sigma in (0.1, 3.0):
-        network = built(lambda: MLP((4,), plr=2, plr_frequencies=2000, plr_sigma=sigma)(3, 1))  # noqa: B023
-        assert abs(network[0].frequencies.std() / sigma - 1) < 0.05
-    assert MLP((4,), plr=2)(3, 1)[1].in_features == 9
 
 
 def test_the_activations_are_all_of_torch_that_need_no_argument():

@@ -132,6 +132,7 @@ KINDS = [
     "logistic",
     "tanh:4,4@residual",
     "tanh:4@plr=3",
+    "tanh:4@ple=6",
     "no linear layer first",
     "residual",
 ]

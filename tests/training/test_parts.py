@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import Recipe, Residual, parse_candidate
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, parse_candidate
 from seedbed.training import train_many
 from seedbed.training.forward import Chain, forward_of
 from seedbed.training.layers import Dropout
@@ -19,6 +19,9 @@ WORDS = [
     "silu:4@plr=3",
     "relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2",
     "logistic@plr=4",
+    "silu:4@ple=6",
+    "relu:4,4@residual,dropout=0.2,ple=1",
+    "logistic@ple=16",
 ]
 
 
@@ -47,7 +50,7 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("words", ["tanh:4,4@residual", "silu:6,6@residual,layernorm,dropout=0.2", "relu:4@plr=3"])
+@pytest.mark.parametrize("words", [*WORDS[:2], "relu:4@plr=3", "relu:4@ple=6"])
 def test_compiled_they_equal_the_eager_ones(task, words, batch_size):
     settings = {"seeds": 16, "epochs": 20, "lr": 0.05, "jobs": 1, "dtype": "float64", "batch_size": batch_size}
     compiled, eager = (train_many(words, *task("bce").parts, compile=way, **settings) for way in (True, False))
@@ -86,6 +89,22 @@ def test_a_residual_layer_in_two_places_draws_anew(gap, task, unknown):
 def test_a_residual_layer_may_be_the_first(gap, task):
     found = gap(lambda n_features, n_outputs: nn.Sequential(Residual(nn.Linear(5, 5), nn.ELU()), nn.Linear(5, 1)),
                 task("bce"))  # fmt: skip
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    assert found.history.note == ""
+
+
+@pytest.mark.parametrize("part", [PeriodicEmbedding, PiecewiseLinearEncoding])
+def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, part):
+    def build(n_features, n_outputs):
+        # It looks at the network's inputs, which here aren't its own: the bins are just some bins.
+        return nn.Sequential(nn.Linear(5, 5), part(5, 3), nn.LazyLinear(n_outputs))
+
+    def built(n_features, n_outputs):
+        network = build(n_features, n_outputs)
+        network(torch.zeros(1, 5))
+        return network
+
+    found = gap(built, task("cross_entropy"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""
 

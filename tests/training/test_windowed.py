@@ -36,6 +36,7 @@ NETWORKS = {
     "dropout": lambda: nn.Sequential(nn.Linear(FEATURES, 8), nn.Dropout(0.3), nn.Linear(8, 1)),
     "residual": lambda: MLP((4, 4), "tanh", residual=True)(FEATURES, 1),
     "periodic": lambda: MLP((4,), "tanh", plr=3)(FEATURES, 1),
+    "piecewise": lambda: MLP((4,), "tanh", ple=6)(FEATURES, 1),
     "general": Doubled,
 }
 

@@ -9,7 +9,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import PeriodicEmbedding, Residual
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 from seedbed.networks.recipe import RECIPES, Recipe, recipe_named
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -22,6 +22,7 @@ __all__ = [
     "Candidate",
     "FileArchitecture",
     "PeriodicEmbedding",
+    "PiecewiseLinearEncoding",
     "Recipe",
     "Residual",
     "UserArchitecture",

@@ -6,10 +6,11 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma
+    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple
                   | optimizer lr momentum nesterov weight_decay batch_size epochs epoch
 
-so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8` or `logistic@optimizer=adamw`.
+so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
+`logistic@optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "plr": int,
     "plr_frequencies": int,
     "plr_sigma": float,
+    "ple": int,
 }
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,

@@ -9,7 +9,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import GATED, activation
-from seedbed.networks.parts import PeriodicEmbedding, Residual
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["MLP"]
 
@@ -37,10 +37,13 @@ class MLP:
         plr: each input goes on with so many numbers beside it that periodic functions make of it; 0 is none.
         plr_frequencies: of each input.
         plr_sigma: standard deviation of the frequencies at first; inputs are standardised as a rule.
+        ple: each input is replaced by how far it has come through each of so many bins, whose edges are quantiles of
+            the training rows; 0 is none.
 
-    PLR is from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep Learning".
-    All inputs are embedded, as nobody says which are numbers. They stay beside it, so that a flag, a trend or a number
-    far from all others needn't come through sines.
+    PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
+    Learning". Nobody says which inputs are numbers, so all are embedded. With `plr` they stay beside it, so that a
+    flag, a trend or a number far from all others needn't come through sines. With `ple` a flag has one bin, and stays
+    a flag.
 
     A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
 
@@ -57,6 +60,7 @@ class MLP:
     plr: int = 0
     plr_frequencies: int = 16
     plr_sigma: float = 0.1
+    ple: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -91,6 +95,9 @@ class MLP:
         if self.plr:
             layers.append(PeriodicEmbedding(n_features, self.plr, self.plr_frequencies, self.plr_sigma))
             width_in = n_features * (1 + self.plr)
+        if self.ple:
+            layers.append(PiecewiseLinearEncoding(n_features, self.ple))
+            width_in = n_features * self.ple
         for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             hidden = self._hidden(width_in, width, name)
             layers += [Residual(*hidden)] if self._adds(number) else hidden
@@ -99,11 +106,13 @@ class MLP:
         return nn.Sequential(*layers)
 
     def _check_embedding(self) -> None:
-        for word, least in (("plr", 0), ("plr_frequencies", 1)):
+        for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0)):
             if getattr(self, word) < least:
                 raise CandidateError(f"{word} is {getattr(self, word)}", f"It must be a whole number from {least} up.")
         if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
             raise CandidateError(f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0.")
+        if self.plr and self.ple:
+            raise CandidateError("plr and ple exclude each other", "Leave one out.")
         for word in ("plr_frequencies", "plr_sigma"):
             if not self.plr and getattr(self, word) != getattr(type(self), word):
                 raise CandidateError(f"{word} belongs to plr", "Add plr=8.")

@@ -15,7 +15,7 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 __all__ = ["architecture_from_values", "architecture_to_values"]
 
 _SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
-_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float}
+_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int}
 """What is said only of networks that have it, so that older versions read the others."""
 
 

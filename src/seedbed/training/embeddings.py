@@ -18,7 +18,7 @@ from seedbed.training.optimizers import Tensors
 if TYPE_CHECKING:
     from seedbed.training.layers import Pass
 
-__all__ = ["Periodic"]
+__all__ = ["Periodic", "Piecewise"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,31 @@ class Periodic:
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
-        frequencies = 2 * torch.pi * values[self.name + "frequencies"].permute(2, 0, 1)
+        frequencies = 2 * torch.pi * values[self.name + "frequencies"].permute(2, 0, 1).contiguous()
         weight, bias = values[self.name + "weight"].permute(3, 0, 1, 2), values[self.name + "bias"].permute(2, 0, 1)
         waves: Tensor = _Waves.apply(inputs, frequencies)  # type: ignore[no-untyped-call]
         product = torch.baddbmm(bias.flatten(0, 1)[:, :, None], weight.flatten(0, 1), waves.flatten(0, 1))
         embedded = product.relu().reshape(len(inputs), -1, inputs.shape[2])
         return torch.cat([inputs, embedded], 1).permute(2, 1, 0)
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """The twin of `PiecewiseLinearEncoding`."""
+
+    name: str
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
+        edges = values[self.name + "edges"].permute(2, 0, 1).contiguous()
+        left, right = edges[:, :, :-1], edges[:, :, 1:]
+        factor = torch.where(right > left, 1 / (right - left), 0)
+        least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
+        most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
+        come = inputs[:, :, None] - left[..., None]  # [network, feature, bin, row]
+        # In place, as that many numbers take longer to move than to compute.
+        come = come.mul_(factor[..., None]).clamp_(least[..., None], most[..., None])
+        return come.flatten(1, 2).permute(2, 1, 0)
 
 
 class _Waves(torch.autograd.Function):

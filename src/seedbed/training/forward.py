@@ -20,11 +20,10 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
 from seedbed.errors import TrainingError
-from seedbed.networks import PeriodicEmbedding
-from seedbed.networks import Residual as ResidualModule
-from seedbed.training.embeddings import Periodic
+from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import (
+    OWN,
     BatchNorm1d,
     Dropout,
     Elementwise,
@@ -93,7 +92,7 @@ class Chain:
 
     def placement(self, *, compiled: bool) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        if any(isinstance(layer, Periodic) for layer in self._alone):
+        if any(isinstance(layer, Periodic | Piecewise) for layer in self._alone):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
         hidden = self._alone[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
@@ -247,7 +246,7 @@ def _read_chain(network: nn.Module) -> Chain | None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in (PeriodicEmbedding, ResidualModule) or super().is_leaf_module(m, module_qualified_name)
+        return type(m) in OWN or super().is_leaf_module(m, module_qualified_name)
 
 
 def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:

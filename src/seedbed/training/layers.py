@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import ACTIVATIONS, PeriodicEmbedding
+from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding
 from seedbed.networks import Residual as ResidualModule
-from seedbed.training.embeddings import Periodic
+from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
-__all__ = ["Pass", "Placement", "StackedLayer", "alone", "stacked_layer", "through"]
+__all__ = ["OWN", "Pass", "Placement", "StackedLayer", "alone", "stacked_layer", "through"]
 
 
 Placement = Literal["fused", "network_first", "network_last"]
@@ -202,7 +202,17 @@ class Residual:
 
 
 StackedLayer = (
-    Linear | Elementwise | PReLU | OverUnits | Dropout | RReLU | LayerNorm | BatchNorm1d | Residual | Periodic
+    Linear
+    | Elementwise
+    | PReLU
+    | OverUnits
+    | Dropout
+    | RReLU
+    | LayerNorm
+    | BatchNorm1d
+    | Residual
+    | Periodic
+    | Piecewise
 )
 
 
@@ -234,6 +244,9 @@ def alone(layers: Sequence[StackedLayer]) -> Iterator[StackedLayer]:
             yield layer
 
 
+OWN = (PeriodicEmbedding, PiecewiseLinearEncoding, ResidualModule)
+"""Modules that torch doesn't have, and are known all the same."""
+
 _OVER_UNITS = ("Softmax", "Softmin", "LogSoftmax", "GLU")
 _ELEMENTWISE = tuple(
     {
@@ -256,6 +269,8 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
         return None
     if kind is PeriodicEmbedding:
         return Periodic(name)
+    if kind is PiecewiseLinearEncoding:
+        return Piecewise(name)
     if kind is ResidualModule:
         inner = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
         known = tuple(layer for layer in inner if layer is not None)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import PeriodicEmbedding, Recipe
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
@@ -194,6 +194,8 @@ def _units(module: nn.Module) -> int:
     """Numbers of a row that it computes."""
     if isinstance(module, PeriodicEmbedding):
         return 2 * module.frequencies.numel()
+    if isinstance(module, PiecewiseLinearEncoding):
+        return module.edges.numel()
     return module.out_features if isinstance(module, nn.Linear) else 1
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
+from seedbed.training.looking import look_at
 from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer
 from seedbed.training.randomness import Draws, network_keys, shuffled, stateless
@@ -48,10 +49,13 @@ def train_reference(
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
+    Before the first step it is shown its training rows, see `looking`.
+
     With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
     decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
     batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out.
     """
+    look_at(network, train.X)
     criterion = loss.module()
     optimizer = make_torch_optimizer(recipe, [p for p in network.parameters() if p.requires_grad])
     draws = Draws(network_keys([seed], "draws", train.X.device)[0], rows=None if recipe.batch_size else numbers)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
-from seedbed.networks import PeriodicEmbedding, Residual
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["add_networks"]
 
@@ -36,6 +36,8 @@ def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tenso
             value = graph.add("Add", value, _add_layers(graph, layer, own, value))
         elif isinstance(layer, PeriodicEmbedding):
             value = _add_periodic(graph, own, value)
+        elif isinstance(layer, PiecewiseLinearEncoding):
+            value = _add_piecewise(graph, own["edges"], value)
         elif isinstance(layer, nn.Linear):
             product = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
             value = graph.add("Add", product, _row(graph, own["bias"]))
@@ -87,6 +89,20 @@ def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
     flat = graph.add("Reshape", by_row, graph.constant([0, 0, n_inputs * n_units]))
     inputs = graph.add("Expand", value, graph.constant([n_networks, 1, 1]))
     return graph.add("Concat", inputs, flat, axis=2)
+
+
+def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
+    """How far inputs [row, input] have come through bins with edges [network, input, edge]: [network, row, unit]."""
+    left, right = edges[:, :, :-1], edges[:, :, 1:]
+    factor = torch.where(right > left, 1 / (right - left), 0)
+    least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
+    most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
+    column = graph.add("Reshape", value, graph.constant([0, 0, 1]))
+    come = graph.add("Sub", column, graph.constant(left[:, None].numpy()))  # [network, row, input, bin]
+    come = graph.add("Mul", come, graph.constant(factor[:, None].numpy()))
+    come = graph.add("Max", come, graph.constant(least[:, None].numpy()))
+    come = graph.add("Min", come, graph.constant(most[:, None].numpy()))
+    return graph.add("Reshape", come, graph.constant([0, 0, left.shape[1] * left.shape[2]]))
 
 
 def _activation(layer: nn.Module) -> Callable[[Graph, Any, str], str]:

@@ -20,7 +20,7 @@ from seedbed.data import ColumnSchema, Preprocessor
 from seedbed.model.export import plain_cells
 from seedbed.model.export.plain_text import Call, laid, literal
 from seedbed.model.export.spellings import words_of
-from seedbed.networks import PeriodicEmbedding, Residual, parts
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual, parts
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -149,6 +149,9 @@ def _layer(layer: nn.Module) -> str | Call:
     if isinstance(layer, PeriodicEmbedding):
         n_features, units, n_waves = layer.weight.shape
         return f"{name}({n_features}, {units}, {n_waves // 2})"
+    if isinstance(layer, PiecewiseLinearEncoding):
+        n_features, n_edges = layer.edges.shape
+        return f"{name}({n_features}, {n_edges - 1})"
     if isinstance(layer, Residual):
         return f"{name}(", [_layer(inner) for inner in layer.children()], ")"
     if isinstance(layer, nn.Linear):

@@ -14,6 +14,7 @@ from seedbed.errors import OptionError
 from seedbed.model.export.plain_page import SIGNATURE, kept_inputs, page_of
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
+from seedbed.networks import PiecewiseLinearEncoding
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -86,8 +87,11 @@ def _with_inputs(model: Model, kept: Tensor) -> dict[str, Tensor]:
     first = networks[0][0]
     if isinstance(first, nn.Linear):
         return {**tensors, "0.weight": tensors["0.weight"][:, :, kept]}
-    inputs, n_units = torch.arange(model.preprocessor.n_inputs), tensors["0.bias"].shape[2]
-    of_input = torch.cat([inputs, inputs.repeat_interleave(n_units)])  # of each number that it gives
+    inputs = torch.arange(model.preprocessor.n_inputs)
+    if isinstance(first, PiecewiseLinearEncoding):
+        of_input = inputs.repeat_interleave(tensors["0.edges"].shape[2] - 1)  # of each number that it gives
+    else:
+        of_input = torch.cat([inputs, inputs.repeat_interleave(tensors["0.bias"].shape[2])])
     stays = torch.isin(of_input, kept)
     nothing = torch.stack([network[0](torch.zeros(1, len(inputs))) for network in networks]) * ~stays
     weight, bias = tensors["1.weight"], tensors["1.bias"]
