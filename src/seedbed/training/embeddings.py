@@ -31,8 +31,9 @@ class Periodic:
         inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
         frequencies = 2 * torch.pi * values[self.name + "frequencies"].permute(2, 0, 1).contiguous()
         weight, bias = values[self.name + "weight"].permute(3, 0, 1, 2), values[self.name + "bias"].permute(2, 0, 1)
-        waves: Tensor = _Waves.apply(inputs, frequencies)  # type: ignore[no-untyped-call]
-        product = torch.baddbmm(bias.flatten(0, 1)[:, :, None], weight.flatten(0, 1), waves.flatten(0, 1))
+        product, of_waves = bias.flatten(0, 1)[:, :, None], weight.flatten(0, 1).chunk(2, 2)
+        for own, waves in zip(of_waves, _Waves.apply(inputs, frequencies), strict=True):  # type: ignore[no-untyped-call]
+            product = torch.baddbmm(product, own, waves.flatten(0, 1))
         embedded = product.relu().reshape(len(inputs), -1, inputs.shape[2])
         return torch.cat([inputs, embedded], 1).permute(2, 1, 0)
 
@@ -57,23 +58,24 @@ class Piecewise:
 
 
 class _Waves(torch.autograd.Function):
-    """Inputs [network, feature, row] and frequencies [network, feature, frequency] -> sines and, behind them, cosines
-    [network, feature, 2 frequency, row]. Backward they are the slopes of each other, and needn't be computed again."""
+    """Inputs [network, feature, row] and frequencies [network, feature, frequency] -> sines and cosines
+    [network, feature, frequency, row]. Backward they are the slopes of each other, and needn't be computed again."""
 
     @staticmethod
-    def forward(inputs: Tensor, frequencies: Tensor) -> Tensor:
+    def forward(inputs: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
         angles = frequencies[:, :, :, None] * inputs[:, :, None]
-        return torch.cat([angles.sin(), angles.cos()], 2)
+        return angles.sin(), angles.cos_()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs, output)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs, *output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, frequencies, waves = ctx.saved_tensors
-        (sines, cosines), (of_sines, of_cosines) = waves.chunk(2, 2), gradient.chunk(2, 2)
-        slopes = (of_sines * cosines - of_cosines * sines).flatten(0, 1)
+    def backward(ctx: Any, of_sines: Tensor, of_cosines: Tensor) -> tuple[Tensor | None, Tensor]:
+        inputs, frequencies, sines, cosines = ctx.saved_tensors
+        slopes = torch.addcmul(of_sines * cosines, of_cosines, sines, value=-1).flatten(0, 1)
         own = torch.bmm(slopes, inputs.flatten(0, 1)[:, :, None])
+        if not ctx.needs_input_grad[0]:  # they are the table's, as a rule
+            return None, own.reshape(frequencies.shape)
         given = torch.bmm(frequencies.flatten(0, 1)[:, None], slopes)
         return given.reshape(inputs.shape), own.reshape(frequencies.shape)
