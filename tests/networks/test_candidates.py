@@ -68,6 +68,7 @@ WORDS = st.fixed_dictionaries(
     optional={
         "dropout": st.floats(0.01, 0.99),
         "layernorm": st.just(True),
+        "plr": st.integers(0, 10**6),
         "optimizer": st.sampled_from([*OPTIMIZERS]),
         "lr": st.floats(0, 10),
         "weight_decay": st.floats(0, 10),
@@ -86,6 +87,7 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
     assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
     assert candidate.architecture.dropout == words.pop("dropout", 0.0)
     assert candidate.architecture.layernorm == words.pop("layernorm", False)
+    assert candidate.architecture.plr == words.pop("plr", 0)
     assert dict(candidate.overrides) == words
     assert candidate.recipe(Recipe()) == dataclasses.replace(Recipe(), **words)
 

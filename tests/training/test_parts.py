@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, parse_candidate
-from seedbed.training import train_many
+from seedbed.training import planning, train_many
 from seedbed.training.forward import Chain, forward_of
 from seedbed.training.layers import Dropout
 
@@ -107,6 +107,17 @@ def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, par
     found = gap(built, task("cross_entropy"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""
+
+
+@pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16"])
+def test_where_an_embedding_of_all_rows_takes_much_memory_chunks_are_narrow(task, monkeypatch, words):
+    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "compile": False}
+    together = train_many(words, *task("bce").parts, **settings)
+    monkeypatch.setattr(planning, "_MOST_BYTES", 1)
+    told = []
+    apart = train_many(words, *task("bce").parts, **settings, watch=lambda chunks: told.extend(chunks))
+    assert [chunk.members for chunk in told] == [(0,), (1,), (2,), (3,), (4,)]
+    np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
 
 
 def test_dead_units_inside_a_residual_layer_are_counted(task):
