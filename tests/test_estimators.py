@@ -181,6 +181,14 @@ def test_a_candidate_may_be_what_builds_a_module(quick, blobs):
     assert clone(classifier).candidate is Wide
 
 
+@pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])
+def test_a_candidate_may_have_parts_of_seedbeds_own(quick, blobs, words):
+    classifier = quick(candidate=words).fit(*blobs)
+    assert classifier.score(*blobs) > 0.8
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
+
+
 def test_one_number_gives_the_same_networks_and_none_others(quick, blobs):
     X, _ = blobs
     same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]

@@ -21,7 +21,7 @@ from seedbed.model import fit_model
 from seedbed.model.export import plain_cells, plain_python
 from seedbed.networks import ACTIVATIONS, recipe_named
 
-from .conftest import CANDIDATES, FAST, TARGETS
+from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 from .onnx_cells import sown
 
 QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
@@ -107,8 +107,9 @@ def test_decimal_commas_sexes_and_many_levels_are_read(tmp_path):
     assert np.abs(inside(page, rows) - expected(model, rows)).max() < CLOSE
 
 
-def test_inputs_that_training_could_not_teach_count_nothing(fitted, frame, tmp_path):
-    model = fitted()
+@pytest.mark.parametrize("candidate", ["relu:5", *PARTS])
+def test_inputs_that_training_could_not_teach_count_nothing(fitted, frame, tmp_path, candidate):
+    model = fitted(candidate)
     live = model.preprocessor.live.copy()
     live[model.preprocessor.layout.places.indicators[::2]] = False
     model = replaced(model, live)
@@ -150,8 +151,8 @@ def test_names_of_strangers_stay_texts(tmp_path):
 
 
 def test_the_page_is_laid_out_as_a_formatter_lays_it_out(fitted, tmp_path):
-    for target in TARGETS:
-        page = fitted("relu:5", target).export(tmp_path / "net.py").files[0]
+    for candidate, target in [*(("relu:5", target) for target in TARGETS), *((part, "ill") for part in PARTS)]:
+        page = fitted(candidate, target).export(tmp_path / "net.py").files[0]
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(page)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout

@@ -134,13 +134,14 @@ def test_the_epoch_is_chosen_by_inner_splits_and_is_no_matter_of_chance(table_fo
         torch.testing.assert_close(value, models[1].states[name], rtol=0, atol=0)
 
 
-def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for):
+@pytest.mark.parametrize("words", ["relu:5", "relu:5@ple=6"])
+def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for, words):
     table = table_for("ill")
     recipe = recipe_named("tutorial", lr=0.1, epochs=20)
-    model = fit_model(table, "relu:5", recipe=recipe, **FAST)
+    model = fit_model(table, words, recipe=recipe, **FAST)
     X = Preprocessor.fit(table).transform_table(table)
-    seeds = [sb.training.derive(0, "relu:5", "model", number) for number in range(3)]
-    history = sb.train_many("relu:5", X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
+    seeds = [sb.training.derive(0, words, "model", number) for number in range(3)]
+    history = sb.train_many(words, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
@@ -258,6 +259,14 @@ def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
         "500 levels, all rare: they share 32 inputs",
     ):
         assert words in str(model)
+
+
+def test_a_card_counts_parameters_and_no_edges_or_running_means(fitted):
+    for words in ("relu:5@ple=4", "relu:5@batchnorm"):
+        model = fitted(words)
+        inputs = model.preprocessor.n_inputs * (4 if "ple" in words else 1)
+        norm = 10 if "batchnorm" in words else 0
+        assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
 
 
 def test_a_model_shows_itself(fitted, tmp_path):

@@ -33,6 +33,10 @@ from seedbed.networks.recipe import OPTIMIZERS
         ("relu:64,32+tanh:8@dropout=0.1", MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1)),
         ("relu:5@layernorm", MLP((5,), ("relu",), layernorm=True)),
         ("relu:5@batchnorm=true,layernorm=false", MLP((5,), ("relu",), batchnorm=True)),
+        ("relu:5,5@residual", MLP((5, 5), ("relu", "relu"), residual=True)),
+        ("logistic@plr=8", MLP((), plr=8)),
+        ("relu:5@plr=8,plr_frequencies=4,plr_sigma=.5", MLP((5,), plr=8, plr_frequencies=4, plr_sigma=0.5)),
+        ("relu:5@ple=16", MLP((5,), ple=16)),
         (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
     ],
 )
@@ -41,7 +45,7 @@ def test_words_become_an_architecture(text, mlp):
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
     assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
-    for word in ("dropout", "layernorm", "batchnorm"):
+    for word in ("dropout", "layernorm", "batchnorm", "residual", "plr", "plr_frequencies", "plr_sigma", "ple"):
         assert getattr(candidate.architecture, word) == getattr(mlp, word)
 
 
@@ -70,6 +74,7 @@ WORDS = st.fixed_dictionaries(
     optional={
         "dropout": st.floats(0.01, 0.99),
         "layernorm": st.just(True),
+        "plr": st.integers(0, 10**6),
         "optimizer": st.sampled_from([*OPTIMIZERS]),
         "lr": st.floats(0, 10),
         "schedule": st.sampled_from(["constant", "cosine"]),
@@ -92,6 +97,7 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
     assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
     assert candidate.architecture.dropout == words.pop("dropout", 0.0)
     assert candidate.architecture.layernorm == words.pop("layernorm", False)
+    assert candidate.architecture.plr == words.pop("plr", 0)
     assert dict(candidate.overrides) == words
     assert candidate.recipe(Recipe()) == dataclasses.replace(Recipe(), **words)
 
@@ -129,6 +135,16 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@dropout=1", "dropout is 1. It must be from 0 to below 1."),
         ("relu:5@dropout=nan", "dropout is nan. It must be"),
         ("relu:5@layernorm,batchnorm", "layernorm and batchnorm exclude each other. Leave one out."),
+        ("relu:5@residual", "residual needs two hidden layers of one width, one after the other. Try 64,64."),
+        ("relu:5@plr", "'plr=' isn't a number. Write plr=VALUE."),
+        ("relu:5@plr=1.5", "'plr=1.5' isn't a number"),
+        ("relu:5@plr=-1", "plr is -1. It must be a whole number from 0 up."),
+        ("relu:5@plr=8,plr_frequencies=0", "plr_frequencies is 0. It must be a whole number from 1 up."),
+        ("relu:5@plr=8,plr_sigma=0", "plr_sigma is 0. It must be a number above 0."),
+        ("relu:5@plr=8,plr_sigma=nan", "plr_sigma is nan. It must be a number above 0."),
+        ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
+        ("relu:5@ple=-1", "ple is -1. It must be a whole number from 0 up."),
+        ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
         ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
         ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),
         ("relu:5@schedule=cosinus", "unknown schedule 'cosinus'. Did you mean 'cosine'?"),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import ACTIVATIONS, MLP, activation, parse_candidate
+from seedbed.networks import ACTIVATIONS, MLP, Residual, activation, parse_candidate
 
 
 def built(make, seed=42):
@@ -35,6 +35,13 @@ def built(make, seed=42):
             lambda: nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.Linear(4, 1)),
         ),
         ("glu:4", lambda: nn.Sequential(nn.Linear(12, 8), nn.GLU(), nn.Linear(4, 1))),
+        (
+            "silu:12,4,4@residual",
+            lambda: nn.Sequential(
+                *(nn.Linear(12, 12), nn.SiLU(), nn.Linear(12, 4), nn.SiLU()),
+                *(Residual(nn.Linear(4, 4), nn.SiLU()), nn.Linear(4, 1)),
+            ),
+        ),
     ],
 )
 def test_a_candidate_is_the_plain_sequential_with_the_same_first_numbers(words, plain):
@@ -81,6 +88,7 @@ def test_softmax_and_its_kin_run_over_the_units_of_a_row(name):
         (lambda: MLP((5,), dropout=1.0), "dropout is 1. It must be from 0 to below 1."),
         (lambda: MLP((5,), dropout=-0.1), "dropout is -0.1. It must be"),
         (lambda: MLP((5,), layernorm=True, batchnorm=True), "exclude each other"),
+        (lambda: MLP((5, 4), residual=True), "residual needs two hidden layers of one width, one after the other"),
         (lambda: activation("softmax2d"), "no activation 'softmax2d' in torch.nn. Did you mean 'softmax'?"),
     ],
 )

@@ -130,6 +130,9 @@ KINDS = [
     "tanh:4@dropout=0.3",
     "tanh:4@batchnorm",
     "logistic",
+    "tanh:4,4@residual",
+    "tanh:4@plr=3",
+    "tanh:4@ple=6",
     "no linear layer first",
     "residual",
 ]

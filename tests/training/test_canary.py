@@ -10,7 +10,11 @@ from torch import nn
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import TrainingData, plan_stack, train_chunk
 
-KINDS = ["relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"]
+PARTS = ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
+KINDS = [
+    *("relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"),
+    *PARTS,
+]
 FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; it is tested with those from 60 on
 
 

@@ -10,7 +10,10 @@ from torch import nn
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import TrainingData, plan_stack, planning, train_chunk, train_many
 
-KINDS = ["relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"]
+KINDS = [
+    *("relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"),
+    *("relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"),
+]
 
 
 def curves_of(history):

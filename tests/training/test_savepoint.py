@@ -66,6 +66,7 @@ def same(one, other):
         ("tanh:4", {"momentum": 0.9, "batch_size": 16}),
         ("tanh:4@dropout=0.3,batchnorm", {"optimizer": "adam", "batch_size": 16}),
         ("relu:64,64@layernorm", {}),
+        ("relu:4,4@residual,ple=5", {"batch_size": 16}),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from torch import nn
 
 from seedbed.data import laid_off, on_disk
 from seedbed.errors import TrainingError
-from seedbed.networks import Recipe
+from seedbed.networks import MLP, Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk, whole, windowed
 from seedbed.training.randomness import shuffled
 
@@ -34,6 +34,9 @@ NETWORKS = {
     "relu": lambda: nn.Sequential(nn.Linear(FEATURES, 4), nn.ReLU(), nn.Linear(4, 1)),
     "batch norm": lambda: nn.Sequential(nn.Linear(FEATURES, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1)),
     "dropout": lambda: nn.Sequential(nn.Linear(FEATURES, 8), nn.Dropout(0.3), nn.Linear(8, 1)),
+    "residual": lambda: MLP((4, 4), "tanh", residual=True)(FEATURES, 1),
+    "periodic": lambda: MLP((4,), "tanh", plr=3)(FEATURES, 1),
+    "piecewise": lambda: MLP((4,), "tanh", ple=6)(FEATURES, 1),
     "general": Doubled,
 }
 

@@ -161,7 +161,8 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
             message = f"it is a model of a network of your own, {found}"
             raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
         return candidate_from(given).architecture
-    if len(found.widths) > n_tensors or max(found.widths, default=0) > MAX_FILE:
+    sizes = (*found.widths, found.plr, found.plr_frequencies, found.ple)
+    if len(found.widths) > n_tensors or max(sizes) > MAX_FILE:
         raise ModelFileError("its network has more layers or units than the file has room for")
     return found
 

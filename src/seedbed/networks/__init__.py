@@ -9,6 +9,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -20,7 +21,10 @@ __all__ = [
     "Architecture",
     "Candidate",
     "FileArchitecture",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEncoding",
     "Recipe",
+    "Residual",
     "Schedule",
     "UserArchitecture",
     "activation",

@@ -6,10 +6,12 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm | optimizer lr schedule warmup momentum nesterov weight_decay
-                  decay_biases clip_norm label_smoothing batch_size epochs epoch
+    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple
+                  | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
+                    batch_size epochs epoch
 
-so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20` or `logistic@optimizer=adamw`.
+so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
+`logistic@optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -32,8 +34,15 @@ __all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "pa
 Architecture = Callable[[int, int], nn.Module]
 """How to build one network from `n_features` and `n_outputs`."""
 
-_SWITCHES = ("layernorm", "batchnorm")
+_SWITCHES = ("layernorm", "batchnorm", "residual")
 _RECIPE_SWITCHES = ("nesterov", "decay_biases")
+_SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
+    "dropout": float,
+    "plr": int,
+    "plr_frequencies": int,
+    "plr_sigma": float,
+    "ple": int,
+}
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,
     "lr": float,
@@ -47,7 +56,7 @@ _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "epoch": str,
     "batch_size": lambda text: None if text == "full" else int(text),
 }
-_WORDS = ("dropout", *_SWITCHES, *_RECIPE_SWITCHES, *_RECIPE_TYPES)
+_WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_SWITCHES, *_RECIPE_TYPES)
 
 
 @dataclass(frozen=True)
@@ -173,8 +182,8 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             (recipe if key in _RECIPE_SWITCHES else shape)[key] = _switch(text, key, value if equals else "true")
             continue
         try:
-            if key == "dropout":
-                shape[key] = float(value)
+            if key in _SHAPE_TYPES:
+                shape[key] = _SHAPE_TYPES[key](value)
             else:
                 recipe[key] = _RECIPE_TYPES[key](value)
         except ValueError:

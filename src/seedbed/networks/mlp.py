@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import GATED, activation
+from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["MLP"]
 
@@ -31,6 +33,17 @@ class MLP:
         dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
+        residual: a hidden layer as wide as the hidden layer before it adds to what that gives.
+        plr: each input goes on with so many numbers beside it that periodic functions make of it; 0 is none.
+        plr_frequencies: of each input.
+        plr_sigma: standard deviation of the frequencies at first; inputs are standardised as a rule.
+        ple: each input is replaced by how far it has come through each of so many bins, whose edges are quantiles of
+            the training rows; 0 is none.
+
+    PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
+    Learning". Nobody says which inputs are numbers, so all are embedded. With `plr` they stay beside it, so that a
+    flag, a trend or a number far from all others needn't come through sines. With `ple` a flag has one bin, and stays
+    a flag.
 
     A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
 
@@ -43,6 +56,11 @@ class MLP:
     dropout: float = 0.0
     layernorm: bool = False
     batchnorm: bool = False
+    residual: bool = False
+    plr: int = 0
+    plr_frequencies: int = 16
+    plr_sigma: float = 0.1
+    ple: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -60,6 +78,9 @@ class MLP:
             raise CandidateError(f"dropout is {self.dropout:g}", "It must be from 0 to below 1.")
         if self.layernorm and self.batchnorm:
             raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
+        if self.residual and not any(map(self._adds, range(len(self.widths)))):
+            raise CandidateError("residual needs two hidden layers of one width, one after the other", "Try 64,64.")
+        self._check_embedding()
 
     @property
     def by_layer(self) -> tuple[str, ...]:
@@ -71,17 +92,46 @@ class MLP:
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         width_in = n_features
-        for width, name in zip(self.widths, self.by_layer, strict=True):
-            units = 2 * width if name in GATED else width
-            layers.append(nn.Linear(width_in, units))
-            if self.layernorm:
-                layers.append(nn.LayerNorm(units))
-            if self.batchnorm:
-                layers.append(nn.BatchNorm1d(units))
-            if name != "linear":
-                layers.append(activation(name))
-            if self.dropout:
-                layers.append(nn.Dropout(self.dropout))
+        if self.plr:
+            layers.append(PeriodicEmbedding(n_features, self.plr, self.plr_frequencies, self.plr_sigma))
+            width_in = n_features * (1 + self.plr)
+        if self.ple:
+            layers.append(PiecewiseLinearEncoding(n_features, self.ple))
+            width_in = n_features * self.ple
+        for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
+            hidden = self._hidden(width_in, width, name)
+            layers += [Residual(*hidden)] if self._adds(number) else hidden
             width_in = width
         layers.append(nn.Linear(width_in, n_outputs))
         return nn.Sequential(*layers)
+
+    def _check_embedding(self) -> None:
+        for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0)):
+            if getattr(self, word) < least:
+                raise CandidateError(f"{word} is {getattr(self, word)}", f"It must be a whole number from {least} up.")
+        if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
+            raise CandidateError(f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0.")
+        if self.plr and self.ple:
+            raise CandidateError("plr and ple exclude each other", "Leave one out.")
+        for word in ("plr_frequencies", "plr_sigma"):
+            if not self.plr and getattr(self, word) != getattr(type(self), word):
+                raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
+
+    def _adds(self, number: int) -> bool:
+        """Whether a hidden layer adds to its input. The first doesn't: a table that has as many inputs as it has units
+        by chance would make another network of the same words."""
+        return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
+
+    def _hidden(self, width_in: int, width: int, name: str) -> list[nn.Module]:
+        """A hidden layer."""
+        units = 2 * width if name in GATED else width
+        layers: list[nn.Module] = [nn.Linear(width_in, units)]
+        if self.layernorm:
+            layers.append(nn.LayerNorm(units))
+        if self.batchnorm:
+            layers.append(nn.BatchNorm1d(units))
+        if name != "linear":
+            layers.append(activation(name))
+        if self.dropout:
+            layers.append(nn.Dropout(self.dropout))
+        return layers

@@ -15,6 +15,8 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 __all__ = ["architecture_from_values", "architecture_to_values"]
 
 _SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
+_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int}
+"""What is said only of networks that have it, so that older versions read the others."""
 
 
 def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
@@ -22,8 +24,10 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
         values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
+        parts = {name: kind(getattr(architecture, name)) for name, kind in _PARTS.items()}
+        own = {name: value for name, value in parts.items() if value != getattr(MLP(), name)}
         return {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer,
-                "dropout": float(architecture.dropout), **values}  # fmt: skip
+                "dropout": float(architecture.dropout), **values, **own}  # fmt: skip
     if isinstance(architecture, FileArchitecture):
         return {"kind": "module", "name": f"{PurePath(architecture.path).name}:{architecture.name}"}
     build = architecture.build if isinstance(architecture, UserArchitecture) else architecture
@@ -40,12 +44,13 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | str:
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]
-    if kind != "mlp" or values.keys() != {"kind", *_SHAPE}:
+    if kind != "mlp" or values.keys() - _PARTS != {"kind", *_SHAPE}:
         raise CandidateError(f"unknown kind of network {kind!r}" if kind != "mlp" else "a network lacks its shape")
-    fits = all(type(values[name]) is wanted for name, wanted in _SHAPE.items())
+    fits = all(type(values[name]) is wanted for name, wanted in {**_SHAPE, **_PARTS}.items() if name in values)
     if not fits or not all(type(width) is int for width in values["widths"]):
         raise CandidateError("the shape of a network is damaged")
     if not all(isinstance(name, str) for name in values["activations"]):
         raise CandidateError("the activations of a network are damaged")
     widths, activations = tuple(values["widths"]), tuple(values["activations"])
-    return MLP(widths, activations, values["dropout"], values["layernorm"], values["batchnorm"])
+    rest = {name: value for name, value in values.items() if name not in ("kind", "widths", "activations")}
+    return MLP(widths, activations, **rest)

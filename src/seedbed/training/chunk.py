@@ -17,6 +17,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.inputs import Inputs
 from seedbed.training.layers import Pass
+from seedbed.training.looking import look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
 from seedbed.training.placing import Placing
@@ -115,6 +116,7 @@ class _Training:
         self.chunk, self.data = chunk, data
         self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
         networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
+        look_at_splits(networks, chunk.splits, data, self.dtype)
         n_outputs = data.n_outputs(networks[0])
         self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
         check_smoothing(self.loss, chunk.recipe.label_smoothing)

@@ -20,17 +20,22 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, vmap
 
 from seedbed.errors import TrainingError
+from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import (
+    OWN,
     BatchNorm1d,
     Dropout,
     Elementwise,
     Linear,
     Pass,
     Placement,
+    Residual,
     RReLU,
     StackedLayer,
+    alone,
     stacked_layer,
+    through,
 )
 from seedbed.training.optimizers import Tensors
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, stateless
@@ -64,26 +69,33 @@ class Chain:
     @property
     def layout(self) -> Layout:
         """The names of the weights that are stored transposed."""
-        return frozenset(layer.name + "weight" for layer in self.layers if isinstance(layer, Linear))
+        return frozenset(layer.name + "weight" for layer in self._alone if isinstance(layer, Linear))
 
     @property
     def same_in_training(self) -> bool:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
-        return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self.layers)
+        return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self._alone)
 
     @property
     def normalises_batches(self) -> bool:
         """Whether a batch of one row can't be trained on."""
-        return any(isinstance(layer, BatchNorm1d) for layer in self.layers)
+        return any(isinstance(layer, BatchNorm1d) for layer in self._alone)
 
     @property
     def explodes(self) -> bool:
         """Whether a function of it overflows on numbers of a usual size."""
-        return any(isinstance(layer, Elementwise) and layer.text.startswith("exp(") for layer in self.layers)
+        return any(isinstance(layer, Elementwise) and layer.text.startswith("exp(") for layer in self._alone)
+
+    @functools.cached_property
+    def _alone(self) -> tuple[StackedLayer, ...]:
+        return tuple(alone(self.layers))
 
     def placement(self, *, compiled: bool) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        later = [layer.units for layer in self.layers[1:] if isinstance(layer, Linear) and layer.units > 1]
+        if any(isinstance(layer, Periodic | Piecewise) for layer in self._alone):
+            return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
+        hidden = self._alone[isinstance(self.layers[0], Linear) :]
+        later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
         if compiled and max(later, default=0) < WIDE:
             return "fused"
         return "network_first" if later else "network_last"
@@ -92,9 +104,7 @@ class Chain:
         """Outputs [row, output, network], and the buffers that the pass has changed."""
         updates: Tensors = {}
         x, rest = self._entered(values, inputs, now)
-        for layer in rest:
-            x = layer(x, values, now, updates)
-        return x, updates
+        return through(rest, x, values, now, updates), updates
 
     def dead_share(self, values: Tensors, inputs: Inputs, now: Pass) -> Tensor:
         """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU, and
@@ -106,11 +116,13 @@ class Chain:
         whether all outputs of a network are finite [network]."""
         counts = (now.weights > 0)[:, None]
         alive = []
-        x, rest = self._entered(values, inputs, now)
-        for layer in rest:
-            x = layer(x, values, now, {})
+
+        def look(layer: StackedLayer, x: Tensor) -> None:
             if isinstance(layer, Elementwise) and layer.is_relu:
                 alive.append(((x > 0) & counts).any(0))
+
+        x, rest = self._entered(values, inputs, now)
+        x = through(rest, x, values, now, {}, look)
         return (torch.cat(alive) if alive else None), x.isfinite().all(0).all(0)
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
@@ -209,7 +221,7 @@ def _read_chain(network: nn.Module) -> Chain | None:
     if whole is not None:
         return Chain((whole,))
     try:
-        graph = fx.Tracer().trace(network)
+        graph = _Tracer().trace(network)
     except Exception:  # noqa: BLE001 - tracing runs the user's code on stand-ins for tensors: anything can happen
         return None
     modules = dict(network.named_modules())
@@ -227,12 +239,24 @@ def _read_chain(network: nn.Module) -> Chain | None:
         layer = _read_node(node, modules, numbers)
         if layer is None:
             return None
-        if isinstance(layer, Dropout | RReLU):
-            uses[layer.number] += 1
-            layer = dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
-        layers.append(layer)
+        layers.append(_used(layer, uses))
         previous = node
     return None
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in OWN or super().is_leaf_module(m, module_qualified_name)
+
+
+def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
+    """A layer that draws anew each time that it is used."""
+    if isinstance(layer, Residual):
+        return Residual(tuple(_used(inner, uses) for inner in layer.layers))
+    if not isinstance(layer, Dropout | RReLU):
+        return layer
+    uses[layer.number] += 1
+    return dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
 
 
 def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, int]) -> StackedLayer | None:

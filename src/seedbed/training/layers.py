@@ -1,4 +1,4 @@
-"""Layers of torch, for a whole stack: the same arithmetic with one more axis, `network`, which is last.
+"""Layers of torch and of ours, for a whole stack: the same arithmetic with one more axis, `network`, which is last.
 
 Activations are `[row, unit, network]`, so every elementwise operation runs along networks in full vectors, however
 narrow the layer. Parameters are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`.
@@ -9,7 +9,7 @@ it against the layer of torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -17,13 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import ACTIVATIONS
+from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.networks import Residual as ResidualModule
+from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
-__all__ = ["Pass", "Placement", "StackedLayer", "stacked_layer"]
+__all__ = ["OWN", "Pass", "Placement", "StackedLayer", "alone", "stacked_layer", "through"]
 
 
 Placement = Literal["fused", "network_first", "network_last"]
@@ -189,7 +191,61 @@ class BatchNorm1d:
         return x * values[self.name + "weight"] + values[self.name + "bias"] if self.affine else x
 
 
-StackedLayer = Linear | Elementwise | PReLU | OverUnits | Dropout | RReLU | LayerNorm | BatchNorm1d
+@dataclass(frozen=True)
+class Residual:
+    """Layers that add to what they are given."""
+
+    layers: tuple[StackedLayer, ...]
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        return x + through(self.layers, x, values, now, updates)
+
+
+StackedLayer = (
+    Linear
+    | Elementwise
+    | PReLU
+    | OverUnits
+    | Dropout
+    | RReLU
+    | LayerNorm
+    | BatchNorm1d
+    | Residual
+    | Periodic
+    | Piecewise
+)
+
+
+def through(
+    layers: Sequence[StackedLayer],
+    x: Tensor,
+    values: Tensors,
+    now: Pass,
+    updates: Tensors,
+    tell: Callable[[StackedLayer, Tensor], None] | None = None,
+) -> Tensor:
+    """x, passed through layers one after the other; `tell` is told what each gives, those inside others, too."""
+    for layer in layers:
+        if tell is not None and isinstance(layer, Residual):
+            x = x + through(layer.layers, x, values, now, updates, tell)
+        else:
+            x = layer(x, values, now, updates)
+        if tell is not None:
+            tell(layer, x)
+    return x
+
+
+def alone(layers: Sequence[StackedLayer]) -> Iterator[StackedLayer]:
+    """The layers that hold no others, those inside others, too."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from alone(layer.layers)
+        else:
+            yield layer
+
+
+OWN = (PeriodicEmbedding, PiecewiseLinearEncoding, ResidualModule)
+"""Modules that torch doesn't have, and are known all the same."""
 
 _OVER_UNITS = ("Softmax", "Softmin", "LogSoftmax", "GLU")
 _ELEMENTWISE = tuple(
@@ -203,13 +259,23 @@ _ELEMENTWISE = tuple(
 
 
 def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
-    """The stacked twin of a module of torch, or none where there isn't one.
+    """The stacked twin of a module of torch or of ours, or none where there isn't one.
 
     `name` is the module's qualified name with a dot behind it (or nothing); `numbers` are those of
     `randomness.drawn_modules`.
     """
     kind = type(module)
-    if kind.__module__.split(".")[0] != "torch" or module._forward_hooks or module._forward_pre_hooks:
+    if module._forward_hooks or module._forward_pre_hooks:
+        return None
+    if kind is PeriodicEmbedding:
+        return Periodic(name)
+    if kind is PiecewiseLinearEncoding:
+        return Piecewise(name)
+    if kind is ResidualModule:
+        inner = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
+        known = tuple(layer for layer in inner if layer is not None)
+        return Residual(known) if len(known) == len(inner) else None
+    if kind.__module__.split(".")[0] != "torch":
         return None  # a class of the user's own may do anything
     if kind is nn.Linear and isinstance(module, nn.Linear):
         return Linear(name, module.out_features, module.bias is not None)

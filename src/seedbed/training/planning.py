@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import Recipe
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
@@ -31,6 +31,9 @@ _MOST = 496
 # doesn't depend on the number of networks tells; above, nothing is gained.
 _CACHES = 2.4
 _ON_GPU = 4096
+# What an embedding of all inputs may take for all rows: it is many times as wide as any layer, and a pass keeps some of
+# its kind.
+_MOST_BYTES = 1 << 28
 # How much longer an eager step takes than a compiled one, and from how many operations on compiling, which takes some
 # seconds, is worth it: eager they take about ten seconds of one core. The work alone decides, and neither a measured
 # speed nor the number of cores: compiled and eager steps round differently, and a run that is started again, or with
@@ -117,6 +120,7 @@ def plan_stack(
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
     size = width or _chunk_size(network, data, recipe, device, dtype)
+    size = min(size, _most_embedded(network, len(data.X), dtype)) if data.order is None and not width else size
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
     n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
     wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
@@ -181,8 +185,8 @@ def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[
 def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
     if device != "cpu":
         return _ON_GPU
-    widths = [m.out_features for m in network.modules() if isinstance(m, nn.Linear)] or [1]
-    n_rows, widest = len(data.X), max(*widths, sum(widths) // 2)  # two layers are in use at a time
+    widths = [_units(module) for module in network.modules()]
+    n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are in use at a time
     if recipe.batch_size is not None:  # a minibatch's inputs are each network's own, too
         n_rows, widest = min(n_rows, recipe.batch_size), max(widest, data.X.shape[1])
     numbers = n_rows * widest + sum(p.numel() for p in network.parameters())
@@ -191,6 +195,23 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
     # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
     # vectors avoids that (4x slower at 256 networks than at 240).
     return size if size // _LANES % 2 else size - _LANES
+
+
+def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:
+    """How many networks may embed all rows at once. Such are compiled only if it is asked for, so vectors needn't be
+    full."""
+    kinds = (PeriodicEmbedding, PiecewiseLinearEncoding)
+    units = max((_units(module) for module in network.modules() if isinstance(module, kinds)), default=0)
+    return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
+
+
+def _units(module: nn.Module) -> int:
+    """Numbers of a row that it computes."""
+    if isinstance(module, PeriodicEmbedding):
+        return 2 * module.frequencies.numel()
+    if isinstance(module, PiecewiseLinearEncoding):
+        return module.edges.numel()
+    return module.out_features if isinstance(module, nn.Linear) else 0
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
+from seedbed.training.looking import look_at
 from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer
 from seedbed.training.randomness import Draws, network_keys, shuffled, stateless
@@ -49,11 +50,13 @@ def train_reference(
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
-    Where labels are smoothed, the figures are those of the labels as they are, and what is trained on isn't.
+    Before the first step it is shown its training rows, see `looking`. Where labels are smoothed, the figures are those
+    of the labels as they are, and what is trained on isn't.
     With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
     decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
     batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out.
     """
+    look_at(network, train.X)
     criterion = loss.module()
     smoothed = loss.smoothing.module(recipe.label_smoothing) if loss.smoothing and recipe.label_smoothing else None
     parameters = [p for p in network.parameters() if p.requires_grad]

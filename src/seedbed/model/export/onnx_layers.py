@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["add_networks"]
 
@@ -24,10 +26,19 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
     Raises:
         CandidateError: it has a layer that isn't known.
     """
-    value = inputs
+    return _add_layers(graph, network, states, inputs)
+
+
+def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, Residual):
+            value = graph.add("Add", value, _add_layers(graph, layer, own, value))
+        elif isinstance(layer, PeriodicEmbedding):
+            value = _add_periodic(graph, own, value)
+        elif isinstance(layer, PiecewiseLinearEncoding):
+            value = _add_piecewise(graph, own["edges"], value)
+        elif isinstance(layer, nn.Linear):
             product = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
             value = graph.add("Add", product, _row(graph, own["bias"]))
         elif isinstance(layer, nn.LayerNorm):
@@ -63,6 +74,35 @@ def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, own: Mapping[str, Tensor
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
     centred = graph.add("Sub", value, _row(graph, own["running_mean"]))
     return graph.add("Add", graph.add("Mul", centred, _row(graph, factor.float())), _row(graph, own["bias"]))
+
+
+def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
+    """Inputs [row, input] and what each is embedded in: [network, row, unit]."""
+    n_networks, n_inputs, n_units = own["bias"].shape
+    column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
+    frequencies = 2 * torch.pi * own["frequencies"]
+    angles = graph.add("Mul", column, graph.constant(frequencies[:, :, None].numpy()))  # [network, input, row, ...]
+    waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
+    product = graph.add("MatMul", waves, graph.constant(own["weight"].transpose(2, 3).numpy()))
+    embedded = graph.add("Relu", graph.add("Add", product, graph.constant(own["bias"][:, :, None].numpy())))
+    by_row = graph.add("Transpose", embedded, perm=[0, 2, 1, 3])
+    flat = graph.add("Reshape", by_row, graph.constant([0, 0, n_inputs * n_units]))
+    inputs = graph.add("Expand", value, graph.constant([n_networks, 1, 1]))
+    return graph.add("Concat", inputs, flat, axis=2)
+
+
+def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
+    """How far inputs [row, input] have come through bins with edges [network, input, edge]: [network, row, unit]."""
+    left, right = edges[:, :, :-1], edges[:, :, 1:]
+    factor = torch.where(right > left, 1 / (right - left), 0)
+    least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
+    most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
+    column = graph.add("Reshape", value, graph.constant([0, 0, 1]))
+    come = graph.add("Sub", column, graph.constant(left[:, None].numpy()))  # [network, row, input, bin]
+    come = graph.add("Mul", come, graph.constant(factor[:, None].numpy()))
+    come = graph.add("Max", come, graph.constant(least[:, None].numpy()))
+    come = graph.add("Min", come, graph.constant(most[:, None].numpy()))
+    return graph.add("Reshape", come, graph.constant([0, 0, left.shape[1] * left.shape[2]]))
 
 
 def _activation(layer: nn.Module) -> Callable[[Graph, Any, str], str]:

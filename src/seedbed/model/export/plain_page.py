@@ -20,6 +20,7 @@ from seedbed.data import ColumnSchema, Preprocessor
 from seedbed.model.export import plain_cells
 from seedbed.model.export.plain_text import Call, laid, literal
 from seedbed.model.export.spellings import words_of
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual, parts
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -47,8 +48,16 @@ def page_of(model: Model) -> str:
         *laid(("return [", cells, "]"), 4),
     ]
     copied = [inspect.getsource(getattr(plain_cells, name)).rstrip().split("\n") for name in used]
-    parts = [_head(model, used), _network(model), _all_networks(model), inputs, _predict(model), *copied]
-    return "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    written = [
+        _head(model, used),
+        *_parts(model),
+        _network(model),
+        _all_networks(model),
+        inputs,
+        _predict(model),
+        *copied,
+    ]
+    return "\n\n\n".join("\n".join(lines) for lines in written) + "\n"
 
 
 def _used(schemas: Sequence[ColumnSchema]) -> list[str]:
@@ -108,9 +117,8 @@ def _dict(opening: str, words: dict[str, int]) -> Call:
 
 
 def _network(model: Model) -> list[str]:
-    with torch.device("meta"):
-        layers = model.architecture(len(kept_inputs(model.preprocessor)), model.n_outputs)
-    lines = [f"        {_layer(layer)}," for layer in layers.children()]
+    layers = _layers(model)
+    lines = [line for layer in layers.children() for line in laid(_layer(layer), 8, ",")]
     return [
         "def network(which):",
         '    """One of the trained networks; each began from another seed."""',
@@ -122,9 +130,30 @@ def _network(model: Model) -> list[str]:
     ]
 
 
-def _layer(layer: nn.Module) -> str:
+def _layers(model: Model) -> nn.Module:
+    """The network that the page builds."""
+    with torch.device("meta"):
+        return model.architecture(len(kept_inputs(model.preprocessor)), model.n_outputs)
+
+
+def _parts(model: Model) -> list[list[str]]:
+    """The classes of its layers that torch doesn't have."""
+    kinds = {type(layer) for layer in _layers(model).modules()}
+    known = [getattr(parts, name) for name in parts.__all__]
+    return [inspect.getsource(kind).rstrip().split("\n") for kind in known if kind in kinds]
+
+
+def _layer(layer: nn.Module) -> str | Call:
     """A layer as code that builds it. Activations have no settings but torch's own, and for some the axis."""
     name = type(layer).__name__
+    if isinstance(layer, PeriodicEmbedding):
+        n_features, units, n_waves = layer.weight.shape
+        return f"{name}({n_features}, {units}, {n_waves // 2})"
+    if isinstance(layer, PiecewiseLinearEncoding):
+        n_features, n_edges = layer.edges.shape
+        return f"{name}({n_features}, {n_edges - 1})"
+    if isinstance(layer, Residual):
+        return f"{name}(", [_layer(inner) for inner in layer.children()], ")"
     if isinstance(layer, nn.Linear):
         return f"nn.{name}({layer.in_features}, {layer.out_features})"
     if isinstance(layer, nn.LayerNorm):

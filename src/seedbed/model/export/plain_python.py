@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seedbed.errors import OptionError
 from seedbed.model.export.plain_page import SIGNATURE, kept_inputs, page_of
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
+from seedbed.networks import PiecewiseLinearEncoding
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -74,6 +75,25 @@ def _weights(model: Model) -> dict[str, Tensor]:
     means[places.numbers] = preprocessor.means
     # What never varied in training says nothing: whatever it is, it is divided to 0.
     deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
-    tensors = {name: value.contiguous() for name, value in model.states.items()}
-    tensors["0.weight"] = (tensors["0.weight"] * torch.from_numpy(preprocessor.live))[:, :, kept].contiguous()
+    deviations[~preprocessor.live] = np.inf
+    tensors = {name: value.contiguous() for name, value in _with_inputs(model, torch.from_numpy(kept)).items()}
     return {**tensors, "mean": torch.from_numpy(means[kept]), "deviation": torch.from_numpy(deviations[kept])}
+
+
+def _with_inputs(model: Model, kept: Tensor) -> dict[str, Tensor]:
+    """The networks' numbers [network, ...] with these inputs alone. The others are always 0: an embedding makes the
+    same of them in each row, so that goes into the bias of the layer behind it."""
+    tensors, networks = dict(model.states), [cast("nn.Sequential", network) for network in model.networks()]
+    first = networks[0][0]
+    if isinstance(first, nn.Linear):
+        return {**tensors, "0.weight": tensors["0.weight"][:, :, kept]}
+    inputs = torch.arange(model.preprocessor.n_inputs)
+    if isinstance(first, PiecewiseLinearEncoding):
+        of_input = inputs.repeat_interleave(tensors["0.edges"].shape[2] - 1)  # of each number that it gives
+    else:
+        of_input = torch.cat([inputs, inputs.repeat_interleave(tensors["0.bias"].shape[2])])
+    stays = torch.isin(of_input, kept)
+    nothing = torch.stack([network[0](torch.zeros(1, len(inputs))) for network in networks]) * ~stays
+    weight, bias = tensors["1.weight"], tensors["1.bias"]
+    own = {f"0.{name}": tensors[f"0.{name}"][:, kept] for name in first.state_dict()}
+    return {**tensors, **own, "1.weight": weight[:, :, stays], "1.bias": bias + (weight * nothing).sum(2)}

@@ -1,0 +1,81 @@
+"""What is made of each input by itself, for a whole stack.
+
+One input becomes many numbers, so nearly all time goes into these. They are written with the rows last, whatever the
+placement: the numbers that belong to an input are a matmul for each network and input, and everything else runs along
+rows in full vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from seedbed.training.optimizers import Tensors
+
+if TYPE_CHECKING:
+    from seedbed.training.layers import Pass
+
+__all__ = ["Periodic", "Piecewise"]
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """The twin of `PeriodicEmbedding`."""
+
+    name: str
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
+        frequencies = 2 * torch.pi * values[self.name + "frequencies"].permute(2, 0, 1).contiguous()
+        weight, bias = values[self.name + "weight"].permute(3, 0, 1, 2), values[self.name + "bias"].permute(2, 0, 1)
+        product, of_waves = bias.flatten(0, 1)[:, :, None], weight.flatten(0, 1).chunk(2, 2)
+        for own, waves in zip(of_waves, _Waves.apply(inputs, frequencies), strict=True):  # type: ignore[no-untyped-call]
+            product = torch.baddbmm(product, own, waves.flatten(0, 1))
+        embedded = product.relu().reshape(len(inputs), -1, inputs.shape[2])
+        return torch.cat([inputs, embedded], 1).permute(2, 1, 0)
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """The twin of `PiecewiseLinearEncoding`."""
+
+    name: str
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
+        edges = values[self.name + "edges"].permute(2, 0, 1).contiguous()
+        left, right = edges[:, :, :-1], edges[:, :, 1:]
+        factor = torch.where(right > left, 1 / (right - left), 0)
+        least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
+        most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
+        come = inputs[:, :, None] - left[..., None]  # [network, feature, bin, row]
+        # In place, as that many numbers take longer to move than to compute.
+        come = come.mul_(factor[..., None]).clamp_(least[..., None], most[..., None])
+        return come.flatten(1, 2).permute(2, 1, 0)
+
+
+class _Waves(torch.autograd.Function):
+    """Inputs [network, feature, row] and frequencies [network, feature, frequency] -> sines and cosines
+    [network, feature, frequency, row]. Backward they are the slopes of each other, and needn't be computed again."""
+
+    @staticmethod
+    def forward(inputs: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
+        angles = frequencies[:, :, :, None] * inputs[:, :, None]
+        return angles.sin(), angles.cos_()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs, *output)
+
+    @staticmethod
+    def backward(ctx: Any, of_sines: Tensor, of_cosines: Tensor) -> tuple[Tensor | None, Tensor]:
+        inputs, frequencies, sines, cosines = ctx.saved_tensors
+        slopes = torch.addcmul(of_sines * cosines, of_cosines, sines, value=-1).flatten(0, 1)
+        own = torch.bmm(slopes, inputs.flatten(0, 1)[:, :, None])
+        if not ctx.needs_input_grad[0]:  # they are the table's, as a rule
+            return None, own.reshape(frequencies.shape)
+        given = torch.bmm(frequencies.flatten(0, 1)[:, None], slopes)
+        return given.reshape(inputs.shape), own.reshape(frequencies.shape)

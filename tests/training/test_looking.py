@@ -1,0 +1,132 @@
+"""Modules that look at their training rows are shown those of their split, as it sees them, and no others."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.data import laid_off, on_disk
+from seedbed.networks import PiecewiseLinearEncoding, Recipe
+from seedbed.training import Rows, looking, plan_stack, train_chunk, train_many, train_reference
+from seedbed.training.losses import LOSSES
+
+
+class Centred(nn.Module):
+    """A module of a user's own that looks: it takes the least of each input off, and counts what it was shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("least", torch.zeros(5))
+        self.register_buffer("shown", torch.zeros(2))
+        self.last = nn.Linear(5, 1)
+
+    def look_at(self, X):
+        self.least.copy_(X.amin(0))
+        self.shown += torch.tensor([1.0, len(X)])
+
+    def forward(self, x):
+        return self.last(torch.tanh(x - self.least))
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+def test_a_users_own_module_is_shown_its_training_rows_once(gap, task, batch_size):
+    found = gap(lambda n_features, n_outputs: Centred(), task("bce"), batch_size=batch_size or 70)
+    assert max(found.curves, found.parameters, found.outputs) < 1e-9
+    for network in found.history.networks():
+        assert network.shown.tolist() == [1, 70]
+        torch.testing.assert_close(network.least, torch.from_numpy(task("bce").X[:70].min(0)))
+
+
+@pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
+def test_edges_are_quantiles_of_the_training_rows(task, seeds):
+    table = task("bce")
+    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, compile=False, jobs=1, dtype="float64")
+    places = np.linspace(0, 69, 8).round().astype(int)
+    for network in history.networks():
+        np.testing.assert_allclose(network[0].edges.T.numpy(), np.sort(table.X[:70], axis=0)[places])
+
+
+@pytest.fixture
+def mapped(two_splits):
+    """Two splits in one table, each with a map of its own."""
+    rng = np.random.default_rng(3)
+    scale, shift = rng.uniform(0.5, 1.5, (5, 2)), rng.normal(size=(5, 2))
+    return dataclasses.replace(two_splits, scale=scale, shift=shift)
+
+
+def networks_of(data, build, splits=(0, 1)):
+    recipe = Recipe(epochs=1, loss="bce", batch_size=8)
+    plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, compile=False, dtype="float64",
+                      keep_networks=True)  # fmt: skip
+    found = {}
+    for chunk in plan.chunks:
+        states = train_chunk(chunk, data).states
+        found |= dict(zip(chunk.members, states, strict=True))
+    return [found[i] for i in range(len(splits))]
+
+
+def encoder():
+    return nn.Sequential(PiecewiseLinearEncoding(5, 4), nn.Linear(20, 1))
+
+
+class General(nn.Module):
+    """No chain."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = encoder(), nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.inner(x) + self.last(x)
+
+
+@pytest.mark.parametrize(("build", "name"), [(encoder, "0.edges"), (General, "inner.0.edges")], ids=["fast", "general"])
+def test_each_network_is_shown_the_rows_of_its_split_as_the_split_sees_them(mapped, build, name):
+    for split, state in enumerate(networks_of(mapped, build)):
+        rows = mapped.train[:, split] > 0
+        seen = mapped.X[rows] * mapped.scale[:, split] + mapped.shift[:, split]
+        places = np.linspace(0, rows.sum() - 1, 5).round().astype(int)
+        np.testing.assert_allclose(state[name].T.numpy(), np.sort(seen, axis=0)[places])
+
+
+def test_of_very_many_rows_some_are_shown_evenly_spaced_and_the_same_to_the_plain_loop(task, monkeypatch):
+    monkeypatch.setattr(looking, "MOST_ROWS", 20)
+    table = task("bce")
+    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, compile=False, jobs=1, dtype="float64").networks()
+    alone = Centred().double()
+    X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
+    train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe(epochs=1), loss=LOSSES["bce"], seed=0)
+    for network in (*stacked, alone):
+        assert network.shown.tolist() == [1, 20]
+        assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))
+
+
+@pytest.fixture
+def on_the_disk(mapped, monkeypatch):
+    """The same rows in a file, in another order, eleven a window."""
+    monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * 5 * 11)
+    monkeypatch.setattr(on_disk, "LARGE_BYTES", 1)
+    order = np.random.default_rng(9).permutation(95)
+    parts = {name: laid_off(getattr(mapped, name)[order]) for name in ("X", "y", "train", "test")}
+    return dataclasses.replace(mapped, **parts, order=order)
+
+
+@pytest.mark.parametrize("most", [25, 1000])
+def test_of_a_table_in_a_file_the_first_rows_are_shown_as_they_lie_shuffled(on_the_disk, monkeypatch, most):
+    monkeypatch.setattr(looking, "MOST_ROWS", most)
+    data = on_the_disk
+    for split, state in enumerate(networks_of(data, Centred)):
+        rows = np.flatnonzero(data.train[:, split])[:most]
+        seen = np.asarray(data.X)[rows] * data.scale[:, split] + data.shift[:, split]
+        assert state["shown"].tolist() == [1, len(rows)]
+        np.testing.assert_allclose(state["least"], seen.min(0))
+
+
+def test_rows_of_other_splits_leave_the_edges_bit_for_bit_alone(mapped):
+    X = mapped.X.copy()
+    X[mapped.train[:, 0] == 0] *= 1e3
+    one, two = (networks_of(table, encoder) for table in (mapped, dataclasses.replace(mapped, X=X)))
+    assert torch.equal(one[0]["0.edges"], two[0]["0.edges"])
+    assert not torch.equal(one[1]["0.edges"], two[1]["0.edges"])

@@ -1,0 +1,135 @@
+"""Parts of networks that are seedbed's own: in a stack they are what the plain loop makes of the plain module."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, parse_candidate
+from seedbed.training import planning, train_many
+from seedbed.training.forward import Chain, forward_of
+from seedbed.training.layers import Dropout
+
+EXACT = 1e-9
+WORDS = [
+    "tanh:4,4@residual",
+    "silu:6,6@residual,layernorm,dropout=0.2",
+    "prelu:4,4@residual,batchnorm",
+    "glu:3,3+rrelu:3@residual",
+    "silu:4@plr=3",
+    "relu:4,4@residual,dropout=0.2,plr=2,plr_frequencies=1,plr_sigma=2",
+    "logistic@plr=4",
+    "silu:4@ple=6",
+    "relu:4,4@residual,dropout=0.2,ple=1",
+    "logistic@ple=16",
+]
+
+
+@pytest.mark.parametrize("batch_size", [None, 16, 500])
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
+@pytest.mark.parametrize("words", WORDS)
+def test_every_part_in_a_stack_equals_the_reference_by_the_fast_way(gap, task, words, loss, batch_size):
+    batches = {} if batch_size is None else {"batch_size": batch_size}
+    found = gap(parse_candidate(words).architecture, task(loss), momentum=0.5, **batches)
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    assert found.history.note == ""
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_in_float32_a_stack_follows_the_reference(reference, task, words):
+    table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
+    history = train_many(words, *table.parts, seeds=[3, 8], compile=False, jobs=1, **settings)
+    for index, seed in enumerate(history.seeds):
+        build = lambda: parse_candidate(words).architecture(5, 3)  # noqa: E731
+        curves, _ = reference(build, table, seed, Recipe(**settings), torch.float32)
+        np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("words", [*WORDS[:2], "relu:4@plr=3", "relu:4@ple=6"])
+def test_compiled_they_equal_the_eager_ones(task, words, batch_size):
+    settings = {"seeds": 16, "epochs": 20, "lr": 0.05, "jobs": 1, "dtype": "float64", "batch_size": batch_size}
+    compiled, eager = (train_many(words, *task("bce").parts, compile=way, **settings) for way in (True, False))
+    np.testing.assert_allclose(compiled.train_loss, eager.train_loss, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(compiled.predict(task("bce").X), eager.predict(task("bce").X), rtol=0, atol=1e-6)
+    assert (compiled.train_loss != eager.train_loss).any()  # it was compiled: roundings differ
+
+
+class Twice(nn.Module):
+    """A residual layer with dropout in two places, and what isn't known in a third."""
+
+    def __init__(self, unknown=None):
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 4), nn.Linear(4, 1)
+        self.inner = Residual(nn.Linear(4, 4), unknown or nn.Tanh(), nn.Dropout(0.4))
+
+    def forward(self, x):
+        return self.last(self.inner(self.inner(self.first(x))))
+
+
+class Own(nn.Tanh):
+    """A class of its own may do anything."""
+
+
+@pytest.mark.parametrize("unknown", [None, Own()], ids=["known", "unknown"])
+def test_a_residual_layer_in_two_places_draws_anew(gap, task, unknown):
+    found = gap(lambda n_features, n_outputs: Twice(unknown), task("bce"))
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    forward = forward_of(Twice(unknown), 5)
+    assert isinstance(forward, Chain) == (unknown is None) == (found.history.note == "")
+    if unknown is None:
+        drawn = [layer.number for layer in forward._alone if isinstance(layer, Dropout)]
+        assert len(drawn) == len(set(drawn)) == 2
+
+
+def test_a_residual_layer_may_be_the_first(gap, task):
+    found = gap(lambda n_features, n_outputs: nn.Sequential(Residual(nn.Linear(5, 5), nn.ELU()), nn.Linear(5, 1)),
+                task("bce"))  # fmt: skip
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    assert found.history.note == ""
+
+
+@pytest.mark.parametrize("part", [PeriodicEmbedding, PiecewiseLinearEncoding])
+def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, part):
+    def build(n_features, n_outputs):
+        # It looks at the network's inputs, which here aren't its own: the bins are just some bins.
+        return nn.Sequential(nn.Linear(5, 5), part(5, 3), nn.LazyLinear(n_outputs))
+
+    def built(n_features, n_outputs):
+        network = build(n_features, n_outputs)
+        network(torch.zeros(1, 5))
+        return network
+
+    found = gap(built, task("cross_entropy"))
+    assert max(found.curves, found.parameters, found.outputs) < EXACT
+    assert found.history.note == ""
+
+
+@pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16"])
+def test_where_an_embedding_of_all_rows_takes_much_memory_chunks_are_narrow(task, monkeypatch, words):
+    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "compile": False}
+    together = train_many(words, *task("bce").parts, **settings)
+    monkeypatch.setattr(planning, "_MOST_BYTES", 1)
+    told = []
+    apart = train_many(words, *task("bce").parts, **settings, watch=lambda chunks: told.extend(chunks))
+    assert [chunk.members for chunk in told] == [(0,), (1,), (2,), (3,), (4,)]
+    np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
+
+
+def test_dead_units_inside_a_residual_layer_are_counted(task):
+    def build():
+        network = nn.Sequential(nn.Linear(5, 4), Residual(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 1))
+        with torch.no_grad():
+            network[1][0].bias.copy_(torch.tensor([-1e4, 1e4, -1e4, -1e4]))
+        return network
+
+    from seedbed.training import TrainingData, plan_stack, train_chunk
+
+    rows = np.ones((95, 1), "f")
+    data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
+    plan = plan_stack(build, data, Recipe(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0], compile=False)
+    assert train_chunk(plan.chunks[0], data).dead.tolist() == [0.75, 0.75]
