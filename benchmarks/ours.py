@@ -8,9 +8,10 @@ import numpy as np
 from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
-from seedbed.data import encode, repeated_folds
+from seedbed.data import encode, repeated_folds, table_from_arrays
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
+from seedbed.training.data import table_data
 from seedbed.training.step import compiler_found
 
 _CHUNKS_A_CORE = 4
@@ -77,11 +78,5 @@ def _one_split(rows: Rows) -> TrainingData:
 
 def _folds(rows: Rows) -> TrainingData:
     """A hundred splits, each with its own standardisation folded into the first layer."""
-    splits = repeated_folds(rows.target, repeats=10, folds=10, random_state=0)
-    design = encode(rows).design(splits)
-    train, test = np.zeros((2, len(rows.target), len(splits)), dtype=np.float32)
-    for number, split in enumerate(splits):
-        train[split.train, number] = 1
-        test[split.test, number] = 1
-    matrix, scale, shift = (part.astype(np.float32) for part in (design.matrix, design.scale, design.shift))
-    return TrainingData(matrix, rows.target, train, test, scale, shift)
+    table = table_from_arrays(rows.features, rows.target)
+    return table_data(table, encode(table), repeated_folds(rows.target, repeats=10, folds=10, random_state=0))
