@@ -41,6 +41,8 @@ WAYS: dict[str, tuple[str, Prepare]] = {
     "compiled": ("seedbed, one core, compiled", partial(ours.one_core, compiled=True)),
     "splits": ("the same, 100 splits at once", ours.many_splits),
     "all-cores": ("seedbed, all cores, compiled", ours.all_cores),
+    "gpu-eager": ("seedbed, a GPU, eager", partial(ours.on_gpu, compiled=False)),
+    "gpu": ("seedbed, a GPU, compiled", partial(ours.on_gpu, compiled=True)),
     "floor": ("floor: the arithmetic alone", plain.floor),
 }
 SECTIONS = ("start-up", "comparison")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import torch
 from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
@@ -25,6 +26,20 @@ def one_core(task: Task, *, compiled: bool) -> Contender:
 def many_splits(task: Task) -> Contender:
     """Every network on a split of its own, as `compare` does it."""
     return _one_chunk(task, _folds(task.rows), compiled=True)
+
+
+def on_gpu(task: Task, *, compiled: bool) -> Contender:
+    """One chunk as large as a GPU takes, where there is one."""
+    if not torch.cuda.is_available():
+        raise UnavailableError("no CUDA device")
+    data = _one_split(task.rows)
+    (chunk, *_) = _plan(task, data, 5000, compiled=compiled, device="cuda")
+    n = len(chunk.members)
+    train_chunk(chunk, data)
+    return Contender(
+        lambda: timed(lambda: train_chunk(chunk, data), networks=n),
+        f"one chunk of {n} networks on {torch.cuda.get_device_name()}",
+    )
 
 
 def all_cores(task: Task) -> Contender:
@@ -59,13 +74,14 @@ def _full_size(task: Task, data: TrainingData) -> int:
     return len(_plan(task, data, 5000, compiled=True)[0].seeds)
 
 
-def _plan(task: Task, data: TrainingData, n_networks: int, *, compiled: bool) -> tuple[Chunk, ...]:
+def _plan(task: Task, data: TrainingData, n_networks: int, *, compiled: bool, device: str = "cpu") -> tuple[Chunk, ...]:
     if compiled and not compiler_found():
         raise UnavailableError("no C++ compiler")
     build = partial(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
-    plan = plan_stack(build, data, Recipe(), seeds=range(n_networks), splits=splits, compile=compiled)
+    seeds = range(n_networks)
+    plan = plan_stack(build, data, Recipe(), seeds=seeds, splits=splits, compile=compiled, device=device)
     return plan.chunks
 
 

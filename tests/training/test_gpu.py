@@ -1,0 +1,82 @@
+"""On a GPU: what a CPU computes, in another order. Left out where there is no CUDA device."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import seedbed as sb
+from seedbed.training import train_many
+
+DEVICE = "cuda"
+pytestmark = [pytest.mark.gpu, pytest.mark.slow]
+
+WORDS = {
+    "relu:5": {},
+    "relu:20,20": {"optimizer": "adamw"},
+    "relu:160,160": {},
+    "tanh:6@dropout=0.2": {"optimizer": "adam"},
+    "tanh:6,6@layernorm": {},
+    "tanh:6,6@batchnorm": {"momentum": 0.9},
+    "tanh:6,6@residual": {"schedule": "cosine", "clip_norm": 0.5},
+    "tanh:6@ple=4": {},
+    "tanh:6@plr=3": {},
+}
+
+
+def trained(task, build, device, **options):
+    options = {"seeds": 20, "epochs": 30, "lr": 0.02, "compile": False, **options}
+    return train_many(build, *task("bce").parts, device=device, **options)
+
+
+def assert_alike(one, other, X):
+    for curve in ("train_loss", "test_loss"):
+        np.testing.assert_allclose(getattr(one, curve), getattr(other, curve), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("words", WORDS)
+def test_a_stack_is_that_of_a_cpu(task, words, batch_size):
+    options = {**WORDS[words], "batch_size": batch_size}
+    there, here = (trained(task, words, device, **options) for device in (DEVICE, "cpu"))
+    assert_alike(there, here, task("bce").X)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+@pytest.mark.parametrize("words", ["relu:5", "relu:20,20", "tanh:6@dropout=0.2", "tanh:6,6@layernorm"])
+def test_a_compiled_stack_is_the_eager_one(task, words, batch_size):
+    fast, slow = (trained(task, words, DEVICE, compile=way, batch_size=batch_size) for way in (True, False))
+    assert_alike(fast, slow, task("bce").X)
+
+
+def test_any_module_is_that_of_a_cpu(task):
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other, self.last = nn.Linear(5, 4), nn.Linear(5, 4), nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.last(self.one(x) * torch.sigmoid(self.other(x)))
+
+    there, here = (trained(task, Gated, device) for device in (DEVICE, "cpu"))
+    assert_alike(there, here, task("bce").X)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_the_same_seeds_give_the_same_bits(task, compile):
+    one, other = (trained(task, "relu:20,20", DEVICE, compile=compile, batch_size=16) for _ in range(2))
+    np.testing.assert_array_equal(one.train_loss, other.train_loss)
+    np.testing.assert_array_equal(one.predict(task("bce").X), other.predict(task("bce").X))
+
+
+def test_a_comparison_and_its_model_come_home_from_there(tmp_path):
+    options = {"recipe": "tutorial", "epochs": 20, "repeats": 1, "folds": 3, "seeds": 2, "baselines": ()}
+    words = ["relu:5", "tanh:5"]
+    there, here = (sb.compare("example:iris", candidates=words, device=way, **options) for way in (DEVICE, "cpu"))
+    for name in words:
+        np.testing.assert_allclose(there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3)
+    table = sb.read_table("example:iris")
+    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe(epochs=20), device=DEVICE)
+    model.save(tmp_path / "model.safetensors")
+    assert np.isfinite(sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")).all()
