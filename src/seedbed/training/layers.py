@@ -71,8 +71,7 @@ class Linear:
         if now.placement == "fused":
             return shared_product(inputs.X, weight, bias)
         if now.placement == "network_first":
-            flat = weight.permute(0, 2, 1).flatten(1)
-            x = (inputs.X @ flat).reshape(-1, weight.shape[2], weight.shape[1]).permute(0, 2, 1)
+            x = torch.bmm(inputs.X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
         else:
             x = (inputs.X @ weight.flatten(1)).reshape(-1, *weight.shape[1:])
         return x if bias is None else x + bias
