@@ -24,10 +24,11 @@ from rounds import Contender, Measured, Task, UnavailableError, measure, threads
 from tables import Table, machine, number
 from torch import Tensor, nn
 from torch.nn import functional as F
-from workload import LR, Rows, load_rows
+from workload import LR, Rows, hidden_widths, load_rows
 
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import plan_stack, train_chunk
+from seedbed.training.forward import WIDE
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,11 @@ def _line(name: str, family: Family, rows: Rows, rounds: int) -> tuple[str, ...]
     }
     if "@" not in family.candidate and family.batch_size is None and family.copies == 1:
         ways["JAX"] = partial(peers.jax_scan, epochs=max(family.epochs // 4, 20))
-    found = measure(Task(family.candidate.partition("@")[0], rows), ways, rounds)
+    task = Task(family.candidate.partition("@")[0], rows)
+    found = measure(task, ways, rounds)
     one, floor = found.pop("seedbed"), found.pop("floor")
     peer, best = min(found.items(), key=lambda item: item[1].best if item[1].ms else np.inf)
-    rate = plain.operations_a_network(family.candidate.partition("@")[0], rows) / one.best / 1e6
+    rate = plain.operations_a_network(task.candidate, rows) / one.best / 1e6
     words = f"`{family.candidate}`" + (f", batches of {family.batch_size}" if family.batch_size else "")
     words += f", {rows.n_features} inputs" if family.copies > 1 else ""
     shown = [number(one.best), number(rate), f"{floor.best / one.best:.0%}", peer, *_against(one, best)]
@@ -111,7 +113,8 @@ def _stacked(family: Family, task: Task) -> Contender:
     candidate = parse_candidate(family.candidate)
     recipe = candidate.recipe(Recipe(epochs=family.epochs, batch_size=family.batch_size))
     build = partial(candidate.architecture, data.X.shape[1], 1)
-    plan = plan_stack(build, data, recipe, seeds=range(5000), splits=[0] * 5000, compile=_is_fused(family))
+    compiled = max(hidden_widths(task.candidate)) < WIDE  # what "auto" says where the work is worth it
+    plan = plan_stack(build, data, recipe, seeds=range(5000), splits=[0] * 5000, compile=compiled)
     chunk = plan.chunks[0]
     n = len(chunk.members)
 
@@ -120,12 +123,6 @@ def _stacked(family: Family, task: Task) -> Contender:
 
     run()
     return Contender(run, f"one chunk of {n} networks")
-
-
-def _is_fused(family: Family) -> bool:
-    """What `compile="auto"` says where the work is worth it."""
-    widths = family.candidate.partition("@")[0].partition(":")[2].split(",")
-    return max(map(int, widths)) < 128
 
 
 def _vmapped(family: Family, task: Task) -> Contender:
