@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 
-.PHONY: demo test check bench pictures
+.PHONY: demo test check bench peers pictures
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -21,6 +21,9 @@ check: .venv/installed
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py
+
+peers: .venv/installed-bench
+	$(PY) benchmarks/peers.py $(ARGS)
 
 pictures: .venv/installed
 	$(PY) -m pytest tests/test_docs.py --renew-pictures -k blocks $(ARGS)

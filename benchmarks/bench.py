@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 
 import ours
-import peers
 import plain
+import speed_peers
 from processes import StartUp, Whole, default_comparison, start_up
 from rounds import Measured, Prepare, Task, measure, say
 from tables import Table, machine, number
@@ -32,11 +32,11 @@ LOOPS: dict[str, tuple[str, Prepare]] = {
 }
 WAYS: dict[str, tuple[str, Prepare]] = {
     **LOOPS,
-    "sklearn": ("scikit-learn MLPClassifier", partial(peers.sklearn_mlp, epochs=250)),
-    "skorch": ("skorch", partial(peers.skorch_net, epochs=100)),
-    "vmap": ("torch.func.vmap, eager", partial(peers.vmap, compiled=False, epochs=100)),
-    "vmap-compiled": ("torch.func.vmap, compiled", partial(peers.vmap, compiled=True, epochs=250)),
-    "jax": ("JAX vmap + scan, jit", partial(peers.jax_scan, epochs=500)),
+    "sklearn": ("scikit-learn MLPClassifier", partial(speed_peers.sklearn_mlp, epochs=250)),
+    "skorch": ("skorch", partial(speed_peers.skorch_net, epochs=100)),
+    "vmap": ("torch.func.vmap, eager", partial(speed_peers.vmap, compiled=False, epochs=100)),
+    "vmap-compiled": ("torch.func.vmap, compiled", partial(speed_peers.vmap, compiled=True, epochs=250)),
+    "jax": ("JAX vmap + scan, jit", partial(speed_peers.jax_scan, epochs=500)),
     "eager": ("seedbed, one core, eager", partial(ours.one_core, compiled=False)),
     "compiled": ("seedbed, one core, compiled", partial(ours.one_core, compiled=True)),
     "splits": ("the same, 100 splits at once", ours.many_splits),

@@ -17,8 +17,8 @@ from functools import partial
 
 import numpy as np
 import ours
-import peers
 import plain
+import speed_peers
 import torch
 from rounds import Contender, Measured, Task, UnavailableError, measure, threads, timed
 from tables import Table, machine, number
@@ -92,7 +92,7 @@ def _line(name: str, family: Family, rows: Rows, rounds: int) -> tuple[str, ...]
         "floor": plain.floor,
     }
     if "@" not in family.candidate and family.batch_size is None and family.copies == 1:
-        ways["JAX"] = partial(peers.jax_scan, epochs=max(family.epochs // 4, 20))
+        ways["JAX"] = partial(speed_peers.jax_scan, epochs=max(family.epochs // 4, 20))
     task = Task(family.candidate.partition("@")[0], rows)
     found = measure(task, ways, rounds)
     one, floor = found.pop("seedbed"), found.pop("floor")

@@ -1,159 +1,104 @@
-"""Other ways to train the same networks, on one core each. A function a peer; it imports what it needs by itself."""
+"""How good SeedbedClassifier is beside eight peers, all at their defaults, on one thread and the same folds.
+
+make peers                                          all, which takes days on one core; stop it whenever you like
+python benchmarks/peers.py --most-rows 3000 --repeats 1 --methods seedbed,catboost,logistic
+python benchmarks/peers.py --page                   no fit, only the page
+
+Each fit is a line of the CSV, and what is there isn't run again; to run it again, delete its lines. Of lines for the
+same fit the last one counts. Several runs, of other methods, may write to one CSV. Fits go by repeat, then from the
+smallest table to the largest, so that at any time what is there is of use. docs/peers.md is made from the CSV alone.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import subprocess
+import argparse
+import signal
 import sys
-import warnings
-from collections.abc import Callable
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-from plain import plain_network, tensors
-from rounds import Contender, Task, UnavailableError, threads, timed
-from torch import Tensor, nn
-from torch.nn import functional as F
-from workload import LR, has_relu, hidden_widths, networks_of_a_peer
+from peer_fits import Fit, Fitter
+from peer_methods import METHODS
+from peer_page import page
+from peer_rows import Row, add_row, read_rows
+from peer_tables import FOLDS, HALVES, n_rows
+from tables import machine
 
-from seedbed.training.step import compiler_found
-
-Params = dict[str, Tensor]
+HERE = Path(__file__).resolve().parent
 
 
-def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
-    """`torch.func.vmap` over stacked modules, as torch's own tutorial on model ensembling has it."""
-    if compiled and not compiler_found():
-        raise UnavailableError("no C++ compiler")
-    n_networks = networks_of_a_peer(task.candidate)
-    networks = [plain_network(task.candidate, task.rows.n_features) for _ in range(n_networks)]
-    params, _ = torch.func.stack_module_state(networks)
-    params = {name: value.detach() for name, value in params.items()}
-    step = vmap_step(networks[0], tensors(task.rows))
-    if compiled:
-        step = torch.compile(step, dynamic=False)
-
-    def run() -> float:
-        with threads(1), torch.no_grad():
-            return timed(lambda: run_steps(step, params, epochs), networks=n_networks, epochs=epochs)
-
-    run()
-    return Contender(run, f"{n_networks} networks, {epochs} epochs, scaled up")
+def main() -> None:
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    if not options.page:
+        run(options)
+    options.out.write_text(page(read_rows(options.results)), encoding="utf-8")
 
 
-def vmap_step(network: nn.Module, data: tuple[Tensor, ...]) -> Callable[[Params], tuple[Params, Tensor]]:
-    """One epoch of all networks: the new parameters, and loss and accuracy on both parts [4, network]."""
-    X_train, y_train, X_test, y_test = data
+def parse_options() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
 
-    def loss_of(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        z = torch.func.functional_call(network, params, (X,))
-        return F.binary_cross_entropy_with_logits(z, y), ((z > 0) == (y > 0.5)).float().mean()
-
-    train = torch.vmap(torch.func.grad_and_value(loss_of, has_aux=True), in_dims=(0, None, None))
-    test = torch.vmap(loss_of, in_dims=(0, None, None))
-
-    def step(params: Params) -> tuple[Params, Tensor]:
-        grads, (loss, accuracy) = train(params, X_train, y_train)
-        params = {name: value - LR * grads[name] for name, value in params.items()}
-        return params, torch.stack([loss, accuracy, *test(params, X_test, y_test)])
-
-    return step
-
-
-def run_steps(step: Callable[[Params], tuple[Params, Tensor]], params: Params, epochs: int) -> Tensor:
-    """The curves [epoch, 4, network]."""
-    figures = []
-    for _ in range(epochs):
-        params, shown = step(params)
-        figures.append(shown)
-    return torch.stack(figures)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=names, help="some, by name, with commas")
+    parser.add_argument("--half", choices=HALVES, help="the tables of one half")
+    parser.add_argument("--methods", type=names, default=list(METHODS), help=f"of {','.join(METHODS)}")
+    parser.add_argument("--repeats", type=int, default=2, help=f"how often {FOLDS} folds are dealt (2)")
+    parser.add_argument("--most-rows", type=int, help="leave out tables with more")
+    parser.add_argument("--longest", type=float, default=1800, help="seconds after which a fit is killed (1800)")
+    parser.add_argument("--minutes", type=float, help="begin no fit after so long")
+    parser.add_argument("--results", type=Path, default=HERE / "peers.csv", help="the CSV (benchmarks/peers.csv)")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "peers.md", help="the page (docs/peers.md)")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page")
+    options = parser.parse_args()
+    if unknown := set(options.methods) - set(METHODS):
+        parser.error(f"no such method: {', '.join(sorted(unknown))}; there are {', '.join(METHODS)}")
+    if unknown := set(options.tables or ()) - {name for half in HALVES.values() for name in half}:
+        parser.error(f"in neither half: {', '.join(sorted(unknown))}")
+    return options
 
 
-def sklearn_mlp(task: Task, *, epochs: int) -> Contender:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits
-
-    rows = task.rows
-    network = MLPClassifier(
-        hidden_layer_sizes=hidden_widths(task.candidate),
-        activation="relu" if has_relu(task.candidate) else "identity",
-        solver="sgd",
-        learning_rate_init=LR,
-        momentum=0.0,
-        nesterovs_momentum=False,
-        alpha=0.0,
-        batch_size=len(rows.X_train),
-        shuffle=False,
-        max_iter=epochs,
-        tol=0.0,
-        n_iter_no_change=epochs + 1,
-    )
-
-    def run() -> float:
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return timed(lambda: network.fit(rows.X_train, rows.y_train), epochs=epochs)
-
-    run()
-    return Contender(run, f"{epochs} epochs, scaled up; keeps the training loss only")
+def run(options: argparse.Namespace) -> None:
+    """All fits that are asked for and not there yet."""
+    done = {row.key for row in read_rows(options.results)}
+    asked = list(fits(tables(options), options.methods, options.repeats))
+    fits_left = [fit for fit in asked if (fit.table, fit.repeat, fit.fold, fit.method) not in done]
+    say(f"{len(fits_left)} fits of {len(asked)} are left")
+    fitter = Fitter(options.longest)
+    processor, started = machine()["processor"], time.monotonic()
+    try:
+        for fit in fits_left:
+            if options.minutes is not None and time.monotonic() - started > options.minutes * 60:
+                say(f"{options.minutes:g} minutes are over")
+                break
+            outcome = fitter(fit)
+            facts = {"version": METHODS[fit.method].version, "processor": processor}
+            add_row(options.results, Row(**vars(fit), **facts, **outcome))
+            figures = [f"{outcome[key]:.4g}" for key in ("log_loss", "fit_seconds") if key in outcome]
+            say(f"{fit.table} {fit.repeat} {fit.fold} {fit.method}: {outcome.get('error') or ' '.join(figures)}")
+    finally:
+        fitter.close()
 
 
-def skorch_net(task: Task, *, epochs: int) -> Contender:
-    from skorch import NeuralNetBinaryClassifier
-    from skorch.callbacks import EpochScoring
-    from skorch.dataset import Dataset
-    from skorch.helper import predefined_split
-
-    rows = task.rows
-    network = NeuralNetBinaryClassifier(
-        plain_network(task.candidate, rows.n_features),
-        optimizer=torch.optim.SGD,
-        lr=LR,
-        max_epochs=epochs,
-        batch_size=-1,
-        train_split=predefined_split(Dataset(rows.X_test, rows.y_test)),
-        callbacks=[("train_acc", EpochScoring("accuracy", lower_is_better=False, on_train=True, name="train_acc"))],
-        verbose=0,
-    )
-
-    def run() -> float:
-        with threads(1):
-            return timed(lambda: network.fit(rows.X_train, rows.y_train), epochs=epochs)
-
-    run()
-    return Contender(run, f"{epochs} epochs, scaled up; its own four figures an epoch")
+def tables(options: argparse.Namespace) -> list[str]:
+    """From the smallest to the largest."""
+    halves = [HALVES[options.half]] if options.half else list(HALVES.values())
+    rows = {name: n_rows(name) for half in halves for name in half if not options.tables or name in options.tables}
+    most = options.most_rows or max(rows.values(), default=0)
+    return sorted((name for name in rows if rows[name] <= most), key=lambda name: (rows[name], name))
 
 
-def jax_scan(task: Task, *, epochs: int) -> Contender:
-    """In a process of its own, which stays: JAX takes its thread limits at start only."""
-    for name in ("jax", "jaxlib"):
-        if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(name=name)
-    script = Path(__file__).with_name("jax_peer.py")
-    child = subprocess.Popen(
-        [sys.executable, str(script), task.candidate, str(epochs)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def fits(names: Sequence[str], methods: Sequence[str], repeats: int) -> Iterator[Fit]:
+    for repeat in range(repeats):
+        for name in names:
+            for fold in range(FOLDS):
+                yield from (Fit(name, repeat, fold, method) for method in methods)
 
-    def ask() -> str:
-        answer = child.stdout.readline()
-        if not answer:
-            raise UnavailableError(f"JAX's process ended with exit code {child.wait()}")
-        return answer
 
-    def run() -> float:
-        child.stdin.write("run\n")
-        child.stdin.flush()
-        return float(ask())
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
-    def close() -> None:
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.close()
-        child.wait()
-        child.stdout.close()
 
-    return Contender(run, ask().strip(), close)
+if __name__ == "__main__":
+    main()

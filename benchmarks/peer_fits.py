@@ -1,0 +1,164 @@
+"""One fit at a time in a process of its own, on one thread, so that what takes too long can be killed."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import tempfile
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from peer_methods import METHODS
+from peer_tables import Labelled, fold_of, read
+from sklearn.metrics import log_loss, roc_auc_score
+
+# Before libraries are loaded in the process that fits: one thread each, and no GPU.
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    "CUDA_VISIBLE_DEVICES": "",
+}
+TINIEST = 1e-7  # probability; as float32 has it, in which some methods answer
+PREPARING_SECONDS = 900  # imports and a warm-up
+
+Outcome = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is to be fitted: a method to all rows of a table but those of a fold."""
+
+    table: str
+    repeat: int
+    fold: int
+    method: str
+
+
+class Fitter:
+    """A process that fits; killed when a fit takes too long, and started anew for the next one."""
+
+    def __init__(self, longest: float) -> None:
+        self.longest = longest
+        self._process: Any = None
+        self._ours: Connection | None = None
+
+    def __call__(self, fit: Fit) -> Outcome:
+        """Scores and seconds of a fit, or the error of a fit that failed."""
+        ours = self._started()
+        ours.send(fit)
+        outcome: Outcome = {}
+        try:
+            for seconds in (PREPARING_SECONDS, self.longest):
+                if not ours.poll(seconds):
+                    self.close(wait=0)
+                    return outcome | {"error": f"longer than {seconds:g} s"}
+                outcome |= ours.recv()
+                if "error" in outcome:
+                    break
+        except EOFError:
+            self._process.join()
+            outcome["error"] = f"the process that fitted ended with status {self._process.exitcode}"
+            self.close()
+        return outcome
+
+    def close(self, wait: float = 5) -> None:
+        """End the process, which ends by itself within moments unless it fits."""
+        if self._process is not None:
+            self._ours.close()
+            self._process.join(wait)
+            self._process.kill()
+            self._process.join()
+            self._process = self._ours = None
+
+    def _started(self) -> Connection:
+        if self._process is None:
+            context = multiprocessing.get_context("spawn")
+            self._ours, theirs = context.Pipe()
+            self._process = context.Process(target=answer, args=(theirs,), daemon=True)
+            with mock.patch.dict(os.environ, ENVIRONMENT):
+                self._process.start()
+            theirs.close()
+        return self._ours
+
+
+def answer(asked: Connection) -> None:
+    """In the process that fits: for each fit what is known of the table, once all is ready, then what came of it."""
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # some leave logs where they stand
+        while True:
+            try:
+                fit = asked.recv()
+            except EOFError:
+                return
+            try:
+                warm_up(fit.method)
+                table = loaded(fit.table)
+                facts = {"rows": len(table.y), "features": table.X.shape[1], "classes": table.n_classes}
+                asked.send(facts)
+                asked.send(outcome_of(fit, table))
+            except Exception as error:  # noqa: BLE001 - whatever a method raises is its result
+                traceback.print_exc()
+                asked.send({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]})
+
+
+@lru_cache(maxsize=1)
+def loaded(name: str) -> Labelled:
+    return read(name)
+
+
+@lru_cache
+def warm_up(method: str) -> None:
+    """A fit that doesn't count, so that imports and what is made once aren't timed."""
+    generator = np.random.default_rng(0)
+    numbers = {f"number {place}": generator.normal(size=100) for place in range(3)}
+    X = pd.DataFrame(numbers).assign(level=pd.Series(generator.choice(["a", "b"], 100)).astype("category"))
+    y = (X["number 0"] > 0).to_numpy().astype(np.int64)
+    METHODS[method].make(X, 0).fit(X, y).predict_proba(X)
+
+
+def outcome_of(fit: Fit, table: Labelled) -> Outcome:
+    train, test = fold_of(table, fit.repeat, fit.fold)
+    known, y = np.unique(table.y[train], return_inverse=True)  # XGBoost wants classes without a gap
+    X, X_test = (table.X.iloc[rows].reset_index(drop=True) for rows in (train, test))
+    classifier = METHODS[fit.method].make(X, 100 * fit.repeat + fit.fold)
+    started = time.perf_counter()
+    classifier.fit(X, y)
+    fitted = time.perf_counter()
+    answers = classifier.predict_proba(X_test)
+    predicted = time.perf_counter()
+    probabilities = np.zeros((len(test), table.n_classes))
+    probabilities[:, known] = answers
+    seconds = {"fit_seconds": fitted - started, "predict_seconds": predicted - fitted}
+    return scores(table.y[test], probabilities) | seconds
+
+
+def scores(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+    """Of test rows: accuracy, area under the ROC curve, log loss.
+
+    Of several classes, each is held against the rest, and the areas of those that have test rows are averaged.
+    """
+    if not np.isfinite(probabilities).all():
+        raise ValueError("probabilities that aren't numbers")
+    classes = range(probabilities.shape[1])
+    clipped = probabilities.clip(TINIEST, 1)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    held = [1] if len(classes) == 2 else np.unique(y)
+    return {
+        "accuracy": float((probabilities.argmax(axis=1) == y).mean()),
+        "auc": float(np.mean([roc_auc_score(y == one, probabilities[:, one]) for one in held])),
+        "log_loss": float(log_loss(y, clipped, labels=list(classes))),
+    }

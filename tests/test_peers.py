@@ -1,0 +1,121 @@
+"""The page that holds seedbed against its peers: ranks as published, and what counts. Needs none of the peers."""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Module = Callable[[str], Any]
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+LOSSES = {"seedbed": 0.4, "forest": 0.5, "logistic": 0.38}
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Module:
+    """A function from a benchmark's name to its module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def rows_of(
+    module: Module, table: str, methods: Iterable[str] = tuple(LOSSES), repeats: int = 1, folds: int = 5
+) -> Iterator[Any]:
+    """Figures that hardly differ between folds; a better loss goes with a better area and a longer fit."""
+    for method in methods:
+        for repeat in range(repeats):
+            for fold in range(folds):
+                loss = LOSSES[method] + 0.01 * fold
+                figures = {"rows": 100, "log_loss": loss, "auc": 1 - loss, "accuracy": 0.9}
+                seconds = {"fit_seconds": 1 / LOSSES[method], "predict_seconds": 0.01}
+                yield module("peer_rows").Row(table, repeat, fold, method, **figures, **seconds, version="some 1.0")
+
+
+@pytest.mark.parametrize(
+    ("n_methods", "n_tables", "published"),
+    [(4, 14, 1.25), (5, 30, 1.11), (2, 10, 0.62), (10, 20, 3.03)],  # of q = 2.569, 2.728, 1.960, 3.164
+)
+def test_the_critical_difference_is_that_of_the_paper(module: Module, n_methods: int, n_tables: int, published: float):
+    assert module("peer_ranks").critical_difference(n_methods, n_tables) == pytest.approx(published, abs=0.005)
+
+
+def test_equal_values_share_their_ranks(module: Module):
+    mean_ranks = module("peer_ranks").mean_ranks
+    values = [[0.1, 0.2, 0.3], [0.5, 0.4, 0.5]]
+    assert mean_ranks(values, low_is_good=True).tolist() == [1.75, 1.5, 2.75]
+    assert mean_ranks(values, low_is_good=False).tolist() == [2.25, 2.5, 1.25]
+
+
+def test_the_halves_share_no_table_and_have_all(module: Module, data_folder: Path):
+    tables = module("peer_tables")
+    both = [*tables.DECIDING, *tables.CONFIRMING]
+    assert sorted(both) == sorted(path.name.partition(".")[0] for path in data_folder.glob("*.csv*"))
+
+
+def test_the_page_ranks_methods_on_tables_that_all_have_finished(module: Module):
+    rows = [*rows_of(module, "cmc", repeats=2), *rows_of(module, "ilpd"), *rows_of(module, "sick", ["seedbed"])]
+    page = module("peer_page").page([*rows, *rows_of(module, "kc1", folds=4)])
+    deciding = page.partition("## The confirming half")[0]
+    assert "Tables counted: 2 of 15." in deciding
+    assert "| **seedbed** | 2.00 | 2.00 | 2.00 | 2.5 | 0.01 | 1 | some 1.0 |" in deciding
+    assert "| logistic regression | 1.00 | 1.00 | 2.00 | 2.63 | 0.01 | 1.05 | some 1.0 |" in deciding
+    assert "sick (random forest, logistic regression: not run)" in deciding
+    assert "kc1 (all: not run to the end)" in deciding
+    assert "| cmc | 100 | 0.4200 | 0.5200 | **0.4000** | 10 |" in deciding
+    assert "worst on ilpd: 5.0% above it. It is above it on 2 of 2 tables." in deciding
+
+
+def test_a_method_that_took_too_long_is_named_and_the_others_are_ranked_without_it_too(module: Module):
+    late = module("peer_rows").Row("cmc", 0, 0, "forest", error="longer than 9 s")
+    rows = [*rows_of(module, "cmc", ["seedbed", "logistic"]), late, *rows_of(module, "ilpd")]
+    page = module("peer_page").page(rows)
+    assert "cmc (random forest: longer than 9 s)" in page
+    assert "Without random forest, on more tables:" in page
+    assert page.index("Tables counted: 1 of 15.") < page.index("Tables counted: 2 of 15.")
+
+
+def test_rows_are_read_as_they_were_written_and_later_ones_count(module: Module, tmp_path: Path):
+    peer_rows = module("peer_rows")
+    first = peer_rows.Row("cmc", 0, 0, "seedbed", rows=100, log_loss=0.41, version="seedbed 0.1.0")
+    second = peer_rows.Row("cmc", 0, 1, "seedbed", fit_seconds=12.3456)
+    again = peer_rows.Row("cmc", 0, 0, "seedbed", error='longer, "much"')
+    for row in (first, second, again):
+        peer_rows.add_row(tmp_path / "new" / "peers.csv", row)
+    assert peer_rows.read_rows(tmp_path / "new" / "peers.csv") == [again, second]
+
+
+def test_absent_classes_and_certain_errors_have_finite_scores(module: Module):
+    probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.0, 0.5]])
+    found = module("peer_fits").scores(np.array([0, 1, 2]), probabilities)
+    assert found["accuracy"] == pytest.approx(1 / 3)
+    assert found["auc"] == pytest.approx((1.0 + 0.5 + 0.5) / 3)
+    assert found["log_loss"] == pytest.approx((0 - np.log(1e-7) - np.log(0.5)) / 3, rel=1e-4)
+
+
+@pytest.mark.slow  # starts two processes that import torch
+@pytest.mark.usefixtures("data_folder")
+def test_a_fit_that_takes_too_long_is_killed_and_the_next_one_has_figures(module: Module):
+    peer_fits = module("peer_fits")
+    fitter = peer_fits.Fitter(longest=0.02)
+    fit = peer_fits.Fit("hepatitis", 0, 0, "forest")
+    try:
+        late = fitter(fit)
+        fitter.longest = 100
+        found = fitter(fit)
+    finally:
+        fitter.close()
+    assert late == {"rows": 155, "features": 19, "classes": 2, "error": "longer than 0.02 s"}
+    assert found.keys() >= {"accuracy", "auc", "log_loss", "fit_seconds", "predict_seconds"}
+
+
+@pytest.mark.usefixtures("data_folder")
+def test_text_and_codes_are_categories_and_the_rest_are_numbers(module: Module):
+    table = module("peer_tables").read("titanic")
+    kinds = {name: dtype.name for name, dtype in table.X.dtypes.items()}
+    assert {name for name, kind in kinds.items() if kind == "category"} == {"Pclass", "Sex", "Cabin", "Embarked"}
+    assert table.X["Age"].isna().sum() == 177
+    assert table.X["Cabin"].isna().sum() == 687
+    assert np.bincount(table.y).tolist() == [549, 342]
