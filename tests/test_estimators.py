@@ -31,8 +31,9 @@ from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError,
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "compile": False, "n_jobs": 1}
 CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "compile": False, "n_jobs": 1}
+BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs": 25, "lr": 0.05, "compile": False}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
-ESTIMATORS = [kind(**options) for options in (QUICK, CHOOSING) for kind in BOTH]
+ESTIMATORS = [kind(**options) for options in (QUICK, CHOOSING, BLEND) for kind in BOTH]
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "training is in float32, and the check wants 1e-7; and numbers "
     "are standardised by their rows, not by what these count"

@@ -60,18 +60,21 @@ def table_for(frame: pd.DataFrame) -> Callable[[str], Table]:
 
 @pytest.fixture(scope="session")
 def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
-    """A model of a candidate for a target, after some epochs; each is fitted once."""
+    """A model of a candidate for a target, after some epochs; each is fitted once. Of "auto" all members count."""
     found: dict[tuple[str, str], Model] = {}
 
     def fit(candidate: str = "relu:5", target: str = "ill") -> Model:
         if (candidate, target) not in found:
             recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
-            found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
+                found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
         return found[candidate, target]
 
     return fit
 
 
+SHARES = np.array([0.1, 0.3, 0.2, 0.15, 0.25])
 TARGETS = ("ill", "grade", "cost")
 PARTS = ("silu:4,4@residual,layernorm", "relu:4@plr=3,plr_frequencies=5,plr_sigma=0.5", "relu:4@ple=5")
-CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "prelu:4@batchnorm,dropout=0.2", "glu:3", *PARTS)
+CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "prelu:4@batchnorm,dropout=0.2", "glu:3", *PARTS, "auto")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from seedbed.model import Model
 
 __all__ = ["ModelArgument", "OwnNetwork", "loaded", "predict", "show", "train_model"]
+
+N_NETWORKS = 10
+"""Of a model of one candidate."""
+
+Board = Callable[..., Any]
 
 ModelArgument = Annotated[Path, Parameter(help="A model file, as seedbed train -o has written it.")]
 OwnNetwork = Annotated[
@@ -43,9 +50,8 @@ def train_model(
 
     assert wanted.output is not None
     check_target(wanted.output)
-    n_networks = 10 if wanted.networks is None else wanted.networks
     options: dict[str, Any] = {
-        "n_networks": n_networks,
+        "n_networks": wanted.networks,
         "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
     }
     warnings: Iterable[str] = ()  # a comparison has told those of its table
@@ -71,24 +77,46 @@ def train_model(
 
 
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import watch_model
-    from seedbed.model import fit_model, n_choosing
+    from seedbed.model import AUTO, fit_model, n_choosing
     from seedbed.networks import candidate_from
 
-    found = candidate_from(candidate)
-    own, n_networks = found.recipe(options["recipe"]), options["n_networks"]
-    watch, board = watch_model(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
-    with shown(watch, run):
+    if candidate == AUTO:
+        with _watched_blend(table, run, options["n_networks"]) as board:
+            return fit_model(table, AUTO, watch=board, **options, **run.settings())
+    found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
+    own = found.recipe(options["recipe"])
+    with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
         return fit_model(table, found, watch=board, **options, **run.settings())
 
 
 def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import take_home_from, watch_model
+    from seedbed.experiment import take_home_from
 
     found = take_home_from(folder, candidate)
-    watch, board = watch_model(found.candidate.name, found.settled.epochs, options["n_networks"], 0)
-    with shown(watch, run):
+    if found.settled is None or isinstance(found.candidate, str):
+        watched = _watched_blend(found.table, run, options["n_networks"])
+    else:
+        n_networks = options["n_networks"] or N_NETWORKS
+        watched = _watched(found.candidate.name, found.settled.epochs, n_networks, 0, run)
+    with watched as board:
         return found.fit(watch=board, **options, **run.settings())
+
+
+def _watched_blend(table: Table, run: RunOptions, n_networks: int | None) -> AbstractContextManager[Board]:
+    from seedbed.model import AUTO, blend_size
+
+    n_members, epochs, usual = blend_size(table)
+    return _watched(AUTO, epochs, n_members * (n_networks or usual), 0, run)
+
+
+@contextlib.contextmanager
+def _watched(name: str, epochs: int, n_networks: int, n_choosing: int, run: RunOptions) -> Iterator[Board]:
+    """What `fit_model` takes as `watch`, while it is shown."""
+    from seedbed.experiment import watch_model
+
+    watch, board = watch_model(name, epochs, n_networks, n_choosing)
+    with shown(watch, run):
+        yield board
 
 
 def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:

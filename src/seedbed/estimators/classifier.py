@@ -53,18 +53,20 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     def __init__(
         self,
         *,
-        candidate: str | Candidate | Callable[..., Any] = "relu:64,64",
-        n_networks: int = 10,
+        candidate: str | Candidate | Callable[..., Any] = "auto",
+        portfolio: Sequence[str] | None = None,
+        n_networks: int | Auto = "auto",
+        time_limit: float | None = None,
         epochs: int | Auto = "auto",
-        max_epochs: int = 1000,
+        max_epochs: int | Auto = "auto",
         lr: float | Auto = "auto",
-        schedule: Schedule = "constant",
+        schedule: Schedule | Auto = "auto",
         warmup: float = 0.0,
         optimizer: str = "adamw",
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
-        decay_biases: bool = True,
+        decay_biases: bool | Auto = "auto",
         clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
@@ -78,7 +80,9 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     ) -> None:
         super().__init__(
             candidate=candidate,
+            portfolio=portfolio,
             n_networks=n_networks,
+            time_limit=time_limit,
             epochs=epochs,
             max_epochs=max_epochs,
             lr=lr,
@@ -125,7 +129,10 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         task = "binary" if len(classes) == 2 else "multiclass"
         table = self._table(columns, codes.astype(np.int64), task=task, labels=label_texts(classes), **named(y))
         self.classes_ = classes
-        return self._fit_table(table, unless_equal(weights))
+        out_of_bag = self._fit_table(table, unless_equal(weights))
+        if out_of_bag is not None:
+            self.oob_decision_function_ = out_of_bag.values
+        return self
 
     def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
         """What a row of each class counts [class]."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -20,8 +20,8 @@ from seedbed.data import Table, coded_table, given_columns
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame
 from seedbed.errors import DataError, OptionError
-from seedbed.model import Model, Predictions, fit_model
-from seedbed.networks import Candidate, Recipe, Schedule
+from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
+from seedbed.networks import RECIPES, Candidate, Recipe, Schedule
 from seedbed.training import Compile
 
 __all__ = ["Networks"]
@@ -42,18 +42,20 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def __init__(
         self,
         *,
-        candidate: str | Candidate | Callable[..., Any] = "relu:64,64",
-        n_networks: int = 10,
+        candidate: str | Candidate | Callable[..., Any] = "auto",
+        portfolio: Sequence[str] | None = None,
+        n_networks: int | Auto = "auto",
+        time_limit: float | None = None,
         epochs: int | Auto = "auto",
-        max_epochs: int = 1000,
+        max_epochs: int | Auto = "auto",
         lr: float | Auto = "auto",
-        schedule: Schedule = "constant",
+        schedule: Schedule | Auto = "auto",
         warmup: float = 0.0,
         optimizer: str = "adamw",
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
-        decay_biases: bool = True,
+        decay_biases: bool | Auto = "auto",
         clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
@@ -66,17 +68,19 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> None:
         # What isn't checked before `fit` may be anything.
         self.candidate = candidate
+        self.portfolio = portfolio
         self.n_networks: Any = n_networks
+        self.time_limit = time_limit
         self.epochs: Any = epochs
-        self.max_epochs = max_epochs
+        self.max_epochs: Any = max_epochs
         self.lr: Any = lr
-        self.schedule: Schedule = schedule
+        self.schedule: Any = schedule
         self.warmup = warmup
         self.optimizer = optimizer
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
-        self.decay_biases = decay_biases
+        self.decay_biases: Any = decay_biases
         self.clip_norm = clip_norm
         self.label_smoothing = label_smoothing
         self.batch_size = batch_size
@@ -94,54 +98,69 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.string = True
         return tags
 
-    def _fit_table(self, table: Table, weights: Floats | None) -> Self:
-        n_networks = self.n_networks
-        if not isinstance(n_networks, int | np.integer):
-            raise OptionError(f"n_networks is {n_networks!r}", "It must be a whole number from 1 up.")
+    def _fit_table(self, table: Table, weights: Floats | None) -> OutOfBag | None:
+        """Fit the model; what a blend says of the rows that its networks left out."""
+        n_networks = None if self._is_auto("n_networks") else self.n_networks
+        if not (n_networks is None or isinstance(n_networks, int | np.integer)):
+            raise OptionError(f"n_networks is {n_networks!r}", "It must be a whole number from 1 up, or 'auto'.")
         if not (self.compile == "auto" or isinstance(self.compile, bool)):
             raise OptionError(f"compile is {self.compile!r}", "It must be True, False or 'auto'.")
+        settings, out_of_bag = self._settings(), None
+        options: dict[str, Any] = {
+            "n_networks": None if n_networks is None else int(n_networks),
+            "sample_weight": weights,
+            "random_state": self._seed(),
+            "compile": self.compile,
+            "device": self.device,
+            "jobs": self._jobs(),
+        }
         with _one_at_a_time:
-            model = fit_model(
-                table,
-                self.candidate,
-                recipe=self._recipe(),
-                n_networks=int(n_networks),
-                sample_weight=weights,
-                random_state=self._seed(),
-                compile=self.compile,
-                device=self.device,
-                jobs=self._jobs(),
-            )
+            if self._is_auto("candidate"):
+                model, out_of_bag = blend_table(
+                    table, portfolio=self.portfolio, settings=settings, time_limit=self.time_limit, **options
+                )
+            else:
+                self._refuse_of_a_blend()
+                model = fit_model(table, self.candidate, recipe=self._recipe(settings), **options)
         self.model_ = model
         self.n_iter_ = int(model.training["epochs"])
         self.lr_ = float(model.training["lr"])
-        return self
+        return out_of_bag
 
-    def _recipe(self) -> Recipe:
-        """The options as the engine has them.
+    def _is_auto(self, option: str) -> bool:
+        value = getattr(self, option)
+        return isinstance(value, str) and value == "auto"
+
+    def _refuse_of_a_blend(self) -> None:
+        for name in ("portfolio", "time_limit"):
+            if getattr(self, name) is not None:
+                raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
+
+    def _settings(self) -> dict[str, Any]:
+        """What is asked for of a recipe, by its own words.
 
         Raises:
-            OptionError: one is out of range, or two contradict.
+            OptionError: an option isn't what it can be.
         """
-        for name, value in (("epochs", self.epochs), ("lr", self.lr)):
+        for name in ("epochs", "lr", "max_epochs"):
+            value = getattr(self, name)
             if value is None or (isinstance(value, str) and value != "auto"):
                 raise OptionError(f"{name} is {value!r}", "It must be a number, or 'auto'.")
-        chosen = self.epochs == "auto"
-        return Recipe(
-            optimizer=self.optimizer,
-            lr=None if self.lr == "auto" else self.lr,
-            schedule=self.schedule,
-            warmup=self.warmup,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
-            decay_biases=self.decay_biases,
-            clip_norm=self.clip_norm,
-            label_smoothing=self.label_smoothing,
-            epochs=self.max_epochs if chosen else self.epochs,
-            batch_size=self.batch_size,
-            epoch="inner" if chosen else "last",
-        )
+        usual = type(self)().get_params()
+        names = [name for name in Recipe.__dataclass_fields__ if name in usual]
+        found = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
+        if self._is_auto("epochs"):
+            found["epochs"] = self.max_epochs
+        return {name: value for name, value in found.items() if not (isinstance(value, str) and value == "auto")}
+
+    def _recipe(self, settings: Mapping[str, Any]) -> Recipe:
+        """Of a single candidate, which has its epochs and learning rate chosen where nobody gives them.
+
+        Raises:
+            OptionError: a setting is out of range, or two contradict.
+        """
+        chosen = self._is_auto("epochs")
+        return dataclasses.replace(RECIPES["trained"], epoch="inner" if chosen else "last", **settings)
 
     def _seed(self) -> int:
         """A whole number is the model's own seed, so that `fit_model` can make the same model; else one is drawn."""

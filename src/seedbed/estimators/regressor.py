@@ -36,7 +36,11 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             raise TargetError(f"y holds {word!r}, which is no number", "For labels there is SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights = weighted_rows(columns, amounts.astype(np.float64), sample_weight)
-        return self._fit_table(self._table(columns, amounts, task="regression", **named(y)), unless_equal(weights))
+        table = self._table(columns, amounts, task="regression", **named(y))
+        out_of_bag = self._fit_table(table, unless_equal(weights))
+        if out_of_bag is not None:
+            self.oob_prediction_ = out_of_bag.values
+        return self
 
     def predict(self, X: Any) -> Floats:
         """The number of each row [row].

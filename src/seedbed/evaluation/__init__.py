@@ -5,6 +5,7 @@ positive means that the candidate is better. A value that isn't defined is None.
 """
 
 from seedbed.evaluation.advice import Advice, advise
+from seedbed.evaluation.blending import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.evaluation.bootstrap import (
     BootstrapInterval,
     bootstrap_interval,
@@ -88,6 +89,8 @@ __all__ = [
     "advise",
     "bbc_cv",
     "bbc_cv_scores",
+    "best_temperature",
+    "blend_weights",
     "bootstrap_interval",
     "brackets",
     "choose",
@@ -109,6 +112,7 @@ __all__ = [
     "largest_loss",
     "lottery",
     "mcnemar",
+    "mean_loss",
     "metric",
     "more_repeats_ratio",
     "nested_interval",
@@ -134,6 +138,7 @@ __all__ = [
     "seeds_apart",
     "separations",
     "summarize_curves",
+    "tempered",
     "under_trained",
     "variance_shares",
     "widening",

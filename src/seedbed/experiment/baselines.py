@@ -5,6 +5,8 @@ A baseline is named on the command line or given in Python:
     standard                                        those that stand beside the candidates if nothing else is asked for:
     prior | logistic-regression | boosted-trees     where classes are predicted
     prior | linear-regression | boosted-trees       where a number is
+    auto                                            the blend of networks that `SeedbedClassifier()` fits; `compare`
+                                                    takes it among the candidates, too
     sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
     sklearn.naive_bayes:GaussianNB                  the same, with a colon
     sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values, nothing is evaluated
@@ -26,6 +28,7 @@ from seedbed.errors import OptionError, did_you_mean, told
 from seedbed.experiment.linear import tuned_linear_regression
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression
 from seedbed.experiment.writing import spelled
+from seedbed.model import AUTO
 from seedbed.training.randomness import derive
 
 __all__ = ["BASELINES", "STANDARD", "Baseline", "baselines_from"]
@@ -42,7 +45,7 @@ STANDARD: Mapping[Task, tuple[str, ...]] = {
 BASELINES = ("standard",)
 """What stands beside the candidates if nothing else is asked for."""
 
-_KNOWN = tuple(dict.fromkeys(name for names in STANDARD.values() for name in names))
+_KNOWN = (*dict.fromkeys(name for names in STANDARD.values() for name in names), AUTO)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,11 @@ def _baseline(spec: Any, random_state: int, task: Task) -> Baseline:
 
 
 def _known(name: str, task: Task) -> Baseline:
+    if name == AUTO:
+        from seedbed.experiment.auto import AutoClassifier, AutoRegressor
+
+        blend = AutoRegressor() if task == "regression" else AutoClassifier()
+        return Baseline(name, blend, "a blend of networks of seedbed's own portfolio, weighted out of bag")
     if name not in STANDARD[task]:
         predicts, found = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
         instead = "logistic-regression" if name == "linear-regression" else "linear-regression"

@@ -137,7 +137,7 @@ class Comparison:
         self,
         name: str | None = None,
         *,
-        n_networks: int = 10,
+        n_networks: int | None = None,
         threshold: float = 0.5,
         compile: Compile = "auto",
         device: str = "auto",
@@ -148,8 +148,8 @@ class Comparison:
         comparison's inner splits chose, and the score that it measured.
 
         Args:
-            name: of the candidate; the one of `conclusions.advice` if left out.
-            n_networks: how many are fitted; their predictions are averaged.
+            name: of the candidate; the one of `conclusions.advice` if left out. "auto" is blended anew, of all rows.
+            n_networks: how many are fitted; their predictions are averaged. As `fit_model` has it if left out.
             threshold: of two labels, above which probability the positive one is predicted.
             compile, device, jobs, cluster: as `compare` has them.
 

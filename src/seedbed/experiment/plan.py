@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
 from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
+from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, duration
 from seedbed.training import (
@@ -29,6 +30,7 @@ __all__ = ["Plan", "Round", "Stack", "make_plan"]
 _START_SECONDS = 4.0  # a worker imports torch
 _COMPILE_SECONDS = 4.0
 _BASELINE_SECONDS = 0.1  # of one fit to some hundred rows, on average over the three
+_BLEND_SECONDS = 2.0  # likewise, of the blend
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Plan:
         """A rough estimate of the time it takes."""
         estimates = [stack.plan.estimate for stack in self.stacks]
         work = sum(estimate.seconds for estimate in estimates)
-        work += _BASELINE_SECONDS * len(self.experiment.baselines) * len(self.all_splits)
+        fits = [_BLEND_SECONDS if one.name == AUTO else _BASELINE_SECONDS for one in self.experiment.baselines]
+        work += sum(fits) * len(self.all_splits)
         compiled = sum(stack.plan.estimate.compiled for stack in self.fitting.stacks)
         at_a_time = self.cluster.n_cpus if self.cluster else self.jobs
         return work / at_a_time + compiled * _COMPILE_SECONDS + (_START_SECONDS if at_a_time > 1 else 0.0)

@@ -14,6 +14,7 @@ from seedbed.data import Split, Table, Task, check_training, encode, holdout, re
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
+from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
 
@@ -174,18 +175,17 @@ def specify(
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
-    found, sweeps = _expanded(candidates_from(candidates), lrs)
-    if lrs:
-        recipe = dataclasses.replace(recipe, lr=lrs[0])
-    recipe = _with_loss(recipe, table.task)
-    if encode(table).is_large:
-        recipe = recipe.in_batches()
+    given, blends = _without_auto(candidates)
+    found, sweeps = _expanded(candidates_from(given), lrs)
+    recipe = _with_loss(dataclasses.replace(recipe, lr=lrs[0]) if lrs else recipe, table.task)
+    recipe = recipe.in_batches() if encode(table).is_large else recipe
     metrics = [one.name for one in METRICS.values() if one.per_row and table.task in one.tasks]
     metric = default_metric(table.task) if metric is None else metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
     design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
-    models = baselines_from(BASELINES if baselines is None else baselines, random_state=random_state, task=table.task)
+    others = BASELINES if baselines is None else (baselines,) if isinstance(baselines, str) else tuple(baselines)
+    models = baselines_from((*others, *blends), random_state=random_state, task=table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     return Experiment(
         table=table,
@@ -202,6 +202,27 @@ def specify(
         random_state=_whole("random_state", random_state),
         command=command,
     )
+
+
+def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, list[str]]:
+    """The candidates but `auto`; and that, if it was among them, as a baseline: it is no stack of networks but a blend
+    of many, fitted anew on every split.
+
+    Raises:
+        CandidateError: there is no other.
+    """
+    if isinstance(candidates, Mapping):
+        others: Any = {name: one for name, one in candidates.items() if not _is_auto(one)}
+    else:
+        others = [one for one in ([candidates] if isinstance(candidates, str) else candidates) if not _is_auto(one)]
+    n_blends = (1 if isinstance(candidates, str) else len(candidates)) - len(others)
+    if n_blends and not others:
+        raise CandidateError("auto is compared with nothing", "Name another candidate, for instance relu:5.")
+    return others, [AUTO] * n_blends
+
+
+def _is_auto(candidate: Any) -> bool:
+    return isinstance(candidate, str) and candidate.strip() == AUTO
 
 
 def _with_loss(recipe: Recipe, task: Task) -> Recipe:

@@ -15,8 +15,8 @@ from seedbed.experiment.finding_runs import check_comparison
 from seedbed.experiment.frozen import table_specification
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.writing import spelled
-from seedbed.model import Model, Settled, fit_model
-from seedbed.networks import Candidate, Recipe, architecture_from_values, candidate_from, settings_in
+from seedbed.model import AUTO, Model, Settled, fit_model
+from seedbed.networks import RECIPES, Candidate, Recipe, architecture_from_values, candidate_from, settings_in
 from seedbed.report import counted, read_summary
 from seedbed.training import Board, Chunk, Compile
 
@@ -32,24 +32,24 @@ class TakeHome:
 
     Attributes:
         table: of the comparison.
-        candidate: what is fitted.
+        candidate: what is fitted; `auto` is the blend.
         recipe: in force for it in the comparison.
-        settled: learning rate and epochs.
+        settled: learning rate and epochs; none of the blend, whose members settle theirs.
         score: what the comparison measured, and whose score that is.
         random_state: of the comparison.
     """
 
     table: Table
-    candidate: Candidate
+    candidate: Candidate | str
     recipe: Recipe
-    settled: Settled
+    settled: Settled | None
     score: Mapping[str, Any]
     random_state: int
 
     def fit(
         self,
         *,
-        n_networks: int = 10,
+        n_networks: int | None = None,
         threshold: float = 0.5,
         compile: Compile = "auto",
         device: str = "auto",
@@ -88,6 +88,8 @@ def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experime
         OptionError: no name is given, and the comparison advises none.
     """
     found = _named(summary, name)
+    if found["name"] == AUTO:
+        return _blend(summary, found, experiment.table)
     candidate = next(one for one in experiment.candidates if one.name == found["name"])
     return _taken(summary, found, experiment.table, candidate, candidate.recipe(experiment.recipe))
 
@@ -108,6 +110,8 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
     check_comparison(folder)
     summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
     found = _named(summary, name)
+    if found["name"] == AUTO:
+        return _blend(summary, found, _table(folder, summary, frozen))
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
     # What it doesn't say is a setting that there wasn't, so it is as it was without.
     recipe = Recipe(**settings_in(specified))
@@ -124,6 +128,11 @@ def _taken(
     return TakeHome(table, candidate, recipe, settled, _score(summary, found), random_state)
 
 
+def _blend(summary: Mapping[str, Any], found: Mapping[str, Any], table: Table) -> TakeHome:
+    score, random_state = _score(summary, found), summary["plan"]["random_state"]
+    return TakeHome(table, AUTO, RECIPES["trained"], None, score, random_state)
+
+
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
     """What the summary says of a candidate."""
     networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network"}
@@ -131,6 +140,8 @@ def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
         if summary["advice"] is None:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
         name = summary["advice"]["network"]
+    blends = {one["name"]: one for one in summary["candidates"] if one["name"] == AUTO}
+    networks = blends | networks
     if name not in networks:
         if any(one["name"] == name for one in summary["candidates"]):
             raise CandidateError(f"'{name}' is a baseline", "scikit-learn fits it; seedbed takes home networks.")

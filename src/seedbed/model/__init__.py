@@ -1,19 +1,25 @@
 """The model to take home: networks fitted to all rows, saved in one safe file, and predicting."""
 
+from seedbed.model.blending import OutOfBag, blend_table
 from seedbed.model.choosing import Settled, n_choosing
 from seedbed.model.fitting import fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO, blend_size
 from seedbed.model.predicting import FLAGS, Blocks, Predictions
 from seedbed.model.saving import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
 
 __all__ = [
+    "AUTO",
     "FLAGS",
     "Blocks",
     "Model",
+    "OutOfBag",
     "Predictions",
     "Settled",
+    "blend_size",
+    "blend_table",
     "check_target",
     "check_writable",
     "fit_model",

@@ -10,11 +10,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from seedbed.data import Encoding, Preprocessor, Split, Table, encode, read_table, target_design
+from seedbed.data import Encoding, Preprocessor, Split, Table, encode, read_table
 from seedbed.errors import OptionError, TrainingError
+from seedbed.model.blending import blend_table
 from seedbed.model.choosing import Running, Settled, fixed, settle
+from seedbed.model.making import facts_of, make_model
 from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO, settings_of
 from seedbed.model.predicting import check_threshold
+from seedbed.model.row_weights import row_weights
 from seedbed.networks import RECIPES, Candidate, Recipe, candidate_from
 from seedbed.training import (
     Board,
@@ -25,7 +29,6 @@ from seedbed.training import (
     plan_candidate,
     table_data,
     train_chunks,
-    versions,
 )
 
 __all__ = ["fit_model"]
@@ -37,7 +40,7 @@ def fit_model(
     *,
     target: str | None = None,
     recipe: Recipe = RECIPES["trained"],
-    n_networks: int = 10,
+    n_networks: int | None = None,
     sample_weight: ArrayLike | None = None,
     settled: Settled | None = None,
     score: Mapping[str, Any] | None = None,
@@ -53,9 +56,9 @@ def fit_model(
 
     Args:
         table: from `read_table`; or what that takes, with the `target`.
-        candidate: its words, or what builds a network.
+        candidate: its words, or what builds a network; "auto" is a blend of several, see `blend_table`.
         recipe: what its words don't say. Learning rate and epochs that it leaves open are chosen by inner splits.
-        n_networks: how many are fitted.
+        n_networks: how many are fitted; 10 if left out, of a blend 16 of each member.
         sample_weight: what each row counts [row]; from 0 up.
         settled: learning rate and epochs, where a comparison has chosen them.
         score: what the model may be expected to do, and whose score that is.
@@ -67,30 +70,25 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
     """
-    table, found = _table(table, target), candidate_from(candidate)
+    table = _table(table, target)
     _check(table, n_networks, threshold)
+    if isinstance(candidate, str) and candidate == AUTO:
+        return blend_table(table, n_networks=n_networks, settings=settings_of(recipe), sample_weight=sample_weight,
+                           score=score, threshold=threshold, random_state=random_state, compile=compile,
+                           device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
+    n_networks = 10 if n_networks is None else n_networks
+    weights = row_weights(table, sample_weight)
+    found, encoding = candidate_from(candidate), encode(table)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
-    weights, encoding = _weights(table, sample_weight), encode(table)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or settle(found, table, encoding, own, n_inner=n_networks, random_state=random_state,
                                 weights=weights, running=running)  # fmt: skip
     own = fixed(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
     states, n_diverged = _fitted(found, table, encoding, own, seeds, weights, running)
-    return Model(
-        candidate=found.name,
-        architecture=found.architecture,
-        states=states,
-        preprocessor=Preprocessor.fit(table),
-        target_name=table.target_name,
-        task=table.task,
-        labels=table.labels,
-        threshold=threshold,
-        **_scale(table),
-        training=_facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state),
-        score=score,
-        versions=versions(),
-    )
+    training = facts_of(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
+    return make_model(table, found.name, found.architecture, states, Preprocessor.fit(table), training=training,
+                      score=score, threshold=threshold)  # fmt: skip
 
 
 def _table(table: Any, target: str | None) -> Table:
@@ -101,19 +99,10 @@ def _table(table: Any, target: str | None) -> Table:
     return table
 
 
-def _check(table: Table, n_networks: int, threshold: float) -> None:
-    if n_networks < 1:
+def _check(table: Table, n_networks: int | None, threshold: float) -> None:
+    if n_networks is not None and n_networks < 1:
         raise OptionError(f"{n_networks} networks", "A model has at least 1.")
     check_threshold(table.task, None if threshold == 0.5 else threshold)
-
-
-def _scale(table: Table) -> dict[str, float]:
-    """What `Model` is told of a target of numbers; nothing of classes."""
-    if table.task != "regression":
-        return {}
-    rows = np.arange(table.n_rows)
-    found = target_design(table.target, [Split(0, 0, rows, rows)])
-    return {"target_mean": float(found.means[0]), "target_deviation": float(found.deviations[0])}
 
 
 def _fitted(
@@ -152,33 +141,3 @@ def _fitted(
     kept = [states[member] for member in sorted(states)]
     stacked = {name: torch.stack([state[name] for state in kept]) for name in kept[0]}
     return stacked, len(seeds) - len(kept)
-
-
-def _weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
-    if sample_weight is None:
-        return None
-    weights = np.asarray(sample_weight, dtype=np.float32)
-    if weights.shape != (table.n_rows,):
-        raise OptionError(f"sample_weight has shape {list(weights.shape)}", f"It must be [{table.n_rows}].")
-    if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
-        raise OptionError("sample_weight is negative, all zero or not finite", "Give what each row counts, from 0 up.")
-    return weights
-
-
-def _facts(
-    table: Table, recipe: Recipe, settled: Settled, n_networks: int, n_diverged: int, random_state: int
-) -> dict[str, Any]:
-    """What the model was made of."""
-    left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
-    return {
-        **({"n_left_out": left_out} if left_out else {}),
-        "table": table.name,
-        "n_rows": table.n_rows,
-        "n_networks": n_networks,
-        "n_diverged": n_diverged,
-        "recipe": recipe.describe(),
-        "lr": settled.lr,
-        "epochs": settled.epochs,
-        "chosen": settled.how,
-        "random_state": random_state,
-    }

@@ -43,7 +43,7 @@ _TRAINING: Kinds = {
     "chosen": str,
     "random_state": int,
 }
-_LEFT_OUT: Kinds = {"n_left_out": int}  # said where there are any
+_AT_TIMES: Kinds = {"n_left_out": int, "out_of_bag_loss": _NUMBER}  # said where there is any
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
 _ONE_SCORE: Kinds = {
     "name": str,
@@ -142,7 +142,7 @@ def _check_told(values: Mapping[str, Any]) -> None:
     """What is only told and decides nothing, so that whoever shows it needn't doubt it."""
     score, training = values["score"], values["training"]
     told_things: list[tuple[Any, Kinds]] = [
-        (training, {**_TRAINING, **(_LEFT_OUT if "n_left_out" in training else {})}),
+        (training, {**_TRAINING, **{name: kind for name, kind in _AT_TIMES.items() if name in training}}),
         (values["versions"], dict.fromkeys(values["versions"], str)),
     ]
     if score is not None:

@@ -20,7 +20,7 @@ from seedbed.model.header import Shapes, is_like, read_header
 from seedbed.model.layout import MAX_FILE, MAX_HEADER, fingerprint
 from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
-from seedbed.networks import Architecture, architecture_from_values, candidate_from
+from seedbed.networks import Architecture, BlendedMLPs, architecture_from_values, candidate_from
 
 __all__ = ["load"]
 
@@ -161,9 +161,10 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
             message = f"it is a model of a network of your own, {found}"
             raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
         return candidate_from(given).architecture
-    sizes = (*found.widths, found.plr, found.plr_frequencies, found.ple)
-    if len(found.widths) > n_tensors or max(sizes) > MAX_FILE:
-        raise ModelFileError("its network has more layers or units than the file has room for")
+    for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
+        sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple)
+        if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
+            raise ModelFileError("its network has more layers or units than the file has room for")
     return found
 
 

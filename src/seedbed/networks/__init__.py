@@ -1,6 +1,7 @@
 """Architectures of one network, the candidate grammar, and the recipe's settings."""
 
 from seedbed.networks.activations import ACTIVATIONS, activation
+from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.candidate import (
     Architecture,
     Candidate,
@@ -9,7 +10,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.networks.parts import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -19,6 +20,8 @@ __all__ = [
     "MLP",
     "RECIPES",
     "Architecture",
+    "Blend",
+    "BlendedMLPs",
     "Candidate",
     "FileArchitecture",
     "PeriodicEmbedding",
@@ -26,6 +29,7 @@ __all__ = [
     "Recipe",
     "Residual",
     "Schedule",
+    "SmoothClip",
     "UserArchitecture",
     "activation",
     "architecture_from_values",

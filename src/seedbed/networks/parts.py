@@ -8,7 +8,53 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = ["PeriodicEmbedding", "PiecewiseLinearEncoding", "Residual"]
+__all__ = [
+    "Blend",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEncoding",
+    "Residual",
+    "SmoothClip",
+]
+
+
+class Blend(nn.ModuleList):
+    """Networks whose predictions are averaged with weights.
+
+    Of classes it is their probabilities that are averaged, not their logits; what it
+    gives are logits of the average, divided by a temperature. One output is the logit
+    of the second of two classes. Of numbers it is the outputs themselves. All of it is
+    in double precision, so that rows are the same wherever they stand in a batch.
+
+    Args:
+        networks: each gives [row, output].
+        weights: of each network, above 0; they sum to 1.
+        temperature: below 1 the average is sharpened, above softened.
+        numbers: whether the outputs are numbers, and no logits.
+    """
+
+    def __init__(
+        self,
+        networks: list[nn.Module],
+        weights: list[float],
+        temperature: float = 1.0,
+        numbers: bool = False,
+    ) -> None:
+        super().__init__(networks)
+        self.weights = weights
+        self.temperature = temperature
+        self.numbers = numbers
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs = torch.stack([network(x) for network in self]).double()
+        weights = outputs.new_tensor(self.weights)[:, None, None]
+        if self.numbers:
+            return (weights * outputs).sum(0)
+        if outputs.shape[2] > 1:
+            logs = outputs.log_softmax(2) + weights.log()
+            return logs.logsumexp(0) / self.temperature
+        yes = nn.functional.logsigmoid(outputs) + weights.log()
+        no = nn.functional.logsigmoid(-outputs) + weights.log()
+        return (yes.logsumexp(0) - no.logsumexp(0)) / self.temperature
 
 
 class PeriodicEmbedding(nn.Module):
@@ -105,3 +151,23 @@ class Residual(nn.Sequential):
         for layer in self:
             added = layer(added)
         return x + added
+
+
+class SmoothClip(nn.Module):
+    """Inputs pressed between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small ones hardly change.
+
+    From Holzmueller, Grinsztajn and Steinwart 2024, "Better by Default".
+
+    >>> SmoothClip(3.0)(torch.tensor([0.0, 4.0]))
+    tensor([0.0000, 2.4000])
+
+    Args:
+        limit: what no input gets beyond.
+    """
+
+    def __init__(self, limit: float = 3.0) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / (1 + (x / self.limit) ** 2).sqrt()

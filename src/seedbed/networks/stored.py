@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from seedbed.errors import CandidateError
+from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.mlp import MLP
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
@@ -18,9 +19,21 @@ _SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bo
 _PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int}
 """What is said only of networks that have it, so that older versions read the others."""
 
+_BLEND = {"temperature": float, "limit": float, "numbers": bool}
+_MEMBER = {"name": str, "weight": float, "network": dict}
+
 
 def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
-    """`{"kind": "mlp", ...}`, or `{"kind": "module", "name": ...}` of a user's own."""
+    """`{"kind": "mlp", ...}`, `{"kind": "blend", "members": [...], ...}`, or `{"kind": "module", "name": ...}` of a
+    user's own."""
+    if isinstance(architecture, BlendedMLPs):
+        pairs = zip(architecture.names, architecture.weights, architecture.members, strict=True)
+        members = [
+            {"name": name, "weight": weight, "network": architecture_to_values(member)}
+            for name, weight, member in pairs
+        ]
+        own = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
+        return {"kind": "blend", "members": members, **own}
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
         values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
@@ -35,7 +48,7 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
     return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
 
 
-def architecture_from_values(values: Mapping[str, Any]) -> MLP | str:
+def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | str:
     """The architecture, or of a user's own its name.
 
     Raises:
@@ -44,6 +57,8 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | str:
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]
+    if kind == "blend":
+        return _blend_from_values(values)
     if kind != "mlp" or values.keys() - _PARTS != {"kind", *_SHAPE}:
         raise CandidateError(f"unknown kind of network {kind!r}" if kind != "mlp" else "a network lacks its shape")
     fits = all(type(values[name]) is wanted for name, wanted in {**_SHAPE, **_PARTS}.items() if name in values)
@@ -54,3 +69,20 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | str:
     widths, activations = tuple(values["widths"]), tuple(values["activations"])
     rest = {name: value for name, value in values.items() if name not in ("kind", "widths", "activations")}
     return MLP(widths, activations, **rest)
+
+
+def _blend_from_values(values: Mapping[str, Any]) -> BlendedMLPs:
+    members = values.get("members")
+    fits = values.keys() == {"kind", "members", *_BLEND} and isinstance(members, list)
+    fits = fits and all(type(values[name]) is wanted for name, wanted in _BLEND.items())
+    for member in members if fits and members else ():
+        fits = fits and isinstance(member, dict) and member.keys() == _MEMBER.keys()
+        fits = fits and all(type(member[name]) is wanted for name, wanted in _MEMBER.items())
+    if not fits or not members:
+        raise CandidateError("the members of a blend are damaged")
+    networks = [architecture_from_values(member["network"]) for member in members]
+    mlps = tuple(network for network in networks if isinstance(network, MLP))
+    if len(mlps) < len(networks):
+        raise CandidateError("a blend holds something else than networks of seedbed's words")
+    names, weights = (tuple(member[key] for member in members) for key in ("name", "weight"))
+    return BlendedMLPs(mlps, names, weights, values["temperature"], values["limit"], values["numbers"])

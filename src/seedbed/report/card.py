@@ -25,7 +25,7 @@ _MOST_LEVELS = 6
 
 def card_text(card: Mapping[str, Any]) -> str:
     """What the model is, in some lines and a table of its columns."""
-    lines = [*_about(card), *_score(card["score"])]
+    lines = [*_about(card), *_score(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
     lines += drawn(_columns(card["columns"][:_MOST_COLUMNS]))
     if len(card["columns"]) > _MOST_COLUMNS:
@@ -42,7 +42,7 @@ def card_fragment(card: Mapping[str, Any]) -> str:
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:
     """What the model may be expected to do, and whose score that is, as a page says it."""
-    lines = [" ".join(line.split()) for line in _score(card["score"])]
+    lines = [" ".join(line.split()) for line in _score(card)]
     first = lines[0].removeprefix("Score: ")
     lines[0] = first[0].upper() + first[1:]
     return [line if line.endswith((".", ":")) else f"{line}." for line in lines]
@@ -62,6 +62,9 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
+    if card["architecture"]["kind"] == "blend":
+        for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
+            yield f"{_INDENT if number else 'Blend of: '}{100 * member['weight']:.0f}% {member['name']}"
     if training:
         n_rows, left_out = training["n_rows"], training.get("n_left_out", 0)
         rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
@@ -71,7 +74,13 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
 
 
-def _score(score: Mapping[str, Any] | None) -> Iterator[str]:
+def _score(card: Mapping[str, Any]) -> Iterator[str]:
+    score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
+    if score is None and out_of_bag is not None:
+        kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
+        yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by the networks that weren't trained on it"
+        yield f"{_INDENT}Weights and epochs were chosen by these rows, which flatters it a little"
+        return
     if score is None:
         yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
         return

@@ -6,6 +6,7 @@ from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, table_data
 from seedbed.training.history import History
+from seedbed.training.looking import look_at
 from seedbed.training.many import train_many
 from seedbed.training.node import processor
 from seedbed.training.parallel import (
@@ -37,6 +38,7 @@ __all__ = [
     "TrainingData",
     "derive",
     "end_workers",
+    "look_at",
     "one_thread",
     "pick_device",
     "pick_jobs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
+from seedbed.training.best import Best
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.inputs import Inputs
@@ -47,6 +50,9 @@ class Chunk:
         members: positions of the networks in the plan; what follows them in the chunk is filling.
         stops: after how many epochs each network's outputs are taken; none takes them after the last. Training goes on
             to the last in any case, so the curves are whole.
+        patience: where it is given, networks and outputs are those after the epoch with the least mean loss on test
+            rows, `Best`, and training ends after so many epochs without a lower one; the curves end there, too.
+        seconds: after which a training with patience ends in any case, one epoch done; none for no limit.
         compiled: whether the step is to be compiled.
         keep_networks: whether trained parameters are part of the result.
         keep_outputs: whether outputs are; where nobody looks at them they are many.
@@ -61,6 +67,8 @@ class Chunk:
     decay: tuple[float, ...]
     members: tuple[int, ...]
     stops: tuple[int, ...] | None = None
+    patience: int | None = None
+    seconds: float | None = None
     compiled: bool = False
     keep_networks: bool = False
     keep_outputs: bool = True
@@ -97,14 +105,14 @@ def train_chunk(
     Args:
         tell: is called with the number of epochs done, from 0 on; in every epoch, so it must be quick.
         savepoint: where it is written down from time to time how far this very training is, and where one that was
-            killed goes on, to the same bits.
+            killed goes on, to the same bits. A training with patience has none: it is short.
     """
     tell = tell or _tell_nobody
     tell(0)
     with ready_to_train(chunk.device):
         with no_collection():
             training = _Training(chunk, data)
-        return training.run(tell, savepoint)
+        return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
 
 
 def _tell_nobody(epochs: int) -> None:
@@ -190,7 +198,32 @@ class _Training:
             dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
-        return self._result(curves[:, :, : len(self.chunk.members)], taken, dead)
+        return self._result(curves, taken, dead)
+
+    def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
+        """As `run`, until the best epoch is `patience` epochs ago; then everything is as it was after that."""
+        chunk, best, started = self.chunk, Best(len(self.chunk.members)), time.monotonic()
+        train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
+        # Each network's own test rows alone, where they are few of all rows. A compiled pass has one shape.
+        few = isinstance(self.forward, Chain) and not chunk.compiled
+        own = self.rows if few and isinstance(self.rows, WholeTable) else None
+        evaluate = own.evaluate_own if own else functools.partial(self.rows.evaluate, outputs=True)
+        figures = []
+        with torch.no_grad():
+            for epoch in range(chunk.recipe.epochs):
+                opened = train_epoch(epoch, False)
+                found, outputs = evaluate(self.steps, self.state, self.hyper.keys)
+                figures.append(torch.cat([opened[:2], found]))
+                best.see(epoch + 1, {**self.state.params, **self.state.buffers}, outputs, found[0])
+                tell(epoch + 1)
+                late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
+                if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+                    break
+            params, buffers = ({name: best.values[name] for name in part} for part in self.state[:2])
+            self.state = self.state._replace(params=params, buffers=buffers)
+            outputs = own.spread(best.outputs) if own else best.outputs
+            unknown = torch.full((len(chunk.seeds),), torch.nan)
+            return self._result(torch.stack(figures, 1), outputs, unknown)
 
     def _standing(self, figures: Tensor) -> Tensors:
         """All that the epochs so far have changed."""
@@ -259,6 +292,7 @@ class _Training:
 
     def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
         n, splits = len(self.chunk.members), list(self.chunk.splits)
+        curves = curves[:, :, :n]
         scattered = np.full((len(self.data.X) if self.chunk.keep_outputs else 0, outputs.shape[1], n), np.nan,
                             dtype=np.float32)  # fmt: skip
         if self.chunk.keep_outputs:

@@ -134,7 +134,7 @@ class Dropout:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return x
-        return dropped(x, layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1]), self.share)
+        return dropped(x, _noise(self.number, x, now), self.share)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,13 @@ class RReLU:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return torch.where(x >= 0, x, x * ((self.lower + self.upper) / 2))
-        return sloped(x, layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1]), self.lower, self.upper)
+        return sloped(x, _noise(self.number, x, now), self.lower, self.upper)
+
+
+def _noise(number: int, x: Tensor, now: Pass) -> Tensor:
+    """What a layer, by its number, draws for x; it lies in memory as x does."""
+    first = now.placement == "network_first"
+    return layer_noise(now.keys, now.step, number, now.rows, x.shape[1], network_first=first)
 
 
 @dataclass(frozen=True)

@@ -105,12 +105,14 @@ def plan_stack(
     dtype: str = "float32",
     keep_networks: bool = False,
     keep_outputs: bool = True,
+    patience: int | None = None,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
     Args:
         lr, decay: one a network; the recipe's if left out.
         width: networks of a chunk, as another plan has it whose compiled step is to be used again.
+        patience: as `Chunk` has it; all networks are one chunk then.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
@@ -119,35 +121,32 @@ def plan_stack(
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
     n_parameters = sum(p.numel() for p in network.parameters())
+    width = len(seeds) if patience else width
     size = width or _chunk_size(network, data, recipe, device, dtype)
-    size = min(size, _most_embedded(network, len(data.X), dtype)) if data.order is None and not width else size
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
     n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
     wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
     estimate = _estimate(n_parameters, n_rows, wanted, from_file=from_file)
     parts = []
-    for group in _groups(chain, data, recipe, splits):
-        even = width or math.ceil(len(group) / math.ceil(len(group) / size))
-        full = math.ceil(even / _LANES) * _LANES
-        for start in range(0, len(group), even):
-            part = group[start : start + even]
-            filled = part + part[-1:] * (full - len(part) if estimate.compiled else 0)
-            parts.append(
-                Chunk(
-                    build=build,
-                    recipe=recipe,
-                    seeds=tuple(seeds[i] for i in filled),
-                    splits=tuple(splits[i] for i in filled),
-                    lr=tuple(rates[i] for i in filled),
-                    decay=tuple(decays[i] for i in filled),
-                    members=tuple(part),
-                    compiled=estimate.compiled,
-                    keep_networks=keep_networks,
-                    keep_outputs=keep_outputs,
-                    dtype=dtype,
-                    device=device,
-                )
+    for part, full in _cut(_groups(chain, data, recipe, splits), size, even=not width):
+        filled = part + part[-1:] * (full - len(part) if estimate.compiled else 0)
+        parts.append(
+            Chunk(
+                build=build,
+                recipe=recipe,
+                seeds=tuple(seeds[i] for i in filled),
+                splits=tuple(splits[i] for i in filled),
+                lr=tuple(rates[i] for i in filled),
+                decay=tuple(decays[i] for i in filled),
+                members=tuple(part),
+                patience=patience,
+                compiled=estimate.compiled,
+                keep_networks=keep_networks,
+                keep_outputs=keep_outputs,
+                dtype=dtype,
+                device=device,
             )
+        )
     note = "" if isinstance(chain, Chain) else _SLOWER
     return StackPlan(tuple(parts), estimate, note, n_parameters, max(len(part.seeds) for part in parts))
 
@@ -182,9 +181,18 @@ def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[
         yield [i for i, own in enumerate(keys) if own == key]
 
 
+def _cut(groups: Iterator[list[int]], size: int, *, even: bool) -> Iterator[tuple[list[int], int]]:
+    """Groups cut into chunks of this size or, evenly, at most of this size; and what a chunk takes in full vectors."""
+    for group in groups:
+        own = math.ceil(len(group) / math.ceil(len(group) / size)) if even else size
+        for start in range(0, len(group), own):
+            yield group[start : start + own], math.ceil(own / _LANES) * _LANES
+
+
 def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
+    most = _most_embedded(network, len(data.X), dtype) if data.order is None else _ON_GPU
     if device != "cpu":
-        return _ON_GPU
+        return min(most, _ON_GPU)
     widths = [_units(module) for module in network.modules()]
     n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are in use at a time
     if recipe.batch_size is not None:  # a minibatch's inputs are each network's own, too
@@ -194,7 +202,7 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
     size = max(_LANES, min(_MOST, size // _LANES * _LANES))
     # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
     # vectors avoids that (4x slower at 256 networks than at 240).
-    return size if size // _LANES % 2 else size - _LANES
+    return min(most, size if size // _LANES % 2 else size - _LANES)
 
 
 def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:

@@ -63,17 +63,24 @@ def _mixed(x: Tensor) -> Tensor:
     return x ^ ((x >> 16) & 0xFFFF)
 
 
-def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
+def layer_noise(
+    keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int, *, network_first: bool = False
+) -> Tensor:
     """Uniform numbers in [0, 1), float32 [row, unit, *keys.shape], by key, step, layer, row and unit alone.
 
-    `rows` [row], int32, says which row each is: its number in the table, or its place in a minibatch.
+    Args:
+        rows: [row], int32; which row each is: its number in the table, or its place in a minibatch.
+        network_first: of keys [network], how the numbers lie in memory; the numbers are the same.
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
     place = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
     key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
-    place = place.reshape(place.shape + (1,) * keys.dim())
-    return ((_mixed(place ^ key) >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
+    if network_first:
+        mixed = _mixed(place ^ key[:, None, None]).permute(1, 2, 0)
+    else:
+        mixed = _mixed(place.reshape(place.shape + (1,) * keys.dim()) ^ key)
+    return ((mixed >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
 
 
 def dropped(x: Tensor, noise: Tensor, share: float) -> Tensor:

@@ -22,7 +22,7 @@ from seedbed.training.losses import LOSSES, Loss
 from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
 from seedbed.training.products import rows_at
 
-__all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps"]
+__all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps", "pick"]
 
 
 class Batch(NamedTuple):
@@ -170,7 +170,7 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
         state: StackState, batch: Batch, picked: Picked | None, test_weights: Tensor | None, hyper: Hyper
     ) -> tuple[StackState, Tensor]:
         if picked is not None:
-            batch = _pick(batch, picked)
+            batch = pick(batch, picked)
         now = Pass(True, batch.weights, hyper.keys, hyper.step, batch.rows, placement, guarded)
 
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
@@ -203,7 +203,8 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
     return Steps(update, evaluate, compiled)
 
 
-def _pick(batch: Batch, picked: Picked) -> Batch:
+def pick(batch: Batch, picked: Picked) -> Batch:
+    """A minibatch of a batch of shared rows."""
     own = as_seen(rows_at(batch.inputs.X, picked.rows), batch.inputs)
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
     places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)

@@ -15,9 +15,11 @@ from seedbed.training.forward import Chain
 from seedbed.training.layers import Pass
 from seedbed.training.placing import Placing
 from seedbed.training.randomness import shuffled
-from seedbed.training.step import Batch, Picked, StackState, Steps
+from seedbed.training.step import Batch, Picked, StackState, Steps, pick
 
 __all__ = ["WholeTable"]
+
+_PLACES = 2048  # of test rows that are looked at together
 
 
 class WholeTable:
@@ -63,6 +65,25 @@ class WholeTable:
         """Test figures [2, network] and outputs [row, output, network] for `test_rows`."""
         return steps.evaluate(state.params, state.buffers, self.test, keys)
 
+    def evaluate_own(self, steps: Steps, state: StackState, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Test figures [2, network], and outputs [place, output, network] for each network's own test rows alone; see
+        `spread`."""
+        figures, outputs = [], []
+        for rows, weights in self._tested:
+            batch = pick(self.test, Picked(rows, weights))
+            found, z = steps.evaluate(state.params, state.buffers, batch, keys)
+            figures.append(found)
+            outputs.append(z)
+        return torch.stack(figures).sum(0), torch.cat(outputs)
+
+    def spread(self, outputs: Tensor) -> Tensor:
+        """Outputs of `evaluate_own` in the place of their rows [row, output, network]; NaN elsewhere."""
+        rows = torch.cat([rows for rows, _ in self._tested])
+        there = torch.cat([weights for _, weights in self._tested]) > 0
+        found = outputs.new_full((self.n_rows + 1, *outputs.shape[1:]), torch.nan)
+        rows = torch.where(there, rows, self.n_rows)  # filling goes to a row more
+        return found.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
+
     def dead_share(self, chain: Chain, state: StackState, now: Pass) -> Tensor:
         """Of the training rows, see `Chain.dead_share`; weights and rows of `now` are put in."""
         now = now._replace(weights=self.fit.weights, rows=self.fit.rows)
@@ -81,6 +102,18 @@ class WholeTable:
         rows, shares = own.gather(1, order).t().contiguous(), weights.gather(1, order).t().contiguous()
         size = min(placing.batch_size or 1, int(max(counts)))
         return list(zip(torch.split(rows, size), torch.split(shares, size), strict=True))
+
+    @functools.cached_property
+    def _tested(self) -> list[tuple[Tensor, Tensor]]:
+        """Each network's test rows and what they count in its figures [place, network], some places at a time."""
+        weights = self.test.weights.t()
+        own = [one.nonzero()[:, 0] for one in weights]
+        longest = max(len(rows) for rows in own)
+        rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
+        there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
+        shares = torch.where(there, weights.gather(1, rows), 0)
+        parts = (value.t().contiguous().split(_PLACES) for value in (rows, shares))
+        return list(zip(*parts, strict=True))
 
     @functools.cached_property
     def _own(self) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seedbed.data import Note
 from seedbed.errors import CandidateError, OptionError
-from seedbed.networks import MLP
+from seedbed.networks import MLP, BlendedMLPs
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -35,7 +35,7 @@ def export(model: Model, path: str | os.PathLike[str]) -> Exported:
     path = Path(path)
     if path.suffix not in (".onnx", ".py"):
         raise OptionError(f"can't export a model to {path}", "Name a file that ends in .onnx, or in .py for PyTorch.")
-    if type(model.architecture) is not MLP:
+    if type(model.architecture) not in (MLP, BlendedMLPs):
         kind = "an ONNX file" if path.suffix == ".onnx" else "plain PyTorch"
         message = (
             f"'{model.candidate}' is a network of your own, and {kind} is made of those that seedbed's words build"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.networks import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
 __all__ = ["add_networks"]
 
@@ -32,7 +34,13 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
 def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
-        if isinstance(layer, Residual):
+        if isinstance(layer, Blend):
+            value = _add_blend(graph, layer, own, value)
+        elif isinstance(layer, SmoothClip):
+            share = graph.add("Div", value, _scalar(graph, layer.limit))
+            grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
+            value = graph.add("Div", value, graph.add("Sqrt", grown))
+        elif isinstance(layer, Residual):
             value = graph.add("Add", value, _add_layers(graph, layer, own, value))
         elif isinstance(layer, PeriodicEmbedding):
             value = _add_periodic(graph, own, value)
@@ -50,6 +58,31 @@ def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tenso
         elif not isinstance(layer, nn.Dropout):
             value = _activation(layer)(graph, layer, value)
     return value
+
+
+def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: str) -> str:
+    """The members' weighted mean [network, row, output], in logits where they are."""
+    each = []
+    for number, member in layer.named_children():
+        own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
+        each.append(_add_layers(graph, cast("nn.Sequential", member), own, value))
+    if layer.numbers:
+        parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, layer.weights, strict=True)]
+        return functools.reduce(functools.partial(graph.add, "Add"), parts)
+
+    def log_mean(logs: list[str]) -> str:
+        pairs = zip(logs, layer.weights, strict=True)
+        own = [graph.add("Add", one, _scalar(graph, math.log(share))) for one, share in pairs]
+        stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in own]
+        return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
+
+    if states[f"0.{len(cast('nn.Sequential', layer[0])) - 1}.bias"].shape[1] > 1:
+        logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
+    else:
+        yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
+        no = [graph.add("Neg", graph.add("Softplus", one)) for one in each]
+        logits = graph.add("Sub", log_mean(yes), log_mean(no))
+    return graph.add("Div", logits, _scalar(graph, layer.temperature))
 
 
 def _row(graph: Graph, state: Tensor) -> str:

@@ -20,7 +20,7 @@ from seedbed.data import ColumnSchema, Preprocessor
 from seedbed.model.export import plain_cells
 from seedbed.model.export.plain_text import Call, laid, literal
 from seedbed.model.export.spellings import words_of
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Residual, parts
+from seedbed.networks import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip, parts
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -152,7 +152,14 @@ def _layer(layer: nn.Module) -> str | Call:
     if isinstance(layer, PiecewiseLinearEncoding):
         n_features, n_edges = layer.edges.shape
         return f"{name}({n_features}, {n_edges - 1})"
-    if isinstance(layer, Residual):
+    if isinstance(layer, SmoothClip):
+        return f"{name}({layer.limit!r})"
+    if isinstance(layer, Blend):
+        members: Call = "[", [_layer(member) for member in layer], "]"
+        shares: Call = "[", [repr(share) for share in layer.weights], "]"
+        return f"{name}(", [members, shares, repr(layer.temperature), repr(layer.numbers)], ")"
+    if isinstance(layer, Residual | nn.Sequential):
+        name = name if isinstance(layer, Residual) else f"nn.{name}"
         return f"{name}(", [_layer(inner) for inner in layer.children()], ")"
     if isinstance(layer, nn.Linear):
         return f"nn.{name}({layer.in_features}, {layer.out_features})"

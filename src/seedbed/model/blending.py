@@ -1,0 +1,156 @@
+"""A model that is a blend: members trained on inner splits, and weighted by what they say of the rows left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
+from torch import Tensor
+
+from seedbed.data import Preprocessor, Table, encode
+from seedbed.errors import OptionError, TrainingError
+from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.model.choosing import Running, Settled
+from seedbed.model.making import facts_of, make_model
+from seedbed.model.members import Member, Rows, inner_splits, network_of, trained_members
+from seedbed.model.model import Model
+from seedbed.model.portfolio import AUTO, N_NETWORKS, members_for, recipe_for
+from seedbed.model.row_weights import row_weights
+from seedbed.networks import BlendedMLPs
+from seedbed.training import Board, Chunk, Compile, pick_workers
+
+__all__ = ["OutOfBag", "blend_table"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfBag:
+    """What a blend says of the rows it was fitted to, each by the networks that weren't trained on it.
+
+    Weights, temperature and epochs were chosen by these very rows, so it looks better than it is, but little: they are
+    few numbers for many rows.
+
+    Attributes:
+        values: probabilities [row, class], or numbers [row]; NaN in rows that were never left out.
+        loss: the mean log loss, or the mean squared error.
+    """
+
+    values: Floats
+    loss: float
+
+
+def blend_table(
+    table: Table,
+    *,
+    portfolio: Sequence[Any] | None = None,
+    n_networks: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    time_limit: float | None = None,
+    score: Mapping[str, Any] | None = None,
+    threshold: float = 0.5,
+    random_state: int = 0,
+    compile: Compile = "auto",
+    device: str = "auto",
+    jobs: int | None = None,
+    cluster: str | None = None,
+    watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
+) -> tuple[Model, OutOfBag]:
+    """Fit a portfolio's members to all rows and blend them.
+
+    Every member is a stack of networks, each with an inner split of its own; the rows that it leaves out say after how
+    many epochs the stack is used, what the member counts in the blend, and how sharp the blend is.
+
+    Args:
+        portfolio: words of candidates; those that suit the number of rows if left out.
+        n_networks: of each member; `N_NETWORKS` if left out.
+        settings: of the recipe, in place of those that suit the number of rows.
+        sample_weight: what each row counts [row].
+        time_limit: seconds for training, about; whether a member was reached hangs on the machine then.
+        score, threshold, random_state, compile, device, jobs, cluster, watch: as `fit_model` has them.
+
+    Raises:
+        SeedbedError: an option is out of range, or a member can't be trained on this table.
+    """
+    n_networks = N_NETWORKS if n_networks is None else n_networks
+    if n_networks < 1:
+        raise OptionError(f"{n_networks} networks", "A model has at least 1.")
+    if time_limit is not None and not time_limit > 0:
+        raise OptionError(f"time_limit is {time_limit}", "It must be a number of seconds above 0, or None.")
+    encoding, preprocessor = encode(table), Preprocessor.fit(table)
+    members = members_for(portfolio, table.n_rows, large=encoding.is_large)
+    recipe = recipe_for(settings or {}, table.n_rows)
+    splits, weights = inner_splits(table, n_networks, random_state), row_weights(table, sample_weight)
+    rows = Rows(table, encoding, preprocessor, splits, weights)
+    running = Running(compile, *pick_workers(jobs, device, cluster), watch)
+    trained = list(trained_members(members, table, rows, recipe, random_state=random_state, running=running,
+                                   time_limit=time_limit))  # fmt: skip
+    if not trained:
+        raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
+    blended, out_of_bag = _blended(table, trained, rows, weights)
+    kept = [member for member in trained if member.candidate.name in blended.names]
+    settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), "by the rows that each network left out")
+    facts = facts_of(table, recipe, settled, n_networks, 0, random_state)
+    model = make_model(table, AUTO, blended, _states(blended, kept), preprocessor, score=score, threshold=threshold,
+                       training={**facts, "out_of_bag_loss": out_of_bag.loss})  # fmt: skip
+    return model, out_of_bag
+
+
+def _states(blended: BlendedMLPs, members: Sequence[Member]) -> dict[str, Tensor]:
+    """Of the members, by the names that they have in a blend's `state_dict`."""
+    place = int(bool(blended.limit))  # the clip comes first
+    numbered = enumerate(members)
+    return {f"{place}.{number}.{name}": value for number, own in numbered for name, value in own.states.items()}
+
+
+def _blended(
+    table: Table, trained: Sequence[Member], rows: Rows, own_weights: NDArray[np.float32] | None
+) -> tuple[BlendedMLPs, OutOfBag]:
+    draws = [_by_draw(member.outputs, table, rows) for member in trained]
+    left_out = np.isfinite(draws[0].reshape(len(draws[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
+    counts = (np.ones(table.n_rows) if own_weights is None else own_weights.astype(np.float64))[left_out]
+    draws = [draw[:, left_out] for draw in draws]
+    target = table.target[left_out]
+    if table.task == "regression":
+        target = target.astype(np.float64)
+    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts)
+    together = sum(weight * draw for weight, draw in zip(weights, draws, strict=True))
+    assert not isinstance(together, int)
+    temperature = 1.0
+    if table.task != "regression":
+        temperature = best_temperature(together, target, counts)
+        together = tempered(together, temperature)
+    values = np.full((table.n_rows, *together.shape[2:]), np.nan)
+    values[left_out] = np.nanmean(together, axis=0)
+    used = [number for number, weight in enumerate(weights) if weight]
+    blended = BlendedMLPs(
+        members=tuple(network_of(trained[number].candidate) for number in used),
+        names=tuple(trained[number].candidate.name for number in used),
+        weights=tuple(float(weights[number]) for number in used),
+        temperature=temperature,
+        limit=rows.limit,
+        numbers=table.task == "regression",
+    )
+    return blended, OutOfBag(values, mean_loss(values[left_out], target, counts))
+
+
+def _by_draw(outputs: NDArray[np.float32], table: Table, rows: Rows) -> Floats:
+    """What networks say of the rows that they left out, probabilities [draw, row, class] or numbers [draw, row], with
+    as many draws as a row was left out at most; NaN where it wasn't."""
+    there = np.isfinite(outputs[:, 0])
+    place = there.cumsum(axis=1) - 1
+    n_draws = max(int(there.sum(axis=1).max()), 1)
+    found = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
+    row, network = np.nonzero(there)
+    found[place[row, network], row] = outputs[row, :, network]
+    if table.task == "regression":
+        mean, deviation = rows.target_scale
+        return np.asarray(found[:, :, 0] * deviation + mean)
+    if table.task == "binary":
+        return np.concatenate([expit(-found), expit(found)], axis=2)
+    return np.asarray(softmax(found, axis=2))

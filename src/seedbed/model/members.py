@@ -1,0 +1,269 @@
+"""The members of a blend: each a stack of networks that train on inner splits of all rows, one split a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seedbed.data import Encoding, Preprocessor, Split, Table, repeated_folds, time_folds
+from seedbed.errors import SeedbedError
+from seedbed.model.choosing import Running
+from seedbed.model.making import target_scale
+from seedbed.networks import MLP, Candidate, PiecewiseLinearEncoding, Recipe, SmoothClip
+from seedbed.training import ChunkResult, TrainingData, derive, look_at, plan_candidate, table_data, train_chunks
+
+__all__ = ["LIMIT", "Member", "Rows", "inner_splits", "network_of", "trained_members"]
+
+LIMIT = 3.0
+"""Of the clip in front of all members."""
+
+_FOLDS = 8
+_PATIENCE = 8
+_MOST_BYTES = 1 << 29  # of bins that are computed once
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """What came of one.
+
+    Attributes:
+        candidate: its name and architecture.
+        states: of its networks by the names in their `state_dict` [network, ...].
+        outputs: for the rows that a network didn't train on [row, output, network]; NaN elsewhere.
+        epochs: after how many its networks are used.
+    """
+
+    candidate: Candidate
+    states: dict[str, Tensor]
+    outputs: NDArray[np.float32]
+    epochs: int
+
+
+def network_of(member: Candidate) -> MLP:
+    """The architecture of a portfolio's member."""
+    assert isinstance(member.architecture, MLP)
+    return member.architecture
+
+
+class Rows:
+    """All rows of a table as members see them, with the splits that their networks train on.
+
+    Inputs are standardised by all rows, as they will be for new ones; targets take no part in that.
+
+    Args:
+        weights: what each row counts [row].
+
+    Attributes:
+        plain: the inputs as they are, and the splits.
+        limit: of the clip behind which inputs are seen; 0 where there is none, as a table in a file isn't clipped.
+        target_scale: mean and deviation of a target of numbers.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        encoding: Encoding,
+        preprocessor: Preprocessor,
+        splits: Sequence[Split],
+        weights: NDArray[np.float32] | None,
+    ) -> None:
+        self.limit = 0.0 if encoding.is_large else LIMIT
+        self.target_scale, self.n_networks = target_scale(table), len(splits)
+        if encoding.is_large:
+            plain = _as_it_lies(table, encoding, splits, weights)
+        else:
+            inputs = torch.from_numpy(preprocessor.inputs_of_values(table.features))
+            target = table.target.astype(np.float32) if table.task == "regression" else table.target
+            train, test = (_counted(table.n_rows, splits, part, weights) for part in ("train", "test"))
+            plain = TrainingData(X=SmoothClip(self.limit)(inputs).numpy(), y=target, train=train, test=test)
+        if table.task == "regression":
+            mean, deviation = (np.full(self.n_networks, value, dtype=np.float32) for value in self.target_scale)
+            plain = dataclasses.replace(plain, target_scale=1 / deviation, target_shift=-mean / deviation)
+        self.plain = plain
+
+    def seen_by(self, member: MLP) -> tuple[TrainingData, PiecewiseLinearEncoding | None, Tensor | None]:
+        """On which inputs a member trains; the encoding that makes these of the plain ones, if it trains without; and
+        which of its bins these are: those that have a width.
+
+        The bins are of all rows and so the same for all networks, and at all steps: they are computed once.
+        """
+        n_rows, n_inputs = self.plain.X.shape
+        if not member.ple or self.plain.order is not None or n_rows * n_inputs * member.ple * 4 > _MOST_BYTES:
+            return self.plain, None, None
+        encoding = PiecewiseLinearEncoding(n_inputs, member.ple)
+        X = torch.from_numpy(self.plain.X)
+        look_at(encoding, X)
+        used = (encoding.edges.diff() > 0).flatten().nonzero()[:, 0]
+        if not len(used):
+            return self.plain, None, None
+        inputs = encoding(X)[:, used].numpy()
+        return dataclasses.replace(self.plain, X=inputs), encoding, used
+
+
+def inner_splits(table: Table, n: int, random_state: int) -> list[Split]:
+    """A split of all rows for each of n networks: folds, dealt anew when they are used up, so that each row is left out
+    as often as another. Where rows have times, the latest are left out by all; where they are too few to be divided,
+    none are.
+    """
+    rows = np.arange(table.n_rows)
+    if table.times is not None:
+        parts = list(time_folds(table.times, rows, folds=_FOLDS - 1, groups=table.groups))
+        return [Split(number, 0, *parts[-1]) for number in range(n)] if parts else [Split(0, 0, rows, rows)] * n
+    for folds in range(_FOLDS, 1, -1):
+        try:
+            return list(
+                repeated_folds(
+                    table.target,
+                    repeats=-(-n // folds),
+                    folds=folds,
+                    random_state=derive(random_state, "blend") % 2**32,
+                    groups=table.groups,
+                )[:n]
+            )
+        except SeedbedError:
+            continue  # too few rows, groups, or rows of a class for so many folds
+    return [Split(number, 0, rows, rows) for number in range(n)]
+
+
+def trained_members(
+    members: Sequence[Candidate],
+    table: Table,
+    rows: Rows,
+    recipe: Recipe,
+    *,
+    random_state: int,
+    running: Running,
+    time_limit: float | None,
+) -> Iterator[Member]:
+    """Train members, those with the same inputs side by side as far as there are jobs.
+
+    One whose networks diverge is left out. With a time limit [s] each gets its share of what is left, one epoch at
+    least, and who has not begun when it is over is left out; the first never is.
+    """
+    started, n_left = time.monotonic(), len(members)
+    for wave in _waves(members, apart=time_limit is not None and running.jobs == 1):
+        seconds = None
+        if time_limit is not None:
+            left = time_limit - (time.monotonic() - started)
+            if left <= 0 and n_left < len(members):
+                return
+            seconds = max(left, 0.0) * min(running.jobs, len(wave)) / n_left
+        n_left -= len(wave)
+        yield from _trained(wave, table, rows, recipe, random_state, running, seconds)
+
+
+def _waves(members: Sequence[Candidate], *, apart: bool) -> list[list[Candidate]]:
+    """Members with the same inputs, which can be trained at a time; each by itself if they are to be `apart`."""
+    waves: dict[object, list[Candidate]] = {}
+    for place, member in enumerate(members):
+        waves.setdefault(place if apart else network_of(member).ple, []).append(member)
+    return list(waves.values())
+
+
+def _trained(
+    wave: Sequence[Candidate],
+    table: Table,
+    rows: Rows,
+    recipe: Recipe,
+    random_state: int,
+    running: Running,
+    seconds: float | None,
+) -> Iterator[Member]:
+    data, encoding, used = rows.seen_by(network_of(wave[0]))
+    chunks, owners = [], []
+    for member in wave:
+        bare = network_of(member) if encoding is None else dataclasses.replace(network_of(member), ple=0)
+        plan = plan_candidate(
+            dataclasses.replace(member, architecture=bare),
+            table,
+            data,
+            dataclasses.replace(member.recipe(recipe), epoch="last"),
+            seeds=[derive(random_state, member.name, "blend", number) for number in range(rows.n_networks)],
+            splits=list(range(rows.n_networks)),
+            compile=running.compile if running.compile != "auto" else False,
+            device=running.device,
+            keep_networks=True,
+            patience=_PATIENCE,
+        )
+        chunks += [dataclasses.replace(chunk, seconds=seconds) for chunk in plan.chunks]
+        owners += [member] * len(plan.chunks)
+    board = running.board("fitting", chunks)
+    results: dict[str, dict[int, ChunkResult]] = {}
+    for number, result in train_chunks(chunks, data, running.jobs, board, running.cluster):
+        results.setdefault(owners[number].name, {})[number] = result
+    for member in wave:
+        own = results[member.name]
+        found = _joined(member, [chunks[number].members for number in own], list(own.values()), rows.n_networks)
+        if found is not None:
+            yield found if encoding is None or used is None else _behind(encoding, used, found)
+
+
+def _joined(
+    member: Candidate, places: Sequence[tuple[int, ...]], results: Sequence[ChunkResult], n_networks: int
+) -> Member | None:
+    """A member from its chunks; none where a network diverged."""
+    states: dict[int, dict[str, Tensor]] = {}
+    outputs = np.full((*results[0].outputs.shape[:2], n_networks), np.nan, dtype=np.float32)
+    for own, result in zip(places, results, strict=True):
+        states.update(zip(own, result.states or (), strict=True))
+        outputs[:, :, list(own)] = result.outputs
+    in_order = [states[number] for number in range(n_networks)]
+    stacked = {name: torch.stack([state[name].cpu() for state in in_order]) for name in in_order[0]}
+    if not all(value.isfinite().all() for value in stacked.values()):
+        return None
+    return Member(member, stacked, outputs, max(map(_epochs, results)))
+
+
+def _epochs(result: ChunkResult) -> int:
+    return int(result.curves[2].mean(axis=1).argmin()) + 1
+
+
+def _behind(encoding: PiecewiseLinearEncoding, used: Tensor, member: Member) -> Member:
+    """A member that trained on the bins that have a width, as one that takes inputs and makes all bins of them."""
+    states = {}
+    for name, value in member.states.items():
+        place, _, rest = name.partition(".")
+        if name == "0.weight":
+            wide = value.new_zeros(*value.shape[:2], encoding.edges[:, 1:].numel())
+            wide[:, :, used] = value
+            value = wide
+        states[f"{int(place) + 1}.{rest}"] = value
+    edges = encoding.edges.repeat(len(next(iter(states.values()))), 1, 1)
+    return dataclasses.replace(member, states={"0.edges": edges, **states})
+
+
+def _as_it_lies(
+    table: Table, encoding: Encoding, splits: Sequence[Split], weights: NDArray[np.float32] | None
+) -> TrainingData:
+    """Of a table in a file: all splits see its inputs as all rows standardise them."""
+    rows = np.arange(table.n_rows)
+    design = encoding.design([Split(0, 0, rows, rows)])
+
+    def repeated(values: NDArray[np.float64] | None) -> NDArray[np.float32] | None:
+        return None if values is None else np.repeat(values, len(splits), axis=1).astype(np.float32)
+
+    return dataclasses.replace(
+        table_data(table, encoding, splits, weights),
+        scale=repeated(design.scale),
+        shift=repeated(design.shift),
+        also=design.also,
+        extra=repeated(design.extra),
+    )
+
+
+def _counted(
+    n_rows: int, splits: Sequence[Split], part: str, weights: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """What each row counts in one part of each split [row, split]."""
+    own = np.zeros((n_rows, len(splits)), dtype=np.float32)
+    for number, split in enumerate(splits):
+        rows = getattr(split, part)
+        own[rows, number] = 1.0 if weights is None else weights[rows]
+    return own

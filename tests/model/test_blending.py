@@ -1,0 +1,181 @@
+"""Models that are blends: of which members, fitted to which rows, and what they say out of bag."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import seedbed as sb
+from seedbed.data import Split, read_table
+from seedbed.errors import CandidateError, OptionError, SeedbedError
+from seedbed.model import blend_table, fit_model
+from seedbed.model import members as room
+from seedbed.model.members import inner_splits
+from seedbed.model.portfolio import members_for, recipe_for
+from seedbed.networks import BlendedMLPs, recipe_named
+
+QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "jobs": 1}
+SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
+
+
+@pytest.fixture(scope="module", params=["ill", "grade", "cost"])
+def blended(request, table_for):
+    table = table_for(request.param)
+    return table, *blend_table(table, portfolio=SMALL, **QUICK)
+
+
+def test_a_row_is_predicted_out_of_bag_by_the_networks_that_left_it_out(blended):
+    """Worked out anew from the model alone, network by network."""
+    table, model, out_of_bag = blended
+    inputs = torch.from_numpy(model.preprocessor.transform_table(table))
+    with torch.inference_mode():
+        outputs = torch.stack([network(inputs) for network in model.networks()]).double()
+    if table.task == "binary":
+        positive = outputs[:, :, 0].sigmoid()
+        said = torch.stack([1 - positive, positive], 2).numpy()
+    elif table.task == "multiclass":
+        said = outputs.softmax(2).numpy()
+    else:
+        said = outputs[:, :, 0].numpy() * model.target_deviation + model.target_mean
+    splits = inner_splits(table, 8, 0)
+    for row in range(table.n_rows):
+        own = [number for number, split in enumerate(splits) if row in split.test]
+        assert len(own) == 1
+        scale = model.target_deviation
+        np.testing.assert_allclose(out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale)
+
+
+def test_the_loss_out_of_bag_is_that_of_these_predictions(blended):
+    table, model, out_of_bag = blended
+    if table.task == "regression":
+        expected = np.mean((out_of_bag.values - table.target) ** 2)
+    else:
+        expected = -np.log(out_of_bag.values[np.arange(table.n_rows), table.target]).mean()
+    assert out_of_bag.loss == pytest.approx(expected)
+    assert model.training["out_of_bag_loss"] == out_of_bag.loss
+
+
+def test_it_is_saved_and_loaded(blended, tmp_path):
+    table, model, _ = blended
+    found = sb.load(model.save(tmp_path / "blend.safetensors"))
+    assert isinstance(found.architecture, BlendedMLPs)
+    assert found.architecture == model.architecture
+    assert found.card() == model.card()
+    assert f"{100 * max(model.architecture.weights):.0f}%" in str(found)
+    np.testing.assert_array_equal(found.preprocessor.transform_table(table), model.preprocessor.transform_table(table))
+
+
+def test_the_same_seed_gives_the_same_model_however_many_jobs(table_for):
+    table = table_for("ill")
+    one, _ = blend_table(table, portfolio=SMALL, **QUICK)
+    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "jobs": 2})
+    assert one.architecture == two.architecture
+    for name, value in one.states.items():
+        torch.testing.assert_close(value, two.states[name], rtol=0, atol=0)
+    other, _ = blend_table(table, portfolio=SMALL, **QUICK, random_state=1)
+    assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
+
+
+def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
+    table, portfolio = table_for("ill"), ("relu:6@ple=4",)
+    once, _ = blend_table(table, portfolio=portfolio, **QUICK)
+    monkeypatch.setattr(room, "_MOST_BYTES", 0)
+    within, _ = blend_table(table, portfolio=portfolio, **QUICK)
+    # Each network lays its bins by its own rows then, so it is near and not the same.
+    assert {name: value.shape for name, value in once.states.items()} == {
+        name: value.shape for name, value in within.states.items()
+    }
+    assert once.training["out_of_bag_loss"] == pytest.approx(within.training["out_of_bag_loss"], abs=0.1)
+
+
+def test_the_blend_takes_what_the_table_wants():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 3))
+    step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down"))
+    line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
+    portfolio = ("logistic@lr=0.05", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
+    for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
+        model, _ = blend_table(read_table(frame, target="y"), portfolio=portfolio, n_networks=8, jobs=1)
+        shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
+        assert shares.get(wanted, 0) > 0.5
+
+
+def test_rows_of_weight_zero_are_as_good_as_absent_and_weights_count_as_copies(table_for):
+    table = table_for("ill")
+    weights = np.where(np.arange(table.n_rows) % 2, 1.0, 0.0)
+    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], sample_weight=weights, **QUICK)
+    found = out_of_bag.values[weights > 0]
+    expected = -np.log(found[np.arange(len(found)), table.target[weights > 0]]).mean()
+    assert out_of_bag.loss == pytest.approx(expected)
+
+
+def test_a_time_limit_leaves_out_what_it_does_not_reach_and_keeps_the_first(table_for):
+    model, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=1e-6, **QUICK)
+    assert model.architecture.names == SMALL[:1]
+    assert model.training["epochs"] == 1
+    with_time, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=600, **QUICK)
+    without, _ = blend_table(table_for("ill"), portfolio=SMALL, **QUICK)
+    assert with_time.training["out_of_bag_loss"] == without.training["out_of_bag_loss"]
+
+
+def test_members_that_diverge_are_left_out(table_for):
+    model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
+    assert model.architecture.names == ("relu:8",)
+    with pytest.raises(SeedbedError, match="every member"):
+        blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
+
+
+def test_a_table_of_few_rows_is_blended_without_rows_left_out():
+    frame = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": ["a", "b", "b"]})
+    model, out_of_bag = blend_table(read_table(frame, target="y"), portfolio=SMALL[:2], **QUICK)
+    assert np.isfinite(model.predict_proba(frame[["x"]])).all()
+    assert np.isfinite(out_of_bag.loss)
+
+
+def test_groups_are_left_out_together():
+    frame = pd.DataFrame({"x": np.arange(60.0), "who": np.arange(60) // 3, "y": np.tile(["a", "b", "b", "a"], 15)})
+    table = read_table(frame, target="y", group="who", numeric=["x"])
+    for split in inner_splits(table, 16, 0):
+        assert not {*table.groups[split.train]} & {*table.groups[split.test]}
+
+
+def test_of_rows_with_times_the_latest_are_left_out_by_all():
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
+    frame = pd.DataFrame({"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)})
+    table = read_table(frame, target="y", time_split="day", numeric=["x"])
+    first: Split = inner_splits(table, 3, 0)[0]
+    assert table.times[first.train].max() < table.times[first.test].min()
+    assert all((split.test == first.test).all() for split in inner_splits(table, 3, 0))
+    model, out_of_bag = blend_table(table, portfolio=SMALL[:1], **{**QUICK, "n_networks": 3})
+    assert np.isnan(out_of_bag.values[first.train]).all()
+    assert model.n_networks == 3
+
+
+def test_fit_model_knows_the_word_and_takes_what_is_asked_of_its_recipe(table_for):
+    recipe = recipe_named("trained", epochs=3, lr=0.02)
+    model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, jobs=1)
+    assert (model.candidate, model.n_networks, model.training["lr"]) == ("auto", 2, 0.02)
+    assert "3 epochs" in model.training["recipe"]
+    assert "cosine" in model.training["recipe"]
+
+
+def test_portfolios_grow_with_the_rows():
+    sizes = [members_for(None, n, large=False)[1].architecture.widths[0] for n in (100, 4_000, 30_000, 100_000)]
+    assert sizes == sorted(set(sizes)) or sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    batches = [recipe_for({}, n).batch_size for n in (100, 4_000, 30_000, 100_000)]
+    assert batches == sorted(batches)
+    assert all(not one.architecture.ple for one in members_for(None, 10**7, large=True))
+
+
+def test_what_cannot_be_blended_is_refused(table_for):
+    with pytest.raises(CandidateError, match="no activation"):
+        blend_table(table_for("ill"), portfolio=("rleu:4",), **QUICK)
+    with pytest.raises(OptionError, match="can't be blended"):
+        blend_table(table_for("ill"), portfolio=(lambda i, o: torch.nn.Linear(i, o),), **QUICK)
+    with pytest.raises(OptionError, match="time_limit"):
+        blend_table(table_for("ill"), portfolio=SMALL, time_limit=0, **QUICK)
+    with pytest.raises(OptionError, match="networks"):
+        blend_table(table_for("ill"), portfolio=SMALL, n_networks=0)
+    with pytest.raises(CandidateError, match="no candidate"):
+        blend_table(table_for("ill"), portfolio=(), **QUICK)
