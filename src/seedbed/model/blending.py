@@ -18,7 +18,7 @@ from seedbed.model.choosing import Running, Settled
 from seedbed.model.making import facts_of, make_model
 from seedbed.model.members import Member, Rows, inner_splits, network_of, trained_members
 from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO, N_NETWORKS, members_for, recipe_for
+from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
 from seedbed.networks import BlendedMLPs
 from seedbed.training import Board, Chunk, Compile, pick_workers
@@ -68,7 +68,7 @@ def blend_table(
 
     Args:
         portfolio: words of candidates; those that suit the number of rows if left out.
-        n_networks: of each member; `N_NETWORKS` if left out.
+        n_networks: of each member; what suits the number of rows if left out.
         settings: of the recipe, in place of those that suit the number of rows.
         sample_weight: what each row counts [row].
         time_limit: seconds for training, about; whether a member was reached hangs on the machine then.
@@ -77,7 +77,7 @@ def blend_table(
     Raises:
         SeedbedError: an option is out of range, or a member can't be trained on this table.
     """
-    n_networks = N_NETWORKS if n_networks is None else n_networks
+    n_networks = networks_for(table.n_rows) if n_networks is None else n_networks
     if n_networks < 1:
         raise OptionError(f"{n_networks} networks", "A model has at least 1.")
     if time_limit is not None and not time_limit > 0:

@@ -58,7 +58,7 @@ def fit_model(
         table: from `read_table`; or what that takes, with the `target`.
         candidate: its words, or what builds a network; "auto" is a blend of several, see `blend_table`.
         recipe: what its words don't say. Learning rate and epochs that it leaves open are chosen by inner splits.
-        n_networks: how many are fitted; 10 if left out, of a blend 16 of each member.
+        n_networks: how many are fitted; 10 if left out, of a blend what suits the rows.
         sample_weight: what each row counts [row]; from 0 up.
         settled: learning rate and epochs, where a comparison has chosen them.
         score: what the model may be expected to do, and whose score that is.

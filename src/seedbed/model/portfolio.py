@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
 from seedbed.networks import MLP, RECIPES, Candidate, Recipe, candidates_from
 
-__all__ = ["AUTO", "N_NETWORKS", "blend_size", "members_for", "recipe_for", "settings_of"]
+__all__ = ["AUTO", "blend_size", "members_for", "networks_for", "recipe_for", "settings_of"]
 
 AUTO = "auto"
 """The word for a blend of a portfolio's members."""
 
-N_NETWORKS = 16
-"""Of each member."""
-
 _RECIPE = Recipe(
     optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
 )
-# From so many rows on, so many units in a hidden layer and rows in a batch.
-_GROWTH = ((50_000, 256, 1024), (15_000, 192, 512), (5_000, 128, 256), (2_000, 64, 128), (0, 64, 64))
+
+
+class _Size(NamedTuple):
+    """What suits a table from so many rows on.
+
+    Attributes:
+        least: rows.
+        width: units of a hidden layer.
+        bins: of each input.
+        batch_size: rows of a step.
+        n_networks: of each member.
+    """
+
+    least: int
+    width: int
+    bins: int
+    batch_size: int
+    n_networks: int
+
+
+_SIZES = (
+    _Size(50_000, width=192, bins=16, batch_size=1024, n_networks=8),
+    _Size(12_000, width=128, bins=16, batch_size=512, n_networks=8),
+    _Size(4_000, width=128, bins=16, batch_size=256, n_networks=16),
+    _Size(2_000, width=64, bins=8, batch_size=128, n_networks=16),
+    _Size(0, width=64, bins=8, batch_size=64, n_networks=16),
+)
 
 
 def members_for(portfolio: Sequence[Any] | None, n_rows: int, *, large: bool) -> tuple[Candidate, ...]:
@@ -37,11 +59,12 @@ def members_for(portfolio: Sequence[Any] | None, n_rows: int, *, large: bool) ->
         OptionError: one is a network of the user's own: a blend is made of seedbed's.
     """
     if portfolio is None:
-        width = next(width for least, width, _ in _GROWTH if n_rows >= least)
-        layers = f"silu:{width},{width}@layernorm,residual"
+        size = _size(n_rows)
+        layers = f"silu:{size.width},{size.width}@layernorm,residual"
         words = ["logistic@lr=0.04", layers]
         if not large:
-            words += ["logistic@ple=8,lr=0.02", f"{layers},ple=8", f"{layers},plr=4,plr_frequencies=8"]
+            words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
+            words += [f"{layers},plr=4,plr_frequencies=8"]
         portfolio = words
     members = candidates_from(portfolio)
     for member in members:
@@ -56,15 +79,23 @@ def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
     Raises:
         OptionError: a setting is out of range.
     """
-    batch_size = next(size for least, _, size in _GROWTH if n_rows >= least)
-    return dataclasses.replace(_RECIPE, **{"batch_size": batch_size, **given})
+    return dataclasses.replace(_RECIPE, **{"batch_size": _size(n_rows).batch_size, **given})
+
+
+def networks_for(n_rows: int) -> int:
+    """How many networks a member has where nobody says how many."""
+    return _size(n_rows).n_networks
+
+
+def _size(n_rows: int) -> _Size:
+    return next(size for size in _SIZES if n_rows >= size.least)
 
 
 def blend_size(table: Table) -> tuple[int, int, int]:
     """How many members a blend of this table has where nobody says which; for how many epochs each trains at most; and
     how many networks it has."""
     members = members_for(None, table.n_rows, large=encode(table).is_large)
-    return len(members), recipe_for({}, table.n_rows).epochs, N_NETWORKS
+    return len(members), recipe_for({}, table.n_rows).epochs, networks_for(table.n_rows)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
