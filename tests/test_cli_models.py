@@ -61,6 +61,37 @@ def test_training_says_what_it_wrote_and_what_to_do_next(folder, call, tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
 
 
+def test_auto_is_a_blend_whose_members_are_shown(folder, call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
+    status, out, err = call("train", *words, "-o", path, "--epochs", 3, "--networks", 2, "--jobs", 1)
+    assert status == 0, err
+    assert "Model auto: 2 networks" in out
+    blend = json.loads(call("show", path, "--json")[1])["architecture"]
+    assert blend["kind"] == "blend"
+    assert all(f"{100 * one['weight']:.0f}% {one['name']}" in out for one in blend["members"])
+    assert "out of bag" in out
+    assert "3 epochs" in out
+    assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
+    once_more = tmp_path / "again.safetensors"
+    call("train", *words, "-o", once_more, "--epochs", 3, "--networks", 2, "--jobs", 2, "-q")
+    assert once_more.read_bytes() == path.read_bytes()
+
+
+def test_a_compared_blend_is_taken_home_with_its_score(folder, call, tmp_path):
+    small = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
+    words = ("--target", "ill", "--candidate", "relu:3", "--candidate", "auto", "--out", tmp_path / "run")
+    status, _, err = call("compare", folder / "patients.csv", *words, *small)
+    assert status == 0, err
+    path = tmp_path / "m.safetensors"
+    status, shown, err = call(
+        "train", tmp_path / "run", "--candidate", "auto", "-o", path, "--networks", 2, "--jobs", 1
+    )
+    assert status == 0, err
+    assert "1 x 2-fold cross-validation" in shown
+    assert sb.load(path).candidate == "auto"
+
+
 def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
     for name in ("a", "b"):
         words = (folder / "patients.csv", "--target", "ill", "--candidate", "relu:3")

@@ -249,3 +249,9 @@ def test_every_candidate_error_is_a_seedbed_error():
     assert issubclass(CandidateError, SeedbedError)
     with pytest.raises(SeedbedError):
         candidates_from(["relu:5", "nonsense"])
+
+
+@pytest.mark.parametrize("text", ["auto", " auto@lr=0.1"])
+def test_a_blend_is_no_single_network(text):
+    with pytest.raises(CandidateError, match="blend of many networks"):
+        parse_candidate(text)

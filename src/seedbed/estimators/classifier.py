@@ -22,17 +22,29 @@ __all__ = ["SeedbedClassifier"]
 
 
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier that averages the probabilities of many small networks, one a seed.
+    """A classifier that averages the probabilities of many small networks.
+
+    Told nothing, it blends a portfolio of networks: each member is a stack of networks that train on inner splits of
+    their own, and counts as much as what they say of the rows left out is worth. Told a candidate, it fits that one.
 
     Args:
-        candidate: what is trained, in the words of `seedbed compare --candidate`, or a callable that builds a module
-            from `n_features` and `n_outputs`. What its words say of training goes before the options below.
-        n_networks: how many are averaged.
-        epochs: passes over the rows; "auto" has them chosen by inner splits, at most `max_epochs`.
-        max_epochs: the most that are tried.
-        lr: learning rate; "auto" has it chosen from `seedbed.networks.LR_GRIDS` of the optimizer by inner splits.
-        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, clip_norm, label_smoothing,
-            batch_size: as `Recipe` has them.
+        candidate: "auto" for the blend; or what is trained, in the words of `seedbed compare --candidate`, or a
+            callable that builds a module from `n_features` and `n_outputs`. What words say of training goes before the
+            options below.
+        portfolio: the candidates that are blended, in words; None has those that suit the number of rows.
+        n_networks: how many networks a candidate has, or each of those that are blended; "auto" is 10, or what suits
+            the number of rows, 8 or 16.
+        time_limit: seconds that a blend may train, about; None for no limit. Members that aren't reached in time are
+            left out, so the same call may give another model on another machine.
+        epochs: passes over the rows; "auto" has them chosen by inner splits, at most `max_epochs`. Of a blend a number
+            is the most that are made: each member still stops where it gets no better.
+        max_epochs: the most that are tried; "auto" is 1000, or 60 of a blend.
+        lr: learning rate; "auto" has it chosen from `seedbed.networks.LR_GRIDS` of the optimizer by inner splits; of a
+            blend it is 0.002.
+        schedule: as `Recipe` has it; "auto" is constant, or cosine of a blend.
+        decay_biases: as `Recipe` has it; "auto" is True, or False of a blend.
+        batch_size: as `Recipe` has it; None is all rows at once, or 64 to 1024 of a blend, by the number of rows.
+        warmup, optimizer, momentum, nesterov, weight_decay, clip_norm, label_smoothing: as `Recipe` has them.
         class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
         numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
             Columns of numbers are numbers anyway, and columns of a categorical type categories.
@@ -43,7 +55,12 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     Attributes:
         classes_: the labels [class], sorted, as `y` had them.
         model_: the `Model`; `model_.save(path)` writes it.
-        n_iter_: epochs that were trained, and `lr_` the learning rate: as asked for, or as chosen.
+        n_iter_: epochs that were trained, of a blend by the longest; and `lr_` the learning rate: as asked for, or as
+            chosen.
+        weights_: of a blend, what each member counts, by its words; those that count nothing are left out.
+        oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
+            trained on it; NaN where there is none. Rows of weight zero aren't among them. Weights and epochs were
+            chosen by them, so scores of them flatter a little.
         n_features_in_: columns of X.
         feature_names_in_: their names [column], of a data frame.
     """

@@ -21,7 +21,7 @@ from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
-from seedbed.networks import RECIPES, Candidate, Recipe, Schedule
+from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule
 from seedbed.training import Compile
 
 __all__ = ["Networks"]
@@ -105,6 +105,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise OptionError(f"n_networks is {n_networks!r}", "It must be a whole number from 1 up, or 'auto'.")
         if not (self.compile == "auto" or isinstance(self.compile, bool)):
             raise OptionError(f"compile is {self.compile!r}", "It must be True, False or 'auto'.")
+        for name in ("weights_", "oob_decision_function_", "oob_prediction_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
         options: dict[str, Any] = {
             "n_networks": None if n_networks is None else int(n_networks),
@@ -123,6 +125,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 self._refuse_of_a_blend()
                 model = fit_model(table, self.candidate, recipe=self._recipe(settings), **options)
         self.model_ = model
+        if isinstance(model.architecture, BlendedMLPs):
+            self.weights_ = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         self.n_iter_ = int(model.training["epochs"])
         self.lr_ = float(model.training["lr"])
         return out_of_bag

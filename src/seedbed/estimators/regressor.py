@@ -16,9 +16,10 @@ __all__ = ["SeedbedRegressor"]
 
 
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
-    """A regressor that averages many small networks, one a seed.
+    """A regressor that averages many small networks, or blends a portfolio of them.
 
-    Its parameters and attributes are those of `SeedbedClassifier`, but for `class_weight` and `classes_`.
+    Its parameters and attributes are those of `SeedbedClassifier`, but for `class_weight` and `classes_`; and what a
+    blend says of the rows left out is `oob_prediction_` [row].
     """
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:

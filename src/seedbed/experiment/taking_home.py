@@ -135,19 +135,17 @@ def _blend(summary: Mapping[str, Any], found: Mapping[str, Any], table: Table) -
 
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
     """What the summary says of a candidate."""
-    networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network"}
+    networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network" or one["name"] == AUTO}
     if name is None:
         if summary["advice"] is None:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
         name = summary["advice"]["network"]
-    blends = {one["name"]: one for one in summary["candidates"] if one["name"] == AUTO}
-    networks = blends | networks
     if name not in networks:
         if any(one["name"] == name for one in summary["candidates"]):
             raise CandidateError(f"'{name}' is a baseline", "scikit-learn fits it; seedbed takes home networks.")
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, networks))
     found: dict[str, Any] = networks[name]
-    if "settled" not in found:
+    if "settled" not in found and name != AUTO:
         raise OptionError("this comparison is of an earlier seedbed", "Run it again, or name the table instead.")
     return found
 

@@ -218,11 +218,7 @@ def _joined(
     stacked = {name: torch.stack([state[name].cpu() for state in in_order]) for name in in_order[0]}
     if not all(value.isfinite().all() for value in stacked.values()):
         return None
-    return Member(member, stacked, outputs, max(map(_epochs, results)))
-
-
-def _epochs(result: ChunkResult) -> int:
-    return int(result.curves[2].mean(axis=1).argmin()) + 1
+    return Member(member, stacked, outputs, max(result.best or 0 for result in results))
 
 
 def _behind(encoding: PiecewiseLinearEncoding, used: Tensor, member: Member) -> Member:

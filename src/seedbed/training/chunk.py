@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +50,10 @@ class Chunk:
         members: positions of the networks in the plan; what follows them in the chunk is filling.
         stops: after how many epochs each network's outputs are taken; none takes them after the last. Training goes on
             to the last in any case, so the curves are whole.
-        patience: where it is given, networks and outputs are those after the epoch with the least mean loss on test
-            rows, `Best`, and training ends after so many epochs without a lower one; the curves end there, too.
+        patience: where it is given, networks and outputs are those after the epoch that was best for all of them, and
+            training ends after so many epochs without a better one; the curves end there, too. The best has the least
+            loss on test rows: that of mean predictions, `WholeTable.ensemble_loss`, or of modules that take the general
+            way, and of tables in a file, the mean loss.
         seconds: after which a training with patience ends in any case, one epoch done; none for no limit.
         compiled: whether the step is to be compiled.
         keep_networks: whether trained parameters are part of the result.
@@ -86,12 +88,14 @@ class ChunkResult:
         dead: [network], the share of ReLU units that are zero for all training rows after the last epoch; NaN where
             that isn't known.
         states: a state dict a network, or none.
+        best: of a training with patience, after how many epochs outputs and states are.
     """
 
     curves: npt.NDArray[np.floating]
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
     states: tuple[dict[str, Tensor], ...] | None
+    best: int | None = None
 
 
 def train_chunk(
@@ -202,7 +206,7 @@ class _Training:
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
         """As `run`, until the best epoch is `patience` epochs ago; then everything is as it was after that."""
-        chunk, best, started = self.chunk, Best(len(self.chunk.members)), time.monotonic()
+        chunk, best, started = self.chunk, Best(), time.monotonic()
         train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
         # Each network's own test rows alone, where they are few of all rows. A compiled pass has one shape.
         few = isinstance(self.forward, Chain) and not chunk.compiled
@@ -214,16 +218,18 @@ class _Training:
                 opened = train_epoch(epoch, False)
                 found, outputs = evaluate(self.steps, self.state, self.hyper.keys)
                 figures.append(torch.cat([opened[:2], found]))
-                best.see(epoch + 1, {**self.state.params, **self.state.buffers}, outputs, found[0])
+                loss = own.ensemble_loss(self.loss, outputs) if own else float(found[0, : len(chunk.members)].mean())
+                best.see(epoch + 1, {**self.state.params, **self.state.buffers}, outputs, loss)
                 tell(epoch + 1)
                 late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
                 if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+                    tell(chunk.recipe.epochs)  # what is left isn't needed
                     break
             params, buffers = ({name: best.values[name] for name in part} for part in self.state[:2])
             self.state = self.state._replace(params=params, buffers=buffers)
             outputs = own.spread(best.outputs) if own else best.outputs
             unknown = torch.full((len(chunk.seeds),), torch.nan)
-            return self._result(torch.stack(figures, 1), outputs, unknown)
+            return replace(self._result(torch.stack(figures, 1), outputs, unknown), best=best.epoch)
 
     def _standing(self, figures: Tensor) -> Tensors:
         """All that the epochs so far have changed."""

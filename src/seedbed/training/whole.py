@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seedbed.training.forward import Chain
 from seedbed.training.layers import Pass
+from seedbed.training.losses import Loss
 from seedbed.training.placing import Placing
 from seedbed.training.randomness import shuffled
 from seedbed.training.step import Batch, Picked, StackState, Steps, pick
@@ -75,6 +76,29 @@ class WholeTable:
             figures.append(found)
             outputs.append(z)
         return torch.stack(figures).sum(0), torch.cat(outputs)
+
+    def ensemble_loss(self, loss: Loss, outputs: Tensor) -> float:
+        """What the mean of predictions loses: of each row, that of the networks which left it out.
+
+        Args:
+            outputs: of `evaluate_own`.
+        """
+        rows, shares = (torch.cat(parts) for parts in zip(*self._tested, strict=True))
+        y, there = self.test.learnt()[:, :, 0], shares > 0
+
+        def by_row(values: Tensor) -> Tensor:
+            found = torch.zeros(self.n_rows, *values.shape[2:], dtype=torch.float64, device=values.device)
+            return found.index_add(0, rows[there], values[there].double())
+
+        counts = by_row(there).clamp(min=1)
+        if loss.hits is None:
+            mean = by_row(outputs.permute(0, 2, 1)) / counts[:, None]
+            losses = loss.measure(mean[:, :, None], y[:, :, None].double())[0][:, 0]
+        else:
+            # Of classes a loss is minus the logarithm of the true class's probability.
+            single = loss.measure(outputs, y[rows].permute(0, 2, 1))[0]
+            losses = -(by_row((-single.double()).exp()) / counts).clamp(min=1e-300).log()
+        return float((losses * by_row(shares)).sum() / shares.shape[1])
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Outputs of `evaluate_own` in the place of their rows [row, output, network]; NaN elsewhere."""

@@ -1,0 +1,91 @@
+"""`auto`, the blend, among what is compared."""
+
+import numpy as np
+import pytest
+
+from seedbed.data import encode, repeated_folds
+from seedbed.errors import CandidateError
+from seedbed.experiment import specify
+from seedbed.experiment.baselines import baselines_from
+from seedbed.experiment.fitting import fit_baselines
+from seedbed.model import blend_table
+from seedbed.model.portfolio import members_for
+from seedbed.networks import recipe_named
+
+SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A portfolio that takes a moment."""
+    monkeypatch.setattr(
+        "seedbed.model.blending.members_for", lambda portfolio, *size, **rest: members_for(SMALL, *size, **rest)
+    )
+
+
+def test_it_is_one_of_the_candidates_and_its_verdict_is_against_the_reference(arrays, table_of, compared):
+    comparison = compared(table_of(*arrays), "relu:3", "auto")
+    assert comparison.experiment.reference == "relu:3"
+    assert [verdict.candidate for verdict in comparison.verdicts] == ["auto"]
+    assert "auto" in str(comparison)
+    assert comparison["auto"].finite
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, task):
+    X, y = arrays
+    y = {"binary": y, "multiclass": np.digitize(X[:, 0], [-0.5, 0.5]), "regression": X[:, 0] * 3 + 5}[task]
+    table = table_of(X, y, task)
+    (auto,) = baselines_from(["auto"], random_state=0, task=task)
+    splits = repeated_folds(y, repeats=1, folds=3, random_state=0)
+    found = {
+        split: said for _, split, said in fit_baselines([auto], encode(table), table.target, splits, jobs=1, task=task)
+    }
+    assert len(found) == 3
+    for number, split in enumerate(splits):
+        own = table_of(X[split.train], y[split.train], task)
+        model, _ = blend_table(own, random_state=auto.estimator.random_state, jobs=1)
+        rows = [{f"x{column}": float(value) for column, value in enumerate(X[row])} for row in split.test]
+        expected = model.predictions(rows).values
+        np.testing.assert_allclose(found[number], expected, atol=1e-5 * model.target_deviation)
+
+
+def test_it_is_taken_home_with_its_score(arrays, table_of, compared, monkeypatch):
+    comparison = compared(table_of(*arrays), "relu:3", "auto")
+    model = comparison.model("auto", n_networks=3, jobs=1)
+    assert (model.candidate, model.n_networks) == ("auto", 3)
+    measured = {one["name"]: one["mean"] for one in model.score["scores"]}
+    summary = next(one for one in comparison.to_dict()["candidates"] if one["name"] == "auto")
+    assert measured["accuracy"] == summary["scores"]["accuracy"]["mean"]
+    with pytest.raises(CandidateError, match="is a baseline"):
+        compared(table_of(*arrays), "relu:3", baselines=["prior"]).model("prior")
+
+
+def test_alone_it_is_compared_with_nothing(arrays, table_of):
+    table, recipe = table_of(*arrays), recipe_named("tutorial")
+    for alone in ("auto", ["auto"], {"mine": "auto"}):
+        with pytest.raises(CandidateError, match="nothing"):
+            specify(table, alone, recipe=recipe)
+
+
+def test_it_may_be_named_among_the_baselines_but_once(arrays, table_of):
+    table, recipe = table_of(*arrays), recipe_named("tutorial")
+    assert specify(table, ["relu:3"], recipe=recipe, baselines=["auto"]).names == ("relu:3", "auto")
+    assert specify(table, ["relu:3", "auto"], recipe=recipe, baselines="prior").names == ("relu:3", "prior", "auto")
+    assert specify(table, {"a": "relu:3", "b": "auto"}, recipe=recipe, baselines=[]).names == ("a", "auto")
+    with pytest.raises(Exception, match="two baselines"):
+        specify(table, ["relu:3", "auto"], recipe=recipe, baselines=["auto"])
+
+
+def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.r_[np.zeros(14), np.ones(14), 2, 2].astype(np.int64)
+    (auto,) = baselines_from(["auto"], random_state=0, task="multiclass")
+    table = table_of(X, y, "multiclass")
+    rows = np.arange(30)
+    from seedbed.data import Split
+
+    split = Split(0, 0, rows[:28], rows[28:])
+    ((_, _, said),) = fit_baselines([auto], encode(table), y, [split], jobs=1, task="multiclass")
+    assert said.shape == (2, 3)
+    np.testing.assert_array_equal(said[:, 2], 0)

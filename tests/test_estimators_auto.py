@@ -1,0 +1,157 @@
+"""The classifier and the regressor when told nothing."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_regression
+
+import seedbed as sb
+from seedbed import SeedbedClassifier, SeedbedRegressor
+from seedbed.errors import CandidateError, OptionError
+from seedbed.networks import RECIPES, Recipe
+
+SMALL = ("logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
+FAST = {"portfolio": SMALL, "n_networks": 8, "max_epochs": 15, "random_state": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def single_thread():
+    with sb.training.one_thread("cpu"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(150, 4, n_informative=2, n_redundant=0, n_clusters_per_class=1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def blended(blobs):
+    return SeedbedClassifier(**FAST).fit(*blobs)
+
+
+def test_told_nothing_it_blends_what_suits_the_rows(blobs):
+    classifier = SeedbedClassifier(random_state=0, max_epochs=2).fit(*blobs)
+    assert classifier.model_.candidate == "auto"
+    assert classifier.model_.n_networks == 16
+    assert sum(classifier.weights_.values()) == pytest.approx(1)
+
+
+def test_weights_are_told_by_words(blended):
+    assert set(blended.weights_) <= set(SMALL)
+    assert sum(blended.weights_.values()) == pytest.approx(1)
+    assert min(blended.weights_.values()) > 0
+
+
+def test_what_is_said_out_of_bag_is_less_sure_than_of_rows_trained_on(blended, blobs):
+    X, y = blobs
+    said = blended.oob_decision_function_
+    assert said.shape == (150, 2)
+    np.testing.assert_allclose(said.sum(axis=1), 1)
+    out_of_bag = -np.log(said[np.arange(150), y]).mean()
+    assert out_of_bag == pytest.approx(blended.model_.training["out_of_bag_loss"])
+    assert out_of_bag > -np.log(blended.predict_proba(X)[np.arange(150), y]).mean()
+    assert (said.argmax(axis=1) == y).mean() > 0.8
+
+
+def test_a_regressor_follows_a_curve_and_tells_its_rows_out_of_bag():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(300, 2))
+    y = 40 + 10 * np.sin(2 * X[:, 0]) + rng.normal(size=300)
+    regressor = SeedbedRegressor(**{**FAST, "max_epochs": 60, "lr": 0.01}).fit(X[:200], y[:200])
+    assert regressor.score(X[200:], y[200:]) > 0.85
+    error = np.mean((regressor.oob_prediction_ - y[:200]) ** 2)
+    assert error == pytest.approx(regressor.model_.training["out_of_bag_loss"])
+    assert error < 25
+
+
+def test_a_fitted_candidate_has_nothing_out_of_bag(blobs):
+    classifier = SeedbedClassifier(candidate="relu:4", n_networks=2, epochs=3, lr=0.1).fit(*blobs)
+    assert not hasattr(classifier, "oob_decision_function_")
+    assert not hasattr(classifier, "weights_")
+
+
+def test_a_blend_fitted_again_as_a_candidate_forgets_what_was_out_of_bag(blobs):
+    classifier = SeedbedClassifier(**FAST).fit(*blobs)
+    classifier.set_params(candidate="relu:4", portfolio=None, epochs=3, lr=0.1).fit(*blobs)
+    assert not hasattr(classifier, "oob_decision_function_")
+    assert not hasattr(classifier, "weights_")
+
+
+def test_what_is_asked_of_the_recipe_goes_before_what_suits(blobs):
+    plain = SeedbedClassifier(**FAST).fit(*blobs).model_.training["recipe"]
+    assert "cosine" in plain
+    assert "batches of 64" in plain
+    asked = SeedbedClassifier(**FAST, schedule="constant", batch_size=20, decay_biases=True, lr=0.01).fit(*blobs)
+    told = asked.model_.training["recipe"]
+    assert "cosine" not in told
+    assert "batches of 20" in told
+    assert "not of biases" not in told
+    assert asked.lr_ == 0.01
+
+
+def test_auto_of_a_candidate_is_the_recipe_that_it_always_was():
+    classifier = SeedbedClassifier(candidate="relu:4")
+    assert classifier._recipe(classifier._settings()) == RECIPES["trained"]
+    told = SeedbedClassifier(candidate="relu:4", epochs=7, lr=0.1, schedule="cosine", decay_biases=False)
+    expected = Recipe(optimizer="adamw", lr=0.1, epochs=7, schedule="cosine", decay_biases=False)
+    assert told._recipe(told._settings()) == expected
+
+
+def test_a_time_limit_ends_it(blobs):
+    quick = SeedbedClassifier(**{**FAST, "max_epochs": 100_000}, time_limit=0.01).fit(*blobs)
+    assert list(quick.weights_) == list(SMALL[:1])
+
+
+def test_weights_of_rows_and_classes_shift_the_blend(blobs):
+    X, y = blobs
+    plain = SeedbedClassifier(**FAST).fit(X, y).predict_proba(X)[:, 1].mean()
+    shifted = SeedbedClassifier(**FAST, class_weight={0: 1, 1: 20}).fit(X, y).predict_proba(X)[:, 1].mean()
+    assert shifted > plain + 0.1
+    weights = np.where(y == 1, 20.0, 1.0)
+    by_rows = SeedbedClassifier(**FAST).fit(X, y, sample_weight=weights).predict_proba(X)[:, 1].mean()
+    assert by_rows == pytest.approx(shifted)
+
+
+def test_clones_and_several_classes():
+    X, y = make_classification(200, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=1)
+    names = np.array(["low", "middle", "high"])[y]
+    classifier = clone(SeedbedClassifier(**FAST)).fit(X, names)
+    assert classifier.oob_decision_function_.shape == (200, 3)
+    assert set(classifier.predict(X)) == set(names)
+    assert classifier.score(X, names) > 0.6
+
+
+def test_one_number_gives_the_same_blend(blobs):
+    X, _ = blobs
+    one, two, other = (
+        SeedbedClassifier(**{**FAST, "random_state": seed}).fit(*blobs).predict_proba(X) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"candidate": "relu:4", "time_limit": 3}, OptionError, "time_limit belongs to candidate='auto'"),
+        ({"candidate": "relu:4", "portfolio": SMALL}, OptionError, "portfolio belongs to candidate='auto'"),
+        ({"time_limit": -1}, OptionError, "time_limit"),
+        ({"n_networks": "many"}, OptionError, "n_networks"),
+        ({"n_networks": 0}, OptionError, "0 networks"),
+        ({"portfolio": ("rleu:4",)}, CandidateError, "no activation"),
+        ({"portfolio": ("relu:4", "relu:4")}, CandidateError, "two candidates"),
+        ({"schedule": "cosnie"}, OptionError, "schedule"),
+    ],
+)
+def test_what_makes_no_sense_is_a_clear_error(blobs, options, error, message):
+    with pytest.raises(error, match=message) as raised:
+        SeedbedClassifier(**options).fit(*blobs)
+    assert isinstance(raised.value, ValueError)
+
+
+def test_numbers_far_out_do_not_run_away():
+    X, y = make_regression(120, 3, noise=5, random_state=0)
+    regressor = SeedbedRegressor(**FAST).fit(X, y)
+    far = regressor.predict(X[:1] * 1e6)
+    assert abs(far - y.mean()) < 20 * y.std()
