@@ -113,6 +113,7 @@ def test_a_time_limit_leaves_out_what_it_does_not_reach_and_keeps_the_first(tabl
     model, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=1e-6, **QUICK)
     assert model.architecture.names == SMALL[:1]
     assert model.training["epochs"] == 1
+    assert "4 members left out" in str(model)
     with_time, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=600, **QUICK)
     without, _ = blend_table(table_for("ill"), portfolio=SMALL, **QUICK)
     assert with_time.training["out_of_bag_loss"] == without.training["out_of_bag_loss"]
@@ -175,7 +176,9 @@ def test_what_cannot_be_blended_is_refused(table_for):
         blend_table(table_for("ill"), portfolio=(lambda i, o: torch.nn.Linear(i, o),), **QUICK)
     with pytest.raises(OptionError, match="time_limit"):
         blend_table(table_for("ill"), portfolio=SMALL, time_limit=0, **QUICK)
+    with pytest.raises(OptionError, match="time_limit is '1s'"):
+        blend_table(table_for("ill"), portfolio=SMALL, time_limit="1s", **QUICK)
     with pytest.raises(OptionError, match="networks"):
         blend_table(table_for("ill"), portfolio=SMALL, n_networks=0)
-    with pytest.raises(CandidateError, match="no candidate"):
+    with pytest.raises(OptionError, match="portfolio is empty"):
         blend_table(table_for("ill"), portfolio=(), **QUICK)

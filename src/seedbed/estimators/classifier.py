@@ -55,12 +55,12 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     Attributes:
         classes_: the labels [class], sorted, as `y` had them.
         model_: the `Model`; `model_.save(path)` writes it.
-        n_iter_: epochs that were trained, of a blend by the longest; and `lr_` the learning rate: as asked for, or as
-            chosen.
+        n_iter_: epochs that were trained, of a blend by the longest of its members; and `lr_` the learning rate: as
+            asked for, or as chosen, of a blend that of members whose words don't say another.
         weights_: of a blend, what each member counts, by its words; those that count nothing are left out.
         oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
-            trained on it; NaN where there is none. Rows of weight zero aren't among them. Weights and epochs were
-            chosen by them, so scores of them flatter a little.
+            trained on it; NaN where there is none, as of some rows with less than 8 networks. Rows of weight zero are
+            left out. Weights and epochs were chosen by them, so scores of them flatter a little.
         n_features_in_: columns of X.
         feature_names_in_: their names [column], of a data frame.
     """

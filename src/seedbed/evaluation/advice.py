@@ -35,6 +35,7 @@ def advise(
     n_parameters: Mapping[str, int],
     *,
     prior: str = "prior",
+    blend: str = "auto",
 ) -> Advice | None:
     """Which network to use; None where the ranking has no network.
 
@@ -46,6 +47,7 @@ def advise(
         brackets: (first, last) places that aren't told apart, see `brackets`.
         n_parameters: of each network; whatever else is ranked is a baseline.
         prior: the baseline that always guesses the same.
+        blend: what is made of networks, too; that it is as good doesn't say that none is needed.
     """
     networks = [name for name in ranking if name in n_parameters]
     if not networks:
@@ -64,7 +66,7 @@ def advise(
         network=network,
         among=among,
         first=top,
-        as_good=tuple(name for name in models if together(name, network)),
+        as_good=tuple(name for name in models if name != blend and together(name, network)),
         ahead=tuple(name for name in models if places[name] < places[network] and not together(name, network)),
         no_gain=prior in places and (together(prior, top) or places[prior] < places[top]),
     )

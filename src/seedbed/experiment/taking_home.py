@@ -130,6 +130,7 @@ def _taken(
 
 def _blend(summary: Mapping[str, Any], found: Mapping[str, Any], table: Table) -> TakeHome:
     score, random_state = _score(summary, found), summary["plan"]["random_state"]
+    score["of"] = score["of"].replace(f", {counted(summary['plan']['seeds'], 'seed')}", "")  # it has none of its own
     return TakeHome(table, AUTO, RECIPES["trained"], None, score, random_state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,8 +81,9 @@ def blend_table(
     n_networks = networks_for(table.n_rows) if n_networks is None else n_networks
     if n_networks < 1:
         raise OptionError(f"{n_networks} networks", "A model has at least 1.")
-    if time_limit is not None and not time_limit > 0:
-        raise OptionError(f"time_limit is {time_limit}", "It must be a number of seconds above 0, or None.")
+    limit: Any = time_limit
+    if limit is not None and not (isinstance(limit, int | float | np.number) and limit > 0):
+        raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
     encoding, preprocessor = encode(table), Preprocessor.fit(table)
     members = members_for(portfolio, table.n_rows, large=encoding.is_large)
     recipe = recipe_for(settings or {}, table.n_rows)
@@ -95,7 +97,10 @@ def blend_table(
     blended, out_of_bag = _blended(table, trained, rows, weights)
     kept = [member for member in trained if member.candidate.name in blended.names]
     settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), "by the rows that each network left out")
-    facts = facts_of(table, recipe, settled, n_networks, 0, random_state)
+    told = dataclasses.replace(recipe, epoch="inner")
+    facts = facts_of(table, told, settled, n_networks, 0, random_state)
+    if n_left_out := len(members) - len(trained):
+        facts["n_members_left_out"] = n_left_out
     model = make_model(table, AUTO, blended, _states(blended, kept), preprocessor, score=score, threshold=threshold,
                        training={**facts, "out_of_bag_loss": out_of_bag.loss})  # fmt: skip
     return model, out_of_bag

@@ -43,7 +43,7 @@ _TRAINING: Kinds = {
     "chosen": str,
     "random_state": int,
 }
-_AT_TIMES: Kinds = {"n_left_out": int, "out_of_bag_loss": _NUMBER}  # said where there is any
+_AT_TIMES: Kinds = {"n_left_out": int, "out_of_bag_loss": _NUMBER, "n_members_left_out": int}  # said where there is any
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
 _ONE_SCORE: Kinds = {
     "name": str,

@@ -66,6 +66,8 @@ def members_for(portfolio: Sequence[Any] | None, n_rows: int, *, large: bool) ->
             words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
             words += [f"{layers},plr=4,plr_frequencies=8"]
         portfolio = words
+    if not portfolio:
+        raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
     members = candidates_from(portfolio)
     for member in members:
         if not isinstance(member.architecture, MLP):

@@ -90,8 +90,8 @@ def parse_candidate(text: str) -> Candidate:
     architecture, at, words = text.strip().partition("@")
     architecture = architecture.strip()
     if architecture == "auto":
-        hint = "compare, fit_model, SeedbedClassifier and seedbed train -o know it, without words of its own."
-        raise _wrong(text, "it is a blend of many networks, and not one", hint)
+        hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
+        raise _wrong(text, "auto is a blend of many networks, and not one", hint)
     shape, recipe = _parse_words(text, words) if at else ({}, {})
     if ".py:" in architecture:
         path, _, name = architecture.rpartition(":")

@@ -56,13 +56,15 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         "regression": f"the number {target['name']}",
     }[target["task"]]
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
+    if _is_blend(card):
+        networks += f" of each of {counted(len(card['architecture']['members']), 'kind')}"
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} a network"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
-    if card["architecture"]["kind"] == "blend":
+    if _is_blend(card):
         for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
             yield f"{_INDENT if number else 'Blend of: '}{100 * member['weight']:.0f}% {member['name']}"
     if training:
@@ -70,8 +72,14 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
         yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
         yield f"Recipe:   {training['recipe']} ({training['chosen']})"
+        if n := training.get("n_members_left_out"):
+            yield f"{_INDENT}{counted(n, 'member')} left out: diverged, or not reached within the time limit"
         if training["n_diverged"]:
             yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
+
+
+def _is_blend(card: Mapping[str, Any]) -> bool:
+    return bool(card["architecture"]["kind"] == "blend")
 
 
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
@@ -84,7 +92,8 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
     if score is None:
         yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
         return
-    yield f"Score:    by {score['of']}; of single networks, on rows that they weren't trained on"
+    whose = "of such blends" if _is_blend(card) else "of single networks"
+    yield f"Score:    by {score['of']}; {whose}, on rows that they weren't trained on"
     names = {one["words"]: one["name"] for one in score["scores"]}
     for one in score["scores"]:
         yield f"{_INDENT}{one['words']} {_range(one['name'], one['mean'], one['low'], one['high'])}"
@@ -94,6 +103,8 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
             f"{_INDENT}It was the best of {chosen['among']}, which flatters it; corrected for the choice, "
             f"{chosen['words']} {_range(name, chosen['expected'], chosen['low'], chosen['high'])}"
         )
+    if _is_blend(card):
+        return
     yield (
         f"{_INDENT}The model averages several such networks, fitted to all rows; as a rule that does no worse, but it "
         "wasn't measured"
