@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Split, read_table
+from seedbed.data import Split, on_disk, read_table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model
 from seedbed.model import members as room
@@ -182,3 +182,24 @@ def test_what_cannot_be_blended_is_refused(table_for):
         blend_table(table_for("ill"), portfolio=SMALL, n_networks=0)
     with pytest.raises(OptionError, match="portfolio is empty"):
         blend_table(table_for("ill"), portfolio=(), **QUICK)
+
+
+def test_a_table_in_a_file_is_blended_without_a_clip(monkeypatch):
+    for name in ("LARGE_ROWS", "LARGE_CELLS", "LARGE_BYTES"):
+        monkeypatch.setattr(on_disk, name, 1)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(town=rng.choice(["Bonn", "Rome"], 400))
+    frame.loc[::17, "b"] = np.nan
+    for target in (np.where(x[:, 0] > 0, "up", "down"), 40 + 10 * x[:, 0]):
+        table = read_table(frame.assign(y=target), target="y")
+        model, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=4, settings={"epochs": 40, "lr": 0.02})
+        assert model.architecture.limit == 0
+        said = model.predictions(frame).values
+        truth = (target == "up").astype(float) if table.task == "binary" else target
+        assert np.corrcoef(said, truth)[0, 1] > 0.8
+        left_out = out_of_bag.values[:, 1] if table.task == "binary" else out_of_bag.values
+        there = np.isfinite(left_out)
+        assert there.mean() > 0.4
+        assert np.corrcoef(left_out[there], truth[there])[0, 1] > 0.7
+    assert all(not one.architecture.ple for one in members_for(None, 400, large=True))

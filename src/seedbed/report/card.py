@@ -59,7 +59,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     if _is_blend(card):
         networks += f" of each of {counted(len(card['architecture']['members']), 'kind')}"
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
-    size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} a network"
+    of_what = "in one of each" if _is_blend(card) else "a network"
+    size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
