@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 __all__ = ["best_temperature", "blend_weights", "mean_loss", "tempered"]
 
@@ -65,6 +64,7 @@ def best_temperature(probabilities: Floats, target: NDArray[np.number], weights:
     Args:
         probabilities: [draw, row, class]; tempered and then averaged over the draws. NaN where there is none.
     """
+    from scipy.optimize import minimize_scalar
 
     def loss(temperature: float) -> float:
         return mean_loss(np.nanmean(tempered(probabilities, temperature), axis=0), target, weights)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
 from torch import Tensor
 
 from seedbed.data import Preprocessor, Table, encode
@@ -156,6 +156,7 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, rows: Rows) -> Floats:
     if table.task == "regression":
         mean, deviation = rows.target_scale
         return np.asarray(found[:, :, 0] * deviation + mean)
+    logits = torch.from_numpy(found)
     if table.task == "binary":
-        return np.concatenate([expit(-found), expit(found)], axis=2)
-    return np.asarray(softmax(found, axis=2))
+        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], 2).numpy()
+    return logits.softmax(2).numpy()
