@@ -76,7 +76,7 @@ def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: 
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in own]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 
-    if states[f"0.{len(cast('nn.Sequential', layer[0])) - 1}.bias"].shape[1] > 1:
+    if cast("nn.Linear", cast("nn.Sequential", layer[0])[-1]).out_features > 1:
         logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
     else:
         yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
