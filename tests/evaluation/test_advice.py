@@ -50,3 +50,8 @@ def test_guessing_is_no_model_that_is_as_good_or_ahead():
 
 def test_without_networks_there_is_no_advice():
     assert advise(["trees", "prior"], [(0, 1)], {}) is None
+
+
+def test_that_a_blend_of_networks_is_as_good_does_not_say_that_none_is_needed():
+    assert advise(["auto", *RANKING], [(0, 3)], SIZES).as_good == ("trees",)
+    assert advise(["auto", *RANKING], [(1, 3)], SIZES).ahead == ("auto",)

@@ -11,6 +11,7 @@ from seedbed.experiment.fitting import fit_baselines
 from seedbed.model import blend_table
 from seedbed.model.portfolio import members_for
 from seedbed.networks import recipe_named
+from seedbed.report.advice import sureness_sentences
 
 SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 
@@ -89,3 +90,9 @@ def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
     ((_, _, said),) = fit_baselines([auto], encode(table), y, [split], jobs=1, task="multiclass")
     assert said.shape == (2, 3)
     np.testing.assert_array_equal(said[:, 2], 0)
+
+
+def test_how_sure_it_is_to_be_better_is_told_beside_the_advice(arrays, table_of, compared):
+    summary = compared(table_of(*arrays), "relu:3", "auto", seeds=1).to_dict()
+    assert "auto" in " ".join(sureness_sentences(summary))
+    assert "auto" not in summary["advice"]["as_good"]

@@ -35,7 +35,8 @@ def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     ranges = [f"{METRICS[name].words} {_range(name, chosen[name])}" for name in shown]
     if ranges:
         yield f"Of {used} on new rows like these, expect {listed(ranges)}."
-    told = {name for name, one in names.items() if one["kind"] == "network"} | {*advice["ahead"], *advice["as_good"]}
+    told = {name for name, one in names.items() if one["kind"] == "network" or name == "auto"}
+    told |= {*advice["ahead"], *advice["as_good"]}
     verdicts = [verdict for verdict in document["verdicts"] if verdict["candidate"] in told]
     verdicts.sort(key=lambda verdict: -verdict["p_better"])
     if verdicts:
