@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelArgument", "OwnNetwork", "loaded", "predict", "show", "train_model"]
 
-N_NETWORKS = 10
-"""Of a model of one candidate."""
-
 Board = Callable[..., Any]
 
 ModelArgument = Annotated[Path, Parameter(help="A model file, as seedbed train -o has written it.")]
@@ -77,7 +74,7 @@ def train_model(
 
 
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.model import AUTO, fit_model, n_choosing
+    from seedbed.model import AUTO, N_NETWORKS, fit_model, n_choosing
     from seedbed.networks import candidate_from
 
     if candidate == AUTO:
@@ -91,6 +88,7 @@ def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, 
 
 def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import take_home_from
+    from seedbed.model import N_NETWORKS
 
     found = take_home_from(folder, candidate)
     if found.settled is None or isinstance(found.candidate, str):

@@ -129,9 +129,8 @@ def _taken(
 
 
 def _blend(summary: Mapping[str, Any], found: Mapping[str, Any], table: Table) -> TakeHome:
-    score, random_state = _score(summary, found), summary["plan"]["random_state"]
-    score["of"] = score["of"].replace(f", {counted(summary['plan']['seeds'], 'seed')}", "")  # it has none of its own
-    return TakeHome(table, AUTO, RECIPES["trained"], None, score, random_state)
+    random_state = summary["plan"]["random_state"]
+    return TakeHome(table, AUTO, RECIPES["trained"], None, _score(summary, found), random_state)
 
 
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
@@ -167,17 +166,17 @@ def _score(summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
     if top and top["winner"] == found["name"]:
         words = summary["metric"]["words"]
         chosen = {"words": words, **{key: top[key] for key in ("among", "expected", "low", "high")}}
-    return {"of": _whose(summary), "alpha": summary["alpha"], "scores": scores, "chosen": chosen}
+    return {"of": _whose(summary, found), "alpha": summary["alpha"], "scores": scores, "chosen": chosen}
 
 
-def _whose(summary: Mapping[str, Any]) -> str:
+def _whose(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """By what the score was measured, in words."""
     plan = summary["plan"]
-    seeds = counted(plan["seeds"], "seed")
+    seeds = f", {counted(plan['seeds'], 'seed')}" if found["kind"] == "network" else ""  # the blend has none
     if plan["kind"] == "held_out":
-        return f"a look at {plan['n_test']:,} rows that were locked away, {seeds}"
+        return f"a look at {plan['n_test']:,} rows that were locked away{seeds}"
     folds = f"{plan['repeats']} x {plan['folds']}-fold cross-validation"
-    return f"{folds}, {seeds}, about {plan['n_train']:,} rows to train on"
+    return f"{folds}{seeds}, about {plan['n_train']:,} rows to train on"
 
 
 def _frozen(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from seedbed.model.blending import OutOfBag, blend_table
 from seedbed.model.choosing import Settled, n_choosing
-from seedbed.model.fitting import fit_model
+from seedbed.model.fitting import N_NETWORKS, fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, blend_size
@@ -13,6 +13,7 @@ from seedbed.model.tabulating import write_predictions
 __all__ = [
     "AUTO",
     "FLAGS",
+    "N_NETWORKS",
     "Blocks",
     "Model",
     "OutOfBag",

@@ -31,7 +31,10 @@ from seedbed.training import (
     train_chunks,
 )
 
-__all__ = ["fit_model"]
+__all__ = ["N_NETWORKS", "fit_model"]
+
+N_NETWORKS = 10
+"""Of a candidate, where nobody says how many."""
 
 
 def fit_model(
@@ -76,7 +79,7 @@ def fit_model(
         return blend_table(table, n_networks=n_networks, settings=settings_of(recipe), sample_weight=sample_weight,
                            score=score, threshold=threshold, random_state=random_state, compile=compile,
                            device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
-    n_networks = 10 if n_networks is None else n_networks
+    n_networks = N_NETWORKS if n_networks is None else n_networks
     weights = row_weights(table, sample_weight)
     found, encoding = candidate_from(candidate), encode(table)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)

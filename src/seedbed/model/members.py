@@ -17,7 +17,16 @@ from seedbed.errors import SeedbedError
 from seedbed.model.choosing import Running
 from seedbed.model.making import target_scale
 from seedbed.networks import MLP, Candidate, PiecewiseLinearEncoding, Recipe, SmoothClip
-from seedbed.training import ChunkResult, TrainingData, derive, look_at, plan_candidate, table_data, train_chunks
+from seedbed.training import (
+    ChunkResult,
+    TrainingData,
+    counted_rows,
+    derive,
+    look_at,
+    plan_candidate,
+    table_data,
+    train_chunks,
+)
 
 __all__ = ["LIMIT", "Member", "Rows", "inner_splits", "network_of", "trained_members"]
 
@@ -81,7 +90,7 @@ class Rows:
         else:
             inputs = torch.from_numpy(preprocessor.inputs_of_values(table.features))
             target = table.target.astype(np.float32) if table.task == "regression" else table.target
-            train, test = (_counted(table.n_rows, splits, part, weights) for part in ("train", "test"))
+            train, test = counted_rows(table.n_rows, splits, weights)
             plain = TrainingData(X=SmoothClip(self.limit)(inputs).numpy(), y=target, train=train, test=test)
         if table.task == "regression":
             mean, deviation = (np.full(self.n_networks, value, dtype=np.float32) for value in self.target_scale)
@@ -252,14 +261,3 @@ def _as_it_lies(
         also=design.also,
         extra=repeated(design.extra),
     )
-
-
-def _counted(
-    n_rows: int, splits: Sequence[Split], part: str, weights: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """What each row counts in one part of each split [row, split]."""
-    own = np.zeros((n_rows, len(splits)), dtype=np.float32)
-    for number, split in enumerate(splits):
-        rows = getattr(split, part)
-        own[rows, number] = 1.0 if weights is None else weights[rows]
-    return own

@@ -4,7 +4,7 @@ from seedbed.training.board import Board
 from seedbed.training.candidates import plan_candidate
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.cluster import Cluster
-from seedbed.training.data import TrainingData, table_data
+from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.history import History
 from seedbed.training.looking import look_at
 from seedbed.training.many import train_many
@@ -36,6 +36,7 @@ __all__ = [
     "Savepoint",
     "StackPlan",
     "TrainingData",
+    "counted_rows",
     "derive",
     "end_workers",
     "look_at",

@@ -16,7 +16,7 @@ from seedbed.data import Encoding, Split, Table, laid_off, rows_of, target_desig
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.training.losses import Loss, pick_loss
 
-__all__ = ["TrainingData", "table_data"]
+__all__ = ["TrainingData", "counted_rows", "table_data"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def table_data(
     """
     design = encoding.design(splits)
     order = design.order
-    train, test = _counted(table.n_rows, splits, weights, order)
+    train, test = counted_rows(table.n_rows, splits, weights, order)
     data = TrainingData(
         X=design.matrix.astype(np.float32) if order is None else design.matrix,
         y=table.target if order is None else table.target[order].astype(np.min_scalar_type(len(table.labels))),
@@ -152,11 +152,11 @@ def table_data(
     )
 
 
-def _counted(
+def counted_rows(
     n_rows: int,
     splits: Sequence[Split],
     weights: npt.NDArray[np.floating] | None,
-    order: npt.NDArray[np.int64] | None,
+    order: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.number]]:
     """What each row counts in each split's training, and in its test figures [row, split]."""
     places = np.arange(n_rows)

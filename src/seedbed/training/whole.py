@@ -130,28 +130,15 @@ class WholeTable:
     @functools.cached_property
     def _tested(self) -> list[tuple[Tensor, Tensor]]:
         """Each network's test rows and what they count in its figures [place, network], some places at a time."""
-        weights = self.test.weights.t()
-        own = [one.nonzero()[:, 0] for one in weights]
-        longest = max(len(rows) for rows in own)
-        rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
-        there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
-        shares = torch.where(there, weights.gather(1, rows), 0)
-        parts = (value.t().contiguous().split(_PLACES) for value in (rows, shares))
+        parts = (value.t().contiguous().split(_PLACES) for value in _lined_up(self.test.weights))
         return list(zip(*parts, strict=True))
 
     @functools.cached_property
     def _own(self) -> tuple[Tensor, Tensor]:
-        """Each network's training rows and their weights [network, place]. The places are as many as the batches have
-        together; those that are left over hold row 0 with weight zero."""
-        fit = self.fit.weights.t()
-        own = [weights.nonzero()[:, 0] for weights in fit]
-        longest = max(len(rows) for rows in own)
-        if self._placing.is_chain:
-            size = min(self._placing.batch_size or 1, longest)
-            longest = -(-longest // size) * size
-        rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
-        there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
-        return rows, torch.where(there, fit.gather(1, rows), 0)
+        """Each network's training rows and their weights [network, place], see `_lined_up`; of a chain as many places
+        as the batches have together."""
+        size = min(self._placing.batch_size or 1, int((self.fit.weights > 0).sum(0).max()))
+        return _lined_up(self.fit.weights, size if self._placing.is_chain else 1)
 
     def _batch(self, rows: npt.NDArray[np.int64], weights: npt.NDArray[np.number], y: Tensor) -> Batch:
         placing, data = self._placing, self._placing.data
@@ -161,3 +148,14 @@ class WholeTable:
         numbers = torch.from_numpy(rows.astype(np.int32)).to(placing.device)
         y_scale, y_shift = placing.of_splits(data.target_scale), placing.of_splits(data.target_shift)
         return Batch(inputs, target, placing.placed(torch.from_numpy(share)), numbers, y_scale, y_shift)
+
+
+def _lined_up(weights: Tensor, size: int = 1) -> tuple[Tensor, Tensor]:
+    """The rows that count for each network and what they count [network, place], of weights [row, network]. There are
+    as many places as the most rows, rounded up to whole batches of a size; those left over hold row 0 with weight zero.
+    """
+    own = [one.nonzero()[:, 0] for one in weights.t()]
+    longest = -(-max(len(rows) for rows in own) // size) * size
+    rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
+    there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
+    return rows, torch.where(there, weights.t().gather(1, rows), 0)

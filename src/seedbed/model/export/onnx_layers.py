@@ -33,7 +33,7 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
 
 def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
-        own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
+        own = _of_child(states, number)
         if isinstance(layer, Blend):
             value = _add_blend(graph, layer, own, value)
         elif isinstance(layer, SmoothClip):
@@ -60,11 +60,16 @@ def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tenso
     return value
 
 
+def _of_child(states: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Numbers of a module's child, by their names in that."""
+    return {key.split(".", 1)[1]: state for key, state in states.items() if key.split(".", 1)[0] == name}
+
+
 def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: str) -> str:
     """The members' weighted mean [network, row, output], in logits where they are."""
     each = []
     for number, member in layer.named_children():
-        own = {name.split(".", 1)[1]: state for name, state in states.items() if name.split(".", 1)[0] == number}
+        own = _of_child(states, number)
         each.append(_add_layers(graph, cast("nn.Sequential", member), own, value))
     if layer.numbers:
         parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, layer.weights, strict=True)]
