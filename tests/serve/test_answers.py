@@ -106,7 +106,8 @@ def test_a_number_beside_a_gap_or_a_text_is_read_as_it_is_alone(app, records):
 
 def test_a_prediction_that_is_not_finite_is_refused_and_its_neighbours_are_answered(fitted, records):
     model = fitted("cost")
-    loud = dataclasses.replace(model, states={name: 1e4 * value for name, value in model.states.items()})
+    louder = {name: 1e4 * value for name, value in model.states.items()}
+    loud = dataclasses.replace(model, states=louder, target_deviation=1e140)
     bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
 
     async def together(app):

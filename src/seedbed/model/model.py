@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from seedbed.data import Columns, Preprocessor, Task, open_rows
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
-from seedbed.networks import Architecture
+from seedbed.networks import MLP, Architecture, BlendedMLPs
 from seedbed.report import card_text, counted
 from seedbed.training import seeded
 
@@ -87,6 +88,17 @@ class Model:
         """The networks as plain modules in evaluation mode; they take `preprocessor`'s inputs and give logits, or the
         standardised number."""
         return list(self._networks)
+
+    def precise_networks(self) -> list[nn.Module]:
+        """The networks in double precision, so that a row is predicted the same wherever it stands among others; a
+        user's own are as they are, as their code may not take it."""
+        return list(self._precise)
+
+    @functools.cached_property
+    def _precise(self) -> tuple[nn.Module, ...]:
+        if not isinstance(self.architecture, MLP | BlendedMLPs):
+            return self._networks
+        return tuple(copy.deepcopy(network).double() for network in self._networks)
 
     @functools.cached_property
     def _networks(self) -> tuple[nn.Module, ...]:
@@ -208,4 +220,5 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own may not be fit for pickling.
-        return {name: value for name, value in self.__dict__.items() if name not in ("_networks", "classes_")}
+        made = ("_networks", "_precise", "classes_")
+        return {name: value for name, value in self.__dict__.items() if name not in made}

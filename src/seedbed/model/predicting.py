@@ -26,7 +26,8 @@ FLAGS = ("unseen", "unreadable", "outlying", "missing")
 
 Floats = NDArray[np.float64]
 
-_ROWS_A_BLOCK = 16_384  # a block's arrays stay in the cache
+_ROWS_A_BLOCK = 16_384  # a block's cells and inputs stay in the cache
+_UNITS_AT_A_TIME = 1 << 16  # rows x units; and so do the layers that they go through
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +170,16 @@ class Blocks:
 
 def values_of(model: Model, matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
     """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`."""
-    inputs = torch.from_numpy(matrix)
+    networks = model.precise_networks()
+    weights = list(networks[0].parameters())
+    dtype = weights[0].dtype if weights else torch.float32
+    rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
     with torch.inference_mode():
-        outputs = torch.stack([network(inputs).reshape(len(matrix), -1) for network in model.networks()]).double()
+        parts = [
+            torch.stack([network(inputs).reshape(len(inputs), -1) for network in networks]).double()
+            for inputs in torch.from_numpy(matrix).to(dtype).split(rows)
+        ]
+        outputs = torch.cat(parts, 1)
         if model.task == "multiclass":
             found = torch.softmax(outputs, dim=2)
         else:

@@ -22,8 +22,8 @@ class Blend(nn.ModuleList):
 
     Of classes it is their probabilities that are averaged, not their logits; what it
     gives are logits of the average, divided by a temperature. One output is the logit
-    of the second of two classes. Of numbers it is the outputs themselves. All of it is
-    in double precision, so that rows are the same wherever they stand in a batch.
+    of the second of two classes. Of numbers it is the outputs themselves. The average
+    is in double precision, as logarithms of small probabilities are no small numbers.
 
     Args:
         networks: each gives [row, output].

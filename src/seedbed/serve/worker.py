@@ -152,7 +152,7 @@ class Worker:
             (found,) = Blocks(self._model, MemoryColumns("rows", rows[0].names, tuple(arrays)))
         except Exception:  # noqa: BLE001 - whose it is comes out one by one
             return []
-        if not np.isfinite(found.values).all():
+        if not _is_finite(found):
             return []
         ends = np.cumsum(counts).tolist()
         return [_part(found, end - count, end) for end, count in zip(ends, counts, strict=True)]
@@ -160,10 +160,15 @@ class Worker:
     def _alone(self, columns: MemoryColumns) -> Predictions:
         # A row's answer mustn't depend on those beside it, so it is doubtful at most.
         predictions = self._model.of_columns(columns, refuse=False)
-        if not np.isfinite(predictions.values).all():
+        if not _is_finite(predictions):
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
             raise RefusedError(422, "data", message)
         return predictions
+
+
+def _is_finite(found: Predictions) -> bool:
+    """Whether all of it can be written as JSON; a spread is too large before its number is, as it is squared."""
+    return bool(np.isfinite(found.values).all() and np.isfinite(found.spread).all())
 
 
 def _part(found: Predictions, start: int, stop: int) -> Predictions:
