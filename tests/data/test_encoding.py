@@ -300,3 +300,14 @@ def test_an_encoding_is_sent_to_other_processes_without_what_they_can_make_again
     encoding.design([split])
     assert len(pickle.dumps(encoding)) == small < 2 * encoding.values.nbytes
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(encoding)).natural(split.train), before)
+
+
+def test_a_layout_says_which_inputs_are_numbers_and_which_belong_to_a_category():
+    layout = encode(mixed(0, 300)).layout
+    names = layout.places.names
+    numbers = {names[place] for place in layout.number_inputs}
+    assert {"size", "zeros", "stamp", "hardly", "seen.days", "seen.hour"} < numbers
+    assert not {name for name in numbers if name == "ill" or "=" in name or "missing" in name}
+    assert len(layout.category_inputs) == 3
+    for column, places in zip(("few", "many", "most"), layout.category_inputs, strict=True):
+        assert [place for place, name in enumerate(names) if name.startswith(f"{column}=")] == list(places)

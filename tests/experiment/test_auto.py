@@ -19,9 +19,7 @@ SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A portfolio that takes a moment."""
-    monkeypatch.setattr(
-        "seedbed.model.blending.members_for", lambda portfolio, *size, **rest: members_for(SMALL, *size, **rest)
-    )
+    monkeypatch.setattr("seedbed.model.blending.members_for", lambda portfolio, table: members_for(SMALL, table))
 
 
 def test_it_is_one_of_the_candidates_and_its_verdict_is_against_the_reference(arrays, table_of, compared):

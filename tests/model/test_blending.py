@@ -1,18 +1,20 @@
 """Models that are blends: of which members, fitted to which rows, and what they say out of bag."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Split, on_disk, read_table
+from seedbed.data import Split, encode, on_disk, read_table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model
 from seedbed.model import members as room
 from seedbed.model.members import inner_splits
-from seedbed.model.portfolio import members_for, recipe_for
-from seedbed.networks import BlendedMLPs, recipe_named
+from seedbed.model.portfolio import members_for, recipe_for, words_for
+from seedbed.networks import BlendedMLPs, parse_candidate, recipe_named
 
 QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "jobs": 1}
 SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
@@ -161,12 +163,22 @@ def test_fit_model_knows_the_word_and_takes_what_is_asked_of_its_recipe(table_fo
 
 
 def test_portfolios_grow_with_the_rows():
-    sizes = [members_for(None, n, large=False)[1].architecture.widths[0] for n in (100, 4_000, 30_000, 100_000)]
-    assert sizes == sorted(set(sizes)) or sizes == sorted(sizes)
+    numbers = (100, 4_000, 30_000, 100_000)
+    sizes = [parse_candidate(words_for(n, numbers=True)[1]).architecture.widths[0] for n in numbers]
+    assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
-    batches = [recipe_for({}, n).batch_size for n in (100, 4_000, 30_000, 100_000)]
+    batches = [recipe_for({}, n).batch_size for n in numbers]
     assert batches == sorted(batches)
-    assert all(not one.architecture.ple for one in members_for(None, 10**7, large=True))
+
+
+def test_numbers_are_embedded_where_there_are_any(table_for):
+    table = table_for("ill")
+    members = members_for(None, table)
+    assert sum(bool(one.architecture.ple or one.architecture.plr) for one in members) == 3
+    assert {one.architecture.numbers for one in members} == {None, encode(table).layout.number_inputs}
+    town = next(column for column in table.columns if column.name == "town")
+    words = members_for(None, dataclasses.replace(table, columns=(town,)))
+    assert [one.name for one in words] == words_for(table.n_rows, numbers=False)
 
 
 def test_what_cannot_be_blended_is_refused(table_for):
@@ -202,4 +214,4 @@ def test_a_table_in_a_file_is_blended_without_a_clip(monkeypatch):
         there = np.isfinite(left_out)
         assert there.mean() > 0.4
         assert np.corrcoef(left_out[there], truth[there])[0, 1] > 0.7
-    assert all(not one.architecture.ple for one in members_for(None, 400, large=True))
+        assert [one.name for one in members_for(None, table)] == words_for(400, numbers=False)

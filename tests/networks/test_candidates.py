@@ -37,6 +37,7 @@ from seedbed.networks.recipe import OPTIMIZERS
         ("logistic@plr=8", MLP((), plr=8)),
         ("relu:5@plr=8,plr_frequencies=4,plr_sigma=.5", MLP((5,), plr=8, plr_frequencies=4, plr_sigma=0.5)),
         ("relu:5@ple=16", MLP((5,), ple=16)),
+        ("relu:5@ple=16,embed=8", MLP((5,), ple=16, embed=8)),
         (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
     ],
 )
@@ -45,7 +46,8 @@ def test_words_become_an_architecture(text, mlp):
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
     assert (candidate.architecture.widths, candidate.architecture.by_layer) == (mlp.widths, mlp.by_layer)
-    for word in ("dropout", "layernorm", "batchnorm", "residual", "plr", "plr_frequencies", "plr_sigma", "ple"):
+    words = ("dropout", "layernorm", "batchnorm", "residual", "plr", "plr_frequencies", "plr_sigma", "ple", "embed")
+    for word in words:
         assert getattr(candidate.architecture, word) == getattr(mlp, word)
 
 
@@ -144,6 +146,8 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@plr=8,plr_sigma=nan", "plr_sigma is nan. It must be a number above 0."),
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
         ("relu:5@ple=-1", "ple is -1. It must be a whole number from 0 up."),
+        ("relu:5@embed=many", "'embed=many' isn't a number"),
+        ("relu:5@embd=8", "no recipe word 'embd'. Did you mean 'embed'?"),
         ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
         ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
         ("relu:5@lr=inf", "lr is inf. It must be a number from 0 up."),

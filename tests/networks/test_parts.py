@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.errors import CandidateError
+from seedbed.networks import MLP, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +82,64 @@ def test_a_constant_says_nothing():
 def test_before_it_has_looked_a_network_computes_already():
     assert MLP((4,), ple=6)(3, 2)(torch.randn(5, 3)).isfinite().all()
     assert MLP((4,), ple=6)(3, 2)[1].in_features == 18
+
+
+def test_embeddings_keep_what_no_layer_takes_before_what_the_layers_give():
+    first, second, x = nn.Linear(2, 4), nn.Tanh(), torch.randn(3, 6)
+    found = Embeddings(6, [[4, 1], [5]], [first, second])(x)
+    torch.testing.assert_close(found, torch.cat([x[:, [0, 2, 3]], first(x[:, [4, 1]]), x[:, [5]].tanh()], 1))
+
+
+def test_embeddings_show_each_layer_the_inputs_that_it_takes():
+    X, alone = torch.randn(50, 5), PiecewiseLinearEncoding(2, 3)
+    layer = Embeddings(5, [[3], [0, 4]], [nn.Linear(1, 2), PiecewiseLinearEncoding(2, 3)])
+    layer.look_at(X)
+    alone.look_at(X[:, [0, 4]])
+    torch.testing.assert_close(layer[1].edges, alone.edges)
+
+
+@pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])
+def test_only_numbers_are_embedded_once_it_is_told_which_they_are(words):
+    network = MLP((4,), **words).told((0, 3), ((1, 2),))(5, 1)
+    assert network[0].inputs == [[0, 3]]
+    assert network[1].in_features == 3 + 6
+    assert isinstance(MLP((4,), **words).told((), ((1, 2),))(5, 1)[0], nn.Linear)
+    torch.manual_seed(5)
+    told = MLP((4,), **words).told((0, 1, 2), ())(3, 1).state_dict()
+    torch.manual_seed(5)
+    for name, value in MLP((4,), **words)(3, 1).state_dict().items():
+        torch.testing.assert_close(told[name], value)
+
+
+def test_a_category_with_many_levels_is_looked_up_in_a_table_of_embeddings():
+    architecture = MLP((4,), embed=2).told((0,), ((1, 2, 3), (4, 5), (6, 7, 8, 9)))
+    network = architecture(10, 1)
+    assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels are no more than two numbers
+    table = nn.Embedding.from_pretrained(network[0][1].weight.T)
+    levels = torch.tensor([3, 0, 2])
+    x = torch.zeros(3, 10)
+    x[torch.arange(3), 6 + levels] = 1
+    torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
+    assert MLP((4,), embed=2)(10, 1)[0].in_features == 10  # nobody has told
+    many = MLP((), embed=50).told((), (tuple(range(400)),))(400, 1)[0][0].weight
+    assert abs(many.std() - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"ple": 2, "numbers": (1, 1)}, "name an input twice"),
+        ({"embed": 2, "numbers": (0,), "categories": ((0, 1),)}, "name an input twice"),
+        ({"ple": 2, "numbers": (-1,)}, "below 0"),
+        ({"ple": 2, "numbers": (), "categories": ((1, 2),)}, "categories belong to embed"),
+        ({"embed": -1}, "embed is -1"),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused(words, message):
+    with pytest.raises(CandidateError, match=message):
+        MLP((4,), **words)
+
+
+def test_inputs_beyond_those_that_there_are_are_refused():
+    with pytest.raises(CandidateError, match="aren't among 3"):
+        MLP((4,), ple=2, numbers=(3,))(3, 1)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import TrainingError
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import MLP, Recipe, parse_candidate
 from seedbed.training import Rows, TrainingData, plan_stack, train_chunk, train_reference
 from seedbed.training.inputs import Inputs, _Added, across, expanded, folded
 from seedbed.training.losses import encode_target
@@ -76,6 +76,9 @@ def build_of(kind, loss):
         return lambda: Residual(10, n_outputs)
     if kind == "no linear layer first":
         return lambda: nn.Sequential(nn.Tanh(), nn.Linear(10, 4), nn.SiLU(), nn.Linear(4, n_outputs))
+    if kind == "some inputs embedded":
+        told = MLP((4,), "tanh", ple=4, numbers=(0, 1, 5), embed=2, categories=((2, 3, 8), (4, 7)))
+        return lambda: told(10, n_outputs)
     return lambda: parse_candidate(kind).architecture(10, n_outputs)
 
 
@@ -133,6 +136,7 @@ KINDS = [
     "tanh:4,4@residual",
     "tanh:4@plr=3",
     "tanh:4@ple=6",
+    "some inputs embedded",
     "no linear layer first",
     "residual",
 ]

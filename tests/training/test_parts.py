@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, parse_candidate
+from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, candidate_from
 from seedbed.training import planning, train_many
 from seedbed.training.forward import Chain, forward_of
 from seedbed.training.layers import Dropout
@@ -23,24 +23,30 @@ WORDS = [
     "relu:4,4@residual,dropout=0.2,ple=1",
     "logistic@ple=16",
 ]
+TOLD = [
+    MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
+    MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
+    MLP((4, 4), "relu", residual=True, dropout=0.2, embed=1, numbers=(), categories=((4, 1), (2, 3))),
+    MLP((4,), "tanh", plr=2, numbers=(4, 0), embed=3, categories=((1, 2),)),
+]
 
 
 @pytest.mark.parametrize("batch_size", [None, 16, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
-@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("words", [*WORDS, *TOLD])
 def test_every_part_in_a_stack_equals_the_reference_by_the_fast_way(gap, task, words, loss, batch_size):
     batches = {} if batch_size is None else {"batch_size": batch_size}
-    found = gap(parse_candidate(words).architecture, task(loss), momentum=0.5, **batches)
+    found = gap(candidate_from(words).architecture, task(loss), momentum=0.5, **batches)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     assert found.history.note == ""
 
 
-@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("words", [*WORDS, *TOLD])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], compile=False, jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
-        build = lambda: parse_candidate(words).architecture(5, 3)  # noqa: E731
+        build = lambda: candidate_from(words).architecture(5, 3)  # noqa: E731
         curves, _ = reference(build, table, seed, Recipe(**settings), torch.float32)
         np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
@@ -50,7 +56,7 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("words", [*WORDS[:2], "relu:4@plr=3", "relu:4@ple=6"])
+@pytest.mark.parametrize("words", [*WORDS[:2], "relu:4@plr=3", "relu:4@ple=6", TOLD[1]])
 def test_compiled_they_equal_the_eager_ones(task, words, batch_size):
     settings = {"seeds": 16, "epochs": 20, "lr": 0.05, "jobs": 1, "dtype": "float64", "batch_size": batch_size}
     compiled, eager = (train_many(words, *task("bce").parts, compile=way, **settings) for way in (True, False))

@@ -37,6 +37,7 @@ NETWORKS = {
     "residual": lambda: MLP((4, 4), "tanh", residual=True)(FEATURES, 1),
     "periodic": lambda: MLP((4,), "tanh", plr=3)(FEATURES, 1),
     "piecewise": lambda: MLP((4,), "tanh", ple=6)(FEATURES, 1),
+    "embeddings": lambda: MLP((4,), "tanh", ple=6, numbers=(0,), embed=1, categories=((1, 2),))(FEATURES, 1),
     "general": Doubled,
 }
 

@@ -26,7 +26,7 @@ from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.training import Board, Chunk, Compile, History, train_many, versions
+from seedbed.training import Board, Chunk, Compile, History, told_of, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -186,7 +186,7 @@ def train(
     X = Preprocessor.fit(rows, split.train).transform_table(rows)
     y = _learnt(rows, split)
     history = train_many(
-        functools.partial(found.architecture, X.shape[1], rows.n_outputs),
+        functools.partial(told_of(found, rows).architecture, X.shape[1], rows.n_outputs),
         X[split.train],
         y[split.train],
         X[split.test],

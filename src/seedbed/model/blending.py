@@ -85,7 +85,7 @@ def blend_table(
     if limit is not None and not (isinstance(limit, int | float | np.number) and limit > 0):
         raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
     encoding, preprocessor = encode(table), Preprocessor.fit(table)
-    members = members_for(portfolio, table.n_rows, large=encoding.is_large)
+    members = members_for(portfolio, table)
     recipe = recipe_for(settings or {}, table.n_rows)
     splits, weights = inner_splits(table, n_networks, random_state), row_weights(table, sample_weight)
     rows = Rows(table, encoding, preprocessor, splits, weights)

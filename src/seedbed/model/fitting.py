@@ -28,6 +28,7 @@ from seedbed.training import (
     pick_workers,
     plan_candidate,
     table_data,
+    told_of,
     train_chunks,
 )
 
@@ -81,7 +82,7 @@ def fit_model(
                            device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
     n_networks = N_NETWORKS if n_networks is None else n_networks
     weights = row_weights(table, sample_weight)
-    found, encoding = candidate_from(candidate), encode(table)
+    found, encoding = told_of(candidate_from(candidate), table), encode(table)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or settle(found, table, encoding, own, n_inner=n_networks, random_state=random_state,

@@ -20,7 +20,7 @@ from seedbed.model.header import Shapes, is_like, read_header
 from seedbed.model.layout import MAX_FILE, MAX_HEADER, fingerprint
 from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
-from seedbed.networks import Architecture, BlendedMLPs, architecture_from_values, candidate_from
+from seedbed.networks import MLP, Architecture, BlendedMLPs, architecture_from_values, candidate_from
 
 __all__ = ["load"]
 
@@ -162,9 +162,11 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
             raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
         return candidate_from(given).architecture
     for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
-        sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple)
+        sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)
         if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
             raise ModelFileError("its network has more layers or units than the file has room for")
+        if mlp.asks:
+            raise ModelFileError("its network doesn't say which inputs it embeds")
     return found
 
 
@@ -175,7 +177,9 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
     try:
         with torch.device("meta"):
             network = architecture(n_inputs, n_outputs)
-    except SeedbedError:
+    except SeedbedError as error:
+        if isinstance(architecture, MLP | BlendedMLPs):
+            raise ModelFileError(f"its network can't be built: {error.message}") from None
         raise
     except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
         raise CandidateError(f"its network can't be built: {told(error)}") from None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from seedbed.data import Encoding, Preprocessor, Split, Table, repeated_folds, time_folds
 from seedbed.errors import SeedbedError
 from seedbed.model.choosing import Running
 from seedbed.model.making import target_scale
-from seedbed.networks import MLP, Candidate, PiecewiseLinearEncoding, Recipe, SmoothClip
+from seedbed.networks import MLP, Candidate, Recipe, SmoothClip
 from seedbed.training import (
     ChunkResult,
     TrainingData,
@@ -97,23 +97,54 @@ class Rows:
             plain = dataclasses.replace(plain, target_scale=1 / deviation, target_shift=-mean / deviation)
         self.plain = plain
 
-    def seen_by(self, member: MLP) -> tuple[TrainingData, PiecewiseLinearEncoding | None, Tensor | None]:
-        """On which inputs a member trains; the encoding that makes these of the plain ones, if it trains without; and
-        which of its bins these are: those that have a width.
+    def seen_by(self, member: MLP) -> tuple[TrainingData, _Front | None]:
+        """On which inputs a member trains, and the layer that makes these of the plain ones, if it trains without.
 
-        The bins are of all rows and so the same for all networks, and at all steps: they are computed once.
+        Bins are of all rows and so the same for all networks, and at all steps: they are computed once.
         """
         n_rows, n_inputs = self.plain.X.shape
-        if not member.ple or self.plain.order is not None or n_rows * n_inputs * member.ple * 4 > _MOST_BYTES:
-            return self.plain, None, None
-        encoding = PiecewiseLinearEncoding(n_inputs, member.ple)
+        most = n_rows * n_inputs * member.ple * 4
+        if not member.ple or member.embed or self.plain.order is not None or most > _MOST_BYTES:
+            return self.plain, None
+        layer = member(n_inputs, 1)[0]
+        if isinstance(layer, nn.Linear):  # the table has no numbers
+            return self.plain, None
         X = torch.from_numpy(self.plain.X)
-        look_at(encoding, X)
-        used = (encoding.edges.diff() > 0).flatten().nonzero()[:, 0]
+        look_at(layer, X)
+        encoded = layer(X)
+        used = (encoded != encoded[0]).any(0).nonzero()[:, 0]
         if not len(used):
-            return self.plain, None, None
-        inputs = encoding(X)[:, used].numpy()
-        return dataclasses.replace(self.plain, X=inputs), encoding, used
+            return self.plain, None
+        return dataclasses.replace(self.plain, X=encoded[:, used].numpy()), _Front(layer, used, encoded.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Front:
+    """A first layer that has nothing to train, so that members train behind it.
+
+    Attributes:
+        layer: from inputs to units.
+        used: the units that members are given: those that aren't the same in all rows, as bins without a width are.
+        n_units: how many there are.
+    """
+
+    layer: nn.Module
+    used: Tensor
+    n_units: int
+
+    def before(self, member: Member) -> Member:
+        """A member that has trained behind it, as one that begins with it."""
+        n_networks = len(next(iter(member.states.values())))
+        own = self.layer.state_dict()
+        states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in own.items()}
+        for name, value in member.states.items():
+            place, _, rest = name.partition(".")
+            if name == "0.weight":
+                wide = value.new_zeros(*value.shape[:2], self.n_units)
+                wide[:, :, self.used] = value
+                value = wide
+            states[f"{int(place) + 1}.{rest}"] = value
+        return dataclasses.replace(member, states=states)
 
 
 def inner_splits(table: Table, n: int, random_state: int) -> list[Split]:
@@ -172,7 +203,8 @@ def _waves(members: Sequence[Candidate], *, apart: bool) -> list[list[Candidate]
     """Members with the same inputs, which can be trained at a time; each by itself if they are to be `apart`."""
     waves: dict[object, list[Candidate]] = {}
     for place, member in enumerate(members):
-        waves.setdefault(place if apart else network_of(member).ple, []).append(member)
+        network = network_of(member)
+        waves.setdefault(place if apart else (network.ple, bool(network.embed)), []).append(member)
     return list(waves.values())
 
 
@@ -185,10 +217,10 @@ def _trained(
     running: Running,
     seconds: float | None,
 ) -> Iterator[Member]:
-    data, encoding, used = rows.seen_by(network_of(wave[0]))
+    data, front = rows.seen_by(network_of(wave[0]))
     chunks, owners = [], []
     for member in wave:
-        bare = network_of(member) if encoding is None else dataclasses.replace(network_of(member), ple=0)
+        bare = network_of(member) if front is None else dataclasses.replace(network_of(member), ple=0, numbers=None)
         plan = plan_candidate(
             dataclasses.replace(member, architecture=bare),
             table,
@@ -211,7 +243,7 @@ def _trained(
         own = results[member.name]
         found = _joined(member, [chunks[number].members for number in own], list(own.values()), rows.n_networks)
         if found is not None:
-            yield found if encoding is None or used is None else _behind(encoding, used, found)
+            yield found if front is None else front.before(found)
 
 
 def _joined(
@@ -228,20 +260,6 @@ def _joined(
     if not all(value.isfinite().all() for value in stacked.values()):
         return None
     return Member(member, stacked, outputs, max(result.best or 0 for result in results))
-
-
-def _behind(encoding: PiecewiseLinearEncoding, used: Tensor, member: Member) -> Member:
-    """A member that trained on the bins that have a width, as one that takes inputs and makes all bins of them."""
-    states = {}
-    for name, value in member.states.items():
-        place, _, rest = name.partition(".")
-        if name == "0.weight":
-            wide = value.new_zeros(*value.shape[:2], encoding.edges[:, 1:].numel())
-            wide[:, :, used] = value
-            value = wide
-        states[f"{int(place) + 1}.{rest}"] = value
-    edges = encoding.edges.repeat(len(next(iter(states.values()))), 1, 1)
-    return dataclasses.replace(member, states={"0.edges": edges, **states})
 
 
 def _as_it_lies(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 from collections.abc import Mapping
@@ -95,20 +94,20 @@ class Model:
         return list(self._precise)
 
     @functools.cached_property
+    def _networks(self) -> tuple[nn.Module, ...]:
+        return tuple(map(self._network, range(self.n_networks)))
+
+    @functools.cached_property
     def _precise(self) -> tuple[nn.Module, ...]:
         if not isinstance(self.architecture, MLP | BlendedMLPs):
             return self._networks
-        return tuple(copy.deepcopy(network).double() for network in self._networks)
+        return tuple(self._network(number).double() for number in range(self.n_networks))
 
-    @functools.cached_property
-    def _networks(self) -> tuple[nn.Module, ...]:
-        networks = []
-        for number in range(self.n_networks):
-            with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
-                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
-            network.load_state_dict({name: value[number] for name, value in self.states.items()}, strict=False)
-            networks.append(network.eval().requires_grad_(False))
-        return tuple(networks)
+    def _network(self, number: int) -> nn.Module:
+        with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
+            network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+        network.load_state_dict({name: value[number] for name, value in self.states.items()}, strict=False)
+        return network.eval().requires_grad_(False)
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
         """The label, or the number, of each row [row].

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
 from seedbed.networks import MLP, RECIPES, Candidate, Recipe, candidates_from
+from seedbed.training import told_of
 
-__all__ = ["AUTO", "blend_size", "members_for", "networks_for", "recipe_for", "settings_of"]
+__all__ = ["AUTO", "blend_size", "members_for", "networks_for", "recipe_for", "settings_of", "words_for"]
 
 AUTO = "auto"
 """The word for a blend of a portfolio's members."""
@@ -47,32 +48,38 @@ _SIZES = (
 )
 
 
-def members_for(portfolio: Sequence[Any] | None, n_rows: int, *, large: bool) -> tuple[Candidate, ...]:
-    """The candidates to be blended.
+def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidate, ...]:
+    """The candidates to be blended, told of the table's inputs.
 
     Args:
-        portfolio: their words; none for those that suit the number of rows.
-        large: whether the table lies in a file; then nothing that widens its inputs is among them.
+        portfolio: their words; none for those that suit the table.
 
     Raises:
         CandidateError: words aren't understood, or two are the same.
         OptionError: one is a network of the user's own: a blend is made of seedbed's.
     """
     if portfolio is None:
-        size = _size(n_rows)
-        layers = f"silu:{size.width},{size.width}@layernorm,residual"
-        words = ["logistic@lr=0.04", layers]
-        if not large:
-            words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
-            words += [f"{layers},plr=4,plr_frequencies=8"]
-        portfolio = words
+        encoding = encode(table)
+        # Of a table in a file, nothing that makes many inputs of one.
+        portfolio = words_for(table.n_rows, numbers=bool(encoding.layout.number_inputs) and not encoding.is_large)
     if not portfolio:
         raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
     members = candidates_from(portfolio)
     for member in members:
         if not isinstance(member.architecture, MLP):
             raise OptionError(f"'{member.name}' can't be blended", "A portfolio holds words such as relu:64,64 alone.")
-    return members
+    return tuple(told_of(member, table) for member in members)
+
+
+def words_for(n_rows: int, *, numbers: bool) -> list[str]:
+    """The candidates that suit so many rows, and numbers that may be embedded, if there are any."""
+    size = _size(n_rows)
+    layers = f"silu:{size.width},{size.width}@layernorm,residual"
+    words = ["logistic@lr=0.04", layers]
+    if numbers:
+        words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
+        words += [f"{layers},plr=4,plr_frequencies=8"]
+    return words
 
 
 def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
@@ -96,7 +103,7 @@ def _size(n_rows: int) -> _Size:
 def blend_size(table: Table) -> tuple[int, int, int]:
     """How many members a blend of this table has where nobody says which; for how many epochs each trains at most; and
     how many networks it has."""
-    members = members_for(None, table.n_rows, large=encode(table).is_large)
+    members = members_for(None, table)
     return len(members), recipe_for({}, table.n_rows).epochs, networks_for(table.n_rows)
 
 

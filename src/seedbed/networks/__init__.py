@@ -10,7 +10,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.parts import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
+from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -23,6 +23,7 @@ __all__ = [
     "Blend",
     "BlendedMLPs",
     "Candidate",
+    "Embeddings",
     "FileArchitecture",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",

@@ -6,7 +6,7 @@ The grammar, in the words of `seedbed compare --candidate`:
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple
+    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
                   | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
                     batch_size epochs epoch
 
@@ -42,6 +42,7 @@ _SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "plr_frequencies": int,
     "plr_sigma": float,
     "ple": int,
+    "embed": int,
 }
 _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "optimizer": str,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import nn
 
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import GATED, activation
-from seedbed.networks.parts import PeriodicEmbedding, PiecewiseLinearEncoding, Residual
+from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["MLP"]
 
@@ -34,16 +36,19 @@ class MLP:
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
         residual: a hidden layer as wide as the hidden layer before it adds to what that gives.
-        plr: each input goes on with so many numbers beside it that periodic functions make of it; 0 is none.
-        plr_frequencies: of each input.
+        plr: each number goes on with so many others beside it that periodic functions make of it; 0 is none.
+        plr_frequencies: of each number.
         plr_sigma: standard deviation of the frequencies at first; inputs are standardised as a rule.
-        ple: each input is replaced by how far it has come through each of so many bins, whose edges are quantiles of
+        ple: each number is replaced by how far it has come through each of so many bins, whose edges are quantiles of
             the training rows; 0 is none.
+        embed: a category with more inputs than this is replaced by so many numbers that are learnt for each level, as
+            `nn.Embedding` has them; 0 is none.
+        numbers: the inputs that are numbers; None where nobody has told, and all are taken for such.
+        categories: the inputs of each category, 1 at its level and else 0.
 
     PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
-    Learning". Nobody says which inputs are numbers, so all are embedded. With `plr` they stay beside it, so that a
-    flag, a trend or a number far from all others needn't come through sines. With `ple` a flag has one bin, and stays
-    a flag.
+    Learning". With `plr` numbers stay beside it, so that a trend, or one far from all others, needn't come through
+    sines. Of inputs that nobody has told about, a flag has one bin with `ple`, and stays a flag.
 
     A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
 
@@ -61,6 +66,9 @@ class MLP:
     plr_frequencies: int = 16
     plr_sigma: float = 0.1
     ple: int = 0
+    embed: int = 0
+    numbers: tuple[int, ...] | None = None
+    categories: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -92,12 +100,12 @@ class MLP:
     def __call__(self, n_features: int, n_outputs: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         width_in = n_features
-        if self.plr:
-            layers.append(PeriodicEmbedding(n_features, self.plr, self.plr_frequencies, self.plr_sigma))
-            width_in = n_features * (1 + self.plr)
-        if self.ple:
-            layers.append(PiecewiseLinearEncoding(n_features, self.ple))
-            width_in = n_features * self.ple
+        embedded = list(self._embedded(n_features))
+        if embedded:
+            inputs, own, units = zip(*embedded, strict=True)
+            only_numbers = inputs == (tuple(range(n_features)),) and not isinstance(own[0], nn.Linear)
+            layers.append(own[0] if only_numbers else Embeddings(n_features, list(map(list, inputs)), list(own)))
+            width_in += sum(units) - sum(map(len, inputs))
         for number, (width, name) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             hidden = self._hidden(width_in, width, name)
             layers += [Residual(*hidden)] if self._adds(number) else hidden
@@ -105,8 +113,33 @@ class MLP:
         layers.append(nn.Linear(width_in, n_outputs))
         return nn.Sequential(*layers)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it makes a difference which inputs are what, and nobody has told."""
+        return self.numbers is None and bool(self.plr or self.ple or self.embed)
+
+    def told(self, numbers: tuple[int, ...], categories: tuple[tuple[int, ...], ...]) -> Self:
+        """The architecture for inputs of which these are numbers, and these belong to categories."""
+        return replace(self, numbers=numbers, categories=categories if self.embed else ())
+
+    def _embedded(self, n_features: int) -> Iterator[tuple[tuple[int, ...], nn.Module, int]]:
+        """Inputs, the layer that takes them, and how many units it gives."""
+        numbers = tuple(range(n_features)) if self.numbers is None else self.numbers
+        if max((*numbers, *(place for own in self.categories for place in own)), default=0) >= n_features:
+            raise CandidateError(f"it embeds inputs that aren't among {n_features}")
+        if numbers and self.plr:
+            layer = PeriodicEmbedding(len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
+            yield numbers, layer, len(numbers) * (1 + self.plr)
+        if numbers and self.ple:
+            yield numbers, PiecewiseLinearEncoding(len(numbers), self.ple), len(numbers) * self.ple
+        for own in self.categories:
+            if len(own) > self.embed:
+                levels = nn.Linear(len(own), self.embed, bias=False)
+                nn.init.normal_(levels.weight)  # as in nn.Embedding
+                yield own, levels, self.embed
+
     def _check_embedding(self) -> None:
-        for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0)):
+        for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):
             if getattr(self, word) < least:
                 raise CandidateError(f"{word} is {getattr(self, word)}", f"It must be a whole number from {least} up.")
         if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
@@ -116,6 +149,11 @@ class MLP:
         for word in ("plr_frequencies", "plr_sigma"):
             if not self.plr and getattr(self, word) != getattr(type(self), word):
                 raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
+        places = [*(self.numbers or ()), *(place for own in self.categories for place in own)]
+        if len(set(places)) < len(places) or min(places, default=0) < 0:
+            raise CandidateError("numbers and categories name an input twice, or one below 0")
+        if self.categories and not self.embed:
+            raise CandidateError("categories belong to embed", "Say how many numbers a level is embedded in.")
 
     def _adds(self, number: int) -> bool:
         """Whether a hidden layer adds to its input. The first doesn't: a table that has as many inputs as it has units

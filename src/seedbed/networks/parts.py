@@ -10,6 +10,7 @@ from torch import nn
 
 __all__ = [
     "Blend",
+    "Embeddings",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",
     "Residual",
@@ -55,6 +56,42 @@ class Blend(nn.ModuleList):
         yes = nn.functional.logsigmoid(outputs) + weights.log()
         no = nn.functional.logsigmoid(-outputs) + weights.log()
         return (yes.logsumexp(0) - no.logsumexp(0)) / self.temperature
+
+
+class Embeddings(nn.ModuleList):
+    """Layers of which each takes some of the inputs. The others come first, as they are,
+    and behind them what the layers give, one after the other.
+
+    >>> Embeddings(5, [[0, 2], [3]], [nn.Linear(2, 4), nn.Linear(1, 2)])(torch.zeros(2, 5)).shape
+    torch.Size([2, 8])
+
+    Args:
+        n_features: inputs of a row.
+        inputs: those that each layer takes, from 0 up; none is taken twice.
+        layers: from [row, input] to [row, unit].
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        inputs: list[list[int]],
+        layers: list[nn.Module],
+    ) -> None:
+        super().__init__(layers)
+        self.n_features = n_features
+        self.inputs = inputs
+        taken = {place for own in inputs for place in own}
+        self.others = [place for place in range(n_features) if place not in taken]
+
+    def look_at(self, X: torch.Tensor) -> None:
+        """Show training rows X [row, feature] to the layers that look at them."""
+        for own, layer in zip(self.inputs, self, strict=True):
+            if callable(look := getattr(layer, "look_at", None)):
+                look(X[:, own])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        given = [layer(x[:, own]) for own, layer in zip(self.inputs, self, strict=True)]
+        return torch.cat([x[:, self.others], *given], 1)
 
 
 class PeriodicEmbedding(nn.Module):

@@ -16,8 +16,11 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 __all__ = ["architecture_from_values", "architecture_to_values"]
 
 _SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
-_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int}
+_PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
 """What is said only of networks that have it, so that older versions read the others."""
+
+_INPUTS = ("numbers", "categories")
+"""Which inputs are what, of networks that have been told."""
 
 _BLEND = {"temperature": float, "limit": float, "numbers": bool}
 _MEMBER = {"name": str, "weight": float, "network": dict}
@@ -32,13 +35,15 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
             for name, weight, member in pairs
         ]
-        own = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
-        return {"kind": "blend", "members": members, **own}
+        told = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
+        return {"kind": "blend", "members": members, **told}
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
         values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
         parts = {name: kind(getattr(architecture, name)) for name, kind in _PARTS.items()}
-        own = {name: value for name, value in parts.items() if value != getattr(MLP(), name)}
+        own: dict[str, Any] = {name: value for name, value in parts.items() if value != getattr(MLP(), name)}
+        if architecture.numbers is not None:
+            own |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
         return {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer,
                 "dropout": float(architecture.dropout), **values, **own}  # fmt: skip
     if isinstance(architecture, FileArchitecture):
@@ -59,7 +64,7 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
         return values["name"]
     if kind == "blend":
         return _blend_from_values(values)
-    if kind != "mlp" or values.keys() - _PARTS != {"kind", *_SHAPE}:
+    if kind != "mlp" or values.keys() - {*_PARTS, *_INPUTS} != {"kind", *_SHAPE}:
         raise CandidateError(f"unknown kind of network {kind!r}" if kind != "mlp" else "a network lacks its shape")
     fits = all(type(values[name]) is wanted for name, wanted in {**_SHAPE, **_PARTS}.items() if name in values)
     if not fits or not all(type(width) is int for width in values["widths"]):
@@ -67,8 +72,21 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
     if not all(isinstance(name, str) for name in values["activations"]):
         raise CandidateError("the activations of a network are damaged")
     widths, activations = tuple(values["widths"]), tuple(values["activations"])
-    rest = {name: value for name, value in values.items() if name not in ("kind", "widths", "activations")}
-    return MLP(widths, activations, **rest)
+    numbers, categories = _inputs_from_values(values)
+    rest = {name: values[name] for name in values if name not in ("kind", "widths", "activations", *_INPUTS)}
+    return MLP(widths, activations, **rest, numbers=numbers, categories=categories)
+
+
+def _inputs_from_values(values: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[tuple[int, ...], ...]]:
+    """Which inputs are numbers, and which belong to each category."""
+    if not values.keys() & _INPUTS:
+        return None, ()
+    numbers, categories = (values.get(name) for name in _INPUTS)
+    if isinstance(numbers, list) and isinstance(categories, list):
+        lists = [numbers, *categories]
+        if all(isinstance(one, list) and all(type(place) is int for place in one) for one in lists):
+            return tuple(numbers), tuple(map(tuple, categories))
+    raise CandidateError("the inputs of a network are damaged")
 
 
 def _blend_from_values(values: Mapping[str, Any]) -> BlendedMLPs:

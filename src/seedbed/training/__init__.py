@@ -1,7 +1,7 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.board import Board
-from seedbed.training.candidates import plan_candidate
+from seedbed.training.candidates import plan_candidate, told_of
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
@@ -50,6 +50,7 @@ __all__ = [
     "seeded",
     "side_by_side",
     "table_data",
+    "told_of",
     "train_chunk",
     "train_chunks",
     "train_many",

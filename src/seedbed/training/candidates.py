@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
-from seedbed.data import Table
+from seedbed.data import Table, encode
 from seedbed.errors import CandidateError, SeedbedError
-from seedbed.networks import Candidate, Recipe
+from seedbed.networks import MLP, Candidate, Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing
 from seedbed.training.planning import StackPlan, plan_stack
 from seedbed.training.stack import build_network
 
-__all__ = ["plan_candidate"]
+__all__ = ["plan_candidate", "told_of"]
+
+
+def told_of(candidate: Candidate, table: Table) -> Candidate:
+    """The candidate for a table: if its architecture asks which inputs are numbers, and which belong to categories, it
+    has been told."""
+    own = candidate.architecture
+    if not (isinstance(own, MLP) and own.asks):
+        return candidate
+    layout = encode(table).layout
+    return dataclasses.replace(candidate, architecture=own.told(layout.number_inputs, layout.category_inputs))
 
 
 def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
@@ -29,6 +40,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
     Raises:
         SeedbedError: the network can't be built for this table, or an option is wrong; the message names the candidate.
     """
+    candidate = told_of(candidate, table)
     build = functools.partial(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         n_outputs = data.n_outputs(build_network(build, 0))

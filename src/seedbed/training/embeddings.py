@@ -7,6 +7,7 @@ rows in full vectors.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,17 @@ from seedbed.training.optimizers import Tensors
 if TYPE_CHECKING:
     from seedbed.training.layers import Pass
 
-__all__ = ["Periodic", "Piecewise"]
+__all__ = ["Periodic", "Piecewise", "parted"]
+
+
+def parted(x: Tensor, places: tuple[int, ...]) -> Tensor:
+    """Some of the inputs x [row, feature, network], as slices: what lies side by side is moved at once."""
+    if not places:
+        return x[:, :0]
+    breaks = [0, *(i for i in range(1, len(places)) if places[i] != places[i - 1] + 1), len(places)]
+    first = x.permute(2, 1, 0)
+    slices = [first[:, places[a] : places[b - 1] + 1] for a, b in itertools.pairwise(breaks)]
+    return (slices[0] if len(slices) == 1 else torch.cat(slices, 1)).permute(2, 1, 0)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from seedbed.training.layers import (
     BatchNorm1d,
     Dropout,
     Elementwise,
+    Embeddings,
     Linear,
     Pass,
     Placement,
@@ -92,7 +93,7 @@ class Chain:
 
     def placement(self, *, compiled: bool) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        if any(isinstance(layer, Periodic | Piecewise) for layer in self._alone):
+        if any(isinstance(layer, Embeddings | Periodic | Piecewise) for layer in (*self.layers, *self._alone)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
         hidden = self._alone[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]

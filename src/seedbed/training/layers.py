@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.networks import Embeddings as EmbeddingsModule
 from seedbed.networks import Residual as ResidualModule
-from seedbed.training.embeddings import Periodic, Piecewise
+from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product, fused_product, shared_product
@@ -206,6 +207,21 @@ class Residual:
         return x + through(self.layers, x, values, now, updates)
 
 
+@dataclass(frozen=True)
+class Embeddings:
+    """Layers of which each takes some of the inputs; the others come first."""
+
+    inputs: tuple[tuple[int, ...], ...]
+    others: tuple[int, ...]
+    layers: tuple[StackedLayer, ...]
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        pairs = zip(self.inputs, self.layers, strict=True)
+        given = [layer(parted(x, own), values, now, updates) for own, layer in pairs]
+        parts = [part.permute(2, 1, 0) for part in (parted(x, self.others), *given)]
+        return torch.cat(parts, 1).permute(2, 1, 0)
+
+
 StackedLayer = (
     Linear
     | Elementwise
@@ -216,6 +232,7 @@ StackedLayer = (
     | LayerNorm
     | BatchNorm1d
     | Residual
+    | Embeddings
     | Periodic
     | Piecewise
 )
@@ -243,13 +260,13 @@ def through(
 def alone(layers: Sequence[StackedLayer]) -> Iterator[StackedLayer]:
     """The layers that hold no others, those inside others, too."""
     for layer in layers:
-        if isinstance(layer, Residual):
+        if isinstance(layer, Residual | Embeddings):
             yield from alone(layer.layers)
         else:
             yield layer
 
 
-OWN = (PeriodicEmbedding, PiecewiseLinearEncoding, ResidualModule)
+OWN = (EmbeddingsModule, PeriodicEmbedding, PiecewiseLinearEncoding, ResidualModule)
 """Modules that torch doesn't have, and are known all the same."""
 
 _OVER_UNITS = ("Softmax", "Softmin", "LogSoftmax", "GLU")
@@ -276,10 +293,14 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
         return Periodic(name)
     if kind is PiecewiseLinearEncoding:
         return Piecewise(name)
-    if kind is ResidualModule:
+    if isinstance(module, ResidualModule | EmbeddingsModule) and kind in OWN:
         inner = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
         known = tuple(layer for layer in inner if layer is not None)
-        return Residual(known) if len(known) == len(inner) else None
+        if len(known) < len(inner):
+            return None
+        if isinstance(module, ResidualModule):
+            return Residual(known)
+        return Embeddings(tuple(map(tuple, module.inputs)), tuple(module.others), known)
     if kind.__module__.split(".")[0] != "torch":
         return None  # a class of the user's own may do anything
     if kind is nn.Linear and isinstance(module, nn.Linear):

@@ -1,7 +1,8 @@
 """Training rows for modules that look at them before they train.
 
 A module that has a method `look_at` is given the training rows of its network once, before the first step, as the
-network sees them [row, feature]. Where there are very many, it is given some of them, the same each time.
+network sees them [row, feature]; what it shows to modules inside it is its own concern. Where there are very many, it
+is given some of them, the same each time.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def look_at_splits(
 
 
 def _that_look(network: nn.Module) -> list[nn.Module]:
-    return [module for module in network.modules() if callable(getattr(module, "look_at", None))]
+    if callable(getattr(network, "look_at", None)):
+        return [network]
+    return [module for child in network.children() for module in _that_look(child)]
 
 
 def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor:

@@ -99,6 +99,18 @@ class Layout:
         return tuple(column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None)
 
     @functools.cached_property
+    def number_inputs(self) -> tuple[int, ...]:
+        """The inputs that can have many values: of numbers, and of the parts of dates."""
+        inputs = self.places.numbers.tolist()
+        kinds = [self.schemas[column].kind for column in self.places.sources[self.places.numbers].tolist()]
+        return tuple(place for place, kind in zip(inputs, kinds, strict=True) if kind != "boolean")
+
+    @functools.cached_property
+    def category_inputs(self) -> tuple[tuple[int, ...], ...]:
+        """The inputs of each category."""
+        return tuple(tuple(np.flatnonzero(self.places.sources == column).tolist()) for column in self.categories)
+
+    @functools.cached_property
     def telling(self) -> tuple[int, ...]:
         """Which columns are categories whose levels are told apart. Where all are rare, any level, a new one too, only
         says that the cell isn't missing."""

@@ -7,12 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
-from seedbed.networks import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
+from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
 __all__ = ["add_networks"]
 
@@ -31,7 +32,7 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
     return _add_layers(graph, network, states, inputs)
 
 
-def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], value: str) -> str:
+def _add_layers(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = _of_child(states, number)
         if isinstance(layer, Blend):
@@ -42,13 +43,15 @@ def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tenso
             value = graph.add("Div", value, graph.add("Sqrt", grown))
         elif isinstance(layer, Residual):
             value = graph.add("Add", value, _add_layers(graph, layer, own, value))
+        elif isinstance(layer, Embeddings):
+            value = _add_embeddings(graph, layer, own, value)
         elif isinstance(layer, PeriodicEmbedding):
             value = _add_periodic(graph, own, value)
         elif isinstance(layer, PiecewiseLinearEncoding):
             value = _add_piecewise(graph, own["edges"], value)
         elif isinstance(layer, nn.Linear):
-            product = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
-            value = graph.add("Add", product, _row(graph, own["bias"]))
+            value = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
+            value = graph.add("Add", value, _row(graph, own["bias"])) if "bias" in own else value
         elif isinstance(layer, nn.LayerNorm):
             value = _add_layernorm(graph, layer, own, value)
         elif isinstance(layer, nn.BatchNorm1d):
@@ -58,6 +61,20 @@ def _add_layers(graph: Graph, network: nn.Sequential, states: Mapping[str, Tenso
         elif not isinstance(layer, nn.Dropout):
             value = _activation(layer)(graph, layer, value)
     return value
+
+
+def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor], value: str) -> str:
+    """Of inputs [row, input], those that stay and what the layers give: [network, row, unit]."""
+    n_networks = len(next(iter(states.values())))
+
+    def some(places: list[int]) -> str:
+        return graph.add("Gather", value, graph.constant(np.array(places, dtype=np.int64)), axis=1)
+
+    parts = [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))] if layer.others else []
+    for (number, inner), places in zip(layer.named_children(), layer.inputs, strict=True):
+        own = {f"0.{name}": state for name, state in _of_child(states, number).items()}
+        parts.append(_add_layers(graph, nn.Sequential(inner), own, some(places)))
+    return graph.add("Concat", *parts, axis=2)
 
 
 def _of_child(states: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -12,29 +12,21 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import ColumnSchema, Preprocessor
 from seedbed.model.export import plain_cells
+from seedbed.model.export.plain_inputs import narrowed_network
 from seedbed.model.export.plain_text import Call, laid, literal
 from seedbed.model.export.spellings import words_of
-from seedbed.networks import Blend, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip, parts
+from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip, parts
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
 
-__all__ = ["SIGNATURE", "kept_inputs", "page_of"]
+__all__ = ["SIGNATURE", "page_of"]
 
 SIGNATURE = "# Written by seedbed "
-
-
-def kept_inputs(preprocessor: Preprocessor) -> NDArray[np.int64]:
-    """The inputs that the page makes: all but flags and levels that training rows couldn't teach."""
-    made = preprocessor.live.copy()
-    made[preprocessor.layout.places.buckets] = True
-    return np.flatnonzero(made)
 
 
 def page_of(model: Model) -> str:
@@ -132,8 +124,7 @@ def _network(model: Model) -> list[str]:
 
 def _layers(model: Model) -> nn.Module:
     """The network that the page builds."""
-    with torch.device("meta"):
-        return model.architecture(len(kept_inputs(model.preprocessor)), model.n_outputs)
+    return narrowed_network(model)[0]
 
 
 def _parts(model: Model) -> list[list[str]]:
@@ -146,6 +137,10 @@ def _parts(model: Model) -> list[list[str]]:
 def _layer(layer: nn.Module) -> str | Call:
     """A layer as code that builds it. Activations have no settings but torch's own, and for some the axis."""
     name = type(layer).__name__
+    if isinstance(layer, Embeddings):
+        taken: Call = "[", [_places(places) for places in layer.inputs], "]"
+        own: Call = "[", [_layer(inner) for inner in layer], "]"
+        return f"{name}(", [repr(layer.n_features), taken, own], ")"
     if isinstance(layer, PeriodicEmbedding):
         n_features, units, n_waves = layer.weight.shape
         return f"{name}({n_features}, {units}, {n_waves // 2})"
@@ -162,7 +157,8 @@ def _layer(layer: nn.Module) -> str | Call:
         name = name if isinstance(layer, Residual) else f"nn.{name}"
         return f"{name}(", [_layer(inner) for inner in layer.children()], ")"
     if isinstance(layer, nn.Linear):
-        return f"nn.{name}({layer.in_features}, {layer.out_features})"
+        more = "" if "bias" in layer.state_dict() else ", bias=False"
+        return f"nn.{name}({layer.in_features}, {layer.out_features}{more})"
     if isinstance(layer, nn.LayerNorm):
         return f"nn.{name}({layer.normalized_shape[0]})"
     if isinstance(layer, nn.BatchNorm1d):
@@ -170,6 +166,18 @@ def _layer(layer: nn.Module) -> str | Call:
     if isinstance(layer, nn.Dropout):
         return f"nn.{name}({layer.p!r})"
     return f"nn.{name}(dim=-1)" if isinstance(layer, nn.Softmax | nn.Softmin | nn.LogSoftmax) else f"nn.{name}()"
+
+
+def _places(places: Sequence[int]) -> Call:
+    """A list of numbers that ascend as a rule; what follows one another is a range."""
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    said = [[f"*range({run[0]}, {run[-1] + 1})"] if len(run) > 3 else list(map(repr, run)) for run in runs]
+    return "[", [text for texts in said for text in texts], "]"
 
 
 def _all_networks(model: Model) -> list[str]:

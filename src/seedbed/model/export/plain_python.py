@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seedbed.errors import OptionError
-from seedbed.model.export.plain_page import SIGNATURE, kept_inputs, page_of
+from seedbed.model.export.plain_inputs import kept_inputs, narrowed_network
+from seedbed.model.export.plain_page import SIGNATURE, page_of
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
-from seedbed.networks import Blend, PiecewiseLinearEncoding
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -76,40 +76,9 @@ def _weights(model: Model) -> dict[str, Tensor]:
     # What never varied in training says nothing: whatever it is, it is divided to 0.
     deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
     deviations[~preprocessor.live] = np.inf
-    tensors = {name: value.contiguous() for name, value in _with_inputs(model, torch.from_numpy(kept)).items()}
-    return {**tensors, "mean": torch.from_numpy(means[kept]), "deviation": torch.from_numpy(deviations[kept])}
-
-
-def _with_inputs(model: Model, kept: Tensor) -> dict[str, Tensor]:
-    """The networks' numbers [network, ...] with these inputs alone. The others are always 0, also behind a clip."""
-    tensors = dict(model.states)
-    networks = [cast("nn.Sequential", network) for network in model.networks()]
-    place, last = len(networks[0]) - 1, networks[0][-1]
-    if not isinstance(last, Blend):
-        return tensors | _narrowed(model, "", networks, kept)
-    for number in range(len(last)):
-        members = [cast("nn.Sequential", cast("Blend", network[-1])[number]) for network in networks]
-        tensors |= _narrowed(model, f"{place}.{number}.", members, kept)
-    return tensors
-
-
-def _narrowed(model: Model, prefix: str, networks: list[nn.Sequential], kept: Tensor) -> dict[str, Tensor]:
-    """What changes of networks, whose numbers have this prefix. An embedding makes the same of an input that is 0 in
-    each row, so that goes into the bias of the layer behind it."""
-    tensors, first = model.states, networks[0][0]
-    if isinstance(first, nn.Linear):
-        return {f"{prefix}0.weight": tensors[f"{prefix}0.weight"][:, :, kept]}
-    inputs = torch.arange(model.preprocessor.n_inputs)
-    if isinstance(first, PiecewiseLinearEncoding):
-        of_input = inputs.repeat_interleave(first.edges.shape[1] - 1)  # of each number that it gives
-    else:
-        of_input = torch.cat([inputs, inputs.repeat_interleave(tensors[f"{prefix}0.bias"].shape[2])])
-    stays = torch.isin(of_input, kept)
-    nothing = torch.stack([network[0](torch.zeros(1, len(inputs))) for network in networks]) * ~stays
-    weight, bias = tensors[f"{prefix}1.weight"], tensors[f"{prefix}1.bias"]
-    own = {f"{prefix}0.{name}": tensors[f"{prefix}0.{name}"][:, kept] for name in first.state_dict()}
-    return {
-        **own,
-        f"{prefix}1.weight": weight[:, :, stays],
-        f"{prefix}1.bias": bias + (weight * nothing).sum(2),
+    columns = narrowed_network(model)[1]
+    tensors = {
+        name: value[..., columns[name]].contiguous() if name in columns else value.contiguous()
+        for name, value in model.states.items()
     }
+    return {**tensors, "mean": torch.from_numpy(means[kept]), "deviation": torch.from_numpy(deviations[kept])}
