@@ -1,9 +1,11 @@
 """`auto`, the blend, among what is compared."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from seedbed.data import encode, repeated_folds
+from seedbed.data import Column, ColumnSchema, Split, encode, repeated_folds
 from seedbed.errors import CandidateError
 from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
@@ -37,9 +39,7 @@ def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, ta
     table = table_of(X, y, task)
     (auto,) = baselines_from(["auto"], random_state=0, task=task)
     splits = repeated_folds(y, repeats=1, folds=3, random_state=0)
-    found = {
-        split: said for _, split, said in fit_baselines([auto], encode(table), table.target, splits, jobs=1, task=task)
-    }
+    found = {split: said for _, split, said in fit_baselines([auto], table, encode(table), splits, jobs=1)}
     assert len(found) == 3
     for number, split in enumerate(splits):
         own = table_of(X[split.train], y[split.train], task)
@@ -47,6 +47,30 @@ def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, ta
         rows = [{f"x{column}": float(value) for column, value in enumerate(X[row])} for row in split.test]
         expected = model.predictions(rows).values
         np.testing.assert_allclose(found[number], expected, atol=1e-5 * model.target_deviation)
+
+
+def test_the_blend_of_a_split_knows_columns_groups_and_times(arrays, table_of, monkeypatch):
+    X, y = arrays
+    levels = ColumnSchema("town", "category", ("Bonn", "Oslo", "Rome"))
+    town = Column(levels, (np.arange(60) % 3).astype(np.float64))
+    plain = table_of(X, y, groups=np.arange(60) // 2, times=np.arange(60.0))
+    table = dataclasses.replace(plain, columns=(*plain.columns, town))
+    seen = []
+
+    def spied(own, **options):
+        seen.append(own)
+        return blend_table(own, n_networks=2, **options)
+
+    monkeypatch.setattr("seedbed.experiment.auto.blend_table", spied)
+    (auto,) = baselines_from(["auto"], random_state=0)
+    split = Split(0, 0, np.arange(40), np.arange(40, 60))
+    ((_, _, said),) = fit_baselines([auto], table, encode(table), [split], jobs=1)
+    assert said.shape == (20,)
+    (own,) = seen
+    assert own.columns[3].schema == levels
+    np.testing.assert_array_equal(own.features, table.features[:40])
+    np.testing.assert_array_equal(own.groups, np.arange(40) // 2)
+    np.testing.assert_array_equal(own.times, np.arange(40))
 
 
 def test_it_is_taken_home_with_its_score(arrays, table_of, compared, monkeypatch):
@@ -82,10 +106,8 @@ def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
     (auto,) = baselines_from(["auto"], random_state=0, task="multiclass")
     table = table_of(X, y, "multiclass")
     rows = np.arange(30)
-    from seedbed.data import Split
-
     split = Split(0, 0, rows[:28], rows[28:])
-    ((_, _, said),) = fit_baselines([auto], encode(table), y, [split], jobs=1, task="multiclass")
+    ((_, _, said),) = fit_baselines([auto], table, encode(table), [split], jobs=1)
     assert said.shape == (2, 3)
     np.testing.assert_array_equal(said[:, 2], 0)
 

@@ -1,55 +1,58 @@
-"""The blend that `SeedbedClassifier()` fits, as something that is fitted anew on every split of a comparison."""
+"""The blend that `SeedbedClassifier()` fits, fitted anew on every split of a comparison."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from seedbed.data import coded_table, given_columns
-from seedbed.model import blend_table
+from seedbed.data import Column, Split, Table
+from seedbed.model import blend_table, values_of
 
-__all__ = ["AutoClassifier", "AutoRegressor"]
+__all__ = ["Auto", "blended"]
 
 
-class _Auto(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    def __init__(self, random_state: int | None = None) -> None:
-        self.random_state = random_state
+@dataclass
+class Auto:
+    """Stands for a blend among the estimators of baselines. It is fitted to a table's rows by `blended`, as it needs to
+    know their columns, groups and times."""
 
-    def _fitted(self, X: NDArray[np.float64], target: NDArray[Any], **coding: Any) -> Self:
-        table = coded_table(given_columns(X), target, **coding)
-        self.model_, _ = blend_table(table, random_state=self.random_state or 0, jobs=1)
+    random_state: int | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {"random_state": self.random_state}
+
+    def set_params(self, **params: Any) -> Auto:
+        self.random_state = params.get("random_state", self.random_state)
         return self
 
 
-class AutoClassifier(ClassifierMixin, _Auto):  # type: ignore[misc]
-    """Fits a blend of networks, one job at a time.
-
-    Attributes:
-        classes_: the class codes that it was given [class].
-    """
-
-    def fit(self, X: NDArray[np.float64], y: NDArray[np.int64]) -> Self:
-        """Inputs [row, input] without gaps, and class codes [row]."""
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        labels = tuple(str(one) for one in self.classes_)
-        task = "binary" if len(labels) == 2 else "multiclass"
-        return self._fitted(X, codes.astype(np.int64), task=task, labels=labels)
-
-    def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The probability of each class [row, class]."""
-        return self.model_.of_columns(given_columns(X), refuse=False).probabilities
+def blended(table: Table, split: Split, random_state: int | None) -> NDArray[np.float64]:
+    """What the blend of a split's training rows says of its test rows: the probability of each class of the table
+    [row, class], 0 of one that no training row has; or numbers [row]."""
+    own = _of_rows(table, split.train)
+    classes, codes = np.unique(own.target, return_inverse=True)
+    if table.task != "regression":
+        labels = tuple(table.labels[code] for code in classes)
+        own = dataclasses.replace(own, target=codes, labels=labels, task="binary" if len(labels) == 2 else "multiclass")
+    model, _ = blend_table(own, random_state=random_state or 0, jobs=1)
+    said, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
+    if table.task == "regression":
+        return said
+    found = np.zeros((len(split.test), len(table.labels)))
+    found[:, classes] = said if own.task == "multiclass" else np.column_stack([1 - said, said])
+    return found
 
 
-class AutoRegressor(RegressorMixin, _Auto):  # type: ignore[misc]
-    """Fits a blend of networks, one job at a time."""
-
-    def fit(self, X: NDArray[np.float64], y: NDArray[np.float64]) -> Self:
-        """Inputs [row, input] without gaps, and numbers [row]."""
-        return self._fitted(X, np.asarray(y, dtype=np.float64), task="regression")
-
-    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The number of each row [row]."""
-        return self.model_.of_columns(given_columns(X), refuse=False).values
+def _of_rows(table: Table, rows: NDArray[np.int64]) -> Table:
+    """The table of some rows. What its columns are was decided by all, without a look at the target."""
+    return dataclasses.replace(
+        table,
+        columns=tuple(Column(column.schema, column.values[rows]) for column in table.columns),
+        target=table.target[rows],
+        groups=None if table.groups is None else table.groups[rows],
+        times=None if table.times is None else table.times[rows],
+    )

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, told
+from seedbed.experiment.auto import Auto
 from seedbed.experiment.linear import tuned_linear_regression
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression
 from seedbed.experiment.writing import spelled
@@ -100,7 +101,8 @@ def _baseline(spec: Any, random_state: int, task: Task) -> Baseline:
         found = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
     else:
         found = _own(type(spec).__name__, spec)
-    _check(found, task)
+    if not isinstance(found.estimator, Auto):
+        _check(found, task)
     if not isinstance(spec, Baseline) and found.name not in _KNOWN and not hasattr(found.estimator, "steps"):
         found = _standardised(found)
     return dataclasses.replace(found, estimator=_seeded(found, random_state))
@@ -108,10 +110,7 @@ def _baseline(spec: Any, random_state: int, task: Task) -> Baseline:
 
 def _known(name: str, task: Task) -> Baseline:
     if name == AUTO:
-        from seedbed.experiment.auto import AutoClassifier, AutoRegressor
-
-        blend = AutoRegressor() if task == "regression" else AutoClassifier()
-        return Baseline(name, blend, "a blend of networks of seedbed's own portfolio, weighted out of bag")
+        return Baseline(name, Auto(), "a blend of networks of seedbed's own portfolio, weighted out of bag")
     if name not in STANDARD[task]:
         predicts, found = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
         instead = "logistic-regression" if name == "linear-regression" else "linear-regression"

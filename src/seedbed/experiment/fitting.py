@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Encoding, Split, Task
+from seedbed.data import Encoding, Split, Table
 from seedbed.errors import TrainingError, told
+from seedbed.experiment.auto import Auto, blended
 from seedbed.experiment.baselines import STANDARD, Baseline
 from seedbed.training import Cluster, side_by_side
 
@@ -26,12 +28,11 @@ _TASKS_A_JOB = 4  # at least, for each baseline, where there are splits enough
 
 def fit_baselines(
     baselines: Sequence[Baseline],
+    table: Table,
     encoding: Encoding,
-    target: NDArray[Any],
     splits: Sequence[Split],
     *,
     jobs: int,
-    task: Task = "binary",
     without: Collection[tuple[int, int]] = (),
     cluster: Cluster | None = None,
 ) -> Iterator[tuple[int, int, Floats]]:
@@ -39,11 +40,10 @@ def fit_baselines(
 
     Args:
         baselines: from `baselines_from`.
+        table: the rows.
         encoding: what makes the inputs of a split; of those of `natural` a baseline sees all, unstandardised.
-        target: class codes or numbers [row].
         splits: training and test rows.
         jobs: how many fits run at a time, each with one thread. One job runs in this process.
-        task: what is predicted.
         without: fits that are there already, by the numbers of baseline and split.
         cluster: where they are fitted, if not here.
 
@@ -54,7 +54,8 @@ def fit_baselines(
     Raises:
         TrainingError: a fit failed, or gave no usable predictions.
     """
-    shared = encoding, target, task
+    blends = any(isinstance(one.estimator, Auto) for one in baselines)
+    shared = encoding, table if blends else dataclasses.replace(table, columns=())  # what travels stays small
     tasks = [
         (number, baselines[number], [(some, splits[some]) for some in group])
         for number, group in _grouped(baselines, len(splits), cluster.n_cpus if cluster else jobs, without)
@@ -88,8 +89,7 @@ def _fit_some(
     baseline: Baseline,
     splits: Sequence[tuple[int, Split]],
     encoding: Encoding,
-    target: NDArray[Any],
-    task: Task,
+    table: Table,
 ) -> list[tuple[int, int, Floats]]:
     from sklearn.base import clone  # loads the libraries that the limit must find
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -99,26 +99,30 @@ def _fit_some(
     with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
         return [
-            (number, which, _predicted(baseline.name, clone(baseline.estimator), encoding, target, split, task))
+            (number, which, _predicted(baseline.name, clone(baseline.estimator), encoding, table, split))
             for which, split in splits
         ]
 
 
-def _predicted(name: str, estimator: Any, encoding: Encoding, target: NDArray[Any], split: Split, task: Task) -> Floats:
+def _predicted(name: str, estimator: Any, encoding: Encoding, table: Table, split: Split) -> Floats:
     """For the test rows of a split, as `fit_baselines` yields it."""
-    X, y = encoding.natural(split.train), target[split.train]
+    y, n_rows = table.target[split.train], len(split.test)
+    n_classes = 1 if table.task == "regression" else max(2, int(table.target.max()) + 1)
     try:
-        if task == "regression":
-            return _numbers(estimator.fit(X[split.train], y).predict(X[split.test]), len(split.test))
-        n_classes = max(2, int(target.max()) + 1)
-        if (y == y[0]).all():
-            found = np.tile(np.eye(n_classes)[y[0]], (len(split.test), 1))  # many classifiers refuse a single class
+        if n_classes > 1 and (y == y[0]).all():
+            found = np.tile(np.eye(n_classes)[y[0]], (n_rows, 1))  # many classifiers refuse a single class
+        elif isinstance(estimator, Auto):
+            found = blended(table, split, estimator.random_state)
         else:
-            found = _probabilities(estimator.fit(X[split.train], y), X[split.test], n_classes)
+            X = encoding.natural(split.train)
+            fitted = estimator.fit(X[split.train], y)
+            if n_classes == 1:
+                return _numbers(fitted.predict(X[split.test]), n_rows)
+            found = _probabilities(fitted, X[split.test], n_classes)
     except Exception as error:
         message = f"baseline '{name}' can't be fitted: {told(error)}"
         raise TrainingError(message, "Change it, or leave it out.") from error
-    return (found[:, 1] if task == "binary" else found).astype(np.float32)
+    return (found[:, 1] if table.task == "binary" else found).astype(np.float32)
 
 
 def _probabilities(fitted: Any, X: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:

@@ -73,9 +73,8 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[Baseline
         if kept and (taken := kept.fit(spec.baselines[number], split)) is not None:
             add(number, split, taken)
             there.add((number, split))
-    table = spec.table
-    fits = fit_baselines(spec.baselines, plan.encoding, table.target, plan.all_splits, jobs=plan.jobs, task=table.task,
-                         without=there, cluster=plan.cluster)  # fmt: skip
+    fits = fit_baselines(spec.baselines, spec.table, plan.encoding, plan.all_splits, jobs=plan.jobs, without=there,
+                         cluster=plan.cluster)  # fmt: skip
     for number, split, predictions in fits:
         if kept:
             kept.keep_fit(spec.baselines[number], split, predictions)

@@ -6,7 +6,7 @@ from seedbed.model.fitting import N_NETWORKS, fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, blend_size
-from seedbed.model.predicting import FLAGS, Blocks, Predictions
+from seedbed.model.predicting import FLAGS, Blocks, Predictions, values_of
 from seedbed.model.saving import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
 
@@ -26,5 +26,6 @@ __all__ = [
     "fit_model",
     "load",
     "n_choosing",
+    "values_of",
     "write_predictions",
 ]
