@@ -37,6 +37,14 @@ def test_told_nothing_it_blends_what_suits_the_rows(blobs):
     assert sum(classifier.weights_.values()) == pytest.approx(1)
 
 
+def test_each_member_is_told_what_it_loses_alone(blended):
+    assert list(blended.oob_losses_) == list(SMALL)
+    assert 0 < min(blended.oob_losses_.values()) < np.log(2)
+    best = min(blended.oob_losses_, key=blended.oob_losses_.get)
+    assert blended.weights_[best] > 0
+    assert blended.model_.training["out_of_bag_loss"] < blended.oob_losses_[best] + 1e-3
+
+
 def test_weights_are_told_by_words(blended):
     assert set(blended.weights_) <= set(SMALL)
     assert sum(blended.weights_.values()) == pytest.approx(1)

@@ -58,6 +58,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         n_iter_: epochs that were trained, of a blend by the longest of its members; and `lr_` the learning rate: as
             asked for, or as chosen, of a blend that of members whose words don't say another.
         weights_: of a blend, what each member counts, by its words; those that count nothing are left out.
+        oob_losses_: of a blend, by each member's words the mean log loss of its networks on rows that they weren't
+            trained on; of the regressor the mean squared error.
         oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
             trained on it; NaN where there is none, as of some rows with less than 8 networks. Rows of weight zero are
             left out. Weights and epochs were chosen by them, so scores of them flatter a little.

@@ -105,7 +105,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise OptionError(f"n_networks is {n_networks!r}", "It must be a whole number from 1 up, or 'auto'.")
         if not (self.compile == "auto" or isinstance(self.compile, bool)):
             raise OptionError(f"compile is {self.compile!r}", "It must be True, False or 'auto'.")
-        for name in ("weights_", "oob_decision_function_", "oob_prediction_"):
+        for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
         options: dict[str, Any] = {
@@ -125,6 +125,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 self._refuse_of_a_blend()
                 model = fit_model(table, self.candidate, recipe=self._recipe(settings), **options)
         self.model_ = model
+        if out_of_bag is not None:
+            self.oob_losses_ = dict(out_of_bag.losses)
         if isinstance(model.architecture, BlendedMLPs):
             self.weights_ = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         self.n_iter_ = int(model.training["epochs"])

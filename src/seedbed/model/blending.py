@@ -39,10 +39,12 @@ class OutOfBag:
     Attributes:
         values: probabilities [row, class], or numbers [row]; NaN in rows that were never left out.
         loss: the mean log loss, or the mean squared error.
+        losses: of each member by itself, by its words; also of those that count nothing in the blend.
     """
 
     values: Floats
     loss: float
+    losses: Mapping[str, float]
 
 
 def blend_table(
@@ -123,7 +125,8 @@ def _blended(
     target = table.target[left_out]
     if table.task == "regression":
         target = target.astype(np.float64)
-    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts)
+    alone = [np.nanmean(draw, axis=0) for draw in draws]
+    weights = blend_weights(alone, target, counts)
     together = sum(weight * draw for weight, draw in zip(weights, draws, strict=True))
     assert not isinstance(together, int)
     temperature = 1.0
@@ -141,7 +144,9 @@ def _blended(
         limit=rows.limit,
         numbers=table.task == "regression",
     )
-    return blended, OutOfBag(values, mean_loss(values[left_out], target, counts))
+    named = zip((member.candidate.name for member in trained), alone, strict=True)
+    losses = {name: mean_loss(said, target, counts) for name, said in named}
+    return blended, OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, rows: Rows) -> Floats:

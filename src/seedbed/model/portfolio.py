@@ -78,7 +78,7 @@ def words_for(n_rows: int, *, numbers: bool) -> list[str]:
     words = ["logistic@lr=0.04", layers]
     if numbers:
         words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
-        words += [f"{layers},plr=4,plr_frequencies=8"]
+        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5"]
     return words
 
 
