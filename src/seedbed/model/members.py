@@ -24,6 +24,7 @@ from seedbed.training import (
     derive,
     look_at,
     plan_candidate,
+    seeded,
     table_data,
     train_chunks,
 )
@@ -103,10 +104,11 @@ class Rows:
         Bins are of all rows and so the same for all networks, and at all steps: they are computed once.
         """
         n_rows, n_inputs = self.plain.X.shape
-        most = n_rows * n_inputs * member.ple * 4
+        most = n_rows * (n_inputs if member.numbers is None else len(member.numbers)) * member.ple * 4
         if not member.ple or member.embed or self.plain.order is not None or most > _MOST_BYTES:
             return self.plain, None
-        layer = member(n_inputs, 1)[0]
+        with seeded(0):  # the caller's random state isn't touched
+            layer = member(n_inputs, 1)[0]
         if isinstance(layer, nn.Linear):  # the table has no numbers
             return self.plain, None
         X = torch.from_numpy(self.plain.X)

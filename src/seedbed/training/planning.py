@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
+from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
@@ -208,13 +208,15 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
 def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:
     """How many networks may embed all rows at once. Such are compiled only if it is asked for, so vectors needn't be
     full."""
-    kinds = (PeriodicEmbedding, PiecewiseLinearEncoding)
+    kinds = (Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding)
     units = max((_units(module) for module in network.modules() if isinstance(module, kinds)), default=0)
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
 
 
 def _units(module: nn.Module) -> int:
     """Numbers of a row that it computes."""
+    if isinstance(module, Embeddings):
+        return module.n_features  # each network has its own copy of them
     if isinstance(module, PeriodicEmbedding):
         return 2 * module.frequencies.numel()
     if isinstance(module, PiecewiseLinearEncoding):
