@@ -78,6 +78,27 @@ def test_auto_is_a_blend_whose_members_are_shown(folder, call, tmp_path):
     assert once_more.read_bytes() == path.read_bytes()
 
 
+def test_a_blend_obeys_what_is_asked_of_its_recipe_or_refuses(folder, call, tmp_path):
+    words = (
+        "train",
+        folder / "patients.csv",
+        "--target",
+        "ill",
+        "--candidate",
+        "auto",
+        "-o",
+        tmp_path / "m.safetensors",
+    )
+    asked = ("--schedule", "constant", "--decay-biases", "--epochs", 2, "--networks", 2, "--jobs", 1)
+    _, out, _ = call(*words, *asked)
+    assert "cosine" not in out
+    assert "not of biases" not in out
+    for option in (("--epoch", "last"), ("--recipe", "tutorial")):
+        status, _, err = call(*words, *option)
+        assert status == 2
+        assert f"{option[0]} can't be chosen for auto" in err
+
+
 def test_a_compared_blend_is_taken_home_with_its_score(folder, call, tmp_path):
     small = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
     words = ("--target", "ill", "--candidate", "relu:3", "--candidate", "auto", "--out", tmp_path / "run")

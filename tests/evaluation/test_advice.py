@@ -43,6 +43,14 @@ def test_no_gain_is_said_where_guessing_is_not_told_apart_or_above():
     assert not advise(["small"], [], SIZES).no_gain
 
 
+def test_where_guessing_does_as_well_as_networks_only_what_beats_both_is_ahead():
+    ranking = ["auto", "trees", "small", "prior"]
+    assert advise(ranking, [(2, 3)], SIZES).ahead == ("auto", "trees")
+    assert advise(ranking, [(1, 3)], SIZES).ahead == ("auto",)
+    assert advise(["small", "auto", "prior"], [(0, 2)], SIZES).ahead == ()
+    assert advise(["auto", "prior", "small"], [(0, 1)], SIZES).ahead == ()
+
+
 def test_guessing_is_no_model_that_is_as_good_or_ahead():
     found = advise(["prior", "small"], [(0, 1)], SIZES)
     assert (found.as_good, found.ahead) == ((), ())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Split, encode, on_disk, read_table
+from seedbed.data import Column, ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model
 from seedbed.model import members as room
@@ -162,6 +162,38 @@ def test_fit_model_knows_the_word_and_takes_what_is_asked_of_its_recipe(table_fo
     assert "cosine" in model.training["recipe"]
 
 
+def noise(n=60, **about):
+    """A table without a pattern: whoever predicts it well has seen it."""
+    rng = np.random.default_rng(0)
+    columns = tuple(Column(ColumnSchema(f"x{i}", "number"), rng.normal(size=n)) for i in range(4))
+    target = np.r_[np.ones(n // 6), np.zeros(n - n // 6)].astype(np.int64)
+    return Table("noise", columns, "y", target, ("no", "yes"), **about)
+
+
+def test_a_class_in_one_group_alone_is_left_out_all_the_same():
+    groups = np.r_[np.zeros(10), np.arange(50) // 2 + 1].astype(np.int64)
+    table = noise(groups=groups)
+    splits = inner_splits(table, 8, 0)
+    assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
+    assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
+    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, settings={"epochs": 40, "lr": 0.05})
+    assert out_of_bag.loss > 0.4  # guessing the share of the class costs 0.45
+
+
+@pytest.mark.parametrize("about", [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}], ids=str)
+def test_rows_that_cannot_be_divided_are_blended_without_a_say_out_of_bag(about):
+    table = noise(**about)
+    model, out_of_bag = blend_table(table, portfolio=SMALL[:2], **QUICK)
+    assert np.isnan(out_of_bag.values).all()
+    assert out_of_bag.values.shape == (60, 2)
+    assert np.isnan([out_of_bag.loss, *out_of_bag.losses.values()]).all()
+    assert model.architecture.weights == (0.5, 0.5)
+    assert "out_of_bag_loss" not in model.training
+    assert "none can be left out" in model.training["chosen"]
+    assert "out of bag" not in str(model)
+    assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
+
+
 def test_portfolios_grow_with_the_rows():
     numbers = (100, 4_000, 30_000, 100_000)
     sizes = [parse_candidate(words_for(n, numbers=True)[1]).architecture.widths[0] for n in numbers]
@@ -188,6 +220,8 @@ def test_what_cannot_be_blended_is_refused(table_for):
         blend_table(table_for("ill"), portfolio=(lambda i, o: torch.nn.Linear(i, o),), **QUICK)
     with pytest.raises(OptionError, match="time_limit"):
         blend_table(table_for("ill"), portfolio=SMALL, time_limit=0, **QUICK)
+    with pytest.raises(OptionError, match="time_limit is True"):
+        blend_table(table_for("ill"), portfolio=SMALL, time_limit=True, **QUICK)
     with pytest.raises(OptionError, match="time_limit is '1s'"):
         blend_table(table_for("ill"), portfolio=SMALL, time_limit="1s", **QUICK)
     with pytest.raises(OptionError, match="networks"):

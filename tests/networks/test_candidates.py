@@ -131,22 +131,22 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("relu:5@layernorm,layernorm", "'layernorm' stands there twice"),
         ("relu:5@dropout", "'dropout=' isn't a number. Write dropout=VALUE."),
         ("relu:5@lr=fast", "'lr=fast' isn't a number. Write lr=VALUE."),
-        ("relu:5@epochs=1.5", "'epochs=1.5' isn't a number"),
-        ("relu:5@batch_size=half", "'batch_size=half' isn't a number"),
+        ("relu:5@epochs=1.5", "'epochs=1.5' isn't a whole number"),
+        ("relu:5@batch_size=half", "'batch_size=half' isn't a whole number"),
         ("relu:5@layernorm=yes", "'layernorm=yes' is neither true nor false. Write layernorm alone"),
         ("relu:5@dropout=1", "dropout is 1. It must be from 0 to below 1."),
         ("relu:5@dropout=nan", "dropout is nan. It must be"),
         ("relu:5@layernorm,batchnorm", "layernorm and batchnorm exclude each other. Leave one out."),
         ("relu:5@residual", "residual needs two hidden layers of one width, one after the other. Try 64,64."),
-        ("relu:5@plr", "'plr=' isn't a number. Write plr=VALUE."),
-        ("relu:5@plr=1.5", "'plr=1.5' isn't a number"),
+        ("relu:5@plr", "'plr=' isn't a whole number. Write plr=VALUE."),
+        ("relu:5@plr=1.5", "'plr=1.5' isn't a whole number"),
         ("relu:5@plr=-1", "plr is -1. It must be a whole number from 0 up."),
         ("relu:5@plr=8,plr_frequencies=0", "plr_frequencies is 0. It must be a whole number from 1 up."),
         ("relu:5@plr=8,plr_sigma=0", "plr_sigma is 0. It must be a number above 0."),
         ("relu:5@plr=8,plr_sigma=nan", "plr_sigma is nan. It must be a number above 0."),
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
         ("relu:5@ple=-1", "ple is -1. It must be a whole number from 0 up."),
-        ("relu:5@embed=many", "'embed=many' isn't a number"),
+        ("relu:5@embed=many", "'embed=many' isn't a whole number"),
         ("relu:5@embd=8", "no recipe word 'embd'. Did you mean 'embed'?"),
         ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
         ("relu:5@lr=-1", "lr is -1.0. It must be a number from 0 up."),
@@ -255,7 +255,9 @@ def test_every_candidate_error_is_a_seedbed_error():
         candidates_from(["relu:5", "nonsense"])
 
 
-@pytest.mark.parametrize("text", ["auto", " auto@lr=0.1"])
-def test_a_blend_is_no_single_network(text):
-    with pytest.raises(CandidateError, match="blend of many networks"):
+@pytest.mark.parametrize(
+    ("text", "message"), [("auto", "blend of many networks"), (" auto@lr=0.1", "no words of its own")]
+)
+def test_a_blend_is_no_single_network(text, message):
+    with pytest.raises(CandidateError, match=message):
         parse_candidate(text)

@@ -60,6 +60,8 @@ def test_where_nothing_beats_always_guessing_no_network_is_advised(told):
     assert told(no_gain=True) == [
         "Use none of these networks: a isn't told apart from always guessing the class shares."
     ]
+    (ahead,) = told(no_gain=True, ahead=["auto"])
+    assert ahead.startswith("Use auto, which comes out ahead, and none of these networks: a isn't told apart from")
 
 
 def test_how_sure_it_is_stands_with_what_to_expect(make):

@@ -42,7 +42,7 @@ def train_model(
 ) -> None:
     """Train on all rows, and write the model."""
     from seedbed.data import read_table
-    from seedbed.model import check_target
+    from seedbed.model import AUTO, check_target
     from seedbed.report import note_sentences
 
     assert wanted.output is not None
@@ -62,8 +62,12 @@ def train_model(
                 )
             model = _of_run(Path(table), candidate, run, options)
         else:
-            common = recipe.recipe(wanted.recipe or "trained", wanted.epoch)
-            options |= {"recipe": common, "random_state": random_state}
+            options["random_state"] = random_state
+            if candidate == AUTO:
+                _refuse_of_a_blend(wanted)
+                options["settings"] = recipe.given()
+            else:
+                options["recipe"] = recipe.recipe(wanted.recipe or "trained", wanted.epoch)
             rows = read_table(table, **columns.settings())
             warnings = note_sentences({"notes": [note.as_dict() for note in rows.notes]})
             model = _of_table(rows, candidate or "relu:5", run, options)
@@ -73,13 +77,21 @@ def train_model(
     say(run, *warnings, f"wrote {path}", f"Try: seedbed predict {path} TABLE")
 
 
+def _refuse_of_a_blend(wanted: ModelOptions) -> None:
+    """Raises OptionError where something is asked for that a blend decides by itself."""
+    for name in ("recipe", "epoch"):
+        if getattr(wanted, name) is not None:
+            hint = "Leave it out; --epochs, --lr and the like are taken."
+            raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
+
+
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.model import AUTO, N_NETWORKS, fit_model, n_choosing
+    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model, n_choosing
     from seedbed.networks import candidate_from
 
     if candidate == AUTO:
         with _watched_blend(table, run, options["n_networks"]) as board:
-            return fit_model(table, AUTO, watch=board, **options, **run.settings())
+            return blend_table(table, watch=board, **options, **run.settings())[0]
     found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
     own = found.recipe(options["recipe"])
     with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:

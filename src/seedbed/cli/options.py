@@ -110,16 +110,21 @@ class RecipeOptions:
         except ValueError:
             raise OptionError(f"lr is '{self.lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
 
-    def recipe(self, name: str, epoch: str | None = None) -> Recipe:
-        """What the engine calls a recipe: the named one with the options that are given."""
+    def given(self) -> dict[str, Any]:
+        """What is asked for, by the words of a recipe."""
         size = self.batch_size
         if size != "full" and not size.isdecimal():
             raise OptionError(f"batch size is '{size}'", "Give a whole number, or full.")
+        lrs = self.lrs()
+        said = {**dataclasses.asdict(self), "lr": lrs[0] if len(lrs) == 1 else None}
+        said["batch_size"] = None if size == "full" else int(size)
+        return {name: value for name, value in said.items() if value is not None}
+
+    def recipe(self, name: str, epoch: str | None = None) -> Recipe:
+        """What the engine calls a recipe: the named one with the options that are given."""
         from seedbed.networks import recipe_named
 
-        lrs = self.lrs()
-        given = {**dataclasses.asdict(self), "lr": lrs[0] if len(lrs) == 1 else None, "epoch": epoch}
-        return recipe_named(name, **{**given, "batch_size": None if size == "full" else int(size)})
+        return recipe_named(name, **self.given(), **({} if epoch is None else {"epoch": epoch}))
 
 
 @Parameter(name="*", group=_JUDGING)

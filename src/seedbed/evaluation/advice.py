@@ -17,7 +17,8 @@ class Advice:
         among: the networks that aren't told apart from the first one in the ranking, itself included, by rank.
         first: the first network in the ranking.
         as_good: the other models that aren't told apart from `network`.
-        ahead: the other models that stand above `network` and are told apart from it.
+        ahead: the other models that stand above `network` and are told apart from it; if there is no gain, from always
+            guessing, too.
         no_gain: whether the first network isn't told apart from always guessing the same, or stands below it.
     """
 
@@ -62,11 +63,17 @@ def advise(
     among = tuple(name for name in networks if name == top or together(name, top))
     network = min(among, key=lambda name: (n_parameters[name], places[name]))
     models = [name for name in ranking if name not in n_parameters and name != prior]
+    no_gain = prior in places and (together(prior, top) or places[prior] < places[top])
+    beaten = [network, prior] if no_gain else [network]
+
+    def is_ahead(name: str) -> bool:
+        return all(places[name] < places[one] and not together(name, one) for one in beaten)
+
     return Advice(
         network=network,
         among=among,
         first=top,
         as_good=tuple(name for name in models if name != blend and together(name, network)),
-        ahead=tuple(name for name in models if places[name] < places[network] and not together(name, network)),
-        no_gain=prior in places and (together(prior, top) or places[prior] < places[top]),
+        ahead=tuple(filter(is_ahead, models)),
+        no_gain=no_gain,
     )

@@ -139,6 +139,9 @@ def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
     if name is None:
         if summary["advice"] is None:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
+        if summary["advice"]["no_gain"]:
+            hint = f"Name one: {', '.join(networks)}."
+            raise OptionError("this comparison advises none of its networks: always guessing does as well", hint)
         name = summary["advice"]["network"]
     if name not in networks:
         if any(one["name"] == name for one in summary["candidates"]):

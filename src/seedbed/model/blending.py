@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from seedbed.data import Preprocessor, Table, encode
+from seedbed.data import Preprocessor, Split, Table, encode
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.choosing import Running, Settled
@@ -38,7 +38,7 @@ class OutOfBag:
 
     Attributes:
         values: probabilities [row, class], or numbers [row]; NaN in rows that were never left out.
-        loss: the mean log loss, or the mean squared error.
+        loss: the mean log loss, or the mean squared error; NaN where no row was left out.
         losses: of each member by itself, by its words; also of those that count nothing in the blend.
     """
 
@@ -84,27 +84,33 @@ def blend_table(
     if n_networks < 1:
         raise OptionError(f"{n_networks} networks", "A model has at least 1.")
     limit: Any = time_limit
-    if limit is not None and not (isinstance(limit, int | float | np.number) and limit > 0):
+    is_number = isinstance(limit, int | float | np.number) and not isinstance(limit, bool)
+    if limit is not None and not (is_number and limit > 0):
         raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
     encoding, preprocessor = encode(table), Preprocessor.fit(table)
     members = members_for(portfolio, table)
     recipe = recipe_for(settings or {}, table.n_rows)
     splits, weights = inner_splits(table, n_networks, random_state), row_weights(table, sample_weight)
-    rows = Rows(table, encoding, preprocessor, splits, weights)
+    everything = np.arange(table.n_rows)
+    all_rows = [Split(number, 0, everything, everything) for number in range(n_networks)]
+    rows = Rows(table, encoding, preprocessor, splits or all_rows, weights)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     trained = list(trained_members(members, table, rows, recipe, random_state=random_state, running=running,
                                    time_limit=time_limit))  # fmt: skip
     if not trained:
         raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
-    blended, out_of_bag = _blended(table, trained, rows, weights)
+    blended, out_of_bag = _blended(table, trained, rows, weights) if splits else _averaged(table, trained, rows)
     kept = [member for member in trained if member.candidate.name in blended.names]
-    settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), "by the rows that each network left out")
+    how = "by the rows that each network left out" if splits else "by the training rows, as none can be left out"
+    settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), how)
     told = dataclasses.replace(recipe, epoch="inner")
     facts = facts_of(table, told, settled, n_networks, 0, random_state)
     if n_left_out := len(members) - len(trained):
         facts["n_members_left_out"] = n_left_out
+    if splits:
+        facts["out_of_bag_loss"] = out_of_bag.loss
     model = make_model(table, AUTO, blended, _states(blended, kept), preprocessor, score=score, threshold=threshold,
-                       training={**facts, "out_of_bag_loss": out_of_bag.loss})  # fmt: skip
+                       training=facts)  # fmt: skip
     return model, out_of_bag
 
 
@@ -147,6 +153,19 @@ def _blended(
     named = zip((member.candidate.name for member in trained), alone, strict=True)
     losses = {name: mean_loss(said, target, counts) for name, said in named}
     return blended, OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
+
+
+def _averaged(table: Table, trained: Sequence[Member], rows: Rows) -> tuple[BlendedMLPs, OutOfBag]:
+    """Where no row was left out, nothing tells what a member is worth: each counts the same."""
+    blended = BlendedMLPs(
+        members=tuple(network_of(member.candidate) for member in trained),
+        names=tuple(member.candidate.name for member in trained),
+        weights=(1 / len(trained),) * len(trained),
+        limit=rows.limit,
+        numbers=table.task == "regression",
+    )
+    values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
+    return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained})
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, rows: Rows) -> Floats:

@@ -151,13 +151,14 @@ class _Front:
 
 def inner_splits(table: Table, n: int, random_state: int) -> list[Split]:
     """A split of all rows for each of n networks: folds, dealt anew when they are used up, so that each row is left out
-    as often as another. Where rows have times, the latest are left out by all; where they are too few to be divided,
-    none are.
+    as often as another. Where a class has too few rows or groups to be in each fold, folds don't look at classes. Where
+    rows have times, the latest are left out by all. Rows that can't be divided have no split: all train all networks.
     """
     rows = np.arange(table.n_rows)
     if table.times is not None:
         parts = list(time_folds(table.times, rows, folds=_FOLDS - 1, groups=table.groups))
-        return [Split(number, 0, *parts[-1]) for number in range(n)] if parts else [Split(0, 0, rows, rows)] * n
+        return [Split(number, 0, *parts[-1]) for number in range(n)] if parts else []
+    seed = derive(random_state, "blend") % 2**32
     for folds in range(_FOLDS, 1, -1):
         try:
             return list(
@@ -165,13 +166,24 @@ def inner_splits(table: Table, n: int, random_state: int) -> list[Split]:
                     table.target,
                     repeats=-(-n // folds),
                     folds=folds,
-                    random_state=derive(random_state, "blend") % 2**32,
+                    random_state=seed,
                     groups=table.groups,
                 )[:n]
             )
         except SeedbedError:
             continue  # too few rows, groups, or rows of a class for so many folds
-    return [Split(number, 0, rows, rows) for number in range(n)]
+    return list(_blind_folds(rows if table.groups is None else table.groups, n, seed))
+
+
+def _blind_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
+    """n folds of whole groups, whatever their classes; none of a single group."""
+    names, of_row = np.unique(groups, return_inverse=True)
+    rng, folds = np.random.default_rng(seed), min(_FOLDS, len(names))
+    for number in range(n if folds > 1 else 0):
+        if number % folds == 0:
+            fold_of_row = (rng.permutation(len(names)) % folds)[of_row]
+        left_out = fold_of_row == number % folds
+        yield Split(number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out))
 
 
 def trained_members(

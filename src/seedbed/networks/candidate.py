@@ -92,6 +92,8 @@ def parse_candidate(text: str) -> Candidate:
     architecture = architecture.strip()
     if architecture == "auto":
         hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
+        if at:
+            raise _wrong(text, "auto takes no words of its own", "In Python its members and recipe can be chosen.")
         raise _wrong(text, "auto is a blend of many networks, and not one", hint)
     shape, recipe = _parse_words(text, words) if at else ({}, {})
     if ".py:" in architecture:
@@ -191,7 +193,8 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             else:
                 recipe[key] = _RECIPE_TYPES[key](value)
         except ValueError:
-            raise _wrong(text, f"'{key}={value}' isn't a number", f"Write {key}=VALUE.") from None
+            whole = _SHAPE_TYPES.get(key) is int or key in ("epochs", "batch_size")
+            raise _wrong(text, f"'{key}={value}' isn't a {'whole ' * whole}number", f"Write {key}=VALUE.") from None
     try:
         Recipe(**recipe)
     except UsageError as error:

@@ -59,7 +59,10 @@ def listed(words: Sequence[str]) -> str:
 def _use(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
     if advice["no_gain"]:
         guess = "the mean" if document["task"] == "regression" else "the class shares"
-        return f"Use none of these networks: {advice['first']} isn't told apart from always guessing {guess}."
+        told = f"{advice['first']} isn't told apart from always guessing {guess}."
+        if advice["ahead"]:
+            return f"Use {advice['ahead'][0]}, which comes out ahead, and none of these networks: {told}"
+        return f"Use none of these networks: {told}"
     if advice["ahead"]:
         which = advice["ahead"][0]
         return f"Use {which}, which comes out ahead of the networks. If it must be a network, use {advice['network']}."

@@ -57,7 +57,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     }[target["task"]]
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
     if _is_blend(card):
-        networks += f" of each of {counted(len(card['architecture']['members']), 'kind')}"
+        n_kinds = len(card["architecture"]["members"])
+        networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind"
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
     of_what = "in one of each" if _is_blend(card) else "a network"
     size = f"{counted(card['n_inputs'], 'input')}, {counted(card['n_parameters'], 'parameter')} {of_what}"
