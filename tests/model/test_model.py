@@ -15,7 +15,7 @@ from seedbed.errors import ColumnError, DataError, OptionError, TargetError, Tra
 from seedbed.model import Blocks, fit_model, load
 from seedbed.model.choosing import Settled, fixed
 from seedbed.networks import Recipe, parse_candidate, recipe_named
-from seedbed.training import Rows, derive, train_reference
+from seedbed.training import Rows, derive, told_of, train_reference
 from seedbed.training.losses import LOSSES
 from seedbed.training.stack import build_network
 
@@ -149,7 +149,8 @@ def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for, words)
     model = fit_model(table, words, recipe=recipe, **FAST)
     X = Preprocessor.fit(table).transform_table(table)
     seeds = [sb.training.derive(0, words, "model", number) for number in range(3)]
-    history = sb.train_many(words, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
+    network = told_of(parse_candidate(words), table).architecture
+    history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
@@ -272,7 +273,8 @@ def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
 def test_a_card_counts_parameters_and_no_edges_or_running_means(fitted):
     for words in ("relu:5@ple=4", "relu:5@batchnorm"):
         model = fitted(words)
-        inputs = model.preprocessor.n_inputs * (4 if "ple" in words else 1)
+        n_numbers = len(model.preprocessor.layout.number_inputs)
+        inputs = model.preprocessor.n_inputs + (3 * n_numbers if "ple" in words else 0)
         norm = 10 if "batchnorm" in words else 0
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
 
