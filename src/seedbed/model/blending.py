@@ -81,19 +81,14 @@ def blend_table(
         SeedbedError: an option is out of range, or a member can't be trained on this table.
     """
     n_networks = networks_for(table.n_rows) if n_networks is None else n_networks
-    if n_networks < 1:
-        raise OptionError(f"{n_networks} networks", "A model has at least 1.")
-    limit: Any = time_limit
-    is_number = isinstance(limit, int | float | np.number) and not isinstance(limit, bool)
-    if limit is not None and not (is_number and limit > 0):
-        raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
+    _check(n_networks, time_limit)
     encoding, preprocessor = encode(table), Preprocessor.fit(table)
     members = members_for(portfolio, table)
     recipe = recipe_for(settings or {}, table.n_rows)
     splits, weights = inner_splits(table, n_networks, random_state), row_weights(table, sample_weight)
     everything = np.arange(table.n_rows)
-    all_rows = [Split(number, 0, everything, everything) for number in range(n_networks)]
-    rows = Rows(table, encoding, preprocessor, splits or all_rows, weights)
+    none_left_out = [Split(number, 0, everything, everything) for number in range(n_networks)]
+    rows = Rows(table, encoding, preprocessor, splits or none_left_out, weights)
     running = Running(compile, *pick_workers(jobs, device, cluster), watch)
     trained = list(trained_members(members, table, rows, recipe, random_state=random_state, running=running,
                                    time_limit=time_limit))  # fmt: skip
@@ -112,6 +107,14 @@ def blend_table(
     model = make_model(table, AUTO, blended, _states(blended, kept), preprocessor, score=score, threshold=threshold,
                        training=facts)  # fmt: skip
     return model, out_of_bag
+
+
+def _check(n_networks: int, time_limit: Any) -> None:
+    if n_networks < 1:
+        raise OptionError(f"{n_networks} networks", "A model has at least 1.")
+    is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
+    if time_limit is not None and not (is_number and time_limit > 0):
+        raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
 
 
 def _states(blended: BlendedMLPs, members: Sequence[Member]) -> dict[str, Tensor]:
