@@ -189,7 +189,7 @@ def test_rows_that_cannot_be_divided_are_blended_without_a_say_out_of_bag(about)
     assert np.isnan([out_of_bag.loss, *out_of_bag.losses.values()]).all()
     assert model.architecture.weights == (0.5, 0.5)
     assert "out_of_bag_loss" not in model.training
-    assert "none can be left out" in model.training["chosen"]
+    assert "none is left out" in model.training["chosen"]
     assert "out of bag" not in str(model)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
 

@@ -21,7 +21,7 @@ from seedbed.model.members import Member, Rows, inner_splits, network_of, traine
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
-from seedbed.networks import BlendedMLPs
+from seedbed.networks import BlendedMLPs, Recipe
 from seedbed.training import Board, Chunk, Compile, pick_workers
 
 __all__ = ["OutOfBag", "blend_table"]
@@ -96,17 +96,25 @@ def blend_table(
         raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
     blended, out_of_bag = _blended(table, trained, rows, weights) if splits else _averaged(table, trained, rows)
     kept = [member for member in trained if member.candidate.name in blended.names]
-    how = "by the rows that each network left out" if splits else "by the training rows, as none can be left out"
-    settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), how)
-    told = dataclasses.replace(recipe, epoch="inner")
-    facts = facts_of(table, told, settled, n_networks, 0, random_state)
+    facts = _facts(table, recipe, kept, out_of_bag.loss if splits else None, random_state)
     if n_left_out := len(members) - len(trained):
         facts["n_members_left_out"] = n_left_out
-    if splits:
-        facts["out_of_bag_loss"] = out_of_bag.loss
     model = make_model(table, AUTO, blended, _states(blended, kept), preprocessor, score=score, threshold=threshold,
                        training=facts)  # fmt: skip
     return model, out_of_bag
+
+
+def _facts(
+    table: Table, recipe: Recipe, members: Sequence[Member], loss: float | None, random_state: int
+) -> dict[str, Any]:
+    """What the blend was made of; `loss` is that of rows left out, if any were."""
+    how = "by the rows that each network left out" if loss is not None else "by the training rows, as none is left out"
+    settled = Settled(recipe.lrs[0], max(member.epochs for member in members), how)
+    told, n_networks = dataclasses.replace(recipe, epoch="inner"), len(next(iter(members[0].states.values())))
+    facts = facts_of(table, told, settled, n_networks, 0, random_state)
+    if any(member.candidate.overrides for member in members):
+        facts["recipe"] += ", but for what members' words say"
+    return facts if loss is None else {**facts, "out_of_bag_loss": loss}
 
 
 def _check(n_networks: int, time_limit: Any) -> None:
