@@ -194,6 +194,14 @@ def test_rows_that_cannot_be_divided_are_blended_without_a_say_out_of_bag(about)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
 
 
+def test_a_recipe_is_told_with_what_members_say_themselves(table_for):
+    told = [
+        blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["recipe"]
+        for words in ("logistic", "logistic@lr=0.04")
+    ]
+    assert [recipe.endswith(", but for what members' words say") for recipe in told] == [False, True]
+
+
 def test_portfolios_grow_with_the_rows():
     numbers = (100, 4_000, 30_000, 100_000)
     sizes = [parse_candidate(words_for(n, numbers=True)[1]).architecture.widths[0] for n in numbers]
