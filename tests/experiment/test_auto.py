@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import Column, ColumnSchema, Split, encode, repeated_folds
-from seedbed.errors import CandidateError
+from seedbed.errors import CandidateError, OptionError
 from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitting import fit_baselines
@@ -82,6 +82,16 @@ def test_it_is_taken_home_with_its_score(arrays, table_of, compared, monkeypatch
     assert measured["accuracy"] == summary["scores"]["accuracy"]["mean"]
     with pytest.raises(CandidateError, match="is a baseline"):
         compared(table_of(*arrays), "relu:3", baselines=["prior"]).model("prior")
+
+
+def test_no_network_is_taken_home_unnamed_where_guessing_does_as_well(arrays, table_of, compared):
+    X, y = arrays
+    noise = np.random.default_rng(1).permutation(y)
+    comparison = compared(table_of(X, noise), "relu:3", baselines=["prior"])
+    assert comparison.conclusions.advice.no_gain
+    with pytest.raises(OptionError, match=r"advises none of its networks.*Name one: relu:3"):
+        comparison.model()
+    assert comparison.model("relu:3", n_networks=2, jobs=1).n_networks == 2
 
 
 def test_alone_it_is_compared_with_nothing(arrays, table_of):
