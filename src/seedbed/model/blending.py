@@ -152,29 +152,30 @@ def _blended(
         together = tempered(together, temperature)
     values = np.full((table.n_rows, *together.shape[2:]), np.nan)
     values[left_out] = np.nanmean(together, axis=0)
-    used = [number for number, weight in enumerate(weights) if weight]
-    blended = BlendedMLPs(
-        members=tuple(network_of(trained[number].candidate) for number in used),
-        names=tuple(trained[number].candidate.name for number in used),
-        weights=tuple(float(weights[number]) for number in used),
-        temperature=temperature,
-        limit=rows.limit,
-        numbers=table.task == "regression",
-    )
+    blended = _blend_of(table, trained, rows, weights, temperature)
     named = zip((member.candidate.name for member in trained), alone, strict=True)
     losses = {name: mean_loss(said, target, counts) for name, said in named}
     return blended, OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
 
 
-def _averaged(table: Table, trained: Sequence[Member], rows: Rows) -> tuple[BlendedMLPs, OutOfBag]:
-    """Where no row was left out, nothing tells what a member is worth: each counts the same."""
-    blended = BlendedMLPs(
-        members=tuple(network_of(member.candidate) for member in trained),
-        names=tuple(member.candidate.name for member in trained),
-        weights=(1 / len(trained),) * len(trained),
+def _blend_of(
+    table: Table, trained: Sequence[Member], rows: Rows, weights: Floats, temperature: float = 1.0
+) -> BlendedMLPs:
+    """The blend of those members that count something."""
+    used = [(member.candidate, float(weight)) for member, weight in zip(trained, weights, strict=True) if weight]
+    return BlendedMLPs(
+        members=tuple(network_of(candidate) for candidate, _ in used),
+        names=tuple(candidate.name for candidate, _ in used),
+        weights=tuple(weight for _, weight in used),
+        temperature=temperature,
         limit=rows.limit,
         numbers=table.task == "regression",
     )
+
+
+def _averaged(table: Table, trained: Sequence[Member], rows: Rows) -> tuple[BlendedMLPs, OutOfBag]:
+    """Where no row was left out, nothing tells what a member is worth: each counts the same."""
+    blended = _blend_of(table, trained, rows, np.full(len(trained), 1 / len(trained)))
     values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
     return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained})
 
