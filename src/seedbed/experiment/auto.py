@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Column, Split, Table
+from seedbed.experiment.seeded import Seeded
 from seedbed.model import blend_table, values_of
 
 __all__ = ["Auto", "blended"]
 
 
-@dataclass
-class Auto:
+class Auto(Seeded):
     """Stands for a blend among the estimators of baselines. It is fitted to a table's rows by `blended`, as it needs to
     know their columns, groups and times."""
-
-    random_state: int | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return {"random_state": self.random_state}
-
-    def set_params(self, **params: Any) -> Auto:
-        self.random_state = params.get("random_state", self.random_state)
-        return self
 
 
 def blended(table: Table, split: Split, random_state: int | None) -> NDArray[np.float64]:

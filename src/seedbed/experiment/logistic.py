@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seedbed.experiment.seeded import Seeded
 
 __all__ = ["INNER_FOLDS", "TunedLogisticRegression"]
 
@@ -22,8 +23,7 @@ _CS: tuple[float, ...] = tuple(np.logspace(-4, 4, 10).tolist())
 _MOST_FEATURES_FOR_NEWTON = 64
 
 
-@dataclass(eq=False)
-class TunedLogisticRegression:
+class TunedLogisticRegression(Seeded):
     """Logistic regression on standardised features, multinomial where there are several classes; C has the lowest log
     loss in cross-validation within the rows.
 
@@ -33,15 +33,6 @@ class TunedLogisticRegression:
 
     The path from strong to weak regularisation ends when the loss has risen twice in a row.
     """
-
-    random_state: int | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return {"random_state": self.random_state}
-
-    def set_params(self, **params: Any) -> TunedLogisticRegression:
-        self.random_state = params.get("random_state", self.random_state)
-        return self
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.int64]) -> TunedLogisticRegression:
         from sklearn.linear_model import LogisticRegression
