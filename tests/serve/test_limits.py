@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.serve import Limits
 from seedbed.serve.refusal import RefusedError
@@ -25,6 +27,7 @@ def test_the_documented_limits_are_those_of_the_server():
     assert (own.body, own.head, own.rows, own.depth) == (1 << 20, 32 << 10, 10_000, 8)
     for words in ("1 MiB", "32 KiB", "10,000 rows", "deeper than 8", f"{own.text:,} characters",
                   f"over {own.head_seconds:g} seconds", f"body over {own.body_seconds:g}",
+                  f"over {own.answer_seconds:g} seconds",
                   f"over {own.waiting} requests wait, or over {own.connections} connections",
                   f"after {own.stop_seconds:g} seconds"):  # fmt: skip
         assert words in page
@@ -61,11 +64,47 @@ def test_nesting_has_an_end_and_brackets_in_texts_do_not_count():
     assert read_json(json.dumps(["[{" * 50, '"[[\\' * 50, [[]] * 50]).encode(), 8)
 
 
-@pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"a":' * 150_000, b'["' + b"[" * 900_000, b"[]" * 500_000])
-def test_hostile_brackets_are_refused_soon(body):
+HOSTILE = (
+    b"[" * 1_000_000,
+    b'{"a":' * 150_000,
+    b'["' + b"[" * 900_000,
+    b"[]" * 500_000,
+    b"[" * 9 + b'"' + b'\\"' * 520_000,
+    b"[" * 9 + b'"' + b'\\\\"' * 340_000,
+    b"[" * 9 + b'"' * 1_000_000,
+    b"\n" * 1_000_000 + b"x",
+)
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_body_is_refused_soon(body):
     started = time.perf_counter()
     refused(body)
     assert time.perf_counter() - started < 2
+
+
+@given(st.recursive(st.text('["\\\\]{}u'), lambda inner: st.lists(inner) | st.dictionaries(st.text('"\\\\[}'), inner)))
+def test_depth_is_counted_as_a_plain_walk_counts_it(values):
+    def depth(one):
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    body = json.dumps(values, ensure_ascii=False).encode()
+    assert read_json(body, depth(values)) == values
+    if depth(values):
+        assert "deep" in refused(body, depth(values) - 1)
+
+
+def test_an_answer_that_takes_too_long_is_refused_and_the_next_one_is_given(fitted, records, monkeypatch):
+    from seedbed.serve import worker
+
+    wait, read = threading.Event(), worker.read_json
+    monkeypatch.setattr(worker, "read_json", lambda body, depth: wait.wait(10) and read(body, depth))
+    with application(fitted("ill"), limits=Limits(answer_seconds=0.3)) as app:
+        answer = ask(app, "POST", "/predict", records[:1])
+        assert (answer.status, answer.error["message"]) == (503, "there was no answer within 0.3 seconds")
+        wait.set()
+        assert ask(app, "POST", "/predict", records[:1]).status == 200
 
 
 @pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])

@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from seedbed.cli import main
+from seedbed.serve import Limits
 
 from .conftest import TOKEN, exchange, head_of, run, running
 
@@ -27,9 +30,10 @@ def saved(fitted, tmp_path_factory):
 
 
 @contextlib.contextmanager
-def process(*arguments, **environment):
-    """A running `seedbed serve`, and its port."""
-    command = [sys.executable, "-m", "seedbed", "serve", *map(str, arguments)]
+def process(*arguments, before="", **environment):
+    """A running `seedbed serve`, and its port; `before` is Python that runs first."""
+    program = f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
+    command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     try:
         line = started.stderr.readline()
@@ -72,6 +76,27 @@ def test_sigterm_ends_it_and_answers_under_way_are_finished(saved, records):
             said = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert said.count(b'"label"') == len(records) * 10
         assert (started.wait(10), started.stderr.read()) == (0, "")
+
+
+STUCK = {
+    "in Python": "while True: pass",
+    "in torch": "import torch; a = torch.ones(300, 300)\n  while True: a = torch.tanh(a @ a)",
+}
+
+
+@pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
+def test_sigterm_ends_it_within_the_grace_period_though_a_request_never_ends(saved, work):
+    before = f"import seedbed.serve.worker as worker\ndef endless(*_):\n  {work}\nworker.read_json = endless"
+    with process(saved, "--port", "0", before=before) as (started, port), ThreadPoolExecutor() as pool:
+        answers = [pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)]
+        time.sleep(0.5)
+        asked_at = time.perf_counter()
+        started.send_signal(signal.SIGTERM)
+        assert (started.wait(10), started.stderr.read()) == (0, "")
+        assert time.perf_counter() - asked_at < Limits().stop_seconds + 1
+        for answer in answers:
+            assert answer.result().startswith(b"HTTP/1.1 503 ")
+            assert b"the server is ending" in answer.result()
 
 
 @pytest.fixture

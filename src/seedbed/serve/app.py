@@ -22,7 +22,7 @@ from seedbed.serve.reading import Reader
 from seedbed.serve.refusal import RefusedError
 from seedbed.serve.strict_json import write_json
 from seedbed.serve.tensors import Tensors
-from seedbed.serve.worker import Form, Worker
+from seedbed.serve.worker import Form, Worker, ending
 
 __all__ = ["App", "Route"]
 
@@ -73,16 +73,16 @@ class App:
 
     def __init__(self, model: Model, name: str, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
         self._gate, self._limits = gate, limits or Limits()
-        self._worker = Worker(model, depth=self._limits.depth, most=self._limits.waiting)
-        self._metrics = Metrics(lambda: self._worker.waiting)
+        self.worker = Worker(model, self._limits)
+        self._metrics = Metrics(lambda: self.worker.waiting)
         self.routes = self._routes(model, name, version)
 
     def __enter__(self) -> Self:
-        self._worker.__enter__()
+        self.worker.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._worker.__exit__(*error)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.worker.__exit__(kind, *error)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,7 +91,8 @@ class App:
         try:
             status = 200
             headers, body = await self._answer(scope, path, receive)
-        except RefusedError as refusal:
+        except (RefusedError, asyncio.CancelledError) as stopped:  # the server cancels what is under way when it ends
+            refusal = stopped if isinstance(stopped, RefusedError) else ending()
             status = refusal.status
             headers, body = [*_JSON, *refusal.headers], write_json(refusal.values(as_text=path.startswith("/v2")))
             if scope["method"] not in ("GET", "HEAD"):
@@ -135,7 +136,7 @@ class App:
             return route.content()
         assert route.form is not None
         given.check_json()
-        body, rows = await self._worker.answer(route.form, await self._body(given, receive))
+        body, rows = await self.worker.answer(route.form, await self._body(given, receive))
         self._metrics.rows += rows
         return _JSON, body
 

@@ -21,9 +21,10 @@ class Limits:
         connections: that are open at once; one more is turned away.
         head_seconds: from the first byte of a request, or from connecting, to the end of its headers.
         body_seconds: from there to the end of its body.
+        answer_seconds: from the end of a body to its answer.
         idle_seconds: between two requests of a connection.
         write_seconds: for which a client may leave an answer unread.
-        stop_seconds: for which the answers under way are waited for at the end.
+        stop_seconds: in which the server ends once it is asked to; answers under way are waited for.
     """
 
     body: int = 1 << 20
@@ -35,6 +36,7 @@ class Limits:
     connections: int = 512
     head_seconds: float = 10.0
     body_seconds: float = 30.0
+    answer_seconds: float = 60.0
     idle_seconds: float = 15.0
     write_seconds: float = 30.0
     stop_seconds: float = 5.0

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import ipaddress
+import os
 import signal
 import socket
 import threading
@@ -75,15 +76,20 @@ def serve_model(
     Raises:
         OptionError: the address can't be had, or is open to others without a token; uvicorn isn't installed.
     """
-    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
-        before = signal.signal(signal.SIGTERM, _end)
-        try:
-            started(address.url(bound.getsockname()[1]))
-            gc.freeze()  # what torch has made stays anyway; to look through it takes a tenth of a second each time
-            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                runner.run(server.serve(sockets=[bound]))
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    try:
+        with _opened(model, name, address, limits or Limits(), version) as (app, server, bound):
+            before = signal.signal(signal.SIGTERM, _end)
+            try:
+                started(address.url(bound.getsockname()[1]))
+                gc.freeze()  # what torch has made stays anyway; looking through it takes a tenth of a second each time
+                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                    runner.run(server.serve(sockets=[bound]))
+            finally:
+                signal.signal(signal.SIGTERM, before)
+    except SystemExit:
+        if app.worker.busy:
+            os._exit(0)  # Python's own end would abort: torch can't stop a thread that is in its code
+        raise
 
 
 @contextlib.contextmanager
@@ -95,7 +101,7 @@ def serving(
     Raises:
         OptionError: as `serve_model`.
     """
-    with _opened(model, name, address, limits or Limits(), version) as (server, bound):
+    with _opened(model, name, address, limits or Limits(), version) as (_, server, bound):
         port = bound.getsockname()[1]
 
         def run() -> None:
@@ -114,13 +120,13 @@ def serving(
 @contextlib.contextmanager
 def _opened(
     model: Model, name: str, address: Address, limits: Limits, version: str
-) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
-    """A server that is ready to run, and the socket that takes its connections already."""
+) -> Iterator[tuple[App, uvicorn.Server, socket.socket]]:
+    """An application, its server that is ready to run, and the socket that takes its connections already."""
     check_address(address)
     with _listening(address) as bound:
         gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
         with App(model, name, gate, limits, version) as app:
-            yield _http_server(app, limits), bound
+            yield app, _http_server(app, limits), bound
 
 
 def _http_server(app: App, limits: Limits) -> uvicorn.Server:
@@ -142,12 +148,12 @@ def _http_server(app: App, limits: Limits) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="error",
+        log_level="critical",  # the application prints its own errors
         access_log=False,
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=limits.stop_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]  # the rest is for the worker
     )
     return uvicorn.Server(config)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any
 
 from seedbed.serve.refusal import RefusedError
 
 __all__ = ["read_json", "write_json"]
 
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _LONGEST_NUMBER = 400  # characters
@@ -41,13 +39,14 @@ def write_json(values: Any) -> bytes:
 
 
 def _check_depth(body: bytes, depth: int) -> None:
-    """Brackets alone are left and taken away from the inside out, a level each time. The parser would go as deep as it
-    is led."""
-    left = _STRINGS.sub(b"", body).translate(_SQUARE, _NO_BRACKETS)
+    """Refuse deep nesting, level by level from the inside. Each step is one linear pass: a pattern for texts would try
+    the end of a text from each of its quotes."""
+    outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    left = outside.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(depth):
         inner = left.replace(b"[]", b"")
         if len(inner) == len(left):
-            break  # none is left, or they don't match, which the parser tells better
+            break  # no brackets are left, or they don't match and the parser reports it
         left = inner
     if b"[]" in left:
         raise _too_deep(depth)

@@ -16,13 +16,15 @@ import numpy as np
 from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
 from seedbed.model import Blocks, Model, Predictions
+from seedbed.serve.limits import Limits
 from seedbed.serve.reading import Asked
 from seedbed.serve.refusal import RefusedError, refusal_of
 from seedbed.serve.strict_json import read_json, write_json
 
-__all__ = ["Form", "Worker"]
+__all__ = ["Form", "Worker", "ending"]
 
 _TOGETHER = 64  # requests
+_LAST_SECONDS = 0.5  # for the request under way when the server ends
 _BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is alone, so that short ones don't wait for its rows
 
 
@@ -52,14 +54,16 @@ _Outcome = tuple[_Job, "tuple[bytes, int] | Exception"]
 class Worker:
     """The thread and its queue. It is used as a context, within a running loop or outside.
 
+    The end of the context waits for the request under way, but only half a second if the process must end
+    (`SystemExit`). Requests in the queue are refused.
+
     Args:
         model: what predicts.
-        depth: of JSON.
-        most: requests that may wait.
+        limits: how much is taken.
     """
 
-    def __init__(self, model: Model, *, depth: int, most: int) -> None:
-        self._model, self._depth, self._most = model, depth, most
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self._model, self._limits = model, limits
         self._queue: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._ending = False
@@ -69,11 +73,16 @@ class Worker:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._changed:
             self._ending = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(_LAST_SECONDS if kind is SystemExit else None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread.is_alive()
 
     @property
     def waiting(self) -> int:
@@ -84,35 +93,35 @@ class Worker:
         """The answer to a body as JSON, and how many rows it had.
 
         Raises:
-            RefusedError: the request can't be answered, or too many wait.
+            RefusedError: the request can't be answered or takes too long, or too many wait.
         """
         job = _Job(form, body, asyncio.get_running_loop().create_future())
         with self._changed:
-            if len(self._queue) >= self._most or self._ending:
-                raise RefusedError(
-                    503, "busy", "too many requests wait already", "Try again later.", ((b"retry-after", b"1"),)
-                )
+            if self._ending:
+                raise ending()
+            if len(self._queue) >= self._limits.waiting:
+                raise _busy("too many requests wait already", "Try again later.")
             self._queue.append(job)
             self._changed.notify()
-        return await job.future
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                return await job.future
+        except TimeoutError:
+            seconds = self._limits.answer_seconds
+            raise _busy(f"there was no answer within {seconds:g} seconds", "Send fewer rows, or try later.") from None
 
     def _work(self) -> None:
         while jobs := self._taken():
-            outcomes = list(self._answered(jobs))
-            by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
-            for job, outcome in outcomes:
-                by_loop[job.future.get_loop()].append((job, outcome))
-            for loop, own in by_loop.items():
-                with contextlib.suppress(RuntimeError):  # the server has ended meanwhile, and its loop is closed
-                    loop.call_soon_threadsafe(_deliver, own)
+            _return(list(self._answered(jobs)))
+        _return([(job, ending()) for job in self._queue])
 
     def _taken(self) -> list[_Job]:
-        """What waits, up to a batch; empty at the end."""
+        """The requests that wait, up to a batch; empty at the end."""
         with self._changed:
-            while not self._queue:
-                if self._ending:
-                    return []
+            while not self._queue and not self._ending:
                 self._changed.wait()
+            if self._ending:
+                return []
             jobs = [self._queue.popleft()]
             size = len(jobs[0].body)
             while self._queue and len(jobs) < _TOGETHER and size + len(self._queue[0].body) <= _BYTES_TOGETHER:
@@ -127,7 +136,7 @@ class Worker:
             if job.future.cancelled():
                 continue
             try:
-                asked = job.form.read(read_json(job.body, self._depth))
+                asked = job.form.read(read_json(job.body, self._limits.depth))
             except Exception as error:  # noqa: BLE001 - it is the job's, and mustn't end the thread
                 yield job, error
             else:
@@ -180,6 +189,25 @@ def _part(found: Predictions, start: int, stop: int) -> Predictions:
         found.odd.window(start, stop),
         found.doubtful[start:stop],
     )
+
+
+def ending() -> RefusedError:
+    """The answer to a request that the end of the server cuts off."""
+    return _busy("the server is ending", "Try again later.")
+
+
+def _busy(message: str, hint: str) -> RefusedError:
+    return RefusedError(503, "busy", message, hint, ((b"retry-after", b"1"),))
+
+
+def _return(outcomes: Sequence[_Outcome]) -> None:
+    """Hand outcomes over to the loops that wait for them."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
+    for job, outcome in outcomes:
+        by_loop[job.future.get_loop()].append((job, outcome))
+    for loop, own in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the server has ended meanwhile, and its loop is closed
+            loop.call_soon_threadsafe(_deliver, own)
 
 
 def _deliver(outcomes: Sequence[_Outcome]) -> None:
