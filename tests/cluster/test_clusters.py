@@ -83,7 +83,11 @@ def test_a_network_in_a_file_is_found_where_seedbed_runs(cluster, tmp_path, monk
 
 def test_a_network_made_on_the_spot_travels(cluster):
     n_hidden = 3
-    candidates = {"mine": lambda n, m: nn.Sequential(nn.Linear(n, n_hidden), nn.ReLU(), nn.Linear(n_hidden, m))}
+    candidates = {
+        "mine": lambda n_features, n_outputs: nn.Sequential(
+            nn.Linear(n_features, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_outputs)
+        )
+    }
     there, here = (sb.compare("example:moons", candidates=candidates, **SMALL, **where)
                    for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(there["mine"].predictions, here["mine"].predictions)

@@ -184,7 +184,7 @@ def test_a_network_that_ends_in_a_sigmoid_is_told_to_return_logits(small):
         (lambda: nn.Linear(7, 1), "can't take 3 features"),
         (lambda: nn.Linear(3, 2), "candidate 'mine': the network has 2 outputs"),
         (lambda: "no network", "built a str"),
-        (lambda width: nn.Linear(3, width), "must take no argument, or two"),
+        (lambda width: nn.Linear(3, width), "needs a value for 'width'"),
         (nn.Linear(3, 1), "built already"),
         (7, "can't be a int"),
         (lambda: nn.ReLU(), "no parameter to train"),

@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from torch import nn
+
+from seedbed.networks import candidate_from
 
 
 def test_the_sentence_multiplies_out_what_will_be_trained(planned):
@@ -26,6 +29,20 @@ def test_the_sentence_multiplies_out_what_will_be_trained(planned):
 )
 def test_the_sentence_says_what_is_done_in_singular_and_plural(planned, candidates, options, words):
     assert words in planned(*candidates, **options).sentence()
+
+
+class Own(nn.Linear):
+    def __init__(self, n_features, bias=True):
+        super().__init__(n_features, 1, bias=bias)
+
+
+def test_each_module_of_the_users_own_is_described_once(planned):
+    other = candidate_from(lambda: nn.Linear(3, 1), "other")
+    plan = planned(candidate_from(Own, "mine"), "relu:3", other, lrs=[0.1, 0.2])
+    assert list(plan.modules()) == [
+        "mine: 4 parameters, 3 inputs\n  Own(in_features=3, out_features=1, bias=True)",
+        "other: 4 parameters, 3 inputs\n  Linear(in_features=3, out_features=1, bias=True)",
+    ]
 
 
 def test_every_network_stands_in_one_chunk_in_the_order_repeat_fold_seed(planned):

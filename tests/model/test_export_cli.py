@@ -84,7 +84,9 @@ def test_the_missing_extra_is_named(call, saved, monkeypatch):
 
 def test_a_model_of_a_network_of_your_own_is_refused(call, table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=2)
-    model = fit_model(table_for("ill"), lambda inputs, outputs: nn.Linear(inputs, outputs), recipe=recipe, **FAST)
+    model = fit_model(
+        table_for("ill"), lambda n_features, n_outputs: nn.Linear(n_features, n_outputs), recipe=recipe, **FAST
+    )
     status, _, err = call("export", model.save(tmp_path / "own.safetensors"), "-o", "m.onnx")
     assert status == 2
     assert "a network of your own" in err

@@ -152,7 +152,9 @@ def test_what_no_file_can_hold_is_refused_and_nothing_is_written(fitted, tmp_pat
 def test_a_network_of_your_own_is_refused_with_a_way_out(table_for, tmp_path, name):
     from torch import nn
 
-    model = fit_model(table_for("ill"), lambda inputs, outputs: nn.Linear(inputs, outputs), recipe=QUICK, **FAST)
+    model = fit_model(
+        table_for("ill"), lambda n_features, n_outputs: nn.Linear(n_features, n_outputs), recipe=QUICK, **FAST
+    )
     with pytest.raises(CandidateError, match=r"network of your own.*torch\.onnx\.export"):
         model.export(tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -1,13 +1,14 @@
 """Networks of the user's own: callables, and classes in files."""
 
 import copy
+import functools
 import pickle
 
 import pytest
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import FileArchitecture, UserArchitecture, parse_candidate
+from seedbed.networks import Candidate, FileArchitecture, UserArchitecture, candidate_from, parse_candidate
 
 
 class NoArgument(nn.Module):
@@ -46,18 +47,54 @@ class Builder:
         lambda n_features=12, n_outputs=1: nn.Linear(n_features, n_outputs),
         lambda n_features, n_outputs, width=5: nn.Linear(n_features, n_outputs),
         lambda *sizes: nn.Linear(12, 1),
+        lambda n_features: nn.Linear(n_features, 1),
+        lambda *, n_outputs: nn.Linear(12, n_outputs),
+        lambda n_outputs, n_features, width=5, /: nn.Linear(n_features, n_outputs),
+        lambda n_outputs, width=5, **others: nn.Linear(12 + len(others), n_outputs),
+        functools.partial(lambda width, n_features, n_outputs: nn.Linear(n_features, n_outputs), 7),
+        functools.partial(lambda n_outputs, width: nn.Linear(12, n_outputs), width=7),
+        functools.partial(lambda n_features, width: nn.Linear(12, n_features), n_features=1, width=7),
     ],
 )
-def test_a_callable_with_no_argument_or_two_builds_a_network(build):
+def test_a_callable_is_given_the_sizes_that_its_signature_names(build):
     network = UserArchitecture(build, "mine")(12, 1)
     weights = [module for module in network.modules() if isinstance(module, nn.Linear)]
     assert (weights[0].in_features, weights[-1].out_features) == (12, 1)
 
 
-@pytest.mark.parametrize("build", [lambda n: nn.Linear(n, 1), lambda a, b, c: None, lambda *, n_features: None])
-def test_a_callable_that_wants_other_arguments_is_refused_with_its_signature(build):
-    with pytest.raises(CandidateError, match=r"'mine' takes \(.*\). It must take no argument, or two: n_features and"):
+class Own(nn.Linear):
+    def __init__(self, in_features=12, hidden=32):
+        super().__init__(in_features, hidden)
+
+
+@pytest.mark.parametrize("build", [Own, functools.partial(Own, hidden=32), functools.partial(Own, 12)])
+def test_a_default_is_never_overwritten(build):
+    network = UserArchitecture(build, "mine")(17, 1)
+    assert (network.in_features, network.out_features) == (12, 32)
+
+
+@pytest.mark.parametrize(
+    ("build", "parameter", "call"),
+    [
+        (lambda in_features, hidden=32: None, "in_features", r"mine\(in_features=n_features\)"),
+        (lambda n_features, classes: None, "classes", r"mine\(n_features=n_features, classes=n_outputs\)"),
+        (lambda *, width, **others: None, "width", r"mine\(width=...\)"),
+        (lambda n, /: None, "n", r"mine\(...\)"),
+        (nn.Linear, "in_features", r"mine\(in_features=n_features, out_features=n_outputs\)"),
+    ],
+)
+def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, parameter, call):
+    message = (
+        rf"'mine' needs a value for '{parameter}': its signature is \(.*Rename '{parameter}' to n_features or n_out"
+    )
+    with pytest.raises(CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs: {call}"):
         UserArchitecture(build, "mine")(12, 1)
+
+
+def test_a_candidate_of_a_plain_callable_is_given_sizes_by_name():
+    candidate = candidate_from(Candidate("mine", Own, (("lr", 0.1),)))
+    assert candidate.architecture(17, 1).out_features == 32
+    assert (candidate.name, candidate.overrides) == ("mine", (("lr", 0.1),))
 
 
 @pytest.mark.parametrize(("made", "kind"), [(None, "NoneType"), (5, "int"), (nn.Linear, "type")])

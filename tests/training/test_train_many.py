@@ -92,7 +92,7 @@ def test_arrays_that_do_not_fit_are_named_with_what_was_found(task, change, mess
         (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
         (5, "can't be a int"),
         ("rellu:5", "no activation 'rellu'. Did you mean 'relu'"),
-        (lambda a, b, c: None, "no argument, or two"),
+        (lambda a, b, c: None, "needs a value for 'a'"),
         ("nowhere.py:Net", "no such file: nowhere.py"),
     ],
 )

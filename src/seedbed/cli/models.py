@@ -88,12 +88,14 @@ def _refuse_of_a_blend(wanted: ModelOptions) -> None:
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model, n_choosing
     from seedbed.networks import candidate_from
+    from seedbed.training import own_module
 
     if candidate == AUTO:
         with _watched_blend(table, run, options["n_networks"]) as board:
             return blend_table(table, watch=board, **options, **run.settings())[0]
     found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
     own = found.recipe(options["recipe"])
+    say(run, *filter(None, [own_module(found, table)]))
     with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
         return fit_model(table, found, watch=board, **options, **run.settings())
 

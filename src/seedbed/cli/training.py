@@ -85,8 +85,10 @@ def _train_on_a_split(
     from seedbed.experiment import Watch
     from seedbed.experiment import train as train_candidate
     from seedbed.networks import candidate_from
+    from seedbed.training import own_module
 
     rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
+    say(run, *filter(None, [own_module(words, rows)]))
     watch = Watch({words.name: seeds}, {words.name: words.recipe(common).epochs}, seeds, scores=False)
     with shown(watch, run, quiet=seeds == 1), interruptible("interrupted, no results written"):
         trained = train_candidate(
@@ -157,7 +159,7 @@ def compare(
     _check_named(judging.fail_if_worse, experiment)
     folder = run.folder("compare", experiment.table.name)
     plan = make_plan(experiment, **run.settings())
-    say(run, plan.sentence())
+    say(run, plan.sentence(), *plan.modules())
     with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
         comparison, paths = _executed(plan, run, opened, tell=not as_json)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
@@ -18,6 +18,7 @@ from seedbed.training import (
     Compile,
     StackPlan,
     TrainingData,
+    own_module,
     pick_workers,
     plan_candidate,
     table_data,
@@ -125,6 +126,13 @@ class Plan:
     def _splits(self) -> str:
         splits = counted(len(self.splits), "split")
         return f"({splits} + {len(self.pairs):,} pairs of folds)" if self.pairs else splits
+
+    def modules(self) -> Iterator[str]:
+        """Yield `own_module` of each module of the user's own, once for candidates that share it."""
+        by_architecture = {one.architecture: one for one in reversed(self.experiment.candidates)}
+        for candidate in reversed(by_architecture.values()):
+            if text := own_module(candidate, self.experiment.table):
+                yield text
 
     def sentence(self) -> str:
         """The plan in one line."""

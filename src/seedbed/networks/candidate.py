@@ -25,6 +25,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.mlp import MLP
 from seedbed.networks.recipe import Recipe
 from seedbed.networks.user import FileArchitecture, UserArchitecture
@@ -112,7 +113,8 @@ def parse_candidate(text: str) -> Candidate:
 def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     """A candidate from a grammar string, a `Candidate`, or a callable that builds an `nn.Module`."""
     if isinstance(spec, Candidate):
-        return spec if name is None else dataclasses.replace(spec, name=name)
+        architecture = candidate_from(spec.architecture, spec.name).architecture
+        return dataclasses.replace(spec, name=name or spec.name, architecture=architecture)
     if isinstance(spec, str):
         parsed = parse_candidate(spec)
         return parsed if name is None else dataclasses.replace(parsed, name=name)
@@ -120,7 +122,7 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
         raise CandidateError(
             f"a {type(spec).__name__} that is built already", "Give what builds it: the class, or a function."
         )
-    if isinstance(spec, MLP):
+    if isinstance(spec, MLP | BlendedMLPs | FileArchitecture | UserArchitecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
         own = name or str(getattr(spec, "__name__", type(spec).__name__))

@@ -1,4 +1,4 @@
-"""A user's own network as an architecture: a callable, or `file.py:Name`."""
+"""A network of the user's own as an architecture: a callable, or `file.py:Name`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,39 +21,78 @@ from seedbed.errors import CandidateError, did_you_mean
 __all__ = ["FileArchitecture", "UserArchitecture"]
 
 
+_SIZES = ("n_features", "n_outputs")
+
+
 @dataclass(frozen=True)
 class UserArchitecture:
-    """A callable that builds a network: with no argument, or from `n_features` and `n_outputs`.
+    """A callable that builds a network.
+
+    `n_features` and `n_outputs` are passed by name, each only where the signature has a parameter of that name. No
+    other parameter is given a value, so each keeps its default; nor is one that `functools.partial` has set.
 
     Raises (when called):
-        CandidateError: it wants other arguments, or doesn't return an `nn.Module`.
+        CandidateError: another parameter has no default, or what is built isn't an `nn.Module`.
     """
 
     build: Callable[..., Any]
     name: str
 
     def __call__(self, n_features: int, n_outputs: int) -> nn.Module:
-        network = self.build(n_features, n_outputs) if self._takes_sizes else self.build()
+        sizes = dict(zip(_SIZES, (n_features, n_outputs), strict=True))
+        by_place, by_name = self._wanted
+        network = self.build(*(sizes[name] for name in by_place), **{name: sizes[name] for name in by_name})
         if not isinstance(network, nn.Module):
             raise CandidateError(f"'{self.name}' built a {type(network).__name__}", "It must return a torch.nn.Module.")
         return network
 
     @functools.cached_property
-    def _takes_sizes(self) -> bool:
-        """Whether it wants n_features and n_outputs; asked once, as reading a signature takes longer than building."""
+    def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Which sizes are passed by place, as positional-only parameters are, and which by name. Found once, because
+        reading a signature takes longer than building a small network."""
         try:
             signature = inspect.signature(self.build)
-        except ValueError:  # some builtins have none
-            return False
-        for arguments in ((), (1, 1)):
-            try:
-                signature.bind(*arguments)
-            except TypeError:
-                continue
-            return bool(arguments)
-        raise CandidateError(
-            f"'{self.name}' takes {signature}", "It must take no argument, or two: n_features and n_outputs."
+        except (ValueError, TypeError):  # some callables of C have no signature
+            return (), ()
+        fixed = self.build.keywords if isinstance(self.build, functools.partial) else {}
+        parameters = [
+            one for one in signature.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        ]
+        by_place: list[str] = []
+        by_name: list[str] = []
+        passable = True  # a positional-only parameter is passed if all those before it are
+        for parameter in parameters:
+            known = parameter.name in _SIZES and parameter.name not in fixed
+            if not known and parameter.default is parameter.empty:
+                raise self._refused(parameter.name, signature, parameters)
+            passable = passable and known
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                by_place += [parameter.name] * passable
+            elif known:
+                by_name.append(parameter.name)
+        return tuple(by_place), tuple(by_name)
+
+    def _refused(
+        self, parameter: str, signature: inspect.Signature, parameters: list[inspect.Parameter]
+    ) -> CandidateError:
+        own = self.name if self.name.isidentifier() else "build"
+        arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
+        return CandidateError(
+            f"'{self.name}' needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
+            "n_features and n_outputs only, by name",
+            f"Rename '{parameter}' to n_features or n_outputs, give it a default, or wrap it: "
+            f"lambda n_features, n_outputs: {own}({arguments})",
         )
+
+
+def _example(parameter: inspect.Parameter) -> str:
+    """An argument for a required parameter, in an example of a call."""
+    words = parameter.name.lower()
+    value = next((size for size, hint in _HINTS.items() if re.search(hint, words)), "...")
+    return value if parameter.kind is parameter.POSITIONAL_ONLY else f"{parameter.name}={value}"
+
+
+_HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)dim|column"}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.board import Board
-from seedbed.training.candidates import plan_candidate, told_of
+from seedbed.training.candidates import own_module, plan_candidate, told_of
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
@@ -41,6 +41,7 @@ __all__ = [
     "end_workers",
     "look_at",
     "one_thread",
+    "own_module",
     "pick_device",
     "pick_jobs",
     "pick_workers",

@@ -8,13 +8,15 @@ from typing import Any
 
 from seedbed.data import Table, encode
 from seedbed.errors import CandidateError, SeedbedError
-from seedbed.networks import MLP, Candidate, Recipe
+from seedbed.networks import MLP, Candidate, FileArchitecture, Recipe, UserArchitecture
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing
 from seedbed.training.planning import StackPlan, plan_stack
 from seedbed.training.stack import build_network
 
-__all__ = ["plan_candidate", "told_of"]
+_MOST_LINES = 40  # of a module's repr
+
+__all__ = ["own_module", "plan_candidate", "told_of"]
 
 
 def told_of(candidate: Candidate, table: Table) -> Candidate:
@@ -54,6 +56,27 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
         if candidate.name in error.message:
             raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+
+
+def own_module(candidate: Candidate, table: Table) -> str:
+    """Return the `repr` of a candidate's module and its number of parameters, as it is built for a table; an empty text
+    unless the module is the user's own.
+
+    Raises:
+        SeedbedError: it can't be built.
+    """
+    own = candidate.architecture
+    if not isinstance(own, UserArchitecture | FileArchitecture):
+        return ""
+    name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
+    n_inputs, n_outputs = encode(table).layout.n_inputs, table.n_outputs
+    network = build_network(functools.partial(own, n_inputs, n_outputs), 0)
+    n_parameters = sum(p.numel() for p in network.parameters())
+    lines = repr(network).splitlines()
+    if len(lines) > _MOST_LINES:
+        lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
+    size = f"{n_parameters:,} parameters, {n_inputs:,} inputs"
+    return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
 
 def _outputs_needed(table: Table) -> str:

@@ -65,9 +65,9 @@ def train_many(
     A network with seed `s` equals, up to rounding, what the plain loop makes of it under `torch.manual_seed(s)`.
 
     Args:
-        build: returns a new `nn.Module`, with no argument or from `n_features` and `n_outputs`; a candidate's words
-            such as `"relu:5"` do, too; what they say of the recipe overrules the arguments. The module returns
-            [row, output], or [row].
+        build: returns a new `nn.Module`; it is given `n_features` and `n_outputs` by name where its signature has
+            these names, and no other parameter may be required. Or a candidate's words such as `"relu:5"`; what they
+            say of the recipe overrules the arguments. The module returns [row, output], or [row].
         X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
         y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
         seeds: one a network; a number means `range` of it.
