@@ -8,6 +8,7 @@ import pytest
 
 from seedbed.data import WARNINGS, inspect_table
 from seedbed.errors import ColumnError
+from seedbed.report.overview import overview_text
 
 ROWS = [f"{i},{'red' if i % 3 else 'blue'},{i / 7:.2f},{'' if i == 5 else i % 2},{'yes' if i % 4 else 'no'}"
         for i in range(40)]  # fmt: skip
@@ -65,3 +66,26 @@ def test_options_are_those_of_reading(table):
     found = inspect_table(table, target="sold", categorical=["width"], numeric="id", group="paint")
     kinds = {one["name"]: (one["kind"], one["used"]) for one in found["columns"]}
     assert kinds == {"id": ("number", True), "width": ("category", True), "old": ("boolean", True)}
+
+
+def test_what_is_shown_is_about_the_rows_that_have_a_target(write):
+    rows = [f"{'' if i < 20 else 'red'},{i if i < 90 else ''},{i % 2 if i < 90 else ''}" for i in range(100)]
+    table = write("paint,width,sold\n" + "\n".join([*rows, "blue,3,"]) + "\n")
+    found = inspect_table(table, target="sold")
+    paint, width = found["columns"]
+    assert (found["n_rows"], paint["missing"], width["missing"], width["high"]) == (90, 20, 0, 89)
+    assert paint["levels"] == {"red": 70}
+    assert "red 100%" in overview_text(found)
+
+
+def test_a_column_that_is_missing_wherever_there_is_a_target_has_nothing_to_show(write):
+    rows = "".join(f",{i % 3},{i % 2}\n" for i in range(40)) + "blue,1,\nred,2,\nred,0,\n"
+    found = inspect_table(write("paint,width,sold\n" + rows), target="sold")
+    assert (found["columns"][0]["missing"], found["columns"][0]["levels"]) == (40, {})
+    assert "paint" in overview_text(found)
+
+
+def test_warnings_that_may_make_a_result_wrong_come_first(write):
+    rows = [f"{i},same,{'late' if i % 2 else 'early'},{'Red' if i % 4 else 'red'},{i % 2}" for i in range(60)]
+    found = inspect_table(write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y")
+    assert [one["code"] for one in found["warnings"]][:3] == ["SB203", "SB105", "SB101"]

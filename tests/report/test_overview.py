@@ -70,6 +70,15 @@ def test_the_inputs_of_a_network_are_counted():
     assert "1 feature of 1 column, 13 inputs of a network" in overview_text(document(column("a"), n_inputs=13))
 
 
+def test_years_have_no_thousands_separators():
+    years = column("born", low=1987.0, median=2003.5, high=2011.0)
+    assert "1987 to 2011, median 2003.5" in overview_text(document(years))
+    time = {"name": "year", "kind": "number", "n_unique": 9, "low": 1999.0, "high": 2024.0}
+    assert "Split by year: from 1999 to 2024" in overview_text(document(years, time_split=time, target=NUMBERS))
+    amounts = column("paid", low=1000.0, median=2500.0, high=12000.0)
+    assert "1,000 to 12,000, median 2,500" in overview_text(document(amounts))
+
+
 def test_groups_and_times_are_told_of():
     roles = {
         "group": {"name": "owner", "n_groups": 3},

@@ -17,10 +17,11 @@ from seedbed.data.kinds.judging import LEFT_OUT
 from seedbed.data.kinds.target import encode_target
 from seedbed.data.kinds.typed import Typed, decimal_mark, type_columns
 from seedbed.data.leakage import find_leaks
-from seedbed.data.notes import Note
+from seedbed.data.notes import Note, serious_first
 from seedbed.data.on_disk import laid_off
 from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
 from seedbed.data.table import Column, Table
+from seedbed.data.totals import find_totals
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
 
 __all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "word", "words"]
@@ -54,10 +55,12 @@ class Understood:
 
     Attributes:
         typed: all but the target, the dropped ones, groups and times; of all rows.
+        kept: which rows have a target, as an index of all rows.
         table: what is left to train on.
     """
 
     typed: Typed
+    kept: slice | NDArray[np.bool_]
     table: Table
 
 
@@ -104,7 +107,10 @@ def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understo
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
         notes=(*columns.notes, *_feature_notes(typed, wanted), *target.notes, *group_notes, *time_notes),
     )
-    return Understood(typed, _checked(table, columns, np.arange(columns.n_rows)[kept]))
+    rows = np.arange(columns.n_rows)[kept]
+    totals = as_notes(columns, find_totals(table, columns, rows, typed.columns))
+    table = dataclasses.replace(table, notes=(*table.notes, *totals))
+    return Understood(typed, kept, _checked(table, columns, rows))
 
 
 def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
@@ -132,7 +138,7 @@ def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
     if duplicates is not None:
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
     notes = (*table.notes, *as_notes(columns, named), *find_leaks(table))
-    return dataclasses.replace(table, groups=groups, notes=notes)
+    return dataclasses.replace(table, groups=groups, notes=serious_first(notes))
 
 
 def words(names: Any) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from seedbed.data.assemble import Wanted, type_features, understand_table, word
 from seedbed.data.encoding import encode
 from seedbed.data.kinds.typed import Typed
-from seedbed.data.notes import Note
+from seedbed.data.notes import Note, serious_first
 from seedbed.data.overview import column_overview, number_overview
 from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Column, ColumnSchema, Table
@@ -37,7 +38,8 @@ def inspect_table(
     """A table at a glance as a plain dict, fit for JSON; arguments as `read_table`, but the target may be left out.
 
     Returns:
-        `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` (see `column_overview`),
+        `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` of these rows (see
+        `column_overview`),
         `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None without one),
         `n_inputs` of a network, `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`,
         `high`) where asked for,
@@ -59,9 +61,11 @@ def inspect_table(
         )
         if wanted.target is None:
             typed, _ = type_features(found.columns, wanted)
-            return _document(found.name, found.columns.n_rows, typed, (*found.columns.notes, *typed.notes))
+            notes = serious_first((*found.columns.notes, *typed.notes))
+            return _document(found.name, found.columns.n_rows, typed, notes)
         known = understand_table(found.columns, wanted, name=found.name)
-        document = _document(found.name, known.table.n_rows, known.typed, known.table.notes)
+        kept = tuple(Column(column.schema, column.values[known.kept]) for column in known.typed.columns)
+        document = _document(found.name, known.table.n_rows, replace(known.typed, columns=kept), known.table.notes)
         return document | _roles(known.table, wanted)
 
 

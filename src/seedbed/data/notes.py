@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["WARNINGS", "Note"]
+__all__ = ["WARNINGS", "Note", "serious_first"]
 
 WARNINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -25,6 +25,8 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "SB204": "a column holds dates, so rows may be ordered in time",
         "SB205": "rows without a target are left out",
         "SB206": "equal rows are what chance gives, or too many, and aren't kept in one fold",
+        "SB207": "one row carries over half of the target's variance",
+        "SB208": "the last rows look like totals",
         "SB301": "columns of new rows that the model doesn't use are ignored",
         "SB302": "new rows have a level that the training table didn't have",
         "SB303": "new rows have a number far from those of the training table",
@@ -32,6 +34,8 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "SB305": "new rows have cells that can't be read as numbers or dates, as their column was",
     }
 )
+
+_SERIOUS = ("SB203", "SB207", "SB208", "SB105")  # what makes a result wrong, as a rule
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,8 @@ class Note:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return {**asdict(self), "rows": list(self.rows)}
+
+
+def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Return the notes with those that may make a result wrong first; the others keep their order."""
+    return tuple(sorted(notes, key=lambda one: _SERIOUS.index(one.code) if one.code in _SERIOUS else len(_SERIOUS)))

@@ -19,6 +19,7 @@ _MOST_COLUMNS = 200
 _MOST_NOTES = 30
 _MOST_LEVELS = 3
 _LONGEST = 24
+_YEARS = (1000, 2999)  # numbers between these may be years
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -45,7 +46,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         yield "No target is named: with --target COLUMN its balance and more warnings are shown."
         return
     if target["task"] == "regression":
-        low, median, high = (_number(target[key]) for key in ("low", "median", "high"))
+        low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"numbers from {low} to {high}, median {median}  {_bars(target['histogram'])}"
     else:
         labels = target["labels"]
@@ -57,7 +58,8 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if group := document["group"]:
         yield f"Group {group['name']}: {counted(group['n_groups'], 'group')} stay together"
     if time := document["time_split"]:
-        yield f"Split by {time['name']}: from {_number(time['low'])} to {_number(time['high'])}"
+        low, high = _numbers(time["low"], time["high"])
+        yield f"Split by {time['name']}: from {low} to {high}"
 
 
 def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -110,7 +112,7 @@ def _content(column: Mapping[str, Any], n_rows: int) -> str:
         return ", ".join(shown[:_MOST_LEVELS]) + (", ..." if column["n_unique"] > _MOST_LEVELS else "")
     if column["low"] is None:
         return ""
-    low, median, high = (_number(column[key]) for key in ("low", "median", "high"))
+    low, median, high = _numbers(column["low"], column["median"], column["high"])
     return f"{low} to {high}, median {median}"
 
 
@@ -122,6 +124,14 @@ def _bars(counts: Sequence[int]) -> str:
     """A histogram in one line; an empty bar is a space."""
     top = max(counts, default=0)
     return "".join(" " if not count else _BARS[round((len(_BARS) - 1) * count / top)] for count in counts)
+
+
+def _numbers(*values: float | str | None) -> list[str]:
+    """The lowest to the highest number of a column as text; dates are text already. Years have no separators."""
+    years = all(isinstance(value, float | int) and _YEARS[0] <= value <= _YEARS[1] for value in values)
+    if years and all(float(value or 0).is_integer() for value in (values[0], values[-1])):
+        return [f"{value:g}" for value in values]
+    return [_number(value) for value in values]
 
 
 def _number(value: float | str | None) -> str:
