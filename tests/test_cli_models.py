@@ -125,7 +125,7 @@ def test_the_same_command_writes_the_same_bytes(folder, call, tmp_path):
 
 def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_path):
     table, model = folder / "patients.csv", folder / "m.safetensors"
-    status, out, err = call("predict", model, table, "--keep", "id")
+    status, out, err = call("predict", model, table)
     assert status == 0
     rows = list(csv.DictReader(io.StringIO(out)))
     assert list(rows[0]) == ["id", "prediction", "probability_no", "probability_yes", "spread", "flags"]
@@ -133,12 +133,13 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     np.testing.assert_allclose([float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-7)
     assert [row["id"] for row in rows] == [f"p{i}" for i in range(80)]
     for name in ("p.csv", "p.parquet"):
-        assert call("predict", model, table, "-o", tmp_path / name, "--keep", "id", "-q")[0] == 0
+        assert call("predict", model, table, "-o", tmp_path / name, "--keep", "id", "--keep", "age", "-q")[0] == 0
         reader = "read_csv(?, types={'prediction': 'VARCHAR'})" if name == "p.csv" else "read_parquet(?)"
         found = duckdb.execute(f"SELECT * FROM {reader}", [str(tmp_path / name)]).fetchnumpy()
         np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
+        assert list(found)[:3] == ["id", "age", "prediction"]
         assert found["prediction"].tolist() == [row["prediction"] for row in rows]
-    assert "ignored: 'id'" in err
+    assert err == ""  # the identifier is written, so it isn't ignored
     assert "ill" not in err
 
 
@@ -152,6 +153,17 @@ def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, t
     document = json.loads(out)
     assert (status, document["n_rows"]) == (0, 5)
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
+
+
+def test_a_column_without_a_name_that_numbers_the_rows_stands_before_the_predictions(call, tmp_path):
+    frame = pd.DataFrame({"age": np.arange(60) % 7, "ill": np.arange(60) % 2}, index=np.arange(60)[::-1])
+    frame.to_csv(tmp_path / "t.csv")
+    path = tmp_path / "m.safetensors"
+    status, _, err = call("train", tmp_path / "t.csv", "--target", "ill", "--candidate", "relu:2", "-o", path, *QUICK)
+    assert (status, "the first column has no name and is left out as an identifier" in err) == (0, True)
+    status, out, err = call("predict", path, tmp_path / "t.csv")
+    assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == [str(i) for i in range(59, -1, -1)]
+    assert "ignored" not in err
 
 
 def test_no_rows_have_no_predictions(folder, call, tmp_path):

@@ -14,7 +14,7 @@ BAD_FILES = {
     "blank lines": (b"\n\n", UnreadableError, "is empty"),
     "header only": (b"a,y\n", UnreadableError, "no rows"),
     "same name twice": (b"a,b,a,y\n1,2,3,0\n", UnreadableError, "columns 1 and 3 are both named 'a'"),
-    "no name": (b",a,y\n0,1,0\n", UnreadableError, "column 1 of 3 has no name"),
+    "no name": (b"a,,y\n0,1,0\n", UnreadableError, "column 2 of 3 has no name"),
     "short row": (b"a,b,y\n1,2,0\n\n1,1\n", UnreadableError, "line 4 has 2 cells, the header has 3"),
     "long row": (b"a,b,y\n1,2,0\n1,2,3,1\n", UnreadableError, "line 3 has 4 cells, the header has 3"),
     "long row, empty end": (b"a,b,y\n1,2,0\n1,2,1,\n", UnreadableError, "line 3 has 4 cells, the header has 3"),

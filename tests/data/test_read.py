@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.data.cells import parse_number
 from seedbed.data.sources.loaded import number_sql
+from seedbed.errors import UnreadableError
 
 NUMERIC_TABLES = {
     "heart_failure.csv": ("DEATH_EVENT", 299, 12, ("0", "1"), 96),
@@ -170,3 +171,17 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
     arrays = table_from_arrays(table.features, table.target, numeric=["x0"])
     assert table.n_features == arrays.n_features == 1
+
+
+@pytest.mark.parametrize("index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)])
+def test_an_unnamed_first_column_that_numbers_the_rows_is_left_out(write, index):
+    table = read_table(write(",a,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in index)), target="y")
+    assert table.feature_names == ("a",)
+    (note,) = [note for note in table.notes if note.code == "SB101"]
+    assert "it only numbers the rows" in note.message
+
+
+@pytest.mark.parametrize("cells", [["x"] * 30, [1] * 30, [i / 2 for i in range(30)], [*range(29), ""]])
+def test_an_unnamed_first_column_of_anything_else_is_an_error(write, cells):
+    with pytest.raises(UnreadableError, match="column 1 of 3 has no name"):
+        read_table(write(",a,y\n" + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))), target="y")

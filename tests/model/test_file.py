@@ -150,6 +150,8 @@ HOSTILE = {
     ),
     "no columns": (lambda v, h: v["inputs"].update(columns=[]), "there are no columns"),
     "no training": (lambda v, h: v.update(training={}), "of its training or score"),
+    "identifiers of numbers": (lambda v, h: v["training"].update(identifiers=["id", 5]), "of its training or score"),
+    "one identifier": (lambda v, h: v["training"].update(identifiers="id"), "of its training or score"),
     "a score of text": (lambda v, h: v.update(score={"of": "us"}), "of its training or score"),
     "one label": (lambda v, h: v["target"].update(labels=["ill"]), "labels, threshold or scale"),
     "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), "labels, threshold or scale"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from seedbed.data.table import Column, Table
 from seedbed.data.totals import find_totals
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
 
-__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "word", "words"]
+__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "unnamed_index", "word", "words"]
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
@@ -119,15 +119,29 @@ def type_features(columns: Columns, wanted: Wanted) -> tuple[Typed, list[int]]:
     Raises:
         UnreadableError, DataError, OptionError, ColumnError: as `understand_table`.
     """
-    _check_names(columns)
+    index = None if "" in wanted.numeric else unnamed_index(columns)
+    _check_names(columns, () if index is None else (index,))
     roles = _check_roles(columns, wanted)
-    features = [i for i, column in enumerate(columns.names) if column not in roles]
+    features = [i for i, column in enumerate(columns.names) if column not in roles and i != index]
     if not features:
         raise DataError(f"{columns.where}: no feature is left beside the target '{wanted.target}'")
     if columns.n_rows == 0:
         raise UnreadableError(f"{columns.where}: there are no rows")
     categorical = {*wanted.categorical, *(columns.categorical - {*wanted.numeric})}
-    return type_columns(columns, features, numeric=wanted.numeric, categorical=categorical), features
+    typed = type_columns(columns, features, numeric=wanted.numeric, categorical=categorical)
+    if index is not None:
+        told = "the first column has no name and is left out as an identifier: it only numbers the rows"
+        typed = dataclasses.replace(typed, notes=(Note(told, code="SB101", count=columns.n_rows), *typed.notes))
+    return typed, features
+
+
+def unnamed_index(columns: Columns) -> int | None:
+    """The position of a first column without a name whose whole numbers all differ, as pandas writes its index."""
+    if not columns.n_rows or columns.names[:1] != ("",):
+        return None
+    numbers = columns.numbers([0])[:, 0]
+    whole = np.isfinite(numbers).all() and (np.floor(numbers) == numbers).all()
+    return 0 if whole and len(np.unique(numbers)) == len(numbers) else None
 
 
 def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
@@ -152,9 +166,12 @@ def word(name: Any) -> str | None:
     return None if name is None else str(name)
 
 
-def _check_names(columns: Columns) -> None:
+def _check_names(columns: Columns, unnamed: Collection[int]) -> None:
+    """Raises UnreadableError where a column has no name, and may not be `unnamed`, or shares it with another."""
     seen: dict[str, int] = {}
     for position, name in enumerate(columns.names, start=1):
+        if position - 1 in unnamed:
+            continue
         if not name:
             raise UnreadableError(
                 f"{columns.where}: column {position} of {len(columns.names)} has no name",

@@ -43,7 +43,12 @@ _TRAINING: Kinds = {
     "chosen": str,
     "random_state": int,
 }
-_AT_TIMES: Kinds = {"n_left_out": int, "out_of_bag_loss": _NUMBER, "n_members_left_out": int}  # said where there is any
+_AT_TIMES: Kinds = {  # said where there is any
+    "n_left_out": int,
+    "identifiers": list,
+    "out_of_bag_loss": _NUMBER,
+    "n_members_left_out": int,
+}
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
 _ONE_SCORE: Kinds = {
     "name": str,
@@ -145,6 +150,10 @@ def _check_told(values: Mapping[str, Any]) -> None:
         (training, {**_TRAINING, **{name: kind for name, kind in _AT_TIMES.items() if name in training}}),
         (values["versions"], dict.fromkeys(values["versions"], str)),
     ]
+    identifiers = training.get("identifiers") if isinstance(training, dict) else None
+    if isinstance(identifiers, list):
+        named = {str(place): name for place, name in enumerate(identifiers)}
+        told_things.append((named, dict.fromkeys(named, str)))
     if score is not None:
         told_things.append((score, _SCORE))
         told_things += [(one, _ONE_SCORE) for one in score["scores"]] if is_like(score, _SCORE) else []

@@ -31,8 +31,10 @@ def facts_of(
 ) -> dict[str, Any]:
     """What the model was made of."""
     left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
+    identifiers = [note.column for note in table.notes if note.code == "SB101"]
     return {
         **({"n_left_out": left_out} if left_out else {}),
+        **({"identifiers": identifiers} if identifiers else {}),
         "table": table.name,
         "n_rows": table.n_rows,
         "n_networks": n_networks,

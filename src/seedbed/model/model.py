@@ -73,6 +73,11 @@ class Model:
         """The columns that it needs."""
         return self.preprocessor.feature_names_in_
 
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The columns of the training table that were left out as identifiers; '' is one without a name."""
+        return tuple(self.training.get("identifiers", ()))
+
     @functools.cached_property
     def classes_(self) -> NDArray[Any]:
         """The labels as `predict` gives them: whole numbers where all are, else text; empty for a regression."""

@@ -125,7 +125,7 @@ class Blocks:
 
     def __init__(self, model: Model, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
-        self._positions, self._remarks = model.preprocessor.find(columns, [model.target_name])
+        self._positions, self._remarks = model.preprocessor.find(columns, [model.target_name, *model.identifiers])
         self._gathering = model.preprocessor.gathering()
 
     def __iter__(self) -> Iterator[Predictions]:

@@ -50,7 +50,9 @@ def write_predictions(
     Args:
         path: ends in `.csv` or `.parquet`; it appears whole or not at all. None is CSV on stdout.
         threshold: of two labels, in place of the model's own.
-        keep: columns of the table that stand before the predictions, as they were read.
+        keep: columns of the table that stand before the predictions, as they were read. Those that the model knows as
+            identifiers stand there anyway, so that predictions can be joined to the table; one without a name is called
+            `index`.
 
     Raises:
         OptionError: the path has another ending, or the threshold isn't one.
@@ -60,7 +62,7 @@ def write_predictions(
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
     check_threshold(model.task, threshold)
-    kept = _positions(columns, keep, _names(model))
+    kept = _kept(model, columns, keep)
     with _table() as connection:
         notes = _fill(connection, model, columns, threshold, kept)
         if path is None:
@@ -95,15 +97,20 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _positions(columns: Columns, keep: Sequence[str], taken: Sequence[str]) -> dict[str, int]:
-    positions = {}
+def _kept(model: Model, columns: Columns, keep: Sequence[str]) -> dict[str, int]:
+    """The positions of the columns that stand before the predictions, by the names that they have there."""
+    taken = _names(model)
     for name in keep:
         if name not in columns.names:
             raise ColumnError(f"{columns.where}: no column '{name}' to keep", did_you_mean(name, columns.names))
         if name in taken:
             raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
-        positions[name] = columns.names.index(name)
-    return positions
+    known = [name for name in model.identifiers if name in columns.names and name not in taken]
+    names = list(dict.fromkeys([*known, *keep]))
+    index = "index"
+    while index in names:
+        index += "_"
+    return {name or index: columns.names.index(name) for name in names}
 
 
 def _fill(
