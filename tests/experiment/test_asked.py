@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seedbed.experiment.asked import call_of
+from seedbed.experiment.asked import call_of, without_passwords
 
 
 def compare(
@@ -57,3 +57,11 @@ def test_quotes_in_names_survive():
 
 def test_no_address_in_memory_is_said():
     assert " at 0x" not in said(object())
+
+
+def test_passwords_in_addresses_are_stars_and_addresses_without_one_stay():
+    assert (
+        without_passwords("postgresql://me:a:b@c@host/db?password=x&port=1 t")
+        == "postgresql://me:***@host/db?password=***&port=1 t"
+    )
+    assert without_passwords("'a://b:1/c' 'p://u:s@h' http://host:80/x") == "'a://b:1/c' 'p://u:***@h' http://host:80/x"

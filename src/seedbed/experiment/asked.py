@@ -13,7 +13,9 @@ __all__ = ["call_of", "without_passwords"]
 
 _HOW_IT_RUNS = ("on_progress", "jobs", "cluster", "device", "folder", "overwrite")
 _LONGEST = 200
-_PASSWORDS = re.compile(r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)|(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
+# An address is matched to the end of its word, with a password or without: else each :// would be read to that end.
+_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s'\"]+)")
+_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
@@ -36,7 +38,12 @@ def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
 
 def without_passwords(text: str) -> str:
     """The text with stars for passwords in the addresses of databases: it goes into files that are passed on."""
-    return _PASSWORDS.sub(lambda match: f"{match[1]}:***" if match[1] is not None else "***", text)
+
+    def starred(address: re.Match[str]) -> str:
+        password, _, rest = address[2].rpartition("@")
+        return f"{address[1]}:***@{rest}" if password else address[0]
+
+    return _OPTION.sub("***", _ADDRESS.sub(starred, text))
 
 
 def _same(value: Any, default: Any) -> bool:
