@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
+from seedbed.model import load
 from seedbed.networks import MLP
 
 NAMES = ["a", "b", "c"]
@@ -29,6 +30,15 @@ class Fitting(nn.Sequential):
 
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, n_outputs, hidden=3):
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(1, hidden, batch_first=True), nn.Linear(hidden, n_outputs)
+
+    def forward(self, x):
+        return self.last(self.lstm(x[:, :, None])[0][:, -1])
 
 
 def four_tanh():
@@ -136,6 +146,16 @@ def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
 
 
 @pytest.mark.slow
+def test_a_recurrent_network_is_compared_at_chosen_epochs_and_taken_home(small, arrays, tmp_path):
+    given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "epoch": "inner", "lr": [0.1, 0.5]}
+    found, again = small(**given), small(**given)
+    assert "can't map it (torch has no rule for lstm)" in str(found).replace("\n", " ")
+    np.testing.assert_array_equal(found["mine@lr=0.5"].predictions, again["mine@lr=0.5"].predictions)
+    model = found.model("mine@lr=0.1", n_networks=2)
+    loaded = load(model.save(tmp_path / "m.safetensors"), architecture=Recurrent)
+    np.testing.assert_array_equal(loaded.predict_proba(arrays[0]), model.predict_proba(arrays[0]))
+
+
 def test_a_class_in_a_file_travels_to_other_processes(small, tmp_path, same):
     (tmp_path / "net.py").write_text(FILE)
     words = {"mine": f"{tmp_path / 'net.py'}:Net", "other": "linear:2"}

@@ -160,32 +160,90 @@ def test_a_module_that_returns_a_number_a_row_equals_the_reference(gap, task):
 class Odd(nn.Module):
     """Does what the stack can't know of."""
 
-    def __init__(self, what):
+    def __init__(self, n_outputs, what):
         super().__init__()
-        self.inner, self.last, self.what = nn.Linear(5, 4), nn.Linear(4, 1), what
+        self.inner, self.last, self.what = nn.Linear(5, 4), nn.Linear(4, n_outputs), what
 
     def forward(self, x):
         return self.last(self.what(self.inner(x)))
 
 
+class Recurrent(nn.Module):
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(1, 4, batch_first=True), nn.Linear(4, n_outputs)
+
+    def forward(self, x):
+        return self.last(self.lstm(x[:, :, None])[0][:, -1])
+
+
+class Attention(nn.Module):
+    """Its dropout draws from torch itself."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.first, self.last = nn.Linear(1, 4), nn.Linear(4, n_outputs)
+        self.attention = nn.MultiheadAttention(4, 2, dropout=0.3, batch_first=True)
+
+    def forward(self, x):
+        tokens = self.first(x[:, :, None])
+        return self.last(self.attention(tokens, tokens, tokens, need_weights=False)[0].mean(1))
+
+
+class Branches(nn.Module):
+    """Depends on computed values, normalises, and drops."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.norm, self.drop, self.last = nn.BatchNorm1d(5), nn.Dropout(0.2), nn.Linear(5, n_outputs)
+
+    def forward(self, x):
+        x = self.drop(self.norm(x))
+        return self.last(x if x.sum() > 0 else -x)
+
+
+UNMAPPED = {
+    "recurrent": (Recurrent, "no rule for lstm"),
+    "attention": (Attention, "random numbers"),
+    "branches": (Branches, "depends on values"),
+    "dropout": (lambda k: Odd(k, lambda x: F.dropout(x, 0.5, training=True)), "random numbers"),
+    "noise": (lambda k: Odd(k, lambda x: x + torch.randn_like(x)), "random numbers"),
+    "item": (lambda k: Odd(k, lambda x: x * x.mean().item()), "depends on values"),
+    "alpha": (lambda k: Odd(k, nn.AlphaDropout(0.2)), "random numbers"),
+}
+
+
 @pytest.mark.parametrize(
-    "what",
+    "recipe",
     [
-        lambda x: F.dropout(x, 0.5, training=True),
-        lambda x: x + torch.randn_like(x),
-        lambda x: x if x.sum() > 0 else -x,
-        lambda x: x * x.mean().item(),
-        nn.AlphaDropout(0.2),
+        {},
+        {
+            "batch_size": 16,
+            "optimizer": "adamw",
+            "weight_decay": 0.1,
+            "schedule": "cosine",
+            "clip_norm": 0.1,
+            "lr": 0.01,
+        },
     ],
-    ids=["dropout", "noise", "branch", "item", "alpha"],
+    ids=["full", "minibatch"],
 )
-def test_randomness_or_branches_that_cannot_be_stacked_are_one_clear_line(task, what):
-    with pytest.raises(TrainingError) as caught:
-        train_many(lambda: Odd(what), *task("bce").parts, seeds=2, epochs=2, compile=False, jobs=1)
-    assert "this network can't be stacked" in caught.value.message
-    assert "nn.Dropout" in caught.value.hint
-    assert "branch" in caught.value.hint
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("name", UNMAPPED)
+def test_a_module_that_vmap_cannot_map_equals_the_reference_and_says_what_it_costs(gap, task, name, recipe):
+    build, reason = UNMAPPED[name]
+    found = gap(lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), **recipe)
+    assert max(found.curves, found.parameters) < 1e-9
+    assert found.outputs < 1e-9 or name in ("dropout", "noise")  # these draw when they predict, too
+    assert reason in found.history.note
+    assert "one after the other, as in a plain loop: small ones take about 5 times as long" in found.history.note
+
+
+def test_a_module_that_fails_in_training_is_one_clear_line(task):
+    def what(x):
+        return x @ torch.ones(5, 4) if torch.is_grad_enabled() else x
+
+    with pytest.raises(TrainingError, match="this network can't be trained: mat1 and mat2"):
+        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, compile=False, jobs=1)
 
 
 class Sketch(nn.Module):

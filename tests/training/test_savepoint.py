@@ -9,6 +9,8 @@ import torch
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk
 
+from .test_stops import Unmapped
+
 EPOCHS = 7
 
 
@@ -75,6 +77,17 @@ def test_it_goes_on_to_the_same_bits(chunk, two_splits, stopped, tmp_path, words
     told, result = stopped(one, tmp_path / "a", after)
     assert told == [0, *range(after + 1, EPOCHS + 1)]
     same(result, train_chunk(one, two_splits))
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_networks_that_are_trained_one_after_the_other_go_on_to_the_same_bits(
+    two_splits, stopped, tmp_path, batch_size
+):
+    recipe = Recipe(epochs=EPOCHS, lr=0.1, optimizer="adam", batch_size=batch_size)
+    plan = plan_stack(Unmapped, two_splits, recipe, seeds=[3, 8], splits=[0, 0], keep_networks=True)
+    told, result = stopped(plan.chunks[0], tmp_path / "a", 3)
+    assert told == [0, *range(4, EPOCHS + 1)]
+    same(result, train_chunk(plan.chunks[0], two_splits))
 
 
 @pytest.mark.slow

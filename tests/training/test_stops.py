@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from seedbed.networks import Recipe, parse_candidate
@@ -23,11 +24,19 @@ class Residual(nn.Module):
         return self.last(x + self.drop(torch.relu(self.inner(x))))
 
 
+class Unmapped(Residual):
+    """Dropout that draws from torch itself: one network after the other."""
+
+    def forward(self, x):
+        return self.last(x + F.dropout(torch.relu(self.inner(x)), 0.3, self.training))
+
+
 KINDS = {
     "relu": lambda: parse_candidate("relu:4").architecture(5, 1),
     "dropout and batchnorm": lambda: parse_candidate("tanh:4@dropout=0.3,batchnorm").architecture(5, 1),
     "dropout": lambda: parse_candidate("tanh:4@dropout=0.3").architecture(5, 1),
     "general": Residual,
+    "one by one": Unmapped,
 }
 
 

@@ -128,11 +128,15 @@ class Plan:
         return f"({splits} + {len(self.pairs):,} pairs of folds)" if self.pairs else splits
 
     def modules(self) -> Iterator[str]:
-        """Yield `own_module` of each module of the user's own, once for candidates that share it."""
-        by_architecture = {one.architecture: one for one in reversed(self.experiment.candidates)}
-        for candidate in reversed(by_architecture.values()):
-            if text := own_module(candidate, self.experiment.table):
-                yield text
+        """Yield `own_module` of each module of the user's own, once for candidates that share it, and what is said of
+        how it is trained."""
+        seen = set()
+        for stack in self.fitting.stacks:
+            candidate = self.experiment.candidates[stack.owners[0][0]]
+            text = own_module(candidate, self.experiment.table)
+            if text and candidate.architecture not in seen:
+                seen.add(candidate.architecture)
+                yield f"{text}\n  Note: {stack.plan.note}." if stack.plan.note else text
 
     def sentence(self) -> str:
         """The plan in one line."""

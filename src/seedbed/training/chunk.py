@@ -25,7 +25,7 @@ from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
 from seedbed.training.placing import Placing
 from seedbed.training.process import no_collection, ready_to_train
-from seedbed.training.randomness import network_keys
+from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of
 from seedbed.training.savepoint import Savepoint
 from seedbed.training.schedules import rate_factors
@@ -321,9 +321,13 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
     keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
     weights, rows = torch.ones(3, len(networks), dtype=dtype), torch.arange(3, dtype=torch.int32)
     now = Pass(False, weights, keys, step, rows, "network_last")
-    with torch.no_grad():
+    with torch.no_grad(), seeded(0):
         stacked, _ = forward(values, Inputs(X), now)
-        alone = torch.stack([outputs_of(network.eval(), X) for network in networks], -1)
+        found = []
+        for network, key in zip(networks, keys, strict=True):
+            reseed(key, step, training=False)
+            found.append(outputs_of(network.eval(), X))
+    alone = torch.stack(found, -1)
     off = (stacked - alone).abs() > 1e-3 * (1 + alone.abs().amax((0, 1)))
     if (off & stacked.isfinite() & alone.isfinite()).any():
         raise CandidateError(

@@ -1,8 +1,7 @@
-"""The forward pass of a stack: as a chain of known layers where the network is one, else through `torch.func`.
+"""The forward pass of a stack: as a chain of known layers where the network is one, else as `general` has it.
 
 Both give the same results. A chain is faster: all its networks share the table in one matmul, and networks of
-different splits can stand in one stack. The general way holds for any `nn.Module`, so it assumes nothing about what its
-rows have to do with each other: a stack holds networks of one split, and sees training rows only when it trains.
+different splits can stand in one stack.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
-from torch.func import functional_call, vmap
 
-from seedbed.errors import TrainingError
 from seedbed.training.embeddings import Periodic, Piecewise
+from seedbed.training.general import General, OneByOne, general_forward
 from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import (
     OWN,
@@ -43,7 +41,7 @@ from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, netwo
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, stack_networks
 
-__all__ = ["Chain", "Forward", "General", "dead_share", "forward_of"]
+__all__ = ["Chain", "Forward", "dead_share", "forward_of"]
 
 # Functions that a user's forward() may call on the activations, each number by itself.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
@@ -143,77 +141,16 @@ def dead_share(alive: Tensor | None, finite: Tensor, keys: Tensor) -> Tensor:
     return torch.where(finite, 1 - alive.float().mean(0), torch.nan)
 
 
-class General:
-    """Any module, by `vmap` over `functional_call`.
-
-    Attributes:
-        layout: no weight is stored transposed.
-        same_in_training: not known, so taken as no.
-        explodes: of no concern, as it sees the rows that count and no others.
-        normalises_batches: whether a batch of one row can't be trained on.
-    """
-
-    layout: Layout = frozenset()
-    same_in_training = False
-    explodes = False
-
-    def __init__(self, network: nn.Module) -> None:
-        self._in_training, self._in_evaluation = copy.deepcopy(network).train(), copy.deepcopy(network).eval()
-        self.normalises_batches = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
-        self._buffers = {name for name, _ in network.named_buffers()}
-        for module in self._in_training.modules():
-            if isinstance(module, nn.BatchNorm1d):
-                module.forward = functools.partial(_batch_norm, module)  # type: ignore[method-assign]
-
-    def placement(self, *, compiled: bool) -> Placement:
-        """The network axis is first: `vmap` takes it to the front anyway."""
-        return "network_first"
-
-    def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
-        """Outputs [row, output, network], and the buffers that the pass has changed. It takes X as it is."""
-        network = self._in_training if now.training else self._in_evaluation
-        X, axis = inputs.X, 2 if inputs.X.dim() == 3 else None
-
-        def one(own: Tensors, X: Tensor, key: Tensor) -> tuple[Tensor, Tensors]:
-            own = {name: value.clone() if name in self._buffers else value for name, value in own.items()}
-            with stateless(network, Draws(key, now.step, now.rows)):
-                z = outputs_of(lambda X: functional_call(network, own, (X,)), X)
-            return z, {name: own[name] for name in self._buffers}
-
-        try:
-            return vmap(one, in_dims=(-1, axis, 0), out_dims=(-1, -1), randomness="error")(values, X, now.keys)
-        except RuntimeError as error:
-            raise TrainingError(
-                f"this network can't be stacked: {str(error).splitlines()[0]}",
-                "Random layers are nn.Dropout and nn.RReLU; a forward() mustn't branch on the values it computes.",
-            ) from error
-
-
-def _batch_norm(module: nn.BatchNorm1d, x: Tensor) -> Tensor:
-    """Batch normalisation in training. torch's own loses its running statistics under `vmap`."""
-    over = [axis for axis in range(x.dim()) if axis != 1]
-    shape = [-1 if axis == 1 else 1 for axis in range(x.dim())]
-    n = x.numel() // x.shape[1]
-    mean, variance = x.mean(over), x.var(over, correction=0)
-    if module.track_running_stats and module.num_batches_tracked is not None:
-        module.num_batches_tracked.add_(1)
-        momentum = 1.0 / module.num_batches_tracked.to(x.dtype) if module.momentum is None else module.momentum
-        for buffer, value in (module.running_mean, mean), (module.running_var, variance * n / max(n - 1, 1)):
-            if buffer is not None:
-                buffer.copy_(buffer + momentum * (value.detach() - buffer))
-    x = (x - mean.reshape(shape)) * torch.rsqrt(variance.reshape(shape) + module.eps)
-    return x * module.weight.reshape(shape) + module.bias.reshape(shape) if module.affine else x
-
-
-Forward = Chain | General
+Forward = Chain | General | OneByOne
 
 
 def forward_of(network: nn.Module, n_features: int) -> Forward:
-    """How a stack of networks like this one runs: as a `Chain` if it is one, and proves to be, else `General`."""
+    """How a stack of networks like this one runs: as a `Chain` if it is one and proves to be, else by
+    `general_forward`."""
     chain = _read_chain(network)
     if chain is not None and _agrees(chain, network, n_features):
         return chain
-    return General(network)
+    return general_forward(network, n_features)
 
 
 def _read_chain(network: nn.Module) -> Chain | None:

@@ -18,6 +18,7 @@ from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncod
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
+from seedbed.training.general import OneByOne
 from seedbed.training.stack import build_network
 from seedbed.training.step import compiler_found
 
@@ -48,6 +49,14 @@ _SHARE_OF_RATE = 0.8
 
 
 _SLOWER = "not all of its layers are known, so it takes the general, slower way"
+_ONE_BY_ONE = (
+    "torch.func.vmap can't map it ({reason}), so its networks are trained one after the other, as in a plain loop: "
+    "small ones take about 5 times as long as networks that can be mapped, and 10 to 100 times as long as common layers"
+)  # see benchmarks/LOG.md
+# Of networks that are trained one after the other: small chunks, so that all cores have some.
+_FEW = 8
+_EVALUATING = 1.3  # an epoch with its look at test rows, in steps
+_MOST_ROWS = 1024  # of what is measured for an estimate; more rows take longer in proportion
 
 
 @dataclass(frozen=True)
@@ -120,13 +129,11 @@ def plan_stack(
     network = build_network(build, seeds[0])
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
-    n_parameters = sum(p.numel() for p in network.parameters())
     width = len(seeds) if patience else width
-    size = width or _chunk_size(network, data, recipe, device, dtype)
+    size = width or (_FEW if isinstance(chain, OneByOne) else _chunk_size(network, data, recipe, device, dtype))
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
-    n_rows, from_file = len(data.X) * recipe.epochs * len(seeds), data.order is not None
-    wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or from_file)
-    estimate = _estimate(n_parameters, n_rows, wanted, from_file=from_file)
+    wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or data.order is not None)
+    estimate, note = _costs(chain, network, data, recipe, len(seeds), wanted)
     parts = []
     for part, full in _cut(_groups(chain, data, recipe, splits), size, even=not width):
         filled = part + part[-1:] * (full - len(part) if estimate.compiled else 0)
@@ -147,8 +154,7 @@ def plan_stack(
                 device=device,
             )
         )
-    note = "" if isinstance(chain, Chain) else _SLOWER
-    return StackPlan(tuple(parts), estimate, note, n_parameters, max(len(part.seeds) for part in parts))
+    return StackPlan(tuple(parts), estimate, note, _n_parameters(network), max(len(part.seeds) for part in parts))
 
 
 def pick_device(device: str) -> str:
@@ -235,9 +241,11 @@ def _cache_bytes() -> int:
 
 
 def _wanted(compile: Compile, chain: Forward, *, many_steps: bool) -> bool | None:
+    if not isinstance(chain, Chain):
+        return False
     if compile != "auto":
         return bool(compile)
-    # A wide network spends its time in matmuls, where a compiler has nothing to gain; a general one isn't compiled.
+    # A wide network spends its time in matmuls, where a compiler has nothing to gain.
     gains = chain.placement(compiled=True) == "fused" and many_steps
     return None if gains and compiler_found() else False
 
@@ -250,6 +258,31 @@ def _estimate(n_parameters: int, n_rows: int, compiled: bool | None, *, from_fil
     if compiled is None:
         compiled = operations > _WORTH_COMPILING
     return Estimate(compiled, seconds if compiled else seconds * _EAGER_FACTOR)
+
+
+def _n_parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _costs(
+    forward: Forward,
+    network: nn.Module,
+    data: TrainingData,
+    recipe: Recipe,
+    n_networks: int,
+    wanted: bool | None,
+) -> tuple[Estimate, str]:
+    """The cost of networks like this one, and a note where it is higher than that of a chain."""
+    if not isinstance(forward, OneByOne):
+        n_rows, from_file = len(data.X) * recipe.epochs * n_networks, data.order is not None
+        note = "" if isinstance(forward, Chain) else _SLOWER
+        return _estimate(_n_parameters(network), n_rows, wanted, from_file=from_file), note
+    n_train = int((data.train[:, 0] > 0).sum())
+    batch = min(n_train, recipe.batch_size or n_train)
+    n_rows = min(batch, _MOST_ROWS)
+    step = forward.seconds_a_step(network, n_rows, data.X.shape[1]) * batch / n_rows
+    seconds = step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs * n_networks
+    return Estimate(False, seconds), _ONE_BY_ONE.format(reason=forward.reason)
 
 
 @functools.cache

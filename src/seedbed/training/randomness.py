@@ -16,7 +16,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Draws", "derive", "drawn_modules", "layer_noise", "network_keys", "seeded", "shuffled", "stateless"]
+__all__ = [
+    "Draws",
+    "derive",
+    "drawn_modules",
+    "layer_noise",
+    "network_keys",
+    "reseed",
+    "seeded",
+    "shuffled",
+    "stateless",
+]
 
 
 def derive(*parts: int | str) -> int:
@@ -41,6 +51,18 @@ def seeded(seed: int) -> Iterator[None]:
             yield
         finally:
             generator.set_state(before)
+
+
+def reseed(key: Tensor, step: Tensor | int, *, training: bool) -> None:
+    """Seed torch's own generators for one step of one network, given by its key.
+
+    What a module draws from torch itself, such as the dropout of `nn.MultiheadAttention`, then depends on the network
+    and the step alone. Call it inside `seeded`, which restores the caller's state.
+    """
+    seed = derive(int(key), int(step) if training else "evaluation")
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
 
 
 def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None = None) -> Tensor:

@@ -19,7 +19,7 @@ from seedbed.networks import Recipe
 from seedbed.training.looking import look_at
 from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer
-from seedbed.training.randomness import Draws, network_keys, shuffled, stateless
+from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
 from seedbed.training.schedules import make_torch_schedule
 
 __all__ = ["Rows", "outputs_of", "train_reference"]
@@ -54,7 +54,8 @@ def train_reference(
     of the labels as they are, and what is trained on isn't.
     With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
     decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
-    batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out.
+    batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out. torch's own generators are seeded
+    at each step, see `reseed`.
     """
     look_at(network, train.X)
     criterion = loss.module()
@@ -66,11 +67,12 @@ def train_reference(
     n_train = len(train.X)
     curves = np.empty((len(CURVES), recipe.epochs))
 
-    with stateless(network, draws):
+    with seeded(seed), stateless(network, draws):
         for epoch in range(recipe.epochs):
             network.train()
             train_loss, train_hits = 0.0, 0.0
             for X, y in _batches(train, recipe, seed, epoch):
+                reseed(draws.key, draws.step, training=True)
                 z = outputs_of(network, X)
                 batch_loss = criterion(z, y)
                 train_loss += batch_loss.item() * len(X) / n_train
@@ -85,6 +87,7 @@ def train_reference(
                 draws.next_step()
 
             network.eval()
+            reseed(draws.key, draws.step, training=False)
             with torch.inference_mode():
                 z = outputs_of(network, test.X)
                 test_loss = criterion(z, test.y).item()

@@ -16,6 +16,7 @@ from torch.func import vjp
 from seedbed.networks import Recipe
 from seedbed.training.compiled import Compiled
 from seedbed.training.forward import Chain, Forward
+from seedbed.training.general import OneByOne
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.layers import Pass
 from seedbed.training.losses import LOSSES, Loss
@@ -176,7 +177,10 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
         def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
             return forward({**params, **state.buffers}, batch.inputs, now)
 
-        z, pull_back, changed = vjp(outputs, state.params, has_aux=True)  # type: ignore[misc]
+        if isinstance(forward, OneByOne):
+            z, pull_back, changed = forward.vjp(outputs, state.params)
+        else:
+            z, pull_back, changed = vjp(outputs, state.params, has_aux=True)  # type: ignore[misc]
         y = batch.learnt()
         losses, slopes = loss.measure(z, y)
         if smoothing is not None and hyper.smoothing is not None:
