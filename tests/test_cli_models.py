@@ -166,6 +166,23 @@ def test_a_column_without_a_name_that_numbers_the_rows_stands_before_the_predict
     assert "ignored" not in err
 
 
+def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
+    frame = pd.read_csv(folder / "patients.csv")
+    (tmp_path / "t.csv").write_text("Ward 7\n\n" + frame[["town", "age"]].to_csv(index=False, sep=";"))
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        pd.DataFrame({"a": [1]}).to_excel(book, sheet_name="About", index=False)
+        frame.to_excel(book, sheet_name="Ward 7", startrow=2, index=False)
+    model, expected = (
+        folder / "m.safetensors",
+        [str(value) for value in sb.load(folder / "m.safetensors").predict(frame)],
+    )
+    for words in (("t.csv",), ("t.csv", "--skip-rows", 2), ("t.xlsx", "--table", "Ward 7")):
+        status, out, err = call("predict", model, tmp_path / words[0], *words[1:])
+        assert (status, [row["prediction"] for row in csv.DictReader(io.StringIO(out))]) == (0, expected), err
+    status, _, err = call("predict", model, tmp_path / "t.xlsx")
+    assert (status, "2 sheets: About, Ward 7" in err) == (2, True)
+
+
 def test_no_rows_have_no_predictions(folder, call, tmp_path):
     (tmp_path / "none.csv").write_text("age,town\n")
     status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")

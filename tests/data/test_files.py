@@ -23,13 +23,16 @@ from seedbed.errors import DataError, OptionError, TableNotFoundError, Unreadabl
 def zipped() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as packed:
-        packed.writestr("xl/workbook.xml", "<workbook/>")
+        packed.writestr("content.xml", "<office/>")
     return out.getvalue()
 
 
 OTHERS = {
-    "xlsx": (zipped(), "is a zip file (as Excel and LibreOffice write)"),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an old Excel file"),
+    "ods": (zipped(), "is a zip file, and no Excel workbook"),
+    "xls": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),
+        "is an Excel file of the old kind, or one with a password",
+    ),
     "pickle": (pickle.dumps({"a": [1]}), "is a pickle file, which seedbed never opens"),
     "page": (b"<!DOCTYPE html>\n<html></html>", "is a web page"),
     "bz2": (b"BZh91AY&SY", "is a bzip2 file"),
@@ -219,7 +222,7 @@ def test_a_table_or_a_query_of_what_is_no_database_is_refused(write, refusal, op
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
         assert error.message.endswith(f"is no database, so there is no {next(iter(option))} to choose")
-        assert error.hint == "Only SQLite files and postgresql:// addresses take --table and --query."
+        assert error.hint == "SQLite files and postgresql:// addresses take --table and --query, Excel files --table."
 
 
 def test_an_address_elsewhere_is_not_quoted(refusal):

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def test_only_a_seedbed_error_escapes_and_no_cell_moves(content):
         with contextlib.suppress(SeedbedError), open_source(path) as source:
             shape = survey(path, "t")
             with path.open(encoding=shape.charset.codec, newline="") as text:
+                list(itertools.islice(text, shape.skip))
                 assert rows_of(source.columns) == pythons_rows(text.read(), shape.delimiter)
 
 

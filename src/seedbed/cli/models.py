@@ -188,8 +188,13 @@ def predict(
             show_default=False,
         ),
     ] = (),
-    sql_table: Annotated[str | None, Parameter(name="--table", help="Which table of a database.")] = None,
+    sql_table: Annotated[
+        str | None, Parameter(name="--table", help="Which table of a database, or which sheet of an Excel file.")
+    ] = None,
     query: Annotated[str | None, Parameter(help="What to ask a database for, in SQL.")] = None,
+    skip_rows: Annotated[
+        int | None, Parameter(help="Rows above the header; found by the names of the columns if left out.")
+    ] = None,
     network: OwnNetwork = None,
     as_json: Annotated[
         bool,
@@ -209,7 +214,7 @@ def predict(
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
         check_writable(output, "predictions")
-    rows = open_rows(table, found.feature_names_in_, table=sql_table, query=query)
+    rows = open_rows(table, found.feature_names_in_, table=sql_table, query=query, skip_rows=skip_rows)
     with interruptible("interrupted, no predictions written"), rows as columns:
         written = write_predictions(found, columns, output, threshold=threshold, keep=keep)
     if as_json:

@@ -37,7 +37,9 @@ _REPEATED = Parameter(negative=(), show_default=False)
 
 TableArgument = Annotated[
     str,
-    Parameter(help="A CSV, TSV, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."),
+    Parameter(
+        help="A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
+    ),
 ]
 
 
@@ -63,9 +65,11 @@ class TableOptions:
     time_split: str | None = None
     "Train on the past: the rows that are latest by this column are tested."
     sql_table: Annotated[str | None, Parameter(name="--table")] = None
-    "Which table of a database."
+    "Which table of a database, or which sheet of an Excel file."
     query: str | None = None
     "What to ask a database for, in SQL."
+    skip_rows: int | None = None
+    "Rows above the header of a text or an Excel file; found by themselves if left out, as a rule."
 
     def settings(self) -> dict[str, Any]:
         """The keyword arguments of `read_table`."""

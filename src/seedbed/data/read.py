@@ -29,6 +29,7 @@ def read_table(
     time_split: str | None = None,
     table: str | None = None,
     query: str | None = None,
+    skip_rows: int | None = None,
 ) -> Table:
     """Read, type and check a table.
 
@@ -43,8 +44,9 @@ def read_table(
         positive: which of two labels is the positive one; by default the larger.
         group: a column, no feature then, whose rows of one value stay together.
         time_split: a column of dates or numbers, no feature then, that tells earlier rows from later ones.
-        table: which table of a database.
+        table: which table of a database, or which sheet of an Excel file.
         query: what to ask a database instead.
+        skip_rows: rows above the header of a text or an Excel file, where these aren't found by themselves.
 
     Raises:
         TableNotFoundError: no such file or example.
@@ -54,7 +56,7 @@ def read_table(
         OptionError: two roles for one column, or an option that doesn't fit the table.
         DataError: anything else that keeps the table from being used; the base of all above but OptionError.
     """
-    with open_source(source, table=table, query=query) as found:
+    with open_source(source, table=table, query=query, skip_rows=skip_rows) as found:
         wanted = Wanted(
             target=word(target) or found.target or _no_target(found.columns),
             drop=drop,
@@ -65,15 +67,18 @@ def read_table(
             group=group,
             time_split=time_split,
         )
-        return replace(assemble(found.columns, wanted, name=found.name), reading=_reading(source, wanted, table, query))
+        reading = _reading(source, wanted, table=table, query=query, skip_rows=skip_rows)
+        return replace(assemble(found.columns, wanted, name=found.name), reading=reading)
 
 
-def _reading(source: Any, wanted: Wanted, table: str | None, query: str | None) -> dict[str, Any] | None:
+def _reading(source: Any, wanted: Wanted, **asked: Any) -> dict[str, Any] | None:
     """The arguments that read the table again, but for those that say nothing."""
     if not isinstance(source, str | Path):
         return None
-    given = {"source": str(source), **asdict(wanted), "table": table, "query": query}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
+    given = {"source": str(source), **asdict(wanted), **asked}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value or value == 0
+    }
 
 
 def _no_target(columns: Columns) -> NoReturn:

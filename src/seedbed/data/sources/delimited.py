@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from seedbed.data.notes import Note
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
+from seedbed.data.sources.choice import NOTHING, Asked
+from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.limits import MAX_CELL, check_width, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["DELIMITERS", "Shape", "records", "survey", "write_copy"]
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-ROWS_COMPARED = 50  # to find the delimiter
 SEARCHED = 1 << 26  # characters of one row, to name the column of a cell that is too long
 
 
@@ -35,6 +37,8 @@ class Shape:
         delimiter: one character.
         n_rows: rows under the header; blank lines are no rows.
         charset: how the bytes become text.
+        skip: lines above the header.
+        notes: where the header was found, if it isn't the first row.
         copied: for DuckDB: "not", it reads the file where it lies; as "text", line ends made one kind; by "rows",
             as some line ends may be within cells, or a blank line would be taken for a cell.
     """
@@ -44,22 +48,25 @@ class Shape:
     n_rows: int
     charset: Charset
     copied: Literal["not", "text", "rows"]
+    skip: int = 0
+    notes: tuple[Note, ...] = ()
 
 
-def survey(path: Path, where: str, *, usual: str = ",") -> Shape:
+def survey(path: Path, where: str, asked: Asked = NOTHING, *, usual: str = ",") -> Shape:
     """Walk through the whole file once.
 
     Args:
         path: the file, not compressed.
         where: what messages call it.
+        asked: where the header is, or what it is found by.
         usual: the delimiter where the text doesn't tell.
 
     Raises:
         UnreadableError: no text, no header, too many columns, or a row whose cells don't fit the header.
     """
     charset = find_charset(path, where)
-    delimiter = _find_delimiter(path, charset, where, usual)
-    rows = records(path, delimiter, charset, where)
+    delimiter, skip, notes = _find_header(path, charset, where, asked, usual)
+    rows = records(path, delimiter, charset, where, skip)
     previous, row = next(rows)
     header = tuple(cell.strip() for cell in row)
     check_width(len(header), where)
@@ -75,27 +82,32 @@ def survey(path: Path, where: str, *, usual: str = ",") -> Shape:
         previous = line
         n_rows += 1
     ends_in_cells = not one_line_each or any("\r" in cell for cell in row)
-    plain = charset.plain and len(header) > 1
+    plain = charset.plain and len(header) > 1 and not skip
     copied: Literal["not", "text", "rows"] = "not" if plain else "rows" if ends_in_cells else "text"
-    return Shape(header=header, delimiter=delimiter, n_rows=n_rows, charset=charset, copied=copied)
+    return Shape(header, delimiter, n_rows, charset, copied, skip, notes)
 
 
-def records(path: Path, delimiter: str, charset: Charset, where: str) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Each row that isn't blank, header included, with the line of the file on which it begins (from 1).
+
+    Args:
+        skip: lines at the beginning that aren't read.
 
     Raises:
         UnreadableError: quotes that don't close, or a huge cell.
     """
     with open_text(path, charset, newline="") as text:
+        for _ in itertools.islice(text, skip):
+            pass
         # DuckDB takes a quote after spaces as a quote, hence skipinitialspace.
         reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
-        line, header = 1, None
+        line, header = skip + 1, None
         try:
             for row in reader:
                 if row:
                     header = header or row
                     yield line, row
-                line = reader.line_num + 1
+                line = skip + reader.line_num + 1
         except csv.Error as error:
             if "field limit" in str(error):
                 column = _huge_cell_column(path, delimiter, charset, line)
@@ -112,34 +124,60 @@ def write_copy(path: Path, shape: Shape, copy: Path, where: str) -> None:
     with copy.open("w", encoding="utf-8", newline="\n") as out:
         if shape.copied == "rows":
             writer = csv.writer(out, delimiter=shape.delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            writer.writerows(row for _, row in records(path, shape.delimiter, shape.charset, where))
+            writer.writerows(row for _, row in records(path, shape.delimiter, shape.charset, where, shape.skip))
             return
         with open_text(path, shape.charset, newline=None) as text:
+            for _ in itertools.islice(text, shape.skip):
+                pass
             while chunk := text.read(CHUNK):
                 out.write(chunk)
 
 
-def _find_delimiter(path: Path, charset: Charset, where: str, usual: str) -> str:
-    """The delimiter that makes the first rows as long as the header, else the one that splits the header most."""
+def _find_header(
+    path: Path, charset: Charset, where: str, asked: Asked, usual: str
+) -> tuple[str, int, tuple[Note, ...]]:
+    """The delimiter, the number of lines above the header, and a note where these were found out.
+
+    The delimiter makes the first rows as long as the header, which is the first row if possible; else it is the one
+    that splits the header most.
+    """
+    skip, known = asked.skip_rows or 0, asked.skip_rows is not None
     order = (usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual))
-    fits = {delimiter: _fit(path, delimiter, charset, where) for delimiter in order}
-    best = max(order, key=lambda delimiter: fits[delimiter])
-    if fits[best] == (False, 0):
+    found = {delimiter: _first_rows(path, delimiter, charset, where, skip) for delimiter in order}
+    places = {
+        one: 0 if known else find_header([row for _, row in rows], asked.wanted) for one, (rows, _) in found.items()
+    }
+
+    def fit(delimiter: str) -> tuple[bool, bool, int]:
+        rows, whole = found[delimiter]
+        lengths = [len(row) for _, row in rows[places[delimiter] :]] or [0]
+        agree = whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
+        return agree, places[delimiter] == 0, lengths[0]
+
+    best = max(order, key=fit)
+    rows, place = found[best][0], places[best]
+    if not rows:
         # Blank from end to end, or quotes that don't close, of which the rows themselves will tell.
-        next(records(path, usual, charset, where), None)
-        raise UnreadableError(f"{where} is empty", "A table has a header and rows under it.")
-    return best
+        next(records(path, usual, charset, where, skip), None)
+        below = f" below the {skip} lines to skip" if skip else ""
+        raise UnreadableError(f"{where} is empty{below}", "A table has a header and rows under it.")
+    if place == 0:
+        return best, skip, ()
+    line = rows[place][0]
+    return best, line - 1, (header_note(f"line {line}", rows[0][1]),)
 
 
-def _fit(path: Path, delimiter: str, charset: Charset, where: str) -> tuple[bool, int]:
-    """Whether the first rows agree on more than one cell, and how many names the header has; 0 if it can't be read."""
-    lengths: list[int] = []
+def _first_rows(
+    path: Path, delimiter: str, charset: Charset, where: str, skip: int
+) -> tuple[list[tuple[int, list[str]]], bool]:
+    """The first rows by a delimiter, and whether they can be read: '"a","b"' is no row of tab-separated cells."""
+    rows = []
     try:
-        for _, row in itertools.islice(records(path, delimiter, charset, where), ROWS_COMPARED):
-            lengths.append(len(row))
-    except UnreadableError:  # '"a","b"' is no row of tab-separated cells
-        return False, lengths[0] if lengths else 0
-    return (lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1, lengths[0]) if lengths else (False, 0)
+        for row in itertools.islice(records(path, delimiter, charset, where, skip), ROWS_LOOKED_AT):
+            rows.append(row)  # noqa: PERF402 - an error mustn't lose the rows before it
+    except UnreadableError:
+        return rows, False
+    return rows, True
 
 
 def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -> int:
@@ -162,6 +200,8 @@ def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -
 def _ragged_advice(rows_before: int, excess: int) -> str:
     if rows_before == 0 and excess == 1:
         return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
+    if rows_before < ROWS_LOOKED_AT and excess > 1:
+        return "If the header is further down, say how many rows to skip: --skip-rows N (in Python: skip_rows=N)."
     if excess > 0:
         return "A cell that holds the delimiter must be in quotes."
     return "A cell left out shifts the others: write it as an empty cell."

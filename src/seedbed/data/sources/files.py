@@ -17,8 +17,8 @@ import duckdb
 
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
-from seedbed.data.sources import sqlite
-from seedbed.data.sources.choice import check_options
+from seedbed.data.sources import excel, sqlite
+from seedbed.data.sources.choice import NOTHING, Asked
 from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
 from seedbed.data.sources.limits import check_width
 from seedbed.data.sources.loaded import LoadedColumns, connect, load_csv, loaded
@@ -31,11 +31,12 @@ __all__ = ["SUFFIXES", "open_file"]
 TABS = (".tsv", ".tab")
 JSON = (".json", ".jsonl", ".ndjson")
 DATABASES = (".sqlite", ".sqlite3", ".db")
-SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, ".gz")
+EXCEL = (".xlsx", ".xlsm")
+SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, *EXCEL, ".gz")
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 OTHER_KINDS = {
-    b"PK\x03\x04": "a zip file (as Excel and LibreOffice write)",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel file",
+    b"PK\x03\x04": "a zip file, and no Excel workbook",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
     b"\x80\x02": "a pickle file, which seedbed never opens",
     b"\x80\x03": "a pickle file, which seedbed never opens",
     b"\x80\x04": "a pickle file, which seedbed never opens",
@@ -59,17 +60,13 @@ OTHER_KINDS = {
 
 
 @contextlib.contextmanager
-def open_file(path: Path, *, table: str | None = None, query: str | None = None) -> Iterator[Columns]:
-    """The columns of a file: CSV, TSV, JSON, Parquet, gzip of them, or SQLite; its bytes tell which, not its name.
-
-    Args:
-        path: the file.
-        table: which table of an SQLite file.
-        query: what to ask an SQLite file instead.
+def open_file(path: Path, asked: Asked = NOTHING) -> Iterator[Columns]:
+    """The columns of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite; its bytes tell which, not its
+    name.
 
     Raises:
         TableNotFoundError: no such file, or no such table in it.
-        OptionError: `table` or `query` for a file that isn't SQLite, or none of them where it has several tables.
+        OptionError: something is asked that the file doesn't have, or no table is named where it has several.
         UnreadableError: a file that can't be understood.
         DataError: a query that can't be run.
     """
@@ -78,7 +75,7 @@ def open_file(path: Path, *, table: str | None = None, query: str | None = None)
     with temporary_folder() as folder, connect(where, folder) as connection:
         try:
             readable = _readable(path, where, folder)
-            columns = _open(connection, readable, path, where, folder=folder, table=table, query=query)
+            columns = _open(connection, readable, path, where, asked, folder=folder)
         except OSError as error:
             raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
         yield columns
@@ -89,32 +86,37 @@ def _open(
     path: Path,
     named: Path,
     where: str,
+    asked: Asked,
     *,
     folder: Path,
-    table: str | None,
-    query: str | None,
 ) -> LoadedColumns:
     """The columns of a file that isn't compressed; `named` is what the user called it."""
     head = _head(path)
-    is_database = head.startswith(sqlite.MAGIC)
-    check_options(where, table=table, query=query, is_database=is_database)
-    if is_database:
-        return sqlite.open_sqlite(connection, path, where, table=table, query=query, folder=folder)
+    if head.startswith(sqlite.MAGIC):
+        asked.check(where, "table", "query")
+        return sqlite.open_sqlite(connection, path, where, table=asked.table, query=asked.query, folder=folder)
+    if head.startswith(excel.MAGIC) and excel.is_workbook(path):
+        asked.check(where, "table", "skip_rows")
+        return excel.open_workbook(connection, path, where, asked, folder=folder)
     for magic, kind in OTHER_KINDS.items():
         if head.startswith(magic):
             raise UnreadableError(f"{where} is {kind}", "Save the table in it as CSV.")
     if head.startswith(PARQUET):
+        asked.check(where)
         return _open_parquet(connection, path, where)
     suffixes = {suffix.lower() for suffix in named.suffixes}
     if suffixes & set(JSON) or is_json(path):
+        asked.check(where)
         return open_json(connection, path, where, folder=folder)
-    return _open_delimited(connection, path, where, folder=folder, usual="\t" if suffixes & set(TABS) else ",")
+    asked.check(where, "skip_rows")
+    usual = "\t" if suffixes & set(TABS) else ","
+    return _open_delimited(connection, path, where, asked, folder=folder, usual=usual)
 
 
 def _open_delimited(
-    connection: duckdb.DuckDBPyConnection, path: Path, where: str, *, folder: Path, usual: str
+    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, *, folder: Path, usual: str
 ) -> LoadedColumns:
-    shape = survey(path, where, usual=usual)
+    shape = survey(path, where, asked, usual=usual)
     readable = path
     if shape.copied != "not":
         readable = folder / "copy.csv"
@@ -126,7 +128,7 @@ def _open_delimited(
 
     def find_places(rows: Iterable[int]) -> dict[int, str]:
         wanted = set(rows)
-        found = records(path, shape.delimiter, shape.charset, where)
+        found = records(path, shape.delimiter, shape.charset, where, shape.skip)
         under_header = itertools.islice(found, 1, max(wanted, default=0) + 2)
         return {row: f"line {line}" for row, (line, _) in enumerate(under_header) if row in wanted}
 
@@ -136,7 +138,7 @@ def _open_delimited(
         connection,
         where=where,
         names=shape.header,
-        notes=(*shape.charset.notes, *notes),
+        notes=(*shape.charset.notes, *notes, *shape.notes),
         find_places=find_places,
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seedbed.data.columns import Columns
-from seedbed.data.sources.choice import check_options
+from seedbed.data.sources.choice import Asked
 from seedbed.data.sources.examples import EXAMPLES, open_example
 from seedbed.data.sources.files import SUFFIXES, open_file
 from seedbed.data.sources.frames import open_frame
@@ -39,23 +39,34 @@ class Source:
 
 
 @contextlib.contextmanager
-def open_source(source: Any, *, table: str | None = None, query: str | None = None) -> Iterator[Source]:
+def open_source(
+    source: Any,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    skip_rows: int | None = None,
+    wanted: Sequence[str] = (),
+) -> Iterator[Source]:
     """Open a path, `example:NAME`, a `postgresql://` address or a data frame.
 
     Args:
         source: the table.
-        table: which one of a database.
+        table: which one of a database, or which sheet of an Excel file.
         query: a SELECT that a database shall answer instead.
+        skip_rows: rows above the header of a text or an Excel file; found out where it isn't given.
+        wanted: names of columns, to find the header by.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
-        OptionError: `table` or `query` for what is no database, both of them, or neither where it has several tables.
+        OptionError: `table`, `query` or `skip_rows` for what has none, a table and a query, or neither where there are
+            several tables.
         UnreadableError: bytes, rows or a header that can't be understood.
         DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
+    asked = Asked(table, query, skip_rows, tuple(wanted))
     if isinstance(source, str) and is_address(source):
         address = Address.of(source)
-        check_options(address.shown, table=table, query=query, is_database=True)
+        asked.check(address.shown, "table", "query")
         with open_postgres(address, table=table, query=query) as columns:
             yield Source(columns, table or address.database or "query")
     elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
@@ -63,15 +74,15 @@ def open_source(source: Any, *, table: str | None = None, query: str | None = No
         if scheme:  # the address isn't quoted: it may hold a password
             raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
         path = Path(source)
-        with open_file(path, table=table, query=query) as columns:
+        with open_file(path, asked) as columns:
             yield Source(columns, table or _stem(path))
     elif isinstance(source, str):
-        check_options(source, table=table, query=query, is_database=False)
+        asked.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
         with open_example(name) as columns:
             yield Source(columns, name, EXAMPLES[name].target)
     else:
-        check_options("a data frame", table=table, query=query, is_database=False)
+        asked.check("a data frame")
         with open_frame(source) as columns:
             yield Source(columns, "data frame")
 

@@ -1,0 +1,222 @@
+"""Sheets of Excel workbooks (.xlsx), read by calamine; what they would unpack to is measured before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+import duckdb
+import numpy as np
+
+from seedbed.data.columns import number_text
+from seedbed.data.notes import Note
+from seedbed.data.sources.choice import Asked, choose
+from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
+from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
+from seedbed.errors import OptionError, UnreadableError
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+__all__ = ["MAGIC", "is_workbook", "open_workbook"]
+
+MAGIC = b"PK\x03\x04"
+WORKBOOK = "xl/workbook.xml"
+CHUNK = 1 << 20
+MOST_BYTES = 4_000_000_000  # of memory that a workbook may take
+BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
+DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
+_reference = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a zip file is an Excel workbook."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            return WORKBOOK in packed.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def open_workbook(
+    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, *, folder: Path
+) -> LoadedColumns:
+    """Return the columns of a sheet: the one that is asked for, or the only visible one.
+
+    Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
+    without a saved value are empty cells. Rows without any cell are no rows, and columns without any cell no columns.
+
+    Raises:
+        OptionError: the extra isn't installed, or there are several sheets and none is named.
+        TableNotFoundError: no such sheet.
+        UnreadableError: the file is damaged, would take too much memory, or the sheet has no rows.
+    """
+    try:
+        import python_calamine as calamine
+    except ImportError:
+        message = f"{where} is an Excel workbook, and python-calamine isn't installed"
+        raise OptionError(message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.") from None
+    plain = folder / "workbook.xlsx"
+    try:
+        _unpack(path, plain, where)
+        with calamine.CalamineWorkbook.from_path(plain) as workbook:
+            name, notes = _sheet_name(workbook, asked.table, where)
+            return _load(connection, workbook.get_sheet_by_name(name), f"{where}, sheet '{name}'", notes, asked, folder)
+    except (calamine.CalamineError, zipfile.BadZipFile, expat.ExpatError, RuntimeError, NotImplementedError) as error:
+        raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
+
+
+def _unpack(path: Path, plain: Path, where: str) -> None:
+    """Write the workbook's XML anew without compression, as no longer than the file says, and as sheets that fit.
+
+    Raises:
+        UnreadableError: it would take too much memory, or holds what no workbook holds.
+    """
+    with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
+        members = [one for one in packed.infolist() if one.filename.endswith((".xml", ".rels"))]
+        if len({one.filename for one in members}) < len(members):
+            raise zipfile.BadZipFile("a part is there twice")
+        left = MOST_BYTES - BYTES_A_BYTE * sum(one.file_size for one in members)
+        _check_left(left, where)
+        for member in members:
+            extent = _Extent()
+            with packed.open(member) as source, out.open(member.filename, "w", force_zip64=True) as copy:
+                while chunk := source.read(CHUNK):
+                    extent.parser.Parse(chunk, False)
+                    copy.write(chunk)
+                    _check_left(left - BYTES_A_CELL * extent.area, where)
+            extent.parser.Parse(b"", True)
+            left -= BYTES_A_CELL * extent.area
+
+
+def _check_left(left: int, where: str) -> None:
+    if left < 0:
+        message = f"{where}: its sheets would take over {MOST_BYTES // 10**9} GB of memory"
+        raise UnreadableError(message, "Save the sheet as CSV. Is a cell far away from the others filled?")
+
+
+class _Extent:
+    """The first and the last row and column of a sheet's filled cells, as a parser walks through its XML."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.StartElementHandler = self._start
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.row = self.column = 0
+        self.first, self.last = [2**31, 2**31], [0, 0]
+
+    @property
+    def area(self) -> int:
+        rows, columns = (max(0, last - first + 1) for first, last in zip(self.first, self.last, strict=True))
+        return rows * columns
+
+    def _refuse(self, *_: Any) -> None:
+        raise zipfile.BadZipFile("its XML has a document type")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name, place = name.rpartition(":")[2], attributes.get("r", "")
+        if name == "row":
+            self.row, self.column = int(place) if place.isdecimal() and len(place) < 8 else self.row + 1, 0
+        elif name == "c":
+            self.column += 1
+            if found := _reference.fullmatch(place):
+                self.row, self.column = int(found[2]), _number(found[1])
+        elif name in ("v", "is", "f"):
+            for axis, value in enumerate((self.row, self.column)):
+                self.first[axis], self.last[axis] = min(self.first[axis], value), max(self.last[axis], value)
+
+
+def _number(letters: str) -> int:
+    """A column's number: 'A' is 1, 'AB' 28."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - 64
+    return number
+
+
+def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> tuple[str, tuple[Note, ...]]:
+    """The sheet that is wanted, also a hidden one; else the only visible one that isn't empty."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+    names = [one.name for one in sheets if wanted is not None or one.visible == SheetVisibleEnum.Visible]
+    if wanted is None and len(names) > 1:
+        names = [name for name in names if workbook.get_sheet_by_name(name).start is not None] or names
+    position, notes = choose(names, wanted, where, kind="sheet")
+    return names[position], notes if wanted is None and len(workbook.sheet_names) > 1 else ()
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    sheet: CalamineSheet,
+    where: str,
+    notes: tuple[Note, ...],
+    asked: Asked,
+    folder: Path,
+) -> LoadedColumns:
+    above, title = _above(sheet, asked)
+    rows = _filled_rows(sheet, above)
+    number, header = next(rows, (0, []))
+    filled, texts = np.zeros((2, len(header)), dtype=bool)  # columns with a cell, and with one that is no number
+    numbers = []
+    for place, row in rows:
+        numbers.append(place)
+        filled |= [cell != "" for cell in row]
+        texts |= [cell != "" and not _is_number(cell) for cell in row]
+    columns = [i for i, cell in enumerate(header) if cell != "" or filled[i]]
+    check_width(len(columns), where)
+
+    def find_places(some: Iterable[int]) -> dict[int, str]:
+        return {row: f"row {numbers[row]}" for row in some}
+
+    def cells() -> Iterator[list[str]]:
+        below = _filled_rows(sheet, above)
+        next(below, None)
+        return ([_text(row[i]) for i in columns] for _, row in below)
+
+    load_rows(connection, cells(), folder=folder, find_places=find_places, where=where)
+    for place, i in enumerate(columns):
+        if filled[i] and not texts[i]:  # else '1.234' would be a thousand and more where other columns have commas
+            change = f"ALTER c{place} SET DATA TYPE DOUBLE USING CAST(nullif(c{place}, '') AS DOUBLE)"
+            connection.execute(f"ALTER TABLE cells {change}")
+    notes = (*notes, header_note(f"row {number}", title)) if title else notes
+    names = [_text(header[i]).strip() for i in columns]
+    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places)
+
+
+def _above(sheet: CalamineSheet, asked: Asked) -> tuple[int, list[str]]:
+    """The number of rows above the header; and the first of these, if they were found and not given."""
+    if asked.skip_rows is not None:
+        return asked.skip_rows, []
+    filled = itertools.islice(_filled_rows(sheet, 0), ROWS_LOOKED_AT)
+    rows = [(number, [_text(cell) for cell in row]) for number, row in filled]
+    used = [i for i in range(len(rows[0][1]) if rows else 0) if any(row[i] for _, row in rows[1:])]
+    place = find_header([[row[i] for i in used] for _, row in rows], asked.wanted)
+    return (rows[place][0] - 1, rows[0][1]) if place else (0, [])
+
+
+def _filled_rows(sheet: CalamineSheet, above: int) -> Iterator[tuple[int, list[Any]]]:
+    """Each row that has a cell, with its number in the sheet, from below the first ones."""
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        if number > above and any(cell != "" for cell in row):
+            yield number, row
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def _text(cell: Any) -> str:
+    """A cell as a text file has it."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, dt.timedelta):
+        cell = cell.total_seconds()
+    return number_text(cell) or "" if isinstance(cell, int | float) else str(cell)

@@ -1,0 +1,167 @@
+"""Sheets of Excel workbooks come in as Excel has them, and what is no table is refused."""
+
+import datetime as dt
+import sys
+import zipfile
+
+import openpyxl
+import pytest
+
+from seedbed import read_table
+from seedbed.data.sources import excel
+from seedbed.data.sources.opening import open_source
+from seedbed.errors import OptionError, TableNotFoundError, UnreadableError
+
+HEADER = ["name", "born", "at", "points", "active", "code"]
+ROW = ["Anna", dt.date(2009, 2, 1), dt.datetime(2024, 3, 1, 8, 30), 12.5, True, "007"]
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Write sheets, rows by name, to a workbook."""
+
+    def to_file(hidden=(), **sheets):
+        workbook = openpyxl.Workbook()
+        workbook.remove(workbook.active)
+        for name, rows in sheets.items():
+            sheet = workbook.create_sheet(name)
+            sheet.sheet_state = "hidden" if name in hidden else "visible"
+            for row in rows:
+                sheet.append(row)
+        workbook.save(tmp_path / "book.xlsx")
+        return tmp_path / "book.xlsx"
+
+    return to_file
+
+
+def rows_of(path, **options):
+    with open_source(path, **options) as source:
+        columns = source.columns
+        return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
+
+
+def test_cells_are_as_excel_has_them(book):
+    path = book(A=[HEADER, ROW, [None, None, "=1/0", 3, False, "#N/A"]])
+    assert rows_of(path)[1:] == [
+        ["Anna", "2009-02-01", "2024-03-01 08:30:00", "12.5", "true", "007"],
+        ["", "", "", "3", "false", ""],
+    ]
+
+
+def test_columns_are_typed_as_those_of_any_table(book):
+    rows = [["Kind", dt.date(2009, 1 + i % 9, 1), i % 7 + 0.5, i % 2 == 0, f"{i % 3},5", i % 2] for i in range(30)]
+    table = read_table(book(A=[["who", "born", "points", "active", "share", "y"], *rows]), target="y")
+    kinds = {column.name: column.schema.kind for column in table.columns}
+    assert kinds == {"born": "date", "points": "number", "active": "boolean", "share": "number"}
+    assert table.columns[3].values[1] == 1.5
+
+
+def test_numbers_are_numbers_though_other_columns_write_commas(book):
+    rows = [[1.234 + i, f"{i},75", i % 2] for i in range(30)]
+    table = read_table(book(A=[["a", "b", "y"], *rows]), target="y")
+    assert table.columns[0].values[0] == 1.234
+
+
+def test_titles_blank_rows_and_unused_columns_are_no_part_of_the_table(book):
+    rows = [
+        ["Klasse 10b"],
+        [],
+        [None, *HEADER[:2], None, "points"],
+        [None, "Anna", 1, None, 3],
+        [],
+        [None, "Bo", 2, None, 4],
+    ]
+    path = book(A=rows)
+    assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
+    with open_source(path) as source:
+        assert source.columns.places([0, 1]) == {0: "row 4", 1: "row 6"}
+        assert any("the header is row 3, below 'Klasse 10b'" in note.message for note in source.columns.notes)
+    assert rows_of(path, skip_rows=3)[0] == ["Anna", "1", "3"]
+
+
+def test_of_several_sheets_one_must_be_named_and_the_error_names_them(book):
+    path = book(Noten=[HEADER, ROW], Adressen=[["a", "b"], [1, 2]])
+    with pytest.raises(OptionError, match=r"2 sheets: Noten, Adressen.*--table Noten"):
+        rows_of(path)
+    with pytest.raises(TableNotFoundError, match=r"no sheet 'noten'.*Did you mean 'Noten'"):
+        rows_of(path, table="noten")
+    assert rows_of(path, table="Adressen") == [["a", "b"], ["1", "2"]]
+    table = read_table(
+        book(Noten=[["a", "y"], *[[i % 4, i % 2] for i in range(20)]], B=[[1]]), target="y", table="Noten"
+    )
+    assert table.reading["table"] == "Noten"
+
+
+def test_sheets_that_are_empty_or_hidden_need_not_be_ruled_out(book):
+    path = book(hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]])
+    with open_source(path) as source:
+        assert source.columns.names == tuple(HEADER)
+        assert "the sheet is 'Noten'" in source.columns.notes[0].message
+    assert rows_of(path, table="secret") == [["a"], ["1"]]
+
+
+def test_without_the_extra_the_error_says_what_to_install(book, monkeypatch):
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(OptionError, match=r"pip install 'seedbed\[excel\]'"):
+        rows_of(book(A=[HEADER, ROW]))
+
+
+def test_a_sheet_has_no_query(book):
+    with pytest.raises(OptionError, match="no query to choose"):
+        rows_of(book(A=[HEADER, ROW]), query="SELECT 1")
+
+
+def changed(path, name, *replacements):
+    """The workbook with other bytes in one of its parts."""
+    with zipfile.ZipFile(path) as packed:
+        parts = {one: packed.read(one) for one in packed.namelist()}
+    for old, new in replacements:
+        assert old in parts[name]
+        parts[name] = parts[name].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for one, content in parts.items():
+            out.writestr(one, content)
+    return path
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+HOSTILE = {
+    "a cell far away": [(b'r="A2"', b'r="XFD1048576"')],
+    "a row far away, and many cells without a place": [
+        (b'<row r="2">', b'<row r="1048576">' + b"<c><v>1</v></c>" * 9000),
+    ],
+    "a document type": [(b"<worksheet", b"<!DOCTYPE a [<!ENTITY b 'c'>]><worksheet")],
+    "no XML": [(b"</sheetData>", b"")],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_sheet_is_refused_before_it_takes_memory(book, what):
+    path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
+    with pytest.raises(UnreadableError, match=r"would take over 4 GB of memory|can't be read"):
+        rows_of(path)
+
+
+def test_a_part_that_unpacks_to_more_than_memory_is_refused(book, monkeypatch):
+    monkeypatch.setattr(excel, "MOST_BYTES", 10_000_000)
+    path = changed(book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"))
+    assert path.stat().st_size < 30_000
+    with pytest.raises(UnreadableError, match="of memory"):
+        rows_of(path)
+
+
+def test_a_part_is_read_no_further_than_the_file_says_it_is_long(book, tmp_path):
+    path = changed(book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"))
+    with zipfile.ZipFile(path) as packed:
+        size = packed.getinfo(SHEET).file_size
+    content = path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match="can't be read"):
+        rows_of(path)
+
+
+def test_other_zip_files_are_no_workbooks(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as packed:
+        packed.writestr("table.csv", "a,b\n1,2\n")
+    with pytest.raises(UnreadableError, match="is a zip file, and no Excel workbook"):
+        rows_of(tmp_path / "a.xlsx")
