@@ -1,23 +1,27 @@
 # Begin with `make demo` or `make test`: both set up .venv themselves.
-# Extra arguments of pytest: make test ARGS="-n 2 -k stack".
+# Extra arguments of pytest: make test ARGS="-n 0 -k stack".
 
 PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n logical --dist worksteal
 
-.PHONY: demo test check bench peers pictures
+.PHONY: demo test test-all check bench peers pictures
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
 
-test: .venv/installed
-	$(PY) -m pytest $(ARGS)
+test: .venv/installed-dev
+	$(PYTEST) -m "not slow" $(ARGS)
 
-check: .venv/installed
+test-all: .venv/installed-dev
+	$(PYTEST) $(ARGS)
+
+check: .venv/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -m "not slow"
+	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -k "not blocks"
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py
@@ -25,18 +29,22 @@ bench: .venv/installed-bench
 peers: .venv/installed-bench
 	$(PY) benchmarks/peers.py $(ARGS)
 
-pictures: .venv/installed
+pictures: .venv/installed-dev
 	$(PY) -m pytest tests/test_docs.py --renew-pictures -k blocks $(ARGS)
 	$(PY) docs/screenshots.py
 
-# The stamps: installed again only when pyproject.toml is newer. An environment that is half made, or
-# made by a Python too old, is made anew.
+# The stamps: what a user needs, what a developer needs, and the peers. Each is installed again only when pyproject.toml is
+# newer. An environment that is half made, or made by a Python too old, is made anew.
 .venv/installed: pyproject.toml
 	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Making .venv: once, a few minutes, most of it for PyTorch."; $(PYTHON) -m venv --clear .venv; }
+	$(PY) -m pip install --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
 	$(PY) -m pip install --editable '.[dev]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed
+.venv/installed-bench: .venv/installed-dev
 	$(PY) -m pip install --editable '.[bench]'
 	@touch $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,21 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         return Done(status, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a single point in place of each chart: drawing takes most of the time of a small run, and tests/figures,
+    tests/browser and the documents draw the real ones."""
+    import altair as alt
+
+    from seedbed.figures import pictures
+
+    def point(summary: Mapping[str, Any], **options: Any) -> alt.ConcatChart:
+        mark = alt.Chart(alt.InlineData(values=[{}])).mark_point()
+        return alt.concat(mark, title=alt.TitleParams("a point", subtitle=["in place of a chart"]))
+
+    monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))
 
 
 @pytest.fixture(scope="session")

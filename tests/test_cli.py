@@ -39,7 +39,7 @@ FILES = sorted(WRITTEN)
 OF_TRAIN = ("training.json", "report.html", "curves.png", "lottery.png", "history.csv")
 
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from seedbed.experiment import Comparison
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2", "--epochs", "3",
          "--repeats", "1", "--folds", "3", "--seeds", "2", "--recipe", "tutorial", "--compile", "no", "--jobs", "1",

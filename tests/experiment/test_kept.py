@@ -14,6 +14,8 @@ from seedbed.experiment import Kept, compare
 from seedbed.experiment.origin import origin
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
 
 

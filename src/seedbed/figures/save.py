@@ -37,14 +37,14 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
-    content = write(chart.to_dict(), scale)
+    content = write(chart.to_dict(validate=False), scale)
     write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
     """The chart as SVG, to stand in a page or a notebook."""
-    return _svg(chart.to_dict(), 1.0).decode()
+    return _svg(chart.to_dict(validate=False), 1.0).decode()
 
 
 def _png(spec: dict[str, Any], scale: float) -> bytes:

@@ -37,7 +37,7 @@ class _Figure:
 
     @classmethod
     def of(cls, chart: alt.ConcatChart) -> _Figure:
-        spec = chart.to_dict()
+        spec = chart.to_dict(validate=False)
         lines = spec.pop("title")["subtitle"]
         return cls(spec, " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines))
 
