@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from seedbed.report.drawn import drawn
-from seedbed.report.sentences import counted
+from seedbed.report.sentences import counted, note_sentence
 
 __all__ = ["overview_text"]
 
@@ -66,16 +66,7 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if warnings:
         yield ""
     for warning in warnings:
-        yield f"{warning['code']}: {warning['message']}{_where(warning)}"
-
-
-def _where(warning: Mapping[str, Any]) -> str:
-    """The first rows it is about, as the user finds them."""
-    return (
-        f" [{', '.join(warning['rows'])}{', ...' if warning['count'] > len(warning['rows']) else ''}]"
-        if warning["rows"]
-        else ""
-    )
+        yield note_sentence(warning)
 
 
 def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Table:
@@ -100,7 +91,7 @@ def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for note in notes[:_MOST_NOTES]:
-        yield f"Note: {note['message']}"
+        yield note_sentence(note)
     if len(notes) > _MOST_NOTES:
         yield f"and {counted(len(notes) - _MOST_NOTES, 'more note')}: --json lists all."
 

@@ -18,6 +18,7 @@ __all__ = [
     "in_short",
     "is_first_look",
     "no_verdict_reason",
+    "note_sentence",
     "note_sentences",
     "paragraphs",
     "range_sentences",
@@ -235,7 +236,14 @@ def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """What was found in the table."""
     for note in document["notes"]:
         if note["code"] or not note["column"]:  # what a single column is taken for, seedbed inspect tells
-            yield f"{note['code'] or 'Note'}: {note['message']}"
+            yield note_sentence(note)
+
+
+def note_sentence(note: Mapping[str, Any]) -> str:
+    """Return a note as a sentence; a warning names the first rows that it is about, as the user finds them."""
+    more = ", ..." if note["rows"] and note["count"] > len(note["rows"]) else ""
+    where = f" [{', '.join(note['rows'])}{more}]" if note["code"] and note["rows"] else ""
+    return f"{note['code'] or 'Note'}: {note['message']}{where}"
 
 
 def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[str]:
