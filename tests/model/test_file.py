@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
 import json
 import os
 import re
@@ -21,7 +24,7 @@ from seedbed.model.layout import KEY, canonical, fingerprint
 from seedbed.model.saving import to_bytes, write_checked
 from seedbed.networks import recipe_named
 
-from .conftest import CANDIDATES, FAST, TARGETS
+from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +133,7 @@ HOSTILE = {
     "a switch of numbers": (lambda v, h: v["architecture"].update(residual=1), "shape of a network is damaged"),
     "a switch that can't be": (lambda v, h: v["architecture"].update(residual=True), "residual needs two hidden"),
     "many bins": (lambda v, h: v["architecture"].update(ple=10**9, numbers=[0], categories=[]), "tensor"),
-    "more bins than there are": (lambda v, h: v["architecture"].update(ple=10**30), "more layers or units"),
+    "more bins than there are": (lambda v, h: v["architecture"].update(ple=10**18), "more layers or units"),
     "two embeddings": (lambda v, h: v["architecture"].update(ple=2, plr=2), "plr and ple exclude each other"),
     "inputs that nobody names": (lambda v, h: v["architecture"].update(ple=2), "doesn't say which inputs it embeds"),
     "inputs that there aren't": (
@@ -179,6 +182,68 @@ def test_a_hostile_description_is_refused_though_its_checksum_is_right(content, 
     change, message = HOSTILE[what]
     with pytest.raises(ModelFileError, match=message):
         loaded(rewritten(content, change))
+
+
+NUMBERS = ("0", "-1", str(10**18), str(10**30), str(10**400), f"1{'0' * 5000}", "1e+308", "5e-324", "NaN", "true",
+           '"1"')  # fmt: skip
+SCORE = {
+    "of": "10-fold cross-validation",
+    "alpha": 0.05,
+    "scores": [{"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95}],
+    "chosen": {"among": 3, "words": "accuracy", "expected": 0.8, "low": 0.7, "high": 0.9},
+}
+
+
+def numbers_in(values, path=()):
+    """The places of numbers; of a list of them the first two."""
+    if isinstance(values, dict | list):
+        pairs = list(values.items() if isinstance(values, dict) else enumerate(values))
+        scalars = isinstance(values, list) and not isinstance(next(iter(values), None), dict | list)
+        for key, value in pairs[:2] if scalars else pairs:
+            yield from numbers_in(value, (*path, key))
+    elif isinstance(values, int | float):
+        yield path
+
+
+def forged(content, of, path, number):
+    """The file with another number in its description or its header, and with a right checksum."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    values = json.loads(header["__metadata__"][KEY])
+    values["sha256"] = ""
+    place = functools.reduce(lambda found, key: found[key], path[:-1], values if of == "description" else header)
+    place[path[-1]] = "@@"
+    told = {key: value for key, value in values.items() if key != "sha256"}
+    digest = hashlib.sha256(canonical(told).replace('"@@"', number).encode() + content[8 + length :])
+    header["__metadata__"][KEY] = canonical({**told, "sha256": digest.hexdigest()}).replace('"@@"', number)
+    text = json.dumps(header).replace('"@@"', number).encode()
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+@pytest.mark.parametrize(
+    "candidate", ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))]
+)
+def test_a_hostile_number_anywhere_is_refused_or_does_no_harm(fitted, frame, loaded, candidate):
+    content = to_bytes(dataclasses.replace(fitted(candidate), score=SCORE))
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    values = json.loads(header.pop("__metadata__")[KEY])
+    for of, places in (("description", numbers_in(values)), ("header", numbers_in(header))):
+        for path in places:
+            for number in NUMBERS:
+                try:
+                    model = loaded(forged(content, of, path, number))
+                except ModelFileError:
+                    continue
+                assert json.dumps(model.card(), allow_nan=False)
+                assert str(model)
+                assert np.isfinite(model.predict_proba(frame[:3])).all()
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(fitted):
+    training = {**fitted().training, "random_state": 10**30}
+    with pytest.raises(ModelFileError, match="too large"):
+        to_bytes(dataclasses.replace(fitted(), training=training))
 
 
 def test_a_change_that_makes_sense_is_refused_for_its_checksum(content, loaded):

@@ -13,12 +13,15 @@ from seedbed.model.layout import FORMAT, KEY, MAX_FILE, canonical
 
 __all__ = ["Header", "Shapes", "is_like", "read_header"]
 
-Kinds = Mapping[str, type | tuple[type, ...]]
-"""The keys of a dict, and what each value may be."""
+Kinds = Mapping[str, type | tuple[type, ...] | range]
+"""The keys of a dict, and what each value may be; a range is of whole numbers."""
 
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 
 _SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_LARGEST = 1e300  # of numbers in JSON: a percentage of one is finite as well
+_LARGEST_WHOLE = (1 << 63) - 1
+_COUNT = range(1 << 53)
 _KEYS: Kinds = {
     "format": int,
     "candidate": str,
@@ -34,20 +37,20 @@ _KEYS: Kinds = {
 _NUMBER = (int, float)
 _TRAINING: Kinds = {
     "table": str,
-    "n_rows": int,
-    "n_networks": int,
-    "n_diverged": int,
+    "n_rows": _COUNT,
+    "n_networks": _COUNT,
+    "n_diverged": _COUNT,
     "recipe": str,
     "lr": _NUMBER,
-    "epochs": int,
+    "epochs": _COUNT,
     "chosen": str,
     "random_state": int,
 }
 _AT_TIMES: Kinds = {  # said where there is any
-    "n_left_out": int,
+    "n_left_out": _COUNT,
     "identifiers": list,
     "out_of_bag_loss": _NUMBER,
-    "n_members_left_out": int,
+    "n_members_left_out": _COUNT,
 }
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
 _ONE_SCORE: Kinds = {
@@ -58,7 +61,7 @@ _ONE_SCORE: Kinds = {
     "high": (*_NUMBER, type(None)),
 }
 _CHOSEN: Kinds = {
-    "among": int,
+    "among": _COUNT,
     "words": str,
     "expected": _NUMBER,
     "low": _NUMBER,
@@ -97,7 +100,7 @@ def read_header(text: bytes, n_bytes: int) -> Header:
 
 
 def _strict_json(text: bytes, what: str) -> Any:
-    """JSON without a key twice, without NaN, and without numbers that no float holds."""
+    """JSON without a key twice, without NaN, and without numbers that are too large to be computed with."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -106,14 +109,20 @@ def _strict_json(text: bytes, what: str) -> Any:
         return found
 
     def refused(word: str) -> Any:
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is no number, or too large")
 
-    def finite(word: str) -> float:
+    def bounded(word: str) -> float:
         number = float(word)
-        return number if math.isfinite(number) else refused(word)
+        return number if abs(number) <= _LARGEST else refused(word[:30])
+
+    def whole(word: str) -> int:
+        number = int(word)
+        return number if abs(number) <= _LARGEST_WHOLE else refused(word[:30])
 
     try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=once, parse_constant=refused, parse_float=finite)
+        return json.loads(
+            text.decode("utf-8"), object_pairs_hook=once, parse_constant=refused, parse_float=bounded, parse_int=whole
+        )
     except ValueError as error:
         raise ModelFileError(f"{what} is damaged ({told(error)})") from None
 
@@ -163,7 +172,11 @@ def _check_told(values: Mapping[str, Any]) -> None:
 
 
 def is_like(thing: Any, kinds: Kinds) -> bool:
-    """Whether it is a dict of exactly these keys with values of these types."""
+    """Whether it is a dict of exactly these keys with values of these types, or in these ranges."""
     if not isinstance(thing, dict) or thing.keys() != kinds.keys():
         return False
-    return all(isinstance(thing[key], kind) and not isinstance(thing[key], bool) for key, kind in kinds.items())
+    pairs = [(thing[key], kind) for key, kind in kinds.items()]
+    fits = (
+        type(one) is int and one in kind if isinstance(kind, range) else isinstance(one, kind) for one, kind in pairs
+    )
+    return all(fits) and not any(isinstance(one, bool) for one, _ in pairs)

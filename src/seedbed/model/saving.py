@@ -14,6 +14,7 @@ import torch
 from seedbed.errors import ModelFileError, OptionError
 from seedbed.files import write_whole
 from seedbed.model.golden import golden_cells
+from seedbed.model.header import read_header
 from seedbed.model.layout import FORMAT, KEY, MAX_FILE, MAX_HEADER, SUFFIX, canonical, fingerprint
 from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
@@ -84,7 +85,7 @@ def to_bytes(model: Model) -> bytes:
     """The bytes of a model's file: the same for the same model.
 
     Raises:
-        ModelFileError: the description of its columns, or the whole, is too long.
+        ModelFileError: the description of its columns, or the whole, is too long, or couldn't be loaded again.
     """
     from safetensors.torch import save as serialized
 
@@ -101,6 +102,7 @@ def to_bytes(model: Model) -> bytes:
         )
     if len(content) > MAX_FILE:
         raise ModelFileError(f"the model takes {len(content):,} bytes, and a model file at most {MAX_FILE:,}")
+    read_header(content[8 : 8 + header], len(content) - 8 - header)
     return content
 
 
