@@ -26,7 +26,7 @@ def card_of(model: Model) -> dict[str, Any]:
         "candidate": model.candidate,
         "architecture": architecture_to_values(model.architecture),
         "n_networks": model.n_networks,
-        "n_parameters": sum(value.numel() for value in model.networks()[0].parameters()),
+        "n_parameters": sum(value.numel() for value in next(model.made_networks(precise=False)).parameters()),
         "n_inputs": model.preprocessor.n_inputs,
         "target": {
             "name": model.target_name,

@@ -71,10 +71,17 @@ _CHOSEN: Kinds = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: the JSON of seedbed, and (dtype, shape) of each tensor."""
+    """What a file says of itself.
+
+    Attributes:
+        values: the JSON of seedbed.
+        shapes: (dtype, shape) of each tensor.
+        starts: the place of each tensor's first byte, from the end of the header.
+    """
 
     values: dict[str, Any]
     shapes: Shapes
+    starts: dict[str, int]
 
 
 def read_header(text: bytes, n_bytes: int) -> Header:
@@ -96,7 +103,8 @@ def read_header(text: bytes, n_bytes: int) -> Header:
     if canonical(values) != metadata[KEY]:
         raise ModelFileError("its description isn't written as seedbed writes it")
     _check_told(values)
-    return Header(values, _shapes(entries, n_bytes))
+    shapes = _shapes(entries, n_bytes)
+    return Header(values, shapes, {name: entries[name]["data_offsets"][0] for name in shapes})
 
 
 def _strict_json(text: bytes, what: str) -> Any:
@@ -140,6 +148,8 @@ def _shapes(entries: Mapping[str, Any], n_bytes: int) -> Shapes:
             raise ModelFileError(f"the tensor '{name[:60]}' isn't described as tensors are")
         if dtype not in _SIZES or math.prod(shape) * _SIZES[dtype] != offsets[1] - offsets[0]:
             raise ModelFileError(f"the tensor '{name[:60]}' has another size than it says")
+        if offsets[0] % _SIZES[dtype]:
+            raise ModelFileError(f"the tensor '{name[:60]}' begins in the middle of a number")
         shapes[name] = dtype, tuple(shape)
         places.append((offsets[0], offsets[1]))
     end = 0

@@ -36,7 +36,7 @@ def canonical(values: Any) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def fingerprint(values: Mapping[str, Any], tensors: bytes | memoryview) -> str:
+def fingerprint(values: Mapping[str, Any], tensors: bytes | bytearray | memoryview) -> str:
     """The `sha256` of a file with these values, given the bytes of its tensors."""
     digest = hashlib.sha256(canonical({key: value for key, value in values.items() if key != "sha256"}).encode())
     digest.update(tensors)

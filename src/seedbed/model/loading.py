@@ -16,7 +16,7 @@ from torch import nn
 from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
 from seedbed.errors import CandidateError, DataError, ModelFileError, SeedbedError, told
 from seedbed.model.golden import N_GOLDEN, TOLERANCE
-from seedbed.model.header import Shapes, is_like, read_header
+from seedbed.model.header import Header, Shapes, is_like, read_header
 from seedbed.model.layout import MAX_FILE, MAX_HEADER, fingerprint
 from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
@@ -24,7 +24,7 @@ from seedbed.networks import MLP, Architecture, BlendedMLPs, architecture_from_v
 
 __all__ = ["load"]
 
-_DTYPES = {
+_DTYPES: dict[torch.dtype, str] = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -36,6 +36,7 @@ _DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+_BLOCK = 1 << 20  # numbers that are checked at a time
 _OF_NUMPY = {np.dtype(np.float64): "F64", np.dtype(np.bool_): "BOOL"}
 _TARGET: dict[str, type] = {
     "name": str,
@@ -50,8 +51,8 @@ _AGAIN = "Save it again, or fetch it again."
 
 
 def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:
-    """The model in a file that `Model.save` has written. Safe for files of strangers: a file holds numbers and no code,
-    and takes at most twice its size in memory.
+    """The model in a file that `Model.save` has written. Safe for files of strangers: a file holds numbers and no code.
+    Loading takes the file's size in memory, and twice that of one network.
 
     Args:
         architecture: of a model of your own network, the class or function that builds it: nothing that a file names is
@@ -63,9 +64,9 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module]
         CandidateError: the model is of a network of your own that isn't given, or that doesn't fit.
     """
     where = str(path)
-    content = _content(Path(path), where)
+    text, data = _content(Path(path), where)
     try:
-        return _model(content, architecture)
+        return _model(text, data, architecture)
     except CandidateError as error:
         raise CandidateError(f"{where}: {error.message}", error.hint) from None
     except SeedbedError as error:
@@ -74,8 +75,8 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module]
         raise ModelFileError(f"{where}: its description is nested too deeply", _AGAIN) from None
 
 
-def _content(path: Path, where: str) -> bytes:
-    """The bytes of a regular file, and of no other: opening a pipe or a device could wait forever."""
+def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
+    """The header of a regular file and what follows it. Opening a pipe or a device could wait forever."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
@@ -93,14 +94,15 @@ def _content(path: Path, where: str) -> bytes:
             raise ModelFileError(f"{where} is no model file, or the end of it is missing", _AGAIN)
         if length > MAX_HEADER:
             raise ModelFileError(f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}")
-        file.seek(0)
-        return file.read(about.st_size)
+        text = file.read(length)
+        data = bytearray(about.st_size - 8 - length)  # it can be written to: tensors and arrays are views of it
+        if len(text) < length or file.readinto(data) < len(data):
+            raise ModelFileError(f"{where} became shorter while it was read", _AGAIN)
+        return text, data
 
 
-def _model(content: bytes, given: Callable[..., nn.Module] | None) -> Model:
-    length = int.from_bytes(content[:8], "little")
-    data = memoryview(content)[8 + length :]
-    header = read_header(content[8 : 8 + length], len(data))
+def _model(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None) -> Model:
+    header = read_header(text, len(data))
     values = header.values
     layout = layout_from_values(values["inputs"].get("columns"))
     target, task = _target(values["target"])
@@ -117,7 +119,7 @@ def _model(content: bytes, given: Callable[..., nn.Module] | None) -> Model:
     _check_shapes(header.shapes, expected)
     if values["sha256"] != fingerprint(values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
-    tensors = _tensors(content)
+    tensors = _tensors(header, data)
     model = Model(
         candidate=values["candidate"],
         architecture=architecture,
@@ -202,23 +204,25 @@ def _check_shapes(found: Shapes, expected: Shapes) -> None:
             raise ModelFileError(f"the tensor '{name[:60]}' is {found[name]}, and its description wants {shape}")
 
 
-def _tensors(content: bytes) -> dict[str, torch.Tensor]:
-    """The tensors; all but missing golden cells are finite.
+def _tensors(header: Header, data: bytearray) -> dict[str, torch.Tensor]:
+    """The tensors, as views of the file's bytes; all but missing golden cells are finite.
 
     Raises:
-        ModelFileError: they can't be read, or aren't.
+        ModelFileError: they aren't.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as parsed
-
-    try:
-        tensors = parsed(content)
-    except SafetensorError as error:
-        raise ModelFileError(f"its tensors can't be read ({told(error)})") from None
-    for name, tensor in tensors.items():
-        values = tensor.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf) if name == "golden.cells" else tensor
-        if not values.isfinite().all():
-            raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
+    tensors = {}
+    for name, (dtype, shape) in header.shapes.items():
+        kind = next(one for one, word in _DTYPES.items() if word == dtype)
+        flat = torch.empty(0, dtype=kind)
+        if n := math.prod(shape):
+            flat = torch.frombuffer(data, dtype=kind, count=n, offset=header.starts[name])
+        for block in flat.split(_BLOCK):
+            missing = block.isnan() if name == "golden.cells" else False
+            if not (block.isfinite() | missing).all():
+                raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
+            if dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
+                raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
+        tensors[name] = flat.reshape(shape)
     return tensors
 
 
@@ -229,7 +233,8 @@ def _check_golden(model: Model, cells: np.ndarray[Any, Any], expected: np.ndarra
             if ((own != np.floor(own)) | (own < -1) | (own >= len(schema.levels))).any():
                 raise ModelFileError(f"a golden row has a level of '{schema.name}' that isn't there")
     try:
-        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells))
+        # One network at a time: all of them in double precision take twice the file's size.
+        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_networks(precise=True))
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"it can't predict its golden rows ({told(error)})") from None
     with np.errstate(over="ignore", invalid="ignore"):  # what isn't finite is off

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -98,21 +99,35 @@ class Model:
         user's own are as they are, as their code may not take it."""
         return list(self._precise)
 
+    def made_networks(self, *, precise: bool) -> Iterator[nn.Module]:
+        """Make one of `networks()`, or of `precise_networks()`, after the other; none is kept."""
+        return (self._network(number, precise=precise) for number in range(self.n_networks))
+
+    def _network(self, number: int, *, precise: bool) -> nn.Module:
+        state = {name: value[number] for name, value in self.states.items()}
+        network: nn.Module
+        if isinstance(self.architecture, MLP | BlendedMLPs):
+            with torch.device("meta"):  # without memory, and nothing is drawn
+                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+            kinds = [
+                torch.float64 if precise and value.is_floating_point() else value.dtype for value in state.values()
+            ]
+            copies = [value.to(kind, copy=True) for value, kind in zip(state.values(), kinds, strict=True)]
+            network.load_state_dict(dict(zip(state, copies, strict=True)), assign=True)
+        else:
+            with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
+                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+            network.load_state_dict(state, strict=False)
+        return network.eval().requires_grad_(False)
+
     @functools.cached_property
     def _networks(self) -> tuple[nn.Module, ...]:
-        return tuple(map(self._network, range(self.n_networks)))
+        return tuple(self.made_networks(precise=False))
 
     @functools.cached_property
     def _precise(self) -> tuple[nn.Module, ...]:
-        if not isinstance(self.architecture, MLP | BlendedMLPs):
-            return self._networks
-        return tuple(self._network(number).double() for number in range(self.n_networks))
-
-    def _network(self, number: int) -> nn.Module:
-        with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
-            network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
-        network.load_state_dict({name: value[number] for name, value in self.states.items()}, strict=False)
-        return network.eval().requires_grad_(False)
+        own = not isinstance(self.architecture, MLP | BlendedMLPs)
+        return self._networks if own else tuple(self.made_networks(precise=True))
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
         """The label, or the number, of each row [row].

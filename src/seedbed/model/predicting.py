@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from seedbed.data import Columns, Note, Oddities, Task, as_notes
 from seedbed.errors import OptionError
@@ -168,18 +170,18 @@ class Blocks:
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 
-def values_of(model: Model, matrix: NDArray[np.float32]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`."""
-    networks = model.precise_networks()
-    weights = list(networks[0].parameters())
-    dtype = weights[0].dtype if weights else torch.float32
-    rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
+def values_of(
+    model: Model, matrix: NDArray[np.float32], networks: Iterable[nn.Module] | None = None
+) -> tuple[Floats, Floats]:
+    """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`.
+
+    Args:
+        networks: in double precision; if left out, those that the model keeps.
+    """
     with torch.inference_mode():
-        parts = [
-            torch.stack([network(inputs).reshape(len(inputs), -1) for network in networks]).double()
-            for inputs in torch.from_numpy(matrix).to(dtype).split(rows)
-        ]
-        outputs = torch.cat(parts, 1)
+        made = model.precise_networks() if networks is None else networks
+        # Nothing here holds a network while the next one is made.
+        outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
             found = torch.softmax(outputs, dim=2)
         else:
@@ -189,3 +191,12 @@ def values_of(model: Model, matrix: NDArray[np.float32]) -> tuple[Floats, Floats
             )
         spread, values = torch.std_mean(found, dim=0, correction=0)
     return values.numpy(), spread.numpy()
+
+
+def _outputs(network: nn.Module, matrix: NDArray[np.float32]) -> torch.Tensor:
+    """What a network gives [row, output]."""
+    weights = list(network.parameters())
+    dtype = weights[0].dtype if weights else torch.float32
+    rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
+    parts = torch.from_numpy(matrix).to(dtype).split(rows)
+    return torch.cat([network(inputs).reshape(len(inputs), -1) for inputs in parts])

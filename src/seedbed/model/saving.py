@@ -93,6 +93,7 @@ def to_bytes(model: Model) -> bytes:
     # What the library writes decides the order of the tensors' bytes, so they are hashed as it lays them.
     laid = serialized(tensors, {KEY: ""})
     values["sha256"] = fingerprint(values, memoryview(laid)[8 + int.from_bytes(laid[:8], "little") :])
+    del laid  # it is as large as the file
     content = serialized(tensors, {KEY: canonical(values)})
     header = int.from_bytes(content[:8], "little")
     if header > MAX_HEADER:
