@@ -69,6 +69,22 @@ def test_equal_edges_are_one_and_a_flag_has_one_bin_that_is_the_flag():
     assert [sum(values) for values in encoded(counts, 0.0, 1.0, 2.0, 9.0)] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("heavy", [0.0, 0.5, 1.0])
+def test_a_heavy_value_takes_one_bin_and_the_other_edges_are_spread_over_the_rest(heavy):
+    rest = torch.linspace(0, 1, 800)[1:-1]
+    layer = encoding(torch.cat([torch.full((9200,), heavy), rest]).tolist(), 16)
+    assert len(layer.edges.unique()) == 17
+    apart = layer.edges[0].diff().sort().values  # one bin leads to the heavy value or from it
+    torch.testing.assert_close(apart[2:], torch.full((14,), 1 / 15), atol=0.01, rtol=0)
+
+
+def test_several_heavy_values_have_an_edge_each():
+    numbers = torch.cat([torch.zeros(400), torch.ones(300), torch.rand(300) * 8 + 2])
+    layer = encoding(numbers.tolist(), 8)
+    assert layer.edges[0, :2].tolist() == [0, 1]
+    assert len(layer.edges.unique()) == 9
+
+
 def test_numbers_that_differ_by_rounding_are_not_told_apart():
     layer = encoding([0.1, 0.1 + 1e-7, 0.1 - 1e-7, 0.5, 0.9, 0.9 + 1e-7], 5)
     assert (layer.edges.diff() > 1e-3).sum() == 2

@@ -157,11 +157,26 @@ class PiecewiseLinearEncoding(nn.Module):
     def look_at(self, X: torch.Tensor) -> None:
         """Lay the edges at quantiles of training rows X [row, feature].
 
-        An edge that all but meets the one before it is left out: it would split equal
-        numbers, or such as differ by rounding. So a flag has one bin.
+        A value with more rows than a bin's share counts as one bin's share only, so
+        that the edges are spread over the other values. An edge that all but meets
+        the one before it is left out: it would split numbers that are equal or differ
+        by rounding. So a flag has one bin.
         """
-        places = torch.linspace(0, len(X) - 1, self.edges.shape[1], device=X.device)
-        quantiles = X.sort(0).values[places.round().long()].T
+        n_bins = self.edges.shape[1] - 1
+        values = X.sort(0).values
+        rows = torch.arange(len(X), device=X.device)[:, None].expand_as(values)
+        starts = torch.ones_like(values, dtype=torch.bool)
+        starts[1:] = values[1:] != values[:-1]
+        first = torch.where(starts, rows, 0).cummax(0).values  # of the equal values
+        counts = torch.zeros_like(first).scatter_add_(0, first, torch.ones_like(first))
+        heavy = counts.gather(0, first) * n_bins > len(X)
+        share = (~heavy).sum(0) // (n_bins - (heavy & starts).sum(0))
+        # How many of the rows up to each count [row, feature].
+        counted = (~heavy | (rows - first < share.clamp(min=1))).cumsum(0)
+        places = torch.linspace(0, 1, n_bins + 1, device=X.device)
+        wanted = (places * (counted[-1:].T - 1)).round().long() + 1
+        places = torch.searchsorted(counted.T.contiguous(), wanted)
+        quantiles = values.gather(0, places.T).T
         apart = quantiles.diff() > 1e-4 * X.std(0, correction=0)[:, None]
         least = quantiles[:, :1]
         later = torch.where(apart, quantiles[:, 1:], least)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
-import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,7 +33,6 @@ CHUNK = 1 << 20
 MOST_BYTES = 4_000_000_000  # of memory that a workbook may take
 BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
-_reference = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
 def is_workbook(path: Path) -> bool:
@@ -110,33 +109,37 @@ class _Extent:
         self.parser.StartElementHandler = self._start
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.row = self.column = 0
-        self.first, self.last = [2**31, 2**31], [0, 0]
+        self.top = self.left = 2**31
+        self.bottom = self.right = 0
 
     @property
     def area(self) -> int:
-        rows, columns = (max(0, last - first + 1) for first, last in zip(self.first, self.last, strict=True))
-        return rows * columns
+        return max(0, self.bottom - self.top + 1) * max(0, self.right - self.left + 1)
 
     def _refuse(self, *_: Any) -> None:
         raise zipfile.BadZipFile("its XML has a document type")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        name, place = name.rpartition(":")[2], attributes.get("r", "")
-        if name == "row":
-            self.row, self.column = int(place) if place.isdecimal() and len(place) < 8 else self.row + 1, 0
-        elif name == "c":
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if name == "c":
             self.column += 1
-            if found := _reference.fullmatch(place):
-                self.row, self.column = int(found[2]), _number(found[1])
+            if place := attributes.get("r"):
+                letters = place.rstrip("0123456789")
+                self.column, self.row = _number(letters), int(place[len(letters) :][:8] or 0)
         elif name in ("v", "is", "f"):
-            for axis, value in enumerate((self.row, self.column)):
-                self.first[axis], self.last[axis] = min(self.first[axis], value), max(self.last[axis], value)
+            self.top, self.bottom = min(self.top, self.row), max(self.bottom, self.row)
+            self.left, self.right = min(self.left, self.column), max(self.right, self.column)
+        elif name == "row":
+            place = attributes.get("r", "")
+            self.row, self.column = int(place[:8]) if place.isdecimal() else self.row + 1, 0
 
 
+@functools.lru_cache(20_000)
 def _number(letters: str) -> int:
     """A column's number: 'A' is 1, 'AB' 28."""
     number = 0
-    for letter in letters:
+    for letter in letters[:4]:
         number = 26 * number + ord(letter) - 64
     return number
 
