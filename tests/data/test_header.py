@@ -67,6 +67,12 @@ def test_the_first_line_is_the_header_if_that_is_said(write):
         opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
 
 
+def test_titles_above_text_alone_are_an_error_that_says_what_to_do(write):
+    for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .*--skip-rows"):
+            opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
+
+
 def test_names_that_are_wanted_find_the_header():
     rows = [["Class 10b"], ["name", "town", "seat"], ["Anna", "Rome", "left"]]
     assert find_header(rows, ["town", "seat"]) == 1

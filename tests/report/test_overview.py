@@ -92,6 +92,8 @@ def test_groups_and_times_are_told_of():
 def test_the_first_rows_of_a_warning_are_named():
     warning = {**note("Two cells.", "SB104"), "count": 9, "rows": ["line 7", "line 62"]}
     assert "SB104: Two cells. [line 7, line 62, ...]" in overview_text(document(column("a"), warnings=[warning]))
+    letters = {**note("Line 5 holds odd letters."), "rows": ["line 5"]}
+    assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
 
 
 def test_without_a_target_it_says_what_naming_one_would_show():

@@ -241,7 +241,7 @@ def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
 
 def note_sentence(note: Mapping[str, Any]) -> str:
     """Return a note as a sentence; a warning names the first rows that it is about, as the user finds them."""
-    more = ", ..." if note["rows"] and note["count"] > len(note["rows"]) else ""
+    more = ", ..." if (note["count"] or 0) > len(note["rows"]) else ""
     where = f" [{', '.join(note['rows'])}{more}]" if note["code"] and note["rows"] else ""
     return f"{note['code'] or 'Note'}: {note['message']}{where}"
 

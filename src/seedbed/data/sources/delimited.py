@@ -139,7 +139,7 @@ def _find_header(
     """The delimiter, the number of lines above the header, and a note where these were found out.
 
     The delimiter makes the first rows as long as the header, which is the first row if possible; else it is the one
-    that splits the header most.
+    that splits the header most, or that the rows below agree on.
     """
     skip, known = asked.skip_rows or 0, asked.skip_rows is not None
     order = (usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual))
@@ -148,11 +148,11 @@ def _find_header(
         one: 0 if known else find_header([row for _, row in rows], asked.wanted) for one, (rows, _) in found.items()
     }
 
-    def fit(delimiter: str) -> tuple[bool, bool, int]:
+    def fit(delimiter: str) -> tuple[bool, bool, int, bool]:
         rows, whole = found[delimiter]
         lengths = [len(row) for _, row in rows[places[delimiter] :]] or [0]
         agree = whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
-        return agree, places[delimiter] == 0, lengths[0]
+        return agree, places[delimiter] == 0, lengths[0], len(lengths) > 2 and lengths[-1] == lengths[-2] > 1
 
     best = max(order, key=fit)
     rows, place = found[best][0], places[best]
@@ -202,6 +202,8 @@ def _ragged_advice(rows_before: int, excess: int) -> str:
         return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
     if rows_before < ROWS_LOOKED_AT and excess > 1:
         return "If the header is further down, say how many rows to skip: --skip-rows N (in Python: skip_rows=N)."
+    if rows_before == 0 and excess < 0:
+        return "A cell left out must be written as an empty cell. If the header is further down: --skip-rows N."
     if excess > 0:
         return "A cell that holds the delimiter must be in quotes."
     return "A cell left out shifts the others: write it as an empty cell."
