@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 import seedbed as sb
 from seedbed.evaluation import (
     CODES,
+    confined_outputs,
     corrected_t,
     dead_units,
     diverged,
@@ -203,7 +204,7 @@ def test_networks_without_a_finite_loss_are_counted_and_left_out_of_means():
     check = diverged("a", train_loss=curve, test_loss=curve, predictions_finite=False)
     assert check.message.startswith("a lost 2 of 30 networks")
     assert "no verdict" in check.message
-    assert "lower the learning rate" in check.message
+    assert check.message.endswith("Lower the learning rate.")
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
     fell = under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
@@ -308,6 +309,8 @@ def every_check():
     curves = {"train_loss": train, "test_loss": test, "shape": SHAPE, "prior_loss": PRIOR}
     falling = at_the_end("relu:5")
     return [
+        confined_outputs("a", low=0.1, high=0.9, kind="sigmoid"),
+        confined_outputs("a", low=0.1, high=0.9, kind="softmax"),
         under_trained("a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR),
         under_trained("a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR),
         over_trained("a", **curves),

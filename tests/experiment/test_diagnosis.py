@@ -124,7 +124,7 @@ def test_dead_units_are_found_where_there_are_many_and_not_where_there_are_none(
 
 
 @pytest.mark.slow
-def test_learning_by_heart_is_seen_and_with_inner_splits_nothing_needs_to_be_done(small):
+def test_learning_by_heart_is_seen_and_with_inner_splits_no_change_is_asked_for(small):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(80, 10))
     y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
@@ -135,7 +135,7 @@ def test_learning_by_heart_is_seen_and_with_inner_splits_nothing_needs_to_be_don
         (check,) = [check for check in found.checks if check.code == "over_trained"]
         messages.append(check.message)
     assert "Stop earlier" in messages[0]
-    assert "Nothing needs to be done" in messages[1]
+    assert "Its training needs no change" in messages[1]
     assert stopped["relu:64"].scores["brier"].mean < to_the_end["relu:64"].scores["brier"].mean
 
 

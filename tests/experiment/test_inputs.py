@@ -10,6 +10,7 @@ from torch import nn
 from seedbed.errors import CandidateError
 from seedbed.model import load
 from seedbed.networks import MLP
+from seedbed.training import ends_in_shares
 
 NAMES = ["a", "b", "c"]
 
@@ -192,10 +193,42 @@ def test_a_network_that_ends_in_a_sigmoid_is_told_to_return_logits(small):
     candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
                   "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
     found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
-    note = "all its outputs lie between 0 and 1: a network must return logits, so leave out a last sigmoid"
-    assert [note in result.note for result in found.results] == [True, False, False, False]
-    assert f"squashed: {found['squashed'].note}." in " ".join(str(found).split())
-    assert str(found).count("last sigmoid") == 1
+    assert [(check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"] == [
+        ("squashed", "confined_outputs")
+    ]
+    (check,) = [check for check in found.checks if check.candidate == "squashed"]  # it stands for all others
+    assert "forward() seems to end with a sigmoid: return the logit" in check.message
+    assert check.message in " ".join(str(found).split())
+    assert 0 <= check.evidence["low"] < check.evidence["high"] <= 1
+
+
+class Squashed(nn.Linear):
+    def __init__(self, n_features, n_outputs, last):
+        super().__init__(n_features, n_outputs)
+        self.last = last
+
+    def forward(self, x):
+        return self.last(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    ("last", "task", "kind"),
+    [
+        (torch.sigmoid, "binary", "sigmoid"),
+        (lambda z: z.clamp(0, 1), "binary", "sigmoid"),
+        (lambda z: z.softmax(1), "multiclass", "softmax"),
+        (torch.sigmoid, "multiclass", ""),
+        (lambda z: z.log_softmax(1), "multiclass", ""),
+        (torch.relu, "binary", ""),
+        (lambda z: 1e-3 * z + 0.5, "binary", ""),  # within 0 and 1 at first
+        (lambda z: 0 * z, "binary", ""),
+        (lambda z: z / 0, "binary", ""),
+        (lambda z: z.norow, "binary", ""),
+        (torch.sigmoid, "regression", ""),
+    ],
+)
+def test_a_network_is_said_to_return_probabilities_if_it_does_with_any_parameters(last, task, kind):
+    assert ends_in_shares(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3, task) == kind
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ RULES = {
     "no_worse": (-0.005, 0.03),
     "cannot_tell": (-0.03, 0.03),
 }
-CODES = ("under_trained", "over_trained", "diverged", "dead_units", "no_better_than_prior", "worse_than_logistic",
-         "seeds_apart")  # fmt: skip
+CODES = ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units", "no_better_than_prior",
+         "worse_than_logistic", "seeds_apart")  # fmt: skip
 LONG = "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,epoch=inner"
 SPACES = "HistGradientBoostingClassifier(learning_rate=0.05, max_iter=200)"
 
@@ -220,7 +220,7 @@ def test_likely_why_is_said_of_a_worse_verdict_with_a_reason_in_the_training_and
     document = two(make, rule, checks=[make.check("relu:5", code)])
     document["candidates"][1]["epochs"]["low"] = 1000
     text = comparison_text(document)
-    reason = rule == "worse" and code in ("under_trained", "over_trained", "diverged", "dead_units")
+    reason = rule == "worse" and code in ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
     assert f"\n    {'Likely why' if reason else 'Note'}: relu:5: something stands out.\n" in text
     assert text.count("Likely why") == int(reason)
     assert text.count("Note:") == 1 - int(reason)

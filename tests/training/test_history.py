@@ -115,3 +115,18 @@ def test_plot_is_a_chart_and_writes_a_picture(task, tmp_path):
     assert "Three seeds" in str(chart.to_dict()["title"])
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert history.curves()["subtitle"] == "SGD, lr 0.1, full batch, 6 epochs"
+
+
+class Squashed(nn.Linear):
+    def forward(self, x):
+        z = super().forward(x)
+        return z.softmax(1) if z.shape[1] > 1 else z.sigmoid()
+
+
+@pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])
+def test_a_network_that_returns_probabilities_is_noted(task, seeds):
+    for loss, kind in (("bce", "sigmoid"), ("cross_entropy", "softmax"), ("mse", "")):
+        build = lambda: Squashed(5, task(loss).n_outputs)  # noqa: B023, E731
+        note = train_many(build, *task(loss).parts, **{**QUICK, "seeds": seeds}).note
+        assert (f"end with a {kind}, and must return logits" in note) == bool(kind)
+    assert "logits" not in train_many("relu:4", *task("bce").parts, **{**QUICK, "seeds": seeds}).note

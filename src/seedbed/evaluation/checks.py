@@ -7,8 +7,9 @@ hint and no verdict: no message claims that a candidate is ahead. Those of curve
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,8 @@ from seedbed.evaluation.resampled import variance_shares
 __all__ = [
     "CODES",
     "Check",
+    "confined_outputs",
+    "consistent",
     "dead_units",
     "no_better_than_prior",
     "seeds_alike",
@@ -27,6 +30,7 @@ __all__ = [
 ]
 
 CODES: dict[str, str] = {
+    "confined_outputs": "it returns probabilities in place of logits, as behind a sigmoid or softmax",
     "under_trained": "its test loss was still falling at the last epoch, or it has learnt nothing yet",
     "over_trained": "its test loss rises again while its training loss falls",
     "diverged": "some of its networks became infinite or NaN",
@@ -45,6 +49,12 @@ APART = 0.5  # of the variance of a mean over seeds
 FEW_SPLITS = 5  # below, the variance between splits says nothing
 ROUNDING = 1e-12  # a difference of losses within this is none
 
+NOTHING = "Its training needs no change."
+LITTLE = "Either the features say little of the target, or more rows are needed to see it."
+# Codes whose advice is about training, the likeliest cause first: the advice of one of them is enough, and two may
+# contradict each other, as "more epochs" and "stop earlier" do.
+_CAUSES = ("diverged", "dead_units", "under_trained", "over_trained", "no_better_than_prior")
+
 Floats = NDArray[np.float64]
 Shape = tuple[int, int, int]
 
@@ -58,16 +68,58 @@ class Check:
         code: a key of `CODES`.
         message: what was seen and what to do, for a reader without statistics; begins with the candidate's name.
         evidence: the numbers behind, ready for JSON; None for one that isn't defined.
+        advice: what to do, the end of the message; may be empty.
     """
 
     candidate: str
     code: str
     message: str
     evidence: dict[str, float | int | None]
+    advice: str = ""
+
+    def without_advice(self) -> Check:
+        """The same check with what was seen alone."""
+        return replace(self, message=self.message.removesuffix(self.advice).rstrip(" ;"), advice="")
 
     def as_dict(self) -> dict[str, Any]:
         """A plain dict, ready for JSON."""
         return asdict(self)
+
+
+def consistent(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks of one candidate without contradictions, in the order of `CODES`.
+
+    Outputs that are confined explain all else, so that check stands alone. A network that is still learning isn't
+    called trained for too long. Of the checks that ask for another training, only the likeliest cause keeps its advice;
+    and where one does, or a regression is better, none says that nothing is to be done or that the features say little.
+    """
+    found = {check.code: check for check in checks}
+    if "confined_outputs" in found:
+        return [found["confined_outputs"]]
+    if "under_trained" in found:
+        found.pop("over_trained", None)
+    acting = [code for code in _CAUSES if code in found and found[code].advice not in ("", NOTHING, LITTLE)]
+    silent = acting[1:]
+    if acting or "worse_than_logistic" in found:
+        silent += [code for code, check in found.items() if check.advice in (NOTHING, LITTLE)]
+    for code in silent:
+        found[code] = found[code].without_advice()
+    return [found[code] for code in CODES if code in found]
+
+
+def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["sigmoid", "softmax"]) -> Check:
+    """The check of a network that returns probabilities.
+
+    Args:
+        low, high: the least and the largest of its outputs.
+        kind: what its `forward()` seems to end with.
+    """
+    seen, logit = ("all its outputs lie between 0 and 1", "logit")
+    if kind == "softmax":
+        seen, logit = "its outputs add up to 1 in every row", "logits"
+    advice = f"forward() seems to end with a {kind}: return the {logit}, which is what stands before it."
+    message = f"{candidate} returns probabilities, and is trained as if they were logits: {seen}. {advice}"
+    return Check(candidate, "confined_outputs", message, {"low": low, "high": high}, advice)
 
 
 def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
@@ -81,12 +133,14 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     if not known.size or known.mean() < MANY_DEAD:
         return None
     mean = float(known.mean())
+    advice = "Lower the learning rate, or take an activation that doesn't die, such as leakyrelu."
     return Check(
         candidate,
         "dead_units",
         f"{candidate} uses a part of itself only: on average {mean:.0%} of its ReLU units answer 0 to every row and "
-        "can't learn any more. Lower the learning rate, or take an activation that doesn't die, such as leakyrelu.",
+        f"can't learn any more. {advice}",
         {"mean_share": mean, "max_share": float(known.max()), "networks": int(known.size)},
+        advice,
     )
 
 
@@ -99,17 +153,15 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
     if estimate is None or estimate.low > ROUNDING:
         return None
     if estimate.high < -ROUNDING:
-        message = (
-            f"{candidate} is worse than always guessing the same: {_higher(estimate)}. Mend its training "
-            "first: stop earlier, lower the learning rate, or take fewer units."
-        )
+        seen = f"{candidate} is worse than always guessing the same: {_higher(estimate)}."
+        advice = "Mend its training first: stop earlier, lower the learning rate, or take fewer units."
     else:
-        message = (
+        seen = (
             f"{candidate} can't be told from always guessing the same: its prediction error may be anywhere from "
-            f"{_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower. Either "
-            "the features say little of the target, or more rows are needed to see it."
+            f"{_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
         )
-    return Check(candidate, "no_better_than_prior", message, _numbers(estimate))
+        advice = LITTLE
+    return Check(candidate, "no_better_than_prior", f"{seen} {advice}", _numbers(estimate), advice)
 
 
 def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
@@ -121,12 +173,13 @@ def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str 
     """
     if estimate is None or estimate.high >= -ROUNDING:
         return None
+    advice = "Use the regression, or train the network with more care."
     return Check(
         candidate,
         "worse_than_logistic",
-        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}. Use the "
-        "regression, or train the network with more care.",
+        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}. {advice}",
         _numbers(estimate),
+        advice,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.checks import Check
+from seedbed.evaluation.checks import NOTHING, Check
 from seedbed.evaluation.resampled import corrected_t
 
 __all__ = ["diverged", "over_trained", "under_trained"]
@@ -56,13 +56,15 @@ def under_trained(
     late = epochs is None or np.mean(_stops(epochs, shape, n_epochs, n_units) + 1 >= LATE * n_epochs) > 0.5
     reached = float(training.mean(axis=1).min())
     if reached > (1 + MATTERS) * prior_loss:
+        advice = "Give it more epochs or another learning rate."
         return Check(
             candidate,
             "under_trained",
             f"{candidate} has learnt nothing yet: in {n_epochs:,} epochs its training loss came down to "
             f"{_loss(reached, prior_loss)}, and always guessing the same costs {_loss(prior_loss, prior_loss)}. "
-            "Give it more epochs or another learning rate.",
+            f"{advice}",
             {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
+            advice,
         )
     if not late or n_epochs < 2:
         return None
@@ -71,13 +73,15 @@ def under_trained(
     if not _matters(fall, shape, prior_loss):
         return None
     start, end = float(losses[-1 - tenth].mean()), float(losses[-1].mean())
+    advice = "Give it more epochs or a higher learning rate."
     return Check(
         candidate,
         "under_trained",
         f"{candidate} was still learning when its training ended: its test loss fell from "
         f"{_loss(start, prior_loss)} to {_loss(end, prior_loss)} over the last {tenth:,} of {n_epochs:,} epochs. "
-        "Give it more epochs or a higher learning rate.",
+        f"{advice}",
         {"fall": start - end, "loss_end": end, "epochs": n_epochs},
+        advice,
     )
 
 
@@ -111,19 +115,19 @@ def over_trained(
     low, end, at = float(test[stop, units].mean()), float(test[-1].mean()), round(float(np.median(stop))) + 1
     before, after = _loss(low, prior_loss), _loss(end, prior_loss)
     if epochs is None:
+        advice = "Stop earlier: with --epoch inner, rows held back from training say when."
         message = (
             f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
-            f"{before} to {after} while its training loss kept falling. Stop earlier: with --epoch inner, rows held "
-            "back from training say when."
+            f"{before} to {after} while its training loss kept falling. {advice}"
         )
     else:
+        advice = NOTHING
         message = (
             f"{candidate} learns by heart if trained for long: its training stopped at about epoch {at:,} of "
-            f"{n_epochs:,} with a test loss of {before}; to the last it would have cost {after}. "
-            "Nothing needs to be done."
+            f"{n_epochs:,} with a test loss of {before}; to the last it would have cost {after}. {advice}"
         )
     evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
-    return Check(candidate, "over_trained", message, evidence)
+    return Check(candidate, "over_trained", message, evidence, advice)
 
 
 def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool) -> Check | None:
@@ -146,12 +150,14 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
     first = int(lost.any(axis=1).argmax()) + 1
     before = "The predictions used were taken before that happened"
     what = before if predictions_finite else "So there is no verdict on it"
+    advice = "Lower the learning rate."
     return Check(
         candidate,
         "diverged",
         f"{candidate} lost {n:,} of {lost.shape[1]:,} networks: their loss became infinite or NaN, first at epoch "
-        f"{first:,}. {what}; lower the learning rate.",
+        f"{first:,}. {what}. {advice}",
         {"diverged": n, "networks": lost.shape[1], "first_epoch": first},
+        advice,
     )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.evaluation import (
-    CODES,
     Check,
     Estimate,
+    confined_outputs,
+    consistent,
     dead_units,
     diverged,
     no_better_than_prior,
@@ -30,19 +31,21 @@ __all__ = ["diagnose"]
 
 
 def diagnose(experiment: Experiment, results: Sequence[Result]) -> tuple[Check, ...]:
-    """All checks that fire, candidate by candidate, in the order of `evaluation.CODES`."""
+    """Return the checks that fire, candidate by candidate, those of a candidate as `consistent` leaves them."""
     finite = {result.name: result for result in results if result.finite}
-    order = list(CODES)
-    found = []
+    found: list[Check] = []
     for result in results:
         if isinstance(result, CandidateResult):
-            checks = [check for check in _checks(experiment, result, finite) if check is not None]
-            found += sorted(checks, key=lambda check: order.index(check.code))
+            found += consistent(check for check in _checks(experiment, result, finite) if check is not None)
     return tuple(found)
 
 
 def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str, Result]) -> Iterator[Check | None]:
     design, name = experiment.design, result.name
+    if result.confined:
+        low, high = result.output_range
+        yield confined_outputs(name, low=low, high=high, kind=result.confined)
+        return
     train, test = result.curves[0], result.curves[2]
     # Networks learn the standardised target, of which always guessing the mean costs 1.
     numeric = experiment.table.task == "regression"

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 
-from seedbed.data import Task
 from seedbed.evaluation import Choice
 from seedbed.experiment.baselines import Baseline
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
 from seedbed.networks import MLP
-from seedbed.training import ChunkResult
+from seedbed.training import ChunkResult, are_shares, ends_in_shares
 
 __all__ = ["GatheredBaseline", "GatheredCandidate"]
 
 Band = tuple[float, float, float]
 Floats = npt.NDArray[np.floating]
-
-_ROUNDING = 1e-6
 
 
 class _OutOfFold:
@@ -100,13 +100,17 @@ class GatheredCandidate:
         self.done = np.zeros(n_networks, dtype=bool)
         self._found = _OutOfFold(plan, spec.design.seeds)
         self._shares = not isinstance(self.candidate.architecture, MLP)
+        self._range = (math.inf, -math.inf)
 
     def add(self, network: int, column: int, result: ChunkResult) -> None:
         """A network by its number among the candidate's, and its column in the result of its chunk."""
         split, seed = divmod(network, self.plan.experiment.design.seeds)
         outputs = result.outputs[self.plan.all_splits[split].test, :, column]
         self._found.add(split, seed, self._predictions(outputs, split))
-        self._shares = self._shares and _are_shares(outputs, self.plan.experiment.table.task)
+        self._shares = self._shares and are_shares(outputs, self.plan.experiment.table.task)
+        known = outputs[np.isfinite(outputs)]
+        if known.size:
+            self._range = min(self._range[0], float(known.min())), max(self._range[1], float(known.max()))
         if network < len(self.done):
             self.curves[:, :, network] = result.curves[:, :, column]
             self.dead[network] = result.dead[column]
@@ -129,14 +133,14 @@ class GatheredCandidate:
         train, test = (_band(last[curve, np.isfinite(last[[0, 2, curve]]).all(axis=0)]) for curve in (1, 3))
         return train, test
 
-    def _squashed(self) -> str:
-        """A note where every output of a network of the user's looks as if it were a probability already."""
-        p = self._found.predictions[np.isfinite(self._found.predictions)]
-        if not self._shares or not len(p) or np.ptp(p) == 0:
+    def _confined(self) -> Literal["", "sigmoid", "softmax"]:
+        """What a network of the user's own seems to end with, where all its outputs are shares."""
+        spec = self.plan.experiment
+        if not self._shares or not self.done.any():
             return ""
-        if self.plan.experiment.table.task == "multiclass":
-            return "its outputs add up to 1 in every row: a network must return logits, so leave out a last softmax"
-        return "all its outputs lie between 0 and 1: a network must return logits, so leave out a last sigmoid"
+        n_inputs = self.plan.fitting.data.X.shape[1]
+        build = functools.partial(self.candidate.architecture, n_inputs, spec.table.n_outputs)
+        return ends_in_shares(build, n_inputs, spec.table.task)
 
     def result(self) -> CandidateResult:
         spec, n_splits = self.plan.experiment, len(self.plan.splits)
@@ -158,17 +162,10 @@ class GatheredCandidate:
             epochs=np.array([choice.epochs if choice else self.recipe.epochs for choice in choices]),
             lrs=np.array([self.recipe.lrs[choice.lr if choice else 0] for choice in choices]),
             dead=self.dead,
-            note="; ".join(note for note in (self.stack.note, self._squashed()) if note),
+            note=self.stack.note,
+            confined=self._confined(),
+            output_range=self._range,
         )
-
-
-def _are_shares(outputs: npt.NDArray[np.float32], task: Task) -> bool:
-    """Whether outputs [row, output] look as if they came from a sigmoid or softmax; those that aren't finite don't
-    count."""
-    z = outputs[np.isfinite(outputs).all(axis=1)]
-    if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
-        return False
-    return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
 
 
 def _band(values: npt.NDArray[np.float32]) -> Band:

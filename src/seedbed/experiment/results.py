@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +108,8 @@ class CandidateResult(Result):
         lrs: [split], the learning rate they were trained with.
         dead: [network], share of ReLU units that are zero for all training rows at the end; NaN where unknown.
         note: on how it was trained; mostly empty.
+        confined: what `forward()` seems to end with, where outputs are probabilities in place of logits; else empty.
+        output_range: the least and the largest output of all networks for their test rows.
     """
 
     recipe: Recipe
@@ -117,6 +120,8 @@ class CandidateResult(Result):
     lrs: npt.NDArray[np.float64]
     dead: npt.NDArray[np.float32]
     note: str = ""
+    confined: Literal["", "sigmoid", "softmax"] = ""
+    output_range: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def settled(self) -> tuple[float, int]:

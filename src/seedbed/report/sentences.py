@@ -27,7 +27,7 @@ __all__ = [
 
 _FEW_FOLDS = 5
 # What of a training may be the reason of a verdict; other checks are said beside it.
-_REASONS = ("under_trained", "over_trained", "diverged", "dead_units")
+_REASONS = ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
 # What is said once for all candidates: of how many at least, and how.
 _TOGETHER = {
     "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {names}."),

@@ -1,7 +1,7 @@
 """The engine: many networks in one step."""
 
 from seedbed.training.board import Board
-from seedbed.training.candidates import own_module, plan_candidate, told_of
+from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
@@ -36,9 +36,11 @@ __all__ = [
     "Savepoint",
     "StackPlan",
     "TrainingData",
+    "are_shares",
     "counted_rows",
     "derive",
     "end_workers",
+    "ends_in_shares",
     "look_at",
     "one_thread",
     "own_module",

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from seedbed.data import Table, encode
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from seedbed.data import Table, Task, encode
 from seedbed.errors import CandidateError, SeedbedError
 from seedbed.networks import MLP, Candidate, FileArchitecture, Recipe, UserArchitecture
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing
 from seedbed.training.planning import StackPlan, plan_stack
+from seedbed.training.randomness import seeded
+from seedbed.training.reference import outputs_of
 from seedbed.training.stack import build_network
 
 _MOST_LINES = 40  # of a module's repr
+_TRIALS = 3  # seeds that networks are built under
+_ROUNDING = 1e-6
 
-__all__ = ["own_module", "plan_candidate", "told_of"]
+__all__ = ["are_shares", "ends_in_shares", "own_module", "plan_candidate", "told_of"]
 
 
 def told_of(candidate: Candidate, table: Table) -> Candidate:
@@ -69,14 +79,60 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if not isinstance(own, UserArchitecture | FileArchitecture):
         return ""
     name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
-    n_inputs, n_outputs = encode(table).layout.n_inputs, table.n_outputs
-    network = build_network(functools.partial(own, n_inputs, n_outputs), 0)
+    n_inputs = encode(table).layout.n_inputs
+    build = functools.partial(own, n_inputs, table.n_outputs)
+    network = build_network(build, 0)
     n_parameters = sum(p.numel() for p in network.parameters())
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     size = f"{n_parameters:,} parameters, {n_inputs:,} inputs"
+    if kind := ends_in_shares(build, n_inputs, table.task):
+        lines.append(f"Warning: forward() seems to end with a {kind}; it must return logits.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
+
+
+def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
+    """Whether outputs [row, output] look as if they came from a sigmoid or softmax; those that aren't finite don't
+    count."""
+    z = outputs[np.isfinite(outputs).all(axis=1)]
+    if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
+        return False
+    return task == "binary" or bool((np.abs(z.sum(axis=1) - 1) < 1e-4).all())
+
+
+def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) -> Literal["", "sigmoid", "softmax"]:
+    """Return what `forward()` seems to end with, if its outputs are shares whatever its parameters are.
+
+    Outputs of one network may happen to lie between 0 and 1. So networks are built under several seeds, once with the
+    parameters that they begin with and once with large random ones, and given random rows, small and large ones.
+    """
+    if task == "regression":
+        return ""
+    found: list[npt.NDArray[np.floating]] = []
+    for seed in range(_TRIALS):
+        try:
+            network = build_network(build, seed).eval()
+            found += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
+        except Exception:  # noqa: BLE001 - the user's code meets numbers that it may not expect
+            return ""
+        if not all(are_shares(z, task) for z in found[-2:]):
+            return ""
+    known = np.concatenate(found)
+    known = known[np.isfinite(known)]
+    if not known.size or known.max() - known.min() <= _ROUNDING:
+        return ""
+    return "softmax" if task == "multiclass" else "sigmoid"
+
+
+def _tried(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
+    """Outputs [row, output] for random rows; with a scale above 1 also of random parameters in place of its own."""
+    dtype = next(p.dtype for p in network.parameters())
+    with torch.no_grad(), seeded(seed):
+        for parameter in network.parameters() if scale > 1 else ():
+            parameter.copy_(scale * torch.randn_like(parameter))
+        z: npt.NDArray[np.floating] = outputs_of(network, scale * torch.randn(64, n_features, dtype=dtype)).numpy()
+    return z
 
 
 def _outputs_needed(table: Table) -> str:

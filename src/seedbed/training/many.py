@@ -11,16 +11,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from seedbed.data import Task
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
 from seedbed.networks import Candidate, Recipe, Schedule, candidate_from, settings_in
 from seedbed.training.arrays import one_split
 from seedbed.training.board import Board
+from seedbed.training.candidates import ends_in_shares
 from seedbed.training.chunk import Chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData
 from seedbed.training.history import History
-from seedbed.training.losses import check_smoothing, encode_target, pick_loss
+from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
 from seedbed.training.planning import Compile, plan_stack
 from seedbed.training.process import one_thread
@@ -113,9 +115,10 @@ def _stacked(
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states or (), strict=True))
+    note = "; ".join(filter(None, [plan.note, _warning(make, data, loss)]))
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
-        n_outputs=n_outputs, note=plan.note,
+        n_outputs=n_outputs, note=note,
     )  # fmt: skip
 
 
@@ -135,8 +138,15 @@ def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, s
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     return History(
         *curves.astype(data.X.dtype)[:, :, None], seeds=(seed,), recipe=recipe, build=make, states=(state,), loss=loss,
-        n_outputs=n_outputs,
+        n_outputs=n_outputs, note=_warning(make, data, loss),
     )  # fmt: skip
+
+
+def _warning(make: Callable[[], nn.Module], data: TrainingData, loss: Loss) -> str:
+    """What to say of a network that returns probabilities in place of logits; empty of others."""
+    task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
+    kind = "" if loss.hits is None else ends_in_shares(make, data.X.shape[1], task)
+    return f"forward() seems to end with a {kind}, and must return logits" if kind else ""
 
 
 def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) -> tuple[int, Any]:

@@ -1,0 +1,102 @@
+"""Checks of one candidate never contradict each other, whichever fire together."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from seedbed.evaluation import (
+    CODES,
+    confined_outputs,
+    consistent,
+    corrected_t,
+    dead_units,
+    diverged,
+    no_better_than_prior,
+    over_trained,
+    seeds_alike,
+    seeds_apart,
+    under_trained,
+    worse_than_logistic,
+)
+
+SHAPE, PRIOR = (1, 10, 2), 0.6
+FALLING = np.linspace(0.6, 0.3, 100)[:, None] * np.ones(20)
+RISING = np.concatenate([np.linspace(0.6, 0.3, 50), np.linspace(0.3, 0.9, 50)])[:, None] * np.ones(20)
+LOST = np.where(np.arange(20) < 3, np.nan, FALLING)
+CURVES = {"shape": SHAPE, "prior_loss": PRIOR}
+FOLDS = np.random.default_rng(0).normal(0, 1, (1, 10, 1))
+SEEDS = np.array([-1.0, 1.0])
+
+
+def gain(mean):
+    return corrected_t(mean + 0.01 * FOLDS[:, :, 0])
+
+
+FIRING = {
+    "confined_outputs": [confined_outputs("a", low=0.1, high=0.9, kind="sigmoid")],
+    "under_trained": [
+        under_trained("a", train_loss=FALLING, test_loss=FALLING, **CURVES),
+        under_trained("a", train_loss=FALLING + 1, test_loss=FALLING + 1, **CURVES),
+    ],
+    "over_trained": [
+        over_trained("a", train_loss=FALLING, test_loss=RISING, **CURVES),
+        over_trained("a", train_loss=FALLING, test_loss=RISING, epochs=np.full(10, 50), **CURVES),
+    ],
+    "diverged": [diverged("a", train_loss=LOST, test_loss=LOST, predictions_finite=True)],
+    "dead_units": [dead_units("a", share=[0.5])],
+    "no_better_than_prior": [no_better_than_prior("a", estimate=gain(mean)) for mean in (-0.1, 0.0)],
+    "worse_than_logistic": [worse_than_logistic("a", estimate=gain(-0.1))],
+    "seeds_alike": [seeds_alike("a", losses=0.3 + 0.1 * FOLDS + 1e-4 * SEEDS, margin=0.01)],
+    "seeds_apart": [seeds_apart("a", losses=0.3 + 1e-4 * FOLDS + 0.1 * SEEDS, margin=0.01)],
+}
+SAID = {
+    "longer": r"more epochs",
+    "shorter": r"[Ss]top earlier",
+    "faster": r"higher learning rate",
+    "slower": r"[Ll]ower the learning rate",
+    "fine": r"Its training needs no change",
+    "learning": r"still learning|learnt nothing yet",
+    "too long": r"trained for too long|learns by heart",
+    "useless": r"features say little",
+    "useful": r"Use the regression",
+    "return": r"return the logit",
+}
+CONTRADICTIONS = [
+    ("longer", "shorter"),
+    ("faster", "slower"),
+    ("learning", "too long"),
+    ("useless", "useful"),
+    *[("useless", other) for other in ("longer", "shorter", "faster", "slower")],
+    *[("fine", other) for other in SAID if other not in ("fine", "too long", "useless")],
+    *[("return", other) for other in SAID if other != "return"],
+]
+
+
+def test_every_code_has_checks_that_fire():
+    assert list(FIRING) == list(CODES)
+    assert {code: {check.code for check in checks} for code, checks in FIRING.items()} == {
+        code: {code} for code in CODES
+    }
+    assert all(check.message.endswith(check.advice) for checks in FIRING.values() for check in checks)
+
+
+def test_no_combination_of_checks_contradicts_itself():
+    n, alone = 0, 0
+    for combination in itertools.product(*([None, *checks] for checks in FIRING.values())):
+        found = consistent(check for check in combination if check is not None)
+        text = " ".join(check.message for check in found)
+        said = {what for what, words in SAID.items() if re.search(words, text)}
+        assert not [pair for pair in CONTRADICTIONS if said.issuperset(pair)], text
+        assert [check.code for check in found] == sorted((check.code for check in found), key=list(CODES).index)
+        alone += combination[0] is not None and len(found) == 1
+        n += 1
+    assert (n, alone) == (2 * 3 * 3 * 2 * 2 * 3 * 2 * 2 * 2, n // 2)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_check_that_fires_alone_keeps_its_advice(code):
+    for check in FIRING[code]:
+        assert consistent([check]) == [check]
+        assert check.message == f"{check.without_advice().message} {check.advice}".rstrip()
