@@ -21,7 +21,7 @@ check: .venv/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -k "not blocks"
+	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -m "not slow"
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py

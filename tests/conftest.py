@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -105,8 +106,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-pictures", action="store_true", help="renew the documents' pictures where they differ")
 
 
+def off_diagonal(items: list[pytest.Function]) -> list[pytest.Function]:
+    """The items of one test that a diagonal through its product of parameters leaves out. Every value is on it."""
+    values: dict[str, list[object]] = {}
+    for item in items:
+        for name, value in item.callspec.params.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    longest = max(map(len, values.values()))
+    diagonal = [{name: own[step % len(own)] for name, own in values.items()} for step in range(longest)]
+    return [item for item in items if item.callspec.params not in diagonal]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest itself leaves out what is marked `slow`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests marked `gpu` where there is no CUDA device."""
+    """Mark what is off the diagonal of a product as `slow`, and leave out tests marked `gpu` where there is no GPU."""
+    products: dict[object, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("product"):
+            products.setdefault(item.function, []).append(item)
+    for item in itertools.chain.from_iterable(map(off_diagonal, products.values())):
+        item.add_marker("slow")
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not gpu:
         return

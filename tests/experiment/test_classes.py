@@ -17,6 +17,8 @@ from seedbed.report import comparison_text
 from seedbed.training import train_many
 from seedbed.training.randomness import derive
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 
 @pytest.fixture(scope="module")
 def rows():

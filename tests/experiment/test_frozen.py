@@ -13,6 +13,8 @@ from seedbed.data import Note
 from seedbed.experiment import freeze, make_plan, specify
 from seedbed.networks import Recipe
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 
 def document_of(plan, folder):
     return json.loads(freeze(plan, folder).read_text())

@@ -12,6 +12,8 @@ import pytest
 from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, is_finished, open_folder
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 WORDS = {"candidates": ["relu:3"], "baselines": ["prior"]}
 
 

@@ -149,6 +149,7 @@ def fifty_steps(loss, batch_size, **more):
     return Recipe(epochs=50 if batch_size is None else 13, lr=0.03, loss=loss, batch_size=batch_size, **more)
 
 
+@pytest.mark.product
 @SIZES
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
@@ -158,6 +159,7 @@ def test_networks_that_see_their_splits_map_equal_the_reference_on_the_mapped_ro
     assert_equal_to_the_reference(world(loss), kind, recipe, found)
 
 
+@pytest.mark.product
 @SIZES
 @pytest.mark.parametrize("more", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("loss", LOSSES)

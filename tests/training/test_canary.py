@@ -94,6 +94,7 @@ def assert_untouched(data, kind, loss, batch_size, compiled):
             assert not np.array_equal(outputs, outputs2, equal_nan=True)  # there was something to see
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,6 +112,7 @@ def test_compiled_they_do_so_too(table, kind, loss, batch_size):
     assert_untouched(table(loss), kind, loss, batch_size, compiled=True)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 @pytest.mark.parametrize("kind", KINDS)

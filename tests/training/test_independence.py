@@ -57,6 +57,7 @@ def poisoned(words, value):
     return build
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])

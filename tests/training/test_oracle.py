@@ -43,6 +43,7 @@ def named(variant):
     return ",".join(f"{key}={value}" for key, value in variant.items())
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
 def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words):
@@ -57,6 +58,7 @@ def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("variant", VARIANTS, ids=named)

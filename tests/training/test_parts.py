@@ -31,6 +31,7 @@ TOLD = [
 ]
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("words", [*WORDS, *TOLD])

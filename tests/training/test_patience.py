@@ -41,6 +41,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
     return found
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batch_size):

@@ -62,6 +62,7 @@ def trained(build, data, recipe, seeds, splits):
     return plan, found
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", "prelu:3", *DRAWING])
 @pytest.mark.parametrize("loss", ["bce", "mse"])
