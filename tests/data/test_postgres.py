@@ -185,10 +185,18 @@ def test_a_server_that_never_answers_is_given_up(refusal):
     assert "timeout expired" in error.message
 
 
-def test_a_query_that_takes_too_long_is_given_up(garden, refusal, monkeypatch):
-    monkeypatch.setattr("seedbed.data.sources.postgres.QUERY_SECONDS", 1)
-    error = refusal(garden, query="SELECT pg_sleep(60)::text AS a")
-    assert "refuses: canceling statement due to statement timeout" in error.message
+@pytest.mark.parametrize(
+    "query", ["SELECT pg_sleep(60)::text AS a", "SELECT pg_sleep(i / 9)::text FROM generate_series(1, 99) AS i"]
+)
+def test_a_query_that_takes_too_long_is_stopped(garden, refusal, query):
+    error = refusal(garden, query=query, limit="1s")
+    assert error.message.endswith("garden: the query was stopped after 1 seconds")
+    assert "raise the limit: --limit 1h" in error.hint
+
+
+def test_a_query_with_too_many_rows_is_stopped(garden, refusal):
+    error = refusal(garden, query="SELECT i, 1 AS y FROM generate_series(1, 200000) AS i", limit="9MB")
+    assert "garden: 200,000 rows and 2 columns need about 23 MB; the limit is 9 MB" in error.message
 
 
 def test_without_the_driver_the_command_that_installs_it_is_told(refusal, monkeypatch):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, TableArgument, TableOptions
+from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SourceOptions, TableArgument, TableOptions
 from seedbed.cli.telling import interruptible, say, shown
 from seedbed.errors import ModelFileError, OptionError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["ModelArgument", "OwnNetwork", "loaded", "predict", "show", "train_model"]
 
 Board = Callable[..., Any]
+
+_AS_IT_IS = SourceOptions()
 
 ModelArgument = Annotated[Path, Parameter(help="A model file, as seedbed train -o has written it.")]
 OwnNetwork = Annotated[
@@ -188,13 +190,7 @@ def predict(
             show_default=False,
         ),
     ] = (),
-    sql_table: Annotated[
-        str | None, Parameter(name="--table", help="Which table of a database, or which sheet of an Excel file.")
-    ] = None,
-    query: Annotated[str | None, Parameter(help="What to ask a database for, in SQL.")] = None,
-    skip_rows: Annotated[
-        int | None, Parameter(help="Rows above the header; found by the names of the columns if left out.")
-    ] = None,
+    source: SourceOptions = _AS_IT_IS,
     network: OwnNetwork = None,
     as_json: Annotated[
         bool,
@@ -214,7 +210,7 @@ def predict(
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
         check_writable(output, "predictions")
-    rows = open_rows(table, found.feature_names_in_, table=sql_table, query=query, skip_rows=skip_rows)
+    rows = open_rows(table, found.feature_names_in_, **source.settings())
     with interruptible("interrupted, no predictions written"), rows as columns:
         written = write_predictions(found, columns, output, threshold=threshold, keep=keep)
     if as_json:

@@ -20,6 +20,7 @@ __all__ = [
     "ModelOptions",
     "RecipeOptions",
     "RunOptions",
+    "SourceOptions",
     "SplitOptions",
     "TableArgument",
     "TableOptions",
@@ -45,7 +46,27 @@ TableArgument = Annotated[
 
 @Parameter(name="*", group=_TABLE)
 @dataclass(frozen=True, kw_only=True)
-class TableOptions:
+class SourceOptions:
+    """Where a table is in its source, and how much of it is read."""
+
+    sql_table: Annotated[str | None, Parameter(name="--table")] = None
+    "Which table of a database, or which sheet of an Excel file."
+    query: str | None = None
+    "What to ask a database for, in SQL."
+    skip_rows: int | None = None
+    "Rows above the header of a text or an Excel file; found by themselves if left out, as a rule."
+    limit: str | None = None
+    "How large the table may be and how long a query may run: 50GB, 30min or 50GB,30min; 4 GB and 10 minutes."
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `read_table`."""
+        given = dataclasses.asdict(self)
+        return {"table": given.pop("sql_table"), **given}
+
+
+@Parameter(name="*", group=_TABLE)
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(SourceOptions):
     """What is predicted from what."""
 
     target: str | None = None
@@ -64,17 +85,6 @@ class TableOptions:
     "Rows that share a value of this column, a patient's say, are never both trained on and tested."
     time_split: str | None = None
     "Train on the past: the rows that are latest by this column are tested."
-    sql_table: Annotated[str | None, Parameter(name="--table")] = None
-    "Which table of a database, or which sheet of an Excel file."
-    query: str | None = None
-    "What to ask a database for, in SQL."
-    skip_rows: int | None = None
-    "Rows above the header of a text or an Excel file; found by themselves if left out, as a rule."
-
-    def settings(self) -> dict[str, Any]:
-        """The keyword arguments of `read_table`."""
-        given = dataclasses.asdict(self)
-        return {"table": given.pop("sql_table"), **given}
 
 
 @Parameter(name="*", group=_RECIPE)

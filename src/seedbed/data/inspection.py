@@ -35,6 +35,7 @@ def inspect_table(
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
 ) -> dict[str, Any]:
     """A table at a glance as a plain dict, fit for JSON; arguments as `read_table`, but the target may be left out.
 
@@ -49,7 +50,7 @@ def inspect_table(
     Raises:
         DataError, OptionError: as `read_table`.
     """
-    with open_source(source, table=table, query=query, skip_rows=skip_rows) as found:
+    with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         wanted = Wanted(
             target=word(target) or found.target,
             drop=drop,

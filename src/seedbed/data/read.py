@@ -30,6 +30,7 @@ def read_table(
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
 ) -> Table:
     """Read, type and check a table.
 
@@ -47,16 +48,18 @@ def read_table(
         table: which table of a database, or which sheet of an Excel file.
         query: what to ask a database instead.
         skip_rows: rows above the header of a text or an Excel file, where these aren't found by themselves.
+        limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
+            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
         TargetError: no target named, too few rows that have one, or labels that the task can't have.
         OptionError: two roles for one column, or an option that doesn't fit the table.
         DataError: anything else that keeps the table from being used; the base of all above but OptionError.
     """
-    with open_source(source, table=table, query=query, skip_rows=skip_rows) as found:
+    with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         wanted = Wanted(
             target=word(target) or found.target or _no_target(found.columns),
             drop=drop,
@@ -67,7 +70,7 @@ def read_table(
             group=group,
             time_split=time_split,
         )
-        reading = _reading(source, wanted, table=table, query=query, skip_rows=skip_rows)
+        reading = _reading(source, wanted, table=table, query=query, skip_rows=skip_rows, limit=limit)
         return replace(assemble(found.columns, wanted, name=found.name), reading=reading)
 
 

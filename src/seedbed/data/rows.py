@@ -30,6 +30,7 @@ def open_rows(
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
 ) -> Iterator[Columns]:
     """Rows for a model.
 
@@ -37,7 +38,7 @@ def open_rows(
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
         names: the columns that the model knows.
-        table, query, skip_rows: as `read_table` has them. The header is also found by `names`.
+        table, query, skip_rows, limit: as `read_table` has them. The header is also found by `names`.
 
     Raises:
         DataError: the rows can't be read; see `read_table`.
@@ -47,7 +48,7 @@ def open_rows(
     elif isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
         yield record_columns(rows, names)
     elif isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
-        with open_source(rows, table=table, query=query, skip_rows=skip_rows, wanted=names) as found:
+        with open_source(rows, table=table, query=query, skip_rows=skip_rows, limit=limit, wanted=names) as found:
             yield found.columns
     else:
         columns = array_columns(rows, "array")

@@ -22,6 +22,7 @@ class Asked:
         query: a SELECT that a database answers instead.
         skip_rows: rows above the header of a text or an Excel file; None where the header is to be found.
         wanted: names of columns, to find the header by.
+        limit: how large the table may be and how long a query may run, as `Limit.of` reads it.
 
     Raises:
         OptionError: `skip_rows` isn't a number of rows.
@@ -31,6 +32,7 @@ class Asked:
     query: str | None = None
     skip_rows: int | None = None
     wanted: tuple[str, ...] = ()
+    limit: str | None = None
 
     def __post_init__(self) -> None:
         rows: Any = self.skip_rows

@@ -8,23 +8,27 @@ row, by a second reader; rows and cells must agree.
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from seedbed.data.notes import Note
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
 from seedbed.data.sources.choice import NOTHING, Asked
 from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.limits import MAX_CELL, check_width, long_cell
+from seedbed.data.sources.limits import MAX_CELL, Limit, check_width, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["DELIMITERS", "Shape", "records", "survey", "write_copy"]
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read
+CELLS_LOOKED_AT = 1 << 20  # of the first rows
+MAX_ROW_CELLS = 1 << 24  # where delimiters in quotes count, too
 SEARCHED = 1 << 26  # characters of one row, to name the column of a cell that is too long
 
 
@@ -52,17 +56,19 @@ class Shape:
     notes: tuple[Note, ...] = ()
 
 
-def survey(path: Path, where: str, asked: Asked = NOTHING, *, usual: str = ",") -> Shape:
+def survey(path: Path, where: str, limit: Limit, asked: Asked = NOTHING, *, usual: str = ",") -> Shape:
     """Walk through the whole file once.
 
     Args:
         path: the file, not compressed.
         where: what messages call it.
+        limit: how large the table may be.
         asked: where the header is, or what it is found by.
         usual: the delimiter where the text doesn't tell.
 
     Raises:
-        UnreadableError: no text, no header, too many columns, or a row whose cells don't fit the header.
+        UnreadableError: no text, no header, too many columns, a row whose cells don't fit the header, or a table over
+            the limit.
     """
     charset = find_charset(path, where)
     delimiter, skip, notes = _find_header(path, charset, where, asked, usual)
@@ -70,7 +76,7 @@ def survey(path: Path, where: str, asked: Asked = NOTHING, *, usual: str = ",") 
     previous, row = next(rows)
     header = tuple(cell.strip() for cell in row)
     check_width(len(header), where)
-    n_rows, one_line_each = 0, len(header) > 1
+    n_rows, most, one_line_each = 0, limit.rows(len(header)), len(header) > 1
     for line, row in rows:
         if len(row) != len(header):
             raise UnreadableError(
@@ -81,6 +87,8 @@ def survey(path: Path, where: str, asked: Asked = NOTHING, *, usual: str = ",") 
             one_line_each = False
         previous = line
         n_rows += 1
+        if n_rows > most:
+            limit.check_rows(n_rows, len(header), where)
     ends_in_cells = not one_line_each or any("\r" in cell for cell in row)
     plain = charset.plain and len(header) > 1 and not skip
     copied: Literal["not", "text", "rows"] = "not" if plain else "rows" if ends_in_cells else "text"
@@ -94,20 +102,36 @@ def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int 
         skip: lines at the beginning that aren't read.
 
     Raises:
-        UnreadableError: quotes that don't close, or a huge cell.
+        UnreadableError: quotes that don't close, a huge cell or a huge row.
     """
+    line, size, n_cells, header = 1, 0, 0, None
+
+    def lines(text: TextIO) -> Iterator[str]:
+        """The lines of the text, until a row would fill the memory."""
+        nonlocal size, n_cells
+        for one in iter(functools.partial(text.readline, MAX_ROW), ""):
+            size += len(one)
+            if size > MAX_ROW_CELLS:
+                n_cells += one.count(delimiter)
+                if n_cells > MAX_ROW_CELLS or size >= MAX_ROW:
+                    found = f"{MAX_ROW_CELLS:,} cells" if n_cells > MAX_ROW_CELLS else f"{MAX_ROW:,} characters"
+                    message = f"{where}: the row that begins in line {line} has over {found}"
+                    raise UnreadableError(message, "Is it a table, and is each row on a line of its own?")
+            yield one
+
     with open_text(path, charset, newline="") as text:
-        for _ in itertools.islice(text, skip):
-            pass
         # DuckDB takes a quote after spaces as a quote, hence skipinitialspace.
-        reader = csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=True)
-        line, header = skip + 1, None
+        source = lines(text)
+        for _ in itertools.islice(source, skip):
+            size = 0
+        line, n_cells = skip + 1, 0
+        reader = csv.reader(source, delimiter=delimiter, strict=True, skipinitialspace=True)
         try:
             for row in reader:
                 if row:
                     header = header or row
                     yield line, row
-                line = skip + reader.line_num + 1
+                line, size, n_cells = skip + reader.line_num + 1, 0, 0
         except csv.Error as error:
             if "field limit" in str(error):
                 column = _huge_cell_column(path, delimiter, charset, line)
@@ -171,10 +195,13 @@ def _first_rows(
     path: Path, delimiter: str, charset: Charset, where: str, skip: int
 ) -> tuple[list[tuple[int, list[str]]], bool]:
     """The first rows by a delimiter, and whether they can be read: '"a","b"' is no row of tab-separated cells."""
-    rows = []
+    rows, n_cells = [], 0
     try:
         for row in itertools.islice(records(path, delimiter, charset, where, skip), ROWS_LOOKED_AT):
-            rows.append(row)  # noqa: PERF402 - an error mustn't lose the rows before it
+            rows.append(row)
+            n_cells += len(row[1])
+            if n_cells > CELLS_LOOKED_AT:
+                break
     except UnreadableError:
         return rows, False
     return rows, True

@@ -18,7 +18,7 @@ from seedbed.data.columns import number_text
 from seedbed.data.notes import Note
 from seedbed.data.sources.choice import Asked, choose
 from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import OptionError, UnreadableError
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["MAGIC", "is_workbook", "open_workbook"]
 
 MAGIC = b"PK\x03\x04"
-WORKBOOK = "xl/workbook.xml"
+WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
 CHUNK = 1 << 20
-MOST_BYTES = 4_000_000_000  # of memory that a workbook may take
 BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
 
@@ -45,7 +44,7 @@ def is_workbook(path: Path) -> bool:
 
 
 def open_workbook(
-    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, *, folder: Path
+    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, limit: Limit, *, folder: Path
 ) -> LoadedColumns:
     """Return the columns of a sheet: the one that is asked for, or the only visible one.
 
@@ -55,7 +54,7 @@ def open_workbook(
     Raises:
         OptionError: the extra isn't installed, or there are several sheets and none is named.
         TableNotFoundError: no such sheet.
-        UnreadableError: the file is damaged, would take too much memory, or the sheet has no rows.
+        UnreadableError: the file is damaged or over the limit, or the sheet has no rows.
     """
     try:
         import python_calamine as calamine
@@ -64,15 +63,16 @@ def open_workbook(
         raise OptionError(message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.") from None
     plain = folder / "workbook.xlsx"
     try:
-        _unpack(path, plain, where)
+        _unpack(path, plain, where, limit)
         with calamine.CalamineWorkbook.from_path(plain) as workbook:
             name, notes = _sheet_name(workbook, asked.table, where)
-            return _load(connection, workbook.get_sheet_by_name(name), f"{where}, sheet '{name}'", notes, asked, folder)
+            sheet = workbook.get_sheet_by_name(name)
+            return _load(connection, sheet, f"{where}, sheet '{name}'", notes, asked, limit, folder)
     except (calamine.CalamineError, zipfile.BadZipFile, expat.ExpatError, RuntimeError, NotImplementedError) as error:
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
 
-def _unpack(path: Path, plain: Path, where: str) -> None:
+def _unpack(path: Path, plain: Path, where: str, limit: Limit) -> None:
     """Write the workbook's XML anew without compression, as no longer than the file says, and as sheets that fit.
 
     Raises:
@@ -82,30 +82,33 @@ def _unpack(path: Path, plain: Path, where: str) -> None:
         members = [one for one in packed.infolist() if one.filename.endswith((".xml", ".rels"))]
         if len({one.filename for one in members}) < len(members):
             raise zipfile.BadZipFile("a part is there twice")
-        left = MOST_BYTES - BYTES_A_BYTE * sum(one.file_size for one in members)
-        _check_left(left, where)
+        members.sort(key=lambda one: one.filename != TEXTS)  # cells refer to these
+        size = BYTES_A_BYTE * sum(one.file_size for one in members)
+        limit.check_size(size, where, measured="needs about")
+        texts: list[int] = []
         for member in members:
-            extent = _Extent()
+            extent = _Extent(texts)
             with packed.open(member) as source, out.open(member.filename, "w", force_zip64=True) as copy:
                 while chunk := source.read(CHUNK):
                     extent.parser.Parse(chunk, False)
                     copy.write(chunk)
-                    _check_left(left - BYTES_A_CELL * extent.area, where)
+                    limit.check_size(size + extent.size, where, measured="needs about")
             extent.parser.Parse(b"", True)
-            left -= BYTES_A_CELL * extent.area
-
-
-def _check_left(left: int, where: str) -> None:
-    if left < 0:
-        message = f"{where}: its sheets would take over {MOST_BYTES // 10**9} GB of memory"
-        raise UnreadableError(message, "Save the sheet as CSV. Is a cell far away from the others filled?")
+            size += extent.size
 
 
 class _Extent:
-    """The first and the last row and column of a sheet's filled cells, as a parser walks through its XML."""
+    """The first and the last row and column of a sheet's filled cells, as a parser walks through its XML.
 
-    def __init__(self) -> None:
+    Args:
+        texts: bytes of each text that the workbook has once for all cells; filled by the part that holds them.
+    """
+
+    def __init__(self, texts: list[int]) -> None:
+        self.texts, self.text_start, self.n_text = texts, 0, 0
+        self.refers = False  # the cell to a text
         self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.row = self.column = 0
@@ -113,8 +116,10 @@ class _Extent:
         self.bottom = self.right = 0
 
     @property
-    def area(self) -> int:
-        return max(0, self.bottom - self.top + 1) * max(0, self.right - self.left + 1)
+    def size(self) -> int:
+        """Bytes of memory: of a full rectangle, and of the text of each cell."""
+        area = max(0, self.bottom - self.top + 1) * max(0, self.right - self.left + 1)
+        return BYTES_A_CELL * area + self.n_text
 
     def _refuse(self, *_: Any) -> None:
         raise zipfile.BadZipFile("its XML has a document type")
@@ -124,15 +129,34 @@ class _Extent:
             name = name.rpartition(":")[2]
         if name == "c":
             self.column += 1
+            self.refers = attributes.get("t") == "s"
             if place := attributes.get("r"):
                 letters = place.rstrip("0123456789")
                 self.column, self.row = _number(letters), int(place[len(letters) :][:8] or 0)
         elif name in ("v", "is", "f"):
             self.top, self.bottom = min(self.top, self.row), max(self.bottom, self.row)
             self.left, self.right = min(self.left, self.column), max(self.right, self.column)
+            if name == "v" and self.refers:
+                self.parser.CharacterDataHandler, self.parser.EndElementHandler = self._count, self._end
         elif name == "row":
             place = attributes.get("r", "")
             self.row, self.column = int(place[:8]) if place.isdecimal() else self.row + 1, 0
+        elif name == "si":
+            self.text_start, self.parser.EndElementHandler = self.parser.CurrentByteIndex, self._end
+        elif self.parser.CharacterDataHandler is not None:
+            raise zipfile.BadZipFile("a value has parts")
+
+    def _end(self, name: str) -> None:
+        name = name.rpartition(":")[2]
+        if name == "si":
+            self.texts.append(self.parser.CurrentByteIndex - self.text_start)
+        if name in ("si", "v"):
+            self.parser.CharacterDataHandler = self.parser.EndElementHandler = None
+
+    def _count(self, number: str) -> None:
+        """Count the text that a cell refers to by its number."""
+        if number.strip().isdecimal() and int(number) < len(self.texts):
+            self.n_text += self.texts[int(number)]
 
 
 @functools.lru_cache(20_000)
@@ -162,6 +186,7 @@ def _load(
     where: str,
     notes: tuple[Note, ...],
     asked: Asked,
+    limit: Limit,
     folder: Path,
 ) -> LoadedColumns:
     above, title = _above(sheet, asked)
@@ -184,14 +209,14 @@ def _load(
         next(below, None)
         return ([_text(row[i]) for i in columns] for _, row in below)
 
-    load_rows(connection, cells(), folder=folder, find_places=find_places, where=where)
+    names = [_text(header[i]).strip() for i in columns]
+    load_rows(connection, cells(), folder=folder, names=names, find_places=find_places, where=where, limit=limit)
     for place, i in enumerate(columns):
         if filled[i] and not texts[i]:  # else '1.234' would be a thousand and more where other columns have commas
             change = f"ALTER c{place} SET DATA TYPE DOUBLE USING CAST(nullif(c{place}, '') AS DOUBLE)"
             connection.execute(f"ALTER TABLE cells {change}")
     notes = (*notes, header_note(f"row {number}", title)) if title else notes
-    names = [_text(header[i]).strip() for i in columns]
-    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places)
+    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places, limit=limit)
 
 
 def _above(sheet: CalamineSheet, asked: Asked) -> tuple[int, list[str]]:

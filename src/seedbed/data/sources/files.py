@@ -20,7 +20,7 @@ from seedbed.data.notes import Note
 from seedbed.data.sources import excel, sqlite
 from seedbed.data.sources.choice import NOTHING, Asked
 from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
-from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import LoadedColumns, connect, load_csv, loaded
 from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
@@ -67,15 +67,15 @@ def open_file(path: Path, asked: Asked = NOTHING) -> Iterator[Columns]:
     Raises:
         TableNotFoundError: no such file, or no such table in it.
         OptionError: something is asked that the file doesn't have, or no table is named where it has several.
-        UnreadableError: a file that can't be understood.
+        UnreadableError: a file that can't be understood, or is over the limit.
         DataError: a query that can't be run.
     """
     where = str(path).encode(errors="backslashreplace").decode()
-    _check_file(path, where)
-    with temporary_folder() as folder, connect(where, folder) as connection:
+    limit = Limit.of(asked.limit, _check_file(path, where))
+    with temporary_folder() as folder, connect(where, folder, limit) as connection:
         try:
-            readable = _readable(path, where, folder)
-            columns = _open(connection, readable, path, where, asked, folder=folder)
+            readable = _readable(path, where, folder, limit)
+            columns = _open(connection, readable, path, where, asked, limit, folder=folder)
         except OSError as error:
             raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
         yield columns
@@ -87,6 +87,7 @@ def _open(
     named: Path,
     where: str,
     asked: Asked,
+    limit: Limit,
     *,
     folder: Path,
 ) -> LoadedColumns:
@@ -94,29 +95,38 @@ def _open(
     head = _head(path)
     if head.startswith(sqlite.MAGIC):
         asked.check(where, "table", "query")
-        return sqlite.open_sqlite(connection, path, where, table=asked.table, query=asked.query, folder=folder)
+        return sqlite.open_sqlite(
+            connection, path, where, table=asked.table, query=asked.query, folder=folder, limit=limit
+        )
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         asked.check(where, "table", "skip_rows")
-        return excel.open_workbook(connection, path, where, asked, folder=folder)
+        return excel.open_workbook(connection, path, where, asked, limit, folder=folder)
     for magic, kind in OTHER_KINDS.items():
         if head.startswith(magic):
             raise UnreadableError(f"{where} is {kind}", "Save the table in it as CSV.")
     if head.startswith(PARQUET):
         asked.check(where)
-        return _open_parquet(connection, path, where)
+        return _open_parquet(connection, path, where, limit)
     suffixes = {suffix.lower() for suffix in named.suffixes}
     if suffixes & set(JSON) or is_json(path):
         asked.check(where)
-        return open_json(connection, path, where, folder=folder)
+        return open_json(connection, path, where, folder=folder, limit=limit)
     asked.check(where, "skip_rows")
     usual = "\t" if suffixes & set(TABS) else ","
-    return _open_delimited(connection, path, where, asked, folder=folder, usual=usual)
+    return _open_delimited(connection, path, where, asked, limit, folder=folder, usual=usual)
 
 
 def _open_delimited(
-    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, *, folder: Path, usual: str
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    where: str,
+    asked: Asked,
+    limit: Limit,
+    *,
+    folder: Path,
+    usual: str,
 ) -> LoadedColumns:
-    shape = survey(path, where, asked, usual=usual)
+    shape = survey(path, where, limit, asked, usual=usual)
     readable = path
     if shape.copied != "not":
         readable = folder / "copy.csv"
@@ -140,6 +150,7 @@ def _open_delimited(
         names=shape.header,
         notes=(*shape.charset.notes, *notes, *shape.notes),
         find_places=find_places,
+        limit=limit,
     )
 
 
@@ -154,9 +165,13 @@ def _check_against_survey(connection: duckdb.DuckDBPyConnection, shape: Shape, w
     connection.execute("DELETE FROM cells WHERE rowid = 0")
 
 
-def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str) -> LoadedColumns:
+def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str, limit: Limit) -> LoadedColumns:
     names = _parquet_names(connection, path)
     check_width(len(names), where)
+    query = "SELECT num_rows, (SELECT sum(num_values) FROM parquet_metadata(?)) FROM parquet_file_metadata(?)"
+    n_rows, n_values = connection.execute(query, [_literal(path)] * 2).fetchone() or (0, 0)
+    # A cell can hold a list, and a few bytes can stand for a list of any length.
+    limit.check_rows(n_rows, max(len(names), (n_values or 0) // max(1, n_rows)), where)
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     connection.execute(
         f"CREATE TEMP TABLE cells AS SELECT * FROM read_parquet(?, hive_partitioning=false) AS file({aliases})",
@@ -167,6 +182,7 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str)
         where=where,
         names=names,
         find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
+        limit=limit,
     )
 
 
@@ -184,17 +200,11 @@ def _parquet_names(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[s
     return tuple(names)
 
 
-def _readable(path: Path, where: str, folder: Path) -> Path:
+def _readable(path: Path, where: str, folder: Path, limit: Limit) -> Path:
     """The path, or that of a copy without compression, or one whose name DuckDB can be told."""
     copy = folder / "source"
     if _head(path).startswith(GZIP):
-        try:
-            with gzip.open(path, "rb") as packed, copy.open("wb") as out:
-                shutil.copyfileobj(packed, out, 1 << 20)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableError(
-                f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again."
-            ) from error
+        _unpack(path, copy, where, limit)
         return copy
     try:
         str(path.resolve()).encode()
@@ -202,6 +212,19 @@ def _readable(path: Path, where: str, folder: Path) -> Path:
         shutil.copyfile(path, copy)
         return copy
     return path
+
+
+def _unpack(path: Path, copy: Path, where: str, limit: Limit) -> None:
+    """Unpack a gzip file, up to the limit."""
+    size = 0
+    try:
+        with gzip.open(path, "rb") as packed, copy.open("wb") as out:
+            while chunk := packed.read(1 << 20):
+                size += len(chunk)
+                limit.check_size(size, where)
+                out.write(chunk)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableError(f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again.") from error
 
 
 def _literal(path: Path) -> str:
@@ -214,12 +237,14 @@ def _head(path: Path) -> bytes:
         return raw.read(16)
 
 
-def _check_file(path: Path, where: str) -> None:
+def _check_file(path: Path, where: str) -> int:
+    """The bytes of a file on disk. Raises an error for anything else."""
     try:
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is not None and stat.S_ISREG(mode):
+        found = path.stat() if path.exists() else None
+        mode = None if found is None else found.st_mode
+        if found is not None and stat.S_ISREG(found.st_mode):
             _head(path)
-            return
+            return min(found.st_size, 512 * getattr(found, "st_blocks", found.st_size))  # holes take no room
         neighbours = _table_names(path.parent)
         inside = _table_names(path)
     except (OSError, ValueError) as error:

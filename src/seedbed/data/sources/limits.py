@@ -1,15 +1,87 @@
-"""How large a table's parts may be, and the errors that say so."""
+"""How large a source and its parts may be and how long a query may run, and the errors that say so."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from seedbed.errors import UnreadableError
+from seedbed.errors import OptionError, UnreadableError
 
-__all__ = ["MAX_CELL", "MAX_COLUMNS", "check_names", "check_width", "long_cell"]
+__all__ = ["MAX_CELL", "MAX_COLUMNS", "Limit", "check_names", "check_width", "long_cell"]
 
 MAX_COLUMNS = 10_000
 MAX_CELL = 1 << 16  # bytes
+SIZE = 4_000_000_000
+SECONDS = 600.0
+RATIO = 20  # text of a table rarely shrinks to less than a twentieth
+ROW_BYTES, CELL_BYTES = 100, 8
+UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "S": 1.0, "MIN": 60.0, "H": 3600.0}
+QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How large a source may become once it is unpacked, and how long a query may run.
+
+    A small file can hold a table that fills any memory, so a source is measured before it is read, or while it is.
+
+    Attributes:
+        size: bytes; a row counts as 100 and a cell as 8, beside its text.
+        seconds: of a query.
+    """
+
+    size: float
+    seconds: float = SECONDS
+
+    @classmethod
+    def of(cls, given: str | None, stored: float = 0) -> Limit:
+        """Read a limit such as "50GB", "30min" or "50GB,30min".
+
+        Args:
+            given: what the user says; None for the defaults.
+            stored: bytes of the source as it is stored. The default size is 4 GB or 20 times these, the larger.
+
+        Raises:
+            OptionError: neither a size nor a time.
+
+        Example:
+            >>> Limit.of("50GB,30min")
+            Limit(size=50000000000.0, seconds=1800.0)
+        """
+        size, seconds = max(SIZE, RATIO * stored), SECONDS
+        for part in str(given).split(",") if given is not None else ():
+            match = QUANTITY.fullmatch(part.lower())
+            if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
+                raise OptionError(f"limit is '{given}'", "Give a size, a time or both: 50GB, 30min or 50GB,30min.")
+            value = float(match[1]) * UNITS[match[2].upper()]
+            if match[2].endswith("b"):
+                size = value
+            else:
+                seconds = value
+        return cls(size, seconds)
+
+    def check_size(self, size: float, where: str, *, measured: str = "unpacks to over") -> None:
+        """Raises UnreadableError where so many bytes are over the limit."""
+        if size > self.size:
+            message = f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
+            raise UnreadableError(message, _advice(_size(_rounded_up(size))))
+
+    def rows(self, n_columns: int) -> int:
+        """The largest number of rows of so many columns that is within the limit."""
+        return int(self.size // (ROW_BYTES + CELL_BYTES * n_columns))
+
+    def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
+        """Raises UnreadableError where a table with so many bytes of text is over the limit."""
+        size = n_rows * (ROW_BYTES + CELL_BYTES * n_columns) + n_text
+        self.check_size(size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about")
+
+    def too_slow(self, where: str) -> UnreadableError:
+        """The error for a query that takes longer than the limit."""
+        shown = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
+        longer = max(1, math.ceil(self.seconds * 6 / 3600))
+        return UnreadableError(f"{where}: the query was stopped after {shown}", _advice(f"{longer} h"))
 
 
 def check_width(n_columns: int, where: str) -> None:
@@ -40,3 +112,20 @@ def long_cell(where: str, place: str, name: str) -> UnreadableError:
         f"{where}: {place}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)",
         "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table.",
     )
+
+
+def _size(size: float) -> str:
+    """Bytes as a person reads them: '4 GB'."""
+    unit = next((name for name in ("TB", "GB", "MB") if size >= UNITS[name]), "KB")
+    return f"{math.floor(size / UNITS[unit]):,} {unit}"
+
+
+def _rounded_up(size: float) -> float:
+    """A fifth more, as one digit and zeros."""
+    digit: float = 10 ** math.floor(math.log10(size * 1.2))
+    return math.ceil(size * 1.2 / digit) * digit
+
+
+def _advice(larger: str) -> str:
+    word = larger.replace(" ", "").replace(",", "")
+    return f"If you trust the source, raise the limit: --limit {word} (in Python: limit='{word}')."

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seedbed.data.cells import NUMBER
 from seedbed.data.columns import number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.limits import MAX_CELL, check_names, long_cell
+from seedbed.data.sources.limits import MAX_CELL, Limit, check_names, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded", "number_sql"]
@@ -110,7 +110,7 @@ class LoadedColumns:
 
 
 @contextlib.contextmanager
-def connect(where: str, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(where: str, folder: Path, limit: Limit | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in memory, with a folder for what doesn't fit there; its errors become those of the table `where`."""
     # DuckDB would fetch extensions from the network at run time.
     offline: dict[str, str | bool | int | float | list[str]] = {
@@ -124,8 +124,15 @@ def connect(where: str, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("SET memory_limit = ?", [MEMORY])
         # Its default is a folder .tmp where the user stands.
         connection.execute("SET temp_directory = ?", [str(folder / "duckdb")])
+        if limit is not None:
+            # DuckDB takes 16 bytes for a text cell that is counted as 8.
+            connection.execute("SET max_temp_directory_size = ?", [f"{3 * limit.size / 1e6:.0f}MB"])
         try:
             yield connection
+        except duckdb.OutOfMemoryException:
+            if limit is None:
+                raise
+            limit.check_size(2 * limit.size, where, measured="needs over")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise UnreadableError(f"{where} can't be read ({reason})", "Is it complete?") from error
@@ -154,29 +161,39 @@ def load_rows(
     rows: Iterable[Sequence[str | None]],
     *,
     folder: Path,
+    names: Iterable[str],
     find_places: Callable[[Iterable[int]], dict[int, str]],
     where: str,
+    limit: Limit,
 ) -> None:
-    """Rows of text into the table `cells`. A later row may be longer: cells that earlier ones lack are missing.
+    """Load rows of text into the table `cells`.
+
+    A later row may be longer: cells that earlier ones lack are missing. `names`, of the columns, may grow meanwhile.
 
     Raises:
-        UnreadableError: no rows, or a cell that is no valid text.
+        UnreadableError: no rows, a cell that is no valid text or too long, or a table that is over the limit.
     """
     path = folder / "rows.csv"
-    n_rows, widths = 0, set()
+    n_rows, n_text, most, widths = 0, 0, 0, {0}
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for row in rows:
             try:
-                writer.writerow(row)
+                n_written = writer.writerow(row)  # what `out.write` returns: characters
             except UnicodeEncodeError as error:
                 place = find_places([n_rows])[n_rows]
                 raise UnreadableError(f"{where}: {place} holds half a character ({error.reason})") from error
-            n_rows += 1
-            widths.add(len(row))
+            if n_written > MAX_CELL:
+                _check_row(row, names, where, find_places([n_rows])[n_rows])
+            n_rows, n_text = n_rows + 1, n_text + n_written
+            if len(row) not in widths:
+                widths.add(len(row))
+                most = limit.rows(max(widths))
+            if n_rows > most or n_text > limit.size:
+                limit.check_rows(n_rows, max(widths), where, n_text=n_text)
     if n_rows == 0:
         raise UnreadableError(f"{where}: there are no rows")
-    load_csv(connection, str(path), n_columns=max(widths), ragged=len(widths) > 1)
+    load_csv(connection, str(path), n_columns=max(widths), ragged=len(widths) > 2)
     path.unlink()
     (n_loaded,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
     if n_loaded != n_rows:
@@ -198,11 +215,12 @@ def loaded(
     names: Sequence[str],
     find_places: Callable[[Iterable[int]], dict[int, str]],
     notes: tuple[Note, ...] = (),
+    limit: Limit | None = None,
 ) -> LoadedColumns:
     """What is in the table `cells`; perhaps no rows, which is enough to predict.
 
     Raises:
-        UnreadableError: too many columns, or a cell over the limit.
+        UnreadableError: too many columns, or a cell or the table over the limit.
     """
     check_names(names, where)
     described = connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
@@ -217,7 +235,9 @@ def loaded(
         find_places=find_places,
         rowid=rowid,
     )
-    _check_cells(columns)
+    n_text = _check_cells(columns)
+    if limit is not None:
+        limit.check_rows(n_rows, len(names), where, n_text=n_text)
     return columns
 
 
@@ -234,13 +254,24 @@ def _text_sql(column: str, kind: str) -> str:
     return f"CAST({column if kind != WITH_ZONE else f'CAST({column} AS TIMESTAMP)'} AS VARCHAR)"
 
 
-def _check_cells(columns: LoadedColumns) -> None:
+def _check_row(row: Sequence[str | None], names: Iterable[str], where: str, place: str) -> None:
+    """Raises UnreadableError where a cell is too long."""
+    for name, cell in zip(names, row, strict=False):
+        if len(str(cell).encode()) > MAX_CELL:
+            raise long_cell(where, place, name)
+
+
+def _check_cells(columns: LoadedColumns) -> int:
+    """The bytes of all cells that are text. Raises UnreadableError where one is too long."""
     texts = [i for i, kind in enumerate(columns.types) if not NUMERIC_TYPES.fullmatch(kind)]
+    n_text = 0
     for start in range(0, len(texts), COLUMNS_A_QUERY):
         some = texts[start : start + COLUMNS_A_QUERY]
-        lengths = ", ".join(f"max(strlen(CAST(c{i} AS VARCHAR)))" for i in some)
-        found = columns.connection.execute(f"SELECT {lengths} FROM cells").fetchone() or ()
-        for column, length in zip(some, found, strict=True):
+        cells = [f"strlen(CAST(c{i} AS VARCHAR))" for i in some]
+        wanted = ", ".join(f"max({cell}), coalesce(sum({cell}), 0)" for cell in cells)
+        found = columns.connection.execute(f"SELECT {wanted} FROM cells").fetchone() or ()
+        n_text += int(sum(found[1::2]))
+        for column, length in zip(some, found[::2], strict=True):
             if (length or 0) > MAX_CELL:
                 # The rows of a file begin at 1, as row 0, the header, is gone.
                 query = (
@@ -249,3 +280,4 @@ def _check_cells(columns: LoadedColumns) -> None:
                 )
                 (row,) = columns.connection.execute(query).fetchone() or (0,)
                 raise long_cell(columns.where, columns.places([row])[row], columns.names[column])
+    return n_text

@@ -45,6 +45,7 @@ def open_source(
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
+    limit: str | None = None,
     wanted: Sequence[str] = (),
 ) -> Iterator[Source]:
     """Open a path, `example:NAME`, a `postgresql://` address or a data frame.
@@ -54,20 +55,22 @@ def open_source(
         table: which one of a database, or which sheet of an Excel file.
         query: a SELECT that a database shall answer instead.
         skip_rows: rows above the header of a text or an Excel file; found out where it isn't given.
+        limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
+            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
         wanted: names of columns, to find the header by.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
         OptionError: `table`, `query` or `skip_rows` for what has none, a table and a query, or neither where there are
-            several tables.
-        UnreadableError: bytes, rows or a header that can't be understood.
+            several tables; a `limit` that can't be understood.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
         DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
-    asked = Asked(table, query, skip_rows, tuple(wanted))
+    asked = Asked(table, query, skip_rows, tuple(wanted), limit)
     if isinstance(source, str) and is_address(source):
         address = Address.of(source)
         asked.check(address.shown, "table", "query")
-        with open_postgres(address, table=table, query=query) as columns:
+        with open_postgres(address, table=table, query=query, limit=limit) as columns:
             yield Source(columns, table or address.database or "query")
     elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None

@@ -15,7 +15,7 @@ import duckdb
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
 from seedbed.data.sources.choice import choose
-from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, UnreadableError
 from seedbed.scratch import temporary_folder
@@ -29,7 +29,9 @@ PARTS = re.compile(
 )
 NOT_ESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 CONNECT_SECONDS = 10
-QUERY_SECONDS = 600
+LONGEST = 2**31 - 1  # milliseconds, the most that the server takes
+CANCELLED = "57014"
+STORED = 1_000_000_000  # bytes that any database is taken to hold, for the default limit
 SETTINGS = ("SET TRANSACTION READ ONLY", "SET LOCAL DateStyle = 'ISO'", "SET LOCAL TimeZone = 'UTC'")
 TABLES = """
 SELECT nspname || '.' || relname, CASE WHEN pg_table_is_visible(c.oid) THEN relname ELSE nspname || '.' || relname END,
@@ -98,18 +100,21 @@ def is_address(source: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_postgres(address: Address, *, table: str | None, query: str | None) -> Iterator[Columns]:
+def open_postgres(
+    address: Address, *, table: str | None, query: str | None, limit: str | None = None
+) -> Iterator[Columns]:
     """The rows of a table, of a query, or of the only table.
 
     Raises:
         TableNotFoundError: no such table.
-        OptionError: several tables, and none is named.
-        UnreadableError: a column of bytes.
+        OptionError: several tables, and none is named; or `limit` is neither a size nor a time.
+        UnreadableError: a column of bytes, or a query or table over the limit.
         DataError: the driver isn't installed, the server can't be reached, or it refuses the query.
     """
     where = address.shown
-    with temporary_folder() as folder, connect(where, folder) as connection:
-        with _server(address) as cursor:
+    limits = Limit.of(limit, STORED)
+    with temporary_folder() as folder, connect(where, folder, limits) as connection:
+        with _server(address, limits) as cursor:
             select, notes = (query, ()) if query is not None else _select(connection, cursor, table, where)
             select = select.strip().removesuffix(";").strip()
             if not select:
@@ -119,7 +124,10 @@ def open_postgres(address: Address, *, table: str | None, query: str | None) -> 
             stream = _as_text(connection, cursor, select, names, where)
             try:
                 load_arrow(connection, stream, n_columns=len(names))
+            except duckdb.OutOfMemoryException:
+                raise
             except duckdb.Error as error:  # an error of the server, in a later row
+                _check_time(error, limits, where)
                 raise DataError(f"{where} refuses: {address.masked(_reason(error))}", ONE_SELECT) from error
         yield loaded(
             connection,
@@ -127,11 +135,12 @@ def open_postgres(address: Address, *, table: str | None, query: str | None) -> 
             names=[name.strip() for name in names],
             notes=notes,
             find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
+            limit=limits,
         )
 
 
 @contextlib.contextmanager
-def _server(address: Address) -> Iterator[Any]:
+def _server(address: Address, limit: Limit) -> Iterator[Any]:
     """A cursor in a transaction that can only read."""
     try:
         from adbc_driver_postgresql import dbapi
@@ -143,13 +152,20 @@ def _server(address: Address) -> Iterator[Any]:
     patient = f"{address.url}{joint}connect_timeout={CONNECT_SECONDS}" if joint else address.url
     try:
         with dbapi.connect(patient) as server, server.cursor() as cursor:
-            for setting in (*SETTINGS, f"SET LOCAL statement_timeout = '{QUERY_SECONDS}s'"):
+            for setting in (*SETTINGS, f"SET LOCAL statement_timeout = {min(1000 * limit.seconds, LONGEST):.0f}"):
                 cursor.execute(setting)
             yield cursor
     except dbapi.OperationalError as error:
         raise DataError(f"{address.shown} can't be reached ({address.masked(_reason(error))})") from error
     except dbapi.Error as error:
+        _check_time(error, limit, address.shown)
         raise DataError(f"{address.shown} refuses: {address.masked(_reason(error))}", ONE_SELECT) from error
+
+
+def _check_time(error: Exception, limit: Limit, where: str) -> None:
+    """Raises UnreadableError where the server stopped a query that took too long."""
+    if getattr(error, "sqlstate", None) == CANCELLED or "statement timeout" in str(error):
+        raise limit.too_slow(where) from error
 
 
 def _select(

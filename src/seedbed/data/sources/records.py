@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 
 from seedbed.data.cells import shown
-from seedbed.data.sources.charset import find_charset, open_text
-from seedbed.data.sources.limits import check_width
+from seedbed.data.sources.charset import CHUNK, find_charset, open_text
+from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import UnreadableError
 
@@ -20,6 +20,8 @@ __all__ = ["is_json", "open_json"]
 
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
 SPACE = re.compile(r"[ \t\r\n]*")
+LONGEST_WORD = 16  # '-Infinity', '\\ud83d\\ude00'
+MAX_RECORD = 1 << 24  # characters
 FORMS = "JSON is read as a list of records, [{...}, {...}], or as one record a line."
 
 
@@ -29,36 +31,39 @@ def is_json(path: Path) -> bool:
         return BEGINNING.match(raw.read(4096)) is not None
 
 
-def open_json(connection: duckdb.DuckDBPyConnection, path: Path, where: str, *, folder: Path) -> LoadedColumns:
+def open_json(
+    connection: duckdb.DuckDBPyConnection, path: Path, where: str, *, folder: Path, limit: Limit
+) -> LoadedColumns:
     """The records' values by key; the columns are all keys, in the order in which they first occur.
 
     Raises:
-        UnreadableError: no JSON, no records, a key twice in one record, or a value that is a list or a record.
+        UnreadableError: no JSON, no records, a key twice in one record, a value that is a list or a record, or a table
+            over the limit.
     """
     charset = find_charset(path, where)
-    with open_text(path, charset, newline="") as file:
-        text = file.read()
     keys: dict[str, int] = {}
 
     def find_places(rows: Iterable[int]) -> dict[int, str]:
         return {row: f"record {row + 1}" for row in rows}
 
-    load_rows(connection, _rows(text, keys, where), folder=folder, find_places=find_places, where=where)
-    return loaded(connection, where=where, names=tuple(keys), notes=charset.notes, find_places=find_places)
+    with open_text(path, charset, newline="") as file:
+        rows = _rows(_Text(file, where), keys, where)
+        load_rows(connection, rows, folder=folder, names=keys, find_places=find_places, where=where, limit=limit)
+    return loaded(connection, where=where, names=tuple(keys), notes=charset.notes, find_places=find_places, limit=limit)
 
 
-def _rows(text: str, keys: dict[str, int], where: str) -> Iterator[list[str | None]]:
+def _rows(text: _Text, keys: dict[str, int], where: str) -> Iterator[list[str | None]]:
     """The cells of each record, in the order of `keys`, which grows as new ones occur."""
-    for number, record in enumerate(_values(text, where), start=1):
+    for number, record in enumerate(_values(text), start=1):
         if not isinstance(record, _Record) or not record:
             raise UnreadableError(f"{where}: record {number} is {_kind(record)}", FORMS)
-        cells = dict(record)
-        if len(cells) != len(record):
-            names = [key for key, _ in record]
-            twice = next(key for key in names if names.count(key) > 1)
-            raise UnreadableError(f"{where}: record {number} has the key '{twice}' twice", "Rename one of them.")
+        check_width(len(record), f"{where}: record {number}")
         row: list[str | None] = [None] * len(keys)
-        for key, value in cells.items():
+        seen = set()
+        for key, value in record:
+            if key in seen:
+                raise UnreadableError(f"{where}: record {number} has the key '{key}' twice", "Rename one of them.")
+            seen.add(key)
             if isinstance(value, bool):
                 value = "true" if value else "false"
             elif isinstance(value, list):
@@ -77,38 +82,87 @@ class _Record(list[tuple[str, Any]]):
     """A JSON object, its keys in order and maybe twice."""
 
 
-def _values(text: str, where: str) -> Iterator[Any]:
+class _Text:
+    """A JSON text, value by value, of which no more than one value is in memory.
+
+    Attributes:
+        where: what messages call the file.
+    """
+
+    def __init__(self, file: TextIO, where: str) -> None:
+        self.where = where
+        self._file, self._text, self._position, self._ended = file, "", 0, False
+        self._line, self._column = 1, 1  # of the text's first character
+        self._decoder = json.JSONDecoder(object_pairs_hook=_Record, parse_int=str, parse_float=str, parse_constant=str)
+
+    def next(self) -> str:
+        """The next character that isn't a space; empty at the end."""
+        while True:
+            match = SPACE.match(self._text, self._position)
+            self._position = match.end() if match else self._position
+            if self._position < len(self._text) or self._ended:
+                return self._text[self._position : self._position + 1]
+            self._read_on()
+
+    def skip(self) -> None:
+        """Go one character on."""
+        self._position += 1
+
+    def value(self) -> Any:
+        """Decode the value that begins here."""
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._position)
+                # A number may go on in what isn't read yet.
+                if end < len(self._text) or self._ended or isinstance(value, list):
+                    self._position = end
+                    return value
+            except json.JSONDecodeError as error:
+                # Is it wrong, or only cut off by the end of what is read?
+                cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - LONGEST_WORD
+                if self._ended or not cut:
+                    raise self.error(error.msg, error.pos) from error
+                if len(self._text) - self._position >= MAX_RECORD:
+                    raise self.error("its record has over 16 million characters") from error
+            except RecursionError as error:
+                raise UnreadableError(f"{self.where}: its values are nested too deep", FORMS) from error
+            self._read_on()
+
+    def error(self, message: str, position: int | None = None) -> UnreadableError:
+        """The error for what stands at a position, or here."""
+        before = self._text[: self._position if position is None else position]
+        line = self._line + before.count("\n")
+        column = len(before) - before.rfind("\n") if "\n" in before else self._column + len(before)
+        return UnreadableError(f"{self.where}: line {line}, character {column} is no JSON ({message})", FORMS)
+
+    def _read_on(self) -> None:
+        """Forget what is behind, and read as much again as is left."""
+        done = self._text[: self._position]
+        self._line += done.count("\n")
+        self._column = len(done) - done.rfind("\n") if "\n" in done else self._column + len(done)
+        rest = self._text[self._position :]
+        more = self._file.read(min(max(CHUNK, len(rest)), MAX_RECORD))
+        self._text, self._position, self._ended = rest + more, 0, not more
+
+
+def _values(text: _Text) -> Iterator[Any]:
     """Each value of a list, or of values that follow one another."""
-    decoder = json.JSONDecoder(object_pairs_hook=_Record, parse_int=str, parse_float=str, parse_constant=str)
-    position = _skip(text, 0)
-    in_list = text.startswith("[", position)
+    in_list = text.next() == "["
     if in_list:
-        position = _skip(text, position + 1)
-    more = not text.startswith("]", position) if in_list else position < len(text)
-    try:
-        while more:
-            value, position = decoder.raw_decode(text, position)
-            yield value
-            position = _skip(text, position)
-            more = text.startswith(",", position) if in_list else position < len(text)
-            if in_list and more:
-                position = _skip(text, position + 1)
-        if in_list:
-            if not text.startswith("]", position):
-                raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
-            position = _skip(text, position + 1)
-        if position < len(text):
-            raise json.JSONDecodeError("Extra data after the list", text, position)
-    except json.JSONDecodeError as error:
-        message = f"{where}: line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
-        raise UnreadableError(message, FORMS) from error
-    except RecursionError as error:
-        raise UnreadableError(f"{where}: its values are nested too deep", FORMS) from error
-
-
-def _skip(text: str, position: int) -> int:
-    match = SPACE.match(text, position)
-    return match.end() if match else position
+        text.skip()
+    more = text.next() not in ("]", "") if in_list else text.next() != ""
+    while more:
+        yield text.value()
+        more = text.next() == "," if in_list else text.next() != ""
+        if in_list and more:
+            text.skip()
+            text.next()
+    if in_list:
+        if text.next() != "]":
+            raise text.error("Expecting ',' or ']'")
+        text.skip()
+        if text.next():
+            raise text.error("Extra data after the list")
 
 
 def _kind(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ import duckdb
 from seedbed.data.columns import number_text
 from seedbed.data.notes import Note
 from seedbed.data.sources.choice import choose, quoted
+from seedbed.data.sources.limits import MAX_CELL, Limit
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
-from seedbed.errors import DataError, UnreadableError
+from seedbed.errors import DataError, SeedbedError, UnreadableError
 
 __all__ = ["MAGIC", "open_sqlite"]
 
 MAGIC = b"SQLite format 3\x00"
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 TABLES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT GLOB 'sqlite_*' ORDER BY name"""
+MAX_VALUE = 4 * MAX_CELL  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
+INSTRUCTIONS = 100_000  # between two looks at the clock, about a millisecond
 READ_ONLY = "It must be one SELECT; nothing in the database is changed."
 
 
@@ -32,21 +36,27 @@ def open_sqlite(
     table: str | None,
     query: str | None,
     folder: Path,
+    limit: Limit,
 ) -> LoadedColumns:
     """The rows of a table, of a query, or of the only table.
 
     Raises:
         TableNotFoundError: no such table.
         OptionError: several tables, and none is named.
-        UnreadableError: no database, no rows, or bytes where text or a number should be.
+        UnreadableError: no database, no rows, bytes where text or a number should be, or over the limit.
         DataError: a query that can't be run, or does more than read.
     """
 
     def find_places(rows: Iterable[int]) -> dict[int, str]:
         return {row: f"row {row + 1}" for row in rows}
 
+    watch = _Watch(limit, where)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            # A file brings views with it, which run its author's SQL.
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
+            database.set_progress_handler(watch, INSTRUCTIONS)
             select, notes = (query, ()) if query is not None else _select(database, table, where)
             database.set_authorizer(_only_reading)
             cursor = database.execute(select)
@@ -54,12 +64,54 @@ def open_sqlite(
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
             rows = _text_rows(cursor, names, where)
-            load_rows(connection, rows, folder=folder, find_places=find_places, where=where)
+            load_rows(connection, rows, folder=folder, names=names, find_places=find_places, where=where, limit=limit)
     except (sqlite3.Error, sqlite3.Warning) as error:
+        if watch.reason is not None:
+            raise watch.reason from None
+        if "too big" in str(error):
+            message = f"{where}: a value is over {MAX_VALUE:,} bytes"
+            raise UnreadableError(
+                message, "Leave it out by a --query that names the others (in Python: query=...)."
+            ) from error
         if query is None:
             raise UnreadableError(f"{where} can't be read ({error})", "Is it complete, and in nobody's use?") from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
-    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places)
+    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places, limit=limit)
+
+
+class _Watch:
+    """Stops a statement that takes too long or fills the disk, when SQLite calls it.
+
+    Attributes:
+        reason: why it was stopped: an error of the limit, or what was raised meanwhile, Ctrl-C for example.
+    """
+
+    def __init__(self, limit: Limit, where: str) -> None:
+        self.reason: BaseException | None = None
+        self._limit, self._where = limit, where
+        self._end, self._next = time.monotonic() + limit.seconds, 0.0
+
+    def __call__(self) -> bool:
+        try:
+            now = time.monotonic()
+            if now > self._end:
+                raise self._limit.too_slow(self._where)
+            if now > self._next:
+                self._next = now + 0.1
+                self._limit.check_size(_temporary_bytes(), f"{self._where}: the query", measured="needs over")
+        except (SeedbedError, KeyboardInterrupt) as error:  # SQLite would lose it
+            self.reason = error
+        return self.reason is not None
+
+
+def _temporary_bytes() -> int:
+    """The size of this process's temporary files of SQLite, which have no name in any folder; 0 without /proc."""
+    size = 0
+    with contextlib.suppress(OSError):
+        for handle in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                size += handle.stat().st_size if "/etilqs_" in str(handle.readlink()) else 0
+    return size
 
 
 def _select(database: sqlite3.Connection, table: str | None, where: str) -> tuple[str, tuple[Note, ...]]:

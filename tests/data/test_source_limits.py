@@ -1,0 +1,137 @@
+"""Small sources that would fill the memory, the disk or the day are refused, and the error says how to read them."""
+
+import contextlib
+import gzip
+import json
+import sqlite3
+
+import duckdb
+import pytest
+
+from seedbed.data import inspect_table, read_table
+from seedbed.data.sources.limits import Limit
+from seedbed.errors import OptionError
+
+COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+KEYS = '{"y":1,' + ",".join(f'"k{i}":1' for i in range(9_000)) + "}\n"
+
+
+@pytest.fixture
+def view(tmp_path):
+    """A function that makes an SQLite file with one view."""
+
+    def made(select: str):
+        with contextlib.closing(sqlite3.connect(tmp_path / "t.db")) as database:
+            database.execute(f"CREATE VIEW v AS {select}")
+        return tmp_path / "t.db"
+
+    return made
+
+
+SIZES = {"50GB": (50e9, 600), "1.5 gb , 30min": (1.5e9, 1800), "2h": (4e9, 7200), "90s,1TB": (1e12, 90)}
+
+
+@pytest.mark.parametrize("given", SIZES)
+def test_a_limit_is_a_size_a_time_or_both(given):
+    assert Limit.of(given) == Limit(*SIZES[given])
+
+
+@pytest.mark.parametrize("given", ["", "50", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"])
+def test_a_limit_that_says_nothing_is_refused(given):
+    with pytest.raises(OptionError, match="Give a size, a time or both: 50GB, 30min or 50GB,30min"):
+        Limit.of(given)
+
+
+def test_a_large_file_may_hold_twenty_times_its_size():
+    assert Limit.of(None, 10).size == 4e9
+    assert Limit.of(None, 1e9).size == 20e9
+    assert Limit.of("1GB", 1e9).size == 1e9
+
+
+def test_a_view_that_never_ends_is_stopped_and_the_error_says_how_to_wait(view, refusal):
+    error = refusal(view(COUNT + "SELECT count(*) FROM c"), limit="0.2s")
+    assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
+    assert error.hint == "If you trust the source, raise the limit: --limit 1h (in Python: limit='1h')."
+
+
+def test_a_view_that_gives_rows_without_end_is_stopped_by_its_size(view, refusal):
+    error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), limit="2MB")
+    assert "rows and 2 columns need about 2 MB; the limit is 2 MB" in error.message
+    assert "raise the limit: --limit 3MB" in error.hint
+
+
+def test_a_view_that_fills_the_disk_is_stopped(view, refusal):
+    growing = COUNT + "SELECT x, hex(zeroblob(30000)) AS y FROM c ORDER BY y DESC"
+    assert "t.db: the query needs over" in refusal(view(growing), limit="20MB,60s").message
+
+
+def test_huge_values_of_sqlite_are_refused_before_they_take_memory(view, refusal):
+    error = refusal(view("SELECT hex(zeroblob(490000000)) AS x, 1 AS y"))
+    assert error.message.endswith("t.db: a value is over 262,144 bytes")
+
+
+def test_a_picture_beside_the_columns_that_are_asked_for_does_no_harm(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "t.db")) as database:
+        database.execute("CREATE TABLE t (a, picture, y)")
+        database.executemany("INSERT INTO t VALUES (?, zeroblob(5000000), ?)", [(1, 0), (2, 1)])
+        database.commit()
+    table = read_table(tmp_path / "t.db", target="y", query="SELECT a, y FROM t ORDER BY a")
+    assert table.features.tolist() == [[1], [2]]
+
+
+def test_ctrl_c_ends_a_query(view, monkeypatch):
+    def pressed() -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seedbed.data.sources.sqlite._temporary_bytes", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        inspect_table(view(COUNT + "SELECT count(*) FROM c"))
+
+
+def test_a_record_with_150_000_keys_is_refused_in_a_moment(write, refusal):
+    for record in ({f"k{i}": 1 for i in range(150_000)}, None):
+        text = json.dumps(record) if record else "{" + ",".join(['"k": 1'] * 150_000) + "}"
+        assert "record 1 has 150,000 columns; the limit is 10,000" in refusal(write(text, "t.json")).message
+
+
+def test_short_records_after_a_wide_one_count_as_wide(write, refusal):
+    error = refusal(write(KEYS + '{"y":0}\n' * 1000, "t.jsonl"), limit="10MB")
+    assert "rows and 9,001 columns need about 13 MB; the limit is 10 MB" in error.message
+
+
+def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
+    duckdb.execute(f"COPY (SELECT 0 AS a, 1 AS y FROM range(2000000)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
+    assert (tmp_path / "t.parquet").stat().st_size < 10_000
+    assert "2,000,000 rows and 2 columns need about 232 MB" in refusal(tmp_path / "t.parquet", limit="100MB").message
+    duckdb.execute(f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'")
+    assert "99 rows and 100,000 columns need" in refusal(tmp_path / "l.parquet", limit="10MB").message
+
+
+BOMBS = {
+    "rows": b"a,y\n" + b"1,0\n" * 10**6,
+    "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7,
+    "members": b"",
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_gzip_bomb_is_cut_off_at_the_limit(write, refusal, case):
+    packed = gzip.compress(BOMBS[case]) if BOMBS[case] else gzip.compress(b"1,0\n" * 25_000) * 50
+    assert "unpacks to over 2 MB; the limit is 2 MB" in refusal(write(packed, "t.gz"), limit="2MB").message
+    if case == "rows":
+        assert "rows and 2 columns need about 5 MB" in refusal(write(packed, "t.gz"), limit="5MB").message
+
+
+def test_a_line_of_commas_is_refused_before_it_is_a_list(write, refusal, monkeypatch):
+    monkeypatch.setattr("seedbed.data.sources.delimited.MAX_ROW_CELLS", 100_000)
+    monkeypatch.setattr("seedbed.data.sources.delimited.MAX_ROW", 500_000)
+    commas = "the row that begins in line 2 has over 100,000 cells"
+    assert commas in refusal(write(b"a,y\n" + b"," * 200_000)).message
+    assert commas in refusal(write(b"a,y\n" + b'"\n",,,,,,,,,' * 20_000)).message
+    assert "line 2 has over 500,000 characters" in refusal(write(b"a,y\n" + b"x" * 600_000)).message
+
+
+def test_a_record_longer_than_any_table_is_refused(write, refusal, monkeypatch):
+    monkeypatch.setattr("seedbed.data.sources.records.MAX_RECORD", 1 << 21)
+    error = refusal(write(gzip.compress(b'[{"a": [' + b"11," * (1 << 21), 1)))
+    assert "line 1, character 2 is no JSON (its record has over 16 million characters)" in error.message
