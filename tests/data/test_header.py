@@ -69,7 +69,7 @@ def test_the_first_line_is_the_header_if_that_is_said(write):
 
 def test_titles_above_text_alone_are_an_error_that_says_what_to_do(write):
     for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
-        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .*--skip-rows"):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: --skip-rows 1 "):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 

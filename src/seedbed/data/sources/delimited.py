@@ -81,7 +81,7 @@ def survey(path: Path, where: str, limit: Limit, asked: Asked = NOTHING, *, usua
         if len(row) != len(header):
             raise UnreadableError(
                 f"{where}: line {line} has {len(row)} cell{'s' * (len(row) != 1)}, the header has {len(header)}",
-                _ragged_advice(n_rows, len(row) - len(header)),
+                _ragged_advice(line, n_rows, len(row) - len(header)),
             )
         if line - previous != 1:
             one_line_each = False
@@ -224,13 +224,14 @@ def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -
         column, position = column + 1, row.find(delimiter, match.end()) + 1 or len(row)
 
 
-def _ragged_advice(rows_before: int, excess: int) -> str:
+def _ragged_advice(line: int, rows_before: int, excess: int) -> str:
+    """What to do about a row with cells in excess of the header's; negative where it lacks some."""
     if rows_before == 0 and excess == 1:
         return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
+    if rows_before == 0:
+        return f"If line {line} is the header: --skip-rows {line - 1} (in Python: skip_rows={line - 1})."
     if rows_before < ROWS_LOOKED_AT and excess > 1:
-        return "If the header is further down, say how many rows to skip: --skip-rows N (in Python: skip_rows=N)."
-    if rows_before == 0 and excess < 0:
-        return "A cell left out must be written as an empty cell. If the header is further down: --skip-rows N."
+        return "If the header is further down, say how many lines stand above it: --skip-rows N."
     if excess > 0:
         return "A cell that holds the delimiter must be in quotes."
     return "A cell left out shifts the others: write it as an empty cell."
