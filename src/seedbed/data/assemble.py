@@ -175,7 +175,7 @@ def _check_names(columns: Columns, unnamed: Collection[int]) -> None:
         if not name:
             raise UnreadableError(
                 f"{columns.where}: column {position} of {len(columns.names)} has no name",
-                "Give every column a name in the header (pandas writes its index as one without: use index=False).",
+                "Give every column a name in the header. If the header is further down: --skip-rows N.",
             )
         if name in seen:
             raise UnreadableError(

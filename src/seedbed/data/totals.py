@@ -40,7 +40,7 @@ def find_totals(table: Table, columns: Columns, rows: NDArray[np.int64], typed: 
         rows: the source's number of each row of the table [row].
         typed: all columns of the source that were typed, used or not, of all its rows.
     """
-    return [*_outweighing(table, rows), *(_labelled(columns, rows) or _summed(table, rows, typed))]
+    return [*_outweighing(table, rows), *(_labelled(columns, rows, typed) or _summed(table, rows, typed))]
 
 
 def _outweighing(table: Table, rows: NDArray[np.int64]) -> list[Remark]:
@@ -64,11 +64,15 @@ def _percent(share: float) -> str:
     return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
-def _labelled(columns: Columns, rows: NDArray[np.int64]) -> list[Remark]:
+def _labelled(columns: Columns, rows: NDArray[np.int64], typed: Sequence[Column]) -> list[Remark]:
     """Of the last rows, those that a cell calls a total."""
     start = max(0, columns.n_rows - _LAST_ROWS)
     end, kept = columns.window(start, columns.n_rows), set(rows[-_LAST_ROWS:].tolist())
+    # Asking for the cells of thousands of columns takes seconds, and those that are read as numbers have no words.
+    read = {one.name for one in typed if one.schema.kind != "category" and not np.isnan(one.values[start:]).any()}
     for position, name in enumerate(columns.names):
+        if name in read:
+            continue
         said = {
             start + row: cell for row, cell in enumerate(end.cells(position)) if start + row in kept and _is_label(cell)
         }
