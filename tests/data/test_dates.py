@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.data import read_table
 from seedbed.data.kinds.dates import moment
 from seedbed.data.kinds.typed import type_columns
 from seedbed.data.sources.frames import frame_columns
@@ -115,3 +116,10 @@ def test_without_certain_cells_other_columns_decide_or_a_warning_names_the_choic
     (note,) = [note for note in typed.notes if note.code == "SB108"]
     assert "month first: '1/3/2024' is 2024-01-03" in note.message
     assert (note.count, note.rows[0]) == (10, "row 0 (counted from 0)")
+
+
+@pytest.mark.parametrize(("written", "n_notes"), [("2024-{month:02}-01", 0), ("2024/{month}/1", 1)])
+def test_a_date_is_explained_unless_it_is_written_as_it_is_shown(write, written, n_notes):
+    rows = "".join(f"{written.format(month=1 + i % 12)},{i % 2}\n" for i in range(24))
+    notes = read_table(write("day,y\n" + rows), target="y").notes
+    assert len([note for note in notes if "is read as dates" in note.message]) == n_notes

@@ -141,6 +141,8 @@ def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[R
     if example is None:
         return []
     day = np.datetime64(int(np.floor(values[example])), "s").astype("datetime64[D]")
+    if draft.cells.texts[example].startswith(str(day)):
+        return []  # as ISO 8601 writes it, there is nothing to explain
     told = f"{shown(draft.cells.texts[example])} is {day}"
     if YEAR_OF_TWO_DIGITS.search(draft.cells.texts[example]):
         told += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
