@@ -39,6 +39,7 @@ __all__ = [
     "nearest",
     "one_line",
     "told",
+    "visible",
 ]
 
 
@@ -102,11 +103,26 @@ class TrainingError(SeedbedError):
     code = "training"
 
 
+# Characters that move a terminal's cursor, change its state, or turn the order in which text is read; and what isn't a
+# character: half of a pair, of which the bytes of a file's name can be made, and two that XML doesn't know.
+_NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+_CONTROLS = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)]
+_BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in (*_CONTROLS, *_BIDI, *_NONE)}
+
+
+def visible(text: str) -> str:
+    r"""Return the text as a terminal may show it: control and bidirectional characters as `\x1b` or `\u202e`.
+
+    Line ends and tabs stay.
+    """
+    return text.translate(_ESCAPES)
+
+
 def one_line(message: str, hint: str) -> str:
-    """Message and hint as they are shown: as sentences on one line."""
-    if not hint:
-        return message
-    return f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
+    """Message and hint as they are shown: as sentences on one line, without characters that a terminal would obey."""
+    text = f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
+    return visible(" ".join((text if hint else message).split("\n")))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from seedbed.cli.models import loaded
+from seedbed.cli.telling import print_stderr
 from seedbed.errors import OptionError
 
 __all__ = ["export"]
@@ -41,6 +41,6 @@ def export(
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
     elif not quiet:
         for note in exported.notes:
-            print(f"note: {note.message}", file=sys.stderr)
+            print_stderr(f"note: {note.message}")
         for path in exported.files:
-            print(f"wrote {path}", file=sys.stderr)
+            print_stderr(f"wrote {path}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SourceOptions, TableArgument, TableOptions
-from seedbed.cli.telling import interruptible, say, shown
+from seedbed.cli.telling import interruptible, print_stderr, say, shown
 from seedbed.errors import ModelFileError, OptionError
 
 if TYPE_CHECKING:
@@ -221,6 +220,6 @@ def predict(
         )
     if not quiet:
         for note in written.notes:
-            print(f"{note.code or 'note'}: {note.message}", file=sys.stderr)
+            print_stderr(f"{note.code or 'note'}: {note.message}")
         if output is not None:
-            print(f"wrote {output}: {counted(written.n_rows, 'row')}", file=sys.stderr)
+            print_stderr(f"wrote {output}: {counted(written.n_rows, 'row')}")

@@ -22,6 +22,7 @@ from seedbed.cli.reports import report
 from seedbed.cli.resuming import resume
 from seedbed.cli.serving import serve
 from seedbed.cli.tables import examples, inspect
+from seedbed.cli.telling import print_stderr
 from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
 from seedbed.errors import SeedbedError, nearest, one_line
@@ -99,7 +100,7 @@ def _run(tokens: list[str]) -> int:
     except OSError as error:
         return _fail("system", str(error), "", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
-        traceback.print_exc()
+        print_stderr(traceback.format_exc().rstrip())
         return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
 
 
@@ -116,6 +117,5 @@ def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
 def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:
     if "--json" in tokens:
         print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
-    line = " ".join(one_line(message, hint).splitlines())  # what a user typed or a library said may hold line ends
-    print(f"seedbed: {line}", file=sys.stderr)
+    print_stderr(f"seedbed: {one_line(message, hint)}")
     return status

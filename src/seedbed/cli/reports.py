@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from seedbed.cli.telling import print_stderr
 from seedbed.errors import OptionError
 
 __all__ = ["report"]
@@ -45,8 +45,7 @@ def report(
     if as_json:
         print(json.dumps({"files": [str(path) for path in paths]}))
     elif not quiet:
-        for path in paths:
-            print(f"wrote {path}", file=sys.stderr)
+        print_stderr(*(f"wrote {path}" for path in paths))
 
 
 def _made(folder: Path) -> Path:

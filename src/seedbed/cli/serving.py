@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedbed.cli.models import loaded
+from seedbed.cli.telling import print_stderr
 
 __all__ = ["serve"]
 
@@ -42,6 +42,6 @@ def serve(
     found = loaded(model)
 
     def started(url: str) -> None:
-        print(f"serving {found.candidate} at {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        print_stderr(f"serving {found.candidate} at {url} (Ctrl-C ends it)")
 
     serve_model(found, model.stem, address, version=version("seedbed"), started=started)

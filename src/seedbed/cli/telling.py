@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from seedbed.cli.options import RunOptions
+from seedbed.errors import visible
 
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
 
-__all__ = ["interruptible", "say", "shown"]
+__all__ = ["interruptible", "print_stderr", "say", "shown"]
 
 
 @contextlib.contextmanager
@@ -38,5 +39,10 @@ def interruptible(message: str) -> Iterator[None]:
 def say(run: RunOptions, *lines: str) -> None:
     """Lines on stderr, unless quiet is asked for."""
     if not run.quiet:
-        for line in lines:
-            print(line, file=sys.stderr)
+        print_stderr(*lines)
+
+
+def print_stderr(*lines: str) -> None:
+    """Print lines on stderr; whatever the command line says there comes through here."""
+    for line in lines:
+        print(visible(line), file=sys.stderr, flush=True)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,7 +23,7 @@ from seedbed.cli.options import (
     TableArgument,
     TableOptions,
 )
-from seedbed.cli.telling import interruptible, say, shown
+from seedbed.cli.telling import interruptible, print_stderr, say, shown
 from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, SeedbedError, did_you_mean
 
@@ -206,10 +205,10 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
     if rules.get(name) == "worse" or not comparison[name].finite:
         worse = f"is worse than {comparison.experiment.reference}" if name in rules else "has no finite predictions"
-        print(f"seedbed: {name} {worse}", file=sys.stderr)
+        print_stderr(f"seedbed: {name} {worse}")
         return 1
     if name not in rules:
-        print(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell", file=sys.stderr)
+        print_stderr(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell")
     return 0
 
 

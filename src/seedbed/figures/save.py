@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, visible
 from seedbed.files import write_whole
 
 __all__ = ["VEGA_LITE_VERSION", "save_chart", "svg_of"]
@@ -37,14 +37,23 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
-    content = write(chart.to_dict(validate=False), scale)
+    content = write(_drawable(chart.to_dict(validate=False)), scale)
     write_whole(path, lambda where: where.write_bytes(content))
     return path
 
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
     """The chart as SVG, to stand in a page or a notebook."""
-    return _svg(chart.to_dict(validate=False), 1.0).decode()
+    return _svg(_drawable(chart.to_dict(validate=False)), 1.0).decode()
+
+
+def _drawable(spec: Any) -> Any:
+    """The chart with all its texts escaped: a control character would end the process while it is drawn."""
+    if isinstance(spec, dict):
+        return {_drawable(key): _drawable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return list(map(_drawable, spec))
+    return visible(spec) if isinstance(spec, str) else spec
 
 
 def _png(spec: dict[str, Any], scale: float) -> bytes:

@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 
 from seedbed.data import Columns, Note
-from seedbed.errors import ColumnError, OptionError, did_you_mean
+from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
 from seedbed.model.model import Model
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
 from seedbed.model.saving import write_checked
@@ -177,4 +177,7 @@ def _print(connection: duckdb.DuckDBPyConnection) -> None:
         path = folder / "predictions.csv"
         _copy(connection, path, _FORMATS[".csv"])
         with path.open(encoding="utf-8") as file:
-            shutil.copyfileobj(file, sys.stdout)
+            if sys.stdout.isatty():  # a file or a pipe gets the data as they are
+                sys.stdout.writelines(map(visible, file))
+            else:
+                shutil.copyfileobj(file, sys.stdout)

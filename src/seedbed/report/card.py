@@ -11,6 +11,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from seedbed.errors import visible
 from seedbed.report.drawn import drawn
 from seedbed.report.ranking import measure
 from seedbed.report.sentences import counted
@@ -32,7 +33,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}: --json lists all.")
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
     lines += [f"File format {card['format']}; made by {made_by}"] if made_by else []
-    return "\n".join(line.rstrip() for line in lines)
+    return visible("\n".join(line.rstrip() for line in lines))
 
 
 def card_fragment(card: Mapping[str, Any]) -> str:

@@ -17,4 +17,4 @@ def drawn(table: Table) -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
     console.print(table)
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+    return [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]

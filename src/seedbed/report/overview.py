@@ -9,6 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from seedbed.errors import visible
 from seedbed.report.drawn import drawn
 from seedbed.report.sentences import counted, note_sentence
 
@@ -27,13 +28,12 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """A table at a glance, from the dict of `seedbed.data.inspect_table`."""
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
-    return "\n".join(
-        [
-            *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
-            *drawn(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"])),
-            *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
-        ]
-    ).rstrip()
+    lines = [
+        *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
+        *drawn(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"])),
+        *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
+    ]
+    return visible("\n".join(lines).rstrip())
 
 
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:

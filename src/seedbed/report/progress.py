@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.cells import cell_len
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from seedbed.errors import visible
 
 __all__ = ["Progress", "ProgressDisplay", "duration"]
 
@@ -70,7 +72,7 @@ class ProgressDisplay:
         quiet: bool = False,
         score_name: str = "accuracy",
     ) -> None:
-        self._state, self._console, self._quiet, self._score_name = state, console, quiet, score_name
+        self._named, self._console, self._quiet, self._score_name = state, console, quiet, score_name
         self._live: Live | None = None
         self._over = threading.Event()
         self._lines: threading.Thread | None = None
@@ -99,6 +101,9 @@ class ProgressDisplay:
             self._live.stop()
         if self._lines is not None:
             self._lines.join()
+
+    def _state(self) -> list[Progress]:
+        return [replace(one, name=visible(one.name)) for one in self._named()]
 
     def _print_lines(self) -> None:
         due = time.monotonic() + _PLAIN_EVERY

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.errors import visible
 from seedbed.report.advice import advice_sentences
 from seedbed.report.drawn import drawn
 from seedbed.report.ranking import ranking_table
@@ -38,7 +39,7 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
         *drawn(ranking_table(document)),
         *(line for indent, text in below for line in _folded(text, width, indent, names)),
     ]
-    return "\n".join(lines).rstrip()
+    return visible("\n".join(lines).rstrip())
 
 
 def _folded(text: str, width: int, indent: int, names: Sequence[str]) -> list[str]:

@@ -4,12 +4,14 @@ refused."""
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from seedbed.errors import visible
 from seedbed.model import Model
 from seedbed.serve.answers import Writer
 from seedbed.serve.frames import read_invocation, read_predict
@@ -100,7 +102,7 @@ class App:
         except _GoneError:
             return
         except Exception:  # noqa: BLE001 - whoever asks mustn't see the trace, a maintainer should
-            traceback.print_exc()
+            print(visible(traceback.format_exc()), end="", file=sys.stderr)
             failure = RefusedError(500, "internal", "the server failed", "This is a bug in seedbed.")
             status, headers = 500, [*_JSON, (b"connection", b"close")]
             body = write_json(failure.values(as_text=path.startswith("/v2")))

@@ -1,0 +1,138 @@
+"""No text of a table, a file's name or an option moves the cursor of a terminal or turns the order of what is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pytest
+
+import seedbed
+from seedbed.cli import main
+from seedbed.errors import OptionError, visible
+from seedbed.figures import save_chart
+from seedbed.report import Progress, ProgressDisplay
+
+EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
+HOSTILE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch) -> Path:
+    """Names, labels and cells that attack, in a file whose name does."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal()},{rng.choice(['a', f'b{EVIL}'])},{('yes', f'no{EVIL}')[i % 2]}" for i in range(60)]
+    path = tmp_path / f"t{EVIL}.csv"
+    path.write_text("\n".join([f"num{EVIL},cat{EVIL},target{EVIL}", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def said(capsys):
+    """Runs a command: its status, stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main([*map(str, arguments)])
+        return (stop.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def test_every_control_and_bidirectional_character_is_escaped_and_others_stay():
+    escaped = [chr(code) for code in range(0x3000) if visible(chr(code)) != chr(code)]
+    assert escaped == [chr(code) for code in range(0x3000) if HOSTILE.match(chr(code))]
+    assert visible("\x1b[0m Grüße\t日本 \u202e\n") == "\\x1b[0m Grüße\t日本 \\u202e\n"
+    assert str(OptionError(f"a{EVIL}\nb")) == visible(f"a{EVIL} b")
+
+
+def check(said, *commands):
+    """Each has the status that comes first, and says something that is no longer an attack."""
+    for status, *command in commands:
+        found, out, err = said(*command)
+        assert (found, HOSTILE.search(out + err)) == (status, None), command
+        assert "owned" in out + err, command
+
+
+def test_no_verb_prints_what_a_terminal_obeys(table, said):
+    target, model = ("--target", f"target{EVIL}"), f"m{EVIL}.safetensors"
+    check(
+        said,
+        (0, "inspect", table, *target),
+        (2, "inspect", table, "--target", f"other{EVIL}"),
+        (2, "inspect", table, "--numeric", f"num{EVIL}x"),
+        (2, "inspect", table, f"--opt{EVIL}"),
+        (0, "train", table, *target, "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last", "-o", model),
+        (0, "show", model),
+        (2, "show", f"none{EVIL}"),
+        (0, "predict", model, table, "-o", f"p{EVIL}.csv"),
+        (0, "export", model, "--python", "-o", f"n{EVIL}.py"),
+        (2, "train", table, *target, "--candidate", f"relu{EVIL}:5"),
+        (2, f"verb{EVIL}"),
+    )
+
+
+@pytest.mark.slow  # it draws pictures
+def test_no_run_prints_what_a_terminal_obeys(table, said):
+    design = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--no-baselines", "--out", f"run{EVIL}")
+    recipe = ("--recipe", "tutorial", "--epochs", 2, "--candidate", "logistic", "--candidate", "linear:2")
+    check(
+        said,
+        (0, "compare", table, "--target", f"target{EVIL}", *recipe, *design),
+        (0, "resume", f"run{EVIL}"),
+        (0, "report", f"run{EVIL}", "-o", f"r{EVIL}.html"),
+    )
+
+
+def test_a_picture_of_hostile_names_is_drawn(tmp_path):
+    chart = alt.Chart({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]}, title=EVIL).mark_point().encode(x="x:N")
+    for suffix in ("png", "svg", "pdf"):
+        assert save_chart(chart, tmp_path / f"chart.{suffix}").stat().st_size
+    assert HOSTILE.search((tmp_path / "chart.svg").read_text(encoding="utf-8")) is None
+
+
+def test_json_and_files_hold_the_text_as_it_is(table, said):
+    status, out, _ = said("inspect", table, "--json")
+    assert (status, HOSTILE.search(out)) == (0, None)  # JSON escapes what a terminal would obey
+    assert [column["name"] for column in json.loads(out)["columns"]] == [
+        f"{name}{EVIL}" for name in ("num", "cat", "target")
+    ]
+    _, out, _ = said("show", f"none{EVIL}", "--json")
+    assert EVIL in json.loads(out)["error"]["message"]
+
+
+def test_progress_shows_names_without_what_a_terminal_obeys():
+    from io import StringIO
+
+    from rich.console import Console
+
+    for terminal in (True, False):
+        stream = StringIO()
+        console = Console(file=stream, force_terminal=terminal, color_system=None, width=200)
+        state = [Progress(f"relu{EVIL}", 1, 2, epoch=1, epochs=9)]
+        display = ProgressDisplay(lambda state=state: state, console)
+        console.print(display._table())
+        assert "owned" in stream.getvalue()
+        assert HOSTILE.search(stream.getvalue()) is None
+
+
+def test_predictions_on_a_terminal_are_escaped_and_in_a_pipe_are_data(table, said, monkeypatch):
+    said("train", table, "--target", f"target{EVIL}", "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last",
+         "-o", "m.safetensors")  # fmt: skip
+    assert EVIL in said("predict", "m.safetensors", table)[1]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    _, out, _ = said("predict", "m.safetensors", table)
+    assert (HOSTILE.search(out), "owned" in out) == (None, True)
+
+
+def test_only_one_function_prints_on_stderr():
+    package = Path(seedbed.__file__).parent
+    texts = {file.relative_to(package).as_posix(): file.read_text(encoding="utf-8") for file in package.rglob("*.py")}
+    writing = sorted(
+        name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
+    )
+    assert writing == ["cli/telling.py", "serve/app.py"]
