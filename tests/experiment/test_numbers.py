@@ -1,18 +1,24 @@
 """Numbers to predict: in the user's own units, scored by squared error, R2 and mean absolute error."""
 
+import dataclasses
 import json
 import re
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from sklearn import metrics as sk
 from torch import nn
 
+from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
-from seedbed.evaluation import corrected_t, fold_differences
+from seedbed.evaluation import corrected_t, fold_differences, protocol
 from seedbed.experiment.diagnosis import _prior
+from seedbed.experiment.predictions import Predictions
+from seedbed.experiment.scoring import score
 from seedbed.networks import Recipe
 from seedbed.report import comparison_text
 from seedbed.training.randomness import derive
@@ -45,6 +51,15 @@ def by_fold(found, name, function):
     )
 
 
+def variance_over_folds(found):
+    """Of the target, each fold weighing the same: they differ in size by a row."""
+    folds = [found.experiment.table.target[split.test] for split in found.splits]
+    weights = np.concatenate([np.full(len(fold), 1 / len(fold)) for fold in folds])
+    return np.average(
+        (np.concatenate(folds) - np.average(np.concatenate(folds), weights=weights)) ** 2, weights=weights
+    )
+
+
 def test_predictions_are_the_plain_loops_brought_back_to_the_targets_units(found, rows):
     (X, y), split = rows, found.splits[4]
     train, test = split.train.copy(), split.test.copy()  # torch wants to be allowed to write
@@ -73,7 +88,7 @@ def test_numbers_have_no_labels_to_smooth(compared, table_of, rows):
 
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear-regression", "boosted-trees"])
 def test_scores_are_scikit_learns(found, rows, name):
-    scores, variance = found[name].scores, np.var(rows[1])
+    scores, variance = found[name].scores, variance_over_folds(found)
     squared = by_fold(found, name, sk.mean_squared_error) / variance
     assert list(scores) == ["squared_error", "r2", "mae"]
     assert scores["squared_error"].mean == pytest.approx(squared.mean())
@@ -89,6 +104,24 @@ def test_r2_is_the_squared_error_seen_from_the_other_side(found):
         assert (r2.mean, r2.low, r2.high) == pytest.approx((1 - error.mean, 1 - error.high, 1 - error.low))
         assert (r2.fold_sd, r2.seed_sd) == (error.fold_sd, error.seed_sd)
         assert r2.low <= r2.mean <= r2.high <= 1
+
+
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(["held_out", "folds", "uneven folds"]))
+def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=30) * rng.choice([1, 5], size=30)
+    rows = rng.permutation(30)
+    ends = {"held_out": [6], "folds": [10, 20, 30], "uneven folds": [4, 9, 30]}[kind]
+    tests = np.split(rows, ends)[: len(ends)]
+    splits = tuple(Split(0, fold, np.setdiff1d(rows, test), test) for fold, test in enumerate(tests))
+    predictions = np.full((1, 1, 30), np.nan)
+    for split in splits:
+        predictions[0, 0, split.test] = y[split.train].mean()
+    design = dataclasses.replace(protocol(30_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
+    found = Predictions(target=y, splits=splits, design=design, predictions=predictions, task="regression")
+    assert score("r2", found, 0.05).mean <= 1e-12
+    if kind == "held_out":
+        assert score("r2", found, 0.05).mean == pytest.approx(sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]]))
 
 
 def test_always_guessing_the_mean_costs_about_one_and_a_fiftieth_of_it_matters(found, rows):
@@ -111,7 +144,7 @@ def test_units_and_origin_of_the_target_change_nothing_but_the_absolute_error(co
 
 def test_the_verdict_is_the_corrected_t_of_squared_errors_and_says_nothing_of_accuracy(found, rows):
     losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
-    by_hand = corrected_t(fold_differences(*losses) / np.var(rows[1]), comparisons=4)
+    by_hand = corrected_t(fold_differences(*losses) / variance_over_folds(found), comparisons=4)
     verdict = found.verdicts[0]
     assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
@@ -221,6 +254,9 @@ def test_rows_split_by_time_are_scored_on_the_latest_and_locked_rows_have_interv
     np.testing.assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
     assert found["prior"].predictions[0, 0, latest] == pytest.approx(y[~latest].mean())
     score = found["tanh:4"].scores["squared_error"]
-    assert score.mean == pytest.approx(((p[0][:, latest] - y[latest]) ** 2).mean() / y.var())
+    assert score.mean == pytest.approx(((p[0][:, latest] - y[latest]) ** 2).mean() / y[latest].var())
+    r2 = [sk.r2_score(y[latest], one[latest]) for one in p[0]]
+    assert found["tanh:4"].scores["r2"].mean == pytest.approx(np.mean(r2))
+    assert found["prior"].scores["r2"].mean <= 0
     assert 0 <= score.low < score.mean < score.high
     assert all(verdict.held_out for verdict in found.verdicts)

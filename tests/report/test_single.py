@@ -1,6 +1,9 @@
 """One candidate on one split, in words."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.report.single import headline, single_sentences
 
@@ -26,13 +29,28 @@ def test_one_network_is_called_what_luck_dealt(summary):
 
 
 def test_many_networks_have_a_range_that_is_about_seeds_only(summary):
-    assert headline(summary(100)) == "Test accuracy 80.0%; nine of ten seeds between 60.0% and 90.0%."
+    assert headline(summary(100)) == "Test accuracy 80.0%; about nine of ten seeds between 60.0% and 90.0%."
     first, last = single_sentences(summary(100))
     assert first == (
         "100 networks that differ in nothing but their seed, after 1,000 epochs: the lowest at 55.0%, the highest at "
         "95.0%."
     )
     assert last.startswith("All share one split, so this is what other seeds do, and says nothing of other rows")
+
+
+@pytest.mark.parametrize(("n", "which"), [(2, "both"), (3, "all 3"), (19, "all 19")])
+def test_of_few_seeds_the_range_is_said_to_be_that_of_all(summary, n, which):
+    assert headline(summary(n)) == f"Test accuracy 80.0%; {which} seeds between 55.0% and 95.0%."
+    assert (
+        next(single_sentences(summary(n))) == f"{n} networks that differ in nothing but their seed, after 1,000 epochs."
+    )
+    assert "nine of ten seeds" in headline(summary(20))
+
+
+@given(n=st.integers(20, 300))
+def test_about_nine_of_ten_seeds_lie_within_the_range_that_says_so(n):
+    low, high = np.quantile(np.arange(n), (0.05, 0.95))
+    assert 0.8 <= np.mean([low <= place <= high for place in range(n)]) <= 0.95
 
 
 def test_networks_that_diverged_are_counted(summary):

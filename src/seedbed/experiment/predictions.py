@@ -59,6 +59,20 @@ class Predictions:
         """The groups of the tested rows."""
         return None if self.groups is None else self.groups[self.tested]
 
+    @functools.cached_property
+    def target_variance(self) -> float | None:
+        """Of numbers, the mean squared distance of the tested rows from their mean, each fold weighing the same.
+
+        It is the denominator of R2. It must come from the tested rows: with the variance of other rows, a constant
+        could seem to explain something. None where the tested rows are constant, and of classes.
+        """
+        if self.task != "regression":
+            return None
+        folds = [self.target[split.test] for split in self.splits]
+        mean = np.mean([fold.mean() for fold in folds])
+        variance = float(np.mean([((fold - mean) ** 2).mean() for fold in folds]))
+        return variance if variance > 0 else None
+
     @property
     def n_classes(self) -> int:
         """Two or more; 0 where numbers are predicted."""
@@ -69,7 +83,7 @@ class Predictions:
     def row_losses(self, metric: str | None = None) -> Floats:
         """The loss of each prediction [repeat, seed, row], see `evaluation.row_losses`; the task's own if left out."""
         truth = np.broadcast_to(self.target, self.predictions.shape[:3])
-        return row_losses(metric or default_metric(self.task), truth, self.predictions)
+        return row_losses(metric or default_metric(self.task), truth, self.predictions, variance=self.target_variance)
 
     def pair_losses(self, metric: str) -> Floats:
         """Of nested cross-validation: the loss of each prediction of `pairs` [repeat, fold, seed, row].
@@ -80,7 +94,7 @@ class Predictions:
         if self.pairs is None:
             raise ValueError("there are no pairs of folds")
         truth = np.broadcast_to(self.target, self.pairs.shape[:4])
-        return row_losses(metric, truth, self.pairs)
+        return row_losses(metric, truth, self.pairs, variance=self.target_variance)
 
     def losses(self, metric: str | None = None) -> Floats:
         """The mean loss over the test rows of each split [repeat, fold, seed]; smaller is better."""

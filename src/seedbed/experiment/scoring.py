@@ -80,7 +80,7 @@ def score(name: str, found: Predictions, alpha: float) -> Score:
     - A mean over rows (accuracy, brier, log_loss, squared_error, mae): the corrected t over folds; on locked rows the
       error of rows and seeds; where no verdict is due, Wilson's interval for accuracy.
     - brier_skill: from the Brier score, the prior taken as known.
-    - r2: 1 - squared_error, the variance of the table's target taken as known.
+    - r2: 1 - squared_error, the variance of the tested rows taken as known; none where that is 0.
     - balanced_accuracy, mcc, roc_auc: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on
       the Brier score.
     - pr_auc: no interval; never to choose by.
@@ -95,6 +95,8 @@ def score(name: str, found: Predictions, alpha: float) -> Score:
         )
         return Score(mean, low, high)
     if name == "r2":
+        if found.target_variance is None:
+            return Score(None)
         error = score("squared_error", found, alpha)
         mean, low, high = (None if value is None else 1 - value for value in (error.mean, error.high, error.low))
         return Score(mean, low, high, error.fold_sd, error.seed_sd)

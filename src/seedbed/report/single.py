@@ -9,6 +9,8 @@ from seedbed.report.ranking import measure
 
 __all__ = ["headline", "single_sentences"]
 
+_FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
+
 
 def headline(summary: Mapping[str, Any]) -> str:
     """The score on test rows after the last epoch."""
@@ -19,8 +21,11 @@ def headline(summary: Mapping[str, Any]) -> str:
     words = f"Test {score['words']}"
     if run["n"] == 1:
         return f"{words} {measure(score['name'], run['mean'])}, once."
-    low, high = (measure(score["name"], run["quantiles"][place], run["mean"]) for place in (0, 4))
-    return f"{words} {measure(score['name'], run['mean'])}; nine of ten seeds between {low} and {high}."
+    mean, low, high, lowest, highest = _places(score, run)
+    if run["n"] < _FEWEST_FOR_TENTHS:
+        which = "both seeds" if run["n"] == 2 else f"all {run['n']} seeds"
+        return f"{words} {mean}; {which} between {lowest} and {highest}."
+    return f"{words} {mean}; about nine of ten seeds between {low} and {high}."
 
 
 def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -35,12 +40,18 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"One network on one split, after {epochs}: whatever luck dealt."
         yield "--seeds 100 shows what other seeds would have done, seedbed compare what other rows would."
         return
-    lowest, highest = (measure(score["name"], run[key], run["mean"]) for key in ("lowest", "highest"))
-    yield (
-        f"{run['n']:,} networks that differ in nothing but their seed, after {epochs}: the lowest at {lowest}, the "
-        f"highest at {highest}."
-    )
+    extremes = ""
+    if run["n"] >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
+        *_, lowest, highest = _places(score, run)
+        extremes = f": the lowest at {lowest}, the highest at {highest}"
+    yield f"{run['n']:,} networks that differ in nothing but their seed, after {epochs}{extremes}."
     if one["n_diverged"]:
         lost = f"{one['n_diverged']:,} of {one['n_networks']:,} networks diverged and are left out"
         yield f"{lost}. Give a lower learning rate."
     yield "All share one split, so this is what other seeds do, and says nothing of other rows: seedbed compare does."
+
+
+def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    """Mean, 5th and 95th percentile, lowest and highest of single networks, as text."""
+    values = (run["mean"], run["quantiles"][0], run["quantiles"][4], run["lowest"], run["highest"])
+    return [measure(score["name"], value, run["mean"]) for value in values]
