@@ -116,6 +116,7 @@ def accuracy(records: Sequence[Record], truth: float) -> Measured:
 
 false_winner = share(lambda record, truth: record["rule"] in _DIFFERENT)
 one_seed_false_winner = share(lambda record, truth: record["one_seed_rule"] in _DIFFERENT)
+margin_is_a_tenth = share(lambda record, truth: record["margin_source"] == "tenth_of_error")
 called_better = share(lambda record, truth: record["rule"] in _GAIN)
 covered = share(lambda record, truth: record["low"] <= truth <= record["high"])
 naive_false_winner = share(lambda record, truth: record["naive_p"] < LEVEL)
@@ -260,6 +261,12 @@ def _rows() -> Iterator[Row]:
     what = "false winners from one seed, two equal blocks, 300 rows"
     yield Row("h-300-one", what, "blocks-300", one_seed_false_winner, AT_MOST)
     yield Row("h-300", "how many more of them from five seeds", "blocks-300", rise, NOT_RISING)
+    yield Row(
+        "a-easy", "false winners, two equal blocks, 300 rows, hardly any errors", "blocks-easy", false_winner, AT_MOST
+    )
+    what = "the margin is a tenth of the reference's error, 300 rows"
+    yield Row("i-easy", f"{what}, hardly any errors", "blocks-easy", margin_is_a_tenth, at_least(95))
+    yield Row("i-300", what, "blocks-300", margin_is_a_tenth, Bound("at most 1 %", most=0.01))
 
 
 ROWS = {row.name: row for row in _rows()}

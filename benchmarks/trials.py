@@ -108,6 +108,7 @@ def judged(setting: Setting, protocol: Protocol, number: int, *, compile: bool =
 
     Returns:
         rule, difference, low, high: the verdict's.
+        margin_source: where its margin comes from.
         one_seed_rule: the corrected verdict from the first seed of the same trainings.
         naive_p, naive_runs_p: of a t-test over the folds, averaged over seeds before, or every run by itself.
         accuracy: the candidate's, out of fold.
@@ -132,6 +133,7 @@ def judged(setting: Setting, protocol: Protocol, number: int, *, compile: bool =
         "difference": verdict.difference,
         "low": verdict.low,
         "high": verdict.high,
+        "margin_source": comparison.conclusions.margin.source,
         "one_seed_rule": one_seed.rule,
         "naive_p": float(stats.ttest_1samp(fold_differences(ours, theirs).ravel(), 0.0).pvalue),
         "naive_runs_p": float(stats.ttest_1samp((ours - theirs).ravel(), 0.0).pvalue),

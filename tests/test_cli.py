@@ -243,7 +243,7 @@ def test_compare_as_json_prints_the_files_document_and_nothing_else(call, here):
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert done.err.startswith("2 candidates x 3 splits")
 
 

@@ -275,6 +275,17 @@ def test_without_a_name_it_is_what_the_comparison_advises(run, call, tmp_path):
     assert out.startswith(f"Model {summary['advice']['network']}: ")
 
 
+def test_that_no_network_is_needed_is_said_beside_the_model_that_is_advised(run, call, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "comparison.json"
+    summary = json.loads(path.read_text())
+    for leading, said in (([], False), (["prior"], True)):
+        summary["advice"] |= {"as_good": leading, "use": "prior", "best": "prior", "undecided": []}
+        path.write_text(json.dumps(summary))
+        err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[2]
+        assert ("No model is needed" in err) == said
+
+
 def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
     original = (folder / "patients.csv").read_text()
     try:

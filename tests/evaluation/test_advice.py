@@ -1,65 +1,98 @@
-"""Which network to use, by the ranking and its brackets."""
+"""Which model to use: the lowest error, or a simpler model within the margin."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.evaluation import advise
 
-RANKING = ["trees", "big", "small", "logistic", "tiny", "prior"]
 SIZES = {"big": 100, "small": 10, "tiny": 1}
+LOSSES = {"trees": 0.10, "big": 0.12, "small": 0.13, "logistic": 0.15, "tiny": 0.20, "prior": 0.25}
 
 
-def test_the_smallest_of_those_not_told_apart_from_the_first_network_is_advised():
-    found = advise(RANKING, [(1, 2)], SIZES)
-    assert (found.first, found.among, found.network) == ("big", ("big", "small"), "small")
-    assert advise(RANKING, [], SIZES).network == "big"
-    assert advise(RANKING, [(1, 4)], SIZES).network == "tiny"
+def found(*undecided, losses=LOSSES, margin=0.02):
+    """The advice where all pairs are shown to differ but those named."""
+    apart = ~np.eye(len(losses), dtype=bool)
+    for one, other in undecided:
+        places = list(losses).index(one), list(losses).index(other)
+        apart[places] = apart[places[::-1]] = False
+    return advise(losses, apart, SIZES, margin=margin)
 
 
-def test_of_two_that_are_alike_the_better_placed_is_advised():
-    assert advise(["a", "b"], [(0, 1)], {"b": 5, "a": 5}).network == "a"
-    assert advise(["b", "a"], [(0, 1)], {"b": 5, "a": 5}).network == "b"
+def without(*names):
+    return {name: loss for name, loss in LOSSES.items() if name not in names}
 
 
-def test_brackets_do_not_chain():
-    found = advise(RANKING, [(1, 2), (2, 4)], SIZES)
-    assert found.among == ("big", "small")
-    assert found.as_good == ("logistic",)
+def test_the_best_guess_has_the_lowest_error_and_is_shown_or_only_leads():
+    assert (found().best, found().use, found().undecided) == ("trees", "trees", ())
+    leading = found(("trees", "small"), ("trees", "tiny"))
+    assert (leading.best, leading.use, leading.undecided) == ("trees", "trees", ("small", "tiny"))
 
 
-def test_models_are_as_good_or_ahead_or_neither():
-    assert advise(RANKING, [(0, 2)], SIZES).as_good == ("trees",)
-    assert advise(RANKING, [(0, 2)], SIZES).ahead == ()
-    apart = advise(RANKING, [(1, 2)], SIZES)
-    assert (apart.as_good, apart.ahead) == ((), ("trees",))
+def test_a_simpler_network_is_taken_within_the_margin_if_it_is_not_shown_to_be_worse():
+    losses = without("trees")
+    assert found(losses=losses).network == "big"
+    assert found(("big", "small"), losses=losses).network == "small"
+    assert found(("big", "small"), losses=losses, margin=0.005).network == "big"
+    assert found(("big", "small"), losses=losses).among == ("big", "small")
 
 
-def test_a_model_between_the_first_and_the_advised_network_may_be_ahead():
-    found = advise(["big", "model", "small"], [(0, 2)], SIZES)
-    assert (found.network, found.ahead, found.as_good) == ("small", (), ("model",))
+def test_what_is_undecided_but_outside_the_margin_is_not_recommended():
+    losses = without("trees", "logistic")
+    advice = found(("big", "tiny"), losses=losses)
+    assert (advice.network, advice.use, advice.undecided) == ("big", "big", ("tiny",))
 
 
-def test_no_gain_is_said_where_guessing_is_not_told_apart_or_above():
-    assert not advise(RANKING, [(1, 4)], SIZES).no_gain
-    assert advise(RANKING, [(1, 5)], SIZES).no_gain
-    assert advise(["prior", "small"], [], SIZES).no_gain
-    assert not advise(["small"], [], SIZES).no_gain
+def test_no_network_is_needed_where_a_baseline_leads_or_ties():
+    assert found().as_good == found().ahead == ("trees",)
+    assert (found(("trees", "big")).as_good, found(("trees", "big")).ahead) == (("trees",), ())
+    tie = found(("big", "logistic"), losses=without("trees"), margin=0.04)
+    assert (tie.best, tie.use, tie.as_good, tie.network) == ("big", "logistic", ("logistic",), "big")
+    assert found(("big", "logistic"), losses=without("trees"), margin=0.02).as_good == ()
 
 
-def test_where_guessing_does_as_well_as_networks_only_what_beats_both_is_ahead():
-    ranking = ["auto", "trees", "small", "prior"]
-    assert advise(ranking, [(2, 3)], SIZES).ahead == ("auto", "trees")
-    assert advise(ranking, [(1, 3)], SIZES).ahead == ("auto",)
-    assert advise(["small", "auto", "prior"], [(0, 2)], SIZES).ahead == ()
-    assert advise(["auto", "prior", "small"], [(0, 1)], SIZES).ahead == ()
+def test_the_blend_is_a_network_and_the_largest_one():
+    losses = {"auto": 0.09, **LOSSES}
+    advice = found(losses=losses)
+    assert (advice.best, advice.use, advice.network, advice.as_good) == ("auto", "auto", "auto", ())
+    assert found(("auto", "big"), losses=losses, margin=0.05).network == "big"
 
 
-def test_guessing_is_no_model_that_is_as_good_or_ahead():
-    found = advise(["prior", "small"], [(0, 1)], SIZES)
-    assert (found.as_good, found.ahead) == ((), ())
+def test_nothing_is_recommended_where_nothing_is_shown_to_be_better_than_guessing():
+    nothing = found(*itertools.combinations(LOSSES, 2))
+    assert (nothing.no_gain, nothing.use, nothing.best) == (True, None, "trees")
+    assert found(losses={"prior": 0.1, **without("prior")}).use == "prior"
+    only_trees = found(("prior", "big"))
+    assert (only_trees.no_gain, only_trees.use) == (True, "trees")
+    assert found(("prior", "small")).no_gain is False
 
 
 def test_without_networks_there_is_no_advice():
-    assert advise(["trees", "prior"], [(0, 1)], {}) is None
+    assert found(losses={"trees": 0.1, "prior": 0.2}) is None
 
 
-def test_that_a_blend_of_networks_is_as_good_does_not_say_that_none_is_needed():
-    assert advise(["auto", *RANKING], [(0, 3)], SIZES).as_good == ("trees",)
-    assert advise(["auto", *RANKING], [(1, 3)], SIZES).ahead == ("auto",)
+@given(
+    losses=st.permutations(list(LOSSES)).flatmap(
+        lambda names: st.lists(st.floats(0, 1), min_size=6, max_size=6).map(
+            lambda values: dict(zip(names, sorted(values), strict=True))
+        )
+    ),
+    bits=st.lists(st.booleans(), min_size=15, max_size=15),
+    margin=st.floats(0.001, 0.5),
+)
+def test_nothing_that_is_advised_is_shown_to_be_worse_or_further_off_than_the_margin(losses, bits, margin):
+    pairs = itertools.combinations(losses, 2)
+    advice = found(*(pair for pair, bit in zip(pairs, bits, strict=True) if bit), losses=losses, margin=margin)
+    assert losses[advice.network] - losses[advice.first] <= margin
+    assert losses[advice.best] == min(losses.values())
+    if advice.use is not None:
+        lowest = losses[advice.best] if advice.best in SIZES or advice.use == advice.best else losses[advice.first]
+        assert losses[advice.use] - lowest <= margin
+    assert advice.no_gain or bool(advice.as_good) == (advice.use not in SIZES)
+
+
+def test_a_difference_of_exactly_the_margin_is_within_it():
+    losses = {"big": 0.5, "small": 0.75}
+    assert found(("big", "small"), losses=losses, margin=0.25).network == "small"

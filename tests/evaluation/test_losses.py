@@ -7,10 +7,12 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_abs
 from seedbed.errors import OptionError, TargetError
 from seedbed.evaluation import (
     METRICS,
+    Margin,
     default_margin,
     default_metric,
     greater_is_better,
     largest_loss,
+    margin_beside,
     metric,
     prior_loss,
     row_losses,
@@ -128,6 +130,13 @@ def test_the_default_margin_is_a_point_of_accuracy_or_two_percent_of_the_prior()
     assert default_margin("brier", y) == pytest.approx(0.0042)
     with pytest.raises(TargetError):
         default_margin("brier", np.zeros(5, int))
+
+
+def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_hundredth_of_the_default():
+    assert margin_beside(0.02, 0.5) == Margin(0.02, "default")
+    assert margin_beside(0.02, 0.2) == Margin(0.02, "default")
+    assert margin_beside(0.02, 0.019) == Margin(pytest.approx(0.0019), "tenth_of_error")
+    assert margin_beside(0.02, 0.0001) == margin_beside(0.02, 0.0) == Margin(0.0002, "floor")
 
 
 def test_an_unknown_metric_is_answered_with_the_nearest_name():

@@ -74,6 +74,15 @@ def test_checks_are_at_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
     assert said == {"no_better_than_prior", "worse_than_logistic"} - left_out
 
 
+def test_a_check_says_worse_only_of_what_no_bracket_joins(found):
+    worse = [check.candidate for check in found.checks if check.code == "worse_than_logistic"]
+    assert worse
+    assert not any(found.conclusions.joined(name, "logistic-regression") for name in worse)
+    spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
+    lenient = Comparison(spec, found.splits, found.results, seconds=1.0)
+    assert "worse_than_logistic" not in {check.code for check in lenient.checks}
+
+
 def test_of_a_network_that_is_still_learning_its_seeds_are_not_judged(found):
     spec = dataclasses.replace(found.experiment, reference="still")
     losses, margin = found["still"].losses(spec.metric), spec.margin

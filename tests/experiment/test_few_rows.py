@@ -47,7 +47,7 @@ def test_accuracy_has_wilsons_interval_and_means_of_losses_have_none(found):
 
 def test_no_place_of_the_ranking_is_told_apart(found):
     conclusions = found.conclusions
-    assert list(conclusions.brackets) == [(0, 2)]
+    assert list(conclusions.brackets) == [(0, 1, 2)]
     losses = [found[name].scores["brier"].mean for name in conclusions.ranking]
     assert losses == sorted(losses)
     assert not any(word in str(found).lower() for word in ("better than", "worse than", "outperforms"))

@@ -65,10 +65,15 @@ def test_it_has_every_setting(planned, tmp_path):
     assert "widths=(4,)" in recipes["tanh:4@lr=0.1,weight_decay=0.3"]["architecture"]
     assert document["baselines"] == [{"name": "prior", "description": plan.experiment.baselines[0].description}]
     assert document["design"] == dataclasses.asdict(plan.experiment.design)
-    settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "alpha": 0.1, "interval": "corrected",
-                "random_state": 9}  # fmt: skip
+    settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "margin_rule": "given", "alpha": 0.1,
+                "interval": "corrected", "random_state": 9}  # fmt: skip
     assert document.items() >= settings.items()
     assert document["versions"]["torch"] == torch.__version__
+
+
+def test_of_a_margin_that_is_not_given_the_rule_is_frozen_and_not_the_number(planned, tmp_path):
+    document = document_of(planned("linear:3"), tmp_path)
+    assert document["margin_rule"] == "at most a tenth of the reference's error"
 
 
 def test_sweeps_are_part_of_it(planned, tmp_path):

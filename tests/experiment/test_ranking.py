@@ -1,4 +1,4 @@
-"""The ranking: by loss, with brackets around what is not told apart."""
+"""The ranking: by loss, with brackets that join what isn't shown to differ."""
 
 import dataclasses
 import itertools
@@ -6,8 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from seedbed.evaluation import corrected_t, fold_differences, holm
+from seedbed.evaluation import corrected_t, decide, fold_differences, holm
 from seedbed.experiment import Comparison
+
+DIFFERENT = ("better_by_margin", "better", "worse")
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +24,18 @@ def found(small):
 
 def by_hand(found, one, other):
     x = fold_differences(found[one].losses(), found[other].losses())
-    return corrected_t(x, alpha=found.experiment.alpha)
+    return corrected_t(x, alpha=found.experiment.alpha, comparisons=len(found.results) - 1)
 
 
 def separated(found):
-    """Pairs of names that are told apart: against the reference by the verdict, others by Holm over all pairs."""
+    """Pairs that are shown to differ: against the reference by the verdict, others by the same rules and Holm."""
     ranking, reference = found.conclusions.ranking, found.experiment.reference
-    pairs = [{one, other} for one, other in itertools.combinations(ranking, 2)]
-    p = [1.0 if reference in pair else by_hand(found, *pair).p for pair in pairs]
-    apart = [pair for pair, adjusted in zip(pairs, holm(p), strict=True) if adjusted < found.experiment.alpha]
-    return apart + [{v.candidate, reference} for v in found.verdicts if v.low > 0 or v.high < 0]
+    pairs = [pair for pair in itertools.combinations(ranking, 2) if reference not in pair]
+    estimates = [by_hand(found, *pair) for pair in pairs]
+    margin = found.conclusions.margin.value
+    p = [one.p if decide(low=one.low, high=one.high, margin=margin) in DIFFERENT else 1.0 for one in estimates]
+    apart = [set(pair) for pair, adjusted in zip(pairs, holm(p), strict=True) if adjusted < found.experiment.alpha]
+    return apart + [{v.candidate, reference} for v in found.verdicts if v.rule in DIFFERENT]
 
 
 def test_names_stand_in_the_order_of_their_loss_baselines_among_them(found):
@@ -40,30 +44,21 @@ def test_names_stand_in_the_order_of_their_loss_baselines_among_them(found):
     assert set(found.conclusions.ranking) == {"linear:3", "tanh:4", "logistic", "relu:3@lr=0.001", "prior"}
 
 
-def test_a_bracket_holds_places_of_which_no_two_are_told_apart_and_can_not_be_longer(found):
+def test_two_models_share_a_bracket_if_and_only_if_they_are_not_shown_to_differ(found):
     ranking, apart = found.conclusions.ranking, separated(found)
     assert apart
-    runs = [
-        (first, last)
-        for first, last in itertools.combinations(range(len(ranking)), 2)
-        if not any({one, other} in apart for one, other in itertools.combinations(ranking[first : last + 1], 2))
-    ]
-    longest = [(a, b) for a, b in runs if not any(c <= a and b <= d and (a, b) != (c, d) for c, d in runs)]
-    assert list(found.conclusions.brackets) == longest
-    assert longest
+    for one, other in itertools.combinations(ranking, 2):
+        assert found.conclusions.joined(one, other) == ({one, other} not in apart)
 
 
-def test_brackets_against_the_reference_agree_with_the_verdicts(found):
-    assert {verdict.rule for verdict in found.verdicts} & {"worse", "better", "better_by_margin"}
-    places = {name: place for place, name in enumerate(found.conclusions.ranking)}
-    reference = places[found.experiment.reference]
-    for verdict in found.verdicts:
-        first, last = sorted((places[verdict.candidate], reference))
-        together = any(a <= first and last <= b for a, b in found.conclusions.brackets)
-        if verdict.low > 0 or verdict.high < 0:
-            assert not together
-        elif last == first + 1:
-            assert together
+@pytest.mark.parametrize("reference", ["linear:3", "logistic", "prior"])
+def test_no_bracket_contradicts_a_verdict(found, reference):
+    turned = dataclasses.replace(found.experiment, reference=reference)
+    again = Comparison(turned, found.splits, found.results, seconds=1.0)
+    rules = {verdict.rule for verdict in again.verdicts}
+    assert rules & set(DIFFERENT)
+    for verdict in again.verdicts:
+        assert again.conclusions.joined(verdict.candidate, reference) == (verdict.rule not in DIFFERENT)
 
 
 def test_the_order_of_candidates_and_the_reference_leave_the_ranking_alone(found):

@@ -30,7 +30,14 @@ DOCUMENT = {
     "labels": {"0": int, "1": int},
     "majority_share": float,
     "reference": str,
-    "metric": {"name": str, "words": str, "greater_is_better": bool, "margin": float, "of_prior": float},
+    "metric": {
+        "name": str,
+        "words": str,
+        "greater_is_better": bool,
+        "margin": float,
+        "margin_source": str,
+        "of_prior": float,
+    },
     "alpha": float,
     "interval": str,
     "plan": {
@@ -62,9 +69,12 @@ DOCUMENT = {
     },
     "sweeps": list,
     "advice": {
+        "use": (str, type(None)),
+        "best": str,
+        "undecided": list,
         "network": str,
-        "among": list,
         "first": str,
+        "among": list,
         "as_good": list,
         "ahead": list,
         "no_gain": bool,
@@ -103,7 +113,7 @@ VERDICT = {
     "held_out": bool,
     "sentence": str,
 }
-CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict}
+CHECK = {"candidate": str, "code": str, "message": str, "evidence": dict, "advice": str}
 CALIBRATION = {
     **dict.fromkeys(
         ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high"), float
@@ -180,7 +190,7 @@ def test_the_document_has_exactly_these_keys_and_types(saved, comparison):
     assert [len(document[key]) for key in ("verdicts", "no_verdict", "ranking", "candidates")] == [2, 0, 3, 3]
     assert len(document["checks"]) > 0
     assert {key: document[key] for key in document if key != "curves"} == comparison.to_dict()
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
 
 
 def test_the_document_says_what_was_done(comparison):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from seedbed.evaluation import holm, judge_all
+from seedbed.evaluation import Margin, holm, judge_all
 
 NAMES = ("linear:3", "tanh:4", "prior")
 FLIPPED = ("difference", "low", "high")
@@ -98,6 +98,19 @@ def test_one_seed_each_tells_nothing_of_seeds(small):
     assert found.to_dict()["verdicts"][0]["seed_share"] is None
     assert "Seeds make up" not in str(found)
     assert all(0 <= verdict.seed_share <= 1 for verdict in small(candidates=["linear:3", "tanh:4"]).verdicts)
+
+
+def test_on_an_easy_table_a_tenth_of_the_references_error_is_the_margin(small):
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    easy, options = (X, (X[:, 0] > 0).astype(np.int64)), {"candidates": ["linear:3", "tanh:4"], "epochs": 200}
+    found = small(*easy, **options)
+    error = found["linear:3"].losses().mean()
+    assert found.conclusions.margin == Margin(pytest.approx(error / 10), "tenth_of_error")
+    assert found.verdicts[0].margin == found.to_dict()["metric"]["margin"] == found.conclusions.margin.value
+    assert found.conclusions.margin.value < found.experiment.margin
+    assert "a tenth of the error of linear:3, which is less than" in " ".join(str(found).split())
+    given = small(*easy, **options, margin=found.experiment.margin)
+    assert given.conclusions.margin == Margin(found.experiment.margin, "given")
 
 
 def test_a_margin_and_an_alpha_of_ones_own_decide(small):

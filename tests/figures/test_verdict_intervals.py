@@ -35,6 +35,18 @@ def test_accuracy_stands_beside_it_in_points_and_never_twice(compared, rows_of):
     assert rows_of(alone)[0]["low"] == pytest.approx(1)
 
 
+def test_a_sign_means_the_same_in_every_panel_plus_is_better(compared, texts, rows_of):
+    summary = _with(compared("linear:5", "relu:5"), 0, -0.05, -0.01)
+    summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
+    summary["verdicts"][0]["accuracy"] = {"difference": -0.03, "low": -0.05, "high": -0.01}
+    chart = verdict_intervals(summary)
+    said = texts(chart)
+    assert all(f"Improvement in {words}" in said for words in ("Brier score", "accuracy, in points"))
+    assert "Difference in" not in said
+    assert "← worse" in said
+    assert all(row["difference"] < 0 for panel in ("judged", "accuracy") for row in rows_of(chart, panel))
+
+
 def test_words_and_shapes_say_what_colours_say(compared, texts, rows_of):
     summary = _with(compared("linear:5", "a", "b", "c"), 0, -0.1, -0.01)
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}

@@ -90,17 +90,21 @@ def no_verdict(candidate, reason):
     return {"candidate": candidate, "reason": reason}
 
 
+# fmt: off
 METRICS = {
-    "brier": {"name": "brier", "words": "Brier score", "greater_is_better": False, "margin": 0.01, "of_prior": 0.22},
-    "accuracy": {"name": "accuracy", "words": "accuracy", "greater_is_better": True, "margin": 0.01, "of_prior": 0.32},
+    "brier": {"name": "brier", "words": "Brier score", "greater_is_better": False, "margin": 0.01,
+              "margin_source": "default", "of_prior": 0.22},
+    "accuracy": {"name": "accuracy", "words": "accuracy", "greater_is_better": True, "margin": 0.01,
+                 "margin_source": "default", "of_prior": 0.32},
 }
+# fmt: on
 
 
 def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` gives; the ranking is that of the candidates as they are given."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "kind": "comparison",
         "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure",

@@ -43,8 +43,8 @@ def test_where_there_is_no_run_it_says_what_to_name(tmp_path, place):
         ("{", "isn't JSON"),
         ("[1]", "is no summary"),
         ({"kind": "comparison"}, "is no summary"),
-        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 1"),
-        ({"kind": "comparison", "schema_version": 1, "notes": []}, "lacks candidates, curves, lottery, specification"),
+        ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 2"),
+        ({"kind": "comparison", "schema_version": 2, "notes": []}, "lacks candidates, curves, lottery, specification"),
     ],
 )
 def test_what_is_no_summary_is_refused_with_the_reason(tmp_path, document, message):

@@ -68,7 +68,7 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
     text = comparison_text(
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
-    order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "Held against linear:5", "In short, against",
+    order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "The reference is linear:5", "In short",
              "Can't tell relu:5", "Accuracy +1.2 points", " ranking ", "Seeds make up", "Endless repeats",
              "Seeds hardly matter", "relu:5 comes first", "Plausibly:"]  # fmt: skip
     places = [text.index(words) for words in order]
@@ -84,8 +84,8 @@ def test_the_heading_tells_table_design_and_recipe(make):
     )
     assert second == (
         "10 repeats of 10 folds, 5 seeds a fold; trained on about 1,169 rows at a time "
-        "Held against linear:5; a difference of 0.01 in Brier score (the mean squared error of the probabilities) "
-        "is taken to matter."
+        "The reference is linear:5. A difference of 0.01 in Brier score (the mean squared error of the probabilities) "
+        "matters: 2% of what predicting the class frequencies costs."
     )
 
 
@@ -93,10 +93,24 @@ def test_what_is_held_against_whom_is_told_in_units_of_the_metric_and_only_with_
     document = two(make, "better", metric="accuracy")
     document["metric"] = document["metric"] | {"margin": 0.025}
     text = comparison_text(document)
-    assert "\nHeld against linear:5; a difference of 2.5 points in accuracy is taken to matter.\n" in text
+    assert "\nThe reference is linear:5. A difference of 2.5 points in accuracy matters.\n" in text
     document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
-    assert "Held against" not in comparison_text(document)
-    assert "taken to matter" not in comparison_text(document)
+    assert "The reference is" not in comparison_text(document)
+    assert "matters" not in comparison_text(document)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("given", "matters, as asked for."),
+        ("tenth_of_error", "matters: a tenth of the error of linear:5, which is less than 2% of what predicting"),
+        ("floor", "matters: a hundredth of 2% of what predicting the class frequencies costs, as linear:5 makes"),
+    ],
+)
+def test_it_is_said_where_the_margin_comes_from(make, source, words):
+    document = two(make, "better")
+    document["metric"] = document["metric"] | {"margin_source": source}
+    assert words in unfolded(comparison_text(document))
 
 
 def test_one_repeat_and_one_seed_are_counted_as_one(make):

@@ -44,7 +44,7 @@ def train_model(
     """Train on all rows, and write the model."""
     from seedbed.data import read_table
     from seedbed.model import AUTO, check_target
-    from seedbed.report import note_sentences
+    from seedbed.report import advice_sentences, note_sentences, read_summary
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -62,6 +62,9 @@ def train_model(
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
             model = _of_run(Path(table), candidate, run, options)
+            summary = read_summary(table)
+            if candidate is None and summary["advice"]["as_good"]:
+                warnings = advice_sentences(summary)[:1]
         else:
             options["random_state"] = random_state
             if candidate == AUTO:

@@ -155,7 +155,7 @@ class JudgingOptions:
     metric: Literal["brier", "log_loss", "accuracy", "squared_error", "mae"] | None = None
     "The score that verdicts are about; brier for classes, squared_error for numbers."
     margin: float | None = None
-    "The difference that matters, in units of the metric; 0.01 of accuracy, else 0.02 of what always guessing costs."
+    "The difference that matters; 0.01 of accuracy, else 0.02 of what guessing costs; at most a tenth of the error."
     alpha: float = 0.05
     "How often a difference may be claimed where there is none, over all comparisons together."
     interval: Literal["corrected", "nested"] = "corrected"

@@ -13,7 +13,7 @@ from seedbed.evaluation.bootstrap import (
     score_interval,
     widening,
 )
-from seedbed.evaluation.brackets import brackets, separations
+from seedbed.evaluation.brackets import brackets
 from seedbed.evaluation.calibration import (
     CalibrationError,
     ConsistencyBand,
@@ -39,7 +39,15 @@ from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summari
 from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
 from seedbed.evaluation.held_out import HoldOut, McNemar, mcnemar, paired_hold_out
 from seedbed.evaluation.judging import fold_differences, judge, judge_all, opposite_share, seed_share
-from seedbed.evaluation.losses import default_margin, largest_loss, predicted_classes, prior_loss, row_losses
+from seedbed.evaluation.losses import (
+    Margin,
+    default_margin,
+    largest_loss,
+    margin_beside,
+    predicted_classes,
+    prior_loss,
+    row_losses,
+)
 from seedbed.evaluation.lottery import Lottery, Runs, lottery, paired_runs
 from seedbed.evaluation.metrics import METRICS, Metric, default_metric, greater_is_better, metric
 from seedbed.evaluation.nested import NestedInterval, nested_interval
@@ -78,6 +86,7 @@ __all__ = [
     "FoldAuc",
     "HoldOut",
     "Lottery",
+    "Margin",
     "McNemar",
     "MeanInterval",
     "Metric",
@@ -115,6 +124,7 @@ __all__ = [
     "judge_all",
     "largest_loss",
     "lottery",
+    "margin_beside",
     "mcnemar",
     "mean_loss",
     "metric",
@@ -140,7 +150,6 @@ __all__ = [
     "seed_share",
     "seeds_alike",
     "seeds_apart",
-    "separations",
     "summarize_curves",
     "tempered",
     "under_trained",

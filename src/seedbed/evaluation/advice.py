@@ -1,79 +1,97 @@
-"""Which network to use: the smallest of those that aren't told apart from the first of the ranking."""
+"""Which model to use: the lowest error, or a simpler model that is within the margin and not shown to be worse."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["Advice", "advise"]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Which network to use, by the ranking and its brackets.
+    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
 
     Attributes:
-        network: the one with the fewest parameters among `among`; the better placed of two alike.
-        among: the networks that aren't told apart from the first one in the ranking, itself included, by rank.
-        first: the first network in the ranking.
-        as_good: the other models that aren't told apart from `network`.
-        ahead: the other models that stand above `network` and are told apart from it; if there is no gain, from always
-            guessing, too.
-        no_gain: whether the first network isn't told apart from always guessing the same, or stands below it.
+        use: the recommended model, a network or a baseline; None where nothing is shown to be better than guessing.
+        best: the best guess, the model with the lowest cross-validated error.
+        undecided: the other models that `best` isn't shown to be better than.
+        network: the network to take home, whatever `use` is: the simplest one of `among`.
+        first: the network with the lowest error.
+        among: the networks within the margin of `first` that aren't shown to be worse, itself included.
+        as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse; where
+            there are any, no network is needed.
+        ahead: those of them that are shown to be better than `first`.
+        no_gain: whether `first` isn't shown to be better than guessing the class frequencies or the mean.
     """
 
+    use: str | None
+    best: str
+    undecided: tuple[str, ...]
     network: str
-    among: tuple[str, ...]
     first: str
+    among: tuple[str, ...]
     as_good: tuple[str, ...]
     ahead: tuple[str, ...]
     no_gain: bool
 
 
 def advise(
-    ranking: Sequence[str],
-    brackets: Sequence[tuple[int, int]],
+    losses: Mapping[str, float],
+    separated: ArrayLike,
     n_parameters: Mapping[str, int],
     *,
+    margin: float,
     prior: str = "prior",
     blend: str = "auto",
 ) -> Advice | None:
-    """Which network to use; None where the ranking has no network.
-
-    Not being told apart is no equality, so of those that aren't the smallest is advised: what a larger one may add, the
-    rows don't show.
+    """Return which model to use, or None where no network was ranked.
 
     Args:
-        ranking: names, the lowest loss first.
-        brackets: (first, last) places that aren't told apart, see `brackets`.
-        n_parameters: of each network; whatever else is ranked is a baseline.
-        prior: the baseline that always guesses the same.
-        blend: what is made of networks, too; that it is as good doesn't say that none is needed.
+        losses: mean loss of each model, the lowest first.
+        separated: [rank, rank] bool, in that order: whether two models are shown to differ.
+        n_parameters: of each network. Whatever else is in `losses` is a baseline, but for the blend.
+        margin: the difference that matters, in units of the loss.
+        prior: the baseline that predicts the class frequencies or the mean.
+        blend: the blend of networks; it counts as the largest network.
     """
-    networks = [name for name in ranking if name in n_parameters]
-    if not networks:
+    ranking, apart = list(losses), np.asarray(separated, dtype=bool)
+    sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == blend}
+    if not sizes:
         return None
-    places = {name: place for place, name in enumerate(ranking)}
+    place = {name: number for number, name in enumerate(ranking)}
+    best, first = ranking[0], next(name for name in ranking if name in sizes)
 
-    def together(one: str, other: str) -> bool:
-        pair = places[one], places[other]
-        return any(first <= min(pair) and max(pair) <= last for first, last in brackets)
+    def shown(one: str, other: str) -> bool:
+        return bool(apart[place[one], place[other]])
 
-    top = networks[0]
-    among = tuple(name for name in networks if name == top or together(name, top))
-    network = min(among, key=lambda name: (n_parameters[name], places[name]))
-    models = [name for name in ranking if name not in n_parameters and name != prior]
-    no_gain = prior in places and (together(prior, top) or places[prior] < places[top])
-    beaten = [network, prior] if no_gain else [network]
+    def as_good_as_first(name: str) -> bool:
+        if place[name] < place[first]:
+            return True
+        return losses[name] - losses[first] <= margin and not shown(name, first)
 
-    def is_ahead(name: str) -> bool:
-        return all(places[name] < places[one] and not together(name, one) for one in beaten)
-
+    among = tuple(name for name in ranking if name in sizes and as_good_as_first(name))
+    network = min(among, key=lambda name: (sizes[name], place[name]))
+    as_good = tuple(name for name in ranking if name not in sizes and name != prior and as_good_as_first(name))
+    undecided = tuple(name for name in ranking[1:] if not shown(name, best))
+    use: str | None = network
+    if as_good:
+        use = as_good[0]
+    no_gain = prior in place and (place[prior] < place[first] or not shown(prior, first))
+    if no_gain and (best in (prior, first) or prior in undecided):
+        use = prior if best == prior else None
     return Advice(
+        use=use,
+        best=best,
+        undecided=undecided,
         network=network,
+        first=first,
         among=among,
-        first=top,
-        as_good=tuple(name for name in models if name != blend and together(name, network)),
-        ahead=tuple(filter(is_ahead, models)),
+        as_good=as_good,
+        ahead=tuple(name for name in as_good if place[name] < place[first] and shown(name, first)),
         no_gain=no_gain,
     )

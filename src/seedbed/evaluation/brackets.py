@@ -1,26 +1,27 @@
-"""Which places of a ranking can't be told apart: they stand in one bracket, so that no order is read into luck."""
+"""Brackets of a ranking: each joins places of which no two are shown to differ."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from seedbed.evaluation.resampled import holm
-
-__all__ = ["brackets", "separations"]
+__all__ = ["brackets"]
 
 
-def brackets(separated: ArrayLike) -> tuple[tuple[int, int], ...]:
-    """The maximal runs of neighbouring places in which no two candidates are told apart.
+def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
+    """Return groups of places such that two places share a group if and only if they aren't separated.
 
-    Places without a bracket are told apart from both neighbours. A place may stand in several brackets: not being told
-    apart is no equality, and the ends of a chain may well differ.
+    A place may stand in several brackets: not being shown to differ is no equality, and the ends of a chain may well
+    differ. The places of a bracket needn't be neighbours: where two models vary little from each other and much from a
+    third one, the third may be joined to the first and to none between them (a compact display, as of Piepho 2004).
 
     Args:
         separated: [rank, rank] bool, symmetric, False on the diagonal: whether the candidates at two places differ.
 
     Returns:
-        (first, last) of each run, both included, at least two places long, in order; none lies within another.
+        The places of each bracket in ascending order, at least two; no bracket lies within another.
 
     Raises:
         ValueError: not such a table.
@@ -28,39 +29,15 @@ def brackets(separated: ArrayLike) -> tuple[tuple[int, int], ...]:
     table = np.asarray(separated, dtype=bool)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or (table != table.T).any() or table.diagonal().any():
         raise ValueError(f"separated must be symmetric [rank, rank], False on the diagonal; got shape {table.shape}")
-    found: list[tuple[int, int]] = []
-    first = 0
-    for place in range(len(table)):
-        start = first
-        while table[start:place, place].any():
-            start += 1
-        if start > first and place - 1 > first:
-            found.append((first, place - 1))
-        first = start
-    if len(table) - 1 > first:
-        found.append((first, len(table) - 1))
-    return tuple(found)
-
-
-def separations(p_values: ArrayLike, alpha: float) -> NDArray[np.bool_]:
-    """Which pairs of candidates differ, by Holm's adjustment over all pairs (Holm 1979); [rank, rank] -> [rank, rank].
-
-    Args:
-        p_values: [rank, rank], symmetric, two-sided p-value of "these two are alike", not adjusted; the diagonal isn't
-            looked at.
-        alpha: error level of all pairs together; a pair differs where its adjusted p-value is below.
-
-    Raises:
-        ValueError: not such a table, a p-value outside [0, 1], or alpha outside (0, 1).
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim != 2 or p.shape[0] != p.shape[1]:
-        raise ValueError(f"p-values must be [rank, rank]; got shape {p.shape}")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie in (0, 1); got {alpha}")
-    upper = np.triu_indices(len(p), k=1)
-    if not np.array_equal(p[upper], p.T[upper], equal_nan=True):
-        raise ValueError("p-values must be symmetric")
-    separated = np.zeros(p.shape, dtype=bool)
-    separated[upper] = holm(p[upper]) < alpha
-    return separated | separated.T
+    found: list[tuple[int, ...]] = []
+    joined = table.copy()  # pairs that need no further bracket
+    for one, other in itertools.combinations(range(len(table)), 2):
+        if joined[one, other]:
+            continue
+        members = [one, other]
+        for place in range(len(table)):
+            if place not in members and not table[place, members].any():
+                members.append(place)
+        joined[np.ix_(members, members)] = True
+        found.append(tuple(sorted(members)))
+    return tuple(sorted(found))

@@ -7,13 +7,25 @@ loss, and inventing one would hide that.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.metrics import METRICS, metric
 
-__all__ = ["LOG_LOSS_CLIP", "default_margin", "largest_loss", "predicted_classes", "prior_loss", "row_losses"]
+__all__ = [
+    "LOG_LOSS_CLIP",
+    "Margin",
+    "default_margin",
+    "largest_loss",
+    "margin_beside",
+    "predicted_classes",
+    "prior_loss",
+    "row_losses",
+]
 
 Floats = NDArray[np.float64]
 
@@ -138,10 +150,10 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
 
 
 def default_margin(name: str, y: ArrayLike) -> float:
-    """The difference that matters where the user names none, in units of the loss.
+    """Return the largest difference that matters where the user names none, in units of the loss; see `margin_beside`.
 
-    One point of accuracy; for the other metrics 0.02 of what always guessing the prior costs on `y` [row], which is the
-    rule of the Brier score carried over.
+    One point of accuracy; for the other metrics 0.02 of what predicting the class frequencies or the mean costs on `y`
+    [row].
 
     Raises:
         OptionError: as `row_losses`.
@@ -154,3 +166,35 @@ def default_margin(name: str, y: ArrayLike) -> float:
     if not margin > (0.0 if name == "mae" else 1e-9):
         raise TargetError("The target has one value only", "A comparison needs at least two.")
     return margin
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The difference that matters.
+
+    Attributes:
+        value: in units of the loss.
+        source: where it comes from: `given` by the user; `default`, see `default_margin`; `tenth_of_error`, a tenth of
+            the reference's error; or `floor`, a hundredth of the default.
+    """
+
+    value: float
+    source: Literal["given", "default", "tenth_of_error", "floor"]
+
+
+def margin_beside(default: float, reference_error: float) -> Margin:
+    """Return the smaller of the default margin and a tenth of the reference's error.
+
+    On an easy table the default may be as large as all that is left to gain. The margin is at least a hundredth of the
+    default, so that it stays above zero where the reference makes hardly any errors.
+
+    The rule is frozen before the first training, the number follows from the run. It depends on the reference alone,
+    and whether an interval contains zero doesn't depend on it.
+
+    Args:
+        default: from `default_margin`. reference_error: mean loss of the reference, same units.
+    """
+    tenth, floor = reference_error / 10, default / 100
+    if tenth >= default:
+        return Margin(default, "default")
+    return Margin(tenth, "tenth_of_error") if tenth >= floor else Margin(floor, "floor")

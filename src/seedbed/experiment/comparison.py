@@ -69,7 +69,7 @@ class Comparison:
     @functools.cached_property
     def checks(self) -> tuple[Check, ...]:
         """What stands out in how the candidates were trained: the reason beside the verdict."""
-        return diagnose(self.experiment, self.results)
+        return diagnose(self.experiment, self.results, self.conclusions)
 
     @property
     def networks(self) -> tuple[CandidateResult, ...]:
@@ -148,7 +148,7 @@ class Comparison:
         comparison's inner splits chose, and the score that it measured.
 
         Args:
-            name: of the candidate; the one of `conclusions.advice` if left out. "auto" is blended anew, of all rows.
+            name: of the candidate; `conclusions.advice.network` if left out. "auto" is blended anew, of all rows.
             n_networks: how many are fitted; their predictions are averaged. As `fit_model` has it if left out.
             threshold: of two labels, above which probability the positive one is predicted.
             compile, device, jobs, cluster: as `compare` has them.

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seedbed.evaluation import (
     METRICS,
     Advice,
     Estimate,
     HoldOut,
+    Margin,
     Verdict,
     advise,
     bbc_cv,
     brackets,
     corrected_t,
+    decide,
     fold_differences,
+    holm,
     judge_all,
+    margin_beside,
     nested_interval,
     paired_hold_out,
-    separations,
 )
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
 __all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference"]
+
+_DIFFERENT = ("better_by_margin", "better", "worse")
 
 
 @dataclass(frozen=True)
@@ -66,22 +72,30 @@ class Conclusions:
     """What may be said of a comparison.
 
     Attributes:
+        margin: the difference that matters.
         verdicts: on every candidate and baseline but the reference, in the order of the table.
         without: those on which no verdict is due.
         ranking: names by their score in the primary metric, those without a finite one left out.
-        brackets: runs (first, last) of places in the ranking that are not separated from one another.
+        brackets: groups of places in the ranking that aren't shown to differ; two places share one if no verdict on
+            the two says better or worse.
         top: the worth of the first in the ranking; none where there are fewer than two.
         sweeps: the worth of each sweep's winner.
-        advice: which network to use; none where no verdict is due.
+        advice: which model to use; none where no verdict is due.
     """
 
+    margin: Margin
     verdicts: tuple[Verdict, ...]
     without: tuple[NoVerdict, ...]
     ranking: tuple[str, ...]
-    brackets: tuple[tuple[int, int], ...]
+    brackets: tuple[tuple[int, ...], ...]
     top: Chosen | None
     sweeps: tuple[Chosen, ...]
     advice: Advice | None
+
+    def joined(self, one: str, other: str) -> bool:
+        """Return whether two ranked models share a bracket, so that neither is shown to be better."""
+        pair = {self.ranking.index(one), self.ranking.index(other)}
+        return any(pair <= set(bracket) for bracket in self.brackets)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
@@ -99,20 +113,29 @@ class Conclusions:
 def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     """Judge the results of an experiment."""
     usable = {result.name: result for result in results if result.finite}
-    verdicts, without = _verdicts(experiment, results, usable)
-    means = {name: float(result.losses(experiment.metric).mean()) for name, result in usable.items()}
-    ranking = tuple(sorted(means, key=lambda name: means[name]))
-    runs: tuple[tuple[int, int], ...] = ()
+    margin = _margin(experiment, results)
+    verdicts, without = _verdicts(experiment, results, usable, margin.value)
+    losses = {name: float(result.losses(experiment.metric).mean()) for name, result in usable.items()}
+    losses = dict(sorted(losses.items(), key=lambda item: item[1]))
+    ranking = tuple(losses)
+    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
     if experiment.design.has_verdict and len(ranking) > 1:
-        runs = brackets(_separated(experiment, [usable[name] for name in ranking], verdicts))
-    elif len(ranking) > 1:
-        runs = ((0, len(ranking) - 1),)
+        apart = _separated(experiment, [usable[name] for name in ranking], verdicts, margin.value)
     swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
     sweeps = [_chosen(experiment, name, members) for name, members in swept if members]
     top = _chosen(experiment, "", [usable[name] for name in ranking]) if len(ranking) > 1 else None
     sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
-    advice = advise(ranking, runs, sizes) if verdicts else None
-    return Conclusions(verdicts, without, ranking, runs, top, tuple(sweeps), advice)
+    advice = advise(losses, apart, sizes, margin=margin.value) if verdicts else None
+    return Conclusions(margin, verdicts, without, ranking, brackets(apart), top, tuple(sweeps), advice)
+
+
+def _margin(experiment: Experiment, results: Sequence[Result]) -> Margin:
+    """Return the difference that matters, by the rule that the specification has frozen."""
+    if experiment.margin_given:
+        return Margin(experiment.margin, "given")
+    reference = next((one for one in results if one.name == experiment.reference and one.finite), None)
+    error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
+    return margin_beside(experiment.margin, error)
 
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +163,7 @@ def difference(
 
 
 def _verdicts(
-    experiment: Experiment, results: Sequence[Result], usable: dict[str, Result]
+    experiment: Experiment, results: Sequence[Result], usable: Mapping[str, Result], margin: float
 ) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
     reference = experiment.reference
     others = [result.name for result in results if result.name != reference]
@@ -163,7 +186,7 @@ def _verdicts(
         {name: usable[name].losses(metric) for name in (reference, *judged)},
         reference=reference,
         metric=metric,
-        margin=experiment.margin,
+        margin=margin,
         n_rows=experiment.table.n_rows,
         errors=errors,
         alpha=experiment.alpha,
@@ -184,19 +207,28 @@ def _of_locked_rows(verdict: Verdict, found: Estimate) -> Verdict:
     return dataclasses.replace(verdict, seed_share=share, held_out=True)
 
 
-def _separated(experiment: Experiment, ranked: Sequence[Result], verdicts: Sequence[Verdict]) -> Any:
-    """Which pairs of the ranking are told apart [rank, rank]: against the reference as the verdict says, other pairs
-    by Holm over all."""
+def _separated(
+    experiment: Experiment, ranked: Sequence[Result], verdicts: Sequence[Verdict], margin: float
+) -> npt.NDArray[np.bool_]:
+    """Return which pairs of the ranking are shown to differ [rank, rank].
+
+    A pair with the reference differs where its verdict says better or worse. Any other pair differs where the same
+    rules would say so at the level of the verdicts, and Holm's adjustment over all these pairs agrees.
+    """
     places = {result.name: place for place, result in enumerate(ranked)}
     reference = places.get(experiment.reference, -1)
-    p = np.ones((len(ranked), len(ranked)))
-    for i, j in itertools.combinations(range(len(ranked)), 2):
-        if reference not in (i, j):
-            p[i, j] = p[j, i] = difference(experiment, ranked[i], ranked[j], experiment.metric).p
-    apart = separations(p, experiment.alpha)
+    apart = np.zeros((len(ranked), len(ranked)), dtype=bool)
+    pairs = [pair for pair in itertools.combinations(range(len(ranked)), 2) if reference not in pair]
+    p = []
+    for i, j in pairs:
+        found = difference(experiment, ranked[i], ranked[j], experiment.metric, comparisons=len(ranked) - 1)
+        differs = decide(low=found.low, high=found.high, margin=margin) in _DIFFERENT
+        p.append(found.p if differs else 1.0)
+    for (i, j), adjusted in zip(pairs, holm(p), strict=True):
+        apart[i, j] = apart[j, i] = adjusted < experiment.alpha
     for verdict in verdicts:
         place = places[verdict.candidate]
-        apart[place, reference] = apart[reference, place] = verdict.low > 0 or verdict.high < 0
+        apart[place, reference] = apart[reference, place] = verdict.rule in _DIFFERENT
     return apart
 
 

@@ -23,24 +23,27 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.experiment.conclusions import difference
+from seedbed.experiment.conclusions import Conclusions, difference
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
 __all__ = ["diagnose"]
 
 
-def diagnose(experiment: Experiment, results: Sequence[Result]) -> tuple[Check, ...]:
+def diagnose(experiment: Experiment, results: Sequence[Result], conclusions: Conclusions) -> tuple[Check, ...]:
     """Return the checks that fire, candidate by candidate, those of a candidate as `consistent` leaves them."""
     finite = {result.name: result for result in results if result.finite}
     found: list[Check] = []
     for result in results:
         if isinstance(result, CandidateResult):
-            found += consistent(check for check in _checks(experiment, result, finite) if check is not None)
+            checks = _checks(experiment, result, finite, conclusions)
+            found += consistent(check for check in checks if check is not None)
     return tuple(found)
 
 
-def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str, Result]) -> Iterator[Check | None]:
+def _checks(
+    experiment: Experiment, result: CandidateResult, others: Mapping[str, Result], conclusions: Conclusions
+) -> Iterator[Check | None]:
     design, name = experiment.design, result.name
     if result.confined:
         low, high = result.output_range
@@ -68,15 +71,16 @@ def _checks(experiment: Experiment, result: CandidateResult, others: Mapping[str
 
     yield no_better_than_prior(name, estimate=against(_prior(result)))
     kind = "linear" if numeric else "logistic"
-    if f"{kind}-regression" in others and experiment.reference != f"{kind}-regression":
-        yield worse_than_logistic(name, estimate=against(others[f"{kind}-regression"]), kind=kind)
+    plain = f"{kind}-regression"
+    if plain in others and experiment.reference != plain and not conclusions.joined(name, plain):
+        yield worse_than_logistic(name, estimate=against(others[plain]), kind=kind)
     if untrained is not None:
         return  # what its seeds do says nothing yet
     # A hard fold is hard for the reference, too, and cancels in the difference; luck with seeds doesn't. So seeds that
     # are alike by themselves must be so in the difference as well.
     reference = others.get(experiment.reference, result)
     beside = None if reference is result else reference.losses(experiment.metric)
-    losses, margin = result.losses(experiment.metric), experiment.margin
+    losses, margin = result.losses(experiment.metric), conclusions.margin.value
     alike = seeds_alike(name, losses=losses, margin=margin)
     if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
         yield alike

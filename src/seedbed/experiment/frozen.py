@@ -68,6 +68,7 @@ def specification(plan: Plan) -> dict[str, Any]:
         "splits_sha256": hashed(*(rows for split in plan.all_splits for rows in (split.train, split.test))),
         "metric": spec.metric,
         "margin": spec.margin,
+        "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
         "alpha": spec.alpha,
         "interval": spec.interval,
         "random_state": spec.random_state,

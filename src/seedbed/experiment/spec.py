@@ -60,7 +60,9 @@ class Experiment:
         recipe: what the candidates' recipes have in common.
         design: which splits, how many seeds, and whether a verdict is due.
         metric: the primary one, which is tested.
-        margin: the difference that matters, in units of the metric's loss.
+        margin: the difference that matters, in units of the metric's loss; unless it is given, the largest that it
+            may be, see `evaluation.margin_beside`.
+        margin_given: whether the user named the margin.
         alpha: error level of all comparisons together.
         interval: how the error of a difference is found.
         sweeps: candidates that were expanded into several learning rates.
@@ -80,6 +82,7 @@ class Experiment:
     design: Design
     metric: str
     margin: float
+    margin_given: bool = False
     alpha: float = 0.05
     interval: Interval = "corrected"
     sweeps: tuple[Sweep, ...] = ()
@@ -170,7 +173,7 @@ def specify(
         lrs: learning rates that every candidate without one of its own is expanded into.
         repeats, folds, seeds: by the table's size if left out, see `evaluation.protocol`.
         metric: `evaluation.default_metric` if left out.
-        margin: `evaluation.default_margin` if left out.
+        margin: the smaller of `evaluation.default_margin` and a tenth of the reference's error if left out.
 
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
@@ -196,6 +199,7 @@ def specify(
         design=design,
         metric=metric,
         margin=default_margin(metric, table.target) if margin is None else float(margin),
+        margin_given=margin is not None,
         alpha=float(alpha),
         interval=interval,
         sweeps=sweeps,

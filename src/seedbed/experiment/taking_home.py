@@ -17,7 +17,7 @@ from seedbed.experiment.spec import Experiment
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO, Model, Settled, fit_model
 from seedbed.networks import RECIPES, Candidate, Recipe, architecture_from_values, candidate_from, settings_in
-from seedbed.report import counted, read_summary
+from seedbed.report import counted, guessing, read_summary
 from seedbed.training import Board, Chunk, Compile
 
 __all__ = ["TakeHome", "take_home", "take_home_from"]
@@ -141,7 +141,8 @@ def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
             raise OptionError("this comparison advises no candidate", f"Name one: {', '.join(networks)}.")
         if summary["advice"]["no_gain"]:
             hint = f"Name one: {', '.join(networks)}."
-            raise OptionError("this comparison advises none of its networks: always guessing does as well", hint)
+            why = f"none is shown to be better than {guessing(summary)}"
+            raise OptionError(f"this comparison advises none of its networks: {why}", hint)
         name = summary["advice"]["network"]
     if name not in networks:
         if any(one["name"] == name for one in summary["candidates"]):

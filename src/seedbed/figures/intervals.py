@@ -1,4 +1,4 @@
-"""Verdicts as a forest plot: the difference of each candidate to the reference, with its interval."""
+"""Verdicts as a forest plot: the improvement of each candidate over the reference, with its interval."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ _POINTS = "accuracy, in points"
 def verdict_intervals(
     summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
 ) -> alt.ConcatChart | None:
-    """A row for each verdict, in the order of the ranking: difference to the reference and simultaneous interval.
+    """Draw a row for each verdict, in the order of the ranking: improvement and simultaneous interval.
 
     The first panel shows the metric that was judged, with the zone of differences that don't matter; the second one
-    accuracy, where there is any and it isn't the metric itself. Right is better. What would flatten everything else
+    accuracy, where there is any and it isn't the metric itself. An improvement is positive where the candidate is
+    better, in an error as in accuracy: the reference's loss minus the candidate's. What would flatten everything else
     leaves the picture with an arrow, and the words above say so.
 
     Args:
@@ -61,12 +62,12 @@ def verdict_intervals(
     words = _POINTS if metric["name"] == "accuracy" else metric["words"]
     limits = interval_limits([(low, high) for _, low, high in judged], least=margin)
     records = _records(ranked, "judged", judged, limits, margin)
-    panels = [_panel("judged", f"Difference in {words}", reference, limits, margin, width, theme)]
+    panels = [_panel("judged", f"Improvement in {words}", reference, limits, margin, width, theme)]
     if accuracy is not None:
         limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
         records += _records(ranked, "accuracy", accuracy, limits, margin)
-        panels.append(_panel("accuracy", f"Difference in {_POINTS}", reference, limits, None, width, theme))
-    above = f"{summary['target']} of {summary['table']}: differences to {reference}" if title is None else title
+        panels.append(_panel("accuracy", f"Improvement in {_POINTS}", reference, limits, None, width, theme))
+    above = f"{summary['target']} of {summary['table']}: improvements over {reference}" if title is None else title
     return panelled(panels, records, title=above, phrases=_phrases(summary, ranked, margin, records), theme=theme)
 
 
@@ -142,7 +143,7 @@ def _phrases(
     if summary["metric"]["name"] == "accuracy":
         size += " point" if size == "1" else " points"
     phrases = [
-        f"point: the difference that was seen; line: where it plausibly lies ({together})",
+        f"point: the improvement that was seen; line: where it plausibly lies ({together})",
         f"grey: too small to matter ({size} or less)",
     ]
     if not all(verdict["rule"] in _SETTLED for verdict in verdicts):

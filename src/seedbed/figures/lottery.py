@@ -195,7 +195,7 @@ def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Them
 
 def _differences(found: Mapping[str, Any], reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
     accuracy = found["name"] == "accuracy"
-    words = f"Difference in {found['words']}{', in points' if accuracy else ''}, run by run"
+    words = f"Improvement in {found['words']}{', in points' if accuracy else ''}, run by run"
     limits = _limits(found["edges"], 100.0 if accuracy else 1.0)
     rows = shown("datum.panel == 'difference'")
     layers = [

@@ -1,6 +1,7 @@
 """What people read: text for a terminal, a page, a notebook's output, progress. Everything is drawn from plain values:
 nothing here knows how they came about."""
 
+from seedbed.report.advice import advice_sentences, guessing
 from seedbed.report.card import card_fragment, card_text, score_sentences
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
@@ -14,12 +15,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "Progress",
     "ProgressDisplay",
+    "advice_sentences",
     "card_fragment",
     "card_text",
     "comparison_text",
     "counted",
     "duration",
     "epoch_lines",
+    "guessing",
     "note_sentences",
     "notebook_fragment",
     "overview_text",

@@ -1,9 +1,9 @@
-"""The ranking as a table: scores with their intervals, and brackets around what can't be told apart."""
+"""The ranking as a table: scores with their intervals, and brackets that join what isn't shown to differ."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class RankingRow:
 
     Attributes:
         name: of the candidate or baseline.
-        marks: for each bracket whether it is `first`, `middle` or `last` in it, or empty where it stands outside.
+        marks: for each bracket whether it is `first`, `middle` or `last` in it, or empty where it isn't in it.
         cells: under the columns of `ranking_columns`.
     """
 
@@ -55,7 +55,7 @@ def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
     for place, one in enumerate([*ranking, *candidates.values()]):
         # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
         scores = [measured(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
-        marks = tuple(_mark(place, first, last) for first, last in document["brackets"])
+        marks = tuple(_mark(place, bracket) for bracket in document["brackets"])
         rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
     return rows
 
@@ -115,8 +115,8 @@ def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
     return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
 
 
-def _mark(place: int, first: int, last: int) -> str:
-    """Where in a bracket a place stands."""
-    if not first <= place <= last:
+def _mark(place: int, bracket: Sequence[int]) -> str:
+    """Return where in a bracket a place stands."""
+    if place not in bracket:
         return ""
-    return "first" if place == first else "last" if place == last else "middle"
+    return "first" if place == bracket[0] else "last" if place == bracket[-1] else "middle"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.evaluation.verdicts import SHORT, percent, plain_number
-from seedbed.report.advice import good_side, listed
+from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.ranking import measure
 
 __all__ = [
@@ -81,18 +81,29 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
     if document["verdicts"]:
         metric = document["metric"]
-        size = plain_number(metric["margin"])
-        if metric["name"] == "accuracy":
-            points = f"{100 * metric['margin']:.3g}"
-            size = "1 point" if points == "1" else f"{points} points"
         what = f"{metric['words']}{_MEANINGS.get(metric['name'], '')}"
         if metric["name"] == "brier" and document["task"] == "multiclass":
             what = f"{metric['words']} (the squared errors of a row's probabilities, added up over the classes)"
-        yield f"Held against {document['reference']}; a difference of {size} in {what} is taken to matter."
+        yield (
+            f"The reference is {document['reference']}. A difference of {margin_words(metric)} in {what} matters"
+            f"{_margin_source(document)}."
+        )
         if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
             yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
     if is_first_look(document):
         yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
+
+
+def _margin_source(document: Mapping[str, Any]) -> str:
+    """Return where the margin comes from, to follow it."""
+    metric, reference = document["metric"], document["reference"]
+    share = "the usual point" if metric["name"] == "accuracy" else f"2% of what {guessing(document)} costs"
+    return {
+        "given": ", as asked for",
+        "default": "" if metric["name"] == "accuracy" else f": {share}",
+        "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
+        "floor": f": a hundredth of {share}, as {reference} makes hardly any errors",
+    }[metric["margin_source"]]
 
 
 def is_first_look(document: Mapping[str, Any]) -> bool:

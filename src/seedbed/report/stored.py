@@ -17,7 +17,7 @@ __all__ = ["SCHEMA_VERSION", "read_summary", "write_report"]
 _FILES = ("comparison.json", "training.json")
 _NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the summaries that this seedbed writes and reads."""
 
 

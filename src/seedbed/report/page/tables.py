@@ -78,8 +78,8 @@ def curve_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
 def interval_table(summary: Mapping[str, Any]) -> NumberTable:
     """Each verdict's numbers."""
     words = summary["metric"]["words"]
-    columns = ["", f"gain in {words}", "plausibly", "gain in accuracy", "plausibly", "probability that it is better",
-               "p, adjusted"]  # fmt: skip
+    columns = ["", f"improvement in {words}", "plausibly", "improvement in accuracy", "plausibly",
+               "probability that it is better", "p, adjusted"]  # fmt: skip
     rows = []
     for one in summary["verdicts"]:
         accuracy = one["accuracy"]
@@ -103,7 +103,7 @@ def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
         caption = f"{found['words']} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if key == "difference":
-            caption = f"gain in {found['words']} over {summary['reference']}, in a single run"
+            caption = f"improvement in {found['words']} over {summary['reference']}, in a single run"
             columns.append("runs that say better")
         rows = [
             [one["name"], f"{one['n']:,}", *map(show, (one["mean"], one["lowest"], *one["quantiles"], one["highest"])),
