@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["scratch_folder", "temporary_folder"]
+__all__ = ["is_private", "scratch_folder", "temporary_folder"]
 
 _PREFIX, _OWNER = "seedbed-", "owner"
 _SECONDS_TO_LOCK = 60.0  # a folder is a moment older than its lock
@@ -38,6 +39,15 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def is_private(path: Path) -> bool:
+    """Return whether a file or folder is this user's own, no link, and nobody else may write to it."""
+    found = path.lstat()
+    if os.name != "posix":  # access lists say it there
+        return not stat.S_ISLNK(found.st_mode)
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and not others
+
+
 @functools.cache
 def _folder_in(place: str) -> Path:
     _sweep(Path(place))
@@ -55,9 +65,15 @@ def _leave(folder: Path, process: int) -> None:
 
 
 def _sweep(place: Path) -> None:
-    """Remove the folders whose process is no more. Whose process can't be told, another user's say, stays."""
+    """Remove the folders of this user whose process is no more. What another user could have planted stays."""
     for folder in place.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError, Timeout):
-            if (folder / _OWNER).is_file() and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK:
-                with FileLock(folder / _OWNER, timeout=0):
+            owner = folder / _OWNER
+            if (
+                is_private(folder)
+                and owner.is_file()
+                and not owner.is_symlink()
+                and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK
+            ):
+                with FileLock(owner, timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import getpass
 import hashlib
 import importlib
 import os
 import platform
 import shutil
+import stat
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from seedbed.files import write_whole
-from seedbed.scratch import temporary_folder
+from seedbed.scratch import is_private, scratch_folder, temporary_folder
 from seedbed.training.versions import versions
 
 __all__ = ["Compiled", "is_compiling"]
@@ -76,8 +79,8 @@ class Compiled:
             return self._ahead_of_time(args, leaves, None)
         path = folder / f"{key}.so"
         with FileLock(folder / f"{key}.lock"):  # another process may be at it; then this one waits, and loads
-            if path.exists():
-                with contextlib.suppress(RuntimeError):  # spoilt: it is compiled anew
+            with contextlib.suppress(OSError, RuntimeError):  # it isn't there or is spoilt: it is compiled anew
+                if is_private(path) and is_private(path.with_suffix(".json")):
                     return _loaded(path)
             return self._ahead_of_time(args, leaves, path)
 
@@ -87,7 +90,7 @@ class Compiled:
 
         with temporary_folder() as folder:
             made = folder / "step.so"
-            with _hushed():
+            with _hushed(), _own_folder():
                 options = {**_OPTIONS, "aot_inductor.output_path": str(made)}
                 aot_compile(self._graph(args, leaves), tuple(leaves), options=options)
             called = next(folder.glob("*.wrapper.json"), None)
@@ -95,7 +98,9 @@ class Compiled:
             if path is not None:
                 with contextlib.suppress(OSError):
                     for part in (made.with_suffix(".json"), made):  # the library last: where it is, the other is
-                        write_whole(path.with_suffix(part.suffix), functools.partial(shutil.copyfile, part))
+                        kept = path.with_suffix(part.suffix)
+                        write_whole(kept, functools.partial(shutil.copyfile, part))
+                        kept.chmod(0o600)  # whatever the umask
                     _forget_oldest(path.parent)
             return _loaded(made)
 
@@ -124,6 +129,30 @@ def _hushed() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[None]:
+    """torch's compiler uses a folder below /tmp that another user can make first, with files of theirs in it."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(_torch_folder())
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+
+
+def _torch_folder() -> Path:
+    """The folder that torch's compiler uses by default if it is this user's own, else one for this process."""
+    with contextlib.suppress(OSError, KeyError):
+        folder = Path(tempfile.gettempdir(), f"torchinductor_{getpass.getuser()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if is_private(folder):
+            return folder
+    return scratch_folder() / "inductor"
 
 
 @contextlib.contextmanager
@@ -190,13 +219,23 @@ def _here() -> tuple[str, ...]:
 
 @functools.cache
 def _cache_folder() -> Path | None:
-    """Where libraries are kept; none where nothing can be."""
+    """Where libraries are kept; None where nothing can be, or where another user could put a library of theirs."""
     folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "compiled"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        usable = is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
     except OSError:
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    return folder if usable and os.access(folder, os.W_OK) else None
+
+
+def _is_strange(folder: Path) -> bool:
+    """Whether another user than the system's may put another folder in the place of one in here."""
+    found = folder.stat()
+    if os.name != "posix":
+        return False
+    anybody = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+    return bool(anybody) or found.st_uid not in (0, os.geteuid())
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -1,0 +1,157 @@
+"""Files appear whole, as private as they were, and what another user has planted is neither followed nor removed."""
+
+import os
+import stat
+
+import pytest
+
+from seedbed import scratch
+from seedbed.errors import OptionError
+from seedbed.experiment.run_folder import open_folder
+from seedbed.files import remove_parts, write_whole
+from seedbed.training import compiled
+
+OTHER = 65_534  # nobody
+ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+
+
+@pytest.fixture
+def umask():
+    """Set the umask for this test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("bits", [0o022, 0o077, 0o002])
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path, umask, bits):
+    umask(bits)
+    write_whole(tmp_path / "new", lambda path: path.write_text("a"))
+    assert mode_of(tmp_path / "new") == 0o666 & ~bits
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_a_file_that_is_replaced_keeps_its_mode_and_is_as_private_while_it_is_written(tmp_path, umask, mode):
+    path, seen = tmp_path / "kept", []
+    path.write_text("before")
+    path.chmod(mode)
+
+    def write(part):
+        seen.append(mode_of(part) & ~mode)
+        part.unlink()  # as a writer does that makes the file anew
+        part.write_text("after")
+
+    write_whole(path, write)
+    assert (path.read_text(), mode_of(path), seen) == ("after", mode, [0])
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    os.link(tmp_path / "precious", tmp_path / "hard")
+    for name in ("link", "hard"):
+        write_whole(tmp_path / name, lambda path: path.write_text("new"))
+        assert (tmp_path / name).read_text() == "new"
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hard", "link", "precious"]
+
+
+def test_a_pipe_is_no_file_to_replace(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"it is a device or a pipe, no file: .*/pipe'"):
+        write_whole(tmp_path / "pipe", lambda path: path.write_text("new"))
+    assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
+
+
+def test_the_longest_name_that_a_folder_takes_can_be_written(tmp_path):
+    path = tmp_path / ("é" * 127)
+    write_whole(path, lambda part: part.write_text("a"))
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@ROOT
+def test_parts_are_removed_only_if_they_are_ours(tmp_path):
+    for name in (".a.0.seedbed-part", ".theirs.0.seedbed-part", ".download.part"):
+        (tmp_path / name).write_text("a")
+    os.chown(tmp_path / ".theirs.0.seedbed-part", OTHER, OTHER)
+    (tmp_path / ".link.0.seedbed-part").symlink_to(tmp_path / ".download.part")
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".download.part", ".theirs.0.seedbed-part"]
+
+
+@ROOT
+@pytest.mark.parametrize("planted", ["folder", "link", "owner", "open"])
+def test_what_another_user_plants_among_the_temporary_folders_is_left_alone(tmp_path, monkeypatch, planted):
+    monkeypatch.setattr(scratch, "_SECONDS_TO_LOCK", -1.0)
+    place, victim = tmp_path / "tmp", tmp_path / "victim"
+    place.mkdir()
+    victim.mkdir(mode=0o700)
+    (victim / "owner").write_text("precious")
+    folder = place / "seedbed-planted"
+    if planted == "link":
+        folder.symlink_to(victim)
+    else:
+        folder.mkdir(mode=0o777 if planted == "open" else 0o700)
+        folder.chmod(0o777 if planted == "open" else 0o700)
+        (folder / "owner").symlink_to(victim / "owner")
+    if planted == "folder":
+        os.chown(folder, OTHER, OTHER)
+    scratch._sweep(place)
+    assert (victim / "owner").read_text() == "precious"
+    assert folder.exists()
+
+
+UNSAFE = {
+    "of another user": lambda folder: os.chown(folder, OTHER, OTHER),
+    "open to the group": lambda folder: folder.chmod(0o770),
+    "open to all": lambda folder: folder.chmod(0o777),
+    "below another user's": lambda folder: os.chown(folder.parent, OTHER, OTHER),
+    "below one that is open to all": lambda folder: folder.parent.chmod(0o777),
+}
+
+
+@ROOT
+@pytest.mark.parametrize("how", UNSAFE)
+def test_code_is_not_loaded_from_a_folder_that_others_can_write_to(tmp_path, monkeypatch, how):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = compiled._cache_folder.__wrapped__()
+    assert (folder, mode_of(folder)) == (tmp_path / "seedbed" / "compiled", 0o700)
+    UNSAFE[how](folder)
+    assert compiled._cache_folder.__wrapped__() is None
+
+
+@ROOT
+def test_a_link_to_a_folder_elsewhere_is_no_place_for_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "seedbed").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "seedbed" / "compiled").symlink_to(tmp_path / "elsewhere")
+    assert compiled._cache_folder.__wrapped__() is None
+
+
+@ROOT
+def test_torch_compiles_in_a_folder_that_is_this_users(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    scratch._folder_in.cache_clear()
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    folder = compiled._torch_folder()
+    assert folder.parent == tmp_path
+    with compiled._own_folder():
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(folder)
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
+    os.chown(folder, OTHER, OTHER)
+    assert compiled._torch_folder() == scratch.scratch_folder() / "inductor"
+    scratch._folder_in.cache_clear()
+
+
+def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run" / ".writer").symlink_to(tmp_path / "precious")
+    with pytest.raises(OptionError, match=r"can't write to .*/run: Too many levels of symbolic links"):
+        open_folder(None, tmp_path / "run").__enter__()
+    assert (tmp_path / "precious").read_text() == "precious"
