@@ -113,7 +113,7 @@ def test_both_take_the_same_options_but_for_the_weight_of_classes():
     [
         ({"candidate": "rleu:5"}, CandidateError, "no activation 'rleu'. Did you mean 'relu'"),
         ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
-        ({"candidate": 3}, CandidateError, "can't be a int"),
+        ({"candidate": 3}, OptionError, "candidate is 3. It must be a text, a Candidate or a function"),
         ({"optimizer": "adamm"}, OptionError, "Did you mean 'adam'"),
         ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a number, or 'auto'"),
         ({"epochs": 0}, OptionError, "epochs is 0"),

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.assemble import Wanted, type_features, understand_table, word
+from seedbed.arguments import check_arguments
+from seedbed.data.assemble import Wanted, type_features, understand_table, word, words
 from seedbed.data.encoding import encode
 from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note, serious_first
@@ -24,14 +25,14 @@ SCHEMA_VERSION = 1
 def inspect_table(
     source: Any,
     *,
-    target: str | None = None,
-    drop: Sequence[str] = (),
-    numeric: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    target: str | int | None = None,
+    drop: Sequence[str | int] = (),
+    numeric: Sequence[str | int] = (),
+    categorical: Sequence[str | int] = (),
     task: str | None = None,
-    positive: str | None = None,
-    group: str | None = None,
-    time_split: str | None = None,
+    positive: str | float | bool | None = None,
+    group: str | int | None = None,
+    time_split: str | int | None = None,
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
@@ -50,16 +51,17 @@ def inspect_table(
     Raises:
         DataError, OptionError: as `read_table`.
     """
+    check_arguments(inspect_table, locals())
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         wanted = Wanted(
             target=word(target) or found.target,
-            drop=drop,
-            numeric=numeric,
-            categorical=categorical,
+            drop=words(drop),
+            numeric=words(numeric),
+            categorical=words(categorical),
             task=task,
-            positive=positive,
-            group=group,
-            time_split=time_split,
+            positive=word(positive),
+            group=word(group),
+            time_split=word(time_split),
         )
         if wanted.target is None:
             typed, _ = type_features(found.columns, wanted)

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from seedbed.data.assemble import Wanted, assemble, word
+from seedbed.arguments import check_arguments
+from seedbed.data.assemble import Wanted, assemble, word, words
 from seedbed.data.columns import Columns
 from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Table
@@ -19,14 +20,14 @@ __all__ = ["read_table"]
 def read_table(
     source: Any,
     *,
-    target: str | None = None,
-    drop: Sequence[str] = (),
-    numeric: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    target: str | int | None = None,
+    drop: Sequence[str | int] = (),
+    numeric: Sequence[str | int] = (),
+    categorical: Sequence[str | int] = (),
     task: str | None = None,
-    positive: str | None = None,
-    group: str | None = None,
-    time_split: str | None = None,
+    positive: str | float | bool | None = None,
+    group: str | int | None = None,
+    time_split: str | int | None = None,
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
@@ -59,16 +60,17 @@ def read_table(
         OptionError: two roles for one column, or an option that doesn't fit the table.
         DataError: anything else that keeps the table from being used; the base of all above but OptionError.
     """
+    check_arguments(read_table, locals())
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         wanted = Wanted(
             target=word(target) or found.target or _no_target(found.columns),
-            drop=drop,
-            numeric=numeric,
-            categorical=categorical,
+            drop=words(drop),
+            numeric=words(numeric),
+            categorical=words(categorical),
             task=task,
-            positive=positive,
-            group=group,
-            time_split=time_split,
+            positive=word(positive),
+            group=word(group),
+            time_split=word(time_split),
         )
         reading = _reading(source, wanted, table=table, query=query, skip_rows=skip_rows, limit=limit)
         return replace(assemble(found.columns, wanted, name=found.name), reading=reading)

@@ -163,7 +163,12 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             # By the rows' weights, which scikit-learn's own function leaves out: two copies of a row count as two.
             sums = np.bincount(codes, weights).astype(np.float64)
             return np.asarray(sums.sum() / (len(classes) * sums))
-        found: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+        try:
+            found: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+        except (TypeError, ValueError) as error:
+            raise OptionError(
+                f"class_weight doesn't suit the labels: {error}", "Give what each class counts."
+            ) from error
         if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
             raise OptionError("class_weight is negative, all zero or not finite", "Give what each class counts.")
         return found

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from seedbed.arguments import check_arguments, shown
 from seedbed.data import Table, coded_table, given_columns
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.sources.frames import as_frame
@@ -101,10 +102,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def _fit_table(self, table: Table, weights: Floats | None) -> OutOfBag | None:
         """Fit the model; what a blend says of the rows that its networks left out."""
         n_networks = None if self._is_auto("n_networks") else self.n_networks
-        if not (n_networks is None or isinstance(n_networks, int | np.integer)):
-            raise OptionError(f"n_networks is {n_networks!r}", "It must be a whole number from 1 up, or 'auto'.")
-        if not (self.compile == "auto" or isinstance(self.compile, bool)):
-            raise OptionError(f"compile is {self.compile!r}", "It must be True, False or 'auto'.")
+        if isinstance(n_networks, str):
+            raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
+        if isinstance(self.compile, str) and self.compile != "auto":
+            raise OptionError(f"compile is {shown(self.compile)}", "It must be True, False or 'auto'.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
@@ -171,8 +172,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def _seed(self) -> int:
         """A whole number is the model's own seed, so that `fit_model` can make the same model; else one is drawn."""
         if isinstance(self.random_state, numbers.Integral):
-            check_random_state(self.random_state)  # it may be out of range
-            return int(self.random_state)
+            seed = int(self.random_state)
+            if not 0 <= seed < 2**32:
+                raise OptionError(f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1.")
+            return seed
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _jobs(self) -> int:
@@ -181,6 +184,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         Inside the workers of another estimator or search it is one: these have the cores already.
         """
         backend, _ = get_active_backend()
+        if self.n_jobs == 0:
+            raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for one a core; leave it out for 1.")
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _given(self, X: Any, *, reset: bool) -> MemoryColumns:
@@ -206,6 +211,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[MemoryColumns, NDArray[Any]]:
         """Features and target of the same rows."""
+        check_arguments(type(self), self.get_params(deep=False))
         # The target first: without X, `validate_data` forgets the names of the features.
         target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
         columns = self._given(X, reset=True)

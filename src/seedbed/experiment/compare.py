@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from seedbed.arguments import check_arguments
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.asked import call_of
@@ -15,7 +16,7 @@ from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, Experiment, Interval, specify
 from seedbed.experiment.watch import Watch, watch_plan
-from seedbed.networks import Schedule, recipe_named, settings_in
+from seedbed.networks import Recipe, Schedule, recipe_named, settings_in
 from seedbed.report import Progress
 from seedbed.training import Compile
 
@@ -30,8 +31,8 @@ def compare(
     table: Any,
     y: Any = None,
     *,
-    target: str | None = None,
-    drop: Sequence[str] = (),
+    target: str | int | None = None,
+    drop: Sequence[str | int] = (),
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
     baselines: Sequence[Any] | None = None,
     reference: str | None = None,
@@ -87,6 +88,10 @@ def compare(
 
 def _specified(given: Mapping[str, Any]) -> Experiment:
     """What the arguments of `compare` ask for."""
+    if isinstance(given["recipe"], Recipe):
+        hint = "Give 'trained' or 'tutorial', and its settings as arguments, such as epochs=200, lr=0.1."
+        raise OptionError("recipe is a Recipe, and compare takes the name of one", hint)
+    check_arguments(compare, given)
     lrs = _lrs(given["lr"])
     own = {**settings_in(given), "lr": lrs[0] if len(lrs) == 1 else None}
     return specify(
@@ -118,13 +123,15 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
         raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
 
 
-def _table(table: Any, y: Any, target: str | None, drop: Sequence[str]) -> Table:
-    if isinstance(table, Table) and (y is not None or target is not None or drop):
+def _table(table: Any, y: Any, target: str | int | None, drop: Sequence[str | int] | int) -> Table:
+    drop = [drop] if isinstance(drop, int) else drop
+    drops = len(drop) > 0
+    if isinstance(table, Table) and (y is not None or target is not None or drops):
         raise OptionError("y, target and drop were given with a table that is read already", "Give them to read_table.")
     if isinstance(table, Table):
         return table
     if y is None:
         return read_table(table, target=target, drop=drop)
-    if target is not None or drop:
+    if target is not None or drops:
         raise OptionError("target and drop name columns of a table, but X and y are given apart", "Leave them out.")
     return table_from_arrays(table, y)

@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.frozen import FROZEN, freeze, specification
@@ -69,6 +70,8 @@ def open_folder(
         OptionError: another process is writing there, nothing can be written, or an unfinished run there is another.
     """
     folder = Path(folder)
+    if "\0" in str(folder):
+        raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
     with _written(folder, "Name another folder."):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".writer")

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from seedbed.arguments import shown
 from seedbed.data import Split, Table, Task, check_training, encode, holdout, repeated_folds, time_holdout
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
@@ -28,6 +29,8 @@ Interval = Literal["corrected", "nested"]
 # Of nested cross-validation: a hundred repeats, as its error estimate is noisy, of few folds, as it trains a network
 # for each pair of folds. One seed each: repeats average over seeds, too.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
+
+_MOST = 100_000
 
 LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
 """What networks of each task minimise."""
@@ -91,8 +94,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for name in ("repeats", "folds", "seeds"):
-            if getattr(self.design, name) < 1:
-                raise OptionError(f"{name} is {getattr(self.design, name)}", "Give at least 1.")
+            if not 1 <= getattr(self.design, name) <= _MOST:
+                raise OptionError(f"{name} is {shown(getattr(self.design, name))}", f"Give 1 to {_MOST:,}.")
         if not 0 < self.alpha < 1:
             raise OptionError(f"alpha is {self.alpha}", "Give an error level such as 0.05.")
         if not (self.margin > 0 and np.isfinite(self.margin)):

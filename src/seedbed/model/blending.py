@@ -12,10 +12,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from seedbed.arguments import shown
 from seedbed.data import Preprocessor, Split, Table, encode
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.model.choosing import Running, Settled
+from seedbed.model.layout import MOST_NETWORKS
 from seedbed.model.making import facts_of, make_model
 from seedbed.model.members import Member, Rows, inner_splits, network_of, trained_members
 from seedbed.model.model import Model
@@ -118,8 +120,8 @@ def _facts(
 
 
 def _check(n_networks: int, time_limit: Any) -> None:
-    if n_networks < 1:
-        raise OptionError(f"{n_networks} networks", "A model has at least 1.")
+    if not 1 <= n_networks <= MOST_NETWORKS:
+        raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
     if time_limit is not None and not (is_number and time_limit > 0):
         raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
+from seedbed.arguments import check_arguments, shown
 from seedbed.data import Encoding, Preprocessor, Split, Table, encode, read_table
 from seedbed.errors import OptionError, TrainingError
 from seedbed.model.blending import blend_table
 from seedbed.model.choosing import Running, Settled, fixed, settle
+from seedbed.model.layout import MOST_NETWORKS
 from seedbed.model.making import facts_of, make_model
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, settings_of
@@ -42,10 +44,10 @@ def fit_model(
     table: Any,
     candidate: Any = "relu:5",
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     recipe: Recipe = RECIPES["trained"],
     n_networks: int | None = None,
-    sample_weight: ArrayLike | None = None,
+    sample_weight: Any = None,
     settled: Settled | None = None,
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
@@ -74,6 +76,7 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
     """
+    check_arguments(fit_model, locals())
     table = _table(table, target)
     _check(table, n_networks, threshold)
     if isinstance(candidate, str) and candidate == AUTO:
@@ -95,7 +98,7 @@ def fit_model(
                       score=score, threshold=threshold)  # fmt: skip
 
 
-def _table(table: Any, target: str | None) -> Table:
+def _table(table: Any, target: str | int | None) -> Table:
     if not isinstance(table, Table):
         return read_table(table, target=target)
     if target is not None:
@@ -104,8 +107,8 @@ def _table(table: Any, target: str | None) -> Table:
 
 
 def _check(table: Table, n_networks: int | None, threshold: float) -> None:
-    if n_networks is not None and n_networks < 1:
-        raise OptionError(f"{n_networks} networks", "A model has at least 1.")
+    if n_networks is not None and not 1 <= n_networks <= MOST_NETWORKS:
+        raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     check_threshold(table.task, None if threshold == 0.5 else threshold)
 
 

@@ -20,7 +20,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FORMAT", "KEY", "MAX_FILE", "MAX_HEADER", "SUFFIX", "canonical", "fingerprint"]
+__all__ = ["FORMAT", "KEY", "MAX_FILE", "MAX_HEADER", "MOST_NETWORKS", "SUFFIX", "canonical", "fingerprint"]
 
 FORMAT = 1
 """Of the files that this seedbed writes and reads."""
@@ -29,6 +29,7 @@ KEY = "seedbed"
 SUFFIX = ".safetensors"
 MAX_HEADER = 1 << 20
 MAX_FILE = 1 << 31
+MOST_NETWORKS = 100_000
 
 
 def canonical(values: Any) -> str:

@@ -17,7 +17,7 @@ from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
 from seedbed.errors import CandidateError, DataError, ModelFileError, SeedbedError, told
 from seedbed.model.golden import N_GOLDEN, TOLERANCE
 from seedbed.model.header import Header, Shapes, is_like, read_header
-from seedbed.model.layout import MAX_FILE, MAX_HEADER, fingerprint
+from seedbed.model.layout import MAX_FILE, MAX_HEADER, MOST_NETWORKS, fingerprint
 from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
 from seedbed.networks import MLP, Architecture, BlendedMLPs, architecture_from_values, candidate_from
@@ -46,7 +46,6 @@ _TARGET: dict[str, type] = {
     "mean": float,
     "deviation": float,
 }
-_MOST_NETWORKS = 100_000
 _AGAIN = "Save it again, or fetch it again."
 
 
@@ -174,7 +173,7 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
 
 def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> Shapes:
     """Of a stack of networks, without making a single one: parameters on the device `meta` have shapes only."""
-    if not 1 <= n_networks <= _MOST_NETWORKS:
+    if not 1 <= n_networks <= MOST_NETWORKS:
         raise ModelFileError(f"it says that it has {n_networks} networks")
     try:
         with torch.device("meta"):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from seedbed.arguments import check_arguments, shown
 from seedbed.errors import OptionError, did_you_mean
 
 __all__ = [
@@ -27,6 +28,9 @@ OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
 
 LR_GRIDS = {"sgd": (0.01, 0.1, 1.0), "adam": (0.001, 0.01, 0.1), "adamw": (0.001, 0.01, 0.1)}
 """What a learning rate is chosen from where none is given."""
+
+MOST_EPOCHS = 1_000_000
+"""More than anybody trains for; curves of all networks have to fit into memory."""
 
 BATCH_SIZE = 4096
 """Rows of a step where nobody says how many and all are too many: enough to keep a core's vectors full with a stack of
@@ -89,6 +93,7 @@ class Recipe:
     epoch: EpochChoice = "last"
 
     def __post_init__(self) -> None:
+        check_arguments(Recipe, self.__dict__)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("loss", self.loss, ("auto", *LOSSES))
         _one_of("epoch", self.epoch, get_args(EpochChoice))
@@ -96,8 +101,10 @@ class Recipe:
         for name, value in (("lr", min(self.lrs)), ("momentum", self.momentum), ("weight_decay", self.decay)):
             if not (_is_number(value) and math.isfinite(value) and value >= 0):
                 raise OptionError(f"{name} is {value}", "It must be a number from 0 up.")
-        if not (_is_number(self.epochs, numbers.Integral) and self.epochs >= 1):
+        if self.epochs < 1:
             raise OptionError(f"epochs is {self.epochs}", "It must be a whole number from 1 up.")
+        if self.epochs > MOST_EPOCHS:
+            raise OptionError(f"epochs is {shown(self.epochs)}", f"It must be at most {MOST_EPOCHS:,}.")
         for name in ("warmup", "label_smoothing"):
             share = getattr(self, name)
             if not (_is_number(share) and 0 <= share < 1):

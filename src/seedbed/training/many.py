@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from seedbed.arguments import check_arguments, shown
 from seedbed.data import Task
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
@@ -32,9 +33,11 @@ from seedbed.training.stack import build_network
 
 __all__ = ["train_many"]
 
+_MOST_SEEDS = 1_000_000
+
 
 def train_many(
-    build: Callable[..., nn.Module] | str,
+    build: Callable[..., nn.Module] | Candidate | str,
     X_train: Any,
     y_train: Any,
     X_test: Any,
@@ -84,6 +87,7 @@ def train_many(
     Raises:
         SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
     """
+    check_arguments(train_many, locals())
     common = Recipe(**settings_in(locals()))
     _check_compile(compile)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
@@ -175,10 +179,14 @@ def _check_compile(compile: Compile) -> None:
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
+    if not isinstance(seeds, Iterable):
+        if seeds > _MOST_SEEDS:
+            raise OptionError(f"seeds is {shown(seeds)}", f"Give {_MOST_SEEDS:,} at most.")
+        seeds = range(seeds)
     try:
-        found = tuple(operator.index(seed) for seed in (seeds if isinstance(seeds, Iterable) else range(seeds)))
+        found = tuple(operator.index(seed) for seed in seeds)
     except TypeError:
-        raise OptionError(f"seeds is {seeds!r}", "Give how many, or whole numbers, one a network.") from None
+        raise OptionError(f"seeds is {shown(seeds)}", "Give how many, or whole numbers, one a network.") from None
     if any(not -(2**63) <= seed < 2**64 for seed in found):
         raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
     if not found:

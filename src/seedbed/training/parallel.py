@@ -15,6 +15,7 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 
+from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.training.board import Board, Place
 from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
@@ -25,6 +26,7 @@ from seedbed.training.savepoint import Savepoint
 
 __all__ = ["end_workers", "pick_jobs", "pick_workers", "side_by_side", "train_chunks", "wake_workers"]
 
+_MOST_JOBS = 1024
 _started = threading.Event()  # whether there ever were workers
 
 
@@ -37,7 +39,9 @@ def pick_jobs(jobs: int | None) -> int:
     if jobs is None or jobs == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if jobs < 1:
-        raise OptionError(f"jobs is {jobs}", "It must be at least 1; leave it out for all cores.")
+        raise OptionError(f"jobs is {shown(jobs)}", "It must be at least 1; leave it out for all cores.")
+    if jobs > _MOST_JOBS:
+        raise OptionError(f"jobs is {shown(jobs)}", f"It must be at most {_MOST_JOBS:,}; leave it out for all cores.")
     return jobs
 
 

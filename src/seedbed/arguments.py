@@ -1,0 +1,109 @@
+"""Arguments of public functions, checked against their annotations: a wrong type is one clear line."""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import inspect
+import numbers
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from seedbed.errors import OptionError
+
+__all__ = ["check_arguments", "shown"]
+
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None",
+          Path: "a path"}  # fmt: skip
+_SEVERAL = (collections.abc.Sequence, collections.abc.Iterable)
+_SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
+
+
+def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Check the types of a function's arguments by its annotations.
+
+    Of text with a few allowed words only the type is checked; whoever knows the words says which is near. Annotations
+    that say nothing of a type here, such as `Any`, take everything.
+
+    Args:
+        function: the function, or the class whose `__init__` is meant.
+        given: its arguments by name, as `locals()` has them at its beginning; other names are passed over.
+
+    Raises:
+        OptionError: an argument has another type; the message has its name, its value and what it must be.
+    """
+    for name, annotation in _annotations(function).items():
+        if name in given and not _fits(given[name], annotation):
+            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {_described(annotation)}.")
+
+
+def shown(value: Any, longest: int = 60) -> str:
+    """A value on one short line, whatever it is; by its type where it doesn't fit."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - any code of the user's
+        text = ""
+    if text and len(text) <= longest and text.isprintable():
+        return text
+    own = type(value).__name__
+    return f"a{'n' * (own[:1].lower() in 'aeiou')} {own}"
+
+
+@functools.cache
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    call = function.__init__ if inspect.isclass(function) else function
+    return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return any(isinstance(value, str) if isinstance(part, str) else value is part for part in parts)
+    if annotation is bool:
+        return isinstance(value, bool) or type(value).__name__ == "bool"  # NumPy's is no subclass
+    if annotation in (int, float) and isinstance(value, bool):
+        return False
+    if annotation is int:
+        return isinstance(value, numbers.Integral)
+    if annotation is float:  # whole numbers that tensors can take, and no fractions
+        if isinstance(value, numbers.Integral):
+            return abs(int(value)) < 2**63
+        return isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational)
+    if origin in _SEVERAL:
+        if isinstance(value, str | bytes) or not isinstance(value, collections.abc.Iterable):
+            return parts[0] is not Any and _fits(value, parts[0])  # one by itself stands for a list of one
+        if isinstance(value, Mapping):
+            return False
+        return not isinstance(value, list | tuple | set | frozenset) or all(_fits(one, parts[0]) for one in value)
+    if origin is collections.abc.Mapping:
+        return isinstance(value, Mapping)
+    if origin is collections.abc.Callable:
+        return callable(value)
+    return annotation is Any or not inspect.isclass(annotation) or isinstance(value, annotation)
+
+
+def _described(annotation: Any) -> str:
+    words = list(dict.fromkeys(_parts(annotation)))
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _parts(annotation: Any) -> list[str]:
+    """What an annotation allows, in words."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        found = [word for part in parts for word in _parts(part)]
+        return [word for word in found if word != "None"] + ["None"] * ("None" in found)
+    if origin is Literal:
+        return [repr(part) for part in parts]
+    if origin in _SEVERAL:
+        (inner,) = _parts(parts[0])[:1]
+        return [f"a list of {_SINGULAR.get(inner, 'them')}"] if parts[0] is not Any else ["a list"]
+    if origin is collections.abc.Mapping:
+        return ["a mapping"]
+    if origin is collections.abc.Callable:
+        return ["a function"]
+    return [_WORDS.get(annotation, f"a {getattr(annotation, '__name__', annotation)}")]

@@ -1,0 +1,134 @@
+"""Whatever a public function is given, it does its work or raises a SeedbedError that names the argument."""
+
+import contextlib
+import inspect
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import seedbed as sb
+from seedbed.arguments import _annotations as annotations
+from seedbed.arguments import _fits as fits
+from seedbed.data import Table
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(40, 2)), np.arange(40) % 2
+ROWS = {"a": X[:, 0].round(3).tolist(), "b": X[:, 1].round(3).tolist(), "y": ["no", "yes"] * 20}
+
+
+class Hostile:
+    """Nothing can be done with it, not even shown."""
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __str__ = __eq__ = __len__ = __bool__ = __repr__
+    __hash__ = None
+
+
+WRONG = [
+    *(None, 5, -1, 0, 2.5, True, "nonsense", b"bytes", [], ["nonsense"], [None], {}, {"a": 1}, {1}, object(), Hostile),
+    *(Hostile(), 1j, math.nan, math.inf, -math.inf, 1e300, 10**30, -(10**30), "", "\0", "a\nb" * 100, lambda: None),
+    *(np.arange(3), np.float32("nan"), Fraction(1, 3), slice(3), range(0), Table, sb.Recipe),
+]
+
+
+def rows():
+    import pandas as pd
+
+    return pd.DataFrame(ROWS)
+
+
+def compare(**given):
+    base = {"candidates": ["linear:1"], "baselines": [], "repeats": 1, "folds": 2, "seeds": 1, "epochs": 1, "lr": 0.1}
+    base = {"table": X, "y": Y, **base, "epoch": "last", "compile": False, "jobs": 1, **given}
+    return sb.compare(base.pop("table"), base.pop("y"), **base)
+
+
+def train_many(**given):
+    base = {"build": "linear:1", "X_train": X, "y_train": Y, "X_test": X, "y_test": Y}
+    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "compile": False, "jobs": 1, **given})
+
+
+def fit_model(**given):
+    recipe = sb.Recipe(epochs=1)
+    base = {
+        "table": rows(),
+        "target": "y",
+        "candidate": "linear:1",
+        "recipe": recipe,
+        "n_networks": 2,
+        "compile": False,
+    }
+    return sb.fit_model(**{**base, "jobs": 1, **given})
+
+
+def fit(kind, **given):
+    base = {"candidate": "linear:1", "epochs": 1, "lr": 0.1, "n_networks": 2, "compile": False}
+    return kind(**{**base, **given}).fit(X, Y)
+
+
+CALLS = {
+    sb.compare: compare,
+    sb.train_many: train_many,
+    sb.fit_model: fit_model,
+    sb.read_table: lambda **given: sb.read_table(**{"source": rows(), "target": "y", **given}),
+    sb.inspect_table: lambda **given: sb.inspect_table(**{"source": rows(), "target": "y", **given}),
+    sb.Recipe: sb.Recipe,
+    sb.SeedbedClassifier: lambda **given: fit(sb.SeedbedClassifier, **given),
+    sb.SeedbedRegressor: lambda **given: fit(sb.SeedbedRegressor, **given),
+}
+PARAMETERS = [(function, name) for function in CALLS for name in inspect.signature(function).parameters]
+
+
+def named(value):
+    return getattr(value, "__name__", str(value))
+
+
+@pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=named)
+def test_a_value_of_a_wrong_type_is_refused_by_the_name_of_its_parameter(function, name):
+    known = annotations(function)[name]
+    for value in WRONG:
+        if not fits(value, known):
+            with pytest.raises(sb.OptionError) as caught:
+                CALLS[function](**{name: value})
+            assert caught.value.message.startswith(name)
+            assert "It must be " in caught.value.hint or "Give " in caught.value.hint
+            assert "\n" not in str(caught.value)
+
+
+# What a function of the user's own does wrong keeps its traceback, and compiling takes long.
+USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "compile")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("function", "name"), USED, ids=named)
+def test_a_hostile_value_is_of_use_or_refused(function, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for value in WRONG:
+        if fits(value, annotations(function)[name]):
+            with contextlib.suppress(sb.SeedbedError):
+                CALLS[function](**{name: value})
+
+
+def test_the_message_says_what_was_found_and_what_is_wanted():
+    for given, message in (
+        ({"epoch": 5}, "epoch is 5. It must be 'inner', 'last' or None."),
+        ({"folds": 2.5}, "folds is 2.5. It must be a whole number or None."),
+        ({"quick": "yes"}, "quick is 'yes'. It must be True or False."),
+        ({"drop": [1.5]}, "drop is [1.5]. It must be a list of texts."),
+        ({"folder": Hostile()}, "folder is a Hostile. It must be a text, a path or None."),
+        (
+            {"recipe": sb.Recipe()},
+            "recipe is a Recipe, and compare takes the name of one. Give 'trained' or 'tutorial'",
+        ),
+        (
+            {"epochs": 10**30},
+            "epochs is 1000000000000000000000000000000. It must be at most 1,000,000.",
+        ),
+    ):
+        with pytest.raises(sb.OptionError) as caught:
+            compare(**given)
+        assert str(caught.value).startswith(message)
