@@ -1,5 +1,6 @@
 """`seedbed resume`: a comparison goes on from its folder, whoever interrupted or killed it."""
 
+import io
 import json
 import os
 import shutil
@@ -67,6 +68,66 @@ def test_a_finished_run_is_told_again_and_nothing_is_trained(call, here):
     assert (here / "seedbed-out" / "compare-moons" / "comparison.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("stopped", ["save_pictures", "write_report"])
+def test_a_run_that_is_interrupted_while_it_draws_is_not_finished(call, here, monkeypatch, stopped):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"seedbed.experiment.comparison.{stopped}", interrupt)
+        cut = call(*SMALL)
+    assert cut.status == 130
+    assert "12 of 12 networks are kept in seedbed-out/compare-moons" in cut.err
+    assert cut.out.startswith("moon of moons: ")  # the verdict was printed before anything was drawn
+    done = call("resume", "seedbed-out/compare-moons")
+    assert (done.status, done.out) == (0, cut.out)
+    assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
+
+
+def test_a_finished_command_shows_its_result_and_repeats_only_with_overwrite(call, here, monkeypatch):
+    whole = call(*SMALL)
+    folder = here / "seedbed-out" / "compare-moons"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("seedbed.experiment.run", None)  # nothing can be trained
+        again = call(*SMALL)
+    assert (again.status, again.out) == (0, whole.out)
+    assert "the run in seedbed-out/compare-moons is finished already; --overwrite trains it again" in again.err
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert "there already" not in call(*SMALL, "--overwrite").err
+    assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
+
+
+@pytest.mark.parametrize("seeds", ["1", "3"])
+def test_a_finished_train_prints_its_lines_again_and_trains_nothing(call, here, monkeypatch, seeds):
+    words = ("train", "example:moons", "--candidate", "relu:3", "--epochs", "30", "--every", "7", "--seeds", seeds,
+             "--compile", "no", "--jobs", "1")  # fmt: skip
+    first = call(*words)
+    with monkeypatch.context() as patch:
+        patch.setattr("seedbed.experiment.train", None)
+        again = call(*words)
+    assert (again.status, again.out) == (0, first.out)
+    assert "the run in seedbed-out/train-moons is finished already; --overwrite trains it again" in again.err
+    assert "wrote" in call(*words, "--overwrite").err
+    assert "finished already" in call(*words).err
+    assert "wrote" in call(*words, "--lr", "0.5").err
+
+
+def test_the_blend_is_suggested_where_it_was_not_compared(call):
+    done = call(*SMALL)
+    assert "Not compared: auto, a blend of networks that is often the best of them (about " in done.err
+    assert "the same command with --candidate auto --out seedbed-out/compare-moons-auto" in done.err
+    assert "Not compared" not in call(*SMALL, "--candidate", "auto", "--out", "x").err
+
+
+def test_another_command_says_that_it_replaces_a_finished_run(call, here):
+    call(*SMALL)
+    done = call(*SMALL, "--random-state", "1")
+    assert "compare-moons holds another finished run, which this one replaces: " in done.err
+    assert "random_state was 0, is 1" in done.err
+    assert "is finished already" in call(*SMALL, "--random-state", "1").err
+
+
 def test_options_of_the_run_are_those_of_the_command(call, begun):
     folder = begun(*SMALL, "--format", "svg", "--fail-if-worse", "linear:2", "--json", "--quiet")
     done = call("resume", str(folder))
@@ -119,6 +180,73 @@ def test_what_cannot_go_on_is_refused_in_one_line(call, here, content, words):
     assert (done.status, done.out) == (2, "")
     assert words in done.err
     assert done.err.count("\n") == 1
+
+
+OWN = """
+from pathlib import Path
+from torch import nn
+Path("ran").touch()
+def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
+"""
+
+
+@pytest.fixture
+def strange(begun, here):
+    """The folder of a comparison of a network in a file, which leaves a file `ran` when it is imported."""
+    (here / "net.py").write_text(OWN)
+    folder = begun(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
+    (here / "ran").unlink()
+    for name in [name for name in sys.modules if name.startswith("seedbed_user_")]:
+        del sys.modules[name]  # as in a process of its own
+    return folder
+
+
+def test_code_that_a_folder_names_is_not_run_unasked(call, strange, here):
+    done = call("resume", "seedbed-out/compare-moons")
+    assert (done.status, done.out) == (2, "")
+    assert f"the command in seedbed-out/compare-moons runs the Python code in {here / 'net.py'}" in done.err
+    assert "if you trust them, add --trust" in done.err
+    assert not (here / "ran").exists()
+    assert call("resume", "seedbed-out/compare-moons", "--trust").status == 0
+    assert (here / "ran").exists()
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 2), ("n", 2)])
+def test_on_a_terminal_the_user_is_asked(call, strange, here, monkeypatch, answer, status):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    monkeypatch.setattr("seedbed.cli.resuming._is_terminal", lambda stream: True)
+    done = call("resume", "seedbed-out/compare-moons")
+    assert done.status == status
+    assert "Do you trust it? [y/N]" in done.err
+    assert (here / "ran").exists() == (status == 0)
+
+
+def test_code_that_has_changed_since_is_refused_without_a_question(call, strange, here, monkeypatch):
+    monkeypatch.setattr("seedbed.cli.resuming._is_terminal", lambda stream: True)
+    (here / "net.py").write_text(OWN + "# more\n")
+    done = call("resume", "seedbed-out/compare-moons")
+    assert done.status == 2
+    assert "net.py isn't the file that the run in seedbed-out/compare-moons was begun with" in done.err
+    assert not (here / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "doing"),
+    [
+        ("example:moons --baseline this.Zen(x=1)", "imports this.Zen(x=1)"),
+        ("example:moons --baseline 'this:Zen'", "imports this:Zen"),
+        ("postgresql://host/db --target y", "connects to postgresql://host/db"),
+        ("example:moons --cluster ray:host:1", "sends the work to ray:host:1"),
+        ("example:moons --baseline '\x1b[2Jthis.A'", r"imports \x1b[2Jthis.A"),
+    ],
+)
+def test_other_code_and_other_machines_are_asked_about_too(call, here, words, doing):
+    (here / "run").mkdir()
+    (here / "run" / "experiment.json").write_text(json.dumps({"command": f"seedbed compare {words}"}))
+    done = call("resume", "run")
+    assert (done.status, done.out) == (2, "")
+    assert f"the command in run {doing}. Look at the code" in done.err
+    assert "this" not in sys.modules
 
 
 def test_who_would_draw_or_take_home_an_unfinished_run_is_told_of_it(call, begun):

@@ -58,6 +58,7 @@ def test_it_has_every_setting(planned, tmp_path):
     assert document["table"] | {"sha256": ""} == {
         "name": "arrays", "target": "y", "task": "binary", "features": ["x0", "x1", "x2"], "n_inputs": 3,
         "labels": ["0", "1"], "n_rows": 60, "sha256": "", "groups_sha256": None, "times_sha256": None, "warnings": [],
+        "sample": None,
     }  # fmt: skip
     recipes = {one["name"]: one for one in document["candidates"]}
     for name, recipe in plan.experiment.recipes().items():

@@ -81,7 +81,8 @@ def test_totals_count_the_fits_of_both_rounds_and_of_baselines(planned):
     assert plan.totals() == {"relu:3": 6 + 18, "tanh:3@lr=0.1": 6 + 6, "elu:3@lr=0.1,epoch=last": 6, "prior": 3}
 
 
-def test_the_estimate_grows_with_the_work(planned):
+def test_the_estimate_grows_with_the_work(planned, monkeypatch):
+    monkeypatch.setattr("seedbed.experiment.plan.drawing_seconds", lambda: 0.5)
     few, many = planned("relu:3", recipe={"epochs": 1}), planned("relu:64,64", recipe={"epochs": 1000}, seeds=50)
     assert 0 <= few.seconds < many.seconds
     assert few.sentence().endswith("; about 1 s")

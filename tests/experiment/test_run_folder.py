@@ -94,6 +94,37 @@ def test_a_finished_run_is_written_over_by_another(small, tmp_path):
     assert is_finished(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"interval": "nested", "folds": 3, "repeats": 1}, {"recipe": "trained", "lr": None}], ids=str
+)
+def test_a_finished_run_is_read_back_as_it_was(small, tmp_path, same, options):
+    whole = small(**WORDS, **options, folder=tmp_path)
+    again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)  # training would raise
+    assert again.to_dict() == {**whole.to_dict(), "seconds": again.to_dict()["seconds"]}
+    assert again.curves() == whole.curves()
+    same(again["relu:3"], whole["relu:3"])
+
+
+def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp_path):
+    code = tmp_path / "net.py"
+    code.write_text("from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n")
+    options = {"candidates": [f"{code}:net"], "folder": tmp_path / "run"}
+    small(**options)
+    small(**options, on_progress=stop)
+    code.write_text(code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear") + ")")
+    with pytest.raises(StopError):
+        small(**options, on_progress=stop)
+    assert not is_finished(tmp_path / "run")
+
+
+@pytest.mark.parametrize("damage", ["curves.safetensors", "experiment.json"])
+def test_a_finished_run_without_one_of_its_files_is_trained_again(small, tmp_path, damage):
+    small(**WORDS, folder=tmp_path)
+    (tmp_path / damage).write_bytes(b"{}")
+    with pytest.raises(StopError):
+        small(**WORDS, folder=tmp_path, on_progress=stop)
+
+
 def test_a_run_of_which_nothing_is_kept_stands_in_nobodys_way(small, planned, tmp_path):
     with open_folder(planned("relu:3"), tmp_path):
         pass

@@ -48,6 +48,9 @@ DOCUMENT = {
         "n_train": int,
         "n_test": int,
         "quick": bool,
+        "sample_of": type(None),
+        "time_limit": type(None),
+        "shortened": str,
         "locked_share": float,
         "n_unused": int,
         "reason": str,
@@ -198,7 +201,8 @@ def test_the_document_says_what_was_done(comparison):
     reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
     assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
                                 "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
-                                "reason": reason, "random_state": 7,
+                                "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
+                                "shortened": "",
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
     assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
     assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]
@@ -219,7 +223,8 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
 def test_the_arrays_hold_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
-    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in (*curves, "predictions")}
+    of_each = (*curves, "predictions", "epochs", "lrs", "dead")
+    of_networks = {f"{name}/{key}" for name in ("linear:3", "tanh:4") for key in of_each}
     assert arrays.keys() == of_networks | {"prior/predictions"}
     assert arrays["prior/predictions"].shape == (2, 1, 60)
     for name in ("linear:3", "tanh:4"):
@@ -227,7 +232,8 @@ def test_the_arrays_hold_every_curve_and_probability(comparison, saved):
             assert arrays[f"{name}/{key}"].shape == (4, 18)
             np.testing.assert_array_equal(arrays[f"{name}/{key}"], comparison[name].curves[number])
         np.testing.assert_array_equal(arrays[f"{name}/predictions"], comparison[name].predictions)
-    assert {array.dtype for array in arrays.values()} == {np.dtype("float32")}
+    of_splits = {name: array.dtype for name, array in arrays.items() if name.endswith(("/epochs", "/lrs"))}
+    assert {array.dtype for name, array in arrays.items() if name not in of_splits} == {np.dtype("float32")}
 
 
 def test_saving_again_replaces_the_files(comparison, saved):

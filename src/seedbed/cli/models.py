@@ -106,14 +106,16 @@ def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, 
 
 def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import take_home_from
-    from seedbed.model import N_NETWORKS
+    from seedbed.model import N_NETWORKS, n_choosing
 
     found = take_home_from(folder, candidate)
-    if found.settled is None or isinstance(found.candidate, str):
+    if isinstance(found.candidate, str):
         watched = _watched_blend(found.table, run, options["n_networks"])
     else:
         n_networks = options["n_networks"] or N_NETWORKS
-        watched = _watched(found.candidate.name, found.settled.epochs, n_networks, 0, run)
+        n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
+        epochs = found.settled.epochs if found.settled else found.recipe.epochs
+        watched = _watched(found.candidate.name, epochs, n_networks, n_inner, run)
     with watched as board:
         return found.fit(watch=board, **options, **run.settings())
 

@@ -184,7 +184,9 @@ class DesignOptions:
     seeds: int | None = None
     "Networks for each candidate and split; 5, or 3 from 2,000 rows on."
     quick: Annotated[bool, Parameter(negative=())] = False
-    "A first look, with few repeats and seeds."
+    "A first look in a minute at most: few repeats and seeds, and of a large table a sample of the rows."
+    time_limit: float | None = None
+    "Seconds that the run may take, about: repeats are cut to what fits, then seeds, before the first fit."
     random_state: int = 0
     "All randomness is derived from it."
 
@@ -225,6 +227,8 @@ class SplitOptions:
     "Share of test rows; 0.2."
     every: int | None = None
     "Print every so many epochs; 100."
+    overwrite: Annotated[bool | None, Parameter(negative=())] = None
+    "Train again what is finished."
 
     def refuse(self) -> None:
         """An error where something is said of a split."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import shlex
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 from cyclopts import App, Parameter
 
 from seedbed.cli.options import RunOptions
-from seedbed.cli.telling import say
+from seedbed.cli.telling import print_stderr, say
 from seedbed.cli.training import compare
 from seedbed.cli.typed import typed
 from seedbed.errors import OptionError
@@ -27,6 +30,12 @@ def resume(
     /,
     *,
     jobs: Annotated[int | None, Parameter(help="How many processes train at once; as the run was begun.")] = None,
+    trust: Annotated[
+        bool,
+        Parameter(
+            help="Don't ask before the folder's command loads Python code or connects to another machine.", negative=()
+        ),
+    ] = False,
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No plan, no progress.", negative=())] = False,
 ) -> int:
@@ -49,6 +58,8 @@ def resume(
     bound.arguments["as_json"] = as_json or bound.arguments.get("as_json", False)
     bound.arguments["resumed"] = True
     with contextlib.chdir(_begun_in(run, frozen)), typed(tokens):
+        if not trust:
+            _check_trusted(run, bound.args[0], bound.arguments, frozen)
         return compare(*bound.args, **bound.kwargs)
 
 
@@ -71,6 +82,50 @@ def _tokens(run: Path, command: str) -> list[str]:
     if "***" in command:
         raise OptionError(f"the password in the command of {run} isn't kept", _AGAIN)
     return shlex.split(command)[1:]
+
+
+def _check_trusted(run: Path, table: str, given: Mapping[str, Any], frozen: Mapping[str, Any]) -> None:
+    """Ask before a command, which may be a stranger's, loads code or connects to another machine.
+
+    Raises:
+        OptionError: a file of code has changed since the run was begun, nobody can be asked, or the answer is no.
+    """
+    doings = list(_doings(run, table, given, frozen))
+    if not doings:
+        return
+    message = f"the command in {run} {' and '.join(doings)}"
+    if _is_terminal(sys.stdin) and _is_terminal(sys.stderr):
+        print_stderr(f"seedbed: {message}. Do you trust it? [y/N]")
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise OptionError(message, f"Look at the code and at {run / 'experiment.json'}; if you trust them, add --trust.")
+
+
+def _doings(run: Path, table: str, given: Mapping[str, Any], frozen: Mapping[str, Any]) -> Iterator[str]:
+    """What a command does beyond reading a local table and training networks of seedbed and scikit-learn."""
+    from seedbed.experiment import file_hash
+    from seedbed.networks import FileArchitecture, candidates_from
+
+    files = frozen.get("files") or {}
+    for one in candidates_from([word for word in given.get("candidate", ()) if word.strip() != "auto"] or "relu:5"):
+        if isinstance(one.architecture, FileArchitecture):
+            path = one.architecture.path
+            if not (found := file_hash(Path(path))) or files.get(path) != found:
+                message = f"{path} isn't the file that the run in {run} was begun with"
+                raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained anew.")
+            yield f"runs the Python code in {Path(path).absolute()}"
+    for word in given["judging"].baseline if "judging" in given else ():
+        package, *inner = re.split("[.:]", word.partition("(")[0].strip())
+        if inner and package != "sklearn":
+            yield f"imports {word}"
+    if "://" in table:
+        yield f"connects to {table}"
+    if "run" in given and given["run"].cluster:
+        yield f"sends the work to {given['run'].cluster}"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _begun_in(run: Path, frozen: dict[str, Any]) -> Path:

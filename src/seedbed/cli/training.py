@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -25,11 +26,10 @@ from seedbed.cli.options import (
 )
 from seedbed.cli.telling import interruptible, print_stderr, say, shown
 from seedbed.cli.typed import command_line
-from seedbed.errors import OptionError, SeedbedError, did_you_mean
+from seedbed.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
     from seedbed.experiment import Comparison, Experiment, Kept, Plan, RunFolder, Watch
-    from seedbed.training import History
 
 __all__ = ["compare", "train"]
 
@@ -80,14 +80,21 @@ def _train_on_a_split(
     run: RunOptions,
 ) -> None:
     seed, seeds, every = split.given()
+    import numpy as np
+
     from seedbed.data import read_table
-    from seedbed.experiment import Watch
+    from seedbed.experiment import Watch, finished_curves
     from seedbed.experiment import train as train_candidate
     from seedbed.networks import candidate_from
     from seedbed.training import own_module
 
     rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
     say(run, *filter(None, [own_module(words, rows)]))
+    folder = run.folder("train", rows.name)
+    if not split.overwrite and (found := finished_curves(folder, rows, words, command_line())) is not None:
+        _print_epochs(*found, every)
+        say(run, f"the run in {folder} is finished already; --overwrite trains it again")
+        return
     watch = Watch({words.name: seeds}, {words.name: words.recipe(common).epochs}, seeds, scores=False)
     with shown(watch, run, quiet=seeds == 1), interruptible("interrupted, no results written"):
         trained = train_candidate(
@@ -101,11 +108,12 @@ def _train_on_a_split(
             watch=watch,
             **run.settings(),
         )
-    folder = run.folder("train", trained.table.name)
-    _print_epochs(trained.history, every)
-    notes = [trained.history.note] if trained.history.note else []
-    if trained.history.diverged.any():
-        notes.append(f"{trained.history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
+    history = trained.history
+    curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
+    _print_epochs(curves, history.score_name, every)
+    notes = [history.note] if history.note else []
+    if history.diverged.any():
+        notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
     say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
 
 
@@ -132,7 +140,11 @@ def compare(
     ] = None,
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
     overwrite: Annotated[
-        bool, Parameter(help="Give up what another, unfinished run has left in the folder.", negative=())
+        bool,
+        Parameter(
+            help="Train again what is finished, and give up what another, unfinished run has left in the folder.",
+            negative=(),
+        ),
     ] = False,
     resumed: Annotated[bool, Parameter(parse=False)] = False,
     columns: TableOptions = _FOR_TABLE,
@@ -143,10 +155,11 @@ def compare(
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
     from seedbed.data import read_table
-    from seedbed.experiment import TUTORIAL, make_plan, open_folder, specify
+    from seedbed.experiment import TUTORIAL, plan_within, specify
 
     lrs = recipe.lrs()
-    experiment = specify(
+    specified = functools.partial(
+        specify,
         read_table(table, **columns.settings()),
         candidate or TUTORIAL,
         recipe=recipe.recipe(trained, epoch),
@@ -155,32 +168,62 @@ def compare(
         **dataclasses.asdict(design),
         **judging.settings(),
     )
+    experiment = specified()
     _check_named(judging.fail_if_worse, experiment)
     folder = run.folder("compare", experiment.table.name)
-    plan = make_plan(experiment, **run.settings())
-    say(run, plan.sentence(), *plan.modules())
-    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
-        comparison, paths = _executed(plan, run, opened, tell=not as_json)
-    if as_json:
-        print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
-    else:
-        print(comparison)
-    say(run, f"{comparison.seconds:.1f} s", *_written(paths), *_next(comparison, folder))
+    if experiment.design.time_limit is not None:
+        say(run, f"Timing some steps, for a design that fits {experiment.design.time_limit:g} s ...")
+    plan = plan_within(specified, None if overwrite else folder, **run.settings())
+    comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, as_json=as_json)
     return _failed(judging.fail_if_worse, comparison)
 
 
-def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, tell: bool) -> tuple[Comparison, list[Path]]:
-    """What came of a plan, and the files that were written. Raises KeyboardInterrupt, which says what is kept."""
+def _carried_out(
+    plan: Plan, folder: Path, run: RunOptions, *, overwrite: bool, resumed: bool, as_json: bool
+) -> Comparison:
+    """What came of a plan, which is trained unless its folder has its results; it is printed."""
+    from seedbed.experiment import open_folder
+
+    say(run, plan.sentence())
+    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
+        if opened.finished is None:
+            comparison, paths = _executed(plan, run, opened, as_json=as_json)
+            last = _written(paths)
+        else:
+            comparison, paths = opened.finished, sorted(path for path in folder.iterdir() if path.suffix)
+            last = [f"the run in {folder} is finished already; --overwrite trains it again"]
+            if not as_json:
+                print(comparison)
+    if as_json:
+        print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
+    say(run, *last, *_with_auto(plan, folder), *_next(comparison, folder))
+    return comparison
+
+
+def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, as_json: bool) -> tuple[Comparison, list[Path]]:
+    """What came of a plan, which is printed, and the files that were written then.
+
+    Raises KeyboardInterrupt, which says what is kept.
+    """
     from seedbed.experiment import run as execute
     from seedbed.experiment import watch_plan
 
-    kept, watch = opened.kept, watch_plan(plan)
+    kept, watch = opened.kept, watch_plan(plan, draws=True)
+    if opened.replaces:
+        say(run, f"{kept.folder} holds another finished run, which this one replaces: {opened.replaces}")
     if kept.networks or kept.fits:
         say(run, f"{_counted(kept, watch)} there already")
     with _going_on(kept, watch):
         with shown(watch, run, score_name=plan.experiment.score_name):
             comparison = execute(plan, watch=watch, kept=kept)
-        return comparison, _saved(opened, comparison, run, tell=tell)
+        try:
+            if not as_json:
+                print(comparison, flush=True)
+        except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
+            opened.save(comparison, pictures=run.format)
+            raise
+        say(run, f"{comparison.seconds:.1f} s", f"Writing the report and the pictures to {kept.folder} ...")
+        return comparison, opened.save(comparison, pictures=run.format)
 
 
 def _next(comparison: Comparison, folder: Path) -> Iterator[str]:
@@ -188,6 +231,21 @@ def _next(comparison: Comparison, folder: Path) -> Iterator[str]:
     advice = comparison.conclusions.advice
     if advice is not None and not advice.no_gain:
         yield f"Try: seedbed train {shlex.quote(str(folder))} -o model.safetensors"
+
+
+def _with_auto(plan: Plan, folder: Path) -> Iterator[str]:
+    """How to compare the blend as well, where it isn't compared."""
+    from seedbed.model import AUTO, blend_seconds
+    from seedbed.report import duration
+
+    spec, splits = plan.experiment, plan.all_splits
+    if AUTO not in spec.names:
+        seconds = blend_seconds(spec.table, len(splits[0].train)) * len(splits) / plan.workers
+        others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
+        yield (
+            f"Not compared: auto, a blend of networks that is often the best of them (about {duration(seconds)}). "
+            f"Try: the same command with {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}"
+        )
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:
@@ -212,16 +270,6 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-def _saved(opened: RunFolder, comparison: Comparison, run: RunOptions, *, tell: bool) -> list[Path]:
-    """The files that were written. Raises SeedbedError where they can't be, but has told what came out."""
-    try:
-        return opened.save(comparison, pictures=run.format)
-    except SeedbedError:
-        if tell:
-            print(comparison)
-        raise
-
-
 @contextlib.contextmanager
 def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
     """Says of an interrupt what it leaves behind."""
@@ -244,13 +292,14 @@ def _counted(kept: Kept, watch: Watch) -> str:
     return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
 
 
-def _print_epochs(history: History, every: int) -> None:
-    """The tutorial's lines; of many seeds, without the networks that diverged."""
+def _print_epochs(curves: Any, score_name: str, every: int) -> None:
+    """The tutorial's lines from curves [4, epoch, network]; of many seeds, without the networks that diverged."""
+    import numpy as np
+
     from seedbed.report import epoch_lines
 
-    used = ~history.diverged if len(history.seeds) > 1 else slice(None)
-    curves = history.train_loss, history.train_score, history.test_loss, history.test_score
-    for line in epoch_lines(*(curve[:, used] for curve in curves), every=every, score_name=history.score_name):
+    used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
+    for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):
         print(line)
 
 

@@ -30,6 +30,7 @@ from seedbed.data.splits import (
     holdout,
     inner_holdout,
     repeated_folds,
+    sample_rows,
     time_folds,
     time_holdout,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "record_columns",
     "repeated_folds",
     "rows_of",
+    "sample_rows",
     "state_shapes",
     "table_from_arrays",
     "target_design",

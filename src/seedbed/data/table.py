@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,6 +110,16 @@ class Table:
     @property
     def n_rows(self) -> int:
         return len(self.target)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Table:
+        """Return the table of some rows, in the order given. What its columns are stays as it was decided by all."""
+        return dataclasses.replace(
+            self,
+            columns=tuple(Column(column.schema, column.values[rows]) for column in self.columns),
+            target=self.target[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
+        )
 
     @property
     def n_groups(self) -> int:

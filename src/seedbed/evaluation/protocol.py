@@ -28,6 +28,8 @@ class Design:
         df: degrees of freedom of the corrected t; None where no such test is made.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: a first look, to be marked as such.
+        time_limit: seconds that the run may take, about; None where there is no limit.
+        shortened: what repeats and seeds, or rows, would have been without the limit, in words; empty where it is kept.
         reason: why this design, in words for the user.
     """
 
@@ -38,6 +40,8 @@ class Design:
     df: int | None
     locked_share: float = 0.0
     quick: bool = False
+    time_limit: float | None = None
+    shortened: str = ""
     reason: str
 
     @property

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Column, Split, Table
+from seedbed.data import Split, Table
 from seedbed.experiment.seeded import Seeded
 from seedbed.model import blend_table, values_of
 
@@ -22,7 +22,7 @@ class Auto(Seeded):
 def blended(table: Table, split: Split, random_state: int | None) -> NDArray[np.float64]:
     """What the blend of a split's training rows says of its test rows: the probability of each class of the table
     [row, class], 0 of one that no training row has; or numbers [row]."""
-    own = _of_rows(table, split.train)
+    own = table.of_rows(split.train)
     classes, codes = np.unique(own.target, return_inverse=True)
     if table.task != "regression":
         labels = tuple(table.labels[code] for code in classes)
@@ -34,14 +34,3 @@ def blended(table: Table, split: Split, random_state: int | None) -> NDArray[np.
     found = np.zeros((len(split.test), len(table.labels)))
     found[:, classes] = said if own.task == "multiclass" else np.column_stack([1 - said, said])
     return found
-
-
-def _of_rows(table: Table, rows: NDArray[np.int64]) -> Table:
-    """The table of some rows. What its columns are was decided by all, without a look at the target."""
-    return dataclasses.replace(
-        table,
-        columns=tuple(Column(column.schema, column.values[rows]) for column in table.columns),
-        target=table.target[rows],
-        groups=None if table.groups is None else table.groups[rows],
-        times=None if table.times is None else table.times[rows],
-    )

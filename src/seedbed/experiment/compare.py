@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.asked import call_of
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.plan import Plan, make_plan
+from seedbed.experiment.limiting import plan_within
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, Experiment, Interval, specify
@@ -23,8 +25,8 @@ from seedbed.training import Compile
 __all__ = ["compare"]
 
 # Arguments that `specify` takes as they are.
-_ASKED = ("reference", "baselines", "repeats", "folds", "seeds", "quick", "metric", "margin", "alpha", "interval",
-          "random_state")  # fmt: skip
+_ASKED = ("reference", "baselines", "repeats", "folds", "seeds", "quick", "time_limit", "metric", "margin", "alpha",
+          "interval", "random_state")  # fmt: skip
 
 
 def compare(
@@ -58,6 +60,7 @@ def compare(
     folds: int | None = None,
     seeds: int | None = None,
     quick: bool = False,
+    time_limit: float | None = None,
     random_state: int = 0,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -74,27 +77,30 @@ def compare(
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
         baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
         lr: several compare every candidate at each of them.
-        folder: for specification and results. What is finished is kept there until all is, so that a run that was
-            interrupted or killed goes on when it is started again. The rest is as `seedbed compare --help` says.
-        overwrite: give up what another, unfinished run has left in the folder, which is refused otherwise.
+        time_limit: seconds, about: repeats are cut to what fits, then seeds, before the first fit; 60 if `quick`.
+        folder: for specification and results. A run that was interrupted goes on when it is started again; one that is
+            finished is read back without training. The rest is as `seedbed compare --help` says.
+        overwrite: train again what is finished, and give up what another, unfinished run has left in the folder.
         on_progress: is called whenever something is finished.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
     """
-    plan = make_plan(_specified(locals()), jobs=jobs, cluster=cluster, compile=compile, device=device)
-    return _ran(plan, watch_plan(plan, on_progress), folder, overwrite)
+    specified, running = _specified(locals()), {"jobs": jobs, "cluster": cluster, "compile": compile, "device": device}
+    plan = plan_within(specified, None if overwrite else folder, **running)
+    return _ran(plan, watch_plan(plan, on_progress, draws=folder is not None), folder, overwrite)
 
 
-def _specified(given: Mapping[str, Any]) -> Experiment:
-    """What the arguments of `compare` ask for."""
+def _specified(given: Mapping[str, Any]) -> Callable[..., Experiment]:
+    """What specifies what the arguments of `compare` ask for."""
     if isinstance(given["recipe"], Recipe):
         hint = "Give 'trained' or 'tutorial', and its settings as arguments, such as epochs=200, lr=0.1."
         raise OptionError("recipe is a Recipe, and compare takes the name of one", hint)
     check_arguments(compare, given)
     lrs = _lrs(given["lr"])
     own = {**settings_in(given), "lr": lrs[0] if len(lrs) == 1 else None}
-    return specify(
+    return functools.partial(
+        specify,
         _table(given["table"], given["y"], given["target"], given["drop"]),
         given["candidates"],
         recipe=recipe_named(given["recipe"], **own),
@@ -108,6 +114,8 @@ def _ran(plan: Plan, watch: Watch, folder: str | Path | None, overwrite: bool) -
     if folder is None:
         return run(plan, watch=watch)
     with open_folder(plan, folder, overwrite=overwrite) as opened:
+        if opened.finished is not None:
+            return opened.finished
         comparison = run(plan, watch=watch, kept=opened.kept)
         opened.save(comparison)
     return comparison

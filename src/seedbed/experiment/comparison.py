@@ -169,23 +169,28 @@ class Comparison:
         format of `png`, `svg` or `pdf`, and `curves.safetensors`.
 
         The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
-        [repeat, seed, row], of several classes [repeat, seed, row, class].
+        [repeat, seed, row], of several classes [repeat, seed, row, class]; and of candidates `epochs` and `lrs`
+        [split], and `dead` [network].
         """
         from safetensors.numpy import save  # its save_file would write a temporary file of its own beside ours
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         summary = self.summary()
+        text = json_text(summary)
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
-        write_whole(document, lambda path: path.write_text(json_text(summary), encoding="utf-8"))
+        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
         page = write_report(summary, folder / "report.html")
         drawn = save_pictures(summary, folder, pictures)
-        write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
+        # The last file: with it the run counts as finished.
+        write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
         return [document, page, *drawn, arrays]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
+        arrays |= {f"{result.name}/pairs": result.pairs for result in self.results if result.pairs is not None}
         for result in self.networks:
+            arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "lrs", "dead")}
             for name, curve in zip(CURVES, result.curves, strict=True):
                 arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
         return arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,17 +16,35 @@ import numpy as np
 
 from seedbed.data import Table, rows_of, windows
 from seedbed.experiment.asked import without_passwords
+from seedbed.experiment.origin import origin
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.writing import spelled
 from seedbed.files import write_whole
-from seedbed.networks import architecture_to_values
+from seedbed.networks import FileArchitecture, architecture_to_values
 from seedbed.training import versions
 
-__all__ = ["FROZEN", "freeze", "hashed", "specification", "table_specification"]
+__all__ = [
+    "FROZEN",
+    "code_of",
+    "differences",
+    "file_hash",
+    "freeze",
+    "frozen_in",
+    "hashed",
+    "specification",
+    "table_specification",
+]
 
 
 FROZEN = "experiment.json"
 """The specification's file in the folder of a run."""
+
+_HASHED = {
+    "table sha256": "the table's cells have changed",
+    "table groups_sha256": "the table's groups have changed",
+    "table times_sha256": "the table's times have changed",
+    "splits_sha256": "the splits are others",
+}
 
 
 def freeze(plan: Plan, folder: str | Path) -> Path:
@@ -37,11 +56,32 @@ def freeze(plan: Plan, folder: str | Path) -> Path:
         "command": plan.experiment.command,
         "reading": _without_passwords(plan.experiment.table.reading),
         "networks": {one.name: architecture_to_values(one.architecture) for one in plan.experiment.candidates},
+        "code": code_of(plan),
+        "files": {
+            one.architecture.path: file_hash(Path(one.architecture.path))
+            for one in plan.experiment.candidates
+            if isinstance(one.architecture, FileArchitecture)
+        },
         "frozen_at": when,
     }
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole(path, lambda where: where.write_text(text))
     return path
+
+
+def code_of(plan: Plan) -> dict[str, str | None]:
+    """Return a hash of what each candidate and each baseline does, see `origin`; None where that can't be known."""
+    spec = plan.experiment
+    networks = {one.name: origin(one.architecture) for one in spec.candidates}
+    return networks | {one.name: origin(one.estimator) for one in spec.baselines}
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes; an empty text where it can't be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _without_passwords(reading: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -56,7 +96,7 @@ def specification(plan: Plan) -> dict[str, Any]:
     recipes = spec.recipes()
     return {
         "schema_version": 1,
-        "table": table_specification(spec.table, plan.fitting.data.X.shape[1]),
+        "table": {**table_specification(spec.table, plan.fitting.data.X.shape[1]), "sample": _sample(spec.whole)},
         "candidates": [
             {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
             for one in spec.candidates
@@ -74,6 +114,11 @@ def specification(plan: Plan) -> dict[str, Any]:
         "random_state": spec.random_state,
         "versions": versions(),
     }
+
+
+def _sample(whole: Table | None) -> dict[str, Any] | None:
+    """What the rows were drawn from; None where all rows of a table are used."""
+    return None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
 
 
 def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
@@ -104,3 +149,38 @@ def hashed(*arrays: np.ndarray[Any, Any]) -> str:
         for rows in windows(len(array), math.prod(array.shape[1:])):
             digest.update(np.ascontiguousarray(rows_of(array, rows)).tobytes())
     return digest.hexdigest()
+
+
+def frozen_in(folder: Path) -> dict[str, Any]:
+    """What `experiment.json` in a folder says; nothing if it isn't there or can't be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / FROZEN).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In words, where a specification differs from one on disk; nothing where there is none on disk."""
+    if not then:
+        return []
+    now = json.loads(json.dumps(now))
+    return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
+
+
+def _between(place: str, then: Any, now: Any) -> list[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        inside = [_between(f"{place} {key}", then.get(key), now.get(key)) for key in {**then, **now}]
+        return [difference for differences in inside for difference in differences]
+    if then == now:
+        return []
+    if place in _HASHED:
+        return [_HASHED[place]]
+    if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
+        return [f"{place} is {'new' if then is None else 'gone'}"]
+    return [f"{place} was {then}, is {now}"]
+
+
+def _by_name(key: str, value: Any) -> Any:
+    """A list of things with names as a mapping."""
+    return {one["name"]: one for one in value or ()} if key in ("candidates", "baselines", "sweeps") else value

@@ -215,7 +215,7 @@ class Kept:
 
 
 def _packed(result: ChunkResult, which: Round, chunk: Chunk, plan: Plan) -> Arrays:
-    if which is plan.choosing:
+    if which.chooses:
         return {"validation_loss": result.curves[2]}
     return {"curves": result.curves, "outputs": result.outputs.transpose(2, 0, 1)[_tested(which.data, chunk)],
             "dead": result.dead}  # fmt: skip
@@ -226,12 +226,12 @@ def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkRe
     data, n, epochs, n_outputs = which.data, len(chunk.members), chunk.recipe.epochs, plan.experiment.table.n_outputs
     tested = _tested(data, chunk)
     wanted: dict[str, tuple[int, ...]] = {"validation_loss": (epochs, n)}
-    if which is not plan.choosing:
+    if not which.chooses:
         wanted = {"curves": (4, epochs, n), "outputs": (int(tested.sum()), n_outputs), "dead": (n,)}
     if {name: array.shape for name, array in arrays.items()} != wanted:
         return None
     outputs = np.full((n, len(data.X) if chunk.keep_outputs else 0, n_outputs), np.nan, dtype=np.float32)
-    if which is plan.choosing:
+    if which.chooses:
         curves = np.full((4, epochs, n), np.nan, dtype=arrays["validation_loss"].dtype)
         curves[2] = arrays["validation_loss"]
         return ChunkResult(curves, outputs.transpose(1, 2, 0), np.full(n, np.nan, dtype=np.float32), None)

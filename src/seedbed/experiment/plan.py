@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
 from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment
-from seedbed.model import AUTO
+from seedbed.model import AUTO, blend_seconds
 from seedbed.networks import Candidate, Recipe
-from seedbed.report import counted, duration
+from seedbed.report import counted, drawing_seconds, duration
 from seedbed.training import (
     Cluster,
     Compile,
@@ -30,8 +31,8 @@ __all__ = ["Plan", "Round", "Stack", "make_plan"]
 
 _START_SECONDS = 4.0  # a worker imports torch
 _COMPILE_SECONDS = 4.0
-_BASELINE_SECONDS = 0.1  # of one fit to some hundred rows, on average over the three
-_BLEND_SECONDS = 2.0  # likewise, of the blend
+# Of one fit of a baseline, and for each of its cells, on average over the three.
+_BASELINE_SECONDS, _CELL_SECONDS = 0.05, 5e-6
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,12 @@ class Round:
     Attributes:
         data: the table with the rows that each network trains on and is looked at with.
         stacks: what is trained.
+        chooses: whether learning rates and epochs are chosen by it; else it is judged.
     """
 
     data: TrainingData
     stacks: tuple[Stack, ...]
+    chooses: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Plan:
         target_design: of regression, the standardised target of each of `all_splits`; none otherwise.
         jobs: chunks at a time.
         cluster: where they are trained, if not here. It decides nothing of the rest, so all is as it would be here.
+        fits: seconds of one core for one fit of each baseline; those that aren't named are estimated.
     """
 
     experiment: Experiment
@@ -88,6 +92,7 @@ class Plan:
     target_design: TargetDesign | None
     jobs: int
     cluster: Cluster | None = None
+    fits: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def all_splits(self) -> tuple[Split, ...]:
@@ -101,18 +106,53 @@ class Plan:
 
     def stage(self, which: Round) -> str:
         """What a round is called."""
-        return "choosing" if which is self.choosing else "fitting"
+        return "choosing" if which.chooses else "fitting"
+
+    @property
+    def workers(self) -> int:
+        """How many trainings and fits run at a time."""
+        return self.cluster.n_cpus if self.cluster else self.jobs
+
+    @functools.cached_property
+    def fit_seconds(self) -> dict[str, float]:
+        """Of each baseline, what one fit takes one core, by its name."""
+        table, found = self.experiment.table, dict(self.fits)
+        n_rows = len(self.all_splits[0].train)
+        for name in [one.name for one in self.experiment.baselines if one.name not in found]:
+            usual = _BASELINE_SECONDS + _CELL_SECONDS * n_rows * table.n_features
+            found[name] = blend_seconds(table, n_rows) if name == AUTO else usual
+        return found
+
+    @property
+    def measured(self) -> bool:
+        """Whether its costs were measured by some steps of each stack."""
+        return all(stack.plan.estimate.measured for stack in self.fitting.stacks)
+
+    @property
+    def overhead(self) -> float:
+        """Seconds that pass however little is trained: to start workers, to compile, and to draw."""
+        compiled = sum(not one.plan.estimate.measured and one.plan.estimate.compiled for one in self.fitting.stacks)
+        started = _START_SECONDS if self.workers > 1 and not self.measured else 0.0
+        return started + compiled * _COMPILE_SECONDS + drawing_seconds()
 
     @property
     def seconds(self) -> float:
-        """A rough estimate of the time it takes."""
-        estimates = [stack.plan.estimate for stack in self.stacks]
-        work = sum(estimate.seconds for estimate in estimates)
-        fits = [_BLEND_SECONDS if one.name == AUTO else _BASELINE_SECONDS for one in self.experiment.baselines]
-        work += sum(fits) * len(self.all_splits)
-        compiled = sum(stack.plan.estimate.compiled for stack in self.fitting.stacks)
-        at_a_time = self.cluster.n_cpus if self.cluster else self.jobs
-        return work / at_a_time + compiled * _COMPILE_SECONDS + (_START_SECONDS if at_a_time > 1 else 0.0)
+        """An estimate of the time it takes: rough at first, and within a factor of 1.5 once `timed` has measured it."""
+        rounds = [which for which in (self.choosing, self.fitting) if which is not None]
+        fits = sum(self.fit_seconds.values()) * len(self.all_splits) / self.workers
+        return fits + sum(self._passes(which) for which in rounds) + self.overhead
+
+    def _passes(self, which: Round) -> float:
+        """How long a round takes. Its chunks can't be divided, so workers may have to wait for the last of them."""
+        costs = [
+            stack.plan.estimate.seconds * len(chunk.members) / len(stack.owners)
+            for stack in which.stacks
+            for chunk in stack.plan.chunks
+        ]
+        free = [0.0] * self.workers
+        for cost in sorted(costs, reverse=True):
+            heapq.heapreplace(free, free[0] + cost)
+        return max(free)
 
     def totals(self) -> dict[str, int]:
         """How many fits each candidate takes, both rounds together, and each baseline."""
@@ -269,7 +309,7 @@ def _round(
         else:
             groups.append((candidate, kind, [number]))
     stacks = (_stack(settings, data, networks, members, widths, keep_outputs) for _, _, members in groups)
-    return Round(data, tuple(stacks))
+    return Round(data, tuple(stacks), chooses=not keep_outputs)
 
 
 def _stack(

@@ -18,6 +18,7 @@ from seedbed.experiment.fitting import fit_baselines
 from seedbed.experiment.frozen import specification
 from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
 from seedbed.experiment.kept import Kept
+from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan, Round, Stack
 from seedbed.experiment.results import BaselineResult
 from seedbed.experiment.watch import Task, Watch, watch_plan
@@ -38,6 +39,9 @@ def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> 
     """
     started = time.perf_counter()
     watch = watch or watch_plan(plan)
+    watch.stage = "timing"
+    plan = timed(plan)
+    watch.expect(plan)
     baselines = _fit_baselines(plan, watch, kept)
     choices = _choose(plan, watch, kept)
     gathered = [
@@ -63,15 +67,15 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[Baseline
     spec = plan.experiment
     gathered = [GatheredBaseline(plan, baseline) for baseline in spec.baselines]
 
-    def add(number: int, split: int, predictions: npt.NDArray[np.floating]) -> None:
+    def add(number: int, split: int, predictions: npt.NDArray[np.floating], *, taken: bool = False) -> None:
         gathered[number].add(split, predictions)
-        watch.count(spec.baselines[number].name)
+        watch.count(spec.baselines[number].name, taken=taken)
         watch.show(spec.baselines[number].name)
 
     there = set()
     for number, split in itertools.product(range(len(gathered)), range(len(plan.all_splits)) if kept else ()):
         if kept and (taken := kept.fit(spec.baselines[number], split)) is not None:
-            add(number, split, taken)
+            add(number, split, taken, taken=True)
             there.add((number, split))
     fits = fit_baselines(spec.baselines, spec.table, plan.encoding, plan.all_splits, jobs=plan.jobs, without=there,
                          cluster=plan.cluster)  # fmt: skip

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.frozen import FROZEN, freeze, specification
+from seedbed.experiment.frozen import FROZEN, differences, freeze, frozen_in, specification
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
+from seedbed.experiment.restoring import restored
 from seedbed.files import remove_parts
 
-__all__ = ["RunFolder", "frozen_in", "is_finished", "open_folder"]
+__all__ = ["RunFolder", "is_finished", "open_folder"]
 
 _RESULTS = "comparison.json"
 _NAMED = 3  # differences that a message names
-_HASHED = {
-    "table sha256": "the table's cells have changed",
-    "table groups_sha256": "the table's groups have changed",
-    "table times_sha256": "the table's times have changed",
-    "splits_sha256": "the splits are others",
-}
 
 
 @dataclass(frozen=True)
@@ -38,10 +32,14 @@ class RunFolder:
     Attributes:
         frozen: the file of the specification.
         kept: what the run has finished.
+        finished: what this very run has come to before; None where it is still to be trained.
+        replaces: in words, where another finished run in the folder differs from this one; empty where there is none.
     """
 
     frozen: Path
     kept: Kept
+    finished: Comparison | None = None
+    replaces: str = ""
 
     def save(self, comparison: Comparison, *, pictures: str = "png") -> list[Path]:
         """Write the results, clear away what was kept until now, and return the paths.
@@ -63,7 +61,7 @@ def open_folder(
     """The folder of a run, which is made if need be, with the specification in it.
 
     Args:
-        overwrite: give up what another, unfinished run has left there.
+        overwrite: train again what is finished, and give up what another, unfinished run has left there.
         resumed: it must be this very run's.
 
     Raises:
@@ -84,34 +82,32 @@ def open_folder(
         for place in (folder, folder / "unfinished"):
             remove_parts(place)
         path, kept = folder / FROZEN, Kept(plan, folder)
-        frozen = frozen_in(folder)
-        differing = _differences(frozen, specification(plan))
-        if differing and (resumed or (kept.others and not overwrite and not is_finished(folder))):
+        frozen, finished = frozen_in(folder), is_finished(folder)
+        differing = differences(frozen, specification(plan))
+        if differing and (resumed or (kept.others and not overwrite and not finished)):
             raise OptionError(*_refusal(folder, differing, resumed))
-        if differing or not frozen:
+        if finished and not differing:
+            if not overwrite and (found := restored(plan, frozen, folder)) is not None:
+                kept.remove()  # of a run that was killed between its last file and this
+                yield RunFolder(path, kept, finished=found)
+                return
+            with _written(folder, "Name another folder."):
+                (folder / _RESULTS).unlink()  # until the new ones are there, the run isn't finished
+        if differing or finished or not frozen:
             with _written(folder, "Name another folder."):
                 freeze(plan, folder)
-        yield RunFolder(path, kept)
+        yield RunFolder(path, kept, replaces=_shown(differing) if finished else "")
     finally:
         # A rival who has opened it by now finds that it is nobody's, and opens it anew.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
-def frozen_in(folder: Path) -> dict[str, Any]:
-    """What `experiment.json` in a folder says; nothing if it isn't there or can't be read."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / FROZEN).read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
 def is_finished(folder: Path) -> bool:
     """Whether the results in a folder are those of the specification in it."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = json.loads((folder / _RESULTS).read_text(encoding="utf-8"))
-        return not _differences(frozen_in(folder), summary["specification"])
+        return not differences(frozen_in(folder), summary["specification"])
     return False
 
 
@@ -125,9 +121,7 @@ def _written(folder: Path, hint: str) -> Iterator[None]:
 
 
 def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, str]:
-    shown = "; ".join(differing[:_NAMED])
-    if (more := len(differing) - _NAMED) > 0:
-        shown += f"; and {more:,} more"
+    shown = _shown(differing)
     if resumed:
         message = f"the run in {folder} can't go on as it was begun: {shown}"
         return message, "Put that right, or run seedbed compare with another --out."
@@ -135,27 +129,6 @@ def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, st
     return message, "Name another folder, or give it up with --overwrite (overwrite=True in Python)."
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In words, where a specification differs from one on disk; nothing where there is none on disk."""
-    if not then:
-        return []
-    now = json.loads(json.dumps(now))
-    return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
-
-
-def _between(place: str, then: Any, now: Any) -> list[str]:
-    if isinstance(then, dict) and isinstance(now, dict):
-        inside = [_between(f"{place} {key}", then.get(key), now.get(key)) for key in {**then, **now}]
-        return [difference for differences in inside for difference in differences]
-    if then == now:
-        return []
-    if place in _HASHED:
-        return [_HASHED[place]]
-    if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
-        return [f"{place} is {'new' if then is None else 'gone'}"]
-    return [f"{place} was {then}, is {now}"]
-
-
-def _by_name(key: str, value: Any) -> Any:
-    """A list of things with names as a mapping."""
-    return {one["name"]: one for one in value or ()} if key in ("candidates", "baselines", "sweeps") else value
+def _shown(differing: list[str]) -> str:
+    shown, more = "; ".join(differing[:_NAMED]), len(differing) - _NAMED
+    return f"{shown}; and {more:,} more" if more > 0 else shown

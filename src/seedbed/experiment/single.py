@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +26,14 @@ from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
-from seedbed.networks import Candidate, Recipe, candidate_from
+from seedbed.networks import MLP, Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
 from seedbed.training import Board, Chunk, Compile, History, told_of, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "finished_curves", "train"]
 
 _NOT_GIVEN = ("loss", "epoch", "horizon")  # settings of a recipe that a single split has no choice of
 
@@ -137,11 +139,12 @@ class Run:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         summary = self.summary()
-        document, rows = folder / "training.json", folder / "history.csv"
-        write_whole(document, lambda path: path.write_text(json_text(summary)))
+        document, rows, text = folder / "training.json", folder / "history.csv", json_text(summary)
         page = write_report(summary, folder / "report.html")
         drawn = save_pictures(summary, folder, pictures)
         write_whole(rows, lambda path: _write_history(self.history, path))
+        # The last file: with it the run counts as finished.
+        write_whole(document, lambda path: path.write_text(text))
         return [document, page, *drawn, rows]
 
 
@@ -203,6 +206,32 @@ def train(
     seconds = time.perf_counter() - started
     return Run(table=rows, candidate=found, history=history, split=split, n_inputs=X.shape[1],
                random_state=random_state, command=command, seconds=seconds)  # fmt: skip
+
+
+def finished_curves(folder: Path, table: Table, candidate: Candidate, command: str) -> tuple[NDArray[Any], str] | None:
+    """Return the curves [4, epoch, network] that a run of this very command has left in a folder, in the order of
+    `evaluation.CURVES`, and the name of its score; None where there is none, or the table, the versions or the code
+    differ.
+
+    Args:
+        table: read by the command now.
+        candidate: what the command trains; a module of the user's own may have been edited, so it is trained again.
+        command: as the summary of a run has it.
+    """
+    if not isinstance(candidate.architecture, MLP):
+        return None
+    with contextlib.suppress(Exception):  # whatever is wrong with the files, the run is trained again
+        summary = json.loads((folder / "training.json").read_text())
+        then, now = summary["specification"], table_specification(table, summary["specification"]["table"]["n_inputs"])
+        said = [text.replace(" --overwrite", "") for text in (summary["command"], command)]
+        if said[0] != said[1] or then["versions"] != versions() or then["table"] != json.loads(json.dumps(now)):
+            return None
+        with duckdb.connect() as connection:
+            found = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
+        seeds, score = len(summary["seeds"]), summary["curves"]["score_name"]
+        names = [name for name in found if name not in ("seed", "epoch")]
+        return np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names]), score
+    return None
 
 
 def _begin(watch: Watch, name: str, chunks: Sequence[Chunk]) -> Board:

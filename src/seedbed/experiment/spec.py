@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,24 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from seedbed.arguments import shown
-from seedbed.data import Split, Table, Task, check_training, encode, holdout, repeated_folds, time_holdout
+from seedbed.data import (
+    Split,
+    Table,
+    Task,
+    check_training,
+    encode,
+    holdout,
+    repeated_folds,
+    sample_rows,
+    time_holdout,
+)
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
+from seedbed.training import derive
 
 __all__ = ["LOSSES", "TUTORIAL", "Experiment", "Interval", "Sweep", "specify"]
 
@@ -31,6 +43,9 @@ Interval = Literal["corrected", "nested"]
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
 _MOST = 100_000
+# Of a first look: as many rows as train some hundred networks in a minute, and from how many rows on they are drawn.
+_QUICK_ROWS, _SAMPLED_FROM = 5_000, 6_000
+_QUICK_SECONDS = 60.0
 
 LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
 """What networks of each task minimise."""
@@ -71,6 +86,7 @@ class Experiment:
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
         command: what a user says to have it again; empty where that isn't known. It decides nothing.
+        whole: the table that `table` is a sample of; None where it isn't one.
 
     Raises:
         OptionError: a number is out of range, or an option has no such word.
@@ -91,6 +107,7 @@ class Experiment:
     sweeps: tuple[Sweep, ...] = ()
     random_state: int = 0
     command: str = ""
+    whole: Table | None = None
 
     def __post_init__(self) -> None:
         for name in ("repeats", "folds", "seeds"):
@@ -161,6 +178,8 @@ def specify(
     folds: int | None = None,
     seeds: int | None = None,
     quick: bool = False,
+    time_limit: float | None = None,
+    rows: int | None = None,
     metric: str | None = None,
     margin: float | None = None,
     alpha: float = 0.05,
@@ -171,34 +190,31 @@ def specify(
     """An experiment from candidates as a user gives them.
 
     Args:
-        reference: the first candidate if left out.
-        baselines: `BASELINES` if left out.
+        reference, baselines: the first candidate, and `BASELINES`, if left out.
         lrs: learning rates that every candidate without one of its own is expanded into.
         repeats, folds, seeds: by the table's size if left out, see `evaluation.protocol`.
+        time_limit, rows: seconds, and how many rows a first look draws; if left out, a minute of it, and 5,000.
         metric: `evaluation.default_metric` if left out.
         margin: the smaller of `evaluation.default_margin` and a tenth of the reference's error if left out.
 
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
+    random_state = _whole("random_state", random_state)
+    table, whole = _sampled(table, rows, random_state) if quick else (table, None)
     given, blends = _without_auto(candidates)
     found, sweeps = _expanded(candidates_from(given), lrs)
-    recipe = _with_loss(dataclasses.replace(recipe, lr=lrs[0]) if lrs else recipe, table.task)
-    recipe = recipe.in_batches() if encode(table).is_large else recipe
-    metrics = [one.name for one in METRICS.values() if one.per_row and table.task in one.tasks]
-    metric = default_metric(table.task) if metric is None else metric
-    if metric not in metrics:
-        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+    metric = _metric(metric, table.task)
     design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
+    design = dataclasses.replace(design, time_limit=_seconds(time_limit, _QUICK_SECONDS if quick else None))
     others = BASELINES if baselines is None else (baselines,) if isinstance(baselines, str) else tuple(baselines)
-    models = baselines_from((*others, *blends), random_state=random_state, task=table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     return Experiment(
         table=table,
         candidates=found,
-        baselines=models,
+        baselines=baselines_from((*others, *blends), random_state=random_state, task=table.task),
         reference=found[0].name if reference is None else swept.get(reference, reference),
-        recipe=recipe,
+        recipe=_recipe_for(table, recipe, lrs),
         design=design,
         metric=metric,
         margin=default_margin(metric, table.target) if margin is None else float(margin),
@@ -206,9 +222,34 @@ def specify(
         alpha=float(alpha),
         interval=interval,
         sweeps=sweeps,
-        random_state=_whole("random_state", random_state),
+        random_state=random_state,
         command=command,
+        whole=whole,
     )
+
+
+def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
+    """What the candidates' recipes have in common on a table."""
+    recipe = _with_loss(dataclasses.replace(recipe, lr=lrs[0]) if lrs else recipe, table.task)
+    return recipe.in_batches() if encode(table).is_large else recipe
+
+
+def _metric(metric: str | None, task: Task) -> str:
+    """The metric that is tested."""
+    metrics = [one.name for one in METRICS.values() if one.per_row and task in one.tasks]
+    metric = default_metric(task) if metric is None else metric
+    if metric not in metrics:
+        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+    return metric
+
+
+def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, Table | None]:
+    """A sample of so many rows, and what it is a sample of; the table itself where it is small enough."""
+    rows = _QUICK_ROWS if rows is None and table.n_rows > _SAMPLED_FROM else rows
+    if rows is None or rows >= table.n_rows:
+        return table, None
+    drawn = sample_rows(table.target, rows, random_state=derive(random_state, "sample"), groups=table.groups)
+    return table.of_rows(drawn), table
 
 
 def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, list[str]]:
@@ -311,6 +352,14 @@ def _design(
         words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
     df = design.folds - 1 if design.kind == "cross_validation" else None
     return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if asked else words)
+
+
+def _seconds(value: Any, default: float | None) -> float | None:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+        raise OptionError(f"time_limit is {value!r}", "Give a number of seconds above 0.")
+    return float(value)
 
 
 def _whole(name: str, value: Any) -> int:

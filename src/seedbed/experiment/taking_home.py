@@ -34,7 +34,8 @@ class TakeHome:
         table: of the comparison.
         candidate: what is fitted; `auto` is the blend.
         recipe: in force for it in the comparison.
-        settled: learning rate and epochs; none of the blend, whose members settle theirs.
+        settled: learning rate and epochs. None where they are still to be chosen: of the blend, and where a sample of
+            the rows was compared.
         score: what the comparison measured, and whose score that is.
         random_state: of the comparison.
     """
@@ -87,11 +88,11 @@ def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experime
         CandidateError: there is no such candidate, or it is a baseline.
         OptionError: no name is given, and the comparison advises none.
     """
-    found = _named(summary, name)
+    found, table = _named(summary, name), experiment.whole or experiment.table
     if found["name"] == AUTO:
-        return _blend(summary, found, experiment.table)
+        return _blend(summary, found, table)
     candidate = next(one for one in experiment.candidates if one.name == found["name"])
-    return _taken(summary, found, experiment.table, candidate, candidate.recipe(experiment.recipe))
+    return _taken(summary, found, table, candidate, candidate.recipe(experiment.recipe))
 
 
 def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
@@ -123,7 +124,9 @@ def _taken(
     summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate, recipe: Recipe
 ) -> TakeHome:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled = Settled(found["settled"]["lr"], found["settled"]["epochs"], how)
+    settled: Settled | None = Settled(found["settled"]["lr"], found["settled"]["epochs"], how)
+    if summary["plan"].get("sample_of") and recipe.chooses:
+        settled = None  # what suits a sample needn't suit all rows
     random_state = summary["plan"]["random_state"]
     return TakeHome(table, candidate, recipe, settled, _score(summary, found), random_state)
 
@@ -180,6 +183,8 @@ def _whose(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if plan["kind"] == "held_out":
         return f"a look at {plan['n_test']:,} rows that were locked away{seeds}"
     folds = f"{plan['repeats']} x {plan['folds']}-fold cross-validation"
+    if plan.get("sample_of"):
+        folds += f" of a sample of {summary['n_rows']:,} rows"
     return f"{folds}{seeds}, about {plan['n_train']:,} rows to train on"
 
 
@@ -226,6 +231,8 @@ def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) 
     table = read_table(found, **arguments)
     then = summary["specification"]["table"]
     now = table_specification(table, then["n_inputs"])
+    if then.get("sample"):  # what was compared is a sample of it
+        then = {**then, **then["sample"]}
     if (now["sha256"], now["features"], now["labels"]) != (then["sha256"], then["features"], then["labels"]):
         raise DataError(f"{found} isn't the table that was compared: its cells have changed", "Run compare again.")
     return table

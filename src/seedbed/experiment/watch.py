@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.experiment.plan import Plan
-from seedbed.report import Progress
+from seedbed.report import Progress, drawing_seconds
 from seedbed.training import Board, Chunk
 
 __all__ = ["Task", "Watch", "watch_model", "watch_plan"]
@@ -43,7 +43,11 @@ class Watch:
         epochs: of each candidate.
         cost: of all tasks.
         tell: is called whenever something is finished.
+        after: seconds that the run takes when all tasks are done.
         scores: whether scores are looked at.
+
+    Attributes:
+        stage: of the whole run, as `Progress` has it.
     """
 
     def __init__(
@@ -53,21 +57,30 @@ class Watch:
         cost: float,
         *,
         tell: Callable[[Progress], None] | None = None,
+        after: float = 0.0,
         scores: bool = True,
     ) -> None:
-        self._totals, self._epochs, self._cost, self._tell = dict(totals), epochs, cost, tell
+        self._totals, self._epochs, self._tell = dict(totals), epochs, tell
+        self._networks, self._fits, self._fit_seconds, self._after = _Pace(cost), _Pace(0.0), dict[str, float](), after
         nothing = _NO_BAND if scores else None
         self._bands: dict[str, tuple[Band | None, Band | None]] = dict.fromkeys(totals, (nothing, nothing))
         # What was done before the tasks at hand, and at what cost.
         self._done, self._spent = dict.fromkeys(totals, 0), 0.0
-        self._stage, self._tasks, self._finished, self._board = "", tuple[Task, ...](), set[int](), Board()
-        self._start: tuple[float, float] | None = None
+        self.stage, self._tasks, self._finished, self._board = "", tuple[Task, ...](), set[int](), Board()
+
+    def expect(self, plan: Plan) -> None:
+        """Take the costs of a plan, from which it is known from the start about how long the run takes."""
+        self.stage, self._fit_seconds = "", plan.fit_seconds
+        fits = sum(plan.fit_seconds.values()) * len(plan.all_splits)
+        networks = sum(stack.plan.estimate.seconds for stack in plan.stacks)
+        self._fits, self._networks = _Pace(fits, plan.workers), _Pace(networks, plan.workers)
 
     def begin(self, tasks: Sequence[Task], stage: str = "") -> Board:
         """The board on which these tasks, which come next, are to write their epochs. Those before are done."""
         for task in self._tasks:
             self._count(task)
-        self._stage, self._tasks, self._finished, self._board = stage, tuple(tasks), set(), Board()
+        self.stage, self._tasks, self._finished, self._board = stage, tuple(tasks), set(), Board()
+        self._fits.cost = 0.0  # they come first
         return self._board
 
     def finish(self, number: int) -> None:
@@ -77,11 +90,16 @@ class Watch:
     def take(self, task: Task) -> None:
         """A task was done by an earlier run, so it says nothing of the time that this one takes."""
         self._count(replace(task, cost=0.0))
-        self._cost -= task.cost
+        self._networks.cost -= task.cost
 
-    def count(self, name: str) -> None:
-        """A baseline has one fit more."""
+    def count(self, name: str, *, taken: bool = False) -> None:
+        """A baseline has one fit more; or one was `taken` from an earlier run, which says nothing of the time."""
         self._done[name] += 1
+        cost = self._fit_seconds.get(name, 0.0)
+        if taken:
+            self._fits.cost -= cost
+        else:
+            self._fits.see(self._fits.spent + cost)
 
     def show(self, name: str, bands: tuple[Band, Band] | None = None) -> None:
         """Tell of one that has got further, with the scores of its training and its test rows."""
@@ -102,10 +120,12 @@ class Watch:
                     done[name] += n_networks
                 elif at >= 0:
                     now[name] = max(at, now.get(name, 0))
-        left = self._seconds_left(spent)
+        self._networks.see(spent)
+        parts = [pace.left() for pace in (self._fits, self._networks) if pace.cost > 0]
+        left = None if None in parts or not parts else sum(part or 0.0 for part in parts) + self._after
         return tuple(
             Progress(name, done[name], total, *self._bands[name], left, now.get(name), self._epochs.get(name),
-                     self._stage)
+                     self.stage)
             for name, total in self._totals.items()
         )  # fmt: skip
 
@@ -114,21 +134,44 @@ class Watch:
             self._done[name] += n_networks
         self._spent += task.cost
 
-    def _seconds_left(self, spent: float) -> float | None:
-        """By the pace since the first epoch was seen done: before it, somebody may have waited for a compiler."""
-        now = time.perf_counter()
-        if self._start is None:
-            if spent > 0:
-                self._start = now, spent
+
+class _Pace:
+    """How fast work goes on, by its costs.
+
+    Args:
+        cost: of all of it; seconds of one core where there are workers.
+        workers: how many do it at a time; 0 where costs are no seconds, so that nothing is known before it is seen.
+    """
+
+    def __init__(self, cost: float, workers: int = 0) -> None:
+        self.cost, self.spent, self._workers = cost, 0.0, workers
+        self._start: tuple[float, float] | None = None
+
+    def see(self, spent: float) -> None:
+        """So much of it is done. The first time starts the clock: before, somebody may have waited for a compiler."""
+        self.spent = spent
+        if self._start is None and spent > 0:
+            self._start = time.perf_counter(), spent
+
+    def left(self) -> float | None:
+        """Seconds that are left: at first by the costs alone, then more and more by what was seen."""
+        if not self._workers and self._start is None:
             return None
-        passed, gained = now - self._start[0], spent - self._start[1]
-        return passed * max(0.0, self._cost - spent) / gained if gained > _TELLING * self._cost else None
+        start, before = self._start or (time.perf_counter(), self.spent)
+        passed, gained = time.perf_counter() - start, self.spent - before
+        if not self._workers and gained <= _TELLING * self.cost:
+            return None
+        trust = _TELLING * self.cost if self._workers else 0.0
+        pace = (passed + trust / max(1, self._workers)) / (gained + trust)
+        return pace * max(0.0, self.cost - self.spent)
 
 
-def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None) -> Watch:
-    """What watches the run of a plan."""
+def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Watch:
+    """What watches the run of a plan; and, if it `draws`, knows of the report and the pictures that come after it."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
-    return Watch(plan.totals(), epochs, sum(stack.plan.estimate.seconds for stack in plan.stacks), tell=tell)
+    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=drawing_seconds() if draws else 0.0)
+    watch.expect(plan)
+    return watch
 
 
 def watch_model(

@@ -5,7 +5,7 @@ from seedbed.model.choosing import Settled, n_choosing
 from seedbed.model.fitting import N_NETWORKS, fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO, blend_size
+from seedbed.model.portfolio import AUTO, blend_seconds, blend_size
 from seedbed.model.predicting import FLAGS, Blocks, Predictions, values_of
 from seedbed.model.saving import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
@@ -19,6 +19,7 @@ __all__ = [
     "OutOfBag",
     "Predictions",
     "Settled",
+    "blend_seconds",
     "blend_size",
     "blend_table",
     "check_target",

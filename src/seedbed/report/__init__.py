@@ -8,7 +8,7 @@ from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted, note_sentences
-from seedbed.report.stored import SCHEMA_VERSION, read_summary, write_report
+from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "card_text",
     "comparison_text",
     "counted",
+    "drawing_seconds",
     "duration",
     "epoch_lines",
     "guessing",

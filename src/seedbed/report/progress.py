@@ -37,10 +37,10 @@ class Progress:
         done, total: its networks, or its fits.
         train_score, test_score: of its networks so far at the last epoch: (mean, low, high), low and high bounding the
             middle half; NaN where there is none yet, none where no scores are looked at.
-        seconds_left: of the whole run, by what was done so far; none before that tells anything.
+        seconds_left: of the whole run, drawing included; none where nothing is known yet.
         epoch: what is trained now has done so many epochs; none where nothing of it is trained now.
         epochs: of how many; none for a baseline.
-        stage: of the whole run, `choosing` or `fitting`; empty where there is only one.
+        stage: of the whole run, `timing`, `choosing` or `fitting`; empty where there is only one, and at baselines.
     """
 
     name: str
@@ -173,7 +173,11 @@ def _summary(state: Sequence[Progress]) -> str:
     """What is true of all: the stage, and the time that is left."""
     if not state:
         return ""
-    stages = {"choosing": "choosing how to train", "fitting": "training what is judged"}
+    stages = {
+        "timing": "timing some steps of each network",
+        "choosing": "choosing how to train",
+        "fitting": "training what is judged",
+    }
     left = state[0].seconds_left
     words = [stages.get(state[0].stage, ""), "" if left is None else f"about {duration(left)} left"]
     return "; ".join(word for word in words if word)

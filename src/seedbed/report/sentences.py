@@ -90,8 +90,16 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         )
         if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
             yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
-    if is_first_look(document):
-        yield "A FIRST LOOK with few repeats and seeds: leave --quick out before you rely on it."
+    if is_first_look(document) or plan.get("sample_of"):
+        rows = f" at a sample of {document['n_rows']:,} of {plan['sample_of']:,} rows" if plan.get("sample_of") else ""
+        few = " with few repeats and seeds" if is_first_look(document) else ""
+        yield f"A FIRST LOOK{','.join(filter(None, (rows, few)))}: leave --quick out before you rely on it."
+    if plan.get("shortened"):
+        yield (
+            f"Shortened to fit a time limit of {plan['time_limit']:g} s: {counted(plan['repeats'], 'repeat')} with "
+            f"{counted(plan['seeds'], 'seed')}, in place of {plan['shortened']}. Some steps were timed to decide this, "
+            "before anything was trained for the results."
+        )
 
 
 def _margin_source(document: Mapping[str, Any]) -> str:

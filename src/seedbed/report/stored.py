@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,13 @@ from seedbed.errors import OptionError, UnreadableError
 from seedbed.files import write_whole
 from seedbed.report.page import report_page
 
-__all__ = ["SCHEMA_VERSION", "read_summary", "write_report"]
+__all__ = ["SCHEMA_VERSION", "drawing_seconds", "read_summary", "write_report"]
 
 _FILES = ("comparison.json", "training.json")
 _NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
+
+# Drawing takes about as long as it takes to count so far so many times (see benchmarks/LOG.md).
+_COUNTED, _DRAWING_COUNTS = 2_000_000, 270
 
 SCHEMA_VERSION = 2
 """Of the summaries that this seedbed writes and reads."""
@@ -36,6 +41,14 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
     text = report_page(summary)
     write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path
+
+
+@functools.cache
+def drawing_seconds() -> float:
+    """Return an estimate of how long the report and the pictures of a run take, by the speed of Python here."""
+    started = time.perf_counter()
+    sum(range(_COUNTED))
+    return _DRAWING_COUNTS * (time.perf_counter() - started)
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from seedbed.training.board import Board
 from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
-from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
+from seedbed.training.chunk import Chunk, ChunkResult, time_chunk, train_chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.history import History
@@ -17,7 +17,7 @@ from seedbed.training.parallel import (
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import Compile, Estimate, StackPlan, pick_device, plan_stack
+from seedbed.training.planning import Compile, Estimate, StackPlan, eager_seconds, pick_device, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.reference import Rows, train_reference
@@ -39,6 +39,7 @@ __all__ = [
     "are_shares",
     "counted_rows",
     "derive",
+    "eager_seconds",
     "end_workers",
     "ends_in_shares",
     "look_at",
@@ -53,6 +54,7 @@ __all__ = [
     "seeded",
     "side_by_side",
     "table_data",
+    "time_chunk",
     "told_of",
     "train_chunk",
     "train_chunks",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +34,7 @@ from seedbed.training.step import Hyper, StackState, Steps, make_steps
 from seedbed.training.whole import WholeTable
 from seedbed.training.windowed import WindowedTable
 
-__all__ = ["Chunk", "ChunkResult", "train_chunk"]
+__all__ = ["Chunk", "ChunkResult", "time_chunk", "train_chunk"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,21 @@ def train_chunk(
         return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
 
 
+def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float, float]:
+    """Return how long it takes to build a chunk's networks and to train them for one epoch [s].
+
+    A few steps are timed, for about so many seconds after one that may have been compiled. What they come to is
+    dropped, so nothing can be decided by it.
+    """
+    with ready_to_train(chunk.device):
+        started = time.perf_counter()
+        with no_collection():
+            training = _Training(chunk, data)
+        built = time.perf_counter() - started
+        with torch.no_grad():
+            return built, training.epoch_seconds(seconds)
+
+
 def _tell_nobody(epochs: int) -> None:
     pass
 
@@ -149,6 +164,7 @@ class _Training:
             width = max(size for value in params.values() for size in value.shape[:-1])
             self.rows = WindowedTable(placing, self.loss, n_outputs, width)
         self.guarded = self.forward.explodes or data.is_huge(chunk.splits)
+        self.one_pass = chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
         # A shape of its own is compiled on its own: torch gives up on a function that is compiled for a ninth shape.
         shape = (self.rows.n_rows, data.X.shape[1], n_outputs, len(chunk.seeds), chunk.recipe.batch_size,
                  data.scale is None, self.rows.n_givers, data.target_scale is None, chunk.dtype,
@@ -183,7 +199,7 @@ class _Training:
 
     def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
-        one_pass = self.chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
+        one_pass = self.one_pass
         train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
         # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
         figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
@@ -203,6 +219,36 @@ class _Training:
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
         return self._result(curves, taken, dead)
+
+    def epoch_seconds(self, seconds: float) -> float:
+        """How long an epoch takes, by as many of its steps as there is time for, two at least."""
+        in_batches = self.chunk.recipe.batch_size is not None
+
+        def steps() -> Iterator[None]:
+            while True:
+                batches = self.rows.batches(0) if in_batches else ()
+                for batch, picked, _ in batches:
+                    self.state, _ = self.steps.update(self.state, batch, picked, None, self._hyper(0))
+                    yield
+                if not in_batches:
+                    self._full_batch(0, self.one_pass)
+                    yield
+
+        walk = steps()
+        next(walk)
+        begun, done = time.perf_counter(), 0
+        while not done or time.perf_counter() - begun < seconds:
+            next(walk)
+            done += 1
+        found = (time.perf_counter() - begun) / done * (self.rows.n_steps if in_batches else 1)
+        if isinstance(self.rows, WindowedTable):  # a pass over all test rows of a large table would take too long
+            return found * 1.1
+        if not self.one_pass:
+            self._evaluate()
+            begun = time.perf_counter()
+            self._evaluate()
+            found += time.perf_counter() - begun
+        return found
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
         """As `run`, until the best epoch is `patience` epochs ago; then everything is as it was after that."""

@@ -22,7 +22,7 @@ from seedbed.training.general import OneByOne
 from seedbed.training.stack import build_network
 from seedbed.training.step import compiler_found
 
-__all__ = ["Compile", "Estimate", "StackPlan", "pick_device", "plan_stack"]
+__all__ = ["Compile", "Estimate", "StackPlan", "eager_seconds", "pick_device", "plan_stack"]
 
 Compile = Literal["auto"] | bool
 
@@ -44,8 +44,10 @@ _WORTH_COMPILING = 2e11
 # What a row that comes from a file costs a network beside the arithmetic, to be drawn, gathered and counted, as so many
 # operations.
 _ROW_OPERATIONS = 4e3
-# Share of the matmul rate that a compiled stack reaches, by its layers (see benchmarks/LOG.md).
+# Share of the matmul rate that a compiled stack reaches, by its layers; and what a row costs a network beside them, as
+# so many parameters, where it is compiled and where it isn't (see benchmarks/LOG.md).
 _SHARE_OF_RATE = 0.8
+_ROW_PARAMETERS = {True: 50, False: 300}
 
 
 _SLOWER = "not all of its layers are known, so it takes the general, slower way"
@@ -66,10 +68,12 @@ class Estimate:
     Attributes:
         compiled: whether it is to be compiled.
         seconds: of one core, without compiling.
+        measured: whether the seconds were measured by some steps.
     """
 
     compiled: bool
     seconds: float
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,10 @@ class StackPlan:
     note: str
     n_parameters: int
     width: int
+
+    def taking(self, seconds: float) -> StackPlan:
+        """The same plan, with so many measured seconds of one core as its estimate."""
+        return replace(self, estimate=replace(self.estimate, seconds=seconds, measured=True))
 
     def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
         """The same plan with a learning rate and a number of epochs for each network, in the order of the networks."""
@@ -254,9 +262,9 @@ def _estimate(n_parameters: int, n_rows: int, compiled: bool | None, *, from_fil
     """The cost of `n_rows` = rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
     # Forward, and twice that backward.
     operations = n_rows * (6.0 * n_parameters + from_file * _ROW_OPERATIONS)
-    seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     if compiled is None:
         compiled = operations > _WORTH_COMPILING
+    seconds = (operations + n_rows * 6.0 * _ROW_PARAMETERS[compiled]) / (_matmul_rate() * _SHARE_OF_RATE)
     return Estimate(compiled, seconds if compiled else seconds * _EAGER_FACTOR)
 
 
@@ -283,6 +291,15 @@ def _costs(
     step = forward.seconds_a_step(network, n_rows, data.X.shape[1]) * batch / n_rows
     seconds = step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs * n_networks
     return Estimate(False, seconds), _ONE_BY_ONE.format(reason=forward.reason)
+
+
+def eager_seconds(n_parameters: int, n_rows: int) -> float:
+    """Return an estimate of the time that one core takes for networks of so many parameters [s], without compiling.
+
+    Args:
+        n_rows: rows x epochs x networks.
+    """
+    return _estimate(n_parameters, n_rows, False, from_file=False).seconds
 
 
 @functools.cache
