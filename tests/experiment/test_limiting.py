@@ -89,5 +89,5 @@ def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path):
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), "60", True])
 def test_a_limit_must_be_a_number_of_seconds(small, limit):
-    with pytest.raises(OptionError, match="time_limit is .* a number"):
+    with pytest.raises(OptionError, match=r"time_limit is .* a number"):
         small(candidates=["relu:3"], time_limit=limit)
