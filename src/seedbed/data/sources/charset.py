@@ -82,10 +82,12 @@ def _windows(path: Path, where: str, fault: _Walk) -> Charset:
 def _walk(path: Path, codec: str, where: str) -> _Walk:
     """Decode the file by the codec, up to the first byte that can't be; NUL is an error, as no text holds it."""
     decoder = codecs.getincrementaldecoder(codec)()
-    line, start, plain = 1, True, True
+    line, start, plain, size = 1, True, True, path.stat().st_size
     with path.open("rb") as raw:
         while True:
             chunk = raw.read(CHUNK)
+            if raw.tell() > size:  # it might never end
+                raise UnreadableError(f"{where} is being written to", "Wait until it is complete.")
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:

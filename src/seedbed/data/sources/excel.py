@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +34,8 @@ MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
 CHUNK = 1 << 20
 BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
+# What zipfile raises for damaged bytes, beside OSError; RuntimeError where a password is needed.
+DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError, RuntimeError)
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
 
 
@@ -68,7 +73,7 @@ def open_workbook(
             name, notes = _sheet_name(workbook, asked.table, where)
             sheet = workbook.get_sheet_by_name(name)
             return _load(connection, sheet, f"{where}, sheet '{name}'", notes, asked, limit, folder)
-    except (calamine.CalamineError, zipfile.BadZipFile, expat.ExpatError, RuntimeError, NotImplementedError) as error:
+    except (calamine.CalamineError, expat.ExpatError, *DAMAGES) as error:
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import gzip
 import itertools
 import re
 import shutil
@@ -33,6 +32,7 @@ JSON = (".json", ".jsonl", ".ndjson")
 DATABASES = (".sqlite", ".sqlite3", ".db")
 EXCEL = (".xlsx", ".xlsm")
 SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, *EXCEL, ".gz")
+PACKED_CHUNK, UNPACKED_CHUNK = 1 << 14, 1 << 20
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 OTHER_KINDS = {
     b"PK\x03\x04": "a zip file, and no Excel workbook",
@@ -215,15 +215,28 @@ def _readable(path: Path, where: str, folder: Path, limit: Limit) -> Path:
 
 
 def _unpack(path: Path, copy: Path, where: str, limit: Limit) -> None:
-    """Unpack a gzip file, up to the limit."""
-    size = 0
+    """Unpack the members of a gzip file, up to the limit. Zeros may fill up the end, but not without end."""
+    size, n_zeros, member = 0, 0, zlib.decompressobj(zlib.MAX_WBITS + 16)
     try:
-        with gzip.open(path, "rb") as packed, copy.open("wb") as out:
-            while chunk := packed.read(1 << 20):
-                size += len(chunk)
-                limit.check_size(size, where)
-                out.write(chunk)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        with path.open("rb") as packed, copy.open("wb") as out:
+            while rest := packed.read(PACKED_CHUNK):
+                while rest:
+                    if member.eof:
+                        rest = rest.lstrip(b"\x00")
+                        n_zeros = 0 if rest else n_zeros + PACKED_CHUNK
+                        if n_zeros > UNPACKED_CHUNK:
+                            raise zlib.error("nothing but zeros follow its end")
+                        if not rest:
+                            break
+                        member = zlib.decompressobj(zlib.MAX_WBITS + 16)
+                    chunk = member.decompress(rest, UNPACKED_CHUNK)
+                    rest = member.unused_data or member.unconsumed_tail
+                    size += len(chunk)
+                    limit.check_size(size, where)
+                    out.write(chunk)
+        if not member.eof:
+            raise zlib.error("it is cut off")
+    except zlib.error as error:
         raise UnreadableError(f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again.") from error
 
 

@@ -65,7 +65,7 @@ def open_sqlite(
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
             rows = _text_rows(cursor, names, where)
             load_rows(connection, rows, folder=folder, names=names, find_places=find_places, where=where, limit=limit)
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if watch.reason is not None:
             raise watch.reason from None
         if "too big" in str(error):

@@ -1,0 +1,125 @@
+"""Bytes changed in files of every kind, and what is no file at all: a table or one clear error, and nothing else."""
+
+import contextlib
+import gzip
+import json
+import os
+import random
+import socket
+import sqlite3
+import struct
+import traceback
+
+import duckdb
+import openpyxl
+import pytest
+
+from seedbed.data import inspect_table
+from seedbed.errors import SeedbedError, UnreadableError
+
+ROWS = [(i, f"x{i % 3}", i % 2) for i in range(60)]
+TEXT = "a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in ROWS)
+
+
+def sqlite_file(path):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE t (a, b, y)")
+        database.executemany("INSERT INTO t VALUES (?, ?, ?)", ROWS)
+        database.commit()
+
+
+def excel_file(path):
+    book = openpyxl.Workbook()
+    for row in [("a", "b", "y"), *ROWS]:
+        book.active.append(row)
+    book.save(path)
+
+
+def parquet_file(path):
+    select = "SELECT i AS a, 'x' || i % 3 AS b, [i, i + 1] AS l, i % 2 AS y FROM range(60) AS t(i)"
+    duckdb.execute(f"COPY ({select}) TO '{path}' (COMPRESSION zstd)")
+
+
+KINDS = {
+    "t.db": sqlite_file,
+    "t.xlsx": excel_file,
+    "t.parquet": parquet_file,
+    "t.csv": lambda path: path.write_text(TEXT),
+    "t.utf16.csv": lambda path: path.write_text(TEXT, encoding="utf-16"),
+    "t.csv.gz": lambda path: path.write_bytes(gzip.compress(TEXT.encode())),
+    "t.json": lambda path: path.write_text(json.dumps([dict(zip("aby", row, strict=True)) for row in ROWS])),
+}
+
+
+def changed(content: bytes, draw: random.Random) -> bytes:
+    """Other bytes in a few places, or the file cut off."""
+    found = bytearray(content)
+    for _ in range(draw.choice([1, 3, 10])):
+        place = draw.randrange(len(found))
+        number = struct.pack("<I", draw.choice([0, 1, 2**31 - 1, 2**32 - 1, draw.getrandbits(32)]))
+        found[place : place + draw.choice([1, 4])] = number[: draw.choice([1, 4])]
+    return bytes(found[: draw.randrange(len(found))] if draw.random() < 0.2 else found)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_changed_bytes_give_a_table_or_an_error_of_ours(tmp_path, name):
+    path, draw = tmp_path / name, random.Random(name)
+    KINDS[name](path)
+    content = path.read_bytes()
+    for _ in range(12):
+        path.write_bytes(changed(content, draw))
+        with contextlib.suppress(SeedbedError):
+            inspect_table(path)
+
+
+def test_a_socket_a_loop_of_links_and_devices_are_no_tables(tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        for path in (tmp_path / "socket", tmp_path / "loop", "/dev/zero", "/dev/null", "/dev/random"):
+            with pytest.raises(SeedbedError):
+                inspect_table(path)
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(write, monkeypatch):
+    path = write(TEXT * 2)
+    monkeypatch.setattr("seedbed.data.sources.charset.CHUNK", 64)
+    with path.open("a") as more:
+        opened = type(path).open
+
+        def growing(self, *args, **options):
+            more.write(TEXT)
+            more.flush()
+            return opened(self, *args, **options)
+
+        monkeypatch.setattr(type(path), "open", growing)
+        with pytest.raises(UnreadableError, match="is being written to"):
+            inspect_table(path)
+
+
+HOLES = {
+    "t.csv": b"a,y\n1,0\n",
+    "t.json": b'[{"a":1,"y":0}]',
+    "t.db": b"SQLite format 3\0",
+    "t.gz": gzip.compress(b"a,y\n1,0"),
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_holes_in_a_file_are_not_read_from_end_to_end(write, name):
+    path = write(HOLES[name], name)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(UnreadableError):
+        inspect_table(path)
+
+
+SECRET = "".join(["s3cret", "pw"])  # not as it stands in a line of a traceback
+ADDRESSES = ["{}@127.0.0.1:1/x", "127.0.0.1:1/x?password={}", "{}%zz@h/x", "{} @h/x", "{}@127.0.0.1:1/x?sslpassword={}"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("scheme", ["postgresql://a:", "postgres://a:", "mysql://a:"])
+def test_no_password_is_in_an_error_or_its_causes(scheme, address):
+    with pytest.raises(SeedbedError) as caught:
+        inspect_table(scheme + address.replace("{}", SECRET), query="SELECT 1")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
