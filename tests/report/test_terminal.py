@@ -336,7 +336,7 @@ def test_a_reason_that_all_share_is_said_once(make):
     )
     assert text.count("No verdict") == 1
     assert f"\n\nNo verdict: {reason}.\n" in text
-    for words in ("Held against", "Seeds make up", "Endless repeats", "Plausibly"):
+    for words in ("The reference is", "Seeds make up", "Endless repeats", "Plausibly"):
         assert words not in text
 
 
