@@ -221,6 +221,17 @@ def test_on_a_terminal_the_user_is_asked(call, strange, here, monkeypatch, answe
     assert (here / "ran").exists() == (status == 0)
 
 
+def test_code_that_a_folder_advises_is_not_taken_home_unasked(call, here, monkeypatch):
+    (here / "net.py").write_text(OWN)
+    call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
+    monkeypatch.setattr("seedbed.experiment.taking_home._named", lambda summary, name: summary["candidates"][0])
+    words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--networks", "2", "-q")
+    done = call(*words)
+    assert done.status == 2
+    assert "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
+    assert call(*words, "--candidate", "net.py:net").status == 0
+
+
 def test_code_that_has_changed_since_is_refused_without_a_question(call, strange, here, monkeypatch):
     monkeypatch.setattr("seedbed.cli.resuming._is_terminal", lambda stream: True)
     (here / "net.py").write_text(OWN + "# more\n")

@@ -16,7 +16,15 @@ from seedbed.experiment.frozen import table_specification
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO, Model, Settled, fit_model
-from seedbed.networks import RECIPES, Candidate, Recipe, architecture_from_values, candidate_from, settings_in
+from seedbed.networks import (
+    RECIPES,
+    Candidate,
+    FileArchitecture,
+    Recipe,
+    architecture_from_values,
+    candidate_from,
+    settings_in,
+)
 from seedbed.report import counted, guessing, read_summary
 from seedbed.training import Board, Chunk, Compile
 
@@ -103,7 +111,8 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
         name: of the candidate; the one that the comparison advises if left out.
 
     Raises:
-        OptionError: the folder holds no finished comparison, or the password of a database isn't kept with it.
+        OptionError: the folder holds no finished comparison, the password of a database isn't kept with it, or no name
+            is given and the network is code in a file, which isn't run unasked.
         CandidateError: there is no such candidate, or its network isn't to be had from the folder.
         DataError: the table has changed.
     """
@@ -117,6 +126,9 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
     # What it doesn't say is a setting that there wasn't, so it is as it was without.
     recipe = Recipe(**settings_in(specified))
     candidate = _candidate(found["name"], specified["architecture"], frozen)
+    if name is None and isinstance(candidate.architecture, FileArchitecture):
+        message = f"the network that this comparison advises is Python code, {candidate.name}"
+        raise OptionError(message, f"If you trust it, name it: --candidate {candidate.name}.")
     return _taken(summary, found, _table(folder, summary, frozen), candidate, recipe)
 
 
