@@ -219,7 +219,9 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; SGD, lr 0.01")
     sentence = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["verdicts"][0]["sentence"]
     assert sentence in " ".join(done.out.split())
-    plan, seconds, *written, following = done.err.splitlines()
+    plan, seconds, writing, *written, more, following = done.err.splitlines()
+    assert writing == "Writing the report and the pictures to seedbed-out/compare-moons ..."
+    assert more.startswith("Not compared: auto, ")
     assert following == "Try: seedbed train seedbed-out/compare-moons -o model.safetensors"
     assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs; about ")
     assert seconds.endswith(" s")
