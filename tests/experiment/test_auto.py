@@ -7,7 +7,7 @@ import pytest
 
 from seedbed.data import Column, ColumnSchema, Split, encode, repeated_folds
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import specify
+from seedbed.experiment import compare, specify
 from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitting import fit_baselines
 from seedbed.model import blend_table
@@ -97,7 +97,20 @@ def test_alone_it_is_compared_with_nothing(arrays, table_of):
     table, recipe = table_of(*arrays), recipe_named("tutorial")
     for alone in ("auto", ["auto"], {"mine": "auto"}):
         with pytest.raises(CandidateError, match="nothing"):
-            specify(table, alone, recipe=recipe)
+            specify(table, alone, recipe=recipe, baselines=[])
+
+
+def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(arrays, tmp_path):
+    given = {"baselines": ["prior", {"mine": "logistic-regression"}], "repeats": 1, "folds": 3, "recipe": "tutorial"}
+    found = compare(*arrays, candidates=["auto"], **given, folder=tmp_path, jobs=1)
+    assert found.experiment.reference == "auto"
+    assert found.experiment.names == ("prior", "mine", "auto")
+    text = str(found)
+    assert "In short, against auto - " in text
+    assert "SGD" not in text  # no network of a candidate, so no recipe
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"comparison.json", "report.html", "intervals.png"} <= written
+    assert "curves.png" not in written
 
 
 def test_it_may_be_named_among_the_baselines_but_once(arrays, table_of):

@@ -276,7 +276,7 @@ def test_what_is_no_baseline_is_refused_with_what_to_do(tmp_path, monkeypatch, s
 
 
 def test_two_of_one_name_are_refused():
-    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or give it as a Baseline"):
+    with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or name it: "):
         baselines_from(["prior", SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
 
 
@@ -478,3 +478,29 @@ def test_numbers_that_cannot_be_used_are_refused(numbers):
     _, _, fit = numbers
     with pytest.raises(TrainingError, match=r"baseline 'OddNumbers' can't be fitted: ValueError: predict gave \["):
         fit(OddNumbers())
+
+
+def test_baselines_may_be_named_alone_and_beside_the_standard_ones():
+    forest = RandomForestClassifier(n_estimators=3)
+    given = {"mine": forest, "path": "sklearn.naive_bayes.GaussianNB", "guess": "prior"}
+    for specs, names in (
+        (given, ["mine", "path", "guess"]),
+        (["standard", {"mine": forest}], [*STANDARD["binary"], "mine"]),
+        ({"standard": "standard", "mine": forest}, [*STANDARD["binary"], "mine"]),
+        (["one=sklearn.svm.SVC(probability=True)", "two=sklearn.svm.SVC(probability=True)"], ["one", "two"]),
+    ):
+        assert [one.name for one in baselines_from(specs, random_state=0)] == names
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        ({5: "prior"}, "a baseline is named 5. Give it a text"),
+        ({"prior": "boosted-trees"}, "a baseline can't be named 'prior'"),
+        ({"blend": "auto"}, "auto can't be named 'blend'"),
+        ([{"a": "prior"}, "a=boosted-trees"], "two baselines are named 'a'"),
+    ],
+)
+def test_names_of_baselines_that_would_mislead_are_refused(specs, message):
+    with pytest.raises(OptionError, match=message):
+        baselines_from(specs, random_state=0)

@@ -149,7 +149,7 @@ class JudgingOptions:
     reference: str | None = None
     "Hold the others against this candidate or baseline; the first candidate if left out."
     baseline: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB; may be repeated."
+    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
     baselines: bool = True
     "Always guessing, logistic or linear regression and boosted trees beside the candidates."
     metric: Literal["brier", "log_loss", "accuracy", "squared_error", "mae"] | None = None

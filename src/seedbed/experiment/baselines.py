@@ -10,6 +10,7 @@ A baseline is named on the command line or given in Python:
     sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
     sklearn.naive_bayes:GaussianNB                  the same, with a colon
     sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values, nothing is evaluated
+    my-svc=sklearn.svm.SVC(probability=True)        under a name of the user's own
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seedbed.arguments import shown
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, told
 from seedbed.experiment.auto import Auto
@@ -65,10 +68,13 @@ class Baseline:
     description: str
 
 
-def baselines_from(specs: Sequence[Any], *, random_state: int, task: Task = "binary") -> tuple[Baseline, ...]:
+def baselines_from(
+    specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
+) -> tuple[Baseline, ...]:
     """Baselines from names, import paths, estimators, their classes, or `Baseline`s; none from an empty sequence.
 
-    The word `standard` stands for those of `STANDARD`.
+    A mapping names them, and may stand in a sequence beside others: `["standard", {"mine": estimator}]`. The word
+    `standard` stands for those of `STANDARD`, in a mapping under any key.
 
     Whatever in an estimator, or in the steps of a pipeline, has a `random_state` that is `None` gets one derived from
     `random_state`. Splitters within an estimator (`cv=StratifiedKFold(shuffle=True)`) are out of reach.
@@ -77,21 +83,39 @@ def baselines_from(specs: Sequence[Any], *, random_state: int, task: Task = "bin
         OptionError: one isn't understood, isn't a classifier with probabilities (where numbers are predicted: a
             regressor), or two have the same name.
     """
-    words = [specs] if isinstance(specs, str) else specs
-    each = [
-        one for spec in words for one in (STANDARD[task] if isinstance(spec, str) and spec == "standard" else [spec])
-    ]
-    found = tuple(_baseline(spec, random_state, task) for spec in each)
+    found = tuple(
+        _baseline(one, name, random_state, task)
+        for name, spec in _named(specs)
+        for one in (STANDARD[task] if isinstance(spec, str) and spec == "standard" else [spec])
+    )
     names = [baseline.name for baseline in found]
     for name in names:
         if names.count(name) > 1:
             raise OptionError(
-                f"two baselines are named '{name}'", "Leave one out, or give it as a Baseline with a name of its own."
+                f"two baselines are named '{name}'",
+                "Leave one out, or name it: baselines={'NAME': ...}, or --baseline NAME=...",
             )
     return found
 
 
-def _baseline(spec: Any, random_state: int, task: Task) -> Baseline:
+def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
+    """Each baseline with the name that it is given, if any: by a mapping, by `NAME=...`, or not."""
+    if isinstance(specs, Mapping):
+        for name, spec in specs.items():
+            if not isinstance(name, str) or not name.strip():
+                raise OptionError(f"a baseline is named {shown(name)}", "Give it a text as its name.")
+            yield (None if isinstance(spec, str) and spec == "standard" else name), spec
+        return
+    for spec in [specs] if isinstance(specs, str) else specs:
+        if isinstance(spec, Mapping):
+            yield from _named(spec)
+        elif isinstance(spec, str) and (parts := re.fullmatch(r"([^=(]+)=(.+)", spec, re.DOTALL)):
+            yield parts[1].strip(), parts[2]
+        else:
+            yield None, spec
+
+
+def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Baseline:
     if isinstance(spec, str):
         spec = spec.strip()
         found = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
@@ -105,6 +129,11 @@ def _baseline(spec: Any, random_state: int, task: Task) -> Baseline:
         _check(found, task)
     if not isinstance(spec, Baseline) and found.name not in _KNOWN and not hasattr(found.estimator, "steps"):
         found = _standardised(found)
+    if name is not None and name != found.name:
+        if name in _KNOWN or found.name == AUTO:
+            message = f"a baseline can't be named '{name}'" if name in _KNOWN else f"auto can't be named '{name}'"
+            raise OptionError(message, "Names of seedbed's own baselines belong to these. Choose another, or none.")
+        found = dataclasses.replace(found, name=name)
     return dataclasses.replace(found, estimator=_seeded(found, random_state))
 
 

@@ -36,7 +36,7 @@ def compare(
     target: str | int | None = None,
     drop: Sequence[str | int] = (),
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
-    baselines: Sequence[Any] | None = None,
+    baselines: Sequence[Any] | Mapping[str, Any] | str | None = None,
     reference: str | None = None,
     metric: str | None = None,
     margin: float | None = None,
@@ -75,7 +75,7 @@ def compare(
     Args:
         table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
-        baselines: names, import paths or scikit-learn classifiers; `BASELINES` if left out, `[]` for none.
+        baselines: names, import paths, scikit-learn models, or a mapping of names to these; `BASELINES` if left out.
         lr: several compare every candidate at each of them.
         time_limit: seconds, about: repeats are cut to what fits, then seeds, before the first fit; 60 if `quick`.
         folder: for specification and results. A run that was interrupted goes on when it is started again; one that is

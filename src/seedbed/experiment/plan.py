@@ -182,6 +182,9 @@ class Plan:
         """The plan in one line."""
         spec = self.experiment
         total = sum(len(stack.owners) for stack in self.fitting.stacks)
+        if not spec.candidates:  # the blend alone
+            words = f"{counted(len(spec.baselines), 'model')} x {self._splits()}"
+            return f"{words}; about {duration(self.seconds)}"
         epochs = sorted({recipe.epochs for recipe in spec.recipes().values()})
         shown = counted(epochs[-1], "epoch")
         if len(epochs) > 1:

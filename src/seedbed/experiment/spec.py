@@ -172,7 +172,7 @@ def specify(
     *,
     recipe: Recipe,
     reference: str | None = None,
-    baselines: Sequence[Any] | None = None,
+    baselines: Sequence[Any] | Mapping[str, Any] | str | None = None,
     lrs: Sequence[float] = (),
     repeats: int | None = None,
     folds: int | None = None,
@@ -203,17 +203,17 @@ def specify(
     random_state = _whole("random_state", random_state)
     table, whole = _sampled(table, rows, random_state) if quick else (table, None)
     given, blends = _without_auto(candidates)
-    found, sweeps = _expanded(candidates_from(given), lrs)
+    alone = bool(blends) and not given
+    found, sweeps = ((), ()) if alone else _expanded(candidates_from(given), lrs)
     metric = _metric(metric, table.task)
     design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
     design = dataclasses.replace(design, time_limit=_seconds(time_limit, _QUICK_SECONDS if quick else None))
-    others = BASELINES if baselines is None else (baselines,) if isinstance(baselines, str) else tuple(baselines)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     return Experiment(
         table=table,
         candidates=found,
-        baselines=baselines_from((*others, *blends), random_state=random_state, task=table.task),
-        reference=found[0].name if reference is None else swept.get(reference, reference),
+        baselines=_models(baselines, blends, alone, random_state, table.task),
+        reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
         recipe=_recipe_for(table, recipe, lrs),
         design=design,
         metric=metric,
@@ -255,18 +255,22 @@ def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, 
 def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, list[str]]:
     """The candidates but `auto`; and that, if it was among them, as a baseline: it is no stack of networks but a blend
     of many, fitted anew on every split.
-
-    Raises:
-        CandidateError: there is no other.
     """
     if isinstance(candidates, Mapping):
         others: Any = {name: one for name, one in candidates.items() if not _is_auto(one)}
     else:
         others = [one for one in ([candidates] if isinstance(candidates, str) else candidates) if not _is_auto(one)]
     n_blends = (1 if isinstance(candidates, str) else len(candidates)) - len(others)
-    if n_blends and not others:
-        raise CandidateError("auto is compared with nothing", "Name another candidate, for instance relu:5.")
     return others, [AUTO] * n_blends
+
+
+def _models(baselines: Any, blends: list[str], alone: bool, random_state: int, task: Task) -> tuple[Baseline, ...]:
+    """The baselines, and `auto` if it is compared; `alone` says that there is no other candidate."""
+    given = BASELINES if baselines is None else baselines
+    others = (given,) if isinstance(given, str | Mapping) else tuple(given)
+    if alone and not others:
+        raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
+    return baselines_from((*others, *blends), random_state=random_state, task=task)
 
 
 def _is_auto(candidate: Any) -> bool:

@@ -21,8 +21,14 @@ __all__ = ["PICTURES", "all_charts", "chart_of", "save_pictures"]
 
 PICTURES = ("png", "svg", "pdf")
 
+
+def _curves(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+    """Learning curves; none where no network has any, as where a blend is compared with baselines alone."""
+    return learning_curves(summary, theme=theme) if summary["curves"]["candidates"] else None
+
+
 _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
-    "curves": learning_curves,
+    "curves": _curves,
     "intervals": verdict_intervals,
     "lottery": seed_lottery,
     "calibration": calibration,

@@ -166,7 +166,11 @@ def _line(state: Sequence[Progress]) -> str:
                 for one in state if not one.epochs and 0 < one.done < one.total]  # fmt: skip
     if len(at_work) > _NAMED_IN_A_LINE:
         at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
-    return "; ".join(part for part in (f"{done:,} of {total:,} networks", *at_work, _summary(state)) if part)
+    if not total:  # a blend beside baselines alone
+        fits = sum(one.total for one in state)
+        done, total = sum(one.done for one in state), fits
+    counted = f"{done:,} of {total:,} {'networks' if networks else 'fits'}"
+    return "; ".join(part for part in (counted, *at_work, _summary(state)) if part)
 
 
 def _summary(state: Sequence[Progress]) -> str:

@@ -69,7 +69,8 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """What was compared, and how."""
     plan = document["plan"]
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
-    yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}; {plan['recipe']}"
+    recipe = f"; {plan['recipe']}" if any(one["kind"] == "network" for one in document["candidates"]) else ""
+    yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}{recipe}"
     folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
