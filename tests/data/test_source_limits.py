@@ -46,6 +46,7 @@ def test_a_large_file_may_hold_twenty_times_its_size():
     assert Limit.of(None, 10).size == 4e9
     assert Limit.of(None, 1e9).size == 20e9
     assert Limit.of("1GB", 1e9).size == 1e9
+    Limit.of(None).check_rows(10_000_000, 13, "the table of docs/big_tables.md")
 
 
 def test_a_view_that_never_ends_is_stopped_and_the_error_says_how_to_wait(view, refusal):
@@ -104,7 +105,11 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
     assert (tmp_path / "t.parquet").stat().st_size < 10_000
     assert "2,000,000 rows and 2 columns need about 232 MB" in refusal(tmp_path / "t.parquet", limit="100MB").message
     duckdb.execute(f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'")
-    assert "99 rows and 100,000 columns need" in refusal(tmp_path / "l.parquet", limit="10MB").message
+    assert "its rows, column 'a' holds a cell over 64 KiB" in refusal(tmp_path / "l.parquet").message
+    duckdb.execute(
+        f"COPY (SELECT repeat('x', 60000) AS a FROM range(999)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)"
+    )
+    assert "999 rows and 1 columns need about 60 MB" in refusal(tmp_path / "t.parquet", limit="10MB").message
 
 
 BOMBS = {

@@ -17,10 +17,10 @@ import duckdb
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
 from seedbed.data.sources import excel, sqlite
-from seedbed.data.sources.choice import NOTHING, Asked
+from seedbed.data.sources.choice import NOTHING, Asked, quoted
 from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
-from seedbed.data.sources.limits import Limit, check_width
-from seedbed.data.sources.loaded import LoadedColumns, connect, load_csv, loaded
+from seedbed.data.sources.limits import MAX_CELL, Limit, check_width, long_cell
+from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, connect, load_csv, loaded
 from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
 from seedbed.scratch import temporary_folder
@@ -32,6 +32,7 @@ JSON = (".json", ".jsonl", ".ndjson")
 DATABASES = (".sqlite", ".sqlite3", ".db")
 EXCEL = (".xlsx", ".xlsm")
 SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, *EXCEL, ".gz")
+LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
 PACKED_CHUNK, UNPACKED_CHUNK = 1 << 14, 1 << 20
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 OTHER_KINDS = {
@@ -168,10 +169,7 @@ def _check_against_survey(connection: duckdb.DuckDBPyConnection, shape: Shape, w
 def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str, limit: Limit) -> LoadedColumns:
     names = _parquet_names(connection, path)
     check_width(len(names), where)
-    query = "SELECT num_rows, (SELECT sum(num_values) FROM parquet_metadata(?)) FROM parquet_file_metadata(?)"
-    n_rows, n_values = connection.execute(query, [_literal(path)] * 2).fetchone() or (0, 0)
-    # A cell can hold a list, and a few bytes can stand for a list of any length.
-    limit.check_rows(n_rows, max(len(names), (n_values or 0) // max(1, n_rows)), where)
+    _check_parquet(connection, path, names, where, limit)
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
     connection.execute(
         f"CREATE TEMP TABLE cells AS SELECT * FROM read_parquet(?, hive_partitioning=false) AS file({aliases})",
@@ -184,6 +182,32 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str,
         find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
         limit=limit,
     )
+
+
+def _check_parquet(
+    connection: duckdb.DuckDBPyConnection, path: Path, names: tuple[str, ...], where: str, limit: Limit
+) -> None:
+    """Raises UnreadableError where the table is over the limit.
+
+    A few bytes can stand for any number of rows, for a list of any length, and for a text in each row.
+    """
+    place = _literal(path)
+    (n_rows,) = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [place]).fetchone() or (0,)
+    limit.check_rows(n_rows, len(names), where)
+    longest = (
+        "SELECT num_values / row_group_num_rows AS n, path_in_schema FROM parquet_metadata(?) ORDER BY n DESC LIMIT 1"
+    )
+    length, name = connection.execute(longest, [place]).fetchone() or (0, "")
+    if (length or 0) * LIST_BYTES > MAX_CELL:
+        raise long_cell(where, "its rows", name.split(",")[0])
+    kinds = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning=false)", [place]).fetchall()
+    texts = [f"strlen({quoted(name)})" for name, kind, *_ in kinds if kind == "VARCHAR"]
+    n_text = 0
+    for start in range(0, len(texts), COLUMNS_A_QUERY):
+        wanted = " + ".join(f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY])
+        query = f"SELECT {wanted} FROM read_parquet(?, hive_partitioning=false)"
+        n_text += int((connection.execute(query, [place]).fetchone() or (0,))[0])
+        limit.check_rows(n_rows, len(names), where, n_text=n_text)
 
 
 def _parquet_names(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
