@@ -952,7 +952,7 @@ def test_a_narrow_encoding_costs_a_finished_run_no_more_than_its_dashes(here):
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode("ascii")
     (row,) = [line for line in text.splitlines() if line.split()[:1] == ["linear:2"]]
-    assert re.search(r" 0\.\d{3} \(0\.\d{3}\?0\.\d{3}\) ", row)
+    assert re.search(r" 0\.\d{3} \(0\.\d{3}-0\.\d{3}\) ", row)
     assert text.splitlines()[-1].startswith("Plausibly: ")
     assert names(here / "seedbed-out/compare-moons") == FILES
 

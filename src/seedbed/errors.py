@@ -144,7 +144,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Known: {shown}" if options else ""
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """The kind of another library's error and its first line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

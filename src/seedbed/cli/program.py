@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import errno
 import io
 import json
 import os
@@ -25,7 +27,7 @@ from seedbed.cli.tables import examples, inspect
 from seedbed.cli.telling import print_stderr
 from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
-from seedbed.errors import SeedbedError, nearest, one_line
+from seedbed.errors import SeedbedError, nearest, one_line, told
 
 __all__ = ["app", "main"]
 
@@ -43,16 +45,31 @@ for verb in _ALL:
     app.command(verb)
 
 
+_ASCII = dict(zip("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.", strict=True))
+# How libraries say that there is no memory: torch, CUDA, DuckDB, the linker, threads, and a worker that was killed.
+_NO_MEMORY = ("allocate memory", "OutOfMemory", "failed to map segment", "start new thread", "bad_alloc",
+              "TerminatedWorkerError")  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
     # The process that cleans up behind interrupted workers warns of it; there is nothing a user could do.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    codecs.register_error("seedbed", _spelled)
     for stream in (sys.stdout, sys.stderr):  # a narrow encoding mustn't cost a finished run its table
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="seedbed")
     with _interrupted_once():
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
     sys.exit(status)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Lines and bars as ASCII has them, other characters as escapes, for an encoding that lacks them."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    spelled = (_ASCII.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking)
+    return "".join(spelled), error.end
 
 
 @contextlib.contextmanager
@@ -97,11 +114,28 @@ def _run(tokens: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except OSError as error:
-        return _fail("system", str(error), "", tokens, 2)
+    except UnicodeEncodeError as error:
+        message = f"{error.object[:60]!r} can't be written in {error.encoding}, the encoding of this terminal or system"
+        return _fail("encoding", message, "Set PYTHONUTF8=1.", tokens, 2)
     except Exception as error:  # noqa: BLE001 - the last resort; a user should see one line, a maintainer the trace
+        if why := _out_of_memory(error):
+            hint = "Raise the limit (ulimit -v), give fewer rows or columns, or --jobs 1 where processes train."
+            return _fail("memory", f"out of memory ({why})", hint, tokens, 2)
+        if isinstance(error, OSError):
+            return _fail("system", str(error), "", tokens, 2)
         print_stderr(traceback.format_exc().rstrip())
         return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
+
+
+def _out_of_memory(error: BaseException | None) -> str:
+    """What says that there was no memory, in the error or behind it; empty where nothing does."""
+    while error is not None:
+        line = told(error)
+        own = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        if own or any(words in line for words in _NO_MEMORY):
+            return line[:200]
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from seedbed.files import write_whole
 
 __all__ = ["VEGA_LITE_VERSION", "save_chart", "svg_of"]
 
+_ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
@@ -37,6 +38,7 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
         raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
+    _check_room()
     content = write(_drawable(chart.to_dict(validate=False)), scale)
     write_whole(path, lambda where: where.write_bytes(content))
     return path
@@ -44,7 +46,20 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
     """The chart as SVG, to stand in a page or a notebook."""
+    _check_room()
     return _svg(_drawable(chart.to_dict(validate=False)), 1.0).decode()
+
+
+def _check_room() -> None:
+    """Raise OptionError where the limit of address space is too low for what draws: it would end the process."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= limit < _ADDRESSES:  # below 0 is none
+        message = f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB"
+        raise OptionError(message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.")
 
 
 def _drawable(spec: Any) -> Any:

@@ -1,0 +1,82 @@
+"""A narrow terminal encoding and a limit of memory cost one clear line at most."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def seedbed(*arguments, gigabytes=None, **environment):
+    """Status, stdout and stderr of the command in a process of its own, perhaps with a limit of address space."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({gigabytes} << 30,) * 2)" if gigabytes else ""
+    program = f"{limit}\nfrom seedbed.cli import main\nmain()"
+    found = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env={**os.environ, **environment}, capture_output=True, check=False,
+    )  # fmt: skip
+    return found.returncode, found.stdout.decode("ascii", "replace"), found.stderr.decode("ascii", "replace")
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    rows = "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(60))
+    (folder / "tä.csv").write_text(f"Größe,ja\n{rows}", encoding="utf-8")
+    return folder / "tä.csv"
+
+
+def test_lines_and_bars_have_a_spelling_in_ascii(table):
+    status, out, _ = seedbed("inspect", table, "--target", "ja", PYTHONIOENCODING="ascii")
+    assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == (0, False, True)
+    assert "---------" in out
+    assert "#" in out
+
+
+@pytest.mark.parametrize("verb", ["inspect", "predict"])
+def test_a_name_that_the_locale_cannot_spell_is_one_line_at_most(table, verb):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    arguments = [table] if verb == "inspect" else [table, table]
+    status, _, err = seedbed(verb, *arguments, **ascii_only)
+    assert (status in (0, 2), "Traceback" in err) == (True, False)
+    assert status == 0 or err.count("\n") == 1
+
+
+LIBRARIES = {
+    "numpy": "import numpy; numpy.ones(1 << 33)",
+    "torch": "import torch; torch.ones(1 << 33)",
+    "python": "bytearray(1 << 35)",
+    "duckdb": "import duckdb; c = duckdb.connect(); c.sql(\"set memory_limit='9MB'\"); "
+    "c.sql('select list(range) from range(100000000)').fetchall()",
+    "behind another error": "\ntry:\n  bytearray(1 << 35)\nexcept MemoryError:\n  raise ValueError('no table')",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.parametrize("work", LIBRARIES.values(), ids=LIBRARIES)
+def test_want_of_memory_is_one_line_whatever_library_says_it(work):
+    from seedbed.cli import program
+
+    code = f"def inspect(*_, **__):\n  exec({work!r})\n"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30,) * 2)"
+    command = f"{code}{limit}\nfrom seedbed.cli import program\nprogram.app = inspect\nprogram.main(['inspect'])"
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert program.app is not None
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert found.stderr.startswith("seedbed: out of memory (")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_a_picture_without_room_is_an_error_and_not_the_end_of_the_process(tmp_path):
+    code = (
+        "import altair as alt, resource; from seedbed.figures import save_chart; "
+        "resource.setrlimit(resource.RLIMIT_AS, (8 << 30,) * 2); "
+        f"save_chart(alt.Chart({{'values': []}}).mark_point(), {str(tmp_path / 'a.png')!r})"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, "the limit of address space is 8,192 MiB" in found.stderr) == (1, True)
