@@ -196,13 +196,11 @@ def side_by_side(results: Sequence[Result]) -> Table:
     return Table("Corrected and nested side by side", header, rows, [remark])
 
 
-def rate(name: str, n_sets: int, *, protocol: Protocol | None = None, jobs: int = 1, compile: bool = True) -> Result:
-    """One row of the table, for tests: a smaller protocol and no compiler make a rough answer quick."""
+def rate(name: str, n_sets: int, *, protocol: Protocol | None = None, jobs: int = 1) -> Result:
+    """One row of the table, for tests: a smaller protocol makes a rough answer quick."""
     row = ROWS[name]
     if protocol is not None:
         row = replace(row, protocol=protocol)
-    if not compile:
-        row = replace(row, compile=False)
     return row.result(run_tasks(row.tasks(n_sets), jobs=jobs), n_sets)
 
 

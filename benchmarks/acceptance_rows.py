@@ -63,7 +63,7 @@ class Result:
         bound: in words.
         met: whether the rate keeps it.
         width: of the verdicts' intervals, mean, in units of the Brier score.
-        seconds: of a comparison, median, so that compiling once isn't counted.
+        seconds: of a comparison, median, so that making the kernel once isn't counted.
     """
 
     name: str
@@ -150,7 +150,6 @@ class Row:
         bound: what must come out.
         has_gain: whether the candidates truly differ, so that the truth must be simulated, too.
         protocol: how each table is judged.
-        compile: whether training is compiled.
     """
 
     name: str
@@ -160,7 +159,6 @@ class Row:
     bound: Bound
     has_gain: bool = False
     protocol: Protocol = CORRECTED
-    compile: bool = True
 
     @property
     def n_train(self) -> int:
@@ -170,7 +168,7 @@ class Row:
 
     def judging(self, n_sets: int) -> list[Task]:
         """The tables to be judged."""
-        return [Task(self.setting, number, self.protocol, compile=self.compile) for number in range(n_sets)]
+        return [Task(self.setting, number, self.protocol) for number in range(n_sets)]
 
     def truth_tasks(self, n_sets: int) -> list[Task]:
         """The training sets that the truth is made of, fewer where the row itself is only a rough look."""

@@ -40,7 +40,6 @@ class Case:
     networks: int = NETWORKS
     candidate: str = "relu:5"
     source: str = "file"
-    compiled: bool = True
     tested: bool = True
 
 
@@ -132,30 +131,25 @@ def measured(case: Case) -> Cost:
 
 
 def one(case: Case) -> Cost:
-    """An epoch of all networks in this process, on one thread, after an epoch over few rows has compiled what is."""
+    """An epoch of all networks in this process, on one thread."""
     import torch
 
     from seedbed.networks import Recipe, candidate_from
     from seedbed.training import plan_stack
-    from seedbed.training.chunk import _Training
     from seedbed.training.process import ready_to_train
+    from seedbed.training.stepping import Training
 
     data = _rows(case)
     build = functools.partial(candidate_from(case.candidate).architecture, FEATURES, 1)
     plan = plan_stack(
         build, data, Recipe(epochs=2, batch_size=BATCH), seeds=range(case.networks),
-        splits=[number % NETWORKS for number in range(case.networks)], compile=case.compiled, keep_outputs=False,
+        splits=[number % NETWORKS for number in range(case.networks)], keep_outputs=False,
     )  # fmt: skip
     train = test = 0.0
     peak = Peak()
     with ready_to_train("cpu"), torch.no_grad():
         for chunk in plan.chunks:
-            training = _Training(chunk, data)
-            if case.compiled:
-                batch, picked, _ = next(iter(training.rows.batches(0)))
-                training.steps.update(training.state, batch, picked, None, training._hyper(0))
-                if case.tested:
-                    training._evaluate()
+            training = Training(chunk, data)
             start = time.perf_counter()
             training._minibatches(0, False)
             middle = time.perf_counter()

@@ -1,7 +1,7 @@
 """What a comparison would cost on 1 to 1,000 nodes: chunk times are measured here, the schedule is simulated.
 
 Measured: seconds a chunk takes on one core (the first and the last of each stack, some epochs, continued to all of them
-in a straight line), seconds of compiling, bytes of training data and of results, seconds to start a worker.
+in a straight line), bytes of training data and of results, seconds to start a worker.
 Assumed: what `Nodes` says. Simulated: every chunk of the real plan, in the planner's order, goes to the worker that is
 free first; the two rounds wait for each other.
 
@@ -63,15 +63,11 @@ class Work:
 
     Attributes:
         seconds: of each chunk, in the planner's order.
-        stacks: the number of each chunk's stack.
-        compiling: seconds that a worker needs for the first chunk of each stack.
         data: bytes that each node needs.
         result: bytes of a chunk's result, on average.
     """
 
     seconds: list[float]
-    stacks: list[int]
-    compiling: list[float]
     data: int
     result: float
 
@@ -83,24 +79,21 @@ def measured(which: Round) -> Work:
     stacks = [numbers[id(stack)] for stack, _ in places]
     seconds = [costs[n].seconds * len(chunk.seeds) for n, (_, chunk) in zip(stacks, places, strict=True)]
     result = statistics.fmean(costs[n].result * len(chunk.seeds) for n, (_, chunk) in zip(stacks, places, strict=True))
-    return Work(seconds, stacks, [cost.compiling for cost in costs], len(pickle.dumps(which.data)), result)
+    return Work(seconds, len(pickle.dumps(which.data)), result)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one network of a stack: seconds and bytes; and seconds of compiling, once."""
+    """Of one network of a stack: seconds and bytes."""
 
     seconds: float
     result: float
-    compiling: float
 
 
 def _stack_cost(stack: Stack, data: TrainingData) -> Cost:
     chunks = stack.plan.chunks
     short = 2
-    before = time.perf_counter()  # a compiler is another process
-    _train(chunks[0], data, short)
-    compiling = time.perf_counter() - before
+    _train(chunks[0], data, short)  # makes the kernel
     seconds, sizes = [], []
     for chunk in {id(chunk): chunk for chunk in (chunks[0], chunks[-1])}.values():
         epochs = chunk.recipe.epochs
@@ -109,8 +102,7 @@ def _stack_cost(stack: Stack, data: TrainingData) -> Cost:
         whole = once + (more - once) * (epochs - short) / (long - short)
         seconds.append(whole / len(chunk.seeds))
         sizes.append(result * epochs / long / len(chunk.seeds))
-    compiling = max(compiling - once, 0.0) if stack.plan.estimate.compiled else 0.0
-    return Cost(statistics.fmean(seconds), statistics.fmean(sizes), compiling)
+    return Cost(statistics.fmean(seconds), statistics.fmean(sizes))
 
 
 def _train(chunk: Chunk, data: TrainingData, epochs: int) -> tuple[float, int]:
@@ -135,17 +127,14 @@ def simulated(rounds: list[Work], n_nodes: int, start: float, nodes: Nodes, rng:
         arrives = [now + (node + 1).bit_length() * work.data / nodes.bandwidth for node in range(n_nodes)]
         free = [(arrives[worker // nodes.cpus], worker) for worker in range(n_nodes * nodes.cpus)]
         heapq.heapify(free)
-        known: set[tuple[int, int]] = set()
         late = np.exp(nodes.jitter * rng.normal(size=len(work.seconds)))
         astray = rng.random(len(late)) < nodes.strays
         late[astray] *= np.minimum(1 + rng.pareto(1.5, astray.sum()), 20)
         ends = []
-        for turn, (seconds, stack) in enumerate(zip(work.seconds, work.stacks, strict=True)):
+        for turn, seconds in enumerate(work.seconds):
             begins, worker = heapq.heappop(free)
             begins = max(begins, now + turn * nodes.overhead)  # tasks are handed out one after the other
-            compiling = 0.0 if (worker, stack) in known else work.compiling[stack]
-            known.add((worker, stack))
-            end = begins + compiling + seconds * late[turn]
+            end = begins + seconds * late[turn]
             heapq.heappush(free, (end, worker))
             ends.append(end)
         for end in sorted(ends):  # and results are taken in one after the other
@@ -168,15 +157,14 @@ def plans(path: Path) -> Iterator[tuple[str, Plan]]:
 
 def many(work: Work) -> Work:
     """A round of so many comparisons that run at once."""
-    return replace(work, seconds=work.seconds * MANY, stacks=work.stacks * MANY, data=work.data * MANY)
+    return replace(work, seconds=work.seconds * MANY, data=work.data * MANY)
 
 
 def table_of(words: str, rounds: list[Work], start: float, nodes: Nodes) -> Table:
     seconds = [one for work in rounds for one in work.seconds]
-    compiling = sum(sum(work.compiling) for work in rounds)
     remark = (
         f"Measured: {len(seconds):,} chunks, {sum(seconds):,.0f} s of one core in all, a chunk {min(seconds):.1f} to "
-        f"{max(seconds):.1f} s, compiling {compiling:.1f} s a worker, data {rounds[-1].data / 1e6:.1f} MB a node, "
+        f"{max(seconds):.1f} s, data {rounds[-1].data / 1e6:.1f} MB a node, "
         f"a result {rounds[-1].result / 1e6:.1f} MB."
     )
     rows, first = [], 0.0

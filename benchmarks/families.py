@@ -24,11 +24,10 @@ from rounds import Contender, Measured, Task, UnavailableError, measure, threads
 from tables import Table, machine, number
 from torch import Tensor, nn
 from torch.nn import functional as F
-from workload import LR, Rows, hidden_widths, load_rows
+from workload import LR, Rows, load_rows
 
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import plan_stack, train_chunk
-from seedbed.training.forward import WIDE
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,7 @@ def _stacked(family: Family, task: Task) -> Contender:
     candidate = parse_candidate(family.candidate)
     recipe = candidate.recipe(Recipe(epochs=family.epochs, batch_size=family.batch_size))
     build = partial(candidate.architecture, data.X.shape[1], 1)
-    compiled = max(hidden_widths(task.candidate)) < WIDE  # what "auto" says where the work is worth it
-    plan = plan_stack(build, data, recipe, seeds=range(5000), splits=[0] * 5000, compile=compiled)
+    plan = plan_stack(build, data, recipe, seeds=range(5000), splits=[0] * 5000)
     chunk = plan.chunks[0]
     n = len(chunk.members)
 

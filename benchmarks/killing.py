@@ -41,7 +41,6 @@ OPTIONS = {
     "repeats": 1,
     "folds": 3,
     "seeds": 2,
-    "compile": False,
     "jobs": 1,
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")

@@ -11,29 +11,29 @@ from workload import Rows
 
 from seedbed.data import encode, repeated_folds, table_from_arrays
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
+from seedbed.training import Chunk, Engine, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
 from seedbed.training.data import table_data
-from seedbed.training.step import compiler_found
+from seedbed.training.native import kernel
 
 _CHUNKS_A_CORE = 4
 
 
-def one_core(task: Task, *, compiled: bool) -> Contender:
+def one_core(task: Task, *, engine: Engine) -> Contender:
     """All networks on one split, as `train_many` does it."""
-    return _one_chunk(task, _one_split(task.rows), compiled=compiled)
+    return _one_chunk(task, _one_split(task.rows), engine)
 
 
 def many_splits(task: Task) -> Contender:
     """Every network on a split of its own, as `compare` does it."""
-    return _one_chunk(task, _folds(task.rows), compiled=True)
+    return _one_chunk(task, _folds(task.rows), "native")
 
 
-def on_gpu(task: Task, *, compiled: bool) -> Contender:
+def on_gpu(task: Task) -> Contender:
     """One chunk as large as a GPU takes, where there is one."""
     if not torch.cuda.is_available():
         raise UnavailableError("no CUDA device")
     data = _one_split(task.rows)
-    (chunk, *_) = _plan(task, data, 5000, compiled=compiled, device="cuda")
+    (chunk, *_) = _plan(task, data, 5000, "torch", device="cuda")
     n = len(chunk.members)
     train_chunk(chunk, data)
     return Contender(
@@ -43,14 +43,14 @@ def on_gpu(task: Task, *, compiled: bool) -> Contender:
 
 
 def all_cores(task: Task) -> Contender:
-    """Chunks in parallel, as many for each core; the workers are started and have compiled before."""
+    """Chunks in parallel, as many for each core."""
     cores = pick_jobs(None)
     if cores == 1:
         raise UnavailableError("this machine has one core")
     data = _one_split(task.rows)
-    size = _full_size(task, data)
+    size = _full_size(task, data, "native")
     n_networks = size * cores * _CHUNKS_A_CORE
-    chunks = _plan(task, data, n_networks, compiled=True)
+    chunks = _plan(task, data, n_networks, "native")
 
     def train() -> None:
         trained = sum(result.curves.shape[2] for _, result in train_chunks(chunks, data, cores))
@@ -58,30 +58,30 @@ def all_cores(task: Task) -> Contender:
 
     train()
     return Contender(
-        lambda: timed(train, networks=n_networks), f"{len(chunks)} chunks of {size} networks, {cores} workers"
+        lambda: timed(train, networks=n_networks), f"{len(chunks)} chunks of {size} networks, {cores} threads"
     )
 
 
-def _one_chunk(task: Task, data: TrainingData, *, compiled: bool) -> Contender:
-    size = _full_size(task, data)
-    (chunk,) = _plan(task, data, size, compiled=compiled)
+def _one_chunk(task: Task, data: TrainingData, engine: Engine) -> Contender:
+    size = _full_size(task, data, engine)
+    (chunk,) = _plan(task, data, size, engine)
     train_chunk(chunk, data)
     return Contender(lambda: timed(lambda: train_chunk(chunk, data), networks=size), f"one chunk of {size} networks")
 
 
-def _full_size(task: Task, data: TrainingData) -> int:
+def _full_size(task: Task, data: TrainingData, engine: Engine) -> int:
     """How many networks the planner puts into a chunk when there are more than enough."""
-    return len(_plan(task, data, 5000, compiled=True)[0].seeds)
+    return len(_plan(task, data, 5000, engine)[0].seeds)
 
 
-def _plan(task: Task, data: TrainingData, n_networks: int, *, compiled: bool, device: str = "cpu") -> tuple[Chunk, ...]:
-    if compiled and not compiler_found():
+def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, device: str = "cpu") -> tuple[Chunk, ...]:
+    if engine == "native" and kernel("float32").library is None:
         raise UnavailableError("no C++ compiler")
     build = partial(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)
-    plan = plan_stack(build, data, Recipe(), seeds=seeds, splits=splits, compile=compiled, device=device)
+    plan = plan_stack(build, data, Recipe(), seeds=seeds, splits=splits, engine=engine, device=device)
     return plan.chunks
 
 

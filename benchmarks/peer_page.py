@@ -50,7 +50,7 @@ CAVEATS = """\
 - Most of the tables are small. Folds overlap, so the mean of a table is less sure than its number of folds suggests;
   the ranks count each table once.
 - Seconds are of one thread and include what a method does to choose its own settings. Imports and a first, tiny fit
-  aren't counted; what seedbed compiles for a table is. Other programs may have run beside it.
+  aren't counted; what seedbed compiled for a table was. Other programs may have run beside it.
 """
 
 

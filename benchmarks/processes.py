@@ -68,7 +68,7 @@ def start_up(runs: int) -> list[StartUp]:
 
 
 def default_comparison(rows: Rows) -> list[Whole]:
-    """`seedbed compare` with its defaults, twice: the second time finds what the first has compiled."""
+    """`seedbed compare` with its defaults, twice: the second time finds the kernel that the first has made."""
     table = [str(rows.path), "--target", "DEATH_EVENT"] if rows.path else ["example:breast-cancer"]
     command = [*seedbed_command(), "compare"]
     shown = f"seedbed compare {Path(table[0]).name} {' '.join(table[1:])}".strip()
@@ -82,7 +82,7 @@ def default_comparison(rows: Rows) -> list[Whole]:
             start = time.perf_counter()
             error = _error_of([*command, *table], cwd=folder, env=environment)
             seconds = None if error else time.perf_counter() - start
-            runs.append(Whole(f"{shown}, {state} cache of compiled code", seconds, error))
+            runs.append(Whole(f"{shown}, {state} cache folder", seconds, error))
             if error:
                 break
     return runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 import warnings
@@ -17,14 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from workload import LR, has_relu, hidden_widths, networks_of_a_peer
 
-from seedbed.training.step import compiler_found
-
 Params = dict[str, Tensor]
 
 
 def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
     """`torch.func.vmap` over stacked modules, as torch's own tutorial on model ensembling has it."""
-    if compiled and not compiler_found():
+    if compiled and not shutil.which("g++"):
         raise UnavailableError("no C++ compiler")
     n_networks = networks_of_a_peer(task.candidate)
     networks = [plain_network(task.candidate, task.rows.n_features) for _ in range(n_networks)]

@@ -55,14 +55,12 @@ class Task:
         number: of the table; all its randomness follows from it.
         protocol: none for the truth.
         n_train: rows of the training set; for the truth alone.
-        compile: whether the networks' training is compiled.
     """
 
     setting: str
     number: int
     protocol: Protocol | None = None
     n_train: int = 0
-    compile: bool = True
 
     @property
     def key(self) -> str:
@@ -77,10 +75,10 @@ class Task:
         setting = SETTINGS[self.setting]
         if self.protocol is None:
             return true_gain(setting, self.n_train, self.number)
-        return judged(setting, self.protocol, self.number, compile=self.compile)
+        return judged(setting, self.protocol, self.number)
 
 
-def run_comparison(setting: Setting, protocol: Protocol, number: int, *, compile: bool) -> sb.Comparison:
+def run_comparison(setting: Setting, protocol: Protocol, number: int) -> sb.Comparison:
     """The comparison under test, on table `number` of a setting."""
     X, y = setting.world.draw(setting.n_rows, _TABLES, number)
     return sb.compare(
@@ -98,12 +96,11 @@ def run_comparison(setting: Setting, protocol: Protocol, number: int, *, compile
         seeds=protocol.seeds,
         metric="brier",
         random_state=number,
-        compile=compile,
         jobs=1,
     )
 
 
-def judged(setting: Setting, protocol: Protocol, number: int, *, compile: bool = True) -> Record:
+def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     """What the comparison says of table `number`, and what a naive t-test would have said.
 
     Returns:
@@ -115,7 +112,7 @@ def judged(setting: Setting, protocol: Protocol, number: int, *, compile: bool =
         seconds: of the comparison.
     """
     started = time.perf_counter()
-    comparison = run_comparison(setting, protocol, number, compile=compile)
+    comparison = run_comparison(setting, protocol, number)
     (verdict,) = comparison.verdicts
     seconds = time.perf_counter() - started
     ours, theirs = (comparison[name].losses("brier") for name in (verdict.reference, verdict.candidate))
@@ -166,9 +163,7 @@ def _fresh_losses(build: Sees, train: Any, fresh: Any, number: int) -> dict[str,
     X_train, X_fresh = (known.transform_table(part) for part in (table, table_from_arrays(*fresh)))
     some = slice(0, 10)  # the networks' own test figures aren't used
     seeds = range(number * TRUTH_SEEDS, (number + 1) * TRUTH_SEEDS)
-    history = sb.train_many(
-        build, X_train, train[1], X_fresh[some], fresh[1][some], seeds=seeds, **RECIPE, compile=False, jobs=1
-    )
+    history = sb.train_many(build, X_train, train[1], X_fresh[some], fresh[1][some], seeds=seeds, **RECIPE, jobs=1)
     p = history.predict(X_fresh).T
     y = np.broadcast_to(fresh[1], p.shape)
     return {name: float(row_losses(name, y, p).mean()) for name in ("brier", "accuracy")}

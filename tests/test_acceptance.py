@@ -27,7 +27,7 @@ def rate(acceptance: ModuleType):
         row: str, n_sets: int = N_SETS, interval: str = "corrected", repeats: int = 10, folds: int = 10
     ) -> float:
         protocol = acceptance.Protocol(interval, repeats=repeats, folds=folds, seeds=1)
-        return acceptance.rate(row, n_sets, protocol=protocol, compile=False).rate
+        return acceptance.rate(row, n_sets, protocol=protocol).rate
 
     return measure
 

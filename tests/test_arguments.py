@@ -43,13 +43,13 @@ def rows():
 
 def compare(**given):
     base = {"candidates": ["linear:1"], "baselines": [], "repeats": 1, "folds": 2, "seeds": 1, "epochs": 1, "lr": 0.1}
-    base = {"table": X, "y": Y, **base, "epoch": "last", "compile": False, "jobs": 1, **given}
+    base = {"table": X, "y": Y, **base, "epoch": "last", "engine": "torch", "jobs": 1, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
 
 
 def train_many(**given):
     base = {"build": "linear:1", "X_train": X, "y_train": Y, "X_test": X, "y_test": Y}
-    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "compile": False, "jobs": 1, **given})
+    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "engine": "torch", "jobs": 1, **given})
 
 
 def fit_model(**given):
@@ -60,13 +60,13 @@ def fit_model(**given):
         "candidate": "linear:1",
         "recipe": recipe,
         "n_networks": 2,
-        "compile": False,
+        "engine": "torch",
     }
     return sb.fit_model(**{**base, "jobs": 1, **given})
 
 
 def fit(kind, **given):
-    base = {"candidate": "linear:1", "epochs": 1, "lr": 0.1, "n_networks": 2, "compile": False}
+    base = {"candidate": "linear:1", "epochs": 1, "lr": 0.1, "n_networks": 2, "engine": "torch"}
     return kind(**{**base, **given}).fit(X, Y)
 
 
@@ -100,7 +100,7 @@ def test_a_value_of_a_wrong_type_is_refused_by_the_name_of_its_parameter(functio
 
 
 # What a function of the user's own does wrong keeps its traceback, and compiling takes long.
-USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "compile")]
+USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "engine")]
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from torch import nn
 
 from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableOptions
 
-TRAIN = ("train", "example:moons", "--compile", "no", "--jobs", "1")
-ENGINE = ("--compile", "no", "--jobs", "1")
+TRAIN = ("train", "example:moons", "--jobs", "1")
+ENGINE = ("--jobs", "1")
 COMPARE = (
     "compare",
     "example:moons",
@@ -269,10 +269,9 @@ def test_progress_goes_to_stderr(call, monkeypatch):
 
 
 def test_options_of_the_run_become_those_of_the_engine():
-    assert RunOptions().settings() == {"jobs": None, "cluster": None, "compile": "auto", "device": "auto"}
-    for word, switch in (("yes", True), ("no", False)):
-        options = RunOptions(jobs=3, compile=word, device="cpu")
-        assert options.settings() == {"jobs": 3, "cluster": None, "compile": switch, "device": "cpu"}
+    assert RunOptions().settings() == {"jobs": None, "cluster": None, "engine": "auto", "device": "auto"}
+    options = RunOptions(jobs=3, engine="torch", device="cpu")
+    assert options.settings() == {"jobs": 3, "cluster": None, "engine": "torch", "device": "cpu"}
 
 
 def test_compare_from_the_command_line_is_compare_from_python(call):
@@ -280,9 +279,9 @@ def test_compare_from_the_command_line_is_compare_from_python(call):
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
     expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", recipe="tutorial",
-                       baselines=[], repeats=1, folds=3, seeds=2, epochs=3, random_state=3, compile=False,
+                       baselines=[], repeats=1, folds=3, seeds=2, epochs=3, random_state=3,
                        jobs=1).to_dict()  # fmt: skip
-    assert document["command"].startswith("seedbed compare example:moons --compile no --jobs 1 --recipe tutorial")
+    assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
     assert expected["command"].startswith("sb.compare('example:moons', candidates=['relu:3', 'linear:2'], baselines=[]")
     for key in ("command", "seconds"):
         del document[key], expected[key]
@@ -515,7 +514,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--compile", "no", "--jobs", 1, "--no-baselines")
+TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
 
 
 def test_inspect_shows_a_line_for_each_column_and_warnings_first(call, table):
@@ -823,7 +822,7 @@ def wait_for(condition, seconds: float):
 @pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
     command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--jobs", "2",
-               "--repeats", "20", "--epochs", "100000", "--compile", "no"]  # fmt: skip
+               "--repeats", "20", "--epochs", "100000"]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -847,7 +846,7 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
 
 
 LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tanh:2", "--candidate", "relu:2",
-        "--candidate", "linear:2@epoch=last", "--no-baselines", "--baseline", "prior", "--compile", "no",
+        "--candidate", "linear:2@epoch=last", "--no-baselines", "--baseline", "prior",
         "--repeats", "2", "--epochs", "120")  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import seedbed as sb
 from seedbed.cli import main
 from seedbed.experiment import take_home_from
 
-QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1, "--compile", "no")
+QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def run(folder):
     """A comparison of that table."""
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
-             "--jobs", 1, "--compile", "no", "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
+             "--jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
     assert not stop.value.code
@@ -237,10 +237,10 @@ def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, 
 def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
     comparison = sb.compare(folder / "patients.csv", target="ill", drop=["id"], candidates=names, repeats=1,
-                            folds=3, seeds=2, epochs=12, jobs=1, compile=False, baselines=[])  # fmt: skip
+                            folds=3, seeds=2, epochs=12, jobs=1, baselines=[])  # fmt: skip
     for name in names:
-        ours = comparison.model(name, n_networks=2, jobs=1, compile=False).save(tmp_path / "a.safetensors")
-        options = ("--networks", 2, "--jobs", 1, "--compile", "no", "-q")
+        ours = comparison.model(name, n_networks=2, jobs=1).save(tmp_path / "a.safetensors")
+        options = ("--networks", 2, "--jobs", 1, "-q")
         assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
@@ -248,7 +248,7 @@ def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, cal
 def test_a_run_with_a_schedule_gives_a_model_that_goes_the_same_schedule(folder, call, tmp_path):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
              "--lr", 0.1, "--schedule", "cosine", "--repeats", 1, "--folds", 3, "--seeds", 1, "--epochs", 80,
-             "--jobs", 1, "--compile", "no", "--no-baselines", "-q", "--out", tmp_path / "run")  # fmt: skip
+             "--jobs", 1, "--no-baselines", "-q", "--out", tmp_path / "run")  # fmt: skip
     assert call(*words)[0] == 0
     options = ("--networks", 1, "--jobs", 1, "--candidate", "relu:16")
     assert call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", *options)[0] == 0
@@ -335,7 +335,7 @@ def test_a_models_training_tells_the_tables_warnings_and_the_rows_it_left_out(fo
 def test_a_comparison_says_how_to_have_the_network_that_it_advises(folder, run, call):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
-             "--jobs", 1, "--compile", "no", "--no-baselines", "--out", run)  # fmt: skip
+             "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
     status, out, err = call(*words)
     assert (status, "Use " in out) == (0, True)
     assert err.splitlines()[-1] == f"Try: seedbed train {run} -o model.safetensors"
@@ -381,7 +381,7 @@ BAD = {
     ),
     "no networks": (
         ("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.safetensors", "--networks", "0"),
-        "at least 1",
+        "A model has 1 to 100,000 networks",
     ),
     "a recipe for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"), "a recipe of its own"),
     "a baseline": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--candidate", "prior"), "no candidate 'prior'"),

@@ -7,7 +7,7 @@ import pytest
 
 from seedbed.cli import main
 
-QUICK = ("--compile", "no", "--jobs", "1", "--epochs", "3", "--quiet")
+QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from seedbed.experiment import Comparison
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2", "--epochs", "3",
-         "--repeats", "1", "--folds", "3", "--seeds", "2", "--recipe", "tutorial", "--compile", "no", "--jobs", "1",
+         "--repeats", "1", "--folds", "3", "--seeds", "2", "--recipe", "tutorial", "--jobs", "1",
          "--no-baselines")  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_a_finished_command_shows_its_result_and_repeats_only_with_overwrite(cal
 @pytest.mark.parametrize("seeds", ["1", "3"])
 def test_a_finished_train_prints_its_lines_again_and_trains_nothing(call, here, monkeypatch, seeds):
     words = ("train", "example:moons", "--candidate", "relu:3", "--epochs", "30", "--every", "7", "--seeds", seeds,
-             "--compile", "no", "--jobs", "1")  # fmt: skip
+             "--engine", "torch", "--jobs", "1")  # fmt: skip
     first = call(*words)
     with monkeypatch.context() as patch:
         patch.setattr("seedbed.experiment.train", None)
@@ -287,13 +287,13 @@ def test_another_command_in_the_same_folder_is_refused_unless_it_may_overwrite(c
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_its_workers_gone(here):
-    """The whole program, compiled, in two processes, killed while it trains."""
+    """The whole program, in threads, killed while it trains."""
     seedbed = (sys.executable, "-m", "seedbed")
     compare = (*seedbed, "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400", "--repeats", "2",
-               "--jobs", "2", "--compile", "yes", "--no-baselines")  # fmt: skip
+               "--jobs", "2", "--no-baselines")  # fmt: skip
     nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     run = subprocess.Popen([*compare, "--out", "cut"], start_new_session=True, **nowhere)
-    for _ in range(3000):  # compiling takes minutes on a machine that is busy
+    for _ in range(3000):
         if list(here.glob("cut/unfinished/*.safetensors")) or run.poll() is not None:
             break
         time.sleep(0.1)

@@ -29,9 +29,9 @@ import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
 
-QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "compile": False, "n_jobs": 1}
-CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "compile": False, "n_jobs": 1}
-BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs": 25, "lr": 0.05, "compile": False}
+QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
+CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "n_jobs": 1}
+BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs": 25, "lr": 0.05}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
 ESTIMATORS = [kind(**options) for options in (QUICK, CHOOSING, BLEND) for kind in BOTH]
 EXPECTED = {
@@ -129,7 +129,7 @@ def test_both_take_the_same_options_but_for_the_weight_of_classes():
         ({"class_weight": {0: -1, 1: 1}}, OptionError, "class_weight is negative"),
         ({"numeric": ["x9"]}, OptionError, "there is no column 'x9'"),
         ({"categorical": [5]}, OptionError, "there is no column 5"),
-        ({"compile": "yes"}, OptionError, "compile is 'yes'"),
+        ({"engine": "fast"}, OptionError, "engine is 'fast'"),
         ({"device": "abacus"}, OptionError, "no device 'abacus'"),
     ],
 )
@@ -205,7 +205,7 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     classifier = quick(random_state=4).fit(X, y)
     recipe = sb.Recipe(optimizer="adamw", lr=0.02, epochs=30)
     table = sb.data.table_from_arrays(X, y)
-    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compile=False, jobs=1)
+    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, jobs=1)
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 

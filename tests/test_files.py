@@ -9,7 +9,7 @@ from seedbed import scratch
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
-from seedbed.training import compiled
+from seedbed.training.native import build
 
 OTHER = 65_534  # nobody
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -118,10 +118,10 @@ UNSAFE = {
 @pytest.mark.parametrize("how", UNSAFE)
 def test_code_is_not_loaded_from_a_folder_that_others_can_write_to(tmp_path, monkeypatch, how):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = compiled._cache_folder.__wrapped__()
-    assert (folder, mode_of(folder)) == (tmp_path / "seedbed" / "compiled", 0o700)
+    folder = build._cache_folder.__wrapped__()
+    assert (folder, mode_of(folder)) == (tmp_path / "seedbed" / "kernel", 0o700)
     UNSAFE[how](folder)
-    assert compiled._cache_folder.__wrapped__() is None
+    assert build._cache_folder.__wrapped__() is None
 
 
 @ROOT
@@ -129,23 +129,8 @@ def test_a_link_to_a_folder_elsewhere_is_no_place_for_code(tmp_path, monkeypatch
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "seedbed").mkdir()
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "seedbed" / "compiled").symlink_to(tmp_path / "elsewhere")
-    assert compiled._cache_folder.__wrapped__() is None
-
-
-@ROOT
-def test_torch_compiles_in_a_folder_that_is_this_users(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    scratch._folder_in.cache_clear()
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    folder = compiled._torch_folder()
-    assert folder.parent == tmp_path
-    with compiled._own_folder():
-        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(folder)
-    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
-    os.chown(folder, OTHER, OTHER)
-    assert compiled._torch_folder() == scratch.scratch_folder() / "inductor"
-    scratch._folder_in.cache_clear()
+    (tmp_path / "seedbed" / "kernel").symlink_to(tmp_path / "elsewhere")
+    assert build._cache_folder.__wrapped__() is None
 
 
 def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):

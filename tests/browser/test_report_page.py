@@ -13,7 +13,7 @@ import pytest
 import seedbed as sb
 from seedbed.experiment import train
 
-QUICK: dict[str, Any] = {"compile": False, "jobs": 1, "epochs": 60, "repeats": 2, "folds": 3, "seeds": 2}
+QUICK: dict[str, Any] = {"jobs": 1, "epochs": 60, "repeats": 2, "folds": 3, "seeds": 2}
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
 GHOSTS = "[data-chart=curves] g.concat_0_group path[stroke-width='0.7']"
 BANDS = "[data-chart=curves] g.concat_0_group path[aria-roledescription='area mark']"
@@ -48,8 +48,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "one_epoch": sb.compare("example:moons", candidates=two, recipe="tutorial", **QUICK | {"epochs": 1}).summary(),
         "diverged": sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
                                reference="tame", **QUICK).summary(),
-        "seed": train("example:moons", compile=False).summary(),
-        "seeds": train("example:moons", seeds=range(30), compile=False, jobs=1).summary(),
+        "seed": train("example:moons").summary(),
+        "seeds": train("example:moons", seeds=range(30), jobs=1).summary(),
     }  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def test_names_are_text_and_never_markup(open_page: Callable[..., Any], report: 
 def test_the_largest_page_is_small_and_answers_at_once(open_page: Callable[..., Any], report: Callable[[Any], Path]):
     names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
     found = sb.compare("example:moons", candidates=names, recipe="tutorial", baselines=[], repeats=4, folds=4,
-                       seeds=3, epochs=1000, compile=False)  # fmt: skip
+                       seeds=3, epochs=1000)  # fmt: skip
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
     page = open_page(path)

@@ -24,7 +24,6 @@ ARGUMENTS = {
     "repeats": 1,
     "folds": 5,
     "seeds": 20,
-    "compile": False,
 }
 
 

@@ -16,7 +16,7 @@ class Net(nn.Sequential):
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
 """
-SMALL = {"recipe": "tutorial", "baselines": [], "epochs": 3, "repeats": 1, "folds": 2, "seeds": 2, "compile": False}
+SMALL = {"recipe": "tutorial", "baselines": [], "epochs": 3, "repeats": 1, "folds": 2, "seeds": 2}
 
 
 @pytest.fixture(params=["ray", "dask"])
@@ -124,18 +124,9 @@ def test_a_node_of_another_kind_is_refused(cluster, monkeypatch):
 def test_many_seeds_and_a_model_are_trained_there_as_well(cluster):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
-    many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, compile=False, **where)
+    many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, **where)
                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(many.test_loss, here.test_loss)
     comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, jobs=1)
     there, here = (comparison.model("relu:3", n_networks=3, **where) for where in ({"cluster": cluster}, {"jobs": 1}))
     assert all((there.states[name] == here.states[name]).all() for name in here.states)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")  # torch's own, when it compiles
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-def test_compiled_networks_are_the_same_bits_too(cluster):
-    many, here = (sb.compare("example:moons", candidates=["relu:5"], **SMALL | {"compile": True, "epochs": 12}, **where)
-                  for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
-    assert np.array_equal(many["relu:5"].curves, here["relu:5"].curves)

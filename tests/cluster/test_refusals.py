@@ -7,11 +7,10 @@ import pytest
 
 import seedbed as sb
 from seedbed.cli import main
-from seedbed.errors import OptionError, TrainingError
-from seedbed.training import node
+from seedbed.errors import OptionError
 from seedbed.training.parallel import pick_workers
 
-COMPARE = ("compare", "example:moons", "--quick", "--cluster")
+COMPARE = ("compare", "example:moons", "--cluster")
 
 
 def refused(word: str, jobs: int | None = None, device: str = "auto") -> str:
@@ -79,16 +78,6 @@ def test_a_cluster_without_a_cpu_is_refused(monkeypatch):
     empty = type("Empty", (), {"__init__": lambda self, address: None, "n_cpus": 0})
     monkeypatch.setattr("seedbed.training.ray_cluster.RayCluster", empty)
     assert refused("ray") == "the cluster 'ray' has no CPU to train on. Start a node first."
-
-
-def test_a_step_that_a_node_cannot_compile_is_an_error_there():
-    def fall_back():
-        import warnings
-
-        warnings.warn("not compiled, so slower: no g++", stacklevel=1)
-
-    with pytest.raises(TrainingError, match=r"can't compile: not compiled, so slower: no g\+\+"):
-        node.done_on_node(node.Asked(), node.packed(fall_back, ()))
 
 
 def test_the_option_decides_no_result_so_it_is_not_in_the_call_to_repeat():

@@ -12,7 +12,7 @@ from seedbed.networks import recipe_named
 from seedbed.training.process import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "seeds": 2}
-SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "compile": False, "jobs": 1}
+SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "jobs": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,7 +52,7 @@ def compared() -> Callable[..., Comparison]:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
         spec = specify(table, candidates, recipe=recipe_named(name, **words), **options)
-        return run(make_plan(spec, compile=False, jobs=1))
+        return run(make_plan(spec, jobs=1))
 
     return run_it
 
@@ -71,14 +71,12 @@ def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
 def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
     """The plan of a comparison as `small` makes it; words of the recipe go into `recipe`."""
 
-    def plan(
-        *candidates: Any, recipe: Any = None, name: str = "tutorial", compile: bool = False, **options: Any
-    ) -> Plan:
+    def plan(*candidates: Any, recipe: Any = None, name: str = "tutorial", **options: Any) -> Plan:
         words = {"epochs": 4, "lr": 0.5} if name == "tutorial" else {"epochs": 4}
         common = recipe_named(name, **{**words, **(recipe or {})})
         options = {**DESIGN, "baselines": [], **options}
         table = table_from_arrays(*arrays)
-        return make_plan(specify(table, candidates, recipe=common, **options), compile=compile, jobs=1)
+        return make_plan(specify(table, candidates, recipe=common, **options), jobs=1)
 
     return plan
 

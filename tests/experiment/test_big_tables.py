@@ -33,7 +33,7 @@ def on_the_disk(monkeypatch):
 
 def planned(arrays, recipe=RECIPE, **options):
     spec = specify(table_from_arrays(*arrays), ["relu:4"], recipe=recipe, baselines=[], **options)
-    return make_plan(spec, jobs=1, compile=False)
+    return make_plan(spec, jobs=1)
 
 
 def test_locked_rows_are_locked_on_disk_too(arrays, on_the_disk):
@@ -78,9 +78,7 @@ def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_dis
 def test_numbers_are_learnt_on_disk_too(arrays, on_the_disk):
     X, _ = arrays
     y = 1000 + 30 * X[:, 0] - 10 * X[:, 2] + np.random.default_rng(0).normal(size=len(X))
-    plan = make_plan(
-        specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, baselines=[], seeds=1), jobs=1, compile=False
-    )
+    plan = make_plan(specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, baselines=[], seeds=1), jobs=1)
     found = run(plan)["linear:2"]
     assert found.scores["r2"].mean > 0.95
     assert found.curves[3, -1, 0] == pytest.approx(found.scores["r2"].mean, abs=1e-3)
@@ -112,7 +110,7 @@ def test_a_run_goes_on_from_what_is_kept(arrays, on_the_disk, tmp_path, monkeypa
 
 def test_a_model_is_fitted_from_disk(arrays, on_the_disk, monkeypatch):
     recipe = Recipe(epochs=40, lr=0.5)
-    model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, jobs=1, compile=False)
+    model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, jobs=1)
     assert "batches of 4096" in model.training["recipe"]
     X, y = arrays
     assert ((model.predict_proba(X[:500])[:, 1] > 0.5) == y[:500]).mean() > 0.6
@@ -129,7 +127,7 @@ def test_a_file_is_compared_from_disk(arrays, on_the_disk, tmp_path):
     connection.execute(f"COPY (SELECT * FROM found) TO '{path}'")
     table = read_table(path, target="y")
     np.testing.assert_array_equal(table.features, X[:, :2])
-    found = compare(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1, compile=False)
+    found = compare(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1)
     assert found["relu:3"].finite
 
 

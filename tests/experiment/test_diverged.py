@@ -162,7 +162,7 @@ def test_progress_of_diverged_networks_is_a_number_or_nothing(small):
 
 
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
-    trained = train("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20), compile=False, jobs=1)
+    trained = train("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20), jobs=1)
     assert trained.history.diverged.tolist() == [True]
     # Nobody is left who could draw a ticket in the seed lottery.
     written = [path.name for path in trained.save(tmp_path)]

@@ -128,7 +128,7 @@ def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):
     found = []
     for words in ({"groups": groups, "grouped_by": "who", "notes": notes}, {"times": np.arange(80.0)}):
         spec = specify(table_of(X, y, "regression", **words), "linear:2", recipe=Recipe(epochs=2), baselines=[])
-        found.append(document_of(make_plan(spec, compile=False, jobs=1), tmp_path)["table"])
+        found.append(document_of(make_plan(spec, jobs=1), tmp_path)["table"])
     grouped, timed = found
     assert (grouped["task"], grouped["labels"], grouped["warnings"]) == ("regression", [], ["SB107"])
     assert len(grouped["groups_sha256"]) == len(timed["times_sha256"]) == 64

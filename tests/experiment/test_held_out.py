@@ -36,7 +36,7 @@ def found(small, large):
 def plan(large):
     recipe = Recipe(epochs=3, lr=0.5, epoch="inner")
     spec = specify(table_from_arrays(*large), ["logistic", "tanh:3"], recipe=recipe, baselines=[], random_state=5)
-    return make_plan(spec, jobs=1, compile=False)
+    return make_plan(spec, jobs=1)
 
 
 def test_a_stratified_fifth_of_the_rows_is_locked_away(found, large):

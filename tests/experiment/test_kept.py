@@ -94,7 +94,7 @@ def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
     X = rng.normal(size=(60, 3))
     rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
         X, X[:, 0] + rng.normal(size=60), "regression")  # fmt: skip
-    words = {"candidates": ["relu:3"], "epochs": 3, "repeats": 1, "folds": 3, "seeds": 2, "compile": False, "jobs": 1}
+    words = {"candidates": ["relu:3"], "epochs": 3, "repeats": 1, "folds": 3, "seeds": 2, "jobs": 1}
     seen = []
 
     def stop(progress):
@@ -224,7 +224,7 @@ def test_where_nothing_more_can_be_written_the_run_goes_on(cut, tmp_path, monkey
 def test_a_half_written_file_is_cleared_away_and_a_strangers_is_not(cut, tmp_path):
     cut(4)
     place = tmp_path / "run" / "unfinished"
-    for path in (place / ".abc.safetensors.xyz.part", tmp_path / "run" / ".report.html.abc.part"):
+    for path in (place / ".abc.safetensors.xyz.seedbed-part", tmp_path / "run" / ".report.html.abc.seedbed-part"):
         path.write_bytes(b"half")
     (place / "notes.txt").write_text("mine")
     cut(0)

@@ -12,7 +12,7 @@ from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, plan_within, specify
 from seedbed.networks import recipe_named
 
-RUNNING = {"jobs": 1, "compile": False}
+RUNNING = {"jobs": 1, "engine": "torch"}
 
 
 @pytest.fixture

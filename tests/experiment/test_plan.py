@@ -39,9 +39,9 @@ class Own(nn.Linear):
 def test_each_module_of_the_users_own_is_described_once(planned):
     other = candidate_from(lambda: nn.Linear(3, 1), "other")
     plan = planned(candidate_from(Own, "mine"), "relu:3", other, lrs=[0.1, 0.2])
+    note = "  Note: not all of its layers are known, so it takes the general, slower way."
     assert list(plan.modules()) == [
-        "mine: 4 parameters, 3 inputs\n  Own(in_features=3, out_features=1, bias=True)\n"
-        "  Note: not all of its layers are known, so it takes the general, slower way.",
+        f"mine: 4 parameters, 3 inputs\n  Own(in_features=3, out_features=1, bias=True)\n{note}",
         "other: 4 parameters, 3 inputs\n  Linear(in_features=3, out_features=1, bias=True)",
     ]
 

@@ -13,7 +13,7 @@ from seedbed.report import read_summary
 @pytest.fixture(scope="module")
 def run():
     """Three seeds of one candidate."""
-    return train("example:moons", seeds=range(3), compile=False, jobs=1)
+    return train("example:moons", seeds=range(3), jobs=1)
 
 
 def test_a_comparison_shows_its_advice_and_a_picture_in_a_notebook(comparison):

@@ -2,8 +2,6 @@
 
 import pytest
 
-from seedbed.training import planning
-
 WORDS = ["lr=0.05", "lr=0.8,weight_decay=0.1", "weight_decay=0.3"]
 
 
@@ -50,24 +48,3 @@ def test_decay_and_rate_do_something(small):
     found = small(candidates=["relu:3", *(f"relu:3@{words}" for words in WORDS)])
     losses = {result.curves[0, -1].tobytes() for result in found.results}
     assert len(losses) == 4
-
-
-def test_choosing_networks_come_in_chunks_whose_step_is_compiled_already(planned):
-    plan = planned("relu:3", seeds=5, name="trained", compile=True)
-    (fitted,), (chosen,) = plan.fitting.stacks, plan.choosing.stacks
-    assert {len(chunk.seeds) for chunk in chosen.plan.chunks} == {len(fitted.plan.chunks[0].seeds)} == {16}
-    assert sorted(member for chunk in chosen.plan.chunks for member in chunk.members) == list(range(45))
-    assert all(len(chunk.members) == 16 for chunk in chosen.plan.chunks[:-1])
-
-
-def test_chunks_that_choose_are_not_filled_up_to_the_width_of_a_judged_stack_that_is_not_compiled(planned, monkeypatch):
-    monkeypatch.setattr(planning, "compiler_found", lambda: True)
-    words = {"folds": 2, "seeds": 2, "name": "trained", "recipe": {"epochs": 20}}
-    slow = planned("relu:3", **words)
-    (few, *_), (many, *_) = slow.fitting.stacks, slow.choosing.stacks
-    networks = (len(few.owners) * len(many.owners)) ** 0.5  # between the two
-    monkeypatch.setattr(planning, "_WORTH_COMPILING", 6 * few.plan.n_parameters * 60 * 20 * networks)
-    plan = planned("relu:3", compile="auto", **words)
-    (fitted,), (chosen,) = plan.fitting.stacks, plan.choosing.stacks
-    assert (fitted.plan.estimate.compiled, chosen.plan.estimate.compiled) == (False, True)
-    assert sum(len(chunk.seeds) for chunk in chosen.plan.chunks) < len(chosen.owners) + 16

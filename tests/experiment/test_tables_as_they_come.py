@@ -13,7 +13,7 @@ from seedbed.experiment import compare, make_plan, run, specify, train
 from seedbed.networks import recipe_named
 
 N = 120
-FAST = {"repeats": 1, "folds": 3, "seeds": 1, "epochs": 5, "lr": 0.1, "compile": False, "jobs": 1, "baselines": []}
+FAST = {"repeats": 1, "folds": 3, "seeds": 1, "epochs": 5, "lr": 0.1, "jobs": 1, "baselines": []}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def mixed():
 def planned(table, name="tutorial", **recipe):
     design = {"repeats": 1, "folds": 3, "seeds": 2, "baselines": []}
     spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), **design)
-    return make_plan(spec, compile=False, jobs=1)
+    return make_plan(spec, jobs=1)
 
 
 def with_noise(table, rows, seed):
@@ -148,7 +148,7 @@ def test_train_takes_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
-    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2), compile=False, jobs=1).history
+    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2), jobs=1).history
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
 

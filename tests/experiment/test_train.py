@@ -17,7 +17,7 @@ from seedbed.training import train_many
 @pytest.fixture
 def run():
     def call(table="example:moons", **options):
-        return train(table, **{"recipe": Recipe(epochs=6, lr=0.5), "compile": False, "jobs": 1, **options})
+        return train(table, **{"recipe": Recipe(epochs=6, lr=0.5), "jobs": 1, **options})
 
     return call
 
@@ -26,7 +26,7 @@ def test_it_is_train_many_on_scikit_learns_split_standardised(run):
     X, y = make_moons(n_samples=500, noise=0.3, random_state=0)
     rows, rest = train_test_split(np.arange(500), test_size=0.3, random_state=3, stratify=y)
     X = ((X - X[rows].mean(0)) / X[rows].std(0)).astype(np.float32)
-    expected = train_many("tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5, compile=False)
+    expected = train_many("tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5)
     found = run(candidate="tanh:4", seeds=[8, 9], test_size=0.3, random_state=3).history
     np.testing.assert_allclose(found.train_loss, expected.train_loss, atol=1e-6)
     np.testing.assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)

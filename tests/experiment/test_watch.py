@@ -108,7 +108,7 @@ def test_a_run_without_a_choosing_round_has_no_stage(planned):
 
 def test_train_with_many_seeds_is_watched_and_looks_at_no_scores():
     watch = Watch({"relu:3": 5}, {"relu:3": 9}, 5.0, scores=False)
-    train("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9), compile=False, jobs=1,
+    train("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9), jobs=1,
           watch=watch)  # fmt: skip
     assert rows(watch) == {"relu:3": (5, 5, None, 9)}
     assert watch.progress()[0].test_score is None

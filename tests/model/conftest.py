@@ -15,7 +15,7 @@ from seedbed.networks import recipe_named
 from seedbed.training import one_thread
 
 N = 160
-FAST: dict[str, Any] = {"n_networks": 3, "compile": False, "jobs": 1}
+FAST: dict[str, Any] = {"n_networks": 3, "jobs": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)

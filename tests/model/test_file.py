@@ -301,7 +301,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_loading_takes_the_file_and_one_network_in_double_precision(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
-    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compile=False, jobs=1)
+    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, jobs=1)
     path = large.save(tmp_path / "large.safetensors")
     size = path.stat().st_size
     assert size > 90 << 20

@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.networks import Recipe
-from seedbed.training import History, Rows, TrainingData, train_many, train_reference
+from seedbed.training import History, Rows, TrainingData, native, planning, train_many, train_reference
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.process import one_thread
 from seedbed.training.stack import build_network
@@ -66,6 +66,17 @@ def single_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(params=["native", "torch"])
+def engine(request, monkeypatch):
+    """Each engine in turn: the kernel, for networks that it covers, and torch, as where there is no compiler."""
+    if request.param == "torch":
+        monkeypatch.setattr(planning, "kernel", lambda dtype: native.Kernel(None, ""))
+    else:
+        covers = planning.covers
+        monkeypatch.setattr(planning, "covers", lambda *args: covers(*args) or pytest.xfail("the kernel lacks these"))
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def task() -> Callable[[str], Task]:
     """A small task by the name of its loss."""
@@ -108,7 +119,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         def build() -> nn.Module:
             return architecture(FEATURES, task.n_outputs)
 
-        history = train_many(build, *task.parts, seeds=[3, 8], compile=False, jobs=1, dtype="float64", **recipe)
+        history = train_many(build, *task.parts, seeds=[3, 8], jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
             curves, alone = reference(build, task, seed, Recipe(**recipe))

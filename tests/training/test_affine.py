@@ -16,6 +16,8 @@ from seedbed.training.inputs import Inputs, _Added, across, expanded, folded
 from seedbed.training.losses import encode_target
 from seedbed.training.stack import build_network
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 N, SPLITS = 75, 3
 ALSO = np.array([0, 1, 2, 3, 4, 0, 8, 8, 8, 5])  # one flag and its number, two levels and their bucket, and a chain
 
@@ -82,12 +84,12 @@ def build_of(kind, loss):
     return lambda: parse_candidate(kind).architecture(10, n_outputs)
 
 
-def trained(world, kind, recipe, *, dtype="float64", compile=False, stops=None, lrs=None):
+def trained(world, kind, recipe, *, dtype="float64", stops=None, lrs=None):
     """Plan, and (curves, outputs, state) of each network: seeds 3 and 8 on each split."""
     n = 2 * SPLITS
     build = build_of(kind, recipe.loss)
     plan = plan_stack(
-        build, world.data, recipe, seeds=[3] * SPLITS + [8] * SPLITS, splits=[*range(SPLITS)] * 2, compile=compile,
+        build, world.data, recipe, seeds=[3] * SPLITS + [8] * SPLITS, splits=[*range(SPLITS)] * 2,
         dtype=dtype, keep_networks=True,
     )  # fmt: skip
     plan = plan.trained_with(lrs or [recipe.lr] * n, stops or [recipe.epochs] * n)
@@ -175,19 +177,6 @@ def test_in_float32_they_do_to_four_digits(world, loss, batch_size):
     recipe = fifty_steps(loss, batch_size)
     found = trained(world(loss, "float32"), "tanh:4", recipe, dtype="float32")
     assert_equal_to_the_reference(world(loss), "tanh:4", recipe, found, tolerance=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-@SIZES
-@pytest.mark.parametrize(("loss", "kind"), [("cross_entropy", "tanh:4"), ("mse", "relu:4,3")])
-def test_compiled_they_do(world, loss, kind, batch_size):
-    recipe = fifty_steps(loss, batch_size, optimizer="adam")
-    found = trained(world(loss), kind, recipe, compile=True)
-    assert_equal_to_the_reference(world(loss), kind, recipe, found)
-    eager = trained(world(loss), kind, recipe)
-    assert any((found[i][0] != eager[i][0]).any() for i in range(6))  # it was compiled: roundings differ
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])

@@ -243,7 +243,7 @@ def test_a_module_that_fails_in_training_is_one_clear_line(task):
         return x @ torch.ones(5, 4) if torch.is_grad_enabled() else x
 
     with pytest.raises(TrainingError, match="this network can't be trained: mat1 and mat2"):
-        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, compile=False, jobs=1)
+        train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, jobs=1)
 
 
 class Sketch(nn.Module):
@@ -269,7 +269,7 @@ def test_random_buffers_are_each_networks_own(gap, task):
 
 def test_random_numbers_that_a_stack_would_mix_up_are_refused(task):
     with pytest.raises(SeedbedError, match=r"differ by seed in more than their parameters.*register_buffer"):
-        train_many(lambda: Sketch(False), *task("mse").parts, seeds=2, epochs=1, compile=False, jobs=1)
+        train_many(lambda: Sketch(False), *task("mse").parts, seeds=2, epochs=1, jobs=1)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_random_numbers_that_a_stack_would_mix_up_are_refused(task):
 )
 def test_a_module_that_does_not_suit_the_table_is_one_clear_line(task, build, message):
     with pytest.raises(SeedbedError, match=message):
-        train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", compile=False, jobs=1)
+        train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", jobs=1)
 
 
 def test_only_layers_of_torch_itself_are_taken_for_known():

@@ -11,6 +11,12 @@ from seedbed.networks import MLP, Recipe
 from seedbed.training import Board, TrainingData, plan_stack, train_chunks, train_many
 
 
+@pytest.fixture(autouse=True)
+def small_chunks_and_short_slices(monkeypatch):
+    monkeypatch.setattr("seedbed.training.planning._MOST_NATIVE", 16)
+    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 1e-4)
+
+
 @pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(0)
@@ -21,7 +27,7 @@ def data():
 
 def chunks_of(data, epochs, n_networks=64):
     plan = plan_stack(lambda: MLP((3,), ("relu",))(3, 1), data, Recipe(epochs=epochs), seeds=range(n_networks),
-                      splits=[0] * n_networks, width=16, compile=False)  # fmt: skip
+                      splits=[0] * n_networks)  # fmt: skip
     return plan.chunks
 
 
@@ -78,6 +84,6 @@ def test_train_many_tells_whoever_watches_which_chunks_it_trains():
         return board
 
     y = (X[:, 0] > 0).astype(np.int64)
-    train_many("relu:3", X, y, X, y, seeds=4, epochs=6, compile=False, jobs=1, watch=watch)
+    train_many("relu:3", X, y, X, y, seeds=4, epochs=6, jobs=1, watch=watch)
     assert [len(chunk.members) for chunk in seen] == [4]
     assert board.epochs() == [6]

@@ -10,6 +10,8 @@ from torch import nn
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import TrainingData, plan_stack, train_chunk
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 PARTS = ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 KINDS = [
     *("relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"),
@@ -58,13 +60,13 @@ def table(task):
     return make
 
 
-def trained(kind, data, recipe, compiled):
+def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
     own = {"residual": lambda: Residual(n_outputs), "exp": lambda: Exp(n_outputs)}
     plan = plan_stack(
         own.get(kind, lambda: parse_candidate(kind).architecture(5, n_outputs)), data, recipe, seeds=[3, 8, 3, 8],
-        splits=[0, 1, 0, 1], compile=compiled, keep_networks=True,
+        splits=[0, 1, 0, 1], keep_networks=True,
     )  # fmt: skip
     found = []
     for chunk in plan.chunks:
@@ -83,11 +85,11 @@ def changed(data, rows, value, rng):
     return dataclasses.replace(data, X=X, y=y)
 
 
-def assert_untouched(data, kind, loss, batch_size, compiled):
+def assert_untouched(data, kind, loss, batch_size):
     recipe = Recipe(epochs=8, lr=0.05, loss=loss, batch_size=batch_size, optimizer="adam")
-    before = trained(kind, data, recipe, compiled)
+    before = trained(kind, data, recipe)
     for value in (None, 1e3, 1e18, 1e30):
-        after = trained(kind, changed(data, FOREIGN, value, np.random.default_rng(1)), recipe, compiled)
+        after = trained(kind, changed(data, FOREIGN, value, np.random.default_rng(1)), recipe)
         for (curves, outputs, state), (curves2, outputs2, state2) in zip(before, after, strict=True):
             assert all(torch.equal(tensor, state2[name]) for name, tensor in state.items()), value
             np.testing.assert_array_equal(curves[:2], curves2[:2])
@@ -99,17 +101,7 @@ def assert_untouched(data, kind, loss, batch_size, compiled):
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_a_split_does_not_train_on_leave_its_parameters_bit_for_bit_alone(table, kind, loss, batch_size):
-    assert_untouched(table(loss), kind, loss, batch_size, compiled=False)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-@pytest.mark.parametrize(
-    ("kind", "loss", "batch_size"), [("relu:4", "mse", None), ("tanh:4,3@dropout=0.3", "cross_entropy", 16)]
-)
-def test_compiled_they_do_so_too(table, kind, loss, batch_size):
-    assert_untouched(table(loss), kind, loss, batch_size, compiled=True)
+    assert_untouched(table(loss), kind, loss, batch_size)
 
 
 @pytest.mark.product
@@ -120,9 +112,9 @@ def test_rows_that_a_split_neither_trains_on_nor_is_tested_with_change_none_of_i
     table, kind, loss, batch_size
 ):
     data, recipe = table(loss), Recipe(epochs=8, loss=loss, batch_size=batch_size)
-    before = trained(kind, data, recipe, False)
+    before = trained(kind, data, recipe)
     for value in (None, 1e30):
-        after = trained(kind, changed(data, slice(0, 20), value, np.random.default_rng(1)), recipe, False)
+        after = trained(kind, changed(data, slice(0, 20), value, np.random.default_rng(1)), recipe)
         for (curves, outputs, _), (curves2, outputs2, _) in zip(before, after, strict=True):
             np.testing.assert_array_equal(curves, curves2)
             np.testing.assert_array_equal(outputs, outputs2)

@@ -10,7 +10,7 @@ from seedbed.networks import Recipe
 from seedbed.training import History, train_many
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
 
-QUICK = {"seeds": [3, 8, 5], "epochs": 6, "compile": False, "jobs": 1, "lr": 0.1}
+QUICK = {"seeds": [3, 8, 5], "epochs": 6, "jobs": 1, "lr": 0.1}
 
 
 @pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])

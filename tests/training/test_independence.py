@@ -10,6 +10,8 @@ from torch import nn
 from seedbed.networks import Recipe, parse_candidate
 from seedbed.training import TrainingData, plan_stack, planning, train_chunk, train_many
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 KINDS = [
     *("relu:4", "tanh:4,3@dropout=0.2", "relu:4@batchnorm", "rrelu:4@layernorm"),
     *("relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"),
@@ -34,7 +36,7 @@ class Residual(nn.Module):
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("build", [*KINDS, Residual])
 def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
-    settings = {"epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "dtype": "float64"}
+    settings = {"epochs": 10, "batch_size": batch_size, "jobs": 1, "dtype": "float64"}
     order = [4, 0, 3, 1, 2]
     straight = train_many(build, *task("bce").parts, seeds=range(5), **settings)
     permuted = train_many(build, *task("bce").parts, seeds=order, **settings)
@@ -62,7 +64,7 @@ def poisoned(words, value):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])
 def test_a_network_that_goes_nan_leaves_the_others_bit_for_bit_alone(task, words, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "lr": 0.1}
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
     others = [0, 1, 3, 4]
@@ -85,7 +87,7 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
 def test_nor_does_it_touch_them_with_all_that_a_recipe_can_add_to_a_step(task, words, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "compile": False, "jobs": 1, "lr": 0.1}
+    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     settings |= {"optimizer": "adamw", **MORE}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     others = [0, 1, 3, 4]
@@ -99,7 +101,7 @@ def test_nor_does_it_touch_them_with_all_that_a_recipe_can_add_to_a_step(task, w
 @pytest.mark.parametrize("words", KINDS)
 def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
     data, build = one_split(task("bce")), poisoned(words, None)
-    plan = plan_stack(build, data, Recipe(epochs=10), seeds=range(3), splits=[0] * 3, compile=False, dtype="float64")
+    plan = plan_stack(build, data, Recipe(epochs=10), seeds=range(3), splits=[0] * 3, dtype="float64")
     (chunk,) = plan.chunks
     filling = {
         name: getattr(chunk, name) + getattr(chunk, name)[-1:] * 13 for name in ("seeds", "splits", "lr", "decay")
@@ -110,18 +112,6 @@ def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
     np.testing.assert_allclose(filled.outputs, alone.outputs, rtol=0, atol=1e-6)
 
 
-def test_a_compiled_plan_fills_its_chunks_to_one_shape_and_keeps_the_order(task, monkeypatch):
-    monkeypatch.setattr(planning, "_cache_bytes", lambda: 1)  # the smallest chunks: 16 networks
-    data = one_split(task("bce"))
-    build = poisoned("relu:4", None)
-    plan = plan_stack(build, data, Recipe(epochs=2), seeds=range(40), splits=[0] * 40, compile=True)
-    assert [len(chunk.seeds) for chunk in plan.chunks] == [16, 16, 16]
-    assert [position for chunk in plan.chunks for position in chunk.members] == list(range(40))
-    for chunk in plan.chunks:
-        assert chunk.seeds[: len(chunk.members)] == chunk.members
-        assert set(chunk.seeds[len(chunk.members) :]) <= {chunk.members[-1]}
-
-
 @pytest.mark.parametrize("seeds", [[5, 6], [5]], ids=["stack", "single"])
 def test_a_custom_initialisation_is_honoured_to_the_bit(task, seeds):
     def build():
@@ -130,7 +120,7 @@ def test_a_custom_initialisation_is_honoured_to_the_bit(task, seeds):
         nn.init.constant_(network[2].bias, 0.25)
         return network
 
-    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, compile=False, jobs=1)
+    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, jobs=1)
     for seed, network in zip(seeds, history.networks(), strict=True):
         torch.manual_seed(seed)
         expected = build().state_dict()
@@ -142,7 +132,7 @@ def test_the_callers_random_states_are_untouched(task, seeds):
     planning._matmul_rate.cache_clear()
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     words = "relu:4@dropout=0.5"
-    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, compile=False, jobs=1)
+    history = train_many(words, *task("bce").parts, seeds=seeds, epochs=3, batch_size=16, jobs=1)
     history.predict(task("bce").X)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpys).all()  # noqa: NPY002

@@ -42,7 +42,7 @@ def test_a_users_own_module_is_shown_its_training_rows_once(gap, task, batch_siz
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])
 def test_edges_are_quantiles_of_the_training_rows(task, seeds):
     table = task("bce")
-    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, compile=False, jobs=1, dtype="float64")
+    history = train_many("relu:4@ple=7", *table.parts, seeds=seeds, epochs=1, jobs=1, dtype="float64")
     places = np.linspace(0, 69, 8).round().astype(int)
     for network in history.networks():
         np.testing.assert_allclose(network[0].edges.T.numpy(), np.sort(table.X[:70], axis=0)[places])
@@ -58,7 +58,7 @@ def mapped(two_splits):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe(epochs=1, loss="bce", batch_size=8)
-    plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, compile=False, dtype="float64",
+    plan = plan_stack(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64",
                       keep_networks=True)  # fmt: skip
     found = {}
     for chunk in plan.chunks:
@@ -94,7 +94,7 @@ def test_each_network_is_shown_the_rows_of_its_split_as_the_split_sees_them(mapp
 def test_of_very_many_rows_some_are_shown_evenly_spaced_and_the_same_to_the_plain_loop(task, monkeypatch):
     monkeypatch.setattr(looking, "MOST_ROWS", 20)
     table = task("bce")
-    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, compile=False, jobs=1, dtype="float64").networks()
+    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
     train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe(epochs=1), loss=LOSSES["bce"], seed=0)

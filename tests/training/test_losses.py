@@ -51,7 +51,7 @@ def test_numbers_have_no_labels_to_smooth():
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
 def test_what_is_shown_is_the_loss_of_the_labels_as_they_are(task, seeds):
-    settings = {"seeds": seeds, "epochs": 3, "compile": False, "jobs": 1}
+    settings = {"seeds": seeds, "epochs": 3, "jobs": 1}
     still = [train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
     np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
     np.testing.assert_array_equal(still[0].test_loss, still[1].test_loss)
@@ -126,16 +126,6 @@ def test_a_huge_logit_overflows_nothing(z):
     losses, slopes = LOSSES["bce"].measure(torch.tensor([[z]]), torch.tensor([[1.0]]))
     assert losses.item() == max(-z, 0)
     assert slopes.item() == (0 if z > 0 else -1)
-
-
-def test_the_logarithm_of_a_compiled_step_is_exact_to_rounding(monkeypatch):
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    z = torch.cat([torch.linspace(-40, 40, 100_001), torch.tensor([0.0])])[:, None]
-    compiled, _ = LOSSES["bce"].measure(z, torch.ones_like(z))
-    exact, _ = LOSSES["bce"].measure(z.double(), torch.ones_like(z).double())
-    assert (compiled - exact).abs().max() < 2.5e-6  # the rounding of float32 at 40
-    near = z[:, 0].abs() < 1
-    assert (compiled - exact)[near].abs().max() < 1.5e-7
 
 
 def test_r2_over_several_outputs_averages_their_variances():

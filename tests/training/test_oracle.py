@@ -10,6 +10,8 @@ from seedbed.networks.recipe import OPTIMIZERS
 from seedbed.training import Rows, train_many, train_reference
 from seedbed.training.losses import LOSSES
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 EXACT = 1e-9
 VARIANTS = [
     *({"optimizer": name, **more} for name in OPTIMIZERS for more in ({}, {"weight_decay": 0.02})),
@@ -139,7 +141,7 @@ def test_one_seed_of_train_many_is_the_tutorials_loop_bit_for_bit(tutorial, task
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["linear:5", "linear:20,20", "relu:5"])
 def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(tutorial, heart_failure, words):
-    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, compile=False, jobs=1)
+    history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, jobs=1)
     parts = [torch.from_numpy(part) for part in heart_failure]
     for index, seed in enumerate(history.seeds):
         (train_loss, train_accuracy, test_loss, test_accuracy), near_zero = tutorial(

@@ -45,25 +45,12 @@ def test_every_part_in_a_stack_equals_the_reference_by_the_fast_way(gap, task, w
 @pytest.mark.parametrize("words", [*WORDS, *TOLD])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
-    history = train_many(words, *table.parts, seeds=[3, 8], compile=False, jobs=1, **settings)
+    history = train_many(words, *table.parts, seeds=[3, 8], jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
         build = lambda: candidate_from(words).architecture(5, 3)  # noqa: E731
         curves, _ = reference(build, table, seed, Recipe(**settings), torch.float32)
         np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("words", [*WORDS[:2], "relu:4@plr=3", "relu:4@ple=6", TOLD[1]])
-def test_compiled_they_equal_the_eager_ones(task, words, batch_size):
-    settings = {"seeds": 16, "epochs": 20, "lr": 0.05, "jobs": 1, "dtype": "float64", "batch_size": batch_size}
-    compiled, eager = (train_many(words, *task("bce").parts, compile=way, **settings) for way in (True, False))
-    np.testing.assert_allclose(compiled.train_loss, eager.train_loss, rtol=0, atol=EXACT)
-    np.testing.assert_allclose(compiled.predict(task("bce").X), eager.predict(task("bce").X), rtol=0, atol=1e-6)
-    assert (compiled.train_loss != eager.train_loss).any()  # it was compiled: roundings differ
 
 
 class Twice(nn.Module):
@@ -118,7 +105,7 @@ def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, par
 
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", TOLD[2]])
 def test_where_an_embedding_of_all_rows_takes_much_memory_chunks_are_narrow(task, monkeypatch, words):
-    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "compile": False}
+    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64"}
     together = train_many(words, *task("bce").parts, **settings)
     monkeypatch.setattr(planning, "_MOST_BYTES", 1)
     told = []
@@ -138,5 +125,5 @@ def test_dead_units_inside_a_residual_layer_are_counted(task):
 
     rows = np.ones((95, 1), "f")
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
-    plan = plan_stack(build, data, Recipe(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0], compile=False)
+    plan = plan_stack(build, data, Recipe(epochs=2, lr=1e-6), seeds=[1, 2], splits=[0, 0])
     assert train_chunk(plan.chunks[0], data).dead.tolist() == [0.75, 0.75]

@@ -11,14 +11,14 @@ from seedbed.training import plan_stack, train_chunk
 
 from .test_stops import KINDS, SEEDS, SPLITS
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 EPOCHS = 12
 
 
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
-    return plan_stack(
-        KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, compile=False, patience=patience, keep_networks=True
-    )
+    return plan_stack(KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS, patience=patience, keep_networks=True)
 
 
 def loss_by_epoch(kind, data, chunk, **recipe):

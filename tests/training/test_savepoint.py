@@ -11,6 +11,8 @@ from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk
 
 from .test_stops import Unmapped
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 EPOCHS = 7
 
 
@@ -21,14 +23,15 @@ class StopError(Exception):
 @pytest.fixture(autouse=True)
 def in_every_epoch(monkeypatch):
     monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
 
 
 @pytest.fixture
 def chunk(two_splits):
-    def make(words="relu:4", *, compile=False, stops=None, **recipe):
+    def make(words="relu:4", *, stops=None, **recipe):
         settings = Recipe(**{"epochs": EPOCHS, "lr": 0.1, **recipe})
         plan = plan_stack(lambda: parse_candidate(words).architecture(5, 1), two_splits, settings, seeds=[3, 8, 4, 5],
-                          splits=[0, 0, 1, 1], compile=compile, keep_networks=True)  # fmt: skip
+                          splits=[0, 0, 1, 1], keep_networks=True)  # fmt: skip
         return dataclasses.replace(plan.chunks[0], stops=stops)
 
     return make
@@ -88,17 +91,6 @@ def test_networks_that_are_trained_one_after_the_other_go_on_to_the_same_bits(
     told, result = stopped(plan.chunks[0], tmp_path / "a", 3)
     assert told == [0, *range(4, EPOCHS + 1)]
     same(result, train_chunk(plan.chunks[0], two_splits))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-def test_a_compiled_step_goes_on_to_the_same_bits(chunk, two_splits, stopped, tmp_path, batch_size):
-    one = chunk(compile=True, batch_size=batch_size, optimizer="adamw")
-    told, result = stopped(one, tmp_path / "a", 3)
-    assert told == [0, 4, 5, 6, 7]
-    same(result, train_chunk(one, two_splits))
 
 
 def test_outputs_that_were_taken_before_are_kept(chunk, two_splits, stopped, tmp_path):

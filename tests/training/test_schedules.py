@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Savepoint, compiled, plan_stack, savepoint, step, train_chunk, train_many
+from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk, train_many
 from seedbed.training.arrays import one_split
 from seedbed.training.schedules import make_torch_schedule, rate_factors
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 COURSES = [
     {"schedule": "cosine"},
@@ -76,12 +78,12 @@ def test_part_of_a_schedule_is_its_beginning():
         assert torch.equal(part, whole[:14])
 
 
-def planned(data, words="relu:4", *, compile=False, dtype="float64", **recipe):
+def planned(data, words="relu:4", *, dtype="float64", **recipe):
     def build():
         return parse_candidate(words).architecture(5, 1)
 
     settings = Recipe(**{"epochs": 12, "lr": 0.1, **recipe})
-    return plan_stack(build, data, settings, seeds=SEEDS, splits=SPLITS, lr=LRS, compile=compile, dtype=dtype,
+    return plan_stack(build, data, settings, seeds=SEEDS, splits=SPLITS, lr=LRS, dtype=dtype,
                       keep_networks=True)  # fmt: skip
 
 
@@ -102,7 +104,7 @@ def test_networks_with_rates_of_their_own_share_a_schedule(two_splits, course, b
     curves, _, _ = trained(planned(two_splits, batch_size=batch_size, **course), two_splits)
     for i, lr in enumerate(LRS):
         recipe = Recipe(epochs=12, lr=lr, batch_size=batch_size, **course)
-        own = {"seeds": SEEDS[i : i + 1], "splits": SPLITS[i : i + 1], "compile": False, "dtype": "float64"}
+        own = {"seeds": SEEDS[i : i + 1], "splits": SPLITS[i : i + 1], "dtype": "float64"}
         (chunk,) = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, recipe, **own).chunks
         np.testing.assert_allclose(curves[:, :, i], train_chunk(chunk, two_splits).curves[:, :, 0], atol=1e-9)
 
@@ -130,7 +132,7 @@ def test_the_reference_knows_the_horizon_too(task, reference, course):
     def build():
         return parse_candidate("tanh:4").architecture(5, 1)
 
-    plan = plan_stack(build, data, recipe, seeds=[3, 8], splits=[0, 0], compile=False, dtype="float64")
+    plan = plan_stack(build, data, recipe, seeds=[3, 8], splits=[0, 0], dtype="float64")
     curves = train_chunk(plan.chunks[0], data).curves
     for i, seed in enumerate([3, 8]):
         np.testing.assert_allclose(curves[:, :, i], reference(build, one, seed, recipe)[0], rtol=0, atol=1e-9)
@@ -138,7 +140,7 @@ def test_the_reference_knows_the_horizon_too(task, reference, course):
 
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_float32_stack_follows_the_plain_loop(task, course):
-    settings = {"epochs": 300, "lr": 0.3, "compile": False, "jobs": 1, **course}
+    settings = {"epochs": 300, "lr": 0.3, "jobs": 1, **course}
     stack = train_many("relu:5", *task("bce").parts, seeds=[42, 7], **settings)
     plain = train_many("relu:5", *task("bce").parts, seeds=[42], **settings)
     assert np.abs(stack.train_loss[:, :1] - plain.train_loss).max() < 1e-4
@@ -149,6 +151,7 @@ def test_a_float32_stack_follows_the_plain_loop(task, course):
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_training_that_was_stopped_goes_on_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):
     monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+    monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
     chunk, *_ = planned(two_splits, words, optimizer="adam", batch_size=16, dtype="float32", **course).chunks
 
     def stop(epochs):
@@ -166,26 +169,12 @@ def test_a_training_that_was_stopped_goes_on_with_the_right_rate(two_splits, tmp
 
 
 def test_a_rate_that_stays_leaves_the_step_its_very_tensor(two_splits):
-    from seedbed.training.chunk import _Training
+    from seedbed.training.stepping import Training
 
     (chunk,) = planned(two_splits).chunks
-    training = _Training(chunk, two_splits)
+    training = Training(chunk, two_splits)
     assert training.factors is None
     assert training._hyper(3).lr is training.hyper.lr
-
-
-@pytest.mark.slow
-def test_one_compiled_step_serves_every_schedule_and_equals_the_eager_one(two_splits, monkeypatch):
-    made, make = [], compiled.Compiled._made
-    monkeypatch.setattr(compiled.Compiled, "_made", lambda self, *args: (made.append(self.name), make(self, *args))[1])
-    step._compiled_chain.cache_clear()
-    for course in ({}, *COURSES):
-        settings = {"optimizer": "adam", "dtype": "float32", **course}
-        found, _, _ = trained(planned(two_splits, compile=True, **settings), two_splits)
-        eager, _, _ = trained(planned(two_splits, **settings), two_splits)
-        np.testing.assert_allclose(found, eager, rtol=0, atol=1e-4)
-    assert step._compiled_chain.cache_info().currsize == 1
-    assert sorted(name.split()[0] for name in made) == ["evaluate", "update"]
 
 
 def test_a_chunk_of_another_schedule_is_another_chunk(two_splits):

@@ -10,6 +10,8 @@ from seedbed.training import Rows, TrainingData, plan_stack, train_chunk, train_
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.stack import build_network
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 DRAWING = ("tanh:4@dropout=0.3", "rrelu:4", "residual dropout")
 STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 
@@ -51,9 +53,7 @@ def tables(task):
 
 
 def trained(build, data, recipe, seeds, splits):
-    plan = plan_stack(
-        build, data, recipe, seeds=seeds, splits=splits, compile=False, dtype="float64", keep_networks=True
-    )
+    plan = plan_stack(build, data, recipe, seeds=seeds, splits=splits, dtype="float64", keep_networks=True)
     found = {}
     for chunk in plan.chunks:
         result = train_chunk(chunk, data)
@@ -117,7 +117,7 @@ def test_noise_for_test_labels_leaves_the_trained_parameters_bit_for_bit_alone(t
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
     X, y, X_test, y_test = task(loss).parts
     weights = np.random.default_rng(1).integers(0, 4, len(X))
-    settings = {"seeds": [3, 8], "epochs": 30, "compile": False, "jobs": 1, "dtype": "float64", "optimizer": optimizer}
+    settings = {"seeds": [3, 8], "epochs": 30, "jobs": 1, "dtype": "float64", "optimizer": optimizer}
     weighted = train_many("tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings)
     rows = np.repeat(np.arange(len(X)), weights)
     repeated = train_many("tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings)
@@ -129,7 +129,7 @@ def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
 def test_the_scale_of_the_weights_does_not_matter_and_they_do_for_one_seed_too(task):
     parts = task("bce").parts
     weights = np.where(parts[1] == 1, 3.0, 1.0)
-    settings = {"seeds": [4], "epochs": 20, "compile": False, "dtype": "float64", "lr": 0.1}
+    settings = {"seeds": [4], "epochs": 20, "dtype": "float64", "lr": 0.1}
     once = train_many("relu:4", *parts, sample_weight=weights, **settings)
     tenfold = train_many("relu:4", *parts, sample_weight=torch.from_numpy(weights * 10), **settings)
     plain = train_many("relu:4", *parts, **settings)

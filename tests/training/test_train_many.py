@@ -9,7 +9,7 @@ from seedbed.errors import OptionError, SeedbedError, TrainingError
 from seedbed.networks import MLP, candidate_from
 from seedbed.training import train_many
 
-QUICK = {"seeds": 2, "epochs": 3, "compile": False, "jobs": 1}
+QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ QUICK = {"seeds": 2, "epochs": 3, "compile": False, "jobs": 1}
         ({"loss": "cross_entropie"}, "Did you mean 'cross_entropy'"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"batch_size": "full"}, "batch_size is 'full'. It must be a whole number or None"),
-        ({"compile": "no"}, "compile is 'no'. It must be 'auto', True or False"),
+        ({"engine": "fast"}, "engine is 'fast'. It must be auto, native or torch"),
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
         ({"device": "meta"}, "no device 'meta'"),
         ({"device": None}, "device is None. It must be a text"),

@@ -93,7 +93,7 @@ def in_the_windows_order(data, monkeypatch):
 
 
 def trained(build, data, recipe=RECIPE, **options):
-    options = {"compile": False, "dtype": "float64", "keep_networks": True, **options}
+    options = {"dtype": "float64", "keep_networks": True, **options}
     plan = plan_stack(build, data, recipe, seeds=SEEDS, splits=OF_SPLIT, **options)
     return {member: (result, column) for chunk in plan.chunks for result in [train_chunk(chunk, data)]
             for column, member in enumerate(chunk.members)}  # fmt: skip
@@ -129,7 +129,7 @@ def test_numbers_and_what_rows_count_too(in_memory, on_the_disk, monkeypatch):
 
 
 def test_every_row_is_trained_on_once_an_epoch_and_batches_are_full(on_the_disk):
-    plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=SEEDS, splits=OF_SPLIT, compile=False)
+    plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=SEEDS, splits=OF_SPLIT)
     (chunk,) = plan.chunks
     seen = []
     for rows in (on_the_disk.X, -np.asarray(on_the_disk.X)):
@@ -154,19 +154,10 @@ def placing_of(chunk, data):
 
 def test_a_network_does_not_depend_on_who_shares_its_windows(on_the_disk):
     together = trained(NETWORKS["relu"], on_the_disk)
-    plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=[8], splits=[1], compile=False, dtype="float64")
+    plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=[8], splits=[1], dtype="float64")
     alone = train_chunk(plan.chunks[0], on_the_disk)
     result, column = together[1]
     np.testing.assert_allclose(alone.curves[:, :, 0], result.curves[:, :, column], rtol=1e-9)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
-def test_a_compiled_step_takes_windows_too(on_the_disk):
-    found = trained(NETWORKS["relu"], on_the_disk, compile=True, dtype="float32")
-    expected = trained(NETWORKS["relu"], on_the_disk, dtype="float32")
-    assert_alike(found, expected, tolerance=1e-4)
 
 
 def test_outputs_that_nobody_wants_take_no_room(on_the_disk):
@@ -177,7 +168,7 @@ def test_outputs_that_nobody_wants_take_no_room(on_the_disk):
 
 
 def test_all_rows_in_one_step_are_refused(on_the_disk):
-    plan = plan_stack(NETWORKS["relu"], on_the_disk, Recipe(epochs=1), seeds=[0], splits=[0], compile=False)
+    plan = plan_stack(NETWORKS["relu"], on_the_disk, Recipe(epochs=1), seeds=[0], splits=[0])
     with pytest.raises(TrainingError, match="400 rows are too many for one step"):
         train_chunk(plan.chunks[0], on_the_disk)
 

@@ -256,11 +256,11 @@ class RunOptions:
     """Where and how it runs."""
 
     jobs: int | None = None
-    "How many processes train at once; all cores if left out."
+    "How many cores train at once; all cores if left out."
     cluster: str | None = None
     "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
-    compile: Literal["auto", "yes", "no"] = "auto"
-    "Whether torch.compile is used; auto uses it where it pays."
+    engine: Literal["auto", "native", "torch"] = "auto"
+    "What trains: native is a kernel in C++, made for this machine at the first training; torch takes all networks."
     device: str = "auto"
     "auto, cpu or cuda."
     out: Path | None = None
@@ -272,8 +272,7 @@ class RunOptions:
 
     def settings(self) -> dict[str, Any]:
         """The keyword arguments that `train_many` and `compare` share."""
-        switch: Any = {"auto": "auto", "yes": True, "no": False}[self.compile]
-        return {"jobs": self.jobs, "cluster": self.cluster, "compile": switch, "device": self.device}
+        return {"jobs": self.jobs, "cluster": self.cluster, "engine": self.engine, "device": self.device}
 
     def refuse_files(self, why: str) -> None:
         """An error where something is said of a folder or of pictures."""

@@ -16,7 +16,7 @@ from seedbed.errors import OptionError, TargetError
 from seedbed.estimators.networks import Auto, Floats, Networks
 from seedbed.estimators.rows import named, unless_equal, weighted_rows
 from seedbed.networks import Candidate, Schedule
-from seedbed.training import Compile
+from seedbed.training import Engine
 
 __all__ = ["SeedbedClassifier"]
 
@@ -49,7 +49,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
             Columns of numbers are numbers anyway, and columns of a categorical type categories.
         random_state: a whole number gives the same networks each time, and those of `fit_model` with that number.
-        compile, device: as `train_many` has them.
+        engine, device: as `train_many` has them.
         n_jobs: chunks of networks that are trained side by side; None is 1, -1 one a core.
 
     Attributes:
@@ -93,7 +93,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
         random_state: int | np.random.RandomState | None = None,
-        compile: Compile = "auto",
+        engine: Engine = "auto",
         device: str = "auto",
         n_jobs: int | None = None,
     ) -> None:
@@ -118,7 +118,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             numeric=numeric,
             categorical=categorical,
             random_state=random_state,
-            compile=compile,
+            engine=engine,
             device=device,
             n_jobs=n_jobs,
         )

@@ -23,7 +23,7 @@ from seedbed.data.sources.frames import as_frame
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
 from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule
-from seedbed.training import Compile
+from seedbed.training import ENGINES, Engine
 
 __all__ = ["Networks"]
 
@@ -63,7 +63,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
         random_state: int | np.random.RandomState | None = None,
-        compile: Compile = "auto",
+        engine: Engine = "auto",
         device: str = "auto",
         n_jobs: int | None = None,
     ) -> None:
@@ -88,7 +88,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.numeric = numeric
         self.categorical = categorical
         self.random_state: Any = random_state
-        self.compile: Any = compile
+        self.engine: Any = engine
         self.device = device
         self.n_jobs = n_jobs
 
@@ -104,8 +104,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
-        if isinstance(self.compile, str) and self.compile != "auto":
-            raise OptionError(f"compile is {shown(self.compile)}", "It must be True, False or 'auto'.")
+        if self.engine not in ENGINES:
+            raise OptionError(f"engine is {shown(self.engine)}", "It must be auto, native or torch.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
@@ -113,7 +113,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             "n_networks": None if n_networks is None else int(n_networks),
             "sample_weight": weights,
             "random_state": self._seed(),
-            "compile": self.compile,
+            "engine": self.engine,
             "device": self.device,
             "jobs": self._jobs(),
         }

@@ -20,7 +20,7 @@ from seedbed.experiment.spec import TUTORIAL, Experiment, Interval, specify
 from seedbed.experiment.watch import Watch, watch_plan
 from seedbed.networks import Recipe, Schedule, recipe_named, settings_in
 from seedbed.report import Progress
-from seedbed.training import Compile
+from seedbed.training import Engine
 
 __all__ = ["compare"]
 
@@ -64,7 +64,7 @@ def compare(
     random_state: int = 0,
     folder: str | Path | None = None,
     overwrite: bool = False,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
@@ -86,7 +86,7 @@ def compare(
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
     """
-    specified, running = _specified(locals()), {"jobs": jobs, "cluster": cluster, "compile": compile, "device": device}
+    specified, running = _specified(locals()), {"jobs": jobs, "cluster": cluster, "engine": engine, "device": device}
     plan = plan_within(specified, None if overwrite else folder, **running)
     return _ran(plan, watch_plan(plan, on_progress, draws=folder is not None), folder, overwrite)
 

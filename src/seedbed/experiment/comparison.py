@@ -23,7 +23,7 @@ from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, counted, notebook_fragment, write_report
-from seedbed.training import Compile
+from seedbed.training import Engine
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -139,7 +139,7 @@ class Comparison:
         *,
         n_networks: int | None = None,
         threshold: float = 0.5,
-        compile: Compile = "auto",
+        engine: Engine = "auto",
         device: str = "auto",
         jobs: int | None = None,
         cluster: str | None = None,
@@ -151,14 +151,14 @@ class Comparison:
             name: of the candidate; `conclusions.advice.network` if left out. "auto" is blended anew, of all rows.
             n_networks: how many are fitted; their predictions are averaged. As `fit_model` has it if left out.
             threshold: of two labels, above which probability the positive one is predicted.
-            compile, device, jobs, cluster: as `compare` has them.
+            engine, device, jobs, cluster: as `compare` has them.
 
         Raises:
             CandidateError: there is no such candidate, or it is a baseline.
             OptionError: no name is given, and none is advised; or a number is out of range.
         """
         found = take_home(self.to_dict(), name, self.experiment)
-        return found.fit(n_networks=n_networks, threshold=threshold, compile=compile, device=device, jobs=jobs,
+        return found.fit(n_networks=n_networks, threshold=threshold, engine=engine, device=device, jobs=jobs,
                          cluster=cluster)  # fmt: skip
 
     def _repr_html_(self) -> str:

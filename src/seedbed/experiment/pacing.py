@@ -17,7 +17,6 @@ _WORTH_TIMING = 5.0  # seconds of training and fitting at least, by the rough es
 _STEPS_FOR = 0.3  # seconds, for each stack
 _FEWEST_SPLITS = 8  # with fewer, a fit more of each baseline would take too large a share of the run
 _INNER = 0.8  # share of a split's training rows that choosing networks train on
-_EAGER = 4.0  # how much longer a step takes that isn't compiled
 
 
 def timed(plan: Plan, *, briefly: bool = False) -> Plan:
@@ -26,13 +25,11 @@ def timed(plan: Plan, *, briefly: bool = False) -> Plan:
     A plan that takes some seconds only, or that a cluster carries out, is returned as it is.
 
     Args:
-        briefly: compile nothing, as the plan may be changed.
+        briefly: fit no baselines, as the plan may be changed.
     """
     if plan.measured or plan.cluster is not None or plan.seconds - plan.overhead < _WORTH_TIMING:
         return plan
     firsts = [stack.plan.chunks[0] for stack in plan.fitting.stacks]
-    if briefly:
-        firsts = [dataclasses.replace(chunk, compiled=False) for chunk in firsts]
     data, found = plan.fitting.data, dict[int, tuple[float, float]]()
     if plan.jobs == 1 or len(firsts) == 1 or firsts[0].device != "cpu":
         found = {number: time_chunk(chunk, data, _STEPS_FOR) for number, chunk in enumerate(firsts)}
@@ -42,10 +39,9 @@ def timed(plan: Plan, *, briefly: bool = False) -> Plan:
     paces = {}
     for number, stack in enumerate(plan.fitting.stacks):
         built, epoch = found[number]
-        faster = _EAGER if stack.plan.estimate.compiled and briefly else 1.0
         for candidate in {candidate for candidate, _ in stack.owners}:
             n_networks = len(firsts[number].members)
-            paces[candidate] = built / n_networks, epoch / n_networks / faster
+            paces[candidate] = built / n_networks, epoch / n_networks
     choosing = None if plan.choosing is None else _with_paces(plan.choosing, paces, _INNER)
     fits = {} if briefly and not plan.experiment.design.quick else _timed_fits(plan)
     return dataclasses.replace(plan, fitting=_with_paces(plan.fitting, paces, 1.0), choosing=choosing, fits=fits)
@@ -75,6 +71,4 @@ def _paced(stack: Stack, paces: dict[int, tuple[float, float]], share: float) ->
     chunks: Sequence[Chunk] = stack.plan.chunks
     recipe = chunks[0].recipe
     epoch *= share if recipe.batch_size is not None else 1.0
-    # Filling takes as long as networks do.
-    n_networks = sum(len(chunk.seeds) for chunk in chunks) if chunks[0].compiled else len(stack.owners)
-    return dataclasses.replace(stack, plan=stack.plan.taking(n_networks * (built + epoch * recipe.epochs)))
+    return dataclasses.replace(stack, plan=stack.plan.taking(len(stack.owners) * (built + epoch * recipe.epochs)))

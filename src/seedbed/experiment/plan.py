@@ -16,7 +16,7 @@ from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, drawing_seconds, duration
 from seedbed.training import (
     Cluster,
-    Compile,
+    Engine,
     StackPlan,
     TrainingData,
     own_module,
@@ -30,7 +30,6 @@ from seedbed.training.randomness import derive
 __all__ = ["Plan", "Round", "Stack", "make_plan"]
 
 _START_SECONDS = 4.0  # a worker imports torch
-_COMPILE_SECONDS = 4.0
 # Of one fit of a baseline, and for each of its cells, on average over the three.
 _BASELINE_SECONDS, _CELL_SECONDS = 0.05, 5e-6
 
@@ -126,14 +125,13 @@ class Plan:
     @property
     def measured(self) -> bool:
         """Whether its costs were measured by some steps of each stack."""
-        return all(stack.plan.estimate.measured for stack in self.fitting.stacks)
+        return all(stack.plan.measured for stack in self.fitting.stacks)
 
     @property
     def overhead(self) -> float:
-        """Seconds that pass however little is trained: to start workers, to compile, and to draw."""
-        compiled = sum(not one.plan.estimate.measured and one.plan.estimate.compiled for one in self.fitting.stacks)
+        """Seconds that pass however little is trained: to start workers, and to draw."""
         started = _START_SECONDS if self.workers > 1 and not self.measured else 0.0
-        return started + compiled * _COMPILE_SECONDS + drawing_seconds()
+        return started + drawing_seconds()
 
     @property
     def seconds(self) -> float:
@@ -145,7 +143,7 @@ class Plan:
     def _passes(self, which: Round) -> float:
         """How long a round takes. Its chunks can't be divided, so workers may have to wait for the last of them."""
         costs = [
-            stack.plan.estimate.seconds * len(chunk.members) / len(stack.owners)
+            stack.plan.seconds * len(chunk.members) / len(stack.owners)
             for stack in which.stacks
             for chunk in stack.plan.chunks
         ]
@@ -208,7 +206,7 @@ def make_plan(
     *,
     jobs: int | None = None,
     cluster: str | None = None,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
 ) -> Plan:
     """Splits, design and chunks of an experiment.
@@ -224,7 +222,7 @@ def make_plan(
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
     encoding = encode(experiment.table)
-    settings = _Settings(experiment, encoding, compile, where)
+    settings = _Settings(experiment, encoding, engine, where)
     fitting = _fitting(settings, everything, keys)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
@@ -239,7 +237,7 @@ def make_plan(
 class _Settings:
     experiment: Experiment
     encoding: Encoding
-    compile: Compile
+    engine: Engine
     device: str
 
 
@@ -266,7 +264,7 @@ def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tupl
         for number, candidate in enumerate(spec.candidates)
     }
     data = table_data(spec.table, settings.encoding, splits)
-    return _round(settings, data, networks, {}, keep_outputs=True)
+    return _round(settings, data, networks, keep_outputs=True)
 
 
 def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
@@ -286,20 +284,17 @@ def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting
             [s * n_inner + i for s, _, i in places],
             [lr for _, lr, _ in places],
         )
-    compiled = [stack for stack in fitting.stacks if stack.plan.estimate.compiled]
-    widths = {number: stack.plan.width for stack in compiled for number, _ in stack.owners}
-    return _round(settings, data, networks, widths, keep_outputs=False)
+    return _round(settings, data, networks, keep_outputs=False)
 
 
 def _round(
     settings: _Settings,
     data: TrainingData,
     networks: Mapping[int, _Networks],
-    widths: Mapping[int, int],
     *,
     keep_outputs: bool,
 ) -> Round:
-    """Stacks of the candidates given by number. A stack of `widths` makes use of steps that are compiled already."""
+    """Stacks of the candidates given by number."""
     spec = settings.experiment
     groups: list[tuple[Candidate, Recipe, list[int]]] = []
     for number in networks:
@@ -311,7 +306,7 @@ def _round(
                 break
         else:
             groups.append((candidate, kind, [number]))
-    stacks = (_stack(settings, data, networks, members, widths, keep_outputs) for _, _, members in groups)
+    stacks = (_stack(settings, data, networks, members, keep_outputs) for _, _, members in groups)
     return Round(data, tuple(stacks), chooses=not keep_outputs)
 
 
@@ -320,7 +315,6 @@ def _stack(
     data: TrainingData,
     networks: Mapping[int, _Networks],
     members: Sequence[int],
-    widths: Mapping[int, int],
     keep_outputs: bool,
 ) -> Stack:
     spec = settings.experiment
@@ -339,8 +333,7 @@ def _stack(
         splits=[split for number in members for split in networks[number].splits],
         lr=listed({number: networks[number].lrs for number in members}),
         decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
-        width=widths.get(members[0]),
-        compile=settings.compile,
+        engine=settings.engine,
         device=settings.device,
         keep_outputs=keep_outputs,
     )

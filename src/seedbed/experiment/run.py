@@ -170,16 +170,9 @@ def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> Task:
 
 
 def _cost(stack: Stack, chunk: Chunk) -> float:
-    return stack.plan.estimate.seconds * len(chunk.members) / len(stack.owners)
+    return stack.plan.seconds * len(chunk.members) / len(stack.owners)
 
 
 def _in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
-    """One chunk of each compiled stack first, so that others find it compiled when their turn comes; then what isn't
-    compiled; the dearest first in each, so that no core is left with one at the end."""
-    firsts = {id(stack): place for place, (stack, chunk) in reversed(list(enumerate(places))) if chunk.compiled}
-
-    def turn(place: int) -> tuple[int, float]:
-        stack, chunk = places[place]
-        return (2 if chunk.compiled and place != firsts[id(stack)] else int(not chunk.compiled)), -_cost(stack, chunk)
-
-    return [places[place] for place in sorted(range(len(places)), key=turn)]
+    """The longest first, so that no core is left with one at the end."""
+    return sorted(places, key=lambda place: -_cost(*place))

@@ -28,7 +28,7 @@ from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.training import Board, Chunk, Compile, History, told_of, train_many, versions
+from seedbed.training import Board, Chunk, Engine, History, told_of, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -158,7 +158,7 @@ def train(
     test_size: float = 0.2,
     random_state: int = 0,
     recipe: Recipe | None = None,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
@@ -197,7 +197,7 @@ def train(
         seeds=seeds,
         **{name: value for name, value in dataclasses.asdict(own).items() if name not in _NOT_GIVEN},
         loss=LOSSES[rows.task],
-        compile=compile,
+        engine=engine,
         device=device,
         jobs=jobs,
         cluster=cluster,

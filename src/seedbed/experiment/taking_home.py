@@ -26,7 +26,7 @@ from seedbed.networks import (
     settings_in,
 )
 from seedbed.report import counted, guessing, read_summary
-from seedbed.training import Board, Chunk, Compile
+from seedbed.training import Board, Chunk, Engine
 
 __all__ = ["TakeHome", "take_home", "take_home_from"]
 
@@ -60,7 +60,7 @@ class TakeHome:
         *,
         n_networks: int | None = None,
         threshold: float = 0.5,
-        compile: Compile = "auto",
+        engine: Engine = "auto",
         device: str = "auto",
         jobs: int | None = None,
         cluster: str | None = None,
@@ -76,7 +76,7 @@ class TakeHome:
             random_state=self.random_state,
             n_networks=n_networks,
             threshold=threshold,
-            compile=compile,
+            engine=engine,
             device=device,
             jobs=jobs,
             cluster=cluster,

@@ -72,7 +72,7 @@ class Watch:
         """Take the costs of a plan, from which it is known from the start about how long the run takes."""
         self.stage, self._fit_seconds = "", plan.fit_seconds
         fits = sum(plan.fit_seconds.values()) * len(plan.all_splits)
-        networks = sum(stack.plan.estimate.seconds for stack in plan.stacks)
+        networks = sum(stack.plan.seconds for stack in plan.stacks)
         self._fits, self._networks = _Pace(fits, plan.workers), _Pace(networks, plan.workers)
 
     def begin(self, tasks: Sequence[Task], stage: str = "") -> Board:
@@ -148,7 +148,7 @@ class _Pace:
         self._start: tuple[float, float] | None = None
 
     def see(self, spent: float) -> None:
-        """So much of it is done. The first time starts the clock: before, somebody may have waited for a compiler."""
+        """So much of it is done. The first time starts the clock: before, somebody may have waited for workers."""
         self.spent = spent
         if self._start is None and spent > 0:
             self._start = time.perf_counter(), spent

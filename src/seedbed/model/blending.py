@@ -24,7 +24,7 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
 from seedbed.networks import BlendedMLPs, Recipe
-from seedbed.training import Board, Chunk, Compile, pick_workers
+from seedbed.training import Board, Chunk, Engine, pick_workers
 
 __all__ = ["OutOfBag", "blend_table"]
 
@@ -60,7 +60,7 @@ def blend_table(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
@@ -77,7 +77,7 @@ def blend_table(
         settings: of the recipe, in place of those that suit the number of rows.
         sample_weight: what each row counts [row].
         time_limit: seconds for training, about; whether a member was reached hangs on the machine then.
-        score, threshold, random_state, compile, device, jobs, cluster, watch: as `fit_model` has them.
+        score, threshold, random_state, engine, device, jobs, cluster, watch: as `fit_model` has them.
 
     Raises:
         SeedbedError: an option is out of range, or a member can't be trained on this table.
@@ -91,7 +91,7 @@ def blend_table(
     everything = np.arange(table.n_rows)
     none_left_out = [Split(number, 0, everything, everything) for number in range(n_networks)]
     rows = Rows(table, encoding, preprocessor, splits or none_left_out, weights)
-    running = Running(compile, *pick_workers(jobs, device, cluster), watch)
+    running = Running(engine, *pick_workers(jobs, device, cluster), watch)
     trained = list(trained_members(members, table, rows, recipe, random_state=random_state, running=running,
                                    time_limit=time_limit))  # fmt: skip
     if not trained:

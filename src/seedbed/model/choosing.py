@@ -13,7 +13,7 @@ from seedbed.data import Encoding, Split, Table, inner_holdout, time_folds
 from seedbed.errors import TrainingError
 from seedbed.evaluation import choose
 from seedbed.networks import Candidate, Recipe
-from seedbed.training import Board, Chunk, Cluster, Compile, derive, plan_candidate, table_data, train_chunks
+from seedbed.training import Board, Chunk, Cluster, Engine, derive, plan_candidate, table_data, train_chunks
 
 __all__ = ["Running", "Settled", "fixed", "n_choosing", "settle"]
 
@@ -25,12 +25,12 @@ class Running:
     """How networks are trained, and who watches.
 
     Attributes:
-        compile: as `plan_stack` has it.
+        engine: as `plan_stack` has it.
         jobs, device, cluster: from `pick_workers`.
         watch: is given the name of a stage and its chunks, and returns the board on which they write their epochs.
     """
 
-    compile: Compile = "auto"
+    engine: Engine = "auto"
     jobs: int = 1
     device: str = "cpu"
     cluster: Cluster | None = None
@@ -91,7 +91,7 @@ def settle(
         seeds=[derive(random_state, candidate.name, "model", "inner", number) for _, number in places],
         splits=[number for _, number in places],
         lr=[lr for lr, _ in places],
-        compile=running.compile,
+        engine=running.engine,
         device=running.device,
         keep_outputs=False,
     )

@@ -25,7 +25,7 @@ from seedbed.networks import RECIPES, Candidate, Recipe, candidate_from
 from seedbed.training import (
     Board,
     Chunk,
-    Compile,
+    Engine,
     derive,
     pick_workers,
     plan_candidate,
@@ -52,7 +52,7 @@ def fit_model(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
@@ -70,7 +70,7 @@ def fit_model(
         score: what the model may be expected to do, and whose score that is.
         threshold: of two labels, above which probability the positive one is predicted.
         random_state: all randomness is derived from it.
-        compile, device, jobs, cluster: as `train_many` has them.
+        engine, device, jobs, cluster: as `train_many` has them.
         watch: is told of the stages, see `Running`.
 
     Raises:
@@ -81,12 +81,12 @@ def fit_model(
     _check(table, n_networks, threshold)
     if isinstance(candidate, str) and candidate == AUTO:
         return blend_table(table, n_networks=n_networks, settings=settings_of(recipe), sample_weight=sample_weight,
-                           score=score, threshold=threshold, random_state=random_state, compile=compile,
+                           score=score, threshold=threshold, random_state=random_state, engine=engine,
                            device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
     n_networks = N_NETWORKS if n_networks is None else n_networks
     weights = row_weights(table, sample_weight)
     found, encoding = told_of(candidate_from(candidate), table), encode(table)
-    running = Running(compile, *pick_workers(jobs, device, cluster), watch)
+    running = Running(engine, *pick_workers(jobs, device, cluster), watch)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or settle(found, table, encoding, own, n_inner=n_networks, random_state=random_state,
                                 weights=weights, running=running)  # fmt: skip
@@ -132,7 +132,7 @@ def _fitted(
         recipe,
         seeds=seeds,
         splits=[0] * len(seeds),
-        compile=running.compile,
+        engine=running.engine,
         device=running.device,
         keep_networks=True,
         keep_outputs=False,

@@ -242,7 +242,7 @@ def _trained(
             dataclasses.replace(member.recipe(recipe), epoch="last"),
             seeds=[derive(random_state, member.name, "blend", number) for number in range(rows.n_networks)],
             splits=list(range(rows.n_networks)),
-            compile=running.compile if running.compile != "auto" else False,
+            engine=running.engine,
             device=running.device,
             keep_networks=True,
             patience=_PATIENCE,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
 from seedbed.networks import MLP, RECIPES, Candidate, Recipe, candidates_from
-from seedbed.training import eager_seconds, told_of
+from seedbed.training import told_of, torch_seconds
 
 __all__ = [
     "AUTO",
@@ -128,7 +128,7 @@ def blend_seconds(table: Table, n_rows: int) -> float:
     for member in members_for(None, table):
         network = member.architecture(n_inputs, table.n_outputs)
         n_parameters = sum(parameter.numel() for parameter in network.parameters())
-        seconds += eager_seconds(n_parameters, round(n_rows * n_epochs * networks_for(n_rows)))
+        seconds += torch_seconds(n_parameters, round(n_rows * n_epochs * networks_for(n_rows)))
     return seconds
 
 

@@ -2,7 +2,7 @@
 
 from seedbed.training.board import Board
 from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
-from seedbed.training.chunk import Chunk, ChunkResult, time_chunk, train_chunk
+from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.history import History
@@ -14,10 +14,12 @@ from seedbed.training.parallel import (
     pick_jobs,
     pick_workers,
     side_by_side,
+    time_chunk,
+    train_chunk,
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import Compile, Estimate, StackPlan, eager_seconds, pick_device, plan_stack
+from seedbed.training.planning import ENGINES, Engine, StackPlan, pick_device, plan_stack, torch_seconds
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.reference import Rows, train_reference
@@ -25,12 +27,12 @@ from seedbed.training.savepoint import Savepoint
 from seedbed.training.versions import versions
 
 __all__ = [
+    "ENGINES",
     "Board",
     "Chunk",
     "ChunkResult",
     "Cluster",
-    "Compile",
-    "Estimate",
+    "Engine",
     "History",
     "Rows",
     "Savepoint",
@@ -39,7 +41,6 @@ __all__ = [
     "are_shares",
     "counted_rows",
     "derive",
-    "eager_seconds",
     "end_workers",
     "ends_in_shares",
     "look_at",
@@ -56,6 +57,7 @@ __all__ = [
     "table_data",
     "time_chunk",
     "told_of",
+    "torch_seconds",
     "train_chunk",
     "train_chunks",
     "train_many",

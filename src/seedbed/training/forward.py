@@ -55,13 +55,9 @@ _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
 _METHODS: dict[object, Callable[..., Tensor]] = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
-WIDE = 128
-"""From this many units on, batches of matmuls beat sums written out for the compiler."""
-
-
 @dataclass(frozen=True)
 class Chain:
-    """Known layers, one after the other. Equal chains are interchangeable, so a compiled step is made once for them."""
+    """Known layers, one after the other."""
 
     layers: tuple[StackedLayer, ...]
 
@@ -89,14 +85,13 @@ class Chain:
     def _alone(self) -> tuple[StackedLayer, ...]:
         return tuple(alone(self.layers))
 
-    def placement(self, *, compiled: bool) -> Placement:
+    @property
+    def placement(self) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
         if any(isinstance(layer, Embeddings | Periodic | Piecewise) for layer in (*self.layers, *self._alone)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
         hidden = self._alone[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
-        if compiled and max(later, default=0) < WIDE:
-            return "fused"
         return "network_first" if later else "network_last"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:

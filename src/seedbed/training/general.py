@@ -60,7 +60,8 @@ class General:
             if isinstance(module, nn.BatchNorm1d):
                 module.forward = functools.partial(_batch_norm, module)  # type: ignore[method-assign]
 
-    def placement(self, *, compiled: bool) -> Placement:
+    @property
+    def placement(self) -> Placement:
         """The network axis is first: `vmap` takes it to the front anyway."""
         return "network_first"
 
@@ -102,7 +103,8 @@ class OneByOne:
         self.normalises_batches = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
         self._buffers = {name for name, _ in network.named_buffers()}
 
-    def placement(self, *, compiled: bool) -> Placement:
+    @property
+    def placement(self) -> Placement:
         """The network axis is first, so that one network's parameters lie together."""
         return "network_first"
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seedbed.training.compiled import is_compiling
 from seedbed.training.products import summed_at
 
 __all__ = ["Across", "Inputs", "across", "as_seen", "counting", "expanded", "folded"]
@@ -85,9 +84,8 @@ def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor,
     own = weight * inputs.scale[:, None]
     if inputs.across is None:
         return own, bias
-    if is_compiling() or weight.is_cuda:
-        # A view of the weights: given the weights themselves, the compiler would differentiate forward() instead.
-        added: Tensor = _Added.apply(weight[:], *inputs.across)  # type: ignore[no-untyped-call]
+    if weight.is_cuda:
+        added: Tensor = _Added.apply(weight, *inputs.across)  # type: ignore[no-untyped-call]
         return own + added, bias
     _, extra, givers, takers = inputs.across
     return own.index_add(0, givers, weight.index_select(0, takers) * extra[givers][:, None]), bias

@@ -23,18 +23,17 @@ from seedbed.networks import Residual as ResidualModule
 from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
-from seedbed.training.products import batched_product, fused_product, shared_product
+from seedbed.training.products import batched_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 
 __all__ = ["OWN", "Pass", "Placement", "StackedLayer", "alone", "stacked_layer", "through"]
 
 
-Placement = Literal["fused", "network_first", "network_last"]
+Placement = Literal["network_first", "network_last"]
 """How a stack computes.
 
-`fused`: arrays lie as they are named, the network axis fastest, and sums over units are written out for the compiler;
 `network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
-`network_last`: arrays lie as they are named; for an eager step of networks without a layer that feeds another.
+`network_last`: arrays lie as they are named; for networks without a layer that feeds another.
 """
 
 
@@ -69,8 +68,6 @@ class Linear:
     def first(self, inputs: Inputs, values: Tensors, now: Pass) -> Tensor:
         """The layer that sees the table: one matmul for all networks, what a split makes of the table folded in."""
         weight, bias = folded(inputs, values[self.name + "weight"], values[self.name + "bias"] if self.bias else None)
-        if now.placement == "fused":
-            return shared_product(inputs.X, weight, bias)
         if now.placement == "network_first":
             x = torch.bmm(inputs.X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
         else:
@@ -80,9 +77,7 @@ class Linear:
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         weight = values[self.name + "weight"]
         bias = values[self.name + "bias"] if self.bias else None
-        if now.placement == "fused":
-            x = fused_product(x, weight)
-        elif self.units == 1:
+        if self.units == 1:
             x = (x * weight[:, 0]).sum(1, keepdim=True)
         else:
             return batched_product(x, weight, bias)

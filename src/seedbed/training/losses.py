@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError
-from seedbed.training.compiled import is_compiling
 
 __all__ = ["LOSSES", "Loss", "Smoothing", "check_smoothing", "encode_target", "pick_loss", "r2"]
 
@@ -62,25 +61,7 @@ def _bce(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     # softplus(z) - y z, and sigmoid(z) - y, by exp(-|z|), so that neither a large nor a small logit overflows.
     e = torch.exp(-z.abs())
     share = 1 / (1 + e)
-    return _over_outputs(z.clamp(min=0) - y * z + _log1p(e), torch.where(z >= 0, share, e * share) - y)
-
-
-# log(1 + e) / e on [0, 1], interpolated at Chebyshev's points. It is exact to the rounding of float32, and a quarter of
-# all time of a narrow network goes into the logarithm otherwise.
-_LOG1P = (
-    *(0.999999995, -0.499998926, 0.333297105, -0.249516163, 0.196632743),
-    *(-0.152696671, 0.105436238, -0.0563736132, 0.0195425274, -0.00317605705),
-)
-
-
-def _log1p(e: Tensor) -> Tensor:
-    """log(1 + e) of e within [0, 1]."""
-    if e.dtype != torch.float32 or not is_compiling():
-        return torch.log1p(e)  # one call of torch beats twenty
-    polynomial = torch.full_like(e, _LOG1P[-1])
-    for coefficient in _LOG1P[-2::-1]:
-        polynomial = polynomial * e + coefficient
-    return polynomial * e
+    return _over_outputs(z.clamp(min=0) - y * z + torch.log1p(e), torch.where(z >= 0, share, e * share) - y)
 
 
 def _bce_hits(z: Tensor, y: Tensor) -> Tensor:

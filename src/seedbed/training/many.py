@@ -25,7 +25,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import Compile, plan_stack
+from seedbed.training.planning import Engine, check_engine, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
@@ -58,7 +58,7 @@ def train_many(
     loss: str = "auto",
     label_smoothing: float = 0.0,
     sample_weight: Any = None,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "auto",
     jobs: int | None = None,
     cluster: str | None = None,
@@ -78,7 +78,7 @@ def train_many(
         seeds: one a network; a number means `range` of it.
         epochs to label_smoothing: the recipe, see `Recipe`.
         sample_weight: what each training row counts [row], in loss and training figures.
-        compile: `"auto"` compiles where the work is worth it and a C++ compiler is found.
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` is the kernel where it can be.
         device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
@@ -89,13 +89,13 @@ def train_many(
     """
     check_arguments(train_many, locals())
     common = Recipe(**settings_in(locals()))
-    _check_compile(compile)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, recipe = _builder(candidate_from(build), data, common)
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
+    check_engine(engine)
     if len(numbers) == 1 and sample_weight is None:
         return _single(make, data, recipe, numbers[0], where)
-    return _stacked(make, data, recipe, numbers, watch, n_jobs, afar, compile=compile, device=where, dtype=dtype)
+    return _stacked(make, data, recipe, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
 
 
 def _stacked(
@@ -171,11 +171,6 @@ def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[
     if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
         n_outputs = n_classes
     return functools.partial(candidate.architecture, data.X.shape[1], n_outputs), recipe
-
-
-def _check_compile(compile: Compile) -> None:
-    if compile not in ("auto", True, False):
-        raise OptionError(f"compile is '{compile}'", "It must be 'auto', True or False.")
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:

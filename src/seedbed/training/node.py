@@ -7,7 +7,6 @@ import functools
 import os
 import pickle
 import platform
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +67,7 @@ def done_on_node(asked: Asked, call: bytes, *shared: Any) -> Any:
     """What `function(*task, *shared)` returns on this machine, for a packed call.
 
     Raises:
-        TrainingError: it is of another kind than the one that asked, lacks a module, or can't compile what is to be
-            compiled.
+        TrainingError: it is of another kind than the one that asked, or lacks a module.
     """
     asked.refuse_others()
     try:
@@ -80,11 +78,4 @@ def done_on_node(asked: Asked, call: bytes, *shared: Any) -> Any:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # there is no such folder here
             stack.enter_context(contextlib.chdir(asked.folder))
-        stack.enter_context(warnings.catch_warnings())
-        # Elsewhere it goes on, slower, and rounds otherwise; here, where others compile, that would be in the results.
-        warnings.filterwarnings("error", "not compiled")
-        try:
-            return function(*task, *shared)
-        except UserWarning as warning:
-            message = f"node {platform.node()} can't compile: {warning}"
-            raise TrainingError(message, "Install g++ there, or say --compile no.") from None
+        return function(*task, *shared)

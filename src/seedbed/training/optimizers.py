@@ -44,8 +44,7 @@ class Optimizer:
 def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
     """What a step needs to know of its number [step, 3]: is it the first, Adam's 1 - b1^t and sqrt(1 - b2^t).
 
-    They are computed in double precision as `torch.optim` does, then cast. An entry a step is a tensor, so that a
-    compiled step isn't compiled again for each number.
+    They are computed in double precision as `torch.optim` does, then cast.
     """
     rows = [(float(t == 1), 1.0 - _BETAS[0] ** t, math.sqrt(1.0 - _BETAS[1] ** t)) for t in range(1, n_steps + 1)]
     return torch.tensor(rows, dtype=torch.float64).to(dtype)

@@ -1,4 +1,5 @@
-"""Chunks side by side, one thread each: in processes of this machine through joblib, or on a cluster."""
+"""Chunks side by side, one thread each: threads of this process for the kernel, else processes of this machine through
+joblib, or a cluster."""
 
 from __future__ import annotations
 
@@ -6,28 +7,44 @@ import contextlib
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
 from typing import Any
 
 import joblib
+import torch
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.training.board import Board, Place
-from seedbed.training.chunk import Chunk, ChunkResult, train_chunk
+from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
+from seedbed.training.native import NativeTraining
 from seedbed.training.planning import pick_device
+from seedbed.training.process import no_collection, ready_to_train
 from seedbed.training.savepoint import Savepoint
+from seedbed.training.stepping import Training
 
-__all__ = ["end_workers", "pick_jobs", "pick_workers", "side_by_side", "train_chunks", "wake_workers"]
+__all__ = [
+    "end_workers",
+    "pick_jobs",
+    "pick_workers",
+    "side_by_side",
+    "time_chunk",
+    "train_chunk",
+    "train_chunks",
+    "wake_workers",
+]
 
 _MOST_JOBS = 1024
 _started = threading.Event()  # whether there ever were workers
+_preparing = threading.Lock()  # networks are drawn from the one random state of the process
 
 
 def pick_jobs(jobs: int | None) -> int:
@@ -128,6 +145,41 @@ def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
+def train_chunk(
+    chunk: Chunk,
+    data: TrainingData,
+    tell: Callable[[int], None] | None = None,
+    savepoint: Savepoint | None = None,
+) -> ChunkResult:
+    """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state.
+
+    Args:
+        tell: is called with the number of epochs done, from 0 on; often, so it must be quick.
+        savepoint: where it is written down from time to time how far this very training is, and where one that was
+            killed goes on, to the same bits. A training with patience has none: it is short.
+    """
+    tell = tell or (lambda epochs: None)
+    tell(0)
+    with ready_to_train(chunk.device):
+        with _preparing, no_collection():
+            training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
+        return training.run_patiently(tell) if chunk.patience else training.run(tell, savepoint)
+
+
+def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float, float]:
+    """Return how long it takes to build a chunk's networks and to train them for one epoch [s].
+
+    A few steps are timed, for about so many seconds. What they come to is dropped, so nothing can be decided by it.
+    """
+    with ready_to_train(chunk.device):
+        started = time.perf_counter()
+        with _preparing, no_collection():
+            training = (NativeTraining if chunk.engine == "native" else Training)(chunk, data)
+        built = time.perf_counter() - started
+        with torch.no_grad():
+            return built, training.epoch_seconds(seconds)
+
+
 def train_chunks(
     chunks: Sequence[Chunk],
     data: TrainingData,
@@ -146,13 +198,47 @@ def train_chunks(
     """
     with (board or Board()).laid_out(len(chunks)) as places:
         tasks = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
-        if cluster is None and (jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu"):
-            for task in tasks:
-                yield _placed(*task, data)
-            return
-        with contextlib.closing(side_by_side(_placed, tasks, (data,), jobs, cluster)) as done:
-            yield from done
+        if cluster is not None:
+            waiting = [side_by_side(_placed, tasks, (data,), jobs, cluster)]
+        elif jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
+            waiting = [(_placed(*task, data) for task in tasks)]
+        else:
+            native = [task for task in tasks if task[1].engine == "native"]
+            others = [task for task in tasks if task[1].engine != "native"]
+            waiting = [_in_threads(native, data, jobs)] if native else []
+            waiting += [side_by_side(_placed, others, (data,), jobs)] if others else []
+        for one in waiting:
+            with contextlib.closing(one) as done:
+                yield from done
 
 
-def _placed(place: Place, chunk: Chunk, savepoint: Savepoint | None, data: TrainingData) -> tuple[int, ChunkResult]:
-    return place.number, train_chunk(chunk, data, place.pen(), savepoint)
+class _HaltedError(Exception):
+    """Nobody waits for the training any more."""
+
+
+def _in_threads(
+    tasks: Sequence[tuple[Place, Chunk, Savepoint | None]], data: TrainingData, jobs: int
+) -> Generator[tuple[int, ChunkResult], None, None]:
+    """The kernel runs without Python's lock, so threads suffice. After an interrupt they end with their slices."""
+    halted = threading.Event()
+    with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
+        futures = [pool.submit(_placed, *task, data, halted) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            halted.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _placed(
+    place: Place, chunk: Chunk, savepoint: Savepoint | None, data: TrainingData, halted: threading.Event | None = None
+) -> tuple[int, ChunkResult]:
+    write = place.pen()
+
+    def tell(epochs: int) -> None:
+        if halted is not None and halted.is_set():
+            raise _HaltedError
+        write(epochs)
+
+    return place.number, train_chunk(chunk, data, tell, savepoint)

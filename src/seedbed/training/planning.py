@@ -1,4 +1,4 @@
-"""The plan of a stack: how many networks a chunk holds, and whether compiling it pays."""
+"""The plan of a stack: what trains it, and how many networks a chunk holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -19,12 +19,13 @@ from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.general import OneByOne
+from seedbed.training.native import covers, kernel
 from seedbed.training.stack import build_network
-from seedbed.training.step import compiler_found
 
-__all__ = ["Compile", "Estimate", "StackPlan", "eager_seconds", "pick_device", "plan_stack"]
+__all__ = ["ENGINES", "Engine", "StackPlan", "check_engine", "pick_device", "plan_stack", "torch_seconds"]
 
-Compile = Literal["auto"] | bool
+Engine = Literal["auto", "native", "torch"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 _LANES = 16  # networks come in full vectors of 16 floats
 _MOST = 496
@@ -35,19 +36,21 @@ _ON_GPU = 4096
 # What an embedding of all inputs may take for all rows: it is many times as wide as any layer, and a pass keeps some of
 # its kind.
 _MOST_BYTES = 1 << 28
-# How much longer an eager step takes than a compiled one, and from how many operations on compiling, which takes some
-# seconds, is worth it: eager they take about ten seconds of one core. The work alone decides, and neither a measured
-# speed nor the number of cores: compiled and eager steps round differently, and a run that is started again, or with
-# other --jobs, must come to the same bits.
-_EAGER_FACTOR = 4.0
-_WORTH_COMPILING = 2e11
+# How much longer a step of torch takes than one of the kernel, as a rule.
+_TORCH_FACTOR = 8.0
 # What a row that comes from a file costs a network beside the arithmetic, to be drawn, gathered and counted, as so many
 # operations.
 _ROW_OPERATIONS = 4e3
-# Share of the matmul rate that a compiled stack reaches, by its layers; and what a row costs a network beside them, as
-# so many parameters, where it is compiled and where it isn't (see benchmarks/LOG.md).
-_SHARE_OF_RATE = 0.8
-_ROW_PARAMETERS = {True: 50, False: 300}
+# Share of the matmul rate that the kernel reaches (see benchmarks/LOG.md).
+_SHARE_OF_RATE = 0.5
+# What a row costs a network of the kernel beside its layers, as so many parameters.
+_ROW_PARAMETERS = 50
+# A chunk of the kernel holds networks for about so many operations, some tenths of a second, and at most so many
+# networks: fewer would build more often what all share, more would leave cores idle at the end. Neither the number of
+# cores nor a measured speed decides, as a run may go on with other --jobs.
+_NATIVE_OPERATIONS, _MOST_NATIVE = 2e10, 96
+# From so many weights of one layer on, a block of networks leaves the cache, and torch's products are as fast.
+_MOST_WEIGHTS = 256 * 256
 
 
 _SLOWER = "not all of its layers are known, so it takes the general, slower way"
@@ -62,48 +65,33 @@ _MOST_ROWS = 1024  # of what is measured for an estimate; more rows take longer 
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a stack will cost.
-
-    Attributes:
-        compiled: whether it is to be compiled.
-        seconds: of one core, without compiling.
-        measured: whether the seconds were measured by some steps.
-    """
-
-    compiled: bool
-    seconds: float
-    measured: bool = False
-
-
-@dataclass(frozen=True)
 class StackPlan:
     """Networks of one candidate, cut into chunks of one shape.
 
     Attributes:
         chunks: in order; together they hold all networks in the order given.
-        estimate: what it will cost.
+        seconds: of one core, about.
+        measured: whether the seconds were measured by some steps.
         note: said to the user where the stack takes the slower way; empty otherwise.
         n_parameters: of one network.
-        width: networks of a chunk, filling included; the widest where they differ.
     """
 
     chunks: tuple[Chunk, ...]
-    estimate: Estimate
+    seconds: float
     note: str
     n_parameters: int
-    width: int
+    measured: bool = False
 
     def taking(self, seconds: float) -> StackPlan:
         """The same plan, with so many measured seconds of one core as its estimate."""
-        return replace(self, estimate=replace(self.estimate, seconds=seconds, measured=True))
+        return replace(self, seconds=seconds, measured=True)
 
     def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
         """The same plan with a learning rate and a number of epochs for each network, in the order of the networks."""
         chunks = []
         for chunk in self.chunks:
-            filled = chunk.members + chunk.members[-1:] * (len(chunk.seeds) - len(chunk.members))
-            chunks.append(replace(chunk, lr=tuple(lr[i] for i in filled), stops=tuple(stops[i] for i in filled)))
+            own = chunk.members
+            chunks.append(replace(chunk, lr=tuple(lr[i] for i in own), stops=tuple(stops[i] for i in own)))
         return replace(self, chunks=tuple(chunks))
 
 
@@ -116,8 +104,7 @@ def plan_stack(
     splits: Sequence[int],
     lr: Sequence[float] | None = None,
     decay: Sequence[float] | None = None,
-    width: int | None = None,
-    compile: Compile = "auto",
+    engine: Engine = "auto",
     device: str = "cpu",
     dtype: str = "float32",
     keep_networks: bool = False,
@@ -128,41 +115,69 @@ def plan_stack(
 
     Args:
         lr, decay: one a network; the recipe's if left out.
-        width: networks of a chunk, as another plan has it whose compiled step is to be used again.
+        engine: what trains; `auto` is the kernel for networks that it covers, where there is one, and torch otherwise.
         patience: as `Chunk` has it; all networks are one chunk then.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
+        OptionError: there is no such engine, or it can't be had on this machine.
     """
     network = build_network(build, seeds[0])
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
-    width = len(seeds) if patience else width
-    size = width or (_FEW if isinstance(chain, OneByOne) else _chunk_size(network, data, recipe, device, dtype))
+    native, note = _native(engine, chain, network, data, device, dtype)
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
-    wanted = _wanted(compile, chain, many_steps=recipe.epochs > 10 or data.order is not None)
-    estimate, note = _costs(chain, network, data, recipe, len(seeds), wanted)
-    parts = []
-    for part, full in _cut(_groups(chain, data, recipe, splits), size, even=not width):
-        filled = part + part[-1:] * (full - len(part) if estimate.compiled else 0)
-        parts.append(
-            Chunk(
-                build=build,
-                recipe=recipe,
-                seeds=tuple(seeds[i] for i in filled),
-                splits=tuple(splits[i] for i in filled),
-                lr=tuple(rates[i] for i in filled),
-                decay=tuple(decays[i] for i in filled),
-                members=tuple(part),
-                patience=patience,
-                compiled=estimate.compiled,
-                keep_networks=keep_networks,
-                keep_outputs=keep_outputs,
-                dtype=dtype,
-                device=device,
-            )
+    if isinstance(chain, OneByOne):
+        size, seconds = _FEW, _seconds_one_by_one(chain, network, data, recipe)
+    else:
+        operations = _operations(network, data, recipe)
+        size = _native_size(operations) if native else _chunk_size(network, data, recipe, device, dtype)
+        seconds = operations / (_matmul_rate() * _SHARE_OF_RATE) * (1 if native else _TORCH_FACTOR)
+    size = len(seeds) if patience else size
+    parts = tuple(
+        Chunk(
+            build=build,
+            recipe=recipe,
+            seeds=tuple(seeds[i] for i in part),
+            splits=tuple(splits[i] for i in part),
+            lr=tuple(rates[i] for i in part),
+            decay=tuple(decays[i] for i in part),
+            members=tuple(part),
+            patience=patience,
+            engine="native" if native else "torch",
+            keep_networks=keep_networks,
+            keep_outputs=keep_outputs,
+            dtype=dtype,
+            device=device,
         )
-    return StackPlan(tuple(parts), estimate, note, _n_parameters(network), max(len(part.seeds) for part in parts))
+        for part in _cut(_groups(chain, data, recipe, splits), size, full=native)
+    )
+    return StackPlan(parts, seconds * len(seeds), note, _n_parameters(network))
+
+
+def check_engine(engine: str) -> None:
+    """Raises OptionError: there is no such engine."""
+    if engine not in ENGINES:
+        raise OptionError(f"engine is '{engine}'", "It must be auto, native or torch.")
+
+
+def _native(
+    engine: Engine, chain: Forward, network: nn.Module, data: TrainingData, device: str, dtype: str
+) -> tuple[bool, str]:
+    """Whether the kernel trains networks like this one; and what is said to the user where it would be faster."""
+    check_engine(engine)
+    if isinstance(chain, OneByOne):
+        return False, _ONE_BY_ONE.format(reason=chain.reason)
+    if not isinstance(chain, Chain):
+        return False, _SLOWER
+    widest = max((module.weight.numel() for module in network.modules() if isinstance(module, nn.Linear)), default=0)
+    covered = device == "cpu" and data.order is None and covers(chain, network)
+    if engine == "torch" or not covered or (engine == "auto" and widest > _MOST_WEIGHTS):
+        return False, ""
+    library, reason = kernel(dtype)
+    if library is None and engine == "native":
+        raise OptionError(f"the training kernel can't be had: {reason}", "Install g++, or say --engine torch.")
+    return library is not None, f"trained by torch, which is slower: {reason}" if reason else ""
 
 
 def pick_device(device: str) -> str:
@@ -195,12 +210,18 @@ def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[
         yield [i for i, own in enumerate(keys) if own == key]
 
 
-def _cut(groups: Iterator[list[int]], size: int, *, even: bool) -> Iterator[tuple[list[int], int]]:
-    """Groups cut into chunks of this size or, evenly, at most of this size; and what a chunk takes in full vectors."""
+def _cut(groups: Iterator[list[int]], size: int, *, full: bool) -> Iterator[list[int]]:
+    """Groups cut evenly into chunks of at most this size, a multiple of full vectors if they are to be `full`."""
     for group in groups:
-        own = math.ceil(len(group) / math.ceil(len(group) / size)) if even else size
+        own = math.ceil(len(group) / math.ceil(len(group) / size))
+        own = math.ceil(own / _LANES) * _LANES if full else own
         for start in range(0, len(group), own):
-            yield group[start : start + own], math.ceil(own / _LANES) * _LANES
+            yield group[start : start + own]
+
+
+def _native_size(operations: float) -> int:
+    """Networks of a chunk for the kernel, of so many operations each."""
+    return max(_LANES, min(_MOST_NATIVE, int(_NATIVE_OPERATIONS / operations) // _LANES * _LANES))
 
 
 def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str) -> int:
@@ -220,8 +241,7 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
 
 
 def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:
-    """How many networks may embed all rows at once. Such are compiled only if it is asked for, so vectors needn't be
-    full."""
+    """How many networks may embed all rows at once."""
     kinds = (Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding)
     units = max((_units(module) for module in network.modules() if isinstance(module, kinds)), default=0)
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
@@ -248,58 +268,32 @@ def _cache_bytes() -> int:
         return 1 << 20
 
 
-def _wanted(compile: Compile, chain: Forward, *, many_steps: bool) -> bool | None:
-    if not isinstance(chain, Chain):
-        return False
-    if compile != "auto":
-        return bool(compile)
-    # A wide network spends its time in matmuls, where a compiler has nothing to gain.
-    gains = chain.placement(compiled=True) == "fused" and many_steps
-    return None if gains and compiler_found() else False
-
-
-def _estimate(n_parameters: int, n_rows: int, compiled: bool | None, *, from_file: bool) -> Estimate:
-    """The cost of `n_rows` = rows x epochs x networks; `compiled` is what is wanted, none for a choice."""
-    # Forward, and twice that backward.
-    operations = n_rows * (6.0 * n_parameters + from_file * _ROW_OPERATIONS)
-    if compiled is None:
-        compiled = operations > _WORTH_COMPILING
-    seconds = (operations + n_rows * 6.0 * _ROW_PARAMETERS[compiled]) / (_matmul_rate() * _SHARE_OF_RATE)
-    return Estimate(compiled, seconds if compiled else seconds * _EAGER_FACTOR)
-
-
 def _n_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def _costs(
-    forward: Forward,
-    network: nn.Module,
-    data: TrainingData,
-    recipe: Recipe,
-    n_networks: int,
-    wanted: bool | None,
-) -> tuple[Estimate, str]:
-    """The cost of networks like this one, and a note where it is higher than that of a chain."""
-    if not isinstance(forward, OneByOne):
-        n_rows, from_file = len(data.X) * recipe.epochs * n_networks, data.order is not None
-        note = "" if isinstance(forward, Chain) else _SLOWER
-        return _estimate(_n_parameters(network), n_rows, wanted, from_file=from_file), note
+def _operations(network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
+    """Of one network's training: forward, and twice that backward."""
+    a_row = 6.0 * (_n_parameters(network) + _ROW_PARAMETERS) + (_ROW_OPERATIONS if data.order is not None else 0.0)
+    return a_row * len(data.X) * recipe.epochs
+
+
+def _seconds_one_by_one(forward: OneByOne, network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
+    """What one network's training takes."""
     n_train = int((data.train[:, 0] > 0).sum())
     batch = min(n_train, recipe.batch_size or n_train)
     n_rows = min(batch, _MOST_ROWS)
     step = forward.seconds_a_step(network, n_rows, data.X.shape[1]) * batch / n_rows
-    seconds = step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs * n_networks
-    return Estimate(False, seconds), _ONE_BY_ONE.format(reason=forward.reason)
+    return step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
 
 
-def eager_seconds(n_parameters: int, n_rows: int) -> float:
-    """Return an estimate of the time that one core takes for networks of so many parameters [s], without compiling.
+def torch_seconds(n_parameters: int, n_rows: int) -> float:
+    """Return an estimate of the time that one core takes for networks of so many parameters [s], trained by torch.
 
     Args:
         n_rows: rows x epochs x networks.
     """
-    return _estimate(n_parameters, n_rows, False, from_file=False).seconds
+    return 6.0 * (n_parameters + _ROW_PARAMETERS) * n_rows / (_matmul_rate() * _SHARE_OF_RATE) * _TORCH_FACTOR
 
 
 @functools.cache

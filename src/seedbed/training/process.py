@@ -37,8 +37,7 @@ def ready_to_train(device: str) -> Iterator[None]:
     """One thread inside, and from then on freed memory stays with the process (up to 256 MiB), and a worker process
     lives on however large it grows."""
     _keep_freed_memory()
-    # Where psutil is installed, joblib ends a worker that has grown by 300 MB, with a warning, and starts another. The
-    # compiler takes as much; what it has compiled would be lost with it.
+    # Where psutil is installed, joblib ends a worker that has grown by 300 MB, with a warning, and starts another.
     process_executor._USE_PSUTIL = False
     with one_thread(device):
         yield
@@ -46,8 +45,8 @@ def ready_to_train(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """No garbage collection inside. Building many small modules sets it off again and again, and after a compilation
-    each time looks through the compiler's millions of objects: up to a third of a short training."""
+    """No garbage collection inside. Building many small modules sets it off again and again, and each time it looks
+    through all objects there are: up to a third of a short training."""
     was_on = gc.isenabled()
     gc.disable()
     try:

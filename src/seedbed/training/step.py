@@ -1,29 +1,24 @@
-"""The training step of a stack as a pure function, compiled as a whole where that pays."""
+"""The training step of a stack as a pure function."""
 
 from __future__ import annotations
 
-import functools
-import shutil
-import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import vjp
 
 from seedbed.networks import Recipe
-from seedbed.training.compiled import Compiled
-from seedbed.training.forward import Chain, Forward
+from seedbed.training.forward import Forward
 from seedbed.training.general import OneByOne
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.layers import Pass
-from seedbed.training.losses import LOSSES, Loss
+from seedbed.training.losses import Loss
 from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
-from seedbed.training.products import rows_at
 
-__all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "compiler_found", "make_steps", "pick"]
+__all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "make_steps", "pick"]
 
 
 class Batch(NamedTuple):
@@ -91,20 +86,6 @@ class Hyper(NamedTuple):
     clip: Tensor | None = None
 
 
-class Kind(NamedTuple):
-    """What of a recipe shapes a step. All else are numbers that a step is given, lest it be compiled for each.
-
-    Attributes:
-        optimizer: a recipe with what shapes its optimizer, and nothing else.
-        smooths: whether labels are smoothed.
-        clips: whether gradients are clipped.
-    """
-
-    optimizer: Recipe
-    smooths: bool
-    clips: bool
-
-
 @dataclass(frozen=True)
 class Steps:
     """The functions that training is made of.
@@ -114,54 +95,19 @@ class Steps:
             [2 or 4, network] are loss and score of the rows trained on and, with test weights, of the test rows of the
             same batch, all before the step.
         evaluate: (params, buffers, batch, keys) to (figures [2, network], outputs [row, output, network]).
-        compiled: whether the two are compiled.
     """
 
     update: Callable[..., tuple[StackState, Tensor]]
     evaluate: Callable[..., tuple[Tensor, Tensor]]
-    compiled: bool
 
 
-def compiler_found() -> bool:
-    """Whether there is a C++ compiler for `torch.compile` to use."""
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++", "cl"))
-
-
-def make_steps(
-    forward: Forward, loss: Loss, recipe: Recipe, *, compiled: bool, shape: Hashable, guarded: bool = False
-) -> Steps:
+def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, guarded: bool = False) -> Steps:
     """The step and the evaluation of a stack, with a recipe's optimizer.
 
-    Compiled ones are kept: equal chains of one loss, optimizer and `shape` share them. General ones aren't compiled,
-    nor `guarded`: they see no row of weight zero.
+    Where they are `guarded`, they see no row of weight zero.
     """
-    optimizer = Recipe(
-        optimizer=recipe.optimizer,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        decay_biases=recipe.decay_biases,
-    )
-    kind = Kind(optimizer, smooths=recipe.label_smoothing > 0, clips=recipe.clip_norm is not None)
-    if compiled and isinstance(forward, Chain):
-        return _compiled_chain(forward, loss.name, kind, guarded, shape)
-    return _build(forward, loss, kind, compiled=False, guarded=guarded)
-
-
-@functools.lru_cache(maxsize=64)
-def _compiled_chain(forward: Chain, loss: str, kind: Kind, guarded: bool, shape: Hashable) -> Steps:
-    compiled, eager = (_build(forward, LOSSES[loss], kind, compiled=way, guarded=guarded) for way in (True, False))
-    name = repr((forward, loss, kind, guarded))
-    ahead = Steps(
-        Compiled(compiled.update, f"update {name}", lambda state, batch, *_: (state, batch.weights)),
-        Compiled(compiled.evaluate, f"evaluate {name}", lambda params, buffers, batch, _: (batch.weights, batch.y)),
-        compiled=True,
-    )
-    return _with_fallback(ahead, eager)
-
-
-def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded: bool) -> Steps:
-    placement, optimizer = forward.placement(compiled=compiled), pick_optimizer(kind.optimizer)
-    smoothing = loss.smoothing if kind.smooths else None
+    placement, optimizer = forward.placement, pick_optimizer(recipe)
+    smoothing = loss.smoothing if recipe.label_smoothing > 0 else None
 
     def figures(z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:
         hits = loss.hits(z, y) if loss.hits is not None else torch.zeros_like(losses)
@@ -187,7 +133,7 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
             slopes = smoothing.slopes(slopes, y, hyper.smoothing)
         # Networks don't interact, so one pass back has the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
-        if kind.clips and hyper.clip is not None:
+        if hyper.clip is not None:
             grads = clipped(grads, hyper.clip)
         weights = (batch.weights,) if test_weights is None else (batch.weights, test_weights)
         shown = figures(z, losses, y, *weights)
@@ -204,33 +150,12 @@ def _build(forward: Forward, loss: Loss, kind: Kind, *, compiled: bool, guarded:
         y = batch.learnt()
         return figures(z, loss.measure(z, y)[0], y, batch.weights), z
 
-    return Steps(update, evaluate, compiled)
+    return Steps(update, evaluate)
 
 
 def pick(batch: Batch, picked: Picked) -> Batch:
     """A minibatch of a batch of shared rows."""
-    own = as_seen(rows_at(batch.inputs.X, picked.rows), batch.inputs)
+    own = as_seen(batch.inputs.X[picked.rows].permute(0, 2, 1), batch.inputs)
     y = batch.y[:, :, 0][picked.rows].permute(0, 2, 1)
     places = torch.arange(len(picked.rows), dtype=torch.int32, device=own.device)
     return batch._replace(inputs=Inputs(own), y=y, weights=picked.weights, rows=places)
-
-
-def _with_fallback(compiled: Steps, eager: Steps) -> Steps:
-    """The compiled functions; from the first failure to compile on the eager ones, with a warning."""
-    failed = False
-
-    def choose(fast: Callable[..., Any], slow: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            nonlocal failed
-            if not failed:
-                try:
-                    return fast(*args)
-                except Exception as error:  # noqa: BLE001 - what else is wrong, the eager function will say
-                    failed = True
-                    reason = " ".join(str(error).split("\n\n")[0].split())
-                    warnings.warn(f"not compiled, so slower: {reason}", stacklevel=2)
-            return slow(*args)
-
-        return call
-
-    return Steps(choose(compiled.update, eager.update), choose(compiled.evaluate, eager.evaluate), compiled=True)

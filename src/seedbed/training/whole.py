@@ -47,18 +47,13 @@ class WholeTable:
             if test_rows is not fit_rows
             else self.fit._replace(weights=self._batch(test_rows, test, y).weights)
         )
-        orders = self._orders(0) if placing.batch_size else []
+        orders = self.orders(0) if placing.batch_size else []
         self.n_steps = max(len(orders), 1)
         self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
 
-    @property
-    def n_givers(self) -> int:
-        """How many columns add to another input than their own."""
-        return len(self.fit.inputs.across.givers) if self.fit.inputs.across else 0
-
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Picked | None, Tensor]]:
         """The minibatches of an epoch: what a step is given, and the sum of each network's weights [network]."""
-        for rows, weights in self._orders(epoch):
+        for rows, weights in self.orders(epoch):
             share = weights.sum(0)
             yield self.fit, Picked(rows, weights / share), share
 
@@ -76,6 +71,11 @@ class WholeTable:
             figures.append(found)
             outputs.append(z)
         return torch.stack(figures).sum(0), torch.cat(outputs)
+
+    def own_outputs(self, outputs: Tensor) -> Tensor:
+        """What `evaluate_own` gives, of outputs [row, output, network] of all rows."""
+        rows = torch.cat([rows for rows, _ in self._tested])
+        return outputs.gather(0, rows[:, None].expand(-1, outputs.shape[1], -1))
 
     def ensemble_loss(self, loss: Loss, outputs: Tensor) -> float:
         """What the mean of predictions loses: of each row, that of the networks which left it out.
@@ -113,7 +113,7 @@ class WholeTable:
         now = now._replace(weights=self.fit.weights, rows=self.fit.rows)
         return chain.dead_share({**state.params, **state.buffers}, self.fit.inputs, now)
 
-    def _orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+    def orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
         rows of weight zero, so that all steps have one shape; a general network sees no filling."""
         placing = self._placing

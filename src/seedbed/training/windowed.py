@@ -81,11 +81,6 @@ class WindowedTable:
         self.n_rows = self._size
 
     @property
-    def n_givers(self) -> int:
-        """How many columns add to another input than their own."""
-        return len(self._inputs.across.givers) if self._inputs.across else 0
-
-    @property
     def _splits(self) -> list[int]:
         """The splits of the networks, each once."""
         return list(dict.fromkeys(self._placing.splits))

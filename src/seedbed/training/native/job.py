@@ -1,0 +1,286 @@
+"""The networks of a chunk in the kernel's layout, and calls of the kernel with what it needs, checked."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import c_double, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seedbed.networks import Recipe
+from seedbed.training.native.program import Program
+from seedbed.training.optimizers import Tensors
+from seedbed.training.step import Batch
+
+__all__ = ["Blocks", "Setup", "typed"]
+
+_LOSSES = ("bce", "cross_entropy", "mse")
+_OPTIMIZERS = ("sgd", "adam", "adamw")
+_TILE_BYTES = 384 << 10
+"""What all buffers of a tile take together: a part of the second-level cache."""
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        *((name, c_int32) for name in ("kind", "n_in", "n_out", "weight", "bias", "source", "target", "d_in", "d_out")),
+        *((name, c_int32) for name in ("spare", "function", "number", "alive", "padding")),
+        *((name, c_double) for name in ("a", "b", "c")),
+    ]
+
+
+class _Segment(ctypes.Structure):
+    _fields_ = [(name, c_int32) for name in ("start", "count", "decays")]
+
+
+_POINTERS = (
+    *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
+    *("y_scale", "y_shift", "keys", "lr", "decay", "factors", "clock", "picked", "params", "moments", "figures"),
+    "work",
+)
+_NUMBERS = (
+    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments", "n_givers", "n_blocks"),
+    *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
+    *("n_epochs", "nesterov", "guarded", "same_in_training"),
+)
+
+
+class _Job(ctypes.Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in _POINTERS),
+        *((name, c_int32) for name in _NUMBERS),
+        *((name, c_double) for name in ("momentum", "smoothing", "clip")),
+    ]
+
+
+def typed(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The library with the types of its functions. Raises OSError where it is of another version."""
+    try:
+        library.job_bytes.restype = library.layer_bytes.restype = c_int64
+        if library.job_bytes() != ctypes.sizeof(_Job) or library.layer_bytes() != ctypes.sizeof(_Layer):
+            raise OSError("the library is of another version")
+        library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
+        library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
+        library.look.restype, library.look.argtypes = None, [c_void_p, c_int64, *(c_void_p,) * 4]
+    except AttributeError as error:
+        raise OSError(str(error)) from error
+    return library
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How networks are trained.
+
+    Attributes:
+        recipe: theirs.
+        loss: the name of the loss.
+        keys: [network], for dropout.
+        lr, decay: one a network.
+        clock, factors: of all steps; see `optimizers.clock` and `schedules.rate_factors`.
+        n_batches: of an epoch; 1 of full batches.
+        size: rows of a minibatch; 0 of full batches.
+        guarded: whether rows of weight zero may overflow.
+    """
+
+    recipe: Recipe
+    loss: str
+    keys: Tensor
+    lr: Sequence[float]
+    decay: Sequence[float]
+    clock: Tensor
+    factors: Tensor | None
+    n_batches: int
+    size: int
+    guarded: bool
+
+
+class Blocks:
+    """Networks side by side in the lanes of vectors, as many a block as a vector has; the last block is filled up.
+
+    Args:
+        library: the kernel, from `typed`.
+        program: of the networks.
+        setup: how they are trained.
+        fit: all rows with their weights in training.
+        test_weights: [row, network]; what they count in the test figures.
+        params: stacked parameters [..., network].
+
+    Attributes:
+        n: networks.
+        params, moments: [block, ..., parameter, lane], what training changes.
+        figures: [block, epoch, 4, lane]; loss and hits of training and of test rows before the step.
+    """
+
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        program: Program,
+        setup: Setup,
+        fit: Batch,
+        test_weights: Tensor,
+        params: Tensors,
+    ) -> None:
+        self.library, self.program, self.n = library, program, len(setup.lr)
+        self.dtype = next(iter(params.values())).numpy().dtype
+        assert self.dtype.itemsize == library.number_bytes()
+        self.lanes = library.vector_bytes() // self.dtype.itemsize
+        self.n_blocks = -(-self.n // self.lanes)
+        self.n_rows, self.n_outputs = len(fit.y), fit.y.shape[1]
+        self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
+        recipe = setup.recipe
+        n_moments = {"sgd": int(recipe.momentum > 0)}.get(recipe.optimizer, 2)
+        self.params = self.laned(torch.cat([params[s.name].reshape(-1, self.n) for s in program.segments]))
+        self.moments = _aligned((self.n_blocks, n_moments, program.n_params, self.lanes), self.dtype)
+        self.figures = _aligned((self.n_blocks, recipe.epochs + 1, 4, self.lanes), self.dtype)
+        arrays = {
+            **self._rows(fit, test_weights),
+            **self._steps(setup),
+            "params": self.params,
+            "moments": self.moments,
+            "figures": self.figures,
+            "layers": (_Layer * len(program.layers))(*(_Layer(*layer) for layer in program.layers)),
+            "segments": (_Segment * len(program.segments))(
+                *(_Segment(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
+            ),
+        }
+        n_features = fit.inputs.X.shape[1]
+        units = program.n_values + program.n_gradients + (n_features if setup.size else 0)
+        tile = _TILE_BYTES // (units * self.lanes * self.dtype.itemsize)
+        self.job = _Job(
+            n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self.n_rows, n_features=n_features,
+            n_outputs=self.n_outputs, n_params=program.n_params, n_moments=n_moments,
+            n_givers=len(arrays.get("givers", ())), n_blocks=self.n_blocks, n_values=program.n_values,
+            n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
+            loss=_LOSSES.index(setup.loss), optimizer=_OPTIMIZERS.index(recipe.optimizer), batch_size=setup.size,
+            n_batches=setup.n_batches, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
+            guarded=int(setup.guarded), same_in_training=int(program.same_in_training), momentum=recipe.momentum,
+            smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
+        )  # fmt: skip
+        for name, array in arrays.items():
+            setattr(self.job, name, _address(array))
+        self._arrays = arrays  # the job holds their addresses
+        self._check()
+        self._work = _aligned((library.workspace(ctypes.addressof(self.job)),), np.uint8)
+        self.job.work = _address(self._work)
+
+    def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
+        """The table, and what each network sees and counts of it."""
+        inputs = fit.inputs
+        arrays: dict[str, Any] = {
+            "X": self._plain(inputs.X),
+            "y": self._plain(fit.y[:, :, 0]),
+            "train": self.laned(fit.weights),
+            "test": self.laned(test_weights),
+        }
+        if inputs.scale is not None and inputs.shift is not None:
+            arrays |= {"scale": self.laned(inputs.scale), "shift": self.laned(inputs.shift)}
+        if inputs.across is not None:
+            givers, takers = inputs.across.givers, inputs.across.takers
+            arrays |= {"extra": self.laned(inputs.across.extra[givers]), "givers": self._plain(givers, np.int32),
+                       "takers": self._plain(takers, np.int32)}  # fmt: skip
+        if fit.y_scale is not None and fit.y_shift is not None:
+            arrays |= {"y_scale": self.laned(fit.y_scale), "y_shift": self.laned(fit.y_shift)}
+        return arrays
+
+    def _steps(self, setup: Setup) -> dict[str, Any]:
+        """What steps need to know."""
+        arrays = {
+            "keys": self.laned(setup.keys, np.int32),
+            "lr": self.laned(torch.tensor(setup.lr, dtype=torch.float64), np.float64),
+            "decay": self.laned(torch.tensor(setup.decay, dtype=torch.float64)),
+            "clock": self._plain(setup.clock, np.float64),
+        }
+        return arrays if setup.factors is None else {**arrays, "factors": self._plain(setup.factors, np.float64)}
+
+    def _check(self) -> None:
+        """The kernel believes what it is told, so a mistake must end here."""
+        job, blocks, lanes = self.job, self.n_blocks, self.lanes
+        by_feature, steps = (blocks, job.n_features, lanes), job.n_epochs * job.n_batches
+        expected = {
+            "X": (self.n_rows, job.n_features), "y": (self.n_rows, self.n_outputs),
+            "train": (blocks, self.n_rows, lanes), "test": (blocks, self.n_rows, lanes), "scale": by_feature,
+            "shift": by_feature, "extra": (blocks, job.n_givers, lanes), "givers": (job.n_givers,),
+            "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
+            "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
+            "factors": (steps,), "params": (blocks, job.n_params, lanes),
+        }  # fmt: skip
+        for name, shape in expected.items():
+            found = self._arrays[name].shape if name in self._arrays else shape
+            assert found == shape, f"{name} has shape {found}, not {shape}"
+        assert (self.program.layers[0].n_in, self.program.layers[-1].n_out) == (job.n_features, self.n_outputs)
+        for name in ("givers", "takers"):
+            places = self._arrays.get(name, np.empty(0))
+            assert ((places >= 0) & (places < job.n_features)).all()
+
+    def train(self, start: int, end: int, picked: npt.NDArray[np.int32] | None = None) -> None:
+        """Train from epoch `start` to before `end`.
+
+        Args:
+            picked: of minibatches, which rows each network takes, -1 for none [epoch, place, network].
+        """
+        assert 0 <= start < end <= self.job.n_epochs
+        if picked is not None:
+            places = self.job.n_batches * self.job.batch_size
+            assert picked.shape == (end - start, places, self.n)
+            assert picked.min() >= -1
+            assert picked.max() < self.n_rows
+            filling = self.n_blocks * self.lanes - self.n
+            picked = np.ascontiguousarray(np.pad(picked, ((0, 0), (0, 0), (0, filling)), mode="edge"), dtype=np.int32)
+            self.job.picked, self.job.first_epoch = _address(picked), start
+        else:
+            assert self.job.batch_size == 0
+        self.library.train(ctypes.addressof(self.job), start, end)
+
+    def look(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Networks as they are: test figures [2, network], outputs [row, output, network] where rows are tested by any
+        network of a block, which ReLU units are alive [unit, network], and whether all is finite [network]."""
+        sizes = {"figures": (2,), "outputs": (self.n_rows, self.n_outputs), "alive": (self.program.n_alive,), "ok": ()}
+        found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes.values()]
+        for block in range(self.n_blocks):
+            self.library.look(ctypes.addressof(self.job), block, *(_address(array[block]) for array in found))
+        figures, outputs, alive, finite = (self.stacked(array) for array in found)
+        return figures, outputs, alive > 0, finite > 0
+
+    def values(self) -> Tensors:
+        """The parameters [..., network]."""
+        flat = self.stacked(self.params)
+        return {
+            segment.name: flat[segment.start : segment.start + segment.size].reshape(*shape, self.n)
+            for segment, shape in zip(self.program.segments, self._shapes, strict=True)
+        }
+
+    def stacked(self, array: npt.NDArray[Any]) -> Tensor:
+        """An array [block, ..., lane] as [..., network]."""
+        flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self.n_blocks * self.lanes)
+        return torch.from_numpy(np.ascontiguousarray(flat[..., : self.n]))
+
+    def _plain(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(values.numpy(), dtype=dtype or self.dtype)
+
+    def laned(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
+        """Values [..., network] as [block, ..., lane]; the last network fills the last block up."""
+        array = values.detach().numpy()
+        filling = self.n_blocks * self.lanes - self.n
+        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
+        array = np.moveaxis(array.reshape(*array.shape[:-1], self.n_blocks, self.lanes), -2, 0)
+        found = _aligned(array.shape, dtype or self.dtype)
+        found[...] = array
+        return found
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """Zeros that begin where a vector may begin."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    found: npt.NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return found
+
+
+def _address(array: Any) -> int:
+    return ctypes.addressof(array) if isinstance(array, ctypes.Array) else int(array.ctypes.data)

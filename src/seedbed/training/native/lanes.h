@@ -1,0 +1,157 @@
+// Vectors of numbers, one network to a lane, and the functions that activations and losses need of them.
+//
+// Written with the vector types of GCC and Clang: `a + b` adds lane by lane, `a > b` is -1 or 0 in each lane, and
+// `mask ? a : b` chooses lane by lane. Nothing here calls a library, so the file also compiles for a browser.
+// NaN goes through every function, as a diverged network must stay diverged; comparisons are written with that in mind.
+#pragma once
+#include <stdint.h>
+
+// With AVX-512, too, vectors of 32 bytes are the better choice where it was measured (see benchmarks/LOG.md): a block of
+// 8 networks stays in the cache up to twice the width of one of 16. AVX-512 then has twice the registers.
+#ifndef VECTOR_BYTES
+#if defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512VL__) || defined(__aarch64__)
+#define VECTOR_REGISTERS 32
+#else
+#define VECTOR_REGISTERS 16
+#endif
+
+template <class T> struct Lanes;
+template <bool FIRST, class A, class B> struct Either { typedef A type; };
+template <class A, class B> struct Either<false, A, B> { typedef B type; };
+
+template <> struct Lanes<float> {
+  typedef float V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int32_t I __attribute__((vector_size(VECTOR_BYTES)));    // as wide as V: what comparisons give
+  typedef uint32_t U __attribute__((vector_size(VECTOR_BYTES)));   // the bits of V
+  typedef uint32_t U32 __attribute__((vector_size(VECTOR_BYTES)));  // 32 bits a lane: random bits
+  typedef int32_t I32 __attribute__((vector_size(VECTOR_BYTES)));
+  typedef uint32_t Bits;
+  static constexpr int L = VECTOR_BYTES / 4, MANTISSA = 23, BIAS = 127, EXP_TERMS = 7, ATANH_TERMS = 8, ERFC_TERMS = 13;
+  static constexpr float ROUNDING = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+  static constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f, EXP_LEAST = -87.3f, EXP_MOST = 88.3f;
+};
+
+template <> struct Lanes<double> {
+  typedef double V __attribute__((vector_size(VECTOR_BYTES)));
+  typedef int64_t I __attribute__((vector_size(VECTOR_BYTES)));
+  typedef uint64_t U __attribute__((vector_size(VECTOR_BYTES)));
+  typedef uint32_t U32 __attribute__((vector_size(VECTOR_BYTES / 2)));
+  typedef int32_t I32 __attribute__((vector_size(VECTOR_BYTES / 2)));
+  typedef uint64_t Bits;
+  static constexpr int L = VECTOR_BYTES / 8, MANTISSA = 52, BIAS = 1023, EXP_TERMS = 14, ATANH_TERMS = 17, ERFC_TERMS = 28;
+  static constexpr double ROUNDING = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
+  static constexpr double EXP_LEAST = -708.0, EXP_MOST = 709.0;
+};
+
+template <class T> using Vec = typename Lanes<T>::V;
+template <class T> using Mask = typename Lanes<T>::I;
+
+template <class T> INLINE Vec<T> all(T x) { return Vec<T>{} + x; }
+template <class T> INLINE Vec<T> magnitude(Vec<T> x) { return x < T(0) ? -x : x; }
+template <class T> INLINE Vec<T> at_least(Vec<T> x, T least) { return x < least ? all<T>(least) : x; }
+template <class T> INLINE Vec<T> at_most(Vec<T> x, T most) { return x > most ? all<T>(most) : x; }
+
+template <class T> INLINE Vec<T> root(Vec<T> x) {
+  Vec<T> found;
+  for (int lane = 0; lane < Lanes<T>::L; lane++) {  // compilers make one instruction of it
+    if constexpr (sizeof(T) == 4) found[lane] = __builtin_sqrtf(x[lane]);
+    else found[lane] = __builtin_sqrt(x[lane]);
+  }
+  return found;
+}
+
+// e^x = 2^n * (1 + tail): `scale` is 2^n. Both e^x and e^x - 1 follow without a loss of digits.
+template <class T> INLINE Vec<T> exp_parts(Vec<T> x, Vec<T>& scale) {
+  using S = Lanes<T>;
+  x = at_most<T>(at_least<T>(x, S::EXP_LEAST), S::EXP_MOST);
+  Vec<T> shifted = x * T(1.44269504088896340736) + S::ROUNDING;  // its lowest bits hold n
+  Vec<T> n = shifted - S::ROUNDING;
+  scale = (Vec<T>)(((typename S::U)shifted << S::MANTISSA) + ((typename S::Bits)S::BIAS << S::MANTISSA));
+  Vec<T> r = x - n * S::LN2_HIGH - n * S::LN2_LOW;
+  T factorials[15] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880,
+                      1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800., 1. / 87178291200.};
+  Vec<T> sum = all<T>(factorials[S::EXP_TERMS]);
+#pragma GCC unroll 16
+  for (int k = S::EXP_TERMS - 1; k >= 1; k--) sum = sum * r + factorials[k];
+  return sum * r;
+}
+
+template <class T> INLINE Vec<T> exp(Vec<T> x) {
+  Vec<T> scale, tail = exp_parts<T>(x, scale);
+  return scale * tail + scale;
+}
+
+template <class T> INLINE Vec<T> expm1(Vec<T> x) {
+  Vec<T> scale, tail = exp_parts<T>(x, scale);
+  return scale * tail + (scale - T(1));
+}
+
+// 2 atanh(s) for |s| up to 1/3: the logarithm of (1 + s) / (1 - s).
+template <class T> INLINE Vec<T> twice_atanh(Vec<T> s) {
+  Vec<T> square = s * s, sum = all<T>(T(1) / (2 * Lanes<T>::ATANH_TERMS + 1));
+#pragma GCC unroll 20
+  for (int k = Lanes<T>::ATANH_TERMS - 1; k >= 0; k--) sum = sum * square + T(1) / (2 * k + 1);
+  return T(2) * s * sum;
+}
+
+// log(1 + u) for u from 0 to 1.
+template <class T> INLINE Vec<T> log1p(Vec<T> u) { return twice_atanh<T>(u / (u + T(2))); }
+
+// log(x) for x from 1 up.
+template <class T> INLINE Vec<T> log(Vec<T> x) {
+  using S = Lanes<T>;
+  typename S::U bits = (typename S::U)x, fraction = bits & (((typename S::Bits)1 << S::MANTISSA) - 1);
+  Vec<T> m = (Vec<T>)(fraction | ((typename S::Bits)S::BIAS << S::MANTISSA));
+  Vec<T> n = __builtin_convertvector((Mask<T>)(bits >> S::MANTISSA), Vec<T>) - T(S::BIAS);
+  Mask<T> large = m > T(1.41421356237309505);
+  m = large ? m * T(0.5) : m, n = large ? n + T(1) : n;
+  return n * S::LN2_HIGH + (n * S::LN2_LOW + twice_atanh<T>((m - T(1)) / (m + T(1)))) + (x - x);
+}
+
+template <class T> INLINE Vec<T> sigmoid(Vec<T> x) {
+  Vec<T> e = exp<T>(-magnitude<T>(x)), share = T(1) / (T(1) + e);
+  return x >= T(0) ? share : e * share;
+}
+
+template <class T> INLINE Vec<T> tanh(Vec<T> x) {
+  Vec<T> t = expm1<T>(T(2) * at_most<T>(magnitude<T>(x), T(20)));
+  t = t / (t + T(2));
+  return x < T(0) ? -t : t;
+}
+
+// The logarithm of 1 + e^x.
+template <class T> INLINE Vec<T> softplus(Vec<T> x) {
+  return at_least<T>(x, T(0)) + log1p<T>(exp<T>(-magnitude<T>(x)));
+}
+
+// The normal distribution's share below x: erfc(-x / sqrt(2)) / 2. With z = |x| / sqrt(2) and t = 2 / (2 + z),
+// erfc(z) = t exp(-z^2 + f(t)); the numbers are Chebyshev coefficients of f over 4 t - 2.
+template <class T> INLINE Vec<T> normal_share(Vec<T> x) {
+  static constexpr double c[28] = {
+      -0.651326859890854717, 0.64196979235649026, 0.0194764732041858363, -0.00956151478680863164,
+      -0.000946595344482036866, 0.000366839497852761452, 0.0000425233248069077716, -0.0000202785781125342432,
+      -1.62429000464702551e-6, 1.3036558355805232e-6, 1.56264417220661432e-8, -8.52380959149265425e-8,
+      6.5290544390988515e-9, 5.05934349555146894e-9, -9.91364156493033087e-10, -2.27365122293183586e-10,
+      9.6467911020155268e-11, 2.39403808303911474e-12, -6.8860275264975534e-12, 8.94487927309072572e-13,
+      3.13092139934295808e-13, -1.12708223613672524e-13, 3.81090525518923206e-16, 7.10609761360923699e-15,
+      -1.5230282014571043e-15, -9.45749457129123403e-17, 1.21023718922427899e-16, -2.816663087747177e-17
+  };
+  Vec<T> z = magnitude<T>(x) * T(0.70710678118654752440), t = T(2) / (T(2) + z), twice = T(4) * t - T(2);
+  Vec<T> a = Vec<T>{}, b = Vec<T>{};
+#pragma GCC unroll 28
+  for (int k = Lanes<T>::ERFC_TERMS - 1; k > 0; k--) {
+    Vec<T> next = twice * a - b + T(c[k]);
+    b = a, a = next;
+  }
+  Vec<T> half = T(0.5) * t * exp<T>(T(0.5) * twice * a - b + T(c[0]) - z * z);
+  return x > T(0) ? T(1) - half : half;
+}

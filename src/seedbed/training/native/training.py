@@ -1,0 +1,146 @@
+"""The training of a chunk by the kernel, in slices between which Python looks after everything else."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from seedbed.errors import TrainingError
+from seedbed.training.best import Best
+from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.data import TrainingData
+from seedbed.training.forward import Chain, dead_share
+from seedbed.training.native.build import kernel
+from seedbed.training.native.job import Blocks, Setup
+from seedbed.training.native.program import program_of
+from seedbed.training.optimizers import Tensors, clock
+from seedbed.training.savepoint import Savepoint
+from seedbed.training.stepping import Training
+from seedbed.training.whole import WholeTable
+
+__all__ = ["NativeTraining"]
+
+_SECONDS = 0.2  # of a slice: how soon an interrupt is heard
+_FIRST_SPEED = 5e8  # operations a second, a cautious guess for the first slice
+_MOST_PICKED = 1 << 22  # row numbers of minibatches that are drawn for a slice
+
+
+class NativeTraining(Training):
+    """As `Training`, for networks that the kernel covers.
+
+    Raises:
+        TrainingError: this machine has no kernel.
+    """
+
+    def __init__(self, chunk: Chunk, data: TrainingData) -> None:
+        super().__init__(chunk, data)
+        library, reason = kernel(chunk.dtype)
+        if library is None:
+            message = f"node {platform.node()} has no training kernel: {reason}"
+            raise TrainingError(message, "Install g++ there, or say --engine torch.")
+        assert isinstance(self.forward, Chain)
+        assert isinstance(self.rows, WholeTable)
+        params, layout = self.state.params, self.forward.layout
+        shapes = {name: value.shape[:-1] for name, value in params.items()}
+        shapes = {name: torch.Size(reversed(shape)) if name in layout else shape for name, shape in shapes.items()}
+        program = program_of(self.forward.layers, shapes)
+        assert program is not None
+        self.table, self.batches = self.rows, self.rows.orders(0) if chunk.recipe.batch_size else []
+        n_steps = chunk.recipe.epochs * self.rows.n_steps
+        setup = Setup(
+            recipe=chunk.recipe, loss=self.loss.name, keys=self.hyper.keys, lr=chunk.lr, decay=chunk.decay,
+            clock=clock(n_steps, torch.float64), factors=self.factors, n_batches=self.rows.n_steps,
+            size=len(self.batches[0][0]) if self.batches else 0, guarded=self.guarded,
+        )  # fmt: skip
+        self.blocks = Blocks(library, program, setup, self.rows.fit, self.rows.test.weights, params)
+
+    def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
+        epochs = self.chunk.recipe.epochs
+        done = self._resume(savepoint.load() if savepoint else None)
+        ends = [*sorted({stop for stop in self.chunk.stops or () if stop < epochs}), epochs]
+        n_rows = self.blocks.n_rows * self.blocks.n
+        most = max(1, _MOST_PICKED // n_rows) if self.batches else epochs
+        size = min(most, max(1, int(_SECONDS * _FIRST_SPEED / (6.0 * n_rows * self.blocks.program.n_params))))
+        for end in ends:
+            while done < end:
+                started, to = time.monotonic(), min(done + size, end)
+                self.blocks.train(done, to, self._picked(done, to))
+                seconds = max((time.monotonic() - started) / (to - done), 1e-9)
+                done, size = to, min(most, 2 * size, max(1, int(_SECONDS / seconds)))
+                if done == end < epochs:
+                    self._take(end)
+                tell(done)
+                if savepoint is not None and savepoint.due and done < epochs:
+                    savepoint.save(done, self._state())
+        test, outputs, alive, finite = self.blocks.look()
+        figures = self.blocks.stacked(self.blocks.figures)
+        figures[epochs, 2:] = test
+        curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
+        taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
+        self.state = self.state._replace(params=self.blocks.values())
+        return self._result(curves, taken, dead_share(alive if len(alive) else None, finite, self.hyper.keys))
+
+    def epoch_seconds(self, seconds: float) -> float:
+        """How long an epoch takes, by one or, if there is time for more, some of them."""
+        begun, done, most = time.perf_counter(), 0, self.chunk.recipe.epochs
+        while not done or (done < most and time.perf_counter() - begun < seconds):
+            self.blocks.train(done, done + 1, self._picked(done, done + 1))
+            done += 1
+        return (time.perf_counter() - begun) / done
+
+    def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
+        chunk, best, started = self.chunk, Best(), time.monotonic()
+        figures = []
+        for epoch in range(chunk.recipe.epochs):
+            self.blocks.train(epoch, epoch + 1, self._picked(epoch, epoch + 1))
+            test, outputs, _, _ = self.blocks.look()
+            figures.append(torch.cat([self.blocks.stacked(self.blocks.figures[:, epoch])[:2], test]))
+            own = self.table.own_outputs(outputs)
+            best.see(epoch + 1, self.blocks.values(), own, self.table.ensemble_loss(self.loss, own))
+            tell(epoch + 1)
+            late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
+            if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+                tell(chunk.recipe.epochs)  # what is left isn't needed
+                break
+        self.state = self.state._replace(params=best.values)
+        unknown = torch.full((len(chunk.seeds),), torch.nan)
+        result = self._result(torch.stack(figures, 1), self.table.spread(best.outputs), unknown)
+        return replace(result, best=best.epoch)
+
+    def _picked(self, start: int, end: int) -> npt.NDArray[np.int32] | None:
+        """The rows of minibatches, in the order in which networks take them [epoch, place, network]; -1 is none."""
+        if not self.batches:
+            return None
+        size = len(self.batches[0][0])
+        found = np.full((end - start, self.table.n_steps * size, self.blocks.n), -1, dtype=np.int32)
+        for epoch in range(start, end):
+            rows, weights = (torch.cat(parts) for parts in zip(*self.table.orders(epoch), strict=True))
+            found[epoch - start, : len(rows)] = torch.where(weights > 0, rows, -1).numpy()
+        return found
+
+    def _take(self, n_epochs: int) -> None:
+        """The outputs of the networks that are used after so many epochs."""
+        outputs = self.blocks.look()[1]
+        self.taken = outputs if self.taken is None else torch.where(self.stops == n_epochs, outputs, self.taken)
+
+    def _state(self) -> Tensors:
+        """All that the epochs so far have changed."""
+        arrays = {"params": self.blocks.params, "moments": self.blocks.moments, "figures": self.blocks.figures}
+        taken = {} if self.taken is None else {"taken": self.taken}
+        return {**{name: self.blocks.stacked(array) for name, array in arrays.items()}, **taken}
+
+    def _resume(self, saved: tuple[int, Tensors] | None) -> int:
+        """Take up what `_state` was; how many epochs are done."""
+        if saved is None:
+            return 0
+        done, tensors = saved
+        for name in ("params", "moments", "figures"):
+            getattr(self.blocks, name)[...] = self.blocks.laned(tensors[name])
+        self.taken = tensors.get("taken")
+        return done

@@ -1,0 +1,286 @@
+"""One chunk of a stack, trained by torch from its first epoch to its last, on one thread."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from seedbed.errors import CandidateError, TrainingError
+from seedbed.evaluation import CURVES
+from seedbed.training.best import Best
+from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.data import TrainingData
+from seedbed.training.forward import Chain, Forward, forward_of
+from seedbed.training.inputs import Inputs
+from seedbed.training.layers import Pass
+from seedbed.training.looking import look_at_splits
+from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
+from seedbed.training.optimizers import Tensors, clock, pick_optimizer
+from seedbed.training.placing import Placing
+from seedbed.training.randomness import network_keys, reseed, seeded
+from seedbed.training.reference import outputs_of
+from seedbed.training.savepoint import Savepoint
+from seedbed.training.schedules import rate_factors
+from seedbed.training.stack import build_network, stack_networks, unstack
+from seedbed.training.step import Hyper, StackState, Steps, make_steps
+from seedbed.training.whole import WholeTable
+from seedbed.training.windowed import WindowedTable
+
+__all__ = ["Training"]
+
+
+class Training:
+    """The training of a chunk's networks."""
+
+    def __init__(self, chunk: Chunk, data: TrainingData) -> None:
+        self.chunk, self.data = chunk, data
+        self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
+        networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
+        look_at_splits(networks, chunk.splits, data, self.dtype)
+        n_outputs = data.n_outputs(networks[0])
+        self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
+        check_smoothing(self.loss, chunk.recipe.label_smoothing)
+        self.forward: Forward = forward_of(networks[0], data.X.shape[1])
+        params, buffers = stack_networks(networks, self.forward.layout)
+        _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
+        placing = Placing(
+            data, chunk.splits, chunk.seeds, chunk.recipe.batch_size, isinstance(self.forward, Chain),
+            chunk.engine == "torch" and self.forward.placement == "network_first", self.device, self.dtype,
+        )  # fmt: skip
+        params = {name: placing.placed(value) for name, value in params.items()}
+        buffers = {name: placing.placed(value) for name, value in buffers.items()}
+        self.state = StackState(params, buffers, pick_optimizer(chunk.recipe).init(params))
+        self.rows: WholeTable | WindowedTable
+        if data.order is None:
+            self.rows = WholeTable(placing, encode_target(self.loss, data.y, n_outputs, self.dtype))
+        else:
+            width = max(size for value in params.values() for size in value.shape[:-1])
+            self.rows = WindowedTable(placing, self.loss, n_outputs, width)
+        self.guarded = self.forward.explodes or data.is_huge(chunk.splits)
+        self.one_pass = chunk.recipe.batch_size is None and self.forward.same_in_training and not self.guarded
+        self.steps: Steps = make_steps(self.forward, self.loss, chunk.recipe, guarded=self.guarded)
+        self.hyper = Hyper(
+            lr=torch.tensor(chunk.lr, dtype=self.dtype, device=self.device),
+            decay=torch.tensor(chunk.decay, dtype=self.dtype, device=self.device),
+            keys=network_keys(chunk.seeds, "draws", self.device),
+            now=torch.empty(0),
+            step=torch.empty(0),
+            smoothing=self._number(chunk.recipe.label_smoothing or None),
+            clip=self._number(chunk.recipe.clip_norm),
+        )
+        if self.forward.normalises_batches and self.rows.has_single:
+            message = "a minibatch holds a single row, and batch normalisation needs two"
+            raise TrainingError(message, "Choose another batch size.")
+        n_steps = chunk.recipe.epochs * self.rows.n_steps
+        self.stops = torch.tensor(chunk.stops or (chunk.recipe.epochs,), device=self.device)
+        self.taken: Tensor | None = None
+        self.clock = clock(n_steps, self.dtype).to(self.device)
+        factors = rate_factors(chunk.recipe, self.rows.n_steps)
+        self.factors = None if factors is None else factors.to(self.device)
+        self.rates = torch.tensor(chunk.lr, dtype=torch.float64, device=self.device)
+        self.numbers = torch.arange(n_steps, dtype=torch.int32, device=self.device)
+
+    def _number(self, value: float | None) -> Tensor | None:
+        return None if value is None else torch.tensor(value, dtype=self.dtype, device=self.device)
+
+    def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
+        epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
+        one_pass = self.one_pass
+        train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
+        # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
+        figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
+        done = self._go_on(savepoint.load() if savepoint else None, figures)
+        with torch.no_grad():
+            for epoch in range(done, epochs):
+                if not one_pass:
+                    figures[epoch, 2:], _ = self._evaluate()
+                opened = train_epoch(epoch, one_pass)
+                figures[epoch, : len(opened)] = opened
+                self._take_outputs(epoch + 1)
+                tell(epoch + 1)
+                if savepoint is not None and savepoint.due:
+                    savepoint.save(epoch + 1, self._standing(figures))
+            figures[epochs, 2:], outputs = self._evaluate(outputs=self.chunk.keep_outputs)
+            dead = self._dead_share()
+        curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
+        taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
+        return self._result(curves, taken, dead)
+
+    def epoch_seconds(self, seconds: float) -> float:
+        """How long an epoch takes, by as many of its steps as there is time for, two at least."""
+        in_batches = self.chunk.recipe.batch_size is not None
+
+        def steps() -> Iterator[None]:
+            while True:
+                batches = self.rows.batches(0) if in_batches else ()
+                for batch, picked, _ in batches:
+                    self.state, _ = self.steps.update(self.state, batch, picked, None, self._hyper(0))
+                    yield
+                if not in_batches:
+                    self._full_batch(0, self.one_pass)
+                    yield
+
+        walk = steps()
+        next(walk)
+        begun, done = time.perf_counter(), 0
+        while not done or time.perf_counter() - begun < seconds:
+            next(walk)
+            done += 1
+        found = (time.perf_counter() - begun) / done * (self.rows.n_steps if in_batches else 1)
+        if isinstance(self.rows, WindowedTable):  # a pass over all test rows of a large table would take too long
+            return found * 1.1
+        if not self.one_pass:
+            self._evaluate()
+            begun = time.perf_counter()
+            self._evaluate()
+            found += time.perf_counter() - begun
+        return found
+
+    def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
+        """As `run`, until the best epoch is `patience` epochs ago; then everything is as it was after that."""
+        chunk, best, started = self.chunk, Best(), time.monotonic()
+        train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
+        # Each network's own test rows alone, where they are few of all rows.
+        own = self.rows if isinstance(self.forward, Chain) and isinstance(self.rows, WholeTable) else None
+        evaluate = own.evaluate_own if own else functools.partial(self.rows.evaluate, outputs=True)
+        figures = []
+        with torch.no_grad():
+            for epoch in range(chunk.recipe.epochs):
+                opened = train_epoch(epoch, False)
+                found, outputs = evaluate(self.steps, self.state, self.hyper.keys)
+                figures.append(torch.cat([opened[:2], found]))
+                loss = own.ensemble_loss(self.loss, outputs) if own else float(found[0, : len(chunk.members)].mean())
+                best.see(epoch + 1, {**self.state.params, **self.state.buffers}, outputs, loss)
+                tell(epoch + 1)
+                late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
+                if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
+                    tell(chunk.recipe.epochs)  # what is left isn't needed
+                    break
+            params, buffers = ({name: best.values[name] for name in part} for part in self.state[:2])
+            self.state = self.state._replace(params=params, buffers=buffers)
+            outputs = own.spread(best.outputs) if own else best.outputs
+            unknown = torch.full((len(chunk.seeds),), torch.nan)
+            return replace(self._result(torch.stack(figures, 1), outputs, unknown), best=best.epoch)
+
+    def _standing(self, figures: Tensor) -> Tensors:
+        """All that the epochs so far have changed."""
+        parts = {"params": self.state.params, "buffers": self.state.buffers}
+        parts |= {f"optimizer {number}": part for number, part in enumerate(self.state.optimizer)}
+        tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+        taken = {} if self.taken is None else {"taken": self.taken}
+        return {**tensors, "figures": figures, **taken}
+
+    def _go_on(self, saved: tuple[int, Tensors] | None, figures: Tensor) -> int:
+        """Take up what `_standing` was; how many epochs are done."""
+        if saved is None:
+            return 0
+        done, tensors = saved
+        tensors = {name: value.to(self.device) for name, value in tensors.items()}
+
+        def part(name: str, like: Tensors) -> Tensors:
+            return {key: tensors[f"{name}/{key}"] for key in like}
+
+        optimizer = tuple(part(f"optimizer {number}", like) for number, like in enumerate(self.state.optimizer))
+        self.state = StackState(part("params", self.state.params), part("buffers", self.state.buffers), optimizer)
+        self.taken = tensors.get("taken")
+        figures.copy_(tensors["figures"])
+        return done
+
+    def _take_outputs(self, n_epochs: int) -> None:
+        """The outputs of the networks that are used after so many epochs, in a pass of their own."""
+        here = self.stops == n_epochs
+        if n_epochs < self.chunk.recipe.epochs and n_epochs in (self.chunk.stops or ()):
+            _, outputs = self._evaluate(outputs=True)
+            self.taken = outputs.clone() if self.taken is None else torch.where(here, outputs, self.taken)
+
+    def _dead_share(self) -> Tensor:
+        if not isinstance(self.forward, Chain):
+            return torch.full((len(self.chunk.seeds),), torch.nan)
+        empty = torch.empty(0)
+        now = Pass(False, empty, self.hyper.keys, self.numbers[0], empty, self.forward.placement, self.guarded)
+        return self.rows.dead_share(self.forward, self.state, now)
+
+    def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
+        assert isinstance(self.rows, WholeTable)
+        test_weights = self.rows.test.weights if one_pass else None
+        self.state, figures = self.steps.update(self.state, self.rows.fit, None, test_weights, self._hyper(epoch))
+        return figures
+
+    def _minibatches(self, epoch: int, one_pass: bool) -> Tensor:
+        shares = []
+        total = torch.zeros(2, len(self.chunk.seeds), dtype=self.dtype, device=self.device)
+        for number, (batch, picked, share) in enumerate(self.rows.batches(epoch)):
+            hyper = self._hyper(epoch * self.rows.n_steps + number)
+            self.state, figures = self.steps.update(self.state, batch, picked, None, hyper)
+            total += figures * share
+            shares.append(share)
+        return total / torch.stack(shares).sum(0)
+
+    def _evaluate(self, *, outputs: bool = False) -> tuple[Tensor, Tensor]:
+        return self.rows.evaluate(self.steps, self.state, self.hyper.keys, outputs=outputs)
+
+    def _hyper(self, step: int) -> Hyper:
+        hyper = self.hyper._replace(now=self.clock[step], step=self.numbers[step])
+        if self.factors is None:
+            return hyper
+        # Multiplied in double precision as torch's schedulers do, and outside the step, which is the same for all.
+        return hyper._replace(lr=(self.rates * self.factors[step]).to(self.dtype))
+
+    def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
+        n, splits = len(self.chunk.members), list(self.chunk.splits)
+        curves = curves[:, :, :n]
+        scattered = np.full((len(self.data.X) if self.chunk.keep_outputs else 0, outputs.shape[1], n), np.nan,
+                            dtype=np.float32)  # fmt: skip
+        if self.chunk.keep_outputs:
+            scattered[self.rows.test_rows] = outputs[:, :, :n].numpy(force=True)
+            for column, split in enumerate(splits[:n]):
+                scattered[~self.data.tested(split), :, column] = np.nan
+        array = curves.numpy(force=True)
+        if self.loss.hits is None:
+            for row, weights in ((1, self.data.train), (3, self.data.test)):
+                array[row] = _r2_by_split(array[row - 1], self.data, weights, splits[:n])
+        values = {**self.state.params, **self.state.buffers}
+        states = tuple(unstack(values, self.forward.layout, i) for i in range(n)) if self.chunk.keep_networks else None
+        return ChunkResult(array, scattered, dead[:n].float().numpy(force=True), states)
+
+
+def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n_features: int) -> None:
+    """A stack holds parameters and buffers; whatever else differs by seed would silently be the first network's."""
+    dtype = next(p.dtype for p in networks[0].parameters())
+    X = torch.randn(3, n_features, generator=torch.Generator().manual_seed(0)).to(dtype)
+    keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
+    weights, rows = torch.ones(3, len(networks), dtype=dtype), torch.arange(3, dtype=torch.int32)
+    now = Pass(False, weights, keys, step, rows, "network_last")
+    with torch.no_grad(), seeded(0):
+        stacked, _ = forward(values, Inputs(X), now)
+        found = []
+        for network, key in zip(networks, keys, strict=True):
+            reseed(key, step, training=False)
+            found.append(outputs_of(network.eval(), X))
+    alone = torch.stack(found, -1)
+    off = (stacked - alone).abs() > 1e-3 * (1 + alone.abs().amax((0, 1)))
+    if (off & stacked.isfinite() & alone.isfinite()).any():
+        raise CandidateError(
+            "the networks of one candidate differ by seed in more than their parameters and buffers",
+            "Register a tensor that differs by seed with register_buffer().",
+        )
+
+
+def _r2_by_split(
+    mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: list[int]
+) -> npt.NDArray[np.floating]:
+    """R2 [epoch, network] of a target in the units that each split's networks learn it in."""
+    y = data.y.reshape(len(data.y), -1).astype(np.float64)
+    found = np.empty_like(mse)
+    for split in set(splits):
+        own = np.array(splits) == split
+        scale = 1.0 if data.target_scale is None else float(data.target_scale[split])
+        found[:, own] = r2(mse[:, own], scale * y, weights[:, split])
+    return found

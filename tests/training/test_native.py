@@ -1,0 +1,216 @@
+"""The kernel: what it covers, how it is made, and that neither blocks nor threads change a bit."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.errors import OptionError
+from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
+from seedbed.training import native, plan_stack, planning, train_chunk, train_chunks, train_many
+from seedbed.training.forward import forward_of
+from seedbed.training.native import build
+
+FOR_TORCH = {"softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu"}
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch):
+    """An empty cache folder, and no kernel in memory; it is made with optimisation off, which is quicker."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(build, "_FLAGS", ("-O0", *(flag for flag in build._FLAGS if flag != "-O3")))
+    cached = build.kernel, build._cache_folder
+    for function in cached:
+        function.cache_clear()
+    yield tmp_path / "seedbed" / "kernel"
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
+    network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
+    assert native.covers(forward_of(network, 5), network) == (name not in FOR_TORCH)
+
+
+@pytest.mark.parametrize(
+    ("words", "covered"),
+    [("logistic", True), ("relu:4,4@residual,layernorm", True), ("relu:4@batchnorm", False), ("relu:4@ple=4", False)],
+)
+def test_it_covers_what_the_table_of_the_docs_says(words, covered):
+    network = parse_candidate(words).architecture(5, 1)
+    assert native.covers(forward_of(network, 5), network) == covered
+
+
+def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
+    frozen = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1))
+    frozen[0].weight.requires_grad_(False)
+    shared = nn.Linear(5, 5)
+    twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
+    for network in (frozen, twice):
+        assert not native.covers(forward_of(network, 5), network)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+def test_chunks_and_threads_change_no_bit(task, monkeypatch, batch_size):
+    found = []
+    for most, jobs in ((96, 1), (16, 1), (16, 3)):
+        monkeypatch.setattr(planning, "_MOST_NATIVE", most)
+        options = {"seeds": 40, "epochs": 20, "batch_size": batch_size, "lr": 0.1, "jobs": jobs}
+        found.append(train_many("tanh:4,4@layernorm,residual,dropout=0.2", *task("bce").parts, **options))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
+        np.testing.assert_array_equal(other.test_loss, found[0].test_loss)
+        for mine, theirs in zip(other.networks(), found[0].networks(), strict=True):
+            assert all(torch.equal(mine.state_dict()[name], value) for name, value in theirs.state_dict().items())
+
+
+def test_a_row_of_weight_two_is_a_row_that_stands_there_twice(task):
+    X, y, *test = task("bce").parts
+    weights = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
+    again = np.repeat(np.arange(len(y)), weights.astype(int))
+    options = {"seeds": 3, "epochs": 30, "lr": 0.1, "dtype": "float64", "engine": "native"}
+    weighted = train_many("tanh:4", X, y, *test, sample_weight=weights, **options)
+    repeated = train_many("tanh:4", X[again], y[again], *test, **options)
+    np.testing.assert_allclose(weighted.train_loss, repeated.train_loss, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(weighted.test_loss, repeated.test_loss, rtol=0, atol=1e-12)
+
+
+def test_an_interrupt_ends_all_threads_within_their_slices(two_splits, monkeypatch):
+    monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
+    recipe = Recipe(epochs=30_000)
+    plan = plan_stack(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
+                      splits=[0] * 64)  # fmt: skip
+    quick = dataclasses.replace(plan.chunks[0], recipe=Recipe(epochs=1))
+    trained = train_chunks((quick, *plan.chunks), two_splits, 2)
+    assert next(trained)[0] == 0
+    started = time.monotonic()
+    trained.close()
+    assert time.monotonic() - started < 5
+    assert not [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
+
+
+def test_without_a_compiler_torch_trains_and_a_note_says_so(task, fresh_cache, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2)
+    assert history.note == "trained by torch, which is slower: no C++ compiler was found"
+    with pytest.raises(OptionError, match=r"the training kernel can't be had: no C\+\+ compiler was found. Install g"):
+        train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
+
+
+def compiler(folder: Path, text: str) -> str:
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("echo kernel.cpp:1: no >&2; exit 1", "failed: kernel.cpp:1: no"), ("exit 0", "failed: it ended with 0")],
+)
+def test_a_compiler_that_fails_is_named_with_its_first_line(fresh_cache, tmp_path, monkeypatch, script, reason):
+    monkeypatch.setattr(build, "_compilers", lambda: iter([[compiler(tmp_path, script)]]))
+    found = build.kernel("float32")
+    assert found.library is None
+    assert reason in found.reason
+    assert "\n" not in found.reason
+
+
+def test_nonsense_in_cxx_is_passed_over(fresh_cache, monkeypatch):
+    for nonsense in ("no-such-compiler", '"', "false"):
+        monkeypatch.setenv("CXX", nonsense)
+        build.kernel.cache_clear()
+        assert build.kernel("float32").library is not None
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "another", "no digest"])
+def test_a_library_that_is_damaged_is_made_anew(fresh_cache, how):
+    assert build.kernel("float32").library is not None
+    (path,) = fresh_cache.glob("*.so")
+    whole = path.read_bytes()
+    damage = {"cut": whole[: len(whole) // 2], "empty": b"", "another": b"no library", "no digest": whole}
+    path.unlink()  # it is in use: a new file
+    path.write_bytes(damage[how])
+    if how == "no digest":
+        path.with_suffix(".sha256").unlink()
+    build.kernel.cache_clear()
+    assert build.kernel("float32").library is not None
+    assert path.stat().st_size > 10_000
+    assert build._digest(path) == path.with_suffix(".sha256").read_text()
+
+
+def test_a_second_process_loads_what_the_first_has_made(fresh_cache, monkeypatch):
+    build.kernel("float32")
+    monkeypatch.setattr(build, "_compiled", lambda *args: pytest.fail("it was compiled again"))
+    build.kernel.cache_clear()
+    assert build.kernel("float32").library is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder's permissions")
+def test_without_a_cache_folder_the_kernel_is_made_for_the_process_alone(fresh_cache, monkeypatch):
+    monkeypatch.setattr(build, "_cache_folder", lambda: None)
+    assert build.kernel("float32").library is not None
+    assert not fresh_cache.exists()
+
+
+def test_two_processes_that_need_it_at_once_get_it(tmp_path):
+    code = "from seedbed.training.native import kernel; print(kernel('float32').library is not None)"
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) for _ in range(2)]
+    assert [process.communicate(timeout=300)[0].strip() for process in both] == [b"True", b"True"]
+    assert len(list((tmp_path / "seedbed" / "kernel").glob("*.so"))) == 1
+
+
+@pytest.mark.parametrize("what", ["X", "train", "lr"])
+def test_arrays_of_another_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
+    plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe(epochs=2), seeds=[1, 2],
+                      splits=[0, 0])  # fmt: skip
+    from seedbed.training.native import job
+
+    rows, steps = job.Blocks._rows, job.Blocks._steps
+
+    def halved(function):
+        def call(self, *args):
+            return {name: value[:, ..., :1] if name == what else value for name, value in function(self, *args).items()}
+
+        return call
+
+    monkeypatch.setattr(job.Blocks, "_rows", halved(rows))
+    monkeypatch.setattr(job.Blocks, "_steps", halved(steps))
+    with pytest.raises(AssertionError, match=f"{what} has shape"):
+        train_chunk(plan.chunks[0], two_splits)
+
+
+@pytest.mark.slow
+def test_sanitizers_find_nothing_in_it(tmp_path):
+    """The oracle's shapes, in a process whose kernel watches every access and every undefined operation."""
+    checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g"]
+    code = f"""
+import torch, numpy as np
+from seedbed.training.native import build
+build._FLAGS = tuple(flag for flag in build._FLAGS if flag != "-O3") + {tuple(checked)!r}
+from seedbed.training import train_many
+X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
+for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm"):
+    for dtype in ("float32", "float64"):
+        for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):
+            more |= {{"seeds": 11, "epochs": 3, "engine": "native", "jobs": 1, "dtype": dtype}}
+            train_many(words, X[:40], y[:40], X[40:], y[40:], **more)
+print("clean")
+"""
+    library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "LD_PRELOAD": library.stdout.strip()}
+    env["ASAN_OPTIONS"] = "detect_leaks=0"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert done.stdout.strip() == "clean", done.stderr[-2000:]
