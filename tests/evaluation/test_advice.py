@@ -96,3 +96,11 @@ def test_nothing_that_is_advised_is_shown_to_be_worse_or_further_off_than_the_ma
 def test_a_difference_of_exactly_the_margin_is_within_it():
     losses = {"big": 0.5, "small": 0.75}
     assert found(("big", "small"), losses=losses, margin=0.25).network == "small"
+
+
+def test_without_a_baseline_that_guesses_nothing_is_recommended_that_is_not_shown_to_gain():
+    losses = without("trees", "logistic", "prior")
+    apart = ~np.eye(len(losses), dtype=bool)
+    assert advise(losses, apart, SIZES, margin=0.02).use == "big"
+    none = advise(losses, apart, SIZES, margin=0.02, gains=False)
+    assert (none.use, none.best, none.no_gain) == (None, "big", True)

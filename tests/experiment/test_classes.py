@@ -11,7 +11,7 @@ from torch import nn
 
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import METRICS
-from seedbed.experiment.diagnosis import _prior
+from seedbed.experiment.conclusions import guessing_like
 from seedbed.experiment.logistic import TunedLogisticRegression
 from seedbed.report import comparison_text
 from seedbed.training import train_many
@@ -105,7 +105,7 @@ def test_the_margin_and_the_checks_know_what_guessing_the_shares_costs(found, ro
     assert found.experiment.margin == pytest.approx(0.02 * (1 - (shares**2).sum()))
     np.testing.assert_allclose(found["prior"].predictions[0, 0, found.splits[0].test][0],
                                np.bincount(rows[1][found.splits[0].train]) / 60, atol=1e-6)  # fmt: skip
-    np.testing.assert_allclose(_prior(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
+    np.testing.assert_allclose(guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
 
 
 def test_what_has_learnt_nothing_is_said_to_be_no_better_than_guessing(compared, table_of, rows):
@@ -154,7 +154,7 @@ def test_nested_pairs_hold_every_class(compared, table_of, rows):
     np.testing.assert_allclose(
         found["prior"].pairs[0, 0, 0, other.test[0]], np.bincount(rows[1][rest], minlength=3) / len(rest), atol=1e-6
     )
-    np.testing.assert_allclose(_prior(found["linear:3"]).pairs, found["prior"].pairs, atol=1e-6)
+    np.testing.assert_allclose(guessing_like(found["linear:3"]).pairs, found["prior"].pairs, atol=1e-6)
     assert len(found.verdicts) == 2
 
 

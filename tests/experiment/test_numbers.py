@@ -16,7 +16,7 @@ from torch import nn
 from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, fold_differences, protocol
-from seedbed.experiment.diagnosis import _prior
+from seedbed.experiment.conclusions import guessing_like
 from seedbed.experiment.predictions import Predictions
 from seedbed.experiment.scoring import score
 from seedbed.networks import Recipe
@@ -209,7 +209,7 @@ def test_nested_pairs_are_in_the_targets_units(compared, table_of, rows):
     assert 1900 < np.nanmin(pairs) < np.nanmax(pairs) < 2100
     rest = np.setdiff1d(found.splits[0].train, found.splits[1].test)
     assert found["prior"].pairs[0, 0, 0, found.splits[1].test] == pytest.approx(rows[1][rest].mean())
-    np.testing.assert_allclose(_prior(found["linear:3"]).pairs, found["prior"].pairs)
+    np.testing.assert_allclose(guessing_like(found["linear:3"]).pairs, found["prior"].pairs)
     assert len(found.verdicts) == 2
 
 

@@ -129,3 +129,9 @@ def test_no_recommendation_contradicts_the_errors_or_what_is_shown(document, ord
     assert ("shown to be better than all others" in headline) <= (not any(order[0] in pair for pair in alike))
     if headline.startswith("Use "):
         assert order[0] in SIZES
+
+
+def test_what_to_expect_of_the_first_allows_for_its_having_been_chosen(document):
+    top = {"name": "", "winner": "small", "among": 2, "apparent": 0.1, "expected": 0.13, "low": 0.05, "high": 0.21}
+    found = document({"small": 0.1, "prior": 0.4}, top=top)
+    assert "Brier score 0.130 (0.050 to 0.210)" in " ".join(sureness_sentences(found))

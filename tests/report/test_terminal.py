@@ -113,6 +113,15 @@ def test_it_is_said_where_the_margin_comes_from(make, source, words):
     assert words in unfolded(comparison_text(document))
 
 
+def test_a_warning_that_may_make_a_result_wrong_stands_above_the_verdicts_and_once(make):
+    note = {"message": "one row carries 99 %", "column": "y", "code": "SB207", "count": 1, "rows": ["line 9"]}
+    text = comparison_text(two(make, "worse", notes=[note, {**note, "code": "SB201", "message": "copies"}]))
+    lines = text.splitlines()
+    warning, verdict = (next(i for i, line in enumerate(lines) if word in line) for word in ("SB207", "In short"))
+    assert warning < verdict < next(i for i, line in enumerate(lines) if "SB201" in line)
+    assert text.count("SB207") == 1
+
+
 def test_one_repeat_and_one_seed_are_counted_as_one(make):
     text = comparison_text(two(make, "better", plan={"repeats": 1, "seeds": 1}))
     assert "1 repeat of 10 folds, 1 seed a fold;" in text

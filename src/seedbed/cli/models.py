@@ -44,7 +44,7 @@ def train_model(
     """Train on all rows, and write the model."""
     from seedbed.data import read_table
     from seedbed.model import AUTO, check_target
-    from seedbed.report import advice_sentences, note_sentences, read_summary
+    from seedbed.report import advice_sentences, note_sentences, read_summary, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -73,7 +73,8 @@ def train_model(
             else:
                 options["recipe"] = recipe.recipe(wanted.recipe or "trained", wanted.epoch)
             rows = read_table(table, **columns.settings())
-            warnings = note_sentences({"notes": [note.as_dict() for note in rows.notes]})
+            notes = [note.as_dict() for note in rows.notes]
+            warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
             model = _of_table(rows, candidate or "relu:5", run, options)
         path = model.save(wanted.output)
     if not run.quiet:

@@ -183,8 +183,10 @@ def _carried_out(
 ) -> Comparison:
     """What came of a plan, which is trained unless its folder has its results; it is printed."""
     from seedbed.experiment import open_folder
+    from seedbed.report import serious_sentences
 
-    say(run, plan.sentence())
+    warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
+    say(run, *warnings, plan.sentence())
     with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
         if opened.finished is None:
             comparison, paths = _executed(plan, run, opened, as_json=as_json)

@@ -17,7 +17,7 @@ from seedbed.data.encoding import (
 from seedbed.data.given import coded_table, given_columns, label_texts
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
-from seedbed.data.notes import WARNINGS, Note
+from seedbed.data.notes import SERIOUS, WARNINGS, Note
 from seedbed.data.on_disk import Laying, is_large, laid_off, rows_of, windows
 from seedbed.data.read import read_table
 from seedbed.data.remarks import Remark, as_notes
@@ -38,6 +38,7 @@ from seedbed.data.table import Column, ColumnSchema, Table, Task
 
 __all__ = [
     "EXAMPLES",
+    "SERIOUS",
     "WARNINGS",
     "Column",
     "ColumnSchema",

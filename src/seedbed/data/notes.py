@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["WARNINGS", "Note", "serious_first"]
+__all__ = ["SERIOUS", "WARNINGS", "Note", "serious_first"]
 
 WARNINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,7 +35,8 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_SERIOUS = ("SB203", "SB207", "SB208", "SB105")  # what makes a result wrong, as a rule
+SERIOUS = ("SB203", "SB207", "SB208", "SB105")
+"""Codes of warnings that may make a result wrong."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +64,4 @@ class Note:
 
 def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Return the notes with those that may make a result wrong first; the others keep their order."""
-    return tuple(sorted(notes, key=lambda one: _SERIOUS.index(one.code) if one.code in _SERIOUS else len(_SERIOUS)))
+    return tuple(sorted(notes, key=lambda one: SERIOUS.index(one.code) if one.code in SERIOUS else len(SERIOUS)))

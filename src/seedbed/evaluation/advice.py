@@ -48,6 +48,7 @@ def advise(
     margin: float,
     prior: str = "prior",
     blend: str = "auto",
+    gains: bool = True,
 ) -> Advice | None:
     """Return which model to use, or None where no network was ranked.
 
@@ -58,6 +59,8 @@ def advise(
         margin: the difference that matters, in units of the loss.
         prior: the baseline that predicts the class frequencies or the mean.
         blend: the blend of networks; it counts as the largest network.
+        gains: whether the network with the lowest error is shown to be better than guessing; where `prior` is among the
+            models, `separated` says it.
     """
     ranking, apart = list(losses), np.asarray(separated, dtype=bool)
     sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == blend}
@@ -81,7 +84,7 @@ def advise(
     use: str | None = network
     if as_good:
         use = as_good[0]
-    no_gain = prior in place and (place[prior] < place[first] or not shown(prior, first))
+    no_gain = (place[prior] < place[first] or not shown(prior, first)) if prior in place else not gains
     if no_gain and (best in (prior, first) or prior in undecided):
         use = prior if best == prior else None
     return Advice(

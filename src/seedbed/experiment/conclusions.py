@@ -33,7 +33,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
-__all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference"]
+__all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference", "guessing_like"]
 
 _DIFFERENT = ("better_by_margin", "better", "worse")
 
@@ -125,7 +125,10 @@ def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     sweeps = [_chosen(experiment, name, members) for name, members in swept if members]
     top = _chosen(experiment, "", [usable[name] for name in ranking]) if len(ranking) > 1 else None
     sizes = {result.name: result.n_parameters for result in results if isinstance(result, CandidateResult)}
-    advice = advise(losses, apart, sizes, margin=margin.value) if verdicts else None
+    advice = None
+    if verdicts:
+        gains = "prior" in usable or _gains(experiment, usable, next((name for name in ranking if name in sizes), None))
+        advice = advise(losses, apart, sizes, margin=margin.value, gains=gains)
     return Conclusions(margin, verdicts, without, ranking, brackets(apart), top, tuple(sweeps), advice)
 
 
@@ -242,3 +245,42 @@ def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Cho
     if METRICS[metric].greater_is_better:
         apparent, expected, low, high = 1 - apparent, 1 - expected, 1 - high, 1 - low
     return Chosen(name, winner.name, len(results), apparent, expected, low, high)
+
+
+def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | None) -> bool:
+    """Return whether a network is shown to be better than guessing, where guessing isn't compared."""
+    if name is None:
+        return True
+    found, n = usable[name], max(1, len(usable) - 1)
+    estimate = difference(experiment, guessing_like(found), found, experiment.metric, comparisons=n)
+    return estimate.low > 0
+
+
+def guessing_like(like: Result) -> Result:
+    """Return the predictions of the training rows' class frequencies or mean, on the splits of another result."""
+    predictions = np.full_like(like.predictions[:, :1], np.nan)
+    pairs = None if like.pairs is None else np.full_like(like.pairs[:, :, :1], np.nan)
+
+    def guess(rows: npt.NDArray[np.int64]) -> Any:
+        if like.task == "multiclass":
+            return np.bincount(like.target[rows], minlength=like.n_classes) / len(rows)
+        return like.target[rows].mean()
+
+    for split in like.splits:
+        predictions[split.repeat, 0, split.test] = guess(split.train)
+        if pairs is not None:
+            for other in like.splits:
+                if other.repeat == split.repeat and other.fold != split.fold:
+                    both = np.setdiff1d(split.train, other.test)
+                    pairs[split.repeat, split.fold, 0, other.test] = guess(both)
+    return Result(
+        name="prior",
+        target=like.target,
+        task=like.task,
+        splits=like.splits,
+        groups=like.groups,
+        design=like.design,
+        alpha=like.alpha,
+        predictions=predictions,
+        pairs=pairs,
+    )

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from seedbed.evaluation import (
     Check,
@@ -23,7 +19,7 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.experiment.conclusions import Conclusions, difference
+from seedbed.experiment.conclusions import Conclusions, difference, guessing_like
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
@@ -69,7 +65,7 @@ def _checks(
         n = max(1, len(others) - 1)
         return difference(experiment, reference, result, experiment.metric, comparisons=n)
 
-    yield no_better_than_prior(name, estimate=against(_prior(result)))
+    yield no_better_than_prior(name, estimate=against(guessing_like(result)))
     kind = "linear" if numeric else "logistic"
     plain = f"{kind}-regression"
     if plain in others and experiment.reference != plain and not conclusions.joined(name, plain):
@@ -85,33 +81,3 @@ def _checks(
     if beside is None or seeds_alike(name, losses=losses, margin=margin, reference_losses=beside) is not None:
         yield alike
     yield seeds_apart(name, losses=losses, margin=margin, reference_losses=beside)
-
-
-def _prior(like: Result) -> Result:
-    """What always guessing the training rows' class shares or mean predicts, on the splits of another result."""
-    predictions = np.full_like(like.predictions[:, :1], np.nan)
-    pairs = None if like.pairs is None else np.full_like(like.pairs[:, :, :1], np.nan)
-
-    def guess(rows: npt.NDArray[np.int64]) -> Any:
-        if like.task == "multiclass":
-            return np.bincount(like.target[rows], minlength=like.n_classes) / len(rows)
-        return like.target[rows].mean()
-
-    for split in like.splits:
-        predictions[split.repeat, 0, split.test] = guess(split.train)
-        if pairs is not None:
-            for other in like.splits:
-                if other.repeat == split.repeat and other.fold != split.fold:
-                    both = np.setdiff1d(split.train, other.test)
-                    pairs[split.repeat, split.fold, 0, other.test] = guess(both)
-    return Result(
-        name="prior",
-        target=like.target,
-        task=like.task,
-        splits=like.splits,
-        groups=like.groups,
-        design=like.design,
-        alpha=like.alpha,
-        predictions=predictions,
-        pairs=pairs,
-    )

@@ -215,8 +215,6 @@ def make_plan(
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
     """
     n_jobs, where, afar = pick_workers(jobs, device, cluster)
-    if where == "cpu" and afar is None:
-        wake_workers(n_jobs)
     splits = experiment.splits()
     pairs = fold_pairs(splits) if experiment.nested else ()
     everything = splits + tuple(split for _, _, split in pairs)
@@ -230,6 +228,8 @@ def make_plan(
         inner = inner_splits(experiment, everything)
         choosing = _choosing(settings, inner, fitting)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
+    if where == "cpu" and afar is None:  # after all that may be refused: workers that still start complain of an end
+        wake_workers(n_jobs)
     return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, n_jobs, afar)
 
 

@@ -7,7 +7,7 @@ from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
-from seedbed.report.sentences import counted, note_sentences
+from seedbed.report.sentences import counted, note_sentences, serious_sentences
 from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, read_summary, write_report
 from seedbed.report.terminal import comparison_text
 
@@ -29,5 +29,6 @@ __all__ = [
     "overview_text",
     "read_summary",
     "score_sentences",
+    "serious_sentences",
     "write_report",
 ]

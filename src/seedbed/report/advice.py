@@ -28,7 +28,10 @@ def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     if advice is None:
         return
     used = advice["use"] or advice["best"]
-    scores = next(one["scores"] for one in document["candidates"] if one["name"] == used)
+    scores = dict(next(one["scores"] for one in document["candidates"] if one["name"] == used))
+    top = document["top"]
+    if top and top["winner"] == used and document["interval"] is not None:  # allowing for having been chosen
+        scores[document["metric"]["name"]] = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
     first = ("r2", "mae") if document["task"] == "regression" else ("accuracy",)
     shown = [name for name in dict.fromkeys((*first, document["metric"]["name"])) if scores[name]["low"] is not None]
     ranges = [f"{METRICS[name].words} {_range(name, scores[name])}" for name in shown]

@@ -3,10 +3,11 @@ same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seedbed.data import SERIOUS
 from seedbed.evaluation.verdicts import SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.ranking import measure
@@ -22,6 +23,7 @@ __all__ = [
     "note_sentences",
     "paragraphs",
     "range_sentences",
+    "serious_sentences",
     "settling_sentences",
 ]
 
@@ -252,9 +254,16 @@ def range_sentences(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{candidate['name']}: {note}."
 
 
+def serious_sentences(notes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the warnings about a table that may make a result wrong."""
+    return [note_sentence(note) for note in notes if note["code"] in SERIOUS]
+
+
 def note_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """What was found in the table."""
+    """Yield what else was found in the table."""
     for note in document["notes"]:
+        if note["code"] in SERIOUS:
+            continue
         if note["code"] or not note["column"]:  # what a single column is taken for, seedbed inspect tells
             yield note_sentence(note)
 

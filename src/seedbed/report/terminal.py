@@ -17,6 +17,7 @@ from seedbed.report.sentences import (
     note_sentences,
     paragraphs,
     range_sentences,
+    serious_sentences,
     settling_sentences,
 )
 
@@ -31,7 +32,8 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """The verdicts and the table of a comparison, from `Comparison.to_dict()`."""
     named = (*document["candidates"], *document["sweeps"])
     names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
-    above = [*((0, line) for line in heading_sentences(document)), *_verdict_lines(document)]
+    first = [*heading_sentences(document), *serious_sentences(document["notes"])]
+    above = [*((0, line) for line in first), *_verdict_lines(document)]
     said = (*settling_sentences(document), *range_sentences(document), *note_sentences(document))
     below = [(0, line) for line in said]
     lines = [

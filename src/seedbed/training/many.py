@@ -78,7 +78,7 @@ def train_many(
         seeds: one a network; a number means `range` of it.
         epochs to label_smoothing: the recipe, see `Recipe`.
         sample_weight: what each training row counts [row], in loss and training figures.
-        engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` is the kernel where it can be.
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` takes it where it can.
         device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
