@@ -225,8 +225,8 @@ def test_candidates_are_made_of_words_callables_and_candidates():
     ("spec", "message"),
     [
         (nn.Linear(2, 1), "a Linear that is built already. Give what builds it: the class, or a function."),
-        (5, "a candidate can't be a int. Give a string like 'relu:5', or a callable."),
-        (None, "a candidate can't be a NoneType"),
+        (5, "a candidate can't be 5. Give a string like 'relu:5', or a callable."),
+        (None, "a candidate can't be None"),
     ],
 )
 def test_what_is_no_candidate_is_refused(spec, message):

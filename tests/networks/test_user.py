@@ -80,7 +80,7 @@ def test_a_default_is_never_overwritten(build):
         (lambda n_features, classes: None, "classes", r"mine\(n_features=n_features, classes=n_outputs\)"),
         (lambda *, width, **others: None, "width", r"mine\(width=...\)"),
         (lambda n, /: None, "n", r"mine\(...\)"),
-        (nn.Linear, "in_features", r"mine\(in_features=n_features, out_features=n_outputs\)"),
+        (nn.Linear, "in_features", r"Linear\(in_features=n_features, out_features=n_outputs\)"),
     ],
 )
 def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, parameter, call):

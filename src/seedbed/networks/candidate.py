@@ -23,6 +23,7 @@ from typing import Any
 
 from torch import nn
 
+from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.blend import BlendedMLPs
@@ -127,7 +128,7 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     if callable(spec):
         own = name or str(getattr(spec, "__name__", type(spec).__name__))
         return Candidate(own, UserArchitecture(spec, own))
-    raise CandidateError(f"a candidate can't be a {type(spec).__name__}", "Give a string like 'relu:5', or a callable.")
+    raise CandidateError(f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable.")
 
 
 def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Candidate, ...]:

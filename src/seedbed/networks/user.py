@@ -75,7 +75,8 @@ class UserArchitecture:
     def _refused(
         self, parameter: str, signature: inspect.Signature, parameters: list[inspect.Parameter]
     ) -> CandidateError:
-        own = self.name if self.name.isidentifier() else "build"
+        names = (getattr(self.build, "__name__", ""), self.name)
+        own = next((name for name in names if name.isidentifier()), "build")
         arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
         return CandidateError(
             f"'{self.name}' needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
