@@ -34,7 +34,7 @@ _FLAGS = (
 )
 # An unusual processor, or compiler, may know the second or none of these.
 _PROCESSOR_FLAGS = (("-march=native",), ("-mcpu=native",), ())
-_SECONDS = 300.0  # after which a compiler is given up
+_SECONDS = 300.0  # that a compiler may take
 _MOST_KEPT = 10
 _NUMBERS = {"float32": "float", "float64": "double"}
 
