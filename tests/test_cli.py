@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -214,16 +215,17 @@ def test_out_names_the_folder_and_quiet_says_nothing(call, here, tmp_path):
 
 
 def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call, here):
-    done = call(*SMALL)
+    longer = ["200" if word == "3" and before == "--epochs" else word for before, word in pairwise(("", *SMALL))]
+    done = call(*longer, "--lr", 1)
     assert done.status == 0
-    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; SGD, lr 0.01")
+    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; SGD, lr 1")
     sentence = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["verdicts"][0]["sentence"]
     assert sentence in " ".join(done.out.split())
     plan, seconds, writing, *written, more, following = done.err.splitlines()
     assert writing == "Writing the report and the pictures to seedbed-out/compare-moons ..."
     assert more.startswith("Not compared: auto, ")
     assert following == "Try: seedbed train seedbed-out/compare-moons -o model.safetensors"
-    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 3 epochs; about ")
+    assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 200 epochs; about ")
     assert seconds.endswith(" s")
     assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in WRITTEN]
     assert names(here / "seedbed-out/compare-moons") == FILES
