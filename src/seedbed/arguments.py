@@ -24,8 +24,8 @@ _SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text":
 def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Check the types of a function's arguments by its annotations.
 
-    Of text with a few allowed words only the type is checked; the code that knows the words says which is near. Annotations
-    that say nothing of a type here, such as `Any`, take everything.
+    Of text with a few allowed words only the type is checked; the code that knows the words says which is near.
+    Annotations that say nothing of a type here, such as `Any`, take everything.
 
     Args:
         function: the function, or the class whose `__init__` is meant.

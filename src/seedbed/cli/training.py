@@ -171,9 +171,7 @@ def compare(
     experiment = specified()
     _check_named(judging.fail_if_worse, experiment)
     folder = run.folder("compare", experiment.table.name)
-    if experiment.design.time_limit is not None:
-        say(run, f"Timing some steps, for a design that fits {experiment.design.time_limit:g} s ...")
-    plan = plan_within(specified, None if overwrite else folder, **run.settings())
+    plan = plan_within(specified, None if overwrite else folder, functools.partial(say, run), **run.settings())
     comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, as_json=as_json)
     return _failed(judging.fail_if_worse, comparison)
 

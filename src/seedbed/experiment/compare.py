@@ -86,8 +86,8 @@ def compare(
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
     """
-    specified, running = _specified(locals()), {"jobs": jobs, "cluster": cluster, "engine": engine, "device": device}
-    plan = plan_within(specified, None if overwrite else folder, **running)
+    specified, begun = _specified(locals()), None if overwrite else folder
+    plan = plan_within(specified, begun, jobs=jobs, cluster=cluster, engine=engine, device=device)
     return _ran(plan, watch_plan(plan, on_progress, draws=folder is not None), folder, overwrite)
 
 

@@ -24,7 +24,12 @@ _FEW_ROWS, _FEWEST_ROWS = 2_000, 500  # of a sample: before there are fewer seed
 _CAUTION = 0.9  # share of the limit that a design is cut to, as what fits is estimated
 
 
-def plan_within(specified: Callable[..., Experiment], folder: str | Path | None = None, **running: Any) -> Plan:
+def plan_within(
+    specified: Callable[..., Experiment],
+    folder: str | Path | None = None,
+    tell: Callable[[str], None] = lambda words: None,
+    **running: Any,
+) -> Plan:
     """Return the plan of an experiment whose design fits its time limit, if it has one.
 
     Repeats are cut first, then seeds; of a first look, rows as well. By how much is estimated from a few steps of each
@@ -33,6 +38,7 @@ def plan_within(specified: Callable[..., Experiment], folder: str | Path | None 
     Args:
         specified: `specify` with all that is asked for; it takes `rows`.
         folder: of the run.
+        tell: is given a line before steps are timed.
         running: `jobs`, `cluster`, `compile` and `device`, as `make_plan` has them.
 
     Raises:
@@ -45,6 +51,7 @@ def plan_within(specified: Callable[..., Experiment], folder: str | Path | None 
         return make_plan(experiment, **running)
     if folder is not None and (again := _frozen_plan(specified, frozen_in(Path(folder)), limit, running)) is not None:
         return again
+    tell(f"Timing some steps, for a design that fits {limit:g} s ...")
     for trial in range(_MOST_TRIALS):
         plan = timed(make_plan(experiment, **running), briefly=trial == 0)
         left = limit - (time.perf_counter() - started)
