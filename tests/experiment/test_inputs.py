@@ -239,7 +239,7 @@ def test_a_network_is_said_to_return_probabilities_if_it_does_with_any_parameter
         (lambda: "no network", "built a str"),
         (lambda width: nn.Linear(3, width), "needs a value for 'width'"),
         (nn.Linear(3, 1), "built already"),
-        (7, "can't be a int"),
+        (7, "can't be 7"),
         (lambda: nn.ReLU(), "no parameter to train"),
     ],
     ids=["features", "outputs", "no module", "arguments", "built", "number", "no parameters"],
