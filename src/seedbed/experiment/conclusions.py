@@ -28,6 +28,7 @@ from seedbed.evaluation import (
     judge_all,
     margin_beside,
     nested_interval,
+    no_better_than_prior,
     paired_hold_out,
 )
 from seedbed.experiment.results import CandidateResult, Result
@@ -253,7 +254,7 @@ def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | Non
         return True
     found, n = usable[name], max(1, len(usable) - 1)
     estimate = difference(experiment, guessing_like(found), found, experiment.metric, comparisons=n)
-    return estimate.low > 0
+    return no_better_than_prior(name, estimate=estimate) is None
 
 
 def guessing_like(like: Result) -> Result:
