@@ -6,7 +6,7 @@ ARGS ?=
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n logical --dist worksteal
 
-.PHONY: demo test test-all check bench peers pictures
+.PHONY: demo test test-all check docs dist bench peers pictures
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -22,6 +22,15 @@ check: .venv/installed-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -m "not slow"
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs serve
+
+dist: .venv/installed-dev
+	rm -rf dist
+	$(PY) -m build
+	$(PY) -m twine check --strict dist/*
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py

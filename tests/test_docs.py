@@ -375,3 +375,9 @@ def test_a_picture_without_origin_is_found(write_page: Callable[[str], Path]):
         ![c](from-nowhere.png)
         """
     assert pictures_without_origin(write_page(text)) == ["from-nowhere.png"]
+
+
+def test_the_python_page_has_every_public_name():
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^::: seedbed\.(?:\w+\.)*(\w+)$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(sb.__all__)

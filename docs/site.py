@@ -1,0 +1,55 @@
+"""Hooks of the documentation site: pages that live outside `docs/`, and links to them.
+
+MkDocs reads this file (`hooks` in mkdocs.yml).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# From a file of the project to its page of the site.
+PAGES = {
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+    "benchmarks/LOG.md": "log.md",
+}
+LINK = re.compile(r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages outside `docs/`, and an index of the decisions."""
+    for source, page in PAGES.items():
+        if files.get_file_from_path(page) is None:
+            files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    decisions = sorted(file.src_uri for file in files if file.src_uri.startswith("decisions/0"))
+    titles = [(path, (ROOT / "docs" / path).read_text(encoding="utf-8").splitlines()[0]) for path in decisions]
+    rows = "\n".join(f"- [{title.lstrip('# ')}]({path.removeprefix('decisions/')})" for path, title in titles)
+    text = f"# Decisions\n\nChoices that may surprise, with their reasons.\n\n{rows}\n"
+    files.append(File.generated(config, "decisions/index.md", content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Point links at pages of the site; links to other files of the project become plain text."""
+    at = page.file.src_uri
+    source = next((path for path, name in PAGES.items() if name == at), f"docs/{at}")
+
+    def moved(match: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), match["path"]))
+        if path == "docs/decisions":
+            path = "docs/decisions/index.md"
+        target = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
+        if target is None:
+            return match["label"].strip("[]")
+        return f"{match['label']}({posixpath.relpath(target, posixpath.dirname(at) or '.')}{match['anchor'] or ''})"
+
+    return LINK.sub(moved, markdown)
