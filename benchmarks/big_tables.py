@@ -164,19 +164,19 @@ def _rows(case: Case) -> Any:
     """Standardised numbers and coin tosses, in 5 folds dealt once for each seed, in a file or in memory."""
     import numpy as np
 
-    from seedbed.data import Laying, laid_off, windows
+    from seedbed.data import ArrayWriter, spill, windows
     from seedbed.training import TrainingData
 
     rng = np.random.default_rng(0)
-    laying = Laying((FEATURES,), np.float32)
+    writer = ArrayWriter((FEATURES,), np.float32)
     for rows in windows(case.rows, FEATURES):
-        laying.add(rng.standard_normal((rows.stop - rows.start, FEATURES), dtype=np.float32))
-    X, y = laying.done(), rng.integers(0, 2, case.rows, dtype=np.uint8)
+        writer.write(rng.standard_normal((rows.stop - rows.start, FEATURES), dtype=np.float32))
+    X, y = writer.finish(), rng.integers(0, 2, case.rows, dtype=np.uint8)
     dealt = [rng.integers(0, FOLDS, case.rows, dtype=np.uint8) for _ in range(SEEDS)]
     test = np.column_stack([own == fold for own in dealt for fold in range(FOLDS)]).astype(np.uint8)
     scale = np.ones((FEATURES, NETWORKS), dtype=np.float32)
     if case.source == "file":
-        return TrainingData(X, y, laid_off(1 - test), laid_off(test), scale, 0 * scale, order=np.arange(case.rows))
+        return TrainingData(X, y, spill(1 - test), spill(test), scale, 0 * scale, order=np.arange(case.rows))
     train = (1 - test).astype(np.float32)
     # Where test rows aren't looked at, the same array twice saves memory.
     return TrainingData(np.array(X), y, train, test.astype(np.float32) if case.tested else train, scale, 0 * scale)

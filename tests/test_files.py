@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from seedbed import scratch
+from seedbed import files
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
@@ -86,7 +86,7 @@ def test_parts_are_removed_only_if_they_are_ours(tmp_path):
 @ROOT
 @pytest.mark.parametrize("planted", ["folder", "link", "owner", "open"])
 def test_what_another_user_plants_among_the_temporary_folders_is_left_alone(tmp_path, monkeypatch, planted):
-    monkeypatch.setattr(scratch, "_SECONDS_TO_LOCK", -1.0)
+    monkeypatch.setattr(files, "_SECONDS_TO_LOCK", -1.0)
     place, victim = tmp_path / "tmp", tmp_path / "victim"
     place.mkdir()
     victim.mkdir(mode=0o700)
@@ -100,7 +100,7 @@ def test_what_another_user_plants_among_the_temporary_folders_is_left_alone(tmp_
         (folder / "owner").symlink_to(victim / "owner")
     if planted == "folder":
         os.chown(folder, OTHER, OTHER)
-    scratch._sweep(place)
+    files._sweep(place)
     assert (victim / "owner").read_text() == "precious"
     assert folder.exists()
 

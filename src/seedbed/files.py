@@ -1,54 +1,65 @@
-"""A file appears whole or not at all, and what others may have planted isn't followed."""
+"""Files that are written completely or not at all, and temporary files that end with their process."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import functools
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["remove_parts", "write_whole"]
+from filelock import FileLock, Timeout
+
+__all__ = ["is_private", "remove_parts", "scratch_folder", "temporary_folder", "write_whole"]
 
 _PART = ".seedbed-part"
 _LONGEST = 200  # bytes of a name; most file systems take 255
+_PREFIX, _OWNER = "seedbed-", "owner"
+_SECONDS_TO_LOCK = 60.0  # a scratch folder is created a moment before its lock
+
+_locks: list[FileLock] = []
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Have a file written by `write`, which is given a path in the same folder, and move it to its place.
+    """Write a file through `write`, which gets a temporary path in the same folder, and move it to `path`.
 
-    A reader never meets half a file, also after a power cut. In the same folder, since a rename is atomic only within
-    one file system. A file that is replaced keeps its mode; a new one has the mode that the umask leaves. A symbolic
-    link is replaced, and not what it leads to; other hard links keep the old content.
+    A reader never sees half a file, even after a power cut. The temporary file lies in the same folder because a rename
+    is atomic only within one file system. A replaced file keeps its mode; a new one gets the mode that the umask
+    leaves. A symbolic link is replaced, not its target; other hard links keep the old content.
 
     Raises:
-        OSError: it can't be written, or is a device or a pipe; it names `path`, and not the one that `write` was given.
+        OSError: it can't be written, or is a device or a pipe. The error names `path`, not the temporary path.
     """
     try:
-        part, mode = _part_of(path)
+        part, mode = _create_part(path)
     except OSError as error:
-        raise _of(path, error) from None
+        raise _naming(path, error) from None
     try:
         write(part)
-        part.chmod(mode)  # `write` may have made the file anew
-        _synced(part)
+        part.chmod(mode)  # `write` may have replaced the file
+        _sync(part)
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(part)):
-            raise _of(path, error) from None
+            raise _naming(path, error) from None
         raise
-    with contextlib.suppress(OSError):  # not every system lets a folder be synced
-        _synced(path.parent)
+    with contextlib.suppress(OSError):  # not every system can sync a folder
+        _sync(path.parent)
 
 
 def remove_parts(folder: Path) -> None:
     """Remove what `write_whole` was writing into a folder when its process was killed.
 
-    Only for a caller that is sure that no other process writes there. Another user's files stay.
+    Call it only if no other process writes there. Files of other users stay.
     """
     for path in folder.glob(f".*{_PART}"):
         with contextlib.suppress(OSError):
@@ -56,8 +67,35 @@ def remove_parts(folder: Path) -> None:
                 path.unlink()
 
 
-def _part_of(path: Path) -> tuple[Path, int]:
-    """Make an empty file beside `path`; and the mode that the whole file shall have."""
+def is_private(path: Path) -> bool:
+    """Return whether a file or folder belongs to this user, is no link, and nobody else may write to it."""
+    found = path.lstat()
+    if os.name != "posix":  # access lists decide there
+        return not stat.S_ISLNK(found.st_mode)
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and not others
+
+
+def scratch_folder() -> Path:
+    """Return this process's own folder for temporary files, created below `TMPDIR` on the first call.
+
+    It is removed when the process ends. If the process is killed, the next process removes it.
+
+    Raises:
+        OSError: no space left, or no permission.
+    """
+    return _scratch_folder_in(tempfile.gettempdir())
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder, which is removed when the block ends."""
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _create_part(path: Path) -> tuple[Path, int]:
+    """Create an empty file beside `path`. Return it and the mode of the finished file."""
     mode = None
     with contextlib.suppress(FileNotFoundError):
         found = path.lstat()
@@ -73,19 +111,49 @@ def _part_of(path: Path) -> tuple[Path, int]:
         except FileExistsError:
             continue
         with os.fdopen(handle) as file:
-            made = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        return part, made if mode is None else mode
+            created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        return part, created if mode is None else mode
 
 
-def _of(path: Path, error: OSError) -> OSError:
-    """The same error, of a path that the user knows."""
+def _naming(path: Path, error: OSError) -> OSError:
     return OSError(error.errno, error.strerror or str(error), str(path))
 
 
-def _synced(path: Path) -> None:
-    """Have what is written reach the disk."""
+def _sync(path: Path) -> None:
+    """Wait until the content is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@functools.cache
+def _scratch_folder_in(place: str) -> Path:
+    _sweep(Path(place))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+    lock = FileLock(folder / _OWNER)
+    lock.acquire()
+    _locks.append(lock)  # the system releases it when the process ends, even if it is killed
+    atexit.register(_leave, folder, os.getpid())
+    return folder
+
+
+def _leave(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked process leaves the folder of its parent alone
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove this user's scratch folders whose process has ended; never what another user could have planted."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, Timeout):
+            owner = folder / _OWNER
+            if (
+                is_private(folder)
+                and owner.is_file()
+                and not owner.is_symlink()
+                and time.time() - folder.stat().st_mtime > _SECONDS_TO_LOCK
+            ):
+                with FileLock(owner, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)

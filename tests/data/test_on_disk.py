@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seedbed.data import Laying, is_large, laid_off, on_disk, read_table, rows_of
+from seedbed.data import ArrayWriter, is_large, on_disk, read_table, rows_of, spill
 from seedbed.data.duplicates import duplicate_groups
 from seedbed.errors import DataError
 from seedbed.experiment.frozen import hashed
@@ -38,23 +38,23 @@ def test_duplicates_and_hashes_do_not_depend_on_windows(tiny_windows, monkeypatc
 
 
 def test_rows_are_gathered_in_any_order(tiny_windows):
-    array = laid_off(np.arange(3000.0).reshape(1000, 3))
+    array = spill(np.arange(3000.0).reshape(1000, 3))
     rows = np.random.default_rng(0).permutation(1000)[:800]
-    np.testing.assert_array_equal(on_disk.gathered(array, rows), np.asarray(array)[rows])
+    np.testing.assert_array_equal(on_disk.gather_rows(array, rows), np.asarray(array)[rows])
     np.testing.assert_array_equal(on_disk.column_of(array, 1), np.asarray(array)[:, 1])
 
 
 def test_a_file_goes_with_its_array_and_with_what_is_never_finished(tiny_windows):
-    array = laid_off(np.arange(10.0))
+    array = spill(np.arange(10.0))
     part = array[3:]
     path = Path(array.filename)
-    assert laid_off(part) is part
+    assert spill(part) is part
     del array
     assert rows_of(part, slice(0, 2)).tolist() == [3.0, 4.0]
     assert path.exists()
     del part
     assert not path.exists()
-    unfinished = Laying((2,), np.float32)
+    unfinished = ArrayWriter((2,), np.float32)
     path = Path(unfinished._path)
     assert path.exists()
     del unfinished
@@ -65,10 +65,10 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    laying = Laying((1,), np.float64)
-    monkeypatch.setattr(laying, "_file", type("Full", (), {"write": staticmethod(full)})())
+    writer = ArrayWriter((1,), np.float64)
+    monkeypatch.setattr(writer, "_file", type("Full", (), {"write": staticmethod(full)})())
     with pytest.raises(DataError, match="No space left") as caught:
-        laying.add(np.zeros((3, 1)))
+        writer.write(np.zeros((3, 1)))
     assert "TMPDIR" in caught.value.hint
 
 

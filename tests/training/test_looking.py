@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import laid_off, on_disk
+from seedbed.data import on_disk, spill
 from seedbed.networks import PiecewiseLinearEncoding, Recipe
 from seedbed.training import Rows, looking, plan_stack, train_chunk, train_many, train_reference
 from seedbed.training.losses import LOSSES
@@ -109,7 +109,7 @@ def on_the_disk(mapped, monkeypatch):
     monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * 5 * 11)
     monkeypatch.setattr(on_disk, "LARGE_BYTES", 1)
     order = np.random.default_rng(9).permutation(95)
-    parts = {name: laid_off(getattr(mapped, name)[order]) for name in ("X", "y", "train", "test")}
+    parts = {name: spill(getattr(mapped, name)[order]) for name in ("X", "y", "train", "test")}
     return dataclasses.replace(mapped, **parts, order=order)
 
 

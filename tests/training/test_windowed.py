@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.data import laid_off, on_disk
+from seedbed.data import on_disk, spill
 from seedbed.errors import TrainingError
 from seedbed.networks import MLP, Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk, whole, windowed
@@ -69,7 +69,7 @@ def on_the_disk(in_memory, monkeypatch):
     """The same rows in a file, in another order."""
     monkeypatch.setattr(on_disk, "LARGE_BYTES", 1)
     order = np.random.default_rng(9).permutation(ROWS)
-    parts = {name: laid_off(getattr(in_memory, name)[order]) for name in ("X", "y", "train", "test")}
+    parts = {name: spill(getattr(in_memory, name)[order]) for name in ("X", "y", "train", "test")}
     return dataclasses.replace(in_memory, **parts, order=order)
 
 

@@ -18,7 +18,7 @@ from seedbed.data.given import coded_table, given_columns, label_texts
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
 from seedbed.data.notes import SERIOUS, WARNINGS, Note
-from seedbed.data.on_disk import Laying, is_large, laid_off, rows_of, windows
+from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
 from seedbed.data.read import read_table
 from seedbed.data.remarks import Remark, as_notes
 from seedbed.data.rows import open_rows, record_columns, value_columns
@@ -40,12 +40,12 @@ __all__ = [
     "EXAMPLES",
     "SERIOUS",
     "WARNINGS",
+    "ArrayWriter",
     "Column",
     "ColumnSchema",
     "Columns",
     "Design",
     "Encoding",
-    "Laying",
     "MemoryColumns",
     "Note",
     "Oddities",
@@ -67,7 +67,6 @@ __all__ = [
     "inspect_table",
     "is_large",
     "label_texts",
-    "laid_off",
     "layout_from_values",
     "open_rows",
     "read_table",
@@ -76,6 +75,7 @@ __all__ = [
     "repeated_folds",
     "rows_of",
     "sample_rows",
+    "spill",
     "state_shapes",
     "table_from_arrays",
     "target_design",

@@ -18,7 +18,7 @@ from seedbed.data.kinds.target import encode_target
 from seedbed.data.kinds.typed import Typed, decimal_mark, type_columns
 from seedbed.data.leakage import find_leaks
 from seedbed.data.notes import Note, serious_first
-from seedbed.data.on_disk import laid_off
+from seedbed.data.on_disk import spill
 from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
 from seedbed.data.table import Column, Table
 from seedbed.data.totals import find_totals
@@ -96,7 +96,7 @@ def understand_table(columns: Columns, wanted: Wanted, *, name: str) -> Understo
     times, time_notes = _times(columns, wanted, kept)
     table = Table(
         name=name,
-        columns=tuple(Column(column.schema, laid_off(column.values[kept])) for column in used),
+        columns=tuple(Column(column.schema, spill(column.values[kept])) for column in used),
         target_name=wanted.target,
         target=target.values,
         labels=target.labels,

@@ -1,7 +1,7 @@
-"""Arrays that would fill the memory, in files of this process: written from front to back, read window by window.
+"""Large arrays in temporary files, written from front to back and read in windows.
 
-Which arrays go there is told by their size alone, so that no result depends on the machine. A file lies in the folder
-for temporary files (`TMPDIR` names another), and goes when nobody holds its array any more.
+Which arrays are written to disk depends on their size alone, so results don't depend on the machine. The files lie in
+the folder for temporary files (`TMPDIR` names another). A file is removed with the last reference to its array.
 """
 
 from __future__ import annotations
@@ -20,105 +20,106 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from seedbed.errors import DataError
-from seedbed.scratch import scratch_folder
+from seedbed.files import scratch_folder
+from seedbed.typing import Ints
 
-__all__ = ["Laying", "column_of", "gathered", "is_large", "laid_off", "rows_of", "windows"]
+__all__ = ["ArrayWriter", "column_of", "gather_rows", "is_large", "rows_of", "spill", "windows"]
 
 LARGE_ROWS, LARGE_CELLS = 1 << 17, 1 << 24
-"""From so many rows and so many cells on a table is large. To type, split and train it in memory takes a hundred bytes
-a cell and more (see benchmarks/LOG.md), and a network needs more steps that see all rows than anybody waits for."""
+"""A table with at least so many rows and cells is large. Typing, splitting and training it in memory takes over a
+hundred bytes per cell (see benchmarks/LOG.md)."""
 
 LARGE_BYTES = 1 << 24
-"""Arrays of fewer bytes stay where they are."""
+"""Smaller arrays stay in memory."""
 
 WINDOW_BYTES = 1 << 24
-"""Of a window, as float64: large enough to be read at the disk's speed, so small that a dozen copies don't matter."""
+"""Size of a window as float64: large enough for the disk's speed, small enough for a dozen copies in memory."""
 
 GATHERED_WINDOWS = 8
-"""How many windows of shuffled rows are gathered in one walk through a file."""
+"""Windows of shuffled rows that are gathered in one pass through a file."""
 
 
 def is_large(n_rows: int, n_columns: int) -> bool:
-    """Whether a table of this size is kept on disk."""
+    """Return whether a table of this size is kept on disk."""
     return n_rows >= LARGE_ROWS and n_rows * n_columns >= LARGE_CELLS
 
 
 def windows(n_rows: int, n_columns: int = 1, *, times: int = 1) -> Iterator[slice]:
-    """Rows from the first to the last, in parts of `WINDOW_BYTES` of float64, or some `times` as many."""
+    """Yield slices that cover all rows in order, each `times` times `WINDOW_BYTES` of float64."""
     size = max(1, times * WINDOW_BYTES // (8 * max(1, n_columns)))
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
 
 
-class Laying:
-    """An array that is being written to a file, from its first rows to its last.
+class ArrayWriter:
+    """Writes an array to a temporary file, from its first rows to its last.
 
     Args:
-        row_shape: of one row.
+        row_shape: shape of one row.
         dtype: of the array.
     """
 
     def __init__(self, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._row_shape, self._dtype, self._n_rows = row_shape, np.dtype(dtype), 0
-        with _room_on_disk():
+        with _explain_full_disk():
             handle, self._path = tempfile.mkstemp(suffix=".rows", dir=scratch_folder())
         self._file = os.fdopen(handle, "wb", buffering=0)
-        self._given_up = weakref.finalize(self, _remove, self._path, self._file)
+        self._abandoned = weakref.finalize(self, _remove, self._path, self._file)
 
-    def add(self, rows: NDArray[Any]) -> None:
-        """Write the next rows."""
+    def write(self, rows: NDArray[Any]) -> None:
+        """Append rows."""
         rest = np.ascontiguousarray(rows, dtype=self._dtype).data.cast("B")
-        with _room_on_disk():
+        with _explain_full_disk():
             while rest:
                 rest = rest[self._file.write(rest) :]
         self._n_rows += len(rows)
 
-    def done(self) -> NDArray[Any]:
-        """The array, read-only."""
+    def finish(self) -> NDArray[Any]:
+        """Return the array, memory-mapped and read-only."""
         self._file.close()
         array: NDArray[Any] = np.memmap(self._path, self._dtype, mode="r", shape=(self._n_rows, *self._row_shape))
-        self._given_up.detach()
+        self._abandoned.detach()
         weakref.finalize(array, _remove, self._path)
         return array
 
 
-def laid_off(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, in a file if it is large and isn't in one yet."""
+def spill(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, moved to a temporary file if it is large and still in memory."""
     if array.nbytes < LARGE_BYTES or _map_of(array) is not None:
         return array
-    laying = Laying(array.shape[1:], array.dtype)
-    laying.add(array)
-    return laying.done()
+    writer = ArrayWriter(array.shape[1:], array.dtype)
+    writer.write(array)
+    return writer.finish()
 
 
 def rows_of(array: NDArray[Any], rows: slice) -> NDArray[Any]:
-    """A copy of some rows; of a file, memory holds no more afterwards than before."""
+    """Return a copy of some rows. Pages read from a file don't stay in memory."""
     part = np.array(array[rows])
-    _forget(array)
+    _release_pages(array)
     return part
 
 
 def column_of(array: NDArray[Any], column: int) -> NDArray[Any]:
-    """A copy of one column of [row, column]."""
+    """Return a copy of one column of an array [row, column]."""
     found = np.empty(len(array), dtype=array.dtype)
     for rows in windows(*array.shape):
         found[rows] = array[rows, column]
-        _forget(array)
+        _release_pages(array)
     return found
 
 
-def gathered(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """`array[rows]` for rows in any order, read from front to back."""
+def gather_rows(array: NDArray[Any], rows: Ints) -> NDArray[Any]:
+    """Return `array[rows]` for rows in any order, reading the file from front to back."""
     order = np.argsort(rows)
     found = np.empty((len(rows), *array.shape[1:]), dtype=array.dtype)
     for some in windows(len(rows)):
         found[order[some]] = array[rows[order[some]]]
-        _forget(array)
+        _release_pages(array)
     return found
 
 
-def _forget(array: NDArray[Any]) -> None:
-    """Give back the memory that a file's pages take once they are read; they are still in the system's cache."""
+def _release_pages(array: NDArray[Any]) -> None:
+    """Free the memory of a file's pages that were read; they stay in the system's cache."""
     file = _map_of(array)
     if file is not None and hasattr(file, "madvise"):
         file.madvise(mmap.MADV_DONTNEED)
@@ -138,7 +139,7 @@ def _remove(path: str, file: RawIOBase | None = None) -> None:
 
 
 @contextlib.contextmanager
-def _room_on_disk() -> Iterator[None]:
+def _explain_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:

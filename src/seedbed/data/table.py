@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.notes import Note
-from seedbed.data.on_disk import Laying, is_large, rows_of, windows
+from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
 
 __all__ = ["Column", "ColumnSchema", "Kind", "Table", "Task"]
 
@@ -143,10 +143,10 @@ class Table:
     def features(self) -> NDArray[np.float64]:
         """The columns' values side by side [row, feature], read-only; of a large table they lie in a file."""
         if is_large(self.n_rows, self.n_features):
-            laying = Laying((self.n_features,), np.float64)
+            writer = ArrayWriter((self.n_features,), np.float64)
             for rows in windows(self.n_rows, self.n_features):
-                laying.add(np.column_stack([rows_of(column.values, rows) for column in self.columns]))
-            return laying.done()
+                writer.write(np.column_stack([rows_of(column.values, rows) for column in self.columns]))
+            return writer.finish()
         matrix = np.column_stack([column.values for column in self.columns])
         matrix.setflags(write=False)
         return matrix

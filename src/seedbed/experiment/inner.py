@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Split, inner_holdout, laid_off, repeated_folds, time_folds
+from seedbed.data import Split, inner_holdout, repeated_folds, spill, time_folds
 from seedbed.experiment.spec import Experiment
 from seedbed.training.randomness import derive
 
@@ -31,9 +31,7 @@ def inner_splits(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple
     found = []
     for number, split in enumerate(splits):
         parts = _parts(experiment, number, split.train)
-        found.append(
-            tuple(Split(split.repeat, i, laid_off(train), laid_off(test)) for i, (train, test) in enumerate(parts))
-        )
+        found.append(tuple(Split(split.repeat, i, spill(train), spill(test)) for i, (train, test) in enumerate(parts)))
     return tuple(found)
 
 

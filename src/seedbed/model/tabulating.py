@@ -16,10 +16,10 @@ import numpy as np
 
 from seedbed.data import Columns, Note
 from seedbed.errors import ColumnError, OptionError, did_you_mean, visible
+from seedbed.files import temporary_folder
 from seedbed.model.model import Model
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
 from seedbed.model.saving import write_checked
-from seedbed.scratch import temporary_folder
 
 __all__ = ["Written", "write_predictions"]
 

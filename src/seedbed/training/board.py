@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.scratch import temporary_folder
+from seedbed.files import temporary_folder
 
 __all__ = ["NOT_BEGUN", "Board", "Place"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Split, Table, laid_off, rows_of, target_design, windows
+from seedbed.data import Encoding, Split, Table, rows_of, spill, target_design, windows
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.training.losses import Loss, pick_loss
 
@@ -171,5 +171,5 @@ def counted_rows(
         for number, split in enumerate(splits):
             rows = getattr(split, part)
             own[places[rows], number] = counted[rows]
-        found.append(own if order is None else laid_off(own))
+        found.append(own if order is None else spill(own))
     return found

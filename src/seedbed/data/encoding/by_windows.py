@@ -12,7 +12,7 @@ from seedbed.data.encoding.design import fits_float32, refuse_unrepresentable
 from seedbed.data.encoding.layout import Layout
 from seedbed.data.encoding.scaling import Sizes, coarse_sizes, joined, medians_of
 from seedbed.data.encoding.training_rows import Learnt, Sums, live_by_counts, shared_rows, spread
-from seedbed.data.on_disk import GATHERED_WINDOWS, Laying, column_of, gathered, laid_off, rows_of, windows
+from seedbed.data.on_disk import GATHERED_WINDOWS, ArrayWriter, column_of, gather_rows, rows_of, spill, windows
 from seedbed.data.splits.folds import Split
 
 __all__ = ["lay_out", "learn_by_windows", "sizes_by_column"]
@@ -37,15 +37,15 @@ def lay_out(layout: Layout, values: Floats, sizes: Sizes) -> tuple[NDArray[np.fl
         ColumnError: float32 can't hold a number.
     """
     order = np.random.default_rng(0).permutation(len(values))
-    laying, largest = Laying((layout.n_inputs,), np.float32), np.zeros(layout.n_inputs)
+    writer, largest = ArrayWriter((layout.n_inputs,), np.float32), np.zeros(layout.n_inputs)
     for part in windows(len(values), values.shape[1], times=GATHERED_WINDOWS):
-        together = gathered(values, order[part])
+        together = gather_rows(values, order[part])
         for rows in windows(len(together), layout.n_inputs):
             matrix = shared_rows(layout.places, layout.cells(together[rows]), sizes)
             refuse_unrepresentable(fits_float32(matrix), layout.sources)
             np.maximum(largest, np.abs(matrix).max(axis=0), out=largest)
-            laying.add(matrix)
-    return laying.done(), largest, laid_off(order)
+            writer.write(matrix)
+    return writer.finish(), largest, spill(order)
 
 
 def learn_by_windows(layout: Layout, values: Floats, sizes: Sizes, splits: Sequence[Split]) -> Iterator[Learnt]:

@@ -20,7 +20,7 @@ from seedbed.data.kinds.labels import exact_numbers
 from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
 from seedbed.data.kinds.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
 from seedbed.data.notes import Note
-from seedbed.data.on_disk import is_large, laid_off
+from seedbed.data.on_disk import is_large, spill
 from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
@@ -88,7 +88,7 @@ def type_columns(
             spelling, known = _spelling(look, habits)
             finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
         column = finished[-1].column
-        finished[-1] = replace(finished[-1], column=Column(column.schema, laid_off(column.values)))
+        finished[-1] = replace(finished[-1], column=Column(column.schema, spill(column.values)))
     _refuse_infinite(columns, positions, finished)
     _refuse_no_number(columns, numeric, finished)
     judged = [judge(one.column, wanted=one.column.name in forced) for one in finished]
@@ -194,7 +194,7 @@ def _numbers(columns: Columns, positions: Sequence[int]) -> Iterator[Floats]:
     """The numbers of one column after the other [row]: of a large table each is asked for by itself, and put away."""
     if is_large(columns.n_rows, len(positions)):
         for position in positions:
-            yield laid_off(columns.numbers([position])[:, 0])
+            yield spill(columns.numbers([position])[:, 0])
         return
     matrix = columns.numbers(positions)
     for place in range(len(positions)):

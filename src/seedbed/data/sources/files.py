@@ -23,7 +23,7 @@ from seedbed.data.sources.limits import MAX_CELL, Limit, check_width, long_cell
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, connect, load_csv, loaded
 from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
-from seedbed.scratch import temporary_folder
+from seedbed.files import temporary_folder
 
 __all__ = ["SUFFIXES", "open_file"]
 

@@ -16,7 +16,7 @@ from seedbed.data.columns import Columns, MemoryColumns, number_text
 from seedbed.data.sources.limits import check_names
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, told
-from seedbed.scratch import temporary_folder
+from seedbed.files import temporary_folder
 
 __all__ = ["as_frame", "frame_columns", "open_frame", "series_array", "text_array"]
 

@@ -18,7 +18,7 @@ from seedbed.data.sources.choice import choose
 from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, UnreadableError
-from seedbed.scratch import temporary_folder
+from seedbed.files import temporary_folder
 
 __all__ = ["Address", "is_address", "open_postgres"]
 

@@ -20,8 +20,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from seedbed.files import write_whole
-from seedbed.scratch import is_private, temporary_folder
+from seedbed.files import is_private, temporary_folder, write_whole
 from seedbed.training.native.job import typed
 
 __all__ = ["Kernel", "kernel"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from seedbed import scratch
+from seedbed import files
 
 BEGUN = """
 import os, sys
-from seedbed.scratch import scratch_folder
+from seedbed.files import scratch_folder
 (scratch_folder() / "large").write_bytes(bytes(1000))
 print(scratch_folder(), flush=True)
 """
@@ -36,11 +36,11 @@ def mine(tmp_path, monkeypatch):
 
     def want():
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        scratch._folder_in.cache_clear()
-        return scratch.scratch_folder()
+        files._scratch_folder_in.cache_clear()
+        return files.scratch_folder()
 
     yield want
-    scratch._folder_in.cache_clear()
+    files._scratch_folder_in.cache_clear()
 
 
 def ended(process):
@@ -64,7 +64,7 @@ def test_those_of_a_killed_process_go_with_the_next_and_a_living_ones_stay(proce
     (tmp_path / "seedbed-strange").mkdir()
     mine()
     assert its.exists()  # it might be about to be locked
-    monkeypatch.setattr(scratch, "_SECONDS_TO_LOCK", -1.0)
+    monkeypatch.setattr(files, "_SECONDS_TO_LOCK", -1.0)
     own = mine()
     assert not its.exists()
     assert (others / "large").exists()
@@ -88,7 +88,7 @@ print((scratch_folder() / "large").exists(), flush=True)
 
 def test_a_temporary_folder_goes_with_its_block(mine):
     own = mine()
-    with scratch.temporary_folder() as folder:
+    with files.temporary_folder() as folder:
         assert folder.parent == own
         (folder / "file").write_text("a")
     assert not folder.exists()
