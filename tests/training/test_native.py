@@ -43,7 +43,10 @@ def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
 
 @pytest.mark.parametrize(
     ("words", "covered"),
-    [("logistic", True), ("relu:4,4@residual,layernorm", True), ("relu:4@batchnorm", False), ("relu:4@ple=4", False)],
+    [
+        *(("logistic", True), ("relu:4,4@residual,layernorm", True), ("relu:4@batchnorm", False)),
+        *(("relu:4@ple=4", True), ("silu:4@plr=3", True), ("logistic@embed=2", True)),
+    ],
 )
 def test_it_covers_what_the_table_of_the_docs_says(words, covered):
     network = parse_candidate(words).architecture(5, 1)
@@ -200,9 +203,11 @@ def test_sanitizers_find_nothing_in_it(tmp_path):
 import torch, numpy as np
 from seedbed.training.native import build
 build._FLAGS = tuple(flag for flag in build._FLAGS if flag != "-O3") + {tuple(checked)!r}
+from seedbed.networks import MLP
 from seedbed.training import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
-for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm"):
+for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm", "relu:4@ple=5",
+              "silu:4@plr=3,plr_frequencies=2", MLP((4,), plr=2, numbers=(4, 0), embed=3, categories=((1, 2),))):
     for dtype in ("float32", "float64"):
         for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):
             more |= {{"seeds": 11, "epochs": 3, "engine": "native", "jobs": 1, "dtype": dtype}}

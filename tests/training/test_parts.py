@@ -105,7 +105,7 @@ def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, par
 
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", TOLD[2]])
 def test_where_an_embedding_of_all_rows_takes_much_memory_chunks_are_narrow(task, monkeypatch, words):
-    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64"}
+    settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "engine": "torch"}
     together = train_many(words, *task("bce").parts, **settings)
     monkeypatch.setattr(planning, "_MOST_BYTES", 1)
     told = []

@@ -19,7 +19,7 @@ from seedbed.training.optimizers import Tensors
 if TYPE_CHECKING:
     from seedbed.training.layers import Pass
 
-__all__ = ["Periodic", "Piecewise", "parted"]
+__all__ = ["Periodic", "Piecewise", "bins_between", "parted"]
 
 
 def parted(x: Tensor, places: tuple[int, ...]) -> Tensor:
@@ -30,6 +30,16 @@ def parted(x: Tensor, places: tuple[int, ...]) -> Tensor:
     first = x.permute(2, 1, 0)
     slices = [first[:, places[a] : places[b - 1] + 1] for a, b in itertools.pairwise(breaks)]
     return (slices[0] if len(slices) == 1 else torch.cat(slices, 1)).permute(2, 1, 0)
+
+
+def bins_between(edges: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The bins between edges [feature, edge, network], each [feature, bin, network]: where each begins, 1 / width (0 of
+    a bin without width), and from what to what an input comes through it."""
+    left, right = edges[:, :-1], edges[:, 1:]
+    factor = torch.where(right > left, 1 / (right - left), 0)
+    least = torch.where(left > edges[:, :1], 0.0, -torch.inf).to(edges.dtype)
+    most = torch.where(right < edges[:, -1:], 1.0, torch.inf).to(edges.dtype)
+    return left, factor, least, most
 
 
 @dataclass(frozen=True)
@@ -57,14 +67,12 @@ class Piecewise:
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         inputs = x.permute(2, 1, 0).contiguous()  # [network, feature, row]
-        edges = values[self.name + "edges"].permute(2, 0, 1).contiguous()
-        left, right = edges[:, :, :-1], edges[:, :, 1:]
-        factor = torch.where(right > left, 1 / (right - left), 0)
-        least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
-        most = torch.where(right < edges[:, :, -1:], 1.0, torch.inf)
-        come = inputs[:, :, None] - left[..., None]  # [network, feature, bin, row]
+        left, factor, least, most = (
+            part.permute(2, 0, 1).contiguous()[..., None] for part in bins_between(values[self.name + "edges"])
+        )
+        come = inputs[:, :, None] - left  # [network, feature, bin, row]
         # In place, as that many numbers take longer to move than to compute.
-        come = come.mul_(factor[..., None]).clamp_(least[..., None], most[..., None])
+        come = come.mul_(factor).clamp_(least, most)
         return come.flatten(1, 2).permute(2, 1, 0)
 
 

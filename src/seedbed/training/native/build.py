@@ -25,7 +25,7 @@ from seedbed.training.native.job import typed
 
 __all__ = ["Kernel", "kernel"]
 
-_SOURCES = ("kernel.cpp", "lanes.h")
+_SOURCES = ("kernel.cpp", "lanes.h", "embeddings.h")
 # No -ffast-math: a diverged network must stay NaN, and its neighbours exact.
 _FLAGS = (
     *("-std=c++17", "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-nostdinc++"),

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from seedbed.networks import Recipe
+from seedbed.training.embeddings import bins_between
+from seedbed.training.inputs import Inputs
 from seedbed.training.native.program import Program
 from seedbed.training.optimizers import Tensors
 from seedbed.training.step import Batch
@@ -29,7 +31,8 @@ _TILE_BYTES = 384 << 10
 class _Layer(ctypes.Structure):
     _fields_ = [
         *((name, c_int32) for name in ("kind", "n_in", "n_out", "weight", "bias", "source", "target", "d_in", "d_out")),
-        *((name, c_int32) for name in ("spare", "function", "number", "alive", "padding")),
+        *((name, c_int32) for name in ("spare", "function", "number", "alive")),
+        *((name, c_int32) for name in ("first_input", "first_unit", "each", "waves", "frequencies")),
         *((name, c_double) for name in ("a", "b", "c")),
     ]
 
@@ -40,11 +43,12 @@ class _Segment(ctypes.Structure):
 
 _POINTERS = (
     *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
-    *("y_scale", "y_shift", "keys", "lr", "decay", "factors", "clock", "picked", "params", "moments", "figures"),
-    "work",
+    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "params", "moments"),
+    *("figures", "work"),
 )
 _NUMBERS = (
-    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments", "n_givers", "n_blocks"),
+    *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
+    *("n_constants", "n_givers", "n_blocks"),
     *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
     *("n_epochs", "nesterov", "guarded", "same_in_training"),
 )
@@ -108,7 +112,7 @@ class Blocks:
         setup: how they are trained.
         fit: all rows with their weights in training.
         test_weights: [row, network]; what they count in the test figures.
-        params: stacked parameters [..., network].
+        params, buffers: stacked parameters, and all other tensors [..., network].
 
     Attributes:
         n: networks.
@@ -124,6 +128,7 @@ class Blocks:
         fit: Batch,
         test_weights: Tensor,
         params: Tensors,
+        buffers: Tensors,
     ) -> None:
         self.library, self.program, self.n = library, program, len(setup.lr)
         self.dtype = next(iter(params.values())).numpy().dtype
@@ -148,12 +153,15 @@ class Blocks:
                 *(_Segment(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
             ),
         }
+        if program.edges:
+            arrays["constants"] = self.laned(torch.cat([_constants(buffers[name]) for name in program.edges]))
         n_features = fit.inputs.X.shape[1]
         units = program.n_values + program.n_gradients + (n_features if setup.size else 0)
         tile = _TILE_BYTES // (units * self.lanes * self.dtype.itemsize)
         self.job = _Job(
             n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self.n_rows, n_features=n_features,
             n_outputs=self.n_outputs, n_params=program.n_params, n_moments=n_moments,
+            n_constants=program.n_constants,
             n_givers=len(arrays.get("givers", ())), n_blocks=self.n_blocks, n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(setup.loss), optimizer=_OPTIMIZERS.index(recipe.optimizer), batch_size=setup.size,
@@ -170,7 +178,7 @@ class Blocks:
 
     def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
         """The table, and what each network sees and counts of it."""
-        inputs = fit.inputs
+        inputs = _ordered(fit.inputs, self.program.order)
         arrays: dict[str, Any] = {
             "X": self._plain(inputs.X),
             "y": self._plain(fit.y[:, :, 0]),
@@ -208,6 +216,7 @@ class Blocks:
             "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
             "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
             "factors": (steps,), "params": (blocks, job.n_params, lanes),
+            "constants": (blocks, job.n_constants, lanes),
         }  # fmt: skip
         for name, shape in expected.items():
             found = self._arrays[name].shape if name in self._arrays else shape
@@ -271,6 +280,23 @@ class Blocks:
         found = _aligned(array.shape, dtype or self.dtype)
         found[...] = array
         return found
+
+
+def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
+    """Inputs in another order, given by their numbers; as they are if there is none."""
+    if order is None:
+        return inputs
+    scale, shift, across = inputs.scale, inputs.shift, inputs.across
+    if across is not None:
+        places = torch.tensor(order).argsort()  # of each input in the new order
+        across = across._replace(extra=across.extra[order], givers=places[across.givers], takers=places[across.takers])
+    scale, shift = (None if values is None else values[order] for values in (scale, shift))
+    return Inputs(inputs.X[:, order], scale, shift, across)
+
+
+def _constants(edges: Tensor) -> Tensor:
+    """What a piecewise linear encoding knows of its bins [constant, network], in the order of embeddings.h."""
+    return torch.cat([part.flatten(0, 1) for part in bins_between(edges)])
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:

@@ -25,7 +25,7 @@
 #endif
 using Number = NUMBER;  // what this library is compiled for
 
-enum Kind { LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD };
+enum Kind { LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS };
 enum Function {
   RELU, TANH, SIGMOID,  // their derivatives follow from their outputs, so they may overwrite their inputs
   LEAKY, ELU, GELU, GELU_TANH, SILU, MISH, SOFTPLUS, LOGSIGMOID, SOFTSIGN, TANHSHRINK, HARDTANH, HARDSIGMOID,
@@ -38,13 +38,15 @@ enum Optimizer { SGD, ADAM, ADAMW };
 // and leave at `d_in`. Buffers may be the same where a layer treats each number by itself.
 struct Layer {
   int32_t kind, n_in, n_out;
-  int32_t weight, bias;          // places among the parameters; -1: none
-  int32_t in, out, d_in, d_out;  // buffers, in units; the first layer's `in` is -1: the table
+  int32_t weight, bias;          // places among the parameters, or of PIECEWISE, among the constants; -1: none
+  int32_t in, out, d_in, d_out;  // buffers, in units; the first layer's `in` is -1: the table. `d_in` is -1 where
+                                 // nothing is trained before the layer
   int32_t spare;  // a further buffer. DROPOUT: what is kept; LAYERNORM: normalised values and 1 / deviation;
-                  // ADD: the fork's values; FORK: the gradient that its ADD left
+                  // ADD: the fork's values; FORK: the gradient that its ADD left; PERIODIC: waves
   int32_t function, number;  // of ACTIVATION; of DROPOUT, for its random bits
   int32_t alive;             // place among the ReLU units; -1: none
-  int32_t padding;
+  // Layers that embed inputs, see embeddings.h: their first input and unit, and units, bins and frequencies of an input.
+  int32_t from, to, each, waves, frequencies;  // the last is the frequencies' place among the parameters
   double a, b, c;  // arguments
 };
 
@@ -59,6 +61,7 @@ struct Job {
   const void* extra;          // [block][giver][L]: ... and what `givers` add to `takers`, times this
   const int32_t *givers, *takers;
   const void *y_scale, *y_shift;  // [block][L] or null: a network learns y_scale * y + y_shift
+  const void* constants;          // [block][constant][L], of PIECEWISE
   const int32_t* keys;            // [block][L], of dropout
   const double* lr;               // [block][L]
   const void* decay;              // [block][L]
@@ -68,7 +71,7 @@ struct Job {
   void *params, *moments;         // [block][param][L], [block][moment][param][L]
   void* figures;                  // [block][epoch][4][L]: training loss and hits, test loss and hits
   void* work;                     // `workspace` vectors
-  int32_t n_layers, n_segments, n_rows, n_features, n_outputs, n_params, n_moments, n_givers, n_blocks;
+  int32_t n_layers, n_segments, n_rows, n_features, n_outputs, n_params, n_moments, n_constants, n_givers, n_blocks;
   int32_t n_values, n_gradients, n_alive;  // units of all tile buffers; ReLU units
   int32_t tile, loss, optimizer, batch_size, n_batches, first_epoch, n_epochs;
   int32_t nesterov, guarded, same_in_training;
@@ -154,8 +157,8 @@ template <class T, bool SHARED> struct Product {
   static constexpr int SUMS = PRODUCT_SUMS, MOST_UNITS = PRODUCT_UNITS;
 };
 
-// Add the sums of columns [row][unit] to `sums`: UNITS side by side, each in PARTS.
-template <class T, int UNITS, int PARTS> static void add_columns(const Vec<T>* d, long n_rows, long n, Vec<T>* sums) {
+// Add the sums of some columns [row][unit] to `sums`: UNITS side by side, each in PARTS; rows are n units apart.
+template <class T, int UNITS, int PARTS> static void add_some(const Vec<T>* d, long n_rows, long n, Vec<T>* sums) {
   Vec<T> part[PARTS][UNITS] = {};
   long r = 0;
   for (; r + PARTS <= n_rows; r += PARTS)
@@ -165,6 +168,13 @@ template <class T, int UNITS, int PARTS> static void add_columns(const Vec<T>* d
     for (int u = 0; u < UNITS; u++) part[0][u] += d[r * n + u];
   for (int p = 0; p < PARTS; p++)
     for (int u = 0; u < UNITS; u++) sums[u] += part[p][u];
+}
+
+template <class T> static void add_columns(const Vec<T>* d, long n_rows, long n, long n_columns, Vec<T>* sums) {
+  long u = 0;
+  for (; u + 8 <= n_columns; u += 8) add_some<T, 8, 1>(d + u, n_rows, n, sums + u);
+  for (; u + 2 <= n_columns; u += 2) add_some<T, 2, 4>(d + u, n_rows, n, sums + u);
+  if (u < n_columns) add_some<T, 1, 8>(d + u, n_rows, n, sums + u);
 }
 
 // ---- Activations ----------------------------------------------------------------------------------------------------
@@ -249,6 +259,8 @@ static void pull_back(const Layer& layer, const Vec<T>* x, const Vec<T>* d, Vec<
   DO(LOGSIGMOID) DO(SOFTSIGN) DO(TANHSHRINK) DO(HARDTANH) DO(HARDSIGMOID) DO(HARDSWISH) DO(HARDSHRINK)            \
   DO(SOFTSHRINK) DO(THRESHOLD)
 
+#include "embeddings.h"
+
 // ---- A block --------------------------------------------------------------------------------------------------------
 
 template <class U> INLINE U mixed(U x) {  // the finaliser of MurmurHash3, as randomness.py has it
@@ -267,7 +279,7 @@ template <class T> struct Block {
   const long number;
   const Layer* const layers;
   const T *X, *y;
-  const V *train, *test, *scale, *shift, *extra, *y_scale, *y_shift;
+  const V *train, *test, *scale, *shift, *extra, *y_scale, *y_shift, *constants;
   const int32_t* keys;
   V *params, *moments, *figures;
   char* tiles;  // of each tile: 1 if it has training rows, 2 if it has test rows, 3 if both
@@ -279,8 +291,10 @@ template <class T> struct Block {
     return base ? (U*)base + place : nullptr;
   }
 
+  static bool folds(const Job& job) { return job.scale && job.layers[0].kind == LINEAR; }
+
   static long n_work(const Job& job) {
-    long folded = (job.n_features + 1) * (long)job.layers[0].n_out;
+    long folded = folds(job) ? (job.n_features + 1) * (long)job.layers[0].n_out : 0;
     long rows = job.tile * (long)(job.n_values + job.n_gradients + job.n_features + job.n_outputs + 1);
     return job.n_params + 2 * folded + rows + 1 + (job.n_rows / job.tile) / VECTOR_BYTES + 1;
   }
@@ -292,12 +306,13 @@ template <class T> struct Block {
     scale = at<V>(job.scale, features), shift = at<V>(job.shift, features);
     extra = at<V>(job.extra, b * job.n_givers);
     y_scale = at<V>(job.y_scale, b), y_shift = at<V>(job.y_shift, b);
+    constants = at<V>(job.constants, b * job.n_constants);
     keys = job.keys + b * L;
     params = at<V>(job.params, b * job.n_params), moments = at<V>(job.moments, b * job.n_moments * job.n_params);
     figures = at<V>(job.figures, b * (job.n_epochs + 1) * 4);
     V* free = (V*)job.work;
     auto take = [&](long n) { V* taken = free; free += n; return taken; };
-    long n_folded = (job.n_features + 1) * (long)layers[0].n_out;
+    long n_folded = folds(job) ? (job.n_features + 1) * (long)layers[0].n_out : 0;
     gradients = take(job.n_params), folded = take(n_folded), folded_gradients = take(n_folded), zeros = take(1);
     values = take(job.tile * (long)job.n_values), slopes = take(job.tile * (long)job.n_gradients);
     gathered = take(job.tile * (long)job.n_features), targets = take(job.tile * (long)job.n_outputs);
@@ -309,11 +324,11 @@ template <class T> struct Block {
     }
     zeros[0] = V{};
     long n_weights = job.n_features * (long)layers[0].n_out;
-    bool folds = scale != nullptr;
-    first_weight = folds ? folded : params + layers[0].weight;
-    first_bias = folds ? folded + n_weights : layers[0].bias < 0 ? nullptr : params + layers[0].bias;
-    first_weight_gradient = folds ? folded_gradients : gradients + layers[0].weight;
-    first_bias_gradient = folds ? folded_gradients + n_weights : layers[0].bias < 0 ? nullptr
+    bool own = folds(job);
+    first_weight = own ? folded : params + layers[0].weight;
+    first_bias = own ? folded + n_weights : layers[0].bias < 0 ? nullptr : params + layers[0].bias;
+    first_weight_gradient = own ? folded_gradients : gradients + layers[0].weight;
+    first_bias_gradient = own ? folded_gradients + n_weights : layers[0].bias < 0 ? nullptr
                                                                                     : gradients + layers[0].bias;
     fold();
   }
@@ -325,7 +340,7 @@ template <class T> struct Block {
   // (b + shift W).
 
   void fold() {
-    if (!scale) return;
+    if (!folds(job)) return;
     const Layer& first = layers[0];
     const V* W = params + first.weight;
     long n = first.n_out;
@@ -338,7 +353,7 @@ template <class T> struct Block {
   }
 
   void unfold_gradients() {
-    if (!scale) return;
+    if (!folds(job)) return;
     const Layer& first = layers[0];
     V *gW = gradients + first.weight, *own = folded_gradients;
     long n = first.n_out;
@@ -353,7 +368,7 @@ template <class T> struct Block {
 
   void clear_gradients() {
     for (long i = 0; i < job.n_params; i++) gradients[i] = V{};
-    if (scale)
+    if (folds(job))
       for (long i = 0; i < (job.n_features + 1) * (long)layers[0].n_out; i++) folded_gradients[i] = V{};
   }
 
@@ -369,7 +384,7 @@ template <class T> struct Block {
       V* out = value(layer.out);
       long n = rows.n * layer.n_out;
       switch (layer.kind) {
-        case LINEAR: linear(rows, layer, k == 0, in, out); break;
+        case LINEAR: linear(rows, layer, layer.in < 0, in, out); break;
         case ACTIVATION:
           switch (layer.function) {
 #define DO(F) case F: activate<T, F>(layer, in, out, n); break;
@@ -381,8 +396,20 @@ template <class T> struct Block {
         case LAYERNORM: normalise(rows.n, layer, in, out); break;
         case FORK: for (long i = 0; i < n; i++) out[i] = in[i]; break;
         case ADD: for (long i = 0; i < n; i++) out[i] = in[i] + value(layer.spare)[i]; break;
+        case SEE:
+          Embedding<T>::see(job, rows.n, X + rows.row * job.n_features, rows.own ? gathered : nullptr, scale, shift,
+                            extra, out);
+          break;
+        case KEEP: embedding(rows, layer).keep(out + layer.to); break;
+        case PERIODIC: embedding(rows, layer).periodic(params, value(layer.spare), out + layer.to); break;
+        case PIECEWISE: embedding(rows, layer).piecewise(constants, out + layer.to); break;
+        case LEVELS: embedding(rows, layer).levels(params, out + layer.to); break;
       }
     }
+  }
+
+  Embedding<T> embedding(const Rows& rows, const Layer& layer) const {
+    return {layer, rows.n, job.n_features, value(layer.in) + layer.from, zeros};
   }
 
   void linear(const Rows& rows, const Layer& layer, bool first, const V* in, V* out) {
@@ -506,11 +533,12 @@ template <class T> struct Block {
   void backward(const Rows& rows) {
     for (long k = job.n_layers - 1; k >= 0; k--) {
       const Layer& layer = layers[k];
+      if (layer.d_out < 0) continue;  // nothing is trained from here on
       const V *d = gradient(layer.d_out), *x = layer.in < 0 ? nullptr : value(layer.in);
-      V* d_in = k ? gradient(layer.d_in) : nullptr;
+      V* d_in = layer.d_in < 0 ? nullptr : gradient(layer.d_in);
       long n = rows.n * layer.n_out;
       switch (layer.kind) {
-        case LINEAR: linear_back(rows, layer, k == 0, x, d, d_in); break;
+        case LINEAR: linear_back(rows, layer, layer.in < 0, x, d, d_in); break;
         case ACTIVATION:
           if (layer.function <= SIGMOID) x = value(layer.out);
           switch (layer.function) {
@@ -527,6 +555,11 @@ template <class T> struct Block {
         case LAYERNORM: normalise_back(rows.n, layer, d, d_in); break;
         case FORK: for (long i = 0; i < n; i++) d_in[i] = d[i] + gradient(layer.spare)[i]; break;
         case ADD: for (long i = 0; i < n; i++) d_in[i] = d[i]; break;
+        case PERIODIC:
+          embedding(rows, layer).periodic_back(params, value(layer.spare), value(layer.out) + layer.to,
+                                               gradient(layer.d_out) + layer.to, d_in, gradients);
+          break;
+        case LEVELS: embedding(rows, layer).levels_back(d + layer.to, gradients); break;
       }
     }
   }
@@ -535,18 +568,13 @@ template <class T> struct Block {
     long ni = layer.n_in, no = layer.n_out, n = rows.n;
     V* gW = first ? first_weight_gradient : gradients + layer.weight;
     V* gb = first ? first_bias_gradient : layer.bias < 0 ? nullptr : gradients + layer.bias;
-    if (gb) {
-      long u = 0;
-      for (; u + 8 <= no; u += 8) add_columns<T, 8, 1>(d + u, n, no, gb + u);
-      for (; u + 2 <= no; u += 2) add_columns<T, 2, 4>(d + u, n, no, gb + u);
-      if (u < no) add_columns<T, 1, 8>(d + u, n, no, gb + u);
-    }
+    if (gb) add_columns<T>(d, n, no, no, gb);
     if (first && !rows.own) {
       Product<T, true>{X + rows.row * ni, 1, ni, d, no, 1, gW, no, 1, gW, no, n}.run(ni, no);
       return;
     }
     Product<T, false>{first ? gathered : x, 1, ni, d, no, 1, gW, no, 1, gW, no, n}.run(ni, no);
-    if (!first) Product<T, false>{d, no, 1, params + layer.weight, 1, no, zeros, 0, 0, d_in, ni, no}.run(n, ni);
+    if (d_in) Product<T, false>{d, no, 1, params + layer.weight, 1, no, zeros, 0, 0, d_in, ni, no}.run(n, ni);
   }
 
   void normalise_back(long n_rows, const Layer& layer, const V* d, V* d_in) {
@@ -573,11 +601,10 @@ template <class T> struct Block {
       const Layer& layer = layers[k];
       long n = layer.n_out;
       for (long r = 0; r < rows.n; r++) {
-        V *own = value(layer.out) + r * n, *spare = value(layer.spare) + r * n;
-        for (long u = 0; u < n; u++) {
-          own[u] = w_train[r] != T(0) ? own[u] : V{};
-          if (layer.kind == LAYERNORM) spare[u] = w_train[r] != T(0) ? spare[u] : V{};
-        }
+        long n_spare = layer.kind == LAYERNORM ? n : layer.kind == PERIODIC ? 2 * layer.waves * layer.n_in : 0;
+        V *own = value(layer.out) + r * n, *spare = value(layer.spare) + r * n_spare;
+        for (long u = 0; u < n; u++) own[u] = w_train[r] != T(0) ? own[u] : V{};
+        for (long u = 0; u < n_spare; u++) spare[u] = w_train[r] != T(0) ? spare[u] : V{};
         if (layer.kind == LAYERNORM) {
           V& inverse = value(layer.spare)[rows.n * n + r];
           inverse = w_train[r] != T(0) ? inverse : V{};

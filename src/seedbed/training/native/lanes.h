@@ -34,9 +34,12 @@ template <> struct Lanes<float> {
   typedef uint32_t U32 __attribute__((vector_size(VECTOR_BYTES)));  // 32 bits a lane: random bits
   typedef int32_t I32 __attribute__((vector_size(VECTOR_BYTES)));
   typedef uint32_t Bits;
-  static constexpr int L = VECTOR_BYTES / 4, MANTISSA = 23, BIAS = 127, EXP_TERMS = 7, ATANH_TERMS = 8, ERFC_TERMS = 13;
+  static constexpr int L = VECTOR_BYTES / 4, MANTISSA = 23, BIAS = 127, EXP_TERMS = 7, ATANH_TERMS = 8, ERFC_TERMS = 13,
+                       SIN_TERMS = 4;
   static constexpr float ROUNDING = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
   static constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f, EXP_LEAST = -87.3f, EXP_MOST = 88.3f;
+  static constexpr float QUARTER_1 = 1.57079637050628662f, QUARTER_2 = -4.37113882867379e-8f;  // of a turn, in parts
+  static constexpr float QUARTER_3 = -1.71512451e-15f, LARGEST_ANGLE = 1048576.0f;
 };
 
 template <> struct Lanes<double> {
@@ -46,10 +49,13 @@ template <> struct Lanes<double> {
   typedef uint32_t U32 __attribute__((vector_size(VECTOR_BYTES / 2)));
   typedef int32_t I32 __attribute__((vector_size(VECTOR_BYTES / 2)));
   typedef uint64_t Bits;
-  static constexpr int L = VECTOR_BYTES / 8, MANTISSA = 52, BIAS = 1023, EXP_TERMS = 14, ATANH_TERMS = 17, ERFC_TERMS = 28;
+  static constexpr int L = VECTOR_BYTES / 8, MANTISSA = 52, BIAS = 1023, EXP_TERMS = 14, ATANH_TERMS = 17, ERFC_TERMS = 28,
+                       SIN_TERMS = 8;
   static constexpr double ROUNDING = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double LN2_HIGH = 6.93145751953125e-1, LN2_LOW = 1.42860682030941723212e-6;
   static constexpr double EXP_LEAST = -708.0, EXP_MOST = 709.0;
+  static constexpr double QUARTER_1 = 1.57079632679489656, QUARTER_2 = 6.12323399573676604e-17;
+  static constexpr double QUARTER_3 = -1.49738490485916983e-33, LARGEST_ANGLE = 1125899906842624.0;
 };
 
 template <class T> using Vec = typename Lanes<T>::V;
@@ -131,6 +137,30 @@ template <class T> INLINE Vec<T> tanh(Vec<T> x) {
 // The logarithm of 1 + e^x.
 template <class T> INLINE Vec<T> softplus(Vec<T> x) {
   return at_least<T>(x, T(0)) + log1p<T>(exp<T>(-magnitude<T>(x)));
+}
+
+// Sine and cosine. From LARGEST_ANGLE on, where neighbouring numbers are far apart on the circle, they are 0 and 1.
+template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
+  using S = Lanes<T>;
+  constexpr T factorials[20] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880,
+                                1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800., 1. / 87178291200.,
+                                1. / 1307674368000., 1. / 20922789888000., 1. / 355687428096000.,
+                                1. / 6402373705728000., 1. / 121645100408832000.};
+  x = magnitude<T>(x) < S::LARGEST_ANGLE ? x : x - x;
+  Vec<T> shifted = x * T(0.63661977236758134308) + S::ROUNDING;  // its lowest bits hold n, the nearest quarter turn
+  Vec<T> n = shifted - S::ROUNDING;
+  Vec<T> r = x - n * S::QUARTER_1 - n * S::QUARTER_2 - n * S::QUARTER_3, square = r * r;
+  Vec<T> s = all<T>(factorials[2 * S::SIN_TERMS + 1]), c = all<T>(factorials[2 * S::SIN_TERMS + 2]);
+#pragma GCC unroll 10
+  for (int k = S::SIN_TERMS; k >= 1; k--) {
+    s = factorials[2 * k - 1] - square * s;
+    c = factorials[2 * k] - square * c;
+  }
+  s = r * s, c = T(1) - square * c;
+  typename S::U quarter = (typename S::U)shifted;
+  Mask<T> swapped = (quarter & 1) != 0;
+  sine = (Vec<T>)((typename S::U)(swapped ? c : s) ^ ((quarter & 2) << (8 * sizeof(T) - 2)));
+  cosine = (Vec<T>)((typename S::U)(swapped ? s : c) ^ (((quarter + 1) & 2) << (8 * sizeof(T) - 2)));
 }
 
 // The normal distribution's share below x: erfc(-x / sqrt(2)) / 2. With z = |x| / sqrt(2) and t = 2 / (2 + z),

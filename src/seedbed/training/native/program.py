@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.forward import Chain, Forward
-from seedbed.training.layers import Dropout, Elementwise, LayerNorm, Linear, Residual, StackedLayer
+from seedbed.training.layers import Dropout, Elementwise, Embeddings, LayerNorm, Linear, Residual, StackedLayer
 
 __all__ = ["Layer", "Program", "Segment", "covers", "program_of"]
 
-LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD = range(6)
+LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = range(11)
 _FUNCTIONS = (
     *("relu", "tanh", "sigmoid", "leaky", "elu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "logsigmoid"),
     *("softsign", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "hardshrink", "softshrink", "threshold"),
 )
 """In the order of the kernel's own list."""
+_PERIODIC = ("frequencies", "weight", "bias")
 _IN_PLACE = ("relu", "tanh", "sigmoid")
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
@@ -78,7 +80,11 @@ class Layer(NamedTuple):
     function: int = 0
     number: int = 0
     alive: int = -1
-    padding: int = 0
+    first_input: int = 0
+    first_unit: int = 0
+    each: int = 0
+    waves: int = 0
+    frequencies: int = 0
     a: float = 0.0
     b: float = 0.0
     c: float = 0.0
@@ -94,6 +100,9 @@ class Program:
         n_params: of one network.
         n_values, n_gradients: units of all buffers of a tile.
         n_alive: ReLU units.
+        order: the inputs in the order in which layers that embed them take them; none without such layers.
+        edges: the names of the buffers that constants are made of, in order; see `embeddings.bins_between`.
+        n_constants: of one network.
         same_in_training: whether `train()` and `eval()` give the same outputs.
     """
 
@@ -103,6 +112,9 @@ class Program:
     n_values: int = 0
     n_gradients: int = 0
     n_alive: int = 0
+    order: list[int] | None = None
+    edges: list[str] = field(default_factory=list)
+    n_constants: int = 0
     same_in_training: bool = True
 
     def parameter(self, name: str, size: int, *, is_weight: bool) -> int:
@@ -122,35 +134,41 @@ class Program:
         return self.n_gradients - units
 
 
-def program_of(layers: Sequence[StackedLayer], shapes: Mapping[str, torch.Size]) -> Program | None:
+def program_of(
+    layers: Sequence[StackedLayer], shapes: Mapping[str, torch.Size], buffers: Mapping[str, torch.Size]
+) -> Program | None:
     """The program of a chain, or none where the kernel doesn't cover it.
 
     Args:
         layers: of the chain.
         shapes: of one network's trainable parameters, as torch has them. All must be used, each once.
+        buffers: likewise of all other tensors.
     """
-    if not layers or not isinstance(layers[0], Linear):
-        return None
-    program, reader = Program(), _Reader(shapes)
-    n_features = reader.width(layers[0])
-    if n_features is None or not reader.read(program, layers, n_features):
-        return None
-    names = [segment.name for segment in program.segments]
-    return program if sorted(names) == sorted(shapes) else None
+    program, reader = Program(), _Reader(shapes, buffers)
+    if layers and isinstance(layers[0], Linear):
+        n_features = reader.width(layers[0])
+        known = n_features is not None and reader.read(program, layers, n_features)
+    else:
+        # A layer that is linear must come behind inputs that are embedded, as all others hand a gradient on.
+        known = len(layers) > 1 and isinstance(layers[1], Linear) and reader.embed(program, layers[0])
+        known = known and reader.read(program, layers[1:], program.layers[-1].n_out)
+    names = [*(segment.name for segment in program.segments), *program.edges]
+    return program if known and sorted(names) == sorted([*shapes, *buffers]) else None
 
 
 def covers(chain: Forward, network: nn.Module) -> bool:
     """Whether the kernel trains networks like this one."""
-    if not isinstance(chain, Chain) or chain.explodes or any(True for _ in network.buffers()):
+    if not isinstance(chain, Chain) or chain.explodes:
         return False
     parameters = dict(network.named_parameters())
     shapes = {name: value.shape for name, value in parameters.items() if value.requires_grad}
-    return len(shapes) == len(parameters) and program_of(chain.layers, shapes) is not None
+    buffers = {name: value.shape for name, value in network.named_buffers()}
+    return len(shapes) == len(parameters) and program_of(chain.layers, shapes, buffers) is not None
 
 
 class _Reader:
-    def __init__(self, shapes: Mapping[str, torch.Size]) -> None:
-        self.shapes = shapes
+    def __init__(self, shapes: Mapping[str, torch.Size], buffers: Mapping[str, torch.Size]) -> None:
+        self.shapes, self.buffers = shapes, buffers
 
     def width(self, layer: Linear) -> int | None:
         """Inputs of a layer; none if its weights aren't trained."""
@@ -160,7 +178,7 @@ class _Reader:
     def read(self, program: Program, layers: Sequence[StackedLayer], units: int) -> bool:
         """Add layers to a program; whether all are covered. Values enter as `units` in the buffer written last."""
         for layer in layers:
-            last = program.layers[-1] if program.layers else Layer(-1, 0, units, target=-1)
+            last = program.layers[-1] if program.layers else Layer(-1, 0, units, target=-1, d_out=-1)
             if isinstance(layer, Linear):
                 known = self._linear(program, layer, last)
             elif isinstance(layer, Elementwise):
@@ -176,6 +194,63 @@ class _Reader:
             if not known:
                 return False
         return True
+
+    def embed(self, program: Program, layer: StackedLayer) -> bool:
+        """Begin a program with the inputs as networks see them, and with a layer that embeds them; whether it is
+        covered."""
+        inner: tuple[StackedLayer, ...] = (layer,)
+        inputs: tuple[tuple[int, ...], ...] = (tuple(range(self._units(layer)[0])),)
+        others: tuple[int, ...] = ()
+        if isinstance(layer, Embeddings):
+            inner, inputs, others = layer.layers, layer.inputs, layer.others
+        units = [self._units(one) for one in inner]
+        if [n for n, _ in units] != [len(own) for own in inputs] or not all(n for n, _ in units):
+            return False
+        order = program.order = [*others, *(place for own in inputs for place in own)]
+        seen = Layer(SEE, len(order), len(order), source=-1, target=program.values(len(order)), d_in=-1, d_out=-1)
+        n_units = len(others) + sum(n for _, n in units)
+        trained = not all(isinstance(one, Piecewise) for one in inner)
+        common = Layer(KEEP, len(others), n_units, source=seen.target, target=program.values(n_units), d_in=-1,
+                       d_out=program.gradients(n_units) if trained else -1)  # fmt: skip
+        program.layers += [seen, common] if others else [seen]
+        first_input = first_unit = len(others)
+        for one, (n_in, n_own) in zip(inner, units, strict=True):
+            own = common._replace(n_in=n_in, first_input=first_input, first_unit=first_unit)
+            program.layers.append(self._embedding(program, one, own))
+            first_input, first_unit = first_input + n_in, first_unit + n_own
+        return True
+
+    def _units(self, layer: StackedLayer) -> tuple[int, int]:
+        """Inputs and units of a layer that embeds; no inputs where it isn't covered."""
+        if isinstance(layer, Periodic) and (shape := self.shapes.get(layer.name + "weight")):
+            return shape[0], shape[0] * (1 + shape[1])
+        if isinstance(layer, Piecewise) and (shape := self.buffers.get(layer.name + "edges")):
+            return shape[0], shape[0] * (shape[1] - 1)
+        if isinstance(layer, Linear) and not layer.bias and (shape := self.shapes.get(layer.name + "weight")):
+            return shape[1], shape[0]
+        return 0, 0
+
+    def _embedding(self, program: Program, layer: StackedLayer, like: Layer) -> Layer:
+        """A layer that embeds its inputs as the kernel has it, with the buffers of one like it."""
+        if isinstance(layer, Piecewise):
+            n_bins = self.buffers[layer.name + "edges"][1] - 1
+            program.edges.append(layer.name + "edges")
+            program.n_constants += 4 * like.n_in * n_bins
+            return like._replace(kind=PIECEWISE, weight=program.n_constants - 4 * like.n_in * n_bins, each=n_bins)
+        if isinstance(layer, Periodic):
+            n_waves = self.shapes[layer.name + "weight"][2]
+            frequencies, weight, bias = (self._tensor(program, layer.name + part) for part in _PERIODIC)
+            return like._replace(
+                kind=PERIODIC, weight=weight, bias=bias, d_in=program.gradients(n_waves), waves=n_waves // 2,
+                spare=program.values(like.n_in * n_waves), each=self.shapes[layer.name + "weight"][1],
+                frequencies=frequencies,
+            )  # fmt: skip
+        assert isinstance(layer, Linear)
+        return like._replace(kind=LEVELS, weight=self._tensor(program, layer.name + "weight"), each=layer.units)
+
+    def _tensor(self, program: Program, name: str) -> int:
+        """The place of a tensor of parameters that has more than one dimension."""
+        return program.parameter(name, math.prod(self.shapes[name]), is_weight=True)
 
     def _linear(self, program: Program, layer: Linear, last: Layer) -> bool:
         shape = self.shapes.get(layer.name + "weight")
@@ -235,7 +310,7 @@ def _elementwise(program: Program, layer: Elementwise, last: Layer) -> bool:
         alive, program.n_alive = program.n_alive, program.n_alive + last.n_out
     program.layers.append(
         Layer(ACTIVATION, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out, 0,
-              _FUNCTIONS.index(name), 0, alive, 0, *map(float, arguments))
+              _FUNCTIONS.index(name), 0, alive, a=arguments[0], b=arguments[1], c=arguments[2])
     )  # fmt: skip
     return True
 

@@ -49,7 +49,8 @@ class NativeTraining(Training):
         params, layout = self.state.params, self.forward.layout
         shapes = {name: value.shape[:-1] for name, value in params.items()}
         shapes = {name: torch.Size(reversed(shape)) if name in layout else shape for name, shape in shapes.items()}
-        program = program_of(self.forward.layers, shapes)
+        buffers = {name: value.shape[:-1] for name, value in self.state.buffers.items()}
+        program = program_of(self.forward.layers, shapes, buffers)
         assert program is not None
         self.table, self.batches = self.rows, self.rows.orders(0) if chunk.recipe.batch_size else []
         n_steps = chunk.recipe.epochs * self.rows.n_steps
@@ -58,7 +59,8 @@ class NativeTraining(Training):
             clock=clock(n_steps, torch.float64), factors=self.factors, n_batches=self.rows.n_steps,
             size=len(self.batches[0][0]) if self.batches else 0, guarded=self.guarded,
         )  # fmt: skip
-        self.blocks = Blocks(library, program, setup, self.rows.fit, self.rows.test.weights, params)
+        self.blocks = Blocks(library, program, setup, self.rows.fit, self.rows.test.weights, params,
+                             self.state.buffers)  # fmt: skip
 
     def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
         epochs = self.chunk.recipe.epochs

@@ -1,0 +1,114 @@
+// What is made of each input before the first linear layer, for L networks side by side.
+//
+//     seen [row][input]              row of the embedded inputs (n_out units)
+//     +--------+-----+--------+      +--------+-----------------------------+------------------+----
+//     | others | own | own    |  ->  | others | x ..., relu(W waves + b)    | bins of each ... | ...
+//     +--------+-----+--------+      | KEEP   | PERIODIC                    | PIECEWISE        | LEVELS
+//                                    +--------+-----------------------------+------------------+----
+//
+// Python has put the inputs in the order of the layers that take them, so each layer reads neighbours. Nothing is behind
+// these layers but the table, so there is no gradient of an input. Each function goes through the rows of a tile.
+#pragma once
+
+template <class T> struct Embedding {
+  using V = Vec<T>;
+  const Layer& layer;
+  long n_rows, n_seen;  // rows of the tile, inputs of a row
+  const V* seen;        // of the first row, the layer's first input
+  const V* zeros;
+
+  // Inputs as each network sees them: `scale * x + shift`, and what givers add to takers.
+  static void see(const Job& job, long n_rows, const T* X, const V* gathered, const V* scale, const V* shift,
+                  const V* extra, V* out) {
+    const long n = job.n_features;
+    for (long r = 0; r < n_rows; r++, out += n) {
+      for (long i = 0; i < n; i++) out[i] = gathered ? gathered[r * n + i] : all<T>(X[r * n + i]);
+      if (!scale) continue;
+      V given[job.n_givers + 1];
+      for (long g = 0; g < job.n_givers; g++) given[g] = out[job.givers[g]] * extra[g];
+      for (long i = 0; i < n; i++) out[i] = out[i] * scale[i] + shift[i];
+      for (long g = 0; g < job.n_givers; g++) out[job.takers[g]] += given[g];
+    }
+  }
+
+  void keep(V* out) const {
+    for (long r = 0; r < n_rows; r++)
+      for (long i = 0; i < layer.n_in; i++) out[r * layer.n_out + i] = seen[r * n_seen + i];
+  }
+
+  // -- Periodic: the inputs, then relu(weight @ [sin(2 pi c x), cos(2 pi c x)] + bias) of each.
+  // Waves of a row lie as [input][sines, cosines].
+
+  void periodic(const V* params, V* waves, V* out) const {
+    const long K = layer.waves, n_waves = 2 * K * layer.n_in, n_out = layer.n_out, each = layer.each;
+    keep(out);
+    for (long i = 0; i < layer.n_in; i++, waves += 2 * K) {
+      const V* c = params + layer.frequencies + i * K;
+      for (long k = 0; k < K; k++) {
+        const V turns = c[k] * T(6.28318530717958647693);
+        for (long r = 0; r < n_rows; r++) {
+          V* to = waves + r * n_waves + k;
+          sin_cos<T>(turns * seen[r * n_seen + i], to[0], to[K]);
+        }
+      }
+      V* to = out + layer.n_in + i * each;
+      Product<T, false>{waves, n_waves, 1, params + layer.weight + i * each * 2 * K, 1, 2 * K,
+                        params + layer.bias + i * each, 0, 1, to, n_out, 2 * K}.run(n_rows, each);
+      for (long r = 0; r < n_rows; r++)
+        for (long u = 0; u < each; u++) to[r * n_out + u] = to[r * n_out + u] <= T(0) ? V{} : to[r * n_out + u];
+    }
+  }
+
+  // `d` arrives at the units [row][n_out] and is changed; `slopes` has room for the waves of one input.
+  void periodic_back(const V* params, const V* waves, const V* out, V* d, V* slopes, V* gradients) const {
+    const long K = layer.waves, n_waves = 2 * K * layer.n_in, n_out = layer.n_out, each = layer.each;
+    out += layer.n_in, d += layer.n_in;
+    for (long i = 0; i < layer.n_in; i++, waves += 2 * K, out += each, d += each) {
+      for (long r = 0; r < n_rows; r++)
+        for (long u = 0; u < each; u++) d[r * n_out + u] = out[r * n_out + u] <= T(0) ? V{} : d[r * n_out + u];
+      const V* weight = params + layer.weight + i * each * 2 * K;
+      V *of_weight = gradients + layer.weight + i * each * 2 * K, *of_bias = gradients + layer.bias + i * each;
+      add_columns<T>(d, n_rows, n_out, each, of_bias);
+      Product<T, false>{d, 1, n_out, waves, n_waves, 1, of_weight, 2 * K, 1, of_weight, 2 * K, n_rows}.run(each, 2 * K);
+      Product<T, false>{d, n_out, 1, weight, 2 * K, 1, zeros, 0, 0, slopes, 2 * K, each}.run(n_rows, 2 * K);
+      for (long k = 0; k < K; k++) {
+        V sum = V{};
+        for (long r = 0; r < n_rows; r++) {
+          const V *wave = waves + r * n_waves + k, *slope = slopes + r * 2 * K + k;
+          sum += (slope[0] * wave[K] - slope[K] * wave[0]) * seen[r * n_seen + i];
+        }
+        gradients[layer.frequencies + i * K + k] += sum * T(6.28318530717958647693);
+      }
+    }
+  }
+
+  // -- Piecewise linear: how far an input has come through each of its bins, from `least` to `most`. The constants of the
+  // bins are [left, 1 / width, least, most] by [input][bin].
+
+  void piecewise(const V* constants, V* out) const {
+    const long bins = layer.each, n = layer.n_in * bins;
+    const V *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
+    for (long r = 0; r < n_rows; r++, out += layer.n_out)
+      for (long i = 0; i < layer.n_in; i++) {
+        const V x = seen[r * n_seen + i];
+        for (long b = i * bins; b < (i + 1) * bins; b++) {
+          V come = (x - left[b]) * factor[b];
+          come = come < least[b] ? least[b] : come;
+          out[b] = come > most[b] ? most[b] : come;
+        }
+      }
+  }
+
+  // -- Levels of a category, each with numbers of its own: a linear layer of some inputs.
+
+  void levels(const V* params, V* out) const {
+    Product<T, false>{seen, n_seen, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, layer.n_out,
+                      layer.n_in}.run(n_rows, layer.each);
+  }
+
+  void levels_back(const V* d, V* gradients) const {
+    V* own = gradients + layer.weight;
+    Product<T, false>{seen, 1, n_seen, d, layer.n_out, 1, own, layer.each, 1, own, layer.each, n_rows}
+        .run(layer.n_in, layer.each);
+  }
+};
