@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import read_table
-from seedbed.data.kinds.dates import moment
+from seedbed.data.cells import moment
 from seedbed.data.kinds.typed import type_columns
 from seedbed.data.sources.frames import frame_columns
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Column, ColumnSchema, Table, duplicates, repeated_folds
-from seedbed.data.duplicates import duplicate_groups, find_duplicates, merged_groups
+from seedbed.data import Column, ColumnSchema, Table, checks, repeated_folds
+from seedbed.data.checks import duplicate_groups, find_duplicates, merged_groups
 
 
 def table_of(features, target, task=None):
@@ -59,7 +59,7 @@ def test_rows_that_only_share_a_hash_are_told_apart(monkeypatch):
     features = np.random.default_rng(0).integers(0, 3, (200, 3)) * 1.0
     expected = duplicate_groups(features)
     assert len(np.unique(expected)) == 27
-    monkeypatch.setattr(duplicates, "_hashes", lambda bits: np.zeros(len(bits), dtype=np.uint64))
+    monkeypatch.setattr(checks, "_hashes", lambda bits: np.zeros(len(bits), dtype=np.uint64))
     found = duplicate_groups(features)
     np.testing.assert_array_equal(found[:, None] == found, expected[:, None] == expected)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from seedbed.data import holdout, inner_holdout, repeated_folds
-from seedbed.data.splits.dealing import deck_of
+from seedbed.data.dealing import deck_of
 from seedbed.errors import OptionError, TargetError
 
 

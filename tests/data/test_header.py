@@ -3,7 +3,7 @@
 import pytest
 
 from seedbed import read_table
-from seedbed.data.sources.header import find_header
+from seedbed.data.sources.delimited import find_header
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import OptionError, UnreadableError
 

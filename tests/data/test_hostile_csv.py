@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import read_table
+from seedbed.data.sources.asked import Limit
 from seedbed.data.sources.delimited import survey
-from seedbed.data.sources.limits import Limit
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError, UnreadableError
 

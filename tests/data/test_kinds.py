@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import read_table
-from seedbed.data.columns import MemoryColumns
+from seedbed.data import MemoryColumns, read_table
 from seedbed.data.kinds.typed import Typed, read_as, type_columns
 from seedbed.data.sources.files import open_file
 from seedbed.data.sources.frames import frame_columns

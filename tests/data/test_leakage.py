@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from seedbed.data import Column, ColumnSchema, Table
-from seedbed.data.leakage import _binned, find_leaks
+from seedbed.data.checks import _binned, find_leaks
 
 
 def table_of(columns, target, task=None, kind="number"):

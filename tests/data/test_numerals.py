@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import read_table
-from seedbed.data.columns import MemoryColumns
-from seedbed.data.kinds.numerals import numeral
+from seedbed.data import MemoryColumns, read_table
+from seedbed.data.cells import numeral
 from seedbed.data.kinds.typed import type_columns
 from seedbed.data.sources.frames import frame_columns
 

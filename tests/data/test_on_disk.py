@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import ArrayWriter, is_large, on_disk, read_table, rows_of, spill
-from seedbed.data.duplicates import duplicate_groups
+from seedbed.data.checks import duplicate_groups
 from seedbed.errors import DataError
 from seedbed.experiment.frozen import hashed
 

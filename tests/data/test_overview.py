@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import Column, ColumnSchema, Note
-from seedbed.data.overview import column_overview, number_overview
+from seedbed.data.inspection import column_overview, number_overview
 
 NAN = float("nan")
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from seedbed.data import inspect_table, read_table
-from seedbed.data.sources.limits import Limit
+from seedbed.data.sources.asked import Limit
 from seedbed.errors import OptionError
 
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
@@ -137,6 +137,6 @@ def test_a_line_of_commas_is_refused_before_it_is_a_list(write, refusal, monkeyp
 
 
 def test_a_record_longer_than_any_table_is_refused(write, refusal, monkeypatch):
-    monkeypatch.setattr("seedbed.data.sources.records.MAX_RECORD", 1 << 21)
+    monkeypatch.setattr("seedbed.data.sources.json_records.MAX_RECORD", 1 << 21)
     error = refusal(write(gzip.compress(b'[{"a": [' + b"11," * (1 << 21), 1)))
     assert "line 1, character 2 is no JSON (its record has over 16 million characters)" in error.message

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data.splits.time_splits import time_folds, time_holdout
+from seedbed.data.splits import time_folds, time_holdout
 from seedbed.errors import OptionError
 
 

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import seedbed as sb
-from seedbed.data.kinds import missing
+from seedbed.data import cells
 from seedbed.errors import OptionError
 from seedbed.model import fit_model
 from seedbed.model.export import plain_cells, plain_python
@@ -179,8 +179,8 @@ def test_labels_are_those_of_the_model_and_a_row_alone_is_a_list_of_one(table_fo
 
 
 def test_words_for_missing_cells_are_those_of_seedbed():
-    assert missing.IN_CATEGORY | {missing.NA} == plain_cells.MISSING
-    assert plain_cells.NO_NUMBER == missing.IN_NUMBER
+    assert cells.IN_CATEGORY | {cells.NA} == plain_cells.MISSING
+    assert plain_cells.NO_NUMBER == cells.IN_NUMBER
 
 
 def test_an_export_replaces_an_export_and_nothing_else(fitted, tmp_path):

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.serve import Limits
-from seedbed.serve.refusal import RefusedError
-from seedbed.serve.strict_json import read_json
+from seedbed.serve.limits import RefusedError, read_json
 
 from .conftest import application, ask, asked, exchange, head_of, run, running
 

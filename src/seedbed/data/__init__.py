@@ -1,28 +1,19 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.arrays import table_from_arrays
-from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.encoding import (
-    Design,
-    Encoding,
-    Oddities,
-    Preprocessor,
-    TargetDesign,
-    Transformed,
-    encode,
-    layout_from_values,
-    state_shapes,
-    target_design,
-)
-from seedbed.data.given import coded_table, given_columns, label_texts
+from seedbed.data.arrays import coded_table, given_columns, label_texts, table_from_arrays
+from seedbed.data.columns import Columns, MemoryColumns, as_notes
+from seedbed.data.encoding.design import Design, Encoding, encode
+from seedbed.data.encoding.layout import layout_from_values
+from seedbed.data.encoding.preprocessing import Oddities, Preprocessor, Transformed, state_shapes
+from seedbed.data.encoding.scaling import TargetDesign, target_design
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
-from seedbed.data.notes import SERIOUS, WARNINGS, Note
+from seedbed.data.notes import SERIOUS, WARNINGS, Note, Remark
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
-from seedbed.data.read import read_table
-from seedbed.data.remarks import Remark, as_notes
-from seedbed.data.rows import open_rows, record_columns, value_columns
-from seedbed.data.sources import EXAMPLES
+from seedbed.data.reading import read_table
+from seedbed.data.sources.examples import EXAMPLES
+from seedbed.data.sources.frames import as_frame, record_columns, value_columns
+from seedbed.data.sources.opening import open_rows
 from seedbed.data.splits import (
     Split,
     check_training,
@@ -56,6 +47,7 @@ __all__ = [
     "TargetDesign",
     "Task",
     "Transformed",
+    "as_frame",
     "as_notes",
     "check_training",
     "coded_table",

@@ -1,7 +1,9 @@
-"""Features and target given apart: arrays, tensors and data frames of any library."""
+"""Tables from features and target that are given apart, as arrays, tensors or data frames."""
 
 from __future__ import annotations
 
+import dataclasses
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +11,17 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.assemble import Wanted, assemble, words
+from seedbed.data.cells import number_text
+from seedbed.data.checks import find_duplicates
 from seedbed.data.columns import MemoryColumns
-from seedbed.data.sources.frames import as_frame, frame_columns, series_array, text_array
-from seedbed.data.table import Table
-from seedbed.errors import DataError, OptionError
+from seedbed.data.kinds.finishing import LEFT_OUT
+from seedbed.data.reading import Wanted, assemble, type_features, words
+from seedbed.data.sources.frames import array_column, array_columns, as_array, as_frame, series_array
+from seedbed.data.table import Column, Table, Task
+from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.typing import Floats
 
-__all__ = ["array_columns", "table_from_arrays"]
+__all__ = ["coded_table", "given_columns", "label_texts", "table_from_arrays"]
 
 
 def table_from_arrays(
@@ -69,50 +75,125 @@ def table_from_arrays(
     return assemble(whole, wanted, name=name)
 
 
-def array_columns(X: Any, name: str) -> MemoryColumns:
-    """Features [row, feature] as columns; those of an array are named x0, x1, ...
-
-    Raises:
-        DataError: not two dimensions, or values that are no numbers and no text.
-    """
-    if as_frame(X) is not None:
-        return frame_columns(X, where=name)
-    matrix = _as_array(X, "X")
-    if matrix.ndim != 2:
-        raise DataError(
-            f"{name}: X has shape {matrix.shape}, not [row, feature]",
-            "Give two dimensions; one feature alone is X.reshape(-1, 1).",
-        )
-    names = tuple(f"x{i}" for i in range(matrix.shape[1]))
-    return MemoryColumns(name, names, tuple(_column(matrix[:, i], "X") for i in range(matrix.shape[1])))
-
-
 def _target_column(y: Any) -> tuple[str, NDArray[Any]]:
     series: Any = nw.from_native(y, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         name: Any = series.name
         return (name if isinstance(name, str) and name else "y"), series_array(series, "y")
-    array = _as_array(y, "y")
+    array = as_array(y, "y")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(f"y has shape {array.shape}, not [row]", "Give one label a row.")
-    return "y", _column(array, "y")
+    return "y", array_column(array, "y")
 
 
-def _as_array(value: Any, role: str) -> NDArray[Any]:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{role} can't be made an array: {error}", "Give numbers in rows of one length.") from error
+_IDENTIFIER = "SB101"
 
 
-def _column(array: NDArray[Any], role: str) -> NDArray[Any]:
-    """Numbers as they are, all else as text."""
-    if array.dtype.kind in "biuf":
-        return array
-    if array.dtype.kind in "cV":
-        raise DataError(f"{role} holds {array.dtype} values", "Give real numbers.")
-    return text_array(array.tolist(), role)
+def given_columns(X: Any, name: str = "X") -> MemoryColumns:
+    """Features [row, feature] as columns. Columns of objects that are all numbers are columns of numbers.
+
+    Raises:
+        DataError: X can't be read.
+        ColumnError: infinite numbers.
+    """
+    frame = as_frame(X)
+    columns = array_columns(X if frame is None else frame.to_native(), name)
+    if frame is None:
+        array = np.asarray(X)
+        objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}
+    else:
+        objects = {i: frame[own].to_list() for i, own in enumerate(frame.columns) if frame.schema[own] == nw.Object}
+    arrays = list(columns.arrays)
+    for position, cells in objects.items():
+        found = _all_numbers(cells)
+        arrays[position] = arrays[position] if found is None else found
+    for own, values in zip(columns.names, arrays, strict=True):
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0])
+            raise ColumnError(f"{name}: column '{own}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
+    return dataclasses.replace(columns, arrays=tuple(arrays))
+
+
+def coded_table(
+    columns: MemoryColumns,
+    target: NDArray[Any],
+    *,
+    task: Task,
+    labels: Sequence[str] = (),
+    numeric: Sequence[str | int] | str | int = (),
+    categorical: Sequence[str | int] | str | int = (),
+    target_name: str = "y",
+) -> Table:
+    """A table to train on, in which columns of numbers are numbers whatever they hold, and a feature each.
+
+    Unlike `table_from_arrays`, it never takes whole numbers for identifiers, or zeros and ones for yes and no: who
+    gives columns of numbers to an estimator means numbers. Text is typed as in any table, and text that is an
+    identifier is left out. What is constant or empty stays, and is zero to the networks: a fold may make any column so.
+
+    Args:
+        columns: from `given_columns`.
+        target: [row]; int64 codes of classes, or float64 numbers.
+        labels: `labels[code]`.
+        numeric, categorical: columns as `read_table` has them, by name or position.
+
+    Raises:
+        DataError: no row, or nothing but identifiers.
+        OptionError: no such column, or one that is both.
+        ColumnError: one of `numeric` holds no number.
+    """
+    numeric, categories = _names_of(columns, "numeric", numeric), _names_of(columns, "categorical", categorical)
+    plain = [own for own, values in zip(columns.names, columns.arrays, strict=True) if values.dtype.kind in "iuf"]
+    wanted = Wanted(
+        None,
+        numeric=[*numeric, *(own for own in plain if own not in categories and own not in columns.categorical)],
+        categorical=categories,
+    )
+    typed, _ = type_features(columns, wanted)
+    identifiers = [note for note in typed.notes if note.code == _IDENTIFIER]
+    names = {note.column for note in identifiers}
+    used = tuple(Column(one.schema, one.values) for one in typed.columns if one.name not in names)
+    if not used:
+        told = "; ".join(note.message for note in identifiers[:3])
+        raise DataError(f"{columns.where}: no feature is left", told)
+    while target_name in columns.names:
+        target_name += "_"
+    table = Table(
+        name=columns.where,
+        columns=used,
+        target_name=target_name,
+        target=target,
+        labels=tuple(labels),
+        task=task,
+        notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {_IDENTIFIER}),
+    )
+    return dataclasses.replace(table, groups=find_duplicates(table)[0])
+
+
+def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
+    """Sorted classes as a table names them: 1.0 is '1'."""
+    return tuple(str(number_text(label)) for label in classes.tolist())
+
+
+def _names_of(columns: MemoryColumns, option: str, given: Any) -> list[str]:
+    """The names of columns that are given by name or position; one by itself is a list of one."""
+    known, found = columns.names, []
+    for one in [given] if isinstance(given, str | numbers.Integral) else given:
+        if str(one) in known:
+            found.append(str(one))
+        elif isinstance(one, numbers.Integral) and 0 <= int(one) < len(known):
+            found.append(known[int(one)])
+        else:
+            hint = did_you_mean(one, known) if isinstance(one, str) else f"There are {len(known)} columns."
+            raise OptionError(f"{option}: there is no column {one!r}", hint)
+    return found
+
+
+def _all_numbers(cells: Sequence[Any]) -> Floats | None:
+    """As float64 [row], NaN where a cell is none or not available; none where one is anything but a number."""
+    missing = [cell is None or type(cell).__name__ in ("NAType", "NaTType") for cell in cells]
+    found = [isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in cells]
+    if not any(found) or not all(one or other for one, other in zip(missing, found, strict=True)):
+        return None
+    return np.array([np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)])

@@ -1,12 +1,39 @@
-"""What one cell of text means as a plain number, and how a message quotes it."""
+"""What a cell of text means: a number, a date, a missing value or a label; and how messages quote it."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["NUMBER", "parse_number", "shown"]
+__all__ = [
+    "CERTAIN_POINT",
+    "DOTTED",
+    "LEADING_ZEROS",
+    "NUMBER",
+    "YEAR_OF_TWO_DIGITS",
+    "Moment",
+    "Numeral",
+    "exact_numbers",
+    "in_order",
+    "is_code",
+    "is_code_column",
+    "merge_levels",
+    "missing_in_category",
+    "missing_in_number",
+    "moment",
+    "near_duplicates",
+    "number_text",
+    "numeral",
+    "parse_number",
+    "plain_text",
+    "shown",
+]
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
@@ -27,3 +54,267 @@ def shown(cell: str | None, limit: int = 40) -> str:
     """A cell as an error message quotes it: on one line, not too long."""
     text = repr("" if cell is None else cell)
     return text if len(text) <= limit else text[: limit - 4] + "...'"
+
+
+def number_text(value: Any) -> str | None:
+    """A number as a label: 1.0 is '1', so that labels don't depend on the type that a file or a frame chose."""
+    if value != value:
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+# In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.
+NA = "na"
+IN_CATEGORY = frozenset({"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"})
+SIGNS = {"-", "--", "—", "–", ".", ".."}
+IN_NUMBER = IN_CATEGORY | SIGNS | {NA, "none", "nil", "missing", "unknown", "#value!", "#div/0!"}
+
+_two_letters = re.compile("[A-Z]{2}")
+
+
+def missing_in_number(text: str) -> bool:
+    """Whether a cell, ends stripped, is a missing one among numbers, dates, or yes and no."""
+    return text.lower() in IN_NUMBER
+
+
+def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
+    """Whether a cell, ends stripped, is a missing one among words. 'None' and '-' are levels there.
+
+    Args:
+        among_codes: what `is_code_column` says of the other levels.
+    """
+    word = text.lower()
+    return word in IN_CATEGORY or (word == NA and not (among_codes and text == "NA"))
+
+
+def is_code_column(levels: Collection[str]) -> bool:
+    """Whether 'NA' would be one code among others: nearly all levels are two capital letters, as those of countries."""
+    codes = sum(_two_letters.fullmatch(level) is not None for level in levels)
+    return codes >= 3 and codes >= 0.9 * len(levels)
+
+
+# Patterns for `Columns.matches`, of cells that are plain numbers.
+LEADING_ZEROS = r"[ \t\n\r\f]*[+-]?0[0-9]+[ \t\n\r\f]*"
+DOTTED = r"[ \t\n\r\f]*[+-]?[1-9][0-9]{0,2}\.[0-9]{3}[ \t\n\r\f]*"
+CERTAIN_POINT = (
+    r"[ \t\n\r\f]*[+-]?(?:[0-9]*\.(?:[0-9]{0,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})?\.[0-9]{3}"
+    r"|[0-9]*\.[0-9]*[eE][^ \t\n\r\f]*)[ \t\n\r\f]*"
+)
+
+LONGEST = 64
+SPACE = " \u00a0\u2009\u202f"
+CURRENCY = (
+    r"(?:[A-Z]{0,3}\$|[£¥€₹₽₩₺₴₦₱฿₫₪₡₲₵₸₼₾]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|ZAR|MXN|"
+    r"kr\.?|zł|Kč|Ft|Fr\.|Rs\.?)"
+)
+_code = re.compile("[+-]?0[0-9]+")
+_infinite = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_dressed = re.compile(
+    rf"(?P<open>\()?(?P<before>[+\-−])?(?:{CURRENCY}\s*)?(?P<after>[+\-−])?"
+    # The last of many spaces mustn't be tried from each of them: a cell may have thousands.
+    r"(?P<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)"
+    rf"\s*(?:{CURRENCY}|(?P<percent>%))?(?P<close>\))?"
+)
+
+
+def _core(mark: str, groups: str) -> re.Pattern[str]:
+    """Digits, perhaps in groups of three, with a decimal mark; a group's number doesn't begin with 0."""
+    # The second kind of groups is India's: 12,34,567.
+    grouped = rf"[1-9][0-9]{{0,2}}([{groups}])[0-9]{{3}}(?:\1[0-9]{{3}})*"
+    lakh = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if mark == "." else ""
+    exponent = r"(?:[eE][+-]?[0-9]+)?"
+    return re.compile(
+        rf"(?:{grouped}{lakh})(?:\{mark}[0-9]+)?|(?:[0-9]+\{mark}?[0-9]*|\{mark}[0-9]+){exponent}", re.ASCII
+    )
+
+
+_point = _core(".", f",'’{SPACE}")
+_comma = _core(",", f".'’{SPACE}")
+_group = str.maketrans("", "", f"'’{SPACE}")
+
+
+class Numeral(NamedTuple):
+    """The number that a text is, by either decimal mark; NaN where it is none."""
+
+    point: float
+    comma: float
+
+
+def numeral(text: str) -> Numeral:
+    """Read one cell, ends stripped. Infinite for 'inf' and for what overflows float64."""
+    if text.isdecimal() and text.isascii():
+        number = float(text)
+        return Numeral(number, number)
+    if _infinite.fullmatch(text):
+        return Numeral(float(text), float(text))
+    point, comma = plain_text(text, "point"), plain_text(text, "comma")
+    return Numeral(np.nan if point is None else float(point), np.nan if comma is None else float(comma))
+
+
+def plain_text(text: str, mark: str) -> str | None:
+    """The same number as Python and DuckDB write it; None where the text is none.
+
+    Args:
+        text: a cell, ends stripped.
+        mark: "point" or "comma": the decimal mark.
+    """
+    if mark == "point" and not np.isnan(parse_number(text)):
+        return text
+    if len(text) > LONGEST:
+        return None
+    parts = _dressed.fullmatch(text)
+    if parts is None or bool(parts["open"]) != bool(parts["close"]):
+        return None
+    signs = (parts["before"] or "") + (parts["after"] or "")
+    core = parts["core"]
+    if (
+        len(signs) + bool(parts["open"]) > 1
+        or (_point if mark == "point" else _comma).fullmatch(core) is None
+        or (parts["percent"] and "e" in core.lower())
+    ):
+        return None
+    core = core.translate(_group)
+    digits = core.replace(",", "") if mark == "point" else core.replace(".", "").replace(",", ".")
+    # Dividing by a hundred as text keeps 12.3% the float nearest to 0.123.
+    return ("-" if parts["open"] or signs in ("-", "−") else "") + digits + ("e-2" if parts["percent"] else "")
+
+
+def is_code(text: str) -> bool:
+    """Whether leading zeros tell that a number of digits is a code."""
+    return _code.fullmatch(text) is not None
+
+
+DAY = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
+FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
+PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
+YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
+MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
+
+_TIME = (
+    r"(?:(?:[Tt]|,?\s+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<part>[.,][0-9]{1,9})?)?"
+    r"(?:\s?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    r"(?:\s?(?P<zone>[Zz]|UTC|GMT|(?P<east>[+-])(?P<zone_hour>[0-9]{2}):?(?P<zone_minute>[0-9]{2})?))?)?"
+)
+_numbers = re.compile(r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})" + _TIME)
+_named = re.compile(
+    r"(?:(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3,9})\.?[ -]"
+    r"|(?P<month_first>[A-Za-z]{3,9})\.? (?P<day_next>[0-9]{1,2}),? )"
+    r"(?P<year>[0-9]{4})" + _TIME
+)
+
+
+class Moment(NamedTuple):
+    """Seconds since 1970-01-01 by the order of a date's parts; NaN where the text is no date in that order.
+
+    A date that begins with the year, or names its month, is one in every order.
+    """
+
+    ymd: float
+    dmy: float
+    mdy: float
+
+
+NONE = Moment(np.nan, np.nan, np.nan)
+
+
+def moment(text: str) -> Moment:
+    """Read one cell, ends stripped. A zone is applied where one is given; else the time counts as it stands."""
+    if len(text) > 64:
+        return NONE
+    found = _numbers.fullmatch(text)
+    if found is None:
+        found = _named.fullmatch(text)
+        if found is None:
+            return NONE
+        month = MONTHS.get((found["month"] or found["month_first"])[:3].lower(), 0)
+        return _in_any_order(found, int(found["year"]), month, int(found["day"] or found["day_next"]))
+    a, b, c = found["a"], found["b"], found["c"]
+    if len(a) == 4 and len(c) <= 2:
+        return _in_any_order(found, int(a), int(b), int(c))
+    short = len(c) == 2 and (found["mark"] == "/" or (found["mark"] == "." and len(a) == len(b) == 2))
+    if len(a) > 2 or not (len(c) == 4 or short):
+        return NONE
+    year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
+    dmy = _seconds(found, year, int(b), int(a))
+    return Moment(np.nan, dmy, np.nan if found["mark"] == "." else _seconds(found, year, int(a), int(b)))
+
+
+def _in_any_order(found: re.Match[str], year: int, month: int, day: int) -> Moment:
+    seconds = _seconds(found, year, month, day)
+    return Moment(seconds, seconds, seconds)
+
+
+def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:
+    try:
+        days = date(year, month, day).toordinal() - EPOCH
+    except ValueError:
+        return np.nan
+    if found["hour"] is None:
+        return float(days * DAY)
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return np.nan
+        hour = hour % 12 + (12 if found["half"] in "Pp" else 0)
+    if hour > 23 or minute > 59 or second > 59:
+        return np.nan
+    east = 0
+    if found["east"]:
+        east = int(found["zone_hour"]) * 3600 + int(found["zone_minute"] or 0) * 60
+        east = -east if found["east"] == "-" else east
+    part = float("0." + found["part"][1:]) if found["part"] else 0.0
+    seconds = days * DAY + hour * 3600 + minute * 60 + second - east + part
+    return seconds if FIRST <= seconds < PAST_LAST else np.nan  # a zone can lead out of the calendar
+
+
+def exact_numbers(levels: Collection[str]) -> dict[str, Decimal]:
+    """The number of each level where all are numbers and none is a code with leading zeros; else empty.
+
+    Decimals, not floats: the codes 2^60 and 2^60 + 1 would be one.
+    """
+    found: dict[str, Decimal] = {}
+    for level in levels:
+        text = plain_text(level, "point")
+        if text is None or is_code(level) or math.isinf(numeral(level).point):
+            return {}
+        try:
+            found[level] = Decimal(text)
+        except InvalidOperation:  # an exponent of twenty digits
+            return {}
+    return found
+
+
+def merge_levels(levels: Collection[str]) -> dict[str, str]:
+    """The shared name of each level: without it, '1' and '1.0' would be two. The shortest spelling wins."""
+    shortest: dict[Decimal, str] = {}
+    numbers = exact_numbers(levels)
+    for level in sorted(numbers, key=lambda text: (len(text), text)):
+        shortest.setdefault(numbers[level], level)
+    return {level: shortest[numbers[level]] if numbers else level for level in levels}
+
+
+def in_order(levels: Collection[str]) -> tuple[str, ...]:
+    """Numbers as numbers, else by code point."""
+    numbers = exact_numbers(levels)
+    return tuple(sorted(levels, key=numbers.__getitem__ if numbers else None))
+
+
+def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
+    """Levels that differ only in case or inner spaces, as a phrase with their counts, and how many rows they have.
+
+    Args:
+        counts: rows of each level.
+    """
+    alike: dict[str, list[str]] = {}
+    for level in counts:
+        alike.setdefault(" ".join(level.split()).casefold(), []).append(level)
+    groups = [group for group in alike.values() if len(group) > 1]
+    phrases = [_listed(f"{shown(level)} ({counts[level]})" for level in sorted(group)) for group in groups[:3]]
+    more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
+    return "; ".join(phrases) + more, sum(counts[level] for group in groups for level in group)
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}"

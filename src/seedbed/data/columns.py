@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import parse_number
-from seedbed.data.notes import Note
+from seedbed.data.cells import number_text, parse_number
+from seedbed.data.notes import ROWS_NAMED, Note, Remark
+from seedbed.typing import Bools, Floats
 
-__all__ = ["Columns", "MemoryColumns", "number_text"]
+__all__ = ["Columns", "MemoryColumns", "as_notes"]
 
 
 class Columns(Protocol):
@@ -36,13 +37,13 @@ class Columns(Protocol):
     def categorical(self) -> frozenset[str]:
         """Names of columns that the source itself says are categories."""
 
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+    def numbers(self, columns: Sequence[int]) -> Floats:
         """float64 [row, column]; whatever isn't a finite number is NaN or infinite, and `cells` tells why."""
 
     def cells(self, column: int) -> list[str | None]:
         """A column as the user wrote it, [row]; None where there is nothing."""
 
-    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+    def matches(self, columns: Sequence[int], pattern: str) -> Bools:
         """Whether a whole cell of the column, as text, fits the pattern (of RE2 and Python alike) [column].
 
         False where the source holds numbers, as these have no spelling.
@@ -73,7 +74,7 @@ class MemoryColumns:
     def n_rows(self) -> int:
         return len(self.arrays[0]) if self.arrays else 0
 
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+    def numbers(self, columns: Sequence[int]) -> Floats:
         matrix = np.empty((self.n_rows, len(columns)))
         for position, column in enumerate(columns):
             array = self.arrays[column]
@@ -89,7 +90,7 @@ class MemoryColumns:
         texts = [number_text(level) for level in levels.tolist()]
         return [texts[code] for code in codes.tolist()]
 
-    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+    def matches(self, columns: Sequence[int], pattern: str) -> Bools:
         fits = re.compile(pattern).fullmatch
         texts = (set(self.arrays[column]) if self.arrays[column].dtype == object else set() for column in columns)
         return np.array([any(text is not None and fits(text) for text in found) for found in texts], dtype=bool)
@@ -102,8 +103,17 @@ class MemoryColumns:
         return replace(self, arrays=arrays, first=self.first + start)
 
 
-def number_text(value: Any) -> str | None:
-    """A number as a label: 1.0 is '1', so that labels don't depend on the type that a file or a frame chose."""
-    if value != value:
-        return None
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def as_notes(columns: Columns, remarks: Sequence[Remark]) -> tuple[Note, ...]:
+    """The same with the first rows as the user finds them."""
+    wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
+    places = columns.places(wanted) if wanted else {}
+    return tuple(
+        Note(
+            remark.message,
+            remark.column,
+            remark.code,
+            remark.count,
+            tuple(places[row] for row in remark.rows[:ROWS_NAMED]),
+        )
+        for remark in remarks
+    )

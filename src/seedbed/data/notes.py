@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["SERIOUS", "WARNINGS", "Note", "serious_first"]
+__all__ = ["ROWS_NAMED", "SERIOUS", "WARNINGS", "Note", "Remark", "serious_first"]
 
 WARNINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -65,3 +65,17 @@ class Note:
 def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Return the notes with those that may make a result wrong first; the others keep their order."""
     return tuple(sorted(notes, key=lambda one: SERIOUS.index(one.code) if one.code in SERIOUS else len(SERIOUS)))
+
+
+ROWS_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A note to be; `rows` are the first ones it is about, counted from 0."""
+
+    message: str
+    column: str = ""
+    code: str = ""
+    count: int | None = None
+    rows: Sequence[int] = ()

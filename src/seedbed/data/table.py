@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.notes import Note
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
+from seedbed.typing import Floats, Ints
 
 __all__ = ["Column", "ColumnSchema", "Kind", "Table", "Task"]
 
@@ -54,7 +55,7 @@ class Column:
     """
 
     schema: ColumnSchema
-    values: NDArray[np.float64]
+    values: Floats
 
     def __post_init__(self) -> None:
         self.values.setflags(write=False)
@@ -91,9 +92,9 @@ class Table:
     target: NDArray[Any]
     labels: tuple[str, ...]
     task: Task = "binary"
-    groups: NDArray[np.int64] | None = None
+    groups: Ints | None = None
     grouped_by: str = ""
-    times: NDArray[np.float64] | None = None
+    times: Floats | None = None
     time_kind: Literal["date", "number"] = "date"
     notes: tuple[Note, ...] = ()
     reading: Mapping[str, Any] | None = None
@@ -111,7 +112,7 @@ class Table:
     def n_rows(self) -> int:
         return len(self.target)
 
-    def of_rows(self, rows: NDArray[np.int64]) -> Table:
+    def of_rows(self, rows: Ints) -> Table:
         """Return the table of some rows, in the order given. What its columns are stays as it was decided by all."""
         return dataclasses.replace(
             self,
@@ -140,7 +141,7 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     @functools.cached_property
-    def features(self) -> NDArray[np.float64]:
+    def features(self) -> Floats:
         """The columns' values side by side [row, feature], read-only; of a large table they lie in a file."""
         if is_large(self.n_rows, self.n_features):
             writer = ArrayWriter((self.n_features,), np.float64)

@@ -17,9 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seedbed.arguments import check_arguments, shown
-from seedbed.data import Table, coded_table, given_columns
-from seedbed.data.columns import MemoryColumns
-from seedbed.data.sources.frames import as_frame
+from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_columns
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
 from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule

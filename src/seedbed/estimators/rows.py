@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
-from seedbed.data.columns import MemoryColumns
+from seedbed.data import MemoryColumns
 from seedbed.errors import DataError
 
 __all__ = ["named", "unless_equal", "weighted_rows", "word_in"]

@@ -1,5 +1,4 @@
-"""The application: every request goes through one gate to one of a few fixed routes, and whatever isn't named here is
-refused."""
+"""The ASGI application: every request passes one gate to one of a few fixed routes."""
 
 from __future__ import annotations
 
@@ -7,26 +6,78 @@ import asyncio
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from seedbed.errors import visible
 from seedbed.model import Model
-from seedbed.serve.answers import Writer
-from seedbed.serve.frames import read_invocation, read_predict
 from seedbed.serve.gate import Gate
-from seedbed.serve.limits import Limits
-from seedbed.serve.metrics import Metrics
+from seedbed.serve.limits import Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
 from seedbed.serve.page import page
-from seedbed.serve.reading import Reader
-from seedbed.serve.refusal import RefusedError
-from seedbed.serve.strict_json import write_json
+from seedbed.serve.rows import Reader, Writer, read_invocation, read_predict
 from seedbed.serve.tensors import Tensors
 from seedbed.serve.worker import Form, Worker, ending
 
-__all__ = ["App", "Route"]
+__all__ = ["App", "Metrics", "Route"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """Counts; they are written in the server's own thread alone.
+
+    Args:
+        waiting: how many requests wait for the model.
+    """
+
+    def __init__(self, waiting: Callable[[], int]) -> None:
+        self._waiting = waiting
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._seconds = 0.0
+        self.rows = 0
+
+    def add(self, route: str, status: int, seconds: float) -> None:
+        """A request that is answered.
+
+        Args:
+            route: a path that the server knows, and no other text: strangers mustn't make names.
+        """
+        self._requests[route, status] += 1
+        self._seconds += seconds
+        place = next((place for place, limit in enumerate(_SECONDS) if seconds <= limit), len(_SECONDS))
+        self._buckets[place] += 1
+
+    def text(self) -> str:
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield "# HELP seedbed_requests_total Requests that were answered."
+        yield "# TYPE seedbed_requests_total counter"
+        for (route, status), count in sorted(self._requests.items()):
+            yield f'seedbed_requests_total{{route="{_escaped(route)}",status="{status}"}} {count}'
+        yield "# HELP seedbed_rows_total Rows that were predicted."
+        yield "# TYPE seedbed_rows_total counter"
+        yield f"seedbed_rows_total {self.rows}"
+        yield "# HELP seedbed_request_seconds From a request's headers to its answer."
+        yield "# TYPE seedbed_request_seconds histogram"
+        total = 0
+        for limit, count in zip((*_SECONDS, "+Inf"), self._buckets, strict=True):
+            total += count
+            yield f'seedbed_request_seconds_bucket{{le="{limit}"}} {total}'
+        yield f"seedbed_request_seconds_sum {self._seconds:.6f}"
+        yield f"seedbed_request_seconds_count {total}"
+        yield "# HELP seedbed_queue_length Requests that wait for the model."
+        yield "# TYPE seedbed_queue_length gauge"
+        yield f"seedbed_queue_length {self._waiting()}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seedbed.errors import OptionError
-from seedbed.serve.refusal import RefusedError
+from seedbed.serve.limits import RefusedError
 
 __all__ = ["SHORTEST_TOKEN", "Gate", "check_token", "is_loopback"]
 

@@ -12,9 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from seedbed.serve.limits import Limits
-from seedbed.serve.refusal import RefusedError
-from seedbed.serve.strict_json import write_json
+from seedbed.serve.limits import Limits, RefusedError, write_json
 
 __all__ = ["protocol_with"]
 

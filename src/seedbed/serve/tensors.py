@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.model import Model, Predictions
-from seedbed.serve.answers import Writer
-from seedbed.serve.reading import Asked, Reader
-from seedbed.serve.refusal import RefusedError
+from seedbed.serve.limits import RefusedError
+from seedbed.serve.rows import Asked, Reader, Writer
 
 __all__ = ["DATATYPES", "Tensors"]
 

@@ -16,10 +16,8 @@ import numpy as np
 from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
 from seedbed.model import Blocks, Model, Predictions
-from seedbed.serve.limits import Limits
-from seedbed.serve.reading import Asked
-from seedbed.serve.refusal import RefusedError, refusal_of
-from seedbed.serve.strict_json import read_json, write_json
+from seedbed.serve.limits import Limits, RefusedError, read_json, refusal_of, write_json
+from seedbed.serve.rows import Asked
 
 __all__ = ["Form", "Worker", "ending"]
 

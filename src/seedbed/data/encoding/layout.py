@@ -3,20 +3,103 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.encoding.calendar_parts import date_parts, has_times, part_names
-from seedbed.data.encoding.vocabulary import Vocabulary, bucket_of, vocabulary_of
-from seedbed.data.table import ColumnSchema, Table
+from seedbed.data.table import Column, ColumnSchema, Kind, Table
+from seedbed.errors import DataError
+from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Cells", "Layout", "Places", "layout_of"]
+__all__ = [
+    "BUCKETS",
+    "Cells",
+    "Layout",
+    "Places",
+    "Vocabulary",
+    "bucket_of",
+    "date_parts",
+    "has_times",
+    "layout_from_values",
+    "layout_of",
+    "layout_to_values",
+    "part_names",
+    "vocabulary_of",
+]
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_DAY = 86_400.0
+_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23
+
+
+def has_times(seconds: Floats) -> bool:
+    """Whether some of the dates, in seconds since 1970-01-01, isn't midnight."""
+    return bool((seconds[~np.isnan(seconds)] % _DAY != 0).any())
+
+
+def part_names(timed: bool) -> tuple[str, ...]:
+    """The parts of a date, in the order of `date_parts`."""
+    return ("days", "month", "weekday", "hour") if timed else ("days", "month", "weekday")
+
+
+def date_parts(seconds: Floats, timed: bool) -> Floats:
+    """Days since 1970-01-01, month 1-12, weekday 0-6 from Monday on and, if `timed`, hour 0-23: [row, part].
+
+    Of a missing date, the days are NaN, which the median of training rows will fill. The other parts are set to the
+    middle of the calendar: one flag tells of the missing date, and a flag can carry the median of one part only.
+    """
+    missing = np.isnan(seconds)
+    known = np.where(missing, 0.0, seconds)
+    days = np.floor(known / _DAY)
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
+    hours = np.floor((known - days * _DAY) / 3_600)
+    circling = [
+        np.where(missing, middle, part) for middle, part in zip(_MIDDLES, (months, weekdays, hours), strict=True)
+    ]
+    return np.column_stack([np.where(missing, np.nan, days), *circling[: len(part_names(timed)) - 1]])
+
+
+_ENOUGH_ROWS = 10
+_ONE_IN = 200  # half a percent of the rows
+_MANY_LEVELS = 200
+BUCKETS = 32
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The levels of a category that count by themselves, decided on the whole table and never by the target.
+
+    Attributes:
+        kept: numbers of these levels, ascending.
+        n_buckets: how many inputs the other levels share: one, or 32 of a column with over 200 levels.
+        needed: the rows that a level needs, in the table to be kept, and among training rows to be used.
+    """
+
+    kept: tuple[int, ...]
+    n_buckets: int
+    needed: int
+
+
+def vocabulary_of(column: Column) -> Vocabulary:
+    """The vocabulary of a category: a level is rare with both fewer than 10 rows and under half a percent of them.
+
+    With over 200 levels, 10 rows aren't enough: else the inputs of a long table could become too many.
+    """
+    n_levels = len(column.schema.levels)
+    codes = column.values[column.values >= 0].astype(np.int64)  # leaves missing cells out, too
+    share = max(1, -(-len(column.values) // _ONE_IN))
+    needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
+    kept = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
+    return Vocabulary(tuple(kept.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
+
+
+def bucket_of(level: str, n_buckets: int) -> int:
+    """The bucket of a level without an input of its own: by its text alone, so any machine finds the same."""
+    return zlib.crc32(level.encode("utf-8", "surrogatepass")) % n_buckets
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +112,7 @@ class Cells:
     """
 
     numbers: Floats
-    levels: Integers
+    levels: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +137,18 @@ class Places:
     """
 
     names: tuple[str, ...]
-    sources: Integers
-    numbers: Integers
-    circling: NDArray[np.bool_]
-    flags: Integers
-    flagged: Integers
-    levels: Integers
-    needed: Integers
-    buckets: Integers
-    indicators: Integers
-    also: Integers
-    inputs_of_codes: tuple[Integers, ...]
-    buckets_of_categories: tuple[Integers, ...]
+    sources: Ints
+    numbers: Ints
+    circling: Bools
+    flags: Ints
+    flagged: Ints
+    levels: Ints
+    needed: Ints
+    buckets: Ints
+    indicators: Ints
+    also: Ints
+    inputs_of_codes: tuple[Ints, ...]
+    buckets_of_categories: tuple[Ints, ...]
 
 
 @dataclass(frozen=True)
@@ -171,8 +254,8 @@ class _Laying:
         self.sources: list[int] = []
         self.also: list[int] = []
         self.of: dict[str, list[int]] = defaultdict(list)
-        self.inputs_of_codes: list[Integers] = []
-        self.buckets_of_categories: list[Integers] = []
+        self.inputs_of_codes: list[Ints] = []
+        self.buckets_of_categories: list[Ints] = []
 
     def add_numbers(self, column: int, schema: ColumnSchema, timed: bool) -> None:
         name = schema.name
@@ -214,7 +297,7 @@ class _Laying:
         return self.of["levels"][-1]
 
     def done(self) -> Places:
-        def integers(values: list[int]) -> Integers:
+        def integers(values: list[int]) -> Ints:
             return np.array(values, dtype=np.int64)
 
         return Places(
@@ -227,3 +310,83 @@ class _Laying:
             buckets_of_categories=tuple(self.buckets_of_categories),
             **{key: integers(self.of[key]) for key in ("numbers", "flags", "flagged", "levels", "needed", "buckets")},
         )
+
+
+_SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}
+_KEYS = {"name", "kind", "levels", "spelling", "missing_words", "has_missing", "vocabulary", "timed"}
+
+
+def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
+    """A dict for each column; what goes without saying isn't said, as tables may have ten thousand."""
+    columns = []
+    for schema, vocabulary, timed in zip(layout.schemas, layout.vocabularies, layout.timed, strict=True):
+        values: dict[str, Any] = {
+            "name": schema.name,
+            "kind": schema.kind,
+            "levels": list(schema.levels),
+            "spelling": schema.spelling,
+            "missing_words": list(schema.missing_words),
+            "has_missing": schema.has_missing,
+            "timed": timed,
+        }
+        if vocabulary is not None:
+            kept = list(vocabulary.kept)
+            values["vocabulary"] = {"kept": kept, "n_buckets": vocabulary.n_buckets, "needed": vocabulary.needed}
+        columns.append({key: value for key, value in values.items() if value not in ("", [], False)})
+    return columns
+
+
+def layout_from_values(columns: Any) -> Layout:
+    """What `layout_to_values` gave, made a layout again.
+
+    Raises:
+        DataError: it isn't such a list.
+    """
+    _check(isinstance(columns, list) and bool(columns), "there are no columns")
+    schemas = [_schema(column) for column in columns]
+    _check(len({schema.name for schema in schemas}) == len(schemas), "two columns have one name")
+    vocabularies = [_vocabulary(column, schema) for column, schema in zip(columns, schemas, strict=True)]
+    timed = [column.get("timed", False) for column in columns]
+    for schema, one in zip(schemas, timed, strict=True):
+        _check(one is False or (one is True and schema.kind == "date"), f"'{schema.name}' can't be timed")
+    return Layout(tuple(schemas), tuple(vocabularies), tuple(timed))
+
+
+def _schema(values: Any) -> ColumnSchema:
+    _check(isinstance(values, Mapping) and values.keys() <= _KEYS, "a column isn't described as columns are")
+    name, kind, levels = values.get("name"), values.get("kind"), values.get("levels", [])
+    _check(isinstance(name, str) and kind in get_args(Kind), "a column has no name or no kind")
+    words, has_missing = values.get("missing_words", []), values.get("has_missing", False)
+    _check(_list_of(str, levels) and _list_of(str, words), f"the levels of '{name}' are no texts")
+    _check(len(set(levels)) == len(levels), f"'{name}' has a level twice")
+    n_levels: Callable[[int], bool] = {"boolean": lambda n: n == 2, "category": lambda n: n > 0}.get(
+        kind, lambda n: n == 0
+    )
+    _check(n_levels(len(levels)), f"'{name}' is a {kind} with {len(levels)} levels")
+    spelling = values.get("spelling", "")
+    _check(spelling in _SPELLINGS[kind] and isinstance(has_missing, bool), f"'{name}' isn't described as a {kind} is")
+    return ColumnSchema(name, kind, tuple(levels), spelling, tuple(words), has_missing)
+
+
+def _vocabulary(values: Mapping[str, Any], schema: ColumnSchema) -> Vocabulary | None:
+    found = values.get("vocabulary")
+    if schema.kind != "category":
+        _check(found is None, f"'{schema.name}' has a vocabulary and is no category")
+        return None
+    _check(isinstance(found, Mapping) and found.keys() == {"kept", "n_buckets", "needed"}, "a vocabulary is damaged")
+    assert isinstance(found, Mapping)
+    kept, n_buckets, needed = found["kept"], found["n_buckets"], found["needed"]
+    numbers = _list_of(int, kept) and _list_of(int, [n_buckets, needed])
+    _check(numbers and n_buckets in (1, BUCKETS) and needed >= 0, f"the vocabulary of '{schema.name}' is damaged")
+    ascending = all(a < b for a, b in zip([-1, *kept], [*kept, len(schema.levels)], strict=True))
+    _check(ascending, f"the vocabulary of '{schema.name}' isn't of its levels")
+    return Vocabulary(tuple(kept), n_buckets, needed)
+
+
+def _list_of(kind: type, values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is kind for value in values)
+
+
+def _check(fits: bool, what: str) -> None:
+    if not fits:
+        raise DataError(f"the description of the columns is damaged: {what}")

@@ -1,4 +1,4 @@
-"""Means, deviations and medians of training rows, and the coarse sizes that all splits share."""
+"""Means, deviations and medians of training rows, and the standardised target of a regression."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.on_disk import windows
+from seedbed.data.splits import Split
+from seedbed.errors import TargetError
+from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Sizes", "coarse_sizes", "joined", "medians_of", "moments"]
-
-Floats = NDArray[np.float64]
+__all__ = ["Sizes", "TargetDesign", "coarse_sizes", "joined", "medians_of", "moments", "target_design"]
 
 _LARGEST = np.finfo(np.float64).max
 _UNIT_STEP = 64  # units are powers of 2**64; in between, float32 has room enough for any sum of products
@@ -30,7 +31,7 @@ class Sizes:
         centres: float64 [column], in units.
     """
 
-    exponents: NDArray[np.int64]
+    exponents: Ints
     centres: Floats
 
     @property
@@ -94,7 +95,7 @@ def moments(rows: Floats) -> tuple[Floats, Floats]:
     return np.where(low == high, low, mean), np.where(low == high, 0.0, deviation)
 
 
-def medians_of(numbers: Floats, member: NDArray[np.bool_]) -> Floats:
+def medians_of(numbers: Floats, member: Bools) -> Floats:
     """Medians of the filled cells of each split's training rows [column, split]; NaN where there is none.
 
     Each column is sorted once for all splits; a split's middle is found by counting its members along it.
@@ -113,7 +114,7 @@ def medians_of(numbers: Floats, member: NDArray[np.bool_]) -> Floats:
     return medians
 
 
-def _medians(values: Floats, order: NDArray[np.int64], member: NDArray[np.bool_]) -> Floats:
+def _medians(values: Floats, order: Ints, member: Bools) -> Floats:
     """Medians of each split's members [split] of one column, given the order of its filled cells."""
     passed = np.cumsum(member[order], axis=0, dtype=np.int32)
     count = passed[-1]
@@ -131,7 +132,62 @@ def joined(sizes: Sequence[Sizes]) -> Sizes:
     return Sizes(np.concatenate([one.exponents for one in sizes]), np.concatenate([one.centres for one in sizes]))
 
 
-def _ordered_at(ordered: Floats, places: NDArray[np.int64]) -> Floats:
+def _ordered_at(ordered: Floats, places: Ints) -> Floats:
     """ordered[places[column], column]; 0 where the place is below 0, as the column holds nothing."""
     found = np.take_along_axis(ordered, np.maximum(places, 0)[None], axis=0)[0]
     return np.where(places >= 0, found, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetDesign:
+    """All splits' standardised targets, as one shared column and a map for each split.
+
+    The law: scale[s] * values + shift[s] == (target - means[s]) / deviations[s]
+
+    Attributes:
+        values: float64 [row], sized so that a cast to float32 keeps what a split can see.
+        scale: float64 [split].
+        shift: float64 [split].
+        means: float64 [split]; of the training rows' target.
+        deviations: float64 [split]; population deviations; where the target is constant, the unit of `values`.
+    """
+
+    values: Floats
+    scale: Floats
+    shift: Floats
+    means: Floats
+    deviations: Floats
+
+    def restore(self, outputs: NDArray[np.floating], split: int) -> Floats:
+        """A split's outputs, of any shape, in the user's units."""
+        restored: Floats = np.asarray(outputs, dtype=np.float64) * self.deviations[split] + self.means[split]
+        return restored
+
+
+def target_design(target: Floats, splits: Sequence[Split]) -> TargetDesign:
+    """The target of all splits.
+
+    Args:
+        target: [row]; numbers in the user's units.
+        splits: whose training rows give means and deviations.
+
+    Raises:
+        TargetError: its sizes differ so much that float32 can't hold them.
+    """
+    column = np.asarray(target, dtype=np.float64)[:, None]
+    sizes = coarse_sizes(column)
+    found = [moments(column[split.train]) for split in splits]
+    means, deviations = (np.array([part[which][0] for part in found]) for which in (0, 1))
+    deviations = np.where(deviations > 0, deviations, sizes.units)
+    values = sizes.sized(column)[:, 0]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        divisor = sizes.shrunk(deviations)
+        scale, shift = 1 / divisor, -sizes.sized(means) / divisor
+        largest = np.abs(values).max() * scale + np.abs(shift)
+        fits = all(np.isfinite(part.astype(np.float32)).all() for part in (values, scale, shift, largest))
+    if not fits:
+        raise TargetError(
+            "the target's values differ too much in size for float32",
+            "Look for a wrong cell in it, or take its logarithm.",
+        )
+    return TargetDesign(values, scale, shift, means, deviations)

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.kinds.dates import moment
-from seedbed.data.kinds.distinct import Distinct
-from seedbed.data.kinds.labels import merge_levels
-from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
-from seedbed.data.kinds.numerals import is_code, numeral
+from seedbed.data.cells import (
+    is_code,
+    is_code_column,
+    merge_levels,
+    missing_in_category,
+    missing_in_number,
+    moment,
+    numeral,
+)
 from seedbed.data.table import Kind
+from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Draft", "as_category", "as_numbers", "boolean_value", "is_sex", "is_whole", "understand"]
+__all__ = [
+    "Distinct",
+    "Draft",
+    "as_category",
+    "as_numbers",
+    "boolean_value",
+    "distinct",
+    "is_sex",
+    "is_whole",
+    "understand",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Distinct:
+    """`texts[codes[row]]` is the row's cell.
+
+    Attributes:
+        texts: distinct cells, ends stripped, in the order in which they first appear; '' where there is nothing.
+        codes: int64 [row].
+        counts: how many rows have each text [text].
+    """
+
+    texts: tuple[str, ...]
+    codes: Ints
+    counts: Ints
+
+    def rows_of(self, chosen: Bools) -> Ints:
+        """The rows, ascending, whose text is chosen [text]."""
+        return np.flatnonzero(chosen[self.codes])
+
+
+def distinct(cells: Iterable[str | None]) -> Distinct:
+    """The distinct cells of a column."""
+    cells = list(cells)
+    numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
+    raw = np.fromiter(map(numbers.__getitem__, cells), dtype=np.int64, count=len(cells))
+    stripped: dict[str, int] = {}
+    code_of = [stripped.setdefault((cell or "").strip(), len(stripped)) for cell in numbers]
+    codes = np.array(code_of, dtype=np.int64)[raw]
+    return Distinct(tuple(stripped), codes, np.bincount(codes, minlength=len(stripped)))
+
 
 PERCENT = 95  # of the filled cells must be numbers, or dates
 
@@ -30,9 +75,6 @@ PAIRS = (
     ("female", "male"),
 )
 SEXES = (("f", "m"), ("female", "male"))
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +94,7 @@ class Draft:
 
     kind: Kind
     cells: Distinct
-    filled: Mask
+    filled: Bools
     readings: dict[str, Floats]
     sure: str = ""
     thousands: bool = False
@@ -78,7 +120,7 @@ def understand(cells: Distinct) -> Draft:
     return numbers
 
 
-def as_numbers(cells: Distinct, filled: Mask | None = None, *, percent: int = PERCENT) -> Draft | None:
+def as_numbers(cells: Distinct, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
     """As numbers, if so many of the filled cells are some.
 
     Args:
@@ -133,7 +175,7 @@ def is_sex(levels: tuple[str, ...]) -> bool:
     return tuple(level.lower() for level in levels) in SEXES
 
 
-def _as_boolean(cells: Distinct, filled: Mask) -> Draft | None:
+def _as_boolean(cells: Distinct, filled: Bools) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
     for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
         if is_filled:
@@ -148,7 +190,7 @@ def _as_boolean(cells: Distinct, filled: Mask) -> Draft | None:
     return Draft("boolean", cells, filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
 
 
-def _as_dates(cells: Distinct, filled: Mask) -> Draft | None:
+def _as_dates(cells: Distinct, filled: Bools) -> Draft | None:
     found = _read(cells, filled, moment, PERCENT)
     if found is None:
         return None
@@ -162,9 +204,7 @@ def _as_dates(cells: Distinct, filled: Mask) -> Draft | None:
     return Draft("date", cells, filled, readings, sure)
 
 
-def _read(
-    cells: Distinct, filled: Mask, read: Callable[[str], Sequence[float]], percent: int
-) -> NDArray[np.float64] | None:
+def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
     """The value of each text in each spelling [text, spelling]; None as soon as too many rows have none at all."""
     nothing = (np.nan,) * len(read(""))
     failed, allowed = 0, int(cells.counts[filled].sum()) * (100 - percent)
@@ -196,6 +236,6 @@ def _settle(cells: Distinct, readings: dict[str, Floats]) -> tuple[dict[str, Flo
     return {first: one}, ""
 
 
-def _enough(cells: Distinct, filled: Mask, values: Floats, percent: int) -> bool:
+def _enough(cells: Distinct, filled: Bools, values: Floats, percent: int) -> bool:
     n_filled = int(cells.counts[filled].sum())
     return 100 * int(cells.counts[filled & ~np.isnan(values)].sum()) >= percent * n_filled

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import parse_number, shown
-from seedbed.data.columns import Columns
-from seedbed.data.kinds.distinct import Distinct, distinct
-from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, is_whole
+from seedbed.data.cells import (
+    exact_numbers,
+    in_order,
+    is_code,
+    missing_in_category,
+    near_duplicates,
+    parse_number,
+    shown,
+)
+from seedbed.data.columns import Columns, as_notes
+from seedbed.data.kinds.drafts import Distinct, Draft, as_category, as_numbers, distinct, is_whole
 from seedbed.data.kinds.finishing import Finished, finish
-from seedbed.data.kinds.labels import exact_numbers, in_order, near_duplicates
-from seedbed.data.kinds.missing import missing_in_category
-from seedbed.data.kinds.numerals import is_code
-from seedbed.data.notes import Note
-from seedbed.data.remarks import Remark, as_notes
+from seedbed.data.notes import Note, Remark
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
+from seedbed.typing import Bools
 
 __all__ = ["Target", "encode_target"]
 
@@ -47,7 +51,7 @@ class Target:
     values: NDArray[Any]
     labels: tuple[str, ...]
     task: Task
-    kept: NDArray[np.bool_] | None
+    kept: Bools | None
     notes: tuple[Note, ...]
 
 
@@ -145,7 +149,7 @@ def _classes(
     return Target(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks))
 
 
-def _kept(columns: Columns, where: str, what: str, raw: Cells, missing: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+def _kept(columns: Columns, where: str, what: str, raw: Cells, missing: Bools) -> Bools | None:
     """Which rows have a target [row]; None where all have."""
     rows = np.flatnonzero(missing)
     if not len(rows):
@@ -188,7 +192,7 @@ def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[
     return labels if labels[1] == chosen[0] else labels[::-1]
 
 
-def _missing_remarks(name: str, kept: NDArray[np.bool_] | None) -> list[Remark]:
+def _missing_remarks(name: str, kept: Bools | None) -> list[Remark]:
     if kept is None:
         return []
     rows = np.flatnonzero(~kept).tolist()

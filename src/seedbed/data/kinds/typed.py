@@ -7,31 +7,42 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.cells import shown
-from seedbed.data.columns import Columns
-from seedbed.data.kinds.dates import moment
-from seedbed.data.kinds.distinct import Distinct, distinct
-from seedbed.data.kinds.drafts import Draft, as_category, as_numbers, boolean_value, is_sex, is_whole, understand
-from seedbed.data.kinds.finishing import Finished, Plain, finish, finish_plain
-from seedbed.data.kinds.judging import LEFT_OUT, judge
-from seedbed.data.kinds.labels import exact_numbers
-from seedbed.data.kinds.missing import is_code_column, missing_in_category, missing_in_number
-from seedbed.data.kinds.numerals import CERTAIN_POINT, DOTTED, LEADING_ZEROS, numeral
+from seedbed.data.cells import (
+    CERTAIN_POINT,
+    DOTTED,
+    LEADING_ZEROS,
+    exact_numbers,
+    is_code_column,
+    missing_in_category,
+    missing_in_number,
+    moment,
+    numeral,
+    shown,
+)
+from seedbed.data.columns import Columns, as_notes
+from seedbed.data.kinds.drafts import (
+    Distinct,
+    Draft,
+    as_category,
+    as_numbers,
+    boolean_value,
+    distinct,
+    is_sex,
+    is_whole,
+    understand,
+)
+from seedbed.data.kinds.finishing import LEFT_OUT, Finished, Plain, finish, finish_plain, judge
 from seedbed.data.notes import Note
 from seedbed.data.on_disk import is_large, spill
-from seedbed.data.remarks import as_notes
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
+from seedbed.typing import Bools, Floats
 
 __all__ = ["Typed", "decimal_mark", "read_as", "read_cells", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
 ANY_TEXT = r"(?s).*"
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +128,7 @@ def read_as(columns: Columns, position: int, schema: ColumnSchema) -> Floats:
     return read_cells(columns, position, schema)[0]
 
 
-def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Mask]:
+def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Bools]:
     """What `read_as` gives, and where there is a cell of which it makes nothing: no number, no date, neither of two
     levels [row]."""
     if schema.kind in ("number", "boolean"):
@@ -134,7 +145,7 @@ def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[F
     return _read_texts(distinct(columns.cells(position)), schema)
 
 
-def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Mask]:
+def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Bools]:
     """Cells that are texts, as `read_cells` has them."""
     values = np.array(read_texts(cells.texts, schema), dtype=np.float64)
     is_category = schema.kind == "category"  # of which every text is a level

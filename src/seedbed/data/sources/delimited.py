@@ -11,19 +11,79 @@ import csv
 import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
+import numpy as np
+
+from seedbed.data.cells import numeral
 from seedbed.data.notes import Note
+from seedbed.data.sources.asked import MAX_CELL, NOTHING, Asked, Limit, check_width, long_cell
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
-from seedbed.data.sources.choice import NOTHING, Asked
-from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.limits import MAX_CELL, Limit, check_width, long_cell
 from seedbed.errors import UnreadableError
 
-__all__ = ["DELIMITERS", "Shape", "records", "survey", "write_copy"]
+__all__ = ["DELIMITERS", "ROWS_LOOKED_AT", "Shape", "find_header", "header_note", "records", "survey", "write_copy"]
+
+ROWS_LOOKED_AT = 50
+MOST_TITLES = 20  # rows above the header
+
+
+def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:
+    """Return the position of the header among the first rows of a table; 0 where nothing tells of another.
+
+    A row is the header if it has all names that are `wanted`. Otherwise, rows are titles if at least two of their cells
+    are empty or lacking (of two columns: one). The first row that is no title is the header if it has a text for each
+    column, except perhaps the first one, and some row below it has a number. Below the header, all rows have as many
+    cells.
+
+    Args:
+        rows: the first rows, blank lines left out.
+        wanted: names of columns that the header must have.
+
+    Example:
+        >>> find_header([["Class 10b"], ["name", "grade", "age"], ["Anna", "2", "16"]])
+        1
+    """
+    first = rows[: MOST_TITLES + 1]
+    if wanted and (found := [i for i, row in enumerate(first) if set(wanted) <= {cell.strip() for cell in row}]):
+        return found[0]
+    width = len(rows[-1]) if rows else 0
+    for position, row in enumerate(first):
+        below = rows[position + 1 :]
+        if _is_header(row, width) and all(len(other) == width for other in below):
+            if position and not any(map(_is_number, (cell for other in below for cell in other))):
+                return 0
+            return position
+        if sum(bool(cell.strip()) for cell in row) > max(1, width - 2):
+            return 0
+    return 0
+
+
+def header_note(place: str, title: Sequence[str]) -> Note:
+    """Return the note that the header isn't the first row.
+
+    Args:
+        place: of the header, such as "line 3".
+        title: the first row.
+    """
+    text = " ".join(cell.strip() for cell in title if cell.strip())
+    text = text if len(text) <= 40 else text[:37] + "..."
+    return Note(f"the header is {place}, below {text!r}; if that is wrong, say how many rows to skip: --skip-rows 0")
+
+
+def _is_header(row: Sequence[str], width: int) -> bool:
+    """Whether each column has a name of its own; the first may have none."""
+    names = [cell.strip() for cell in row]
+    if width < 2 or len(names) != width or not all(names[1:]) or len(set(names)) < width:
+        return False
+    return not any(map(_is_number, names))
+
+
+def _is_number(cell: str) -> bool:
+    return not np.isnan(numeral(cell.strip())).all()
+
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.sources.files import open_file
 from seedbed.errors import DataError, TableNotFoundError, did_you_mean
+from seedbed.typing import Floats
 
 __all__ = ["EXAMPLES", "Example", "open_example"]
 
@@ -124,7 +125,7 @@ def _xor(where: str) -> MemoryColumns:
 
 
 def _columns(
-    where: str, names: tuple[str, ...], matrix: NDArray[np.float64], target_name: str, target: NDArray[Any]
+    where: str, names: tuple[str, ...], matrix: Floats, target_name: str, target: NDArray[Any]
 ) -> MemoryColumns:
     arrays = (*(matrix[:, i] for i in range(len(names))), target)
     return MemoryColumns(where=where, names=(*names, target_name), arrays=arrays)

@@ -17,11 +17,10 @@ from xml.parsers import expat
 import duckdb
 import numpy as np
 
-from seedbed.data.columns import number_text
+from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.choice import Asked, choose
-from seedbed.data.sources.header import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.limits import Limit, check_width
+from seedbed.data.sources.asked import Asked, Limit, check_width, choose
+from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import OptionError, UnreadableError
 

@@ -17,11 +17,10 @@ import duckdb
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
 from seedbed.data.sources import excel, sqlite
-from seedbed.data.sources.choice import NOTHING, Asked, quoted
+from seedbed.data.sources.asked import MAX_CELL, NOTHING, Asked, Limit, check_width, long_cell, quoted
 from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
-from seedbed.data.sources.limits import MAX_CELL, Limit, check_width, long_cell
+from seedbed.data.sources.json_records import is_json, open_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, connect, load_csv, loaded
-from seedbed.data.sources.records import is_json, open_json
 from seedbed.errors import TableNotFoundError, UnreadableError
 from seedbed.files import temporary_folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -12,13 +12,25 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.columns import Columns, MemoryColumns, number_text
-from seedbed.data.sources.limits import check_names
+from seedbed.data.cells import number_text
+from seedbed.data.columns import Columns, MemoryColumns
+from seedbed.data.sources.asked import check_names
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
-from seedbed.errors import DataError, told
+from seedbed.errors import DataError, nearest, told
 from seedbed.files import temporary_folder
 
-__all__ = ["as_frame", "frame_columns", "open_frame", "series_array", "text_array"]
+__all__ = [
+    "array_column",
+    "array_columns",
+    "as_array",
+    "as_frame",
+    "frame_columns",
+    "open_frame",
+    "record_columns",
+    "series_array",
+    "text_array",
+    "value_columns",
+]
 
 WHOLE_FLOATS = 1 << 53
 MISSING_TYPES = ("NAType", "NaTType")
@@ -162,3 +174,82 @@ def _cell(value: Any) -> str | None:
     if isinstance(value, dt.timedelta):
         value = value.total_seconds()
     return number_text(value) if isinstance(value, int | float) else str(value)
+
+
+def array_columns(X: Any, name: str) -> MemoryColumns:
+    """Features [row, feature] as columns; those of an array are named x0, x1, ...
+
+    Raises:
+        DataError: not two dimensions, or values that are no numbers and no text.
+    """
+    if as_frame(X) is not None:
+        return frame_columns(X, where=name)
+    matrix = as_array(X, "X")
+    if matrix.ndim != 2:
+        raise DataError(
+            f"{name}: X has shape {matrix.shape}, not [row, feature]",
+            "Give two dimensions; one feature alone is X.reshape(-1, 1).",
+        )
+    names = tuple(f"x{i}" for i in range(matrix.shape[1]))
+    return MemoryColumns(name, names, tuple(array_column(matrix[:, i], "X") for i in range(matrix.shape[1])))
+
+
+def as_array(value: Any, role: str) -> NDArray[Any]:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{role} can't be made an array: {error}", "Give numbers in rows of one length.") from error
+
+
+def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:
+    """Numbers as they are, all else as text."""
+    if array.dtype.kind in "biuf":
+        return array
+    if array.dtype.kind in "cV":
+        raise DataError(f"{role} holds {array.dtype} values", "Give real numbers.")
+    return text_array(array.tolist(), role)
+
+
+_EXACT = 1 << 53  # above, a float loses digits, and a number may be a level
+
+
+def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
+    """Records' values by key. A record may lack no key of `names`; others are columns, too.
+
+    Raises:
+        DataError: a key is missing, or a value is a list or a record.
+    """
+    others = dict.fromkeys(key for record in records for key in record if key not in set(names))
+    for number, record in enumerate(records, start=1):
+        if lacking := [name for name in names if name not in record]:
+            listed = ", ".join(f"'{name}'" for name in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
+            hint = nearest(lacking[0], map(str, others)) or "Give None for what isn't known."
+            raise DataError(f"{where}: record {number} lacks {listed}", hint)
+    values = [[record.get(name) for record in records] for name in (*names, *others)]
+    return value_columns(values, (*names, *map(str, others)), where)
+
+
+def value_columns(values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
+    """Columns of plain values [column][row]: numbers, texts, booleans, or None for what is missing.
+
+    Raises:
+        DataError: a value is a list or a record.
+    """
+    arrays = tuple(_values(column, name, where) for column, name in zip(values, names, strict=True))
+    return MemoryColumns(where, tuple(names), arrays)
+
+
+def _values(values: Sequence[Any], name: str, where: str) -> NDArray[Any]:
+    """Numbers as numbers, missing ones as NaN; where anything is neither, all as text."""
+    # A number beside a gap mustn't become text: where decimals have commas, '1.234' would be a thousand and more.
+    if all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= _EXACT)
+        for value in values
+    ):
+        return np.array(values, dtype=np.float64)
+    for value in values:
+        if isinstance(value, Mapping | list | tuple):
+            raise DataError(f"{where}: '{name}' holds a {type(value).__name__}", "Give a number, a text or null.")
+    return text_array(values, f"{where}: '{name}'")

@@ -15,11 +15,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import NUMBER
-from seedbed.data.columns import number_text
+from seedbed.data.cells import NUMBER, number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.limits import MAX_CELL, Limit, check_names, long_cell
+from seedbed.data.sources.asked import MAX_CELL, Limit, check_names, long_cell
 from seedbed.errors import UnreadableError
+from seedbed.typing import Bools, Floats
 
 __all__ = ["COLUMNS_A_QUERY", "LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded", "number_sql"]
 
@@ -60,7 +60,7 @@ class LoadedColumns:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _read: dict[int, NDArray[np.object_]] = field(default_factory=dict, init=False, repr=False)
 
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+    def numbers(self, columns: Sequence[int]) -> Floats:
         matrix = np.empty((self.n_rows, len(columns)))
         for start in range(0, len(columns), COLUMNS_A_QUERY):
             some = columns[start : start + COLUMNS_A_QUERY]
@@ -85,7 +85,7 @@ class LoadedColumns:
             self._read.update((i, found[f"c{i}"]) for i in some)
         return list(self._read[column])
 
-    def matches(self, columns: Sequence[int], pattern: str) -> NDArray[np.bool_]:
+    def matches(self, columns: Sequence[int], pattern: str) -> Bools:
         found = np.zeros(len(columns), dtype=bool)
         texts = [place for place, i in enumerate(columns) if not NUMERIC_TYPES.fullmatch(self.types[i])]
         for start in range(0, len(texts), COLUMNS_A_QUERY):

@@ -1,23 +1,25 @@
-"""What a user may call a table, opened: a path, an example, a database's address, a data frame."""
+"""Open what a user calls a table: a path, an example, a database's address, a data frame, or rows to predict."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.data.columns import Columns
-from seedbed.data.sources.choice import Asked
+import duckdb
+
+from seedbed.data.columns import Columns, MemoryColumns
+from seedbed.data.sources.asked import Asked
 from seedbed.data.sources.examples import EXAMPLES, open_example
 from seedbed.data.sources.files import SUFFIXES, open_file
-from seedbed.data.sources.frames import open_frame
+from seedbed.data.sources.frames import array_columns, as_frame, open_frame, record_columns
 from seedbed.data.sources.postgres import Address, is_address, open_postgres
 from seedbed.errors import DataError
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "open_rows", "open_source"]
 
 EXAMPLE_PREFIX = "example:"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -95,3 +97,39 @@ def _stem(path: Path) -> str:
     while path.suffix.lower() in SUFFIXES:
         path = path.with_suffix("")
     return path.name
+
+
+@contextlib.contextmanager
+def open_rows(
+    rows: Any,
+    names: Sequence[str],
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    skip_rows: int | None = None,
+    limit: str | None = None,
+) -> Iterator[Columns]:
+    """Rows for a model.
+
+    Args:
+        rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
+            dicts or one of them; or an array [row, feature] in the order of `names`.
+        names: the columns that the model knows.
+        table, query, skip_rows, limit: as `read_table` has them. The header is also found by `names`.
+
+    Raises:
+        DataError: the rows can't be read; see `read_table`.
+    """
+    if isinstance(rows, Mapping):
+        yield record_columns([rows], names)
+    elif isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
+        yield record_columns(rows, names)
+    elif isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
+        with open_source(rows, table=table, query=query, skip_rows=skip_rows, limit=limit, wanted=names) as found:
+            yield found.columns
+    else:
+        columns = array_columns(rows, "array")
+        if len(columns.names) != len(names):
+            message = f"the array has {len(columns.names)} columns, and the model knows {len(names)}"
+            raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
+        yield MemoryColumns("array", tuple(names), columns.arrays)

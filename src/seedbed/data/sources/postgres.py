@@ -14,8 +14,7 @@ import duckdb
 
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
-from seedbed.data.sources.choice import choose
-from seedbed.data.sources.limits import Limit, check_width
+from seedbed.data.sources.asked import Limit, check_width, choose
 from seedbed.data.sources.loaded import connect, load_arrow, loaded
 from seedbed.errors import DataError, UnreadableError
 from seedbed.files import temporary_folder

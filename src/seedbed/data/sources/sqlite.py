@@ -11,10 +11,9 @@ from typing import Any
 
 import duckdb
 
-from seedbed.data.columns import number_text
+from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.choice import choose, quoted
-from seedbed.data.sources.limits import MAX_CELL, Limit
+from seedbed.data.sources.asked import MAX_CELL, Limit, choose, quoted
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import duckdb
 
 from seedbed.data.cells import shown
+from seedbed.data.sources.asked import Limit, check_width
 from seedbed.data.sources.charset import CHUNK, find_charset, open_text
-from seedbed.data.sources.limits import Limit, check_width
 from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
 from seedbed.errors import UnreadableError
 

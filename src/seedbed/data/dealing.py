@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from seedbed.typing import Floats, Ints
 
 __all__ = ["Deck", "deck_of", "rows_by_class"]
 
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
-
-def rows_by_class(codes: Rows, rng: np.random.Generator) -> Rows:
+def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
     """All rows, shuffled within their class; the largest class first, so that the rows of all others are neighbours.
 
     Dealing them in turn gives each fold a like share of every class, however rare, and folds of one size.
@@ -42,18 +40,18 @@ class Deck:
         first: where a kind begins among the members [kind + 1].
     """
 
-    group: Rows
-    sizes: Rows
-    totals: Rows
-    counts: Rows
-    members: Rows
-    first: Rows
+    group: Ints
+    sizes: Ints
+    totals: Ints
+    counts: Ints
+    members: Ints
+    first: Ints
 
     @property
     def n_groups(self) -> int:
         return len(self.sizes)
 
-    def deal(self, shares: Floats, rng: np.random.Generator) -> Rows:
+    def deal(self, shares: Floats, rng: np.random.Generator) -> Ints:
         """The fold of each row [row]: shuffled, larger groups first, each to the fold that needs its classes most.
 
         That is the fold where the squared distance from its share of every class, classes weighted by one over their
@@ -79,7 +77,7 @@ class Deck:
         self._fill_empty(fold_of_group, len(shares))
         return fold_of_group[self.group]
 
-    def _fill_empty(self, fold_of_group: Rows, n_folds: int) -> None:
+    def _fill_empty(self, fold_of_group: Ints, n_folds: int) -> None:
         """Give every empty fold the smallest group that another can spare: a small share may be less than any group."""
         smallest_first = np.argsort(self.sizes, kind="stable")
         for fold in range(n_folds):
@@ -89,7 +87,7 @@ class Deck:
                 fold_of_group[spare[0]] = fold
 
 
-def deck_of(codes: Rows, groups: Rows) -> Deck:
+def deck_of(codes: Ints, groups: Ints) -> Deck:
     """The deck of these rows.
 
     Args:
@@ -117,7 +115,7 @@ def deck_of(codes: Rows, groups: Rows) -> Deck:
     )
 
 
-def _filled(level: Floats, step: Floats, n: int, turn: Rows) -> Rows:
+def _filled(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
     """How many of n equal groups each fold gets [fold], each going to the fold that is lowest after half a step.
 
     As water fills a vessel: first all at once up to the level that n whole and broken groups would reach, then one by
@@ -132,7 +130,7 @@ def _filled(level: Floats, step: Floats, n: int, turn: Rows) -> Rows:
     capacity = np.cumsum(1.0 / step[order])
     reached = (n + np.cumsum(level[order] / step[order])) / capacity  # if the water stood in the lowest so many folds
     surface = reached[np.flatnonzero(reached > level[order])[-1]]
-    many: Rows = np.floor(np.maximum(surface - level, 0.0) / step).astype(np.int64)
+    many: Ints = np.floor(np.maximum(surface - level, 0.0) / step).astype(np.int64)
     for _ in range(n - int(many.sum())):
         height = level + (many + 0.5) * step
         many[turn[np.argmin(height[turn])]] += 1

@@ -1,30 +1,40 @@
-"""From untyped columns to a Table: who plays which role, typed features, a coded target."""
+"""Read a table: assign roles to its columns, type the features, encode the target, check both."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seedbed.data.columns import Columns
-from seedbed.data.duplicates import find_duplicates, merged_groups
-from seedbed.data.kinds.distinct import distinct
-from seedbed.data.kinds.judging import LEFT_OUT
+from seedbed.arguments import check_arguments
+from seedbed.data.checks import find_duplicates, find_leaks, find_totals, merged_groups
+from seedbed.data.columns import Columns, as_notes
+from seedbed.data.kinds.drafts import distinct
+from seedbed.data.kinds.finishing import LEFT_OUT
 from seedbed.data.kinds.target import encode_target
 from seedbed.data.kinds.typed import Typed, decimal_mark, type_columns
-from seedbed.data.leakage import find_leaks
-from seedbed.data.notes import Note, serious_first
+from seedbed.data.notes import ROWS_NAMED, Note, Remark, serious_first
 from seedbed.data.on_disk import spill
-from seedbed.data.remarks import ROWS_NAMED, Remark, as_notes
+from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Column, Table
-from seedbed.data.totals import find_totals
-from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError, did_you_mean
+from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
+from seedbed.typing import Bools, Ints
 
-__all__ = ["Understood", "Wanted", "assemble", "type_features", "understand_table", "unnamed_index", "word", "words"]
+__all__ = [
+    "Understood",
+    "Wanted",
+    "assemble",
+    "read_table",
+    "type_features",
+    "understand_table",
+    "unnamed_index",
+    "word",
+    "words",
+]
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
@@ -60,7 +70,7 @@ class Understood:
     """
 
     typed: Typed
-    kept: slice | NDArray[np.bool_]
+    kept: slice | Bools
     table: Table
 
 
@@ -144,7 +154,7 @@ def unnamed_index(columns: Columns) -> int | None:
     return 0 if whole and len(np.unique(numbers)) == len(numbers) else None
 
 
-def _checked(table: Table, columns: Columns, rows: NDArray[np.int64]) -> Table:
+def _checked(table: Table, columns: Columns, rows: Ints) -> Table:
     """With equal rows in one group, and what they and leaks give to say; `rows` are those of the source."""
     duplicates, remarks = find_duplicates(table)
     named = [dataclasses.replace(one, rows=rows[one.rows[:ROWS_NAMED]].tolist()) for one in remarks]
@@ -222,9 +232,7 @@ def _feature_notes(typed: Typed, wanted: Wanted) -> tuple[Note, ...]:
     return tuple(note for note in typed.notes if wanted.time_split is None or note.code != "SB204")
 
 
-def _groups(
-    columns: Columns, group: str | None, kept: slice | NDArray[np.bool_]
-) -> tuple[NDArray[np.int64] | None, tuple[Note, ...]]:
+def _groups(columns: Columns, group: str | None, kept: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
     """Codes [kept row]; a row without a group is one of its own."""
     if group is None:
         return None, ()
@@ -237,7 +245,7 @@ def _groups(
     return np.unique(codes[kept], return_inverse=True)[1].astype(np.int64), as_notes(columns, remarks)
 
 
-def _times(columns: Columns, wanted: Wanted, kept: slice | NDArray[np.bool_]) -> tuple[Column | None, tuple[Note, ...]]:
+def _times(columns: Columns, wanted: Wanted, kept: slice | Bools) -> tuple[Column | None, tuple[Note, ...]]:
     """What orders the rows: seconds or numbers."""
     name = wanted.time_split
     if name is None:
@@ -261,7 +269,85 @@ def _times(columns: Columns, wanted: Wanted, kept: slice | NDArray[np.bool_]) ->
     return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
 
 
-def _as_mask(kept: slice | NDArray[np.bool_], n_rows: int) -> NDArray[np.bool_]:
+def _as_mask(kept: slice | Bools, n_rows: int) -> Bools:
     mask = np.zeros(n_rows, dtype=bool)
     mask[kept] = True
     return mask
+
+
+def read_table(
+    source: Any,
+    *,
+    target: str | int | None = None,
+    drop: Sequence[str | int] = (),
+    numeric: Sequence[str | int] = (),
+    categorical: Sequence[str | int] = (),
+    task: str | None = None,
+    positive: str | float | bool | None = None,
+    group: str | int | None = None,
+    time_split: str | int | None = None,
+    table: str | None = None,
+    query: str | None = None,
+    skip_rows: int | None = None,
+    limit: str | None = None,
+) -> Table:
+    """Read, type and check a table.
+
+    Args:
+        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
+            narwhals).
+        target: the column to predict; examples have one of their own.
+        drop: columns to leave out.
+        numeric: columns that hold numbers; whatever else is in them counts as missing.
+        categorical: columns that hold categories, though they may look like numbers.
+        task: "binary", "multiclass" or "regression", where that shall not be told by the target's cells.
+        positive: which of two labels is the positive one; by default the larger.
+        group: a column, no feature then, whose rows of one value stay together.
+        time_split: a column of dates or numbers, no feature then, that tells earlier rows from later ones.
+        table: which table of a database, or which sheet of an Excel file.
+        query: what to ask a database instead.
+        skip_rows: rows above the header of a text or an Excel file, where these aren't found by themselves.
+        limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
+            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
+
+    Raises:
+        TableNotFoundError: no such file or example.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
+        ColumnError: no such column, infinite numbers, or rows without a time.
+        TargetError: no target named, too few rows that have one, or labels that the task can't have.
+        OptionError: two roles for one column, or an option that doesn't fit the table.
+        DataError: anything else that keeps the table from being used; the base of all above but OptionError.
+    """
+    check_arguments(read_table, locals())
+    with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
+        wanted = Wanted(
+            target=word(target) or found.target or _no_target(found.columns),
+            drop=words(drop),
+            numeric=words(numeric),
+            categorical=words(categorical),
+            task=task,
+            positive=word(positive),
+            group=word(group),
+            time_split=word(time_split),
+        )
+        reading = _reading(source, wanted, table=table, query=query, skip_rows=skip_rows, limit=limit)
+        return replace(assemble(found.columns, wanted, name=found.name), reading=reading)
+
+
+def _reading(source: Any, wanted: Wanted, **asked: Any) -> dict[str, Any] | None:
+    """The arguments that read the table again, but for those that say nothing."""
+    if not isinstance(source, str | Path):
+        return None
+    given = {"source": str(source), **asdict(wanted), **asked}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value or value == 0
+    }
+
+
+def _no_target(columns: Columns) -> NoReturn:
+    names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
+    likely = columns.names[-1] if columns.names else "COLUMN"
+    raise TargetError(
+        f"{columns.where}: which column is to be predicted? It has {names}",
+        f"Name one, such as --target {likely} (in Python: target={likely!r}).",
+    )

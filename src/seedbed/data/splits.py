@@ -1,4 +1,4 @@
-"""Which rows train and which rows test; every candidate sees the same."""
+"""Which rows train and which rows test. Every candidate gets the same splits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.splits.dealing import Deck, deck_of, rows_by_class
+from seedbed.data.dealing import Deck, deck_of, rows_by_class
 from seedbed.errors import OptionError, TargetError
+from seedbed.typing import Floats, Ints
 
-__all__ = ["Split", "check_training", "fold_pairs", "holdout", "inner_holdout", "repeated_folds"]
+__all__ = [
+    "Split",
+    "check_training",
+    "fold_pairs",
+    "holdout",
+    "inner_holdout",
+    "repeated_folds",
+    "sample_rows",
+    "time_folds",
+    "time_holdout",
+]
 
-Rows = NDArray[np.int64]
 Target = NDArray[Any]
 
 
@@ -33,15 +43,15 @@ class Split:
 
     repeat: int
     fold: int
-    train: Rows
-    test: Rows
+    train: Ints
+    test: Ints
 
     def __post_init__(self) -> None:
         self.train.setflags(write=False)
         self.test.setflags(write=False)
 
 
-def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, groups: Rows | None = None) -> Split:
+def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None) -> Split:
     """One split, exactly scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
     A float target isn't stratified. Where scikit-learn would refuse - a class has a single row, a side fewer rows than
@@ -92,7 +102,7 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
 
 
 def repeated_folds(
-    target: Target, *, repeats: int, folds: int, random_state: int, groups: Rows | None = None
+    target: Target, *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
 ) -> tuple[Split, ...]:
     """`repeats` times `folds` folds, repeat by repeat: scikit-learn's `RepeatedStratifiedKFold`, for numbers its
     `RepeatedKFold`.
@@ -139,8 +149,8 @@ def repeated_folds(
 
 
 def inner_holdout(
-    target: Target, rows: Rows, *, test_size: float = 0.2, random_state: int = 0, groups: Rows | None = None
-) -> tuple[Rows, Rows]:
+    target: Target, rows: Ints, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
+) -> tuple[Ints, Ints]:
     """Some rows divided again: (to train on, to choose by), both sorted; stratified where the classes' sizes allow it.
 
     Args:
@@ -217,7 +227,7 @@ def _strata(target: Target) -> Target | None:
     return None if target.dtype.kind == "f" else target
 
 
-def _classes(target: Target) -> tuple[Rows, Rows]:
+def _classes(target: Target) -> tuple[Ints, Ints]:
     """Class codes counted from 0 [row], and the rows of each class; numbers are all of one class."""
     if _strata(target) is None:
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
@@ -225,7 +235,7 @@ def _classes(target: Target) -> tuple[Rows, Rows]:
     return codes, counts
 
 
-def _check_outside_largest(target: Target, counts: Rows, *, at_least: int, why: str) -> None:
+def _check_outside_largest(target: Target, counts: Ints, *, at_least: int, why: str) -> None:
     """Of classes there must be two, and so many rows outside the largest; a single rare class does no harm."""
     if _strata(target) is None:
         return
@@ -239,7 +249,7 @@ def _check_outside_largest(target: Target, counts: Rows, *, at_least: int, why: 
         )
 
 
-def _deck(codes: Rows, groups: Rows | None, *, folds: int) -> Deck | None:
+def _deck(codes: Ints, groups: Ints | None, *, folds: int) -> Deck | None:
     """The rows ready to be dealt by groups; None where every row is a group of its own.
 
     Raises:
@@ -259,3 +269,114 @@ def _deck(codes: Rows, groups: Rows | None, *, folds: int) -> Deck | None:
 def _check_random_state(random_state: int) -> None:
     if not 0 <= random_state < 2**32:
         raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
+
+
+_FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
+
+
+def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None = None) -> Split:
+    """The latest rows are tested, the others train; equal times never lie on both sides.
+
+    Args:
+        times: finite numbers [row].
+        test_size: the share of test rows, between 0 and 1; met as nearly as equal times allow.
+        groups: [row]; rows whose group is tested, too, are left out of training.
+
+    Raises:
+        OptionError: `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
+    """
+    if not 0.0 < test_size < 1.0:
+        raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
+    n_rows = len(times)
+    order = np.argsort(times, kind="stable")
+    cuts = _cuts(times[order], [n_rows - math.ceil(test_size * n_rows)])
+    if not cuts:
+        raise OptionError(f"all {n_rows} rows have the same time", "Split them by another column, or not by time.")
+    earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
+    train = _apart(earlier, test, groups)
+    if not len(train):
+        raise OptionError(
+            f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none is "
+            "left to train on",
+            "Split by time without a group column, or by groups without time.",
+        )
+    return Split(repeat=0, fold=0, train=train, test=test)
+
+
+def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None) -> tuple[tuple[Ints, Ints], ...]:
+    """Expanding windows within some rows, for choosing: each trains on the past and looks at the block that follows.
+
+    The first trains on the earlier half, as what is chosen will be used on all the rows; the later half is cut into
+    blocks of at least 10 rows where there are so many, else into fewer blocks than `folds`.
+
+    Args:
+        times: finite numbers [row] of the whole table.
+        rows: row indices; none but these come back.
+        folds: windows at most.
+        groups: [row] of the whole table; rows whose group is in a window's block are left out of its training.
+
+    Returns:
+        For each window (to train on, to choose by), both sorted; none where all times are equal, or where groups leave
+        no window anything to train on.
+    """
+    own = times[rows]
+    order = np.argsort(own, kind="stable")
+    n_rows = len(rows)
+    n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))
+    wanted = [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)]
+    cuts = _cuts(own[order], wanted)
+    windows = []
+    for start, stop in itertools.pairwise([*cuts, n_rows]):
+        block = np.sort(rows[order[start:stop]])
+        train = _apart(np.sort(rows[order[:start]]), block, groups)
+        if len(train):
+            windows.append((train, block))
+    return tuple(windows)
+
+
+def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
+    """The places nearest to those wanted where time moves on, each once, ascending; none at either end."""
+    possible = np.flatnonzero(np.diff(ordered) > 0) + 1
+    if not len(possible):
+        return []
+    return sorted({int(possible[np.abs(possible - place).argmin()]) for place in wanted})
+
+
+def _apart(train: Ints, test: Ints, groups: Ints | None) -> Ints:
+    """Training rows whose group isn't tested."""
+    return train if groups is None else train[~np.isin(groups[train], groups[test])]
+
+
+_FEWEST_OF_A_CLASS = 20  # as far as there are so many: fewer can't be divided into folds
+_STRATA = 10  # of a target of numbers, by its quantiles
+
+
+def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups: Ints | None = None) -> Ints:
+    """Return the numbers of about `n_rows` rows, in ascending order, drawn at random and stratified by the target.
+
+    Rows are taken in proportion to the classes, and at least 20 of each class as far as it has so many. A target of
+    numbers is divided into tenths. Groups are taken whole, each counted with the target of its first row. Times play no
+    part, so the sample covers the same period as the table.
+
+    Args:
+        target: class codes or numbers [row].
+        groups: [row]; each row is a group of its own if left out.
+    """
+    if n_rows >= len(target):
+        return np.arange(len(target))
+    strata = target
+    if target.dtype.kind == "f":
+        strata = np.searchsorted(np.quantile(target, np.arange(1, _STRATA) / _STRATA), target)
+    _, first, group, size = np.unique(
+        np.arange(len(target)) if groups is None else groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    of_group = strata[first]
+    drawn = np.random.default_rng(random_state).permutation(len(first))
+    taken = np.zeros(len(first), dtype=np.bool_)
+    for stratum in np.unique(of_group):
+        own = drawn[of_group[drawn] == stratum]
+        before = np.cumsum(size[own]) - size[own]
+        total = int(size[own].sum())
+        least = 0 if target.dtype.kind == "f" else min(_FEWEST_OF_A_CLASS, total)
+        taken[own[before < max(least, round(total * n_rows / len(target)))]] = True
+    return np.flatnonzero(taken[group])

@@ -1,19 +1,20 @@
-"""From the values of a request to the columns that the model knows."""
+"""Rows of a request as columns of the model, and predictions as rows of an answer."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from seedbed.data import ColumnSchema, MemoryColumns, value_columns
 from seedbed.errors import ColumnError, DataError, nearest
-from seedbed.model import Model
-from seedbed.serve.limits import Limits
-from seedbed.serve.refusal import RefusedError
+from seedbed.model import FLAGS, Model, Predictions
+from seedbed.serve.limits import Limits, RefusedError
 
-__all__ = ["Asked", "Reader"]
+__all__ = ["INVOCATIONS", "Asked", "Reader", "Writer", "read_invocation", "read_predict"]
 
 _NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is looked for: a request may have a hundred thousand
@@ -148,3 +149,121 @@ def _short(name: str) -> str:
 
 def _with_comma(value: Any) -> Any:
     return str(value).replace(".", ",") if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def read_predict(reader: Reader, values: Any) -> Asked:
+    """`{"rows": [...]}`, a list of records, or one record.
+
+    Raises:
+        RefusedError, DataError: as `Reader.of_records`.
+    """
+    if isinstance(values, list):
+        return reader.of_records(values)
+    if not isinstance(values, dict):
+        raise RefusedError(400, "rows", "the body holds no rows", 'Send {"rows": [{"COLUMN": VALUE, ...}]}.')
+    # A column may be called rows; then it holds a value, and no list.
+    if isinstance(values.get("rows"), list):
+        if len(values) > 1:
+            other = next(key for key in values if key != "rows")
+            raise RefusedError(400, "rows", f"beside rows there is {other[:60]!r}", "Leave it out.")
+        return reader.of_records(values["rows"])
+    return reader.of_records([values])
+
+
+def read_invocation(reader: Reader, values: Any) -> Asked:
+    """One of the forms that MLflow's scoring server takes.
+
+    Raises:
+        RefusedError, DataError: it is none, or as `Reader.of_records`.
+    """
+    forms = ", ".join(INVOCATIONS)
+    if not isinstance(values, dict) or len(values.keys() & INVOCATIONS.keys()) != 1:
+        raise RefusedError(
+            400, "rows", "the body isn't an object with one of the known forms of rows", f"Known: {forms}."
+        )
+    if others := sorted(values.keys() - INVOCATIONS.keys()):
+        raise RefusedError(400, "rows", f"the body has a key that isn't known, {others[0][:60]!r}", f"Known: {forms}.")
+    name, content = next(iter(values.items()))
+    return INVOCATIONS[name](reader, content)
+
+
+def _split(reader: Reader, content: Any) -> Asked:
+    shaped = isinstance(content, dict) and content.keys() <= {"columns", "data", "index"}
+    if not shaped or not isinstance(columns := content.get("columns", list(reader.names)), list):
+        raise RefusedError(400, "rows", "dataframe_split isn't an object", 'Send {"columns": [...], "data": [[...]]}.')
+    if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
+        raise RefusedError(400, "rows", "the columns of dataframe_split aren't texts, or one is there twice")
+    return reader.of_lists(content.get("data"), columns)
+
+
+def _records_or_lists(reader: Reader, content: Any) -> Asked:
+    """Records, or lists in the order of the model's columns."""
+    if isinstance(content, list) and content and isinstance(content[0], list):
+        return reader.of_lists(content)
+    return reader.of_records(content)
+
+
+def _inputs(reader: Reader, content: Any) -> Asked:
+    """Columns by name, one record, records, or lists."""
+    if not isinstance(content, dict):
+        return _records_or_lists(reader, content)
+    lists = [isinstance(values, list) for values in content.values()]
+    if not any(lists):
+        return reader.of_records([content])
+    if not all(lists):
+        raise RefusedError(400, "rows", "some of the inputs are lists and some aren't")
+    return reader.of_columns(content, len(next(iter(content.values()))))
+
+
+INVOCATIONS: dict[str, Callable[[Reader, Any], Asked]] = {
+    "dataframe_split": _split,
+    "dataframe_records": lambda reader, content: reader.of_records(content),
+    "instances": _records_or_lists,
+    "inputs": _inputs,
+}
+"""By the key that a request has."""
+
+
+class Writer:
+    """Says what a model says of rows, in plain values."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._names = model.feature_names_in_
+        self._expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas], dtype=bool)
+        self._rows: Callable[[Predictions], list[dict[str, Any]]]
+        self._rows = self._numbers if model.task == "regression" else self._classes
+
+    def records(self, asked: Asked, predictions: Predictions) -> dict[str, Any]:
+        """`{"predictions": [...]}`, and which columns weren't used if there are any."""
+        rows = self._rows(predictions)
+        flags, doubtful = self.flags(predictions), predictions.doubtful.tolist()
+        for place, row in enumerate(rows):
+            row["flags"], row["doubtful"] = flags[place], doubtful[place]
+        return {"predictions": rows, "ignored": list(asked.ignored)} if asked.ignored else {"predictions": rows}
+
+    def labels(self, predictions: Predictions) -> list[str]:
+        """Of classes [row], as text whatever they are."""
+        return [str(label) for label in self._model.labelled(predictions).tolist()]
+
+    def flags(self, predictions: Predictions) -> list[dict[str, list[str]]]:
+        """For each row the names of its strange columns; all kinds are there."""
+        found = predictions.flags(self._names, self._expected)
+        return [{kind: found.get(row, {}).get(kind, []) for kind in FLAGS} for row in range(len(predictions.values))]
+
+    def _classes(self, predictions: Predictions) -> list[dict[str, Any]]:
+        of = self._model.labels
+        told = zip(
+            self.labels(predictions),
+            predictions.probabilities.tolist(),
+            predictions.spreads.tolist(),
+            strict=True,
+        )
+        return [
+            {"label": label, "probabilities": dict(zip(of, row, strict=True)), "spread": spread}
+            for label, row, spread in told
+        ]
+
+    def _numbers(self, predictions: Predictions) -> list[dict[str, Any]]:
+        told = zip(predictions.values.tolist(), predictions.spreads.tolist(), strict=True)
+        return [{"value": value, "spread": spread} for value, spread in told]
