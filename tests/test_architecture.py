@@ -1,8 +1,9 @@
-"""ARCHITECTURE.md's table of rooms, held against the tree. Each rule is also shown to fire."""
+"""The rules of ARCHITECTURE.md, checked on the source tree. Each rule is also shown to fire."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,91 +14,222 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "seedbed"
 MAX_FILE_LINES = 600
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
-DOOR = "__init__.py"
+ROOT_INIT = "__init__.py"
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
 
-def levels_of(text: str) -> dict[str, int]:
-    """The table: from a room, written `data/` or `errors.py`, to its level."""
-    rows = [(room, int(level)) for level, room in ROW.findall(text)]
-    levels = dict(rows)
-    assert rows, "no table of rooms was found"
-    assert len(levels) == len(rows), "a room has two rows"
-    return levels
+def layers_of(text: str) -> dict[str, int]:
+    """Return the table: from a package `data/` or module `errors.py` to its layer."""
+    rows = [(package, int(layer)) for layer, package in ROW.findall(text)]
+    layers = dict(rows)
+    assert rows, "no table of packages was found"
+    assert len(layers) == len(rows), "a package has two rows"
+    return layers
 
 
-def files_of(package: Path) -> list[Path]:
-    return sorted(package.rglob("*.py"))
+def files_of(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.py"))
 
 
-def room_of(file: Path, package: Path) -> str:
-    first, *rest = file.relative_to(package).parts
+def package_of(file: Path, root: Path) -> str:
+    first, *rest = file.relative_to(root).parts
     return f"{first}/" if rest else first
 
 
-def rooms_of(package: Path) -> set[str]:
-    return {room_of(file, package) for file in files_of(package)}
+def packages_of(root: Path) -> set[str]:
+    return {package_of(file, root) for file in files_of(root)}
 
 
-def imported_paths(file: Path, package: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line and dotted path below the package of all that a file imports from it, wherever the import stands."""
-    here = list(file.relative_to(package).parts[:-1])
+def imports_of(file: Path, root: Path) -> Iterator[tuple[int, list[str], str]]:
+    """Yield line, dotted path of the module below the root, and name taken from it ("" for the module itself) of all
+    that a file imports from the tree, wherever the import is."""
+    here = list(file.relative_to(root).parts[:-1])
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found = [alias.name.split(".") for alias in node.names]
+            found = [(alias.name.split("."), "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module.split(".") if node.module else []
             if node.level:
-                base = [package.name, *here[: len(here) - node.level + 1], *base]
-            found = [[*base, alias.name] for alias in node.names]
+                base = [root.name, *here[: len(here) - node.level + 1], *base]
+            found = [(base, alias.name) for alias in node.names]
         else:
             continue
-        yield from ((node.lineno, path[1:]) for path in found if path[0] == package.name)
+        yield from ((node.lineno, path[1:], name) for path, name in found if path[:1] == [root.name])
 
 
-def room_imported(path: list[str], rooms: set[str]) -> str:
-    """The room a path below the package leads to; a name that is no room comes out of the door."""
-    candidates = [f"{path[0]}/", f"{path[0]}.py"] if path else []
-    return next((room for room in candidates if room in rooms), DOOR)
+def package_imported(path: list[str], packages: set[str]) -> str:
+    """Return the package that a path leads to; a name that is no package comes from the root's `__init__`."""
+    candidates = [f"{path[0]}/", f"{path[0]}.py"]
+    return next((package for package in candidates if package in packages), ROOT_INIT)
 
 
-def wrong_imports(package: Path, levels: dict[str, int]) -> list[str]:
+def wrong_imports(root: Path, layers: dict[str, int]) -> list[str]:
     wrong = []
-    rooms = rooms_of(package)
-    for file in files_of(package):
-        room = room_of(file, package)
-        for line, path in imported_paths(file, package):
-            other = room_imported(path, rooms)
-            if other != room and levels.get(other, 0) >= levels.get(room, 0):
-                wrong.append(f"{file.relative_to(package)}:{line}: {room} must not import {other}")
+    packages = packages_of(root)
+    for file in files_of(root):
+        package = package_of(file, root)
+        for line, path, name in imports_of(file, root):
+            other = package_imported([*path, name], packages)
+            if other != package and layers.get(other, 0) >= layers.get(package, 0):
+                wrong.append(f"{file.relative_to(root)}:{line}: {package} must not import {other}")
     return wrong
 
 
-def map_drift(package: Path, levels: dict[str, int]) -> list[str]:
-    rooms = rooms_of(package)
-    unmapped = [f"{room} has no row in the table" for room in sorted(rooms - levels.keys())]
-    return unmapped + [f"the row {room} has no room" for room in sorted(levels.keys() - rooms)]
+def table_drift(root: Path, layers: dict[str, int]) -> list[str]:
+    packages = packages_of(root)
+    missing = [f"{package} has no row in the table" for package in sorted(packages - layers.keys())]
+    return missing + [f"the row {package} has no package" for package in sorted(layers.keys() - packages)]
 
 
-def long_files(package: Path) -> list[str]:
-    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files_of(package)}
-    return [f"{file.relative_to(package)}: {n} lines" for file, n in lengths.items() if n > MAX_FILE_LINES]
+def module_imported(path: list[str], name: str, root: Path) -> tuple[Path, str]:
+    """Return the file that an import reads, and the name that it takes from it ("" for the whole module).
+
+    A name that a package's `__init__` defines or imports is taken from there, also if a submodule has the same name.
+    """
+    folder = root.joinpath(*path)
+    if folder.with_suffix(".py").is_file():
+        return folder.with_suffix(".py"), name
+    if name in names_bound(folder / ROOT_INIT):
+        return folder / ROOT_INIT, name
+    submodules = (folder / f"{name}.py", folder / name / ROOT_INIT)
+    return next(((one, "") for one in submodules if one.is_file()), (folder / ROOT_INIT, name))
 
 
-def empty_names(package: Path) -> list[str]:
-    paths = [file.relative_to(package) for file in files_of(package)]
+@functools.cache
+def names_bound(file: Path) -> frozenset[str]:
+    """The names that a module's top level defines or imports."""
+    names: set[str] = set()
+    if not file.is_file():
+        return frozenset()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+def import_graph(root: Path) -> dict[Path, set[Path]]:
+    """From each file to the files that it imports anywhere: inside functions and for type checking as well."""
+    graph: dict[Path, set[Path]] = {}
+    for file in files_of(root):
+        found = {module_imported(path, name, root)[0] for _, path, name in imports_of(file, root)}
+        graph[file] = {other for other in found if other != file}
+    return graph
+
+
+def import_cycles(root: Path) -> list[str]:
+    """Each file from which imports lead back to it, with the shortest such path."""
+    graph, found = import_graph(root), {}
+    for start in graph:
+        came: dict[Path, Path] = {}
+        queue = [start]
+        for file in queue:
+            for other in sorted(graph.get(file, ())):
+                if other not in came:
+                    came[other] = file
+                    queue.append(other)
+        if start in came:
+            path = [start]
+            while len(path) == 1 or path[-1] != start:
+                path.append(came[path[-1]])
+            if (members := frozenset(path)) not in found:
+                found[members] = " -> ".join(str(one.relative_to(root)) for one in reversed(path))
+    return sorted(found.values())
+
+
+def imports_past_init(root: Path) -> list[str]:
+    """Imports of another package's submodule, where its `__init__` is the only place to import from."""
+    found = []
+    for file in files_of(root):
+        for line, path, name in imports_of(file, root):
+            module, _ = module_imported(path, name, root)
+            theirs = package_of(module, root)
+            if theirs.endswith("/") and theirs != package_of(file, root) and module != root / theirs / ROOT_INIT:
+                found.append(
+                    f"{file.relative_to(root)}:{line}: import from {theirs} itself, not {'.'.join([*path, name])}"
+                )
+    return found
+
+
+def exported(file: Path) -> list[str]:
+    """The names of a module's `__all__`."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def unused_exports(root: Path, elsewhere: str = "") -> list[str]:
+    """Names in `__all__` that no other file of the tree imports; of a package, no file outside it.
+
+    The root's own `__all__` is the public interface. Other names are public if documents, programs or templates beside
+    the tree (`elsewhere`, their text) import or call them.
+    """
+    used: set[tuple[Path, str]] = set()
+    for file in files_of(root):
+        modules = {}
+        for _, path, name in imports_of(file, root):
+            module, taken = module_imported(path, name, root)
+            if module != file and not (module.name == ROOT_INIT and file.is_relative_to(module.parent)):
+                used.add((module, taken))
+                modules[name or path[-1]] = module
+        text = file.read_text(encoding="utf-8")
+        for lazy in re.findall(rf'sys\.modules\.get\("{root.name}\.(\w+)"\)', text):
+            modules[lazy] = root / lazy / ROOT_INIT
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                used.add((modules[node.value.id], node.attr))
+    public = set(exported(root / ROOT_INIT))
+    for names in re.findall(rf"(?:from {root.name}[\w.]* import|{root.name}[\w.]*:)(.*|\s*\([^)]*\))", elsewhere):
+        public |= set(re.findall(r"\w+", names))
+    for expression in re.findall(r"\{[{%].*?[%}]\}", elsewhere):
+        public |= set(re.findall(r"\.(\w+)", expression))
+    return [
+        f"{file.relative_to(root)}: {name}"
+        for file in files_of(root)
+        if file != root / ROOT_INIT and (file, "__all__") not in used
+        for name in exported(file)
+        if (file, name) not in used and name not in public
+    ]
+
+
+def long_files(root: Path) -> list[str]:
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files_of(root)}
+    return [f"{file.relative_to(root)}: {n} lines" for file, n in lengths.items() if n > MAX_FILE_LINES]
+
+
+def empty_names(root: Path) -> list[str]:
+    paths = [file.relative_to(root) for file in files_of(root)]
     return [str(path) for path in paths if any(Path(part).stem.strip("_") in NO_NAMES for part in path.parts)]
 
 
 # The real tree
 
 
-def test_imports_point_to_lower_levels_only():
-    assert wrong_imports(PACKAGE, levels_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
+def test_a_package_imports_from_lower_layers_only():
+    assert wrong_imports(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
 
 
-def test_the_map_shows_all_rooms_and_no_other():
-    assert map_drift(PACKAGE, levels_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
+def test_the_table_lists_all_packages_and_no_other():
+    assert table_drift(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
+
+
+def test_no_imports_form_a_cycle():
+    assert import_cycles(PACKAGE) == []
+
+
+def test_other_packages_are_imported_through_their_init_only():
+    assert imports_past_init(PACKAGE) == []
+
+
+def test_every_export_is_used_elsewhere():
+    beside = [ROOT / "pyproject.toml", ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.py")]
+    beside += PACKAGE.rglob("templates/*")
+    assert unused_exports(PACKAGE, "\n".join(file.read_text(encoding="utf-8") for file in beside)) == []
 
 
 def test_no_file_is_too_long():
@@ -111,40 +243,42 @@ def test_no_name_says_nothing():
 # A tiny tree, in which each rule must fire
 
 TABLE = """
-| level | room | lives there |
+| layer | package | content |
 |---|---|---|
 | 0 | `errors.py` | errors |
 | 1 | `data/` | tables |
 | 1 | `networks/` | networks |
 | 2 | `training/` | the engine |
 | 5 | `cli.py` | verbs |
-| 5 | `__init__.py` | the door |
+| 5 | `__init__.py` | public names |
 """
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A package in which everything is right."""
-    package = tmp_path / "seedbed"
+    """A small source tree that breaks no rule."""
+    root = tmp_path / "seedbed"
     sources = {
         "__init__.py": "def f():\n    from seedbed.training import loop\n",
         "errors.py": "import os.path\nfrom difflib import get_close_matches\n",
         "data/__init__.py": "from .table import Table\nfrom ..errors import SeedbedError\n",
-        "data/table.py": "from seedbed.data import splits\n",
-        "data/splits.py": "",
+        "data/table.py": "from seedbed.data.splits import fold\nclass Table: pass\n",
+        "data/splits.py": "__all__ = ['fold']\ndef fold(): pass\n",
         "networks/__init__.py": "from seedbed.errors import SeedbedError\n",
-        "training/__init__.py": "from seedbed import data\nimport seedbed.networks as n\n",
+        "training/__init__.py": "from seedbed import data\nimport seedbed.networks as n\nfrom .loop import loop\n",
+        "training/loop.py": "__all__ = ['loop']\ndef loop(): pass\n",
         "cli.py": "from . import errors\nfrom .training import loop\n",
     }
     for name, source in sources.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(source)
-    return package
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(source)
+    return root
 
 
-def test_a_tree_in_which_all_is_right_passes(tree: Path):
-    levels = levels_of(TABLE)
-    assert wrong_imports(tree, levels) + map_drift(tree, levels) == []
+def test_a_tree_that_breaks_no_rule_passes(tree: Path):
+    layers = layers_of(TABLE)
+    assert wrong_imports(tree, layers) + table_drift(tree, layers) == []
+    assert import_cycles(tree) + imports_past_init(tree) + unused_exports(tree) == []
     assert long_files(tree) + empty_names(tree) == []
 
 
@@ -168,25 +302,56 @@ def test_a_tree_in_which_all_is_right_passes(tree: Path):
 def test_an_import_upwards_or_sideways_is_found(tree: Path, file: str, source: str, found: str):
     (tree / file).parent.mkdir(exist_ok=True)
     (tree / file).write_text(source)
-    (message,) = wrong_imports(tree, levels_of(TABLE))
+    (message,) = wrong_imports(tree, layers_of(TABLE))
     assert message.startswith(f"{file}:{source.count(chr(10))}:")
     assert message.endswith(f"must not import {found}")
 
 
-def test_a_room_without_a_row_is_found(tree: Path):
+def test_a_package_without_a_row_is_found(tree: Path):
     (tree / "serve.py").write_text("")
-    assert map_drift(tree, levels_of(TABLE)) == ["serve.py has no row in the table"]
+    assert table_drift(tree, layers_of(TABLE)) == ["serve.py has no row in the table"]
 
 
-def test_a_row_without_a_room_is_found(tree: Path):
-    levels = levels_of(TABLE + "| 3 | `model/` | the file |\n")
-    (tree / "model").mkdir()  # an empty folder is no room
-    assert map_drift(tree, levels) == ["the row model/ has no room"]
+def test_a_row_without_a_package_is_found(tree: Path):
+    layers = layers_of(TABLE + "| 3 | `model/` | the file |\n")
+    (tree / "model").mkdir()  # an empty folder is no package
+    assert table_drift(tree, layers) == ["the row model/ has no package"]
 
 
-def test_a_room_with_two_rows_is_found():
+def test_a_package_with_two_rows_is_found():
     with pytest.raises(AssertionError, match="two rows"):
-        levels_of(TABLE + "| 3 | `data/` | again |\n")
+        layers_of(TABLE + "| 3 | `data/` | again |\n")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from seedbed.data.table import Table\n",
+        "from .table import Table\n",
+        "from seedbed.data import Table\n",
+        "def f():\n    from seedbed.data import table\n",
+        "if TYPE_CHECKING:\n    from seedbed.data.table import Table\n",
+    ],
+)
+def test_an_import_cycle_is_found_also_inside_a_function_or_for_type_checking(tree: Path, source: str):
+    (tree / "data" / "splits.py").write_text(source + "def fold(): pass\n")
+    cycles = import_cycles(tree)
+    assert cycles
+    assert all("data/splits.py" in cycle and "data/table.py" in cycle for cycle in cycles)
+
+
+def test_an_import_past_an_init_is_found(tree: Path):
+    (tree / "cli.py").write_text("def f():\n    from seedbed.data.splits import fold\nfrom .data import Table\n")
+    assert imports_past_init(tree) == ["cli.py:2: import from data/ itself, not data.splits.fold"]
+
+
+def test_an_export_that_nobody_uses_is_found(tree: Path):
+    (tree / "data" / "splits.py").write_text("__all__ = ['fold', 'deal']\ndef fold(): pass\ndef deal(): pass\n")
+    (tree / "training" / "step.py").write_text("from seedbed.training import stray\nstray()\n")
+    (tree / "training" / "__init__.py").write_text(
+        "from .loop import loop\n__all__ = ['loop', 'stray']\nstray = loop\n"
+    )
+    assert unused_exports(tree) == ["data/splits.py: deal", "training/__init__.py: stray"]
 
 
 def test_a_long_file_is_found_and_one_at_the_ceiling_is_not(tree: Path):

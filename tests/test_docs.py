@@ -22,8 +22,8 @@ import pytest
 from PIL import Image
 
 import seedbed as sb
-from seedbed.data import WARNINGS
-from seedbed.evaluation import CODES
+from seedbed.data.notes import WARNINGS
+from seedbed.evaluation.checks import CODES
 from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent

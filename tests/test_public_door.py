@@ -50,8 +50,8 @@ def test_a_star_import_brings_exactly_the_public_names():
 
 
 def test_a_name_is_the_same_thing_as_in_its_room():
-    for name, room in seedbed._ROOMS.items():
-        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{room}"), name)
+    for name, package in seedbed._PACKAGES.items():
+        assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{package}"), name)
 
 
 def test_every_error_is_public_and_a_seedbed_error():

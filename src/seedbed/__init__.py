@@ -66,7 +66,7 @@ __all__ = [
     "train_many",
 ]
 
-_ROOMS = {
+_PACKAGES = {
     "compare": "experiment",
     "Comparison": "experiment",
     "MLP": "networks",
@@ -86,9 +86,9 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
+    if name not in _PACKAGES:
         raise AttributeError(f"module 'seedbed' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"seedbed.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"seedbed.{_PACKAGES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,8 @@ from torch import nn
 
 import seedbed as sb
 from seedbed.errors import SeedbedError, TrainingError
-from seedbed.training import node, train_many
+from seedbed.training import train_many
+from seedbed.training.cluster import Asked
 
 NET = """
 from torch import nn
@@ -114,9 +115,8 @@ def test_an_error_on_a_node_is_the_error_here(cluster):
 
 
 def test_a_node_of_another_kind_is_refused(cluster, monkeypatch):
-    other = node.Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
-    name, _, _ = cluster.partition(":")
-    monkeypatch.setattr(f"seedbed.training.{name}_cluster.Asked", lambda: node.Asked(other))
+    other = Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
+    monkeypatch.setattr("seedbed.training.cluster.Asked", lambda: Asked(other))
     with pytest.raises(TrainingError, match=r"the version of torch on node \S+ is .*, and 1\.0 where seedbed runs"):
         sb.compare("example:moons", candidates=["relu:3"], **SMALL, cluster=cluster)
 

@@ -76,7 +76,7 @@ def test_a_worker_of_several_threads_is_refused(dask_cluster):
 
 def test_a_cluster_without_a_cpu_is_refused(monkeypatch):
     empty = type("Empty", (), {"__init__": lambda self, address: None, "n_cpus": 0})
-    monkeypatch.setattr("seedbed.training.ray_cluster.RayCluster", empty)
+    monkeypatch.setattr("seedbed.training.cluster.RayCluster", empty)
     assert refused("ray") == "the cluster 'ray' has no CPU to train on. Start a node first."
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Column, ColumnSchema, Table, checks, repeated_folds
+from seedbed.data import ColumnSchema, Table, checks, repeated_folds
 from seedbed.data.checks import duplicate_groups, find_duplicates, merged_groups
+from seedbed.data.table import Column
 
 
 def table_of(features, target, task=None):

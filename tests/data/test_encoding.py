@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from seedbed.data import Column, ColumnSchema, Design, Preprocessor, Split, Table, encode
+from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode
+from seedbed.data.encoding.design import Design
+from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 
 SEEDS = st.integers(0, 10_000)

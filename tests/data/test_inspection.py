@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from seedbed.data import WARNINGS, inspect_table
+from seedbed.data import inspect_table
+from seedbed.data.notes import WARNINGS
 from seedbed.errors import ColumnError
 from seedbed.report.overview import overview_text
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from seedbed.data import Column, ColumnSchema, Table
+from seedbed.data import ColumnSchema, Table
 from seedbed.data.checks import _binned, find_leaks
+from seedbed.data.table import Column
 
 
 def table_of(columns, target, task=None, kind="number"):

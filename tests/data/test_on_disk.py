@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seedbed.data import ArrayWriter, is_large, on_disk, read_table, rows_of, spill
+from seedbed.data import ArrayWriter, on_disk, read_table, rows_of, spill
 from seedbed.data.checks import duplicate_groups
+from seedbed.data.on_disk import is_large
 from seedbed.errors import DataError
 from seedbed.experiment.frozen import hashed
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Column, ColumnSchema, Note
+from seedbed.data import ColumnSchema, Note
 from seedbed.data.inspection import column_overview, number_overview
+from seedbed.data.table import Column
 
 NAN = float("nan")
 

@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
-from seedbed.data import (
-    Column,
-    ColumnSchema,
-    Preprocessor,
-    Split,
-    Table,
-    encode,
-    read_table,
-    repeated_folds,
-)
+from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode, read_table, repeated_folds
+from seedbed.data.table import Column
 
 SIZES = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 MATRICES = arrays(np.float64, st.tuples(st.integers(4, 12), st.integers(1, 4)), elements=st.one_of(SIZES, st.just(0.1)))

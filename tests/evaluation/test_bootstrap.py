@@ -6,8 +6,10 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import bootstrap_interval, row_mean_se, row_score, score_interval, scores, widening
-from seedbed.evaluation.bootstrap import resample_weights
+from seedbed.evaluation import row_mean_se, score_interval, widening
+from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights
+from seedbed.evaluation.scores import scores
+from seedbed.evaluation.weighted import row_score
 
 rng = np.random.default_rng(2)
 N = 60

@@ -10,7 +10,6 @@ from hypothesis.extra.numpy import arrays
 
 import seedbed as sb
 from seedbed.evaluation import (
-    CODES,
     confined_outputs,
     corrected_t,
     dead_units,
@@ -23,6 +22,7 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
+from seedbed.evaluation.checks import CODES
 
 PRIOR = 0.6277  # log loss of always guessing the class shares of heart_failure
 SHAPE = (1, 10, 3)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation import (
-    CODES,
     confined_outputs,
     consistent,
     corrected_t,
@@ -20,6 +19,7 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
+from seedbed.evaluation.checks import CODES
 
 SHAPE, PRIOR = (1, 10, 2), 0.6
 FALLING = np.linspace(0.6, 0.3, 100)[:, None] * np.ones(20)

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from seedbed.evaluation import Estimate, corrected_t, nested_interval, p_better, rows_needed
-from seedbed.evaluation.estimates import inference
+from seedbed.evaluation import Estimate, corrected_t, nested_interval
+from seedbed.evaluation.estimates import inference, p_better, rows_needed
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import contingency_tables, proportion
 
-from seedbed.evaluation import mcnemar, paired_hold_out, wilson
+from seedbed.evaluation import paired_hold_out, wilson
+from seedbed.evaluation.held_out import mcnemar
 
 
 def answers(both, first, second, neither):

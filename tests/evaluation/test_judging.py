@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError, TrainingError
-from seedbed.evaluation import (
-    corrected_t,
-    fold_differences,
-    holm,
-    judge,
-    judge_all,
-    opposite_share,
-    paired_hold_out,
-    seed_share,
-)
+from seedbed.evaluation import corrected_t, fold_differences, holm, judge, judge_all, paired_hold_out
+from seedbed.evaluation.judging import opposite_share, seed_share
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):

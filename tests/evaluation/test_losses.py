@@ -10,13 +10,12 @@ from seedbed.evaluation import (
     Margin,
     default_margin,
     default_metric,
-    greater_is_better,
     largest_loss,
     margin_beside,
-    metric,
     prior_loss,
     row_losses,
 )
+from seedbed.evaluation.metrics import greater_is_better, metric
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)

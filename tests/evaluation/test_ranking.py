@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from seedbed.evaluation import roc_auc, row_score
-from seedbed.evaluation.ranking import auc_influence, multiclass_auc
+from seedbed.evaluation.ranking import auc_influence, multiclass_auc, roc_auc
+from seedbed.evaluation.weighted import row_score
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import confusion_matrix, fold_auc, scores
+from seedbed.evaluation import confusion_matrix, fold_auc
+from seedbed.evaluation.scores import scores
 
 rng = np.random.default_rng(1)
 Y, P = rng.integers(2, size=90), rng.random(90)

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import bbc_cv, bbc_cv_scores, row_score
+from seedbed.evaluation import bbc_cv
+from seedbed.evaluation.selection import bbc_cv_scores
+from seedbed.evaluation.weighted import row_score
 
 
 def plain_bbc(losses, n_resamples, rng):

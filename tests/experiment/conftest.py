@@ -1,4 +1,4 @@
-"""What this room's tests share: a small table, and comparisons that take a moment."""
+"""What the tests of this package share: a small table, and comparisons that take a moment."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.data import Column, ColumnSchema, Table, table_from_arrays
+from seedbed.data import ColumnSchema, Table, table_from_arrays
+from seedbed.data.table import Column
 from seedbed.experiment import Comparison, Plan, compare, make_plan, run, specify
 from seedbed.networks import recipe_named
 from seedbed.training.process import one_thread

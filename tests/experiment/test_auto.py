@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import Column, ColumnSchema, Split, encode, repeated_folds
+from seedbed.data import ColumnSchema, Split, encode, repeated_folds
+from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
 from seedbed.experiment import compare, specify
 from seedbed.experiment.baselines import baselines_from

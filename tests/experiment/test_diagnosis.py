@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.evaluation import CODES, seeds_apart
+from seedbed.evaluation import seeds_apart
+from seedbed.evaluation.checks import CODES
 from seedbed.experiment import Comparison
 
 

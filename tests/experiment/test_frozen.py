@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from seedbed.data import Note
-from seedbed.experiment import freeze, make_plan, specify
+from seedbed.experiment import make_plan, specify
+from seedbed.experiment.frozen import freeze
 from seedbed.networks import Recipe
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seedbed.data import Column, ColumnSchema, Preprocessor, Table, read_table
+from seedbed.data import ColumnSchema, Preprocessor, Table, read_table
+from seedbed.data.table import Column
 from seedbed.evaluation import paired_hold_out
 from seedbed.experiment import compare, make_plan, run, specify, train
 from seedbed.networks import recipe_named

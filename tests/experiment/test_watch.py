@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seedbed.experiment import Task, Watch, run, train, watch_plan
+from seedbed.experiment import Watch, run, train, watch_plan
+from seedbed.experiment.watch import Task
 from seedbed.networks import Recipe
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seedbed.figures import calibration, save_chart
+from seedbed.figures import save_chart
+from seedbed.figures.calibration import calibration
 from seedbed.figures.theme import PAGE
 
 

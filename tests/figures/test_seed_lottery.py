@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from seedbed.figures import save_chart, seed_lottery
+from seedbed.figures import save_chart
+from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.theme import PAGE
 
 

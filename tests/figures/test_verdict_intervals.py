@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from seedbed.figures import save_chart, verdict_intervals
+from seedbed.figures import save_chart
+from seedbed.figures.intervals import verdict_intervals
 from seedbed.figures.limits import interval_limits
 from seedbed.figures.theme import PAGE
 

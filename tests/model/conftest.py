@@ -1,4 +1,4 @@
-"""What this room's tests share: tables with every kind of column, and models of them that take a moment."""
+"""What the tests of this package share: tables with every kind of column, and models of them that take a moment."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import seedbed as sb
-from seedbed.data import Column, ColumnSchema, Split, Table, encode, on_disk, read_table
+from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
+from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
-from seedbed.model import blend_table, fit_model
-from seedbed.model import members as room
+from seedbed.model import blend_table, fit_model, members
 from seedbed.model.members import inner_splits
 from seedbed.model.portfolio import members_for, recipe_for, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate, recipe_named
@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_model_however_many_jobs(table_for):
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     table, portfolio = table_for("ill"), ("relu:6@ple=4",)
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)
-    monkeypatch.setattr(room, "_MOST_BYTES", 0)
+    monkeypatch.setattr(members, "_MOST_BYTES", 0)
     within, _ = blend_table(table, portfolio=portfolio, **QUICK)
     # Each network lays its bins by its own rows then, so it is near and not the same.
     assert {name: value.shape for name, value in once.states.items()} == {

@@ -15,8 +15,9 @@ from seedbed.errors import ColumnError, DataError, OptionError, TargetError, Tra
 from seedbed.model import Blocks, fit_model, load
 from seedbed.model.choosing import Settled, fixed
 from seedbed.networks import Recipe, parse_candidate, recipe_named
-from seedbed.training import Rows, derive, told_of, train_reference
+from seedbed.training import derive, told_of
 from seedbed.training.losses import LOSSES
+from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 
 from .conftest import CANDIDATES, FAST, TARGETS

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks import ACTIVATIONS, MLP, Residual, activation, parse_candidate
+from seedbed.networks import ACTIVATIONS, MLP, Residual, parse_candidate
+from seedbed.networks.activations import activation
 
 
 def built(make, seed=42):

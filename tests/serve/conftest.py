@@ -1,5 +1,5 @@
-"""What this room's tests share: small models of tables with every kind of column, a request to an application without a
-network, and a server in a thread for what only sockets can show."""
+"""What the tests of this package share: small models of tables with all kinds of columns, a request to an application
+without a network, and a server in a thread for what only sockets can show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ import pytest
 from seedbed.data import read_table
 from seedbed.model import Model, fit_model
 from seedbed.networks import recipe_named
-from seedbed.serve import Address, App, Gate, Limits, serving
+from seedbed.serve import Address, serving
+from seedbed.serve.app import App
+from seedbed.serve.gate import Gate
+from seedbed.serve.limits import Limits
 from seedbed.training import one_thread
 
 N = 160

@@ -5,7 +5,8 @@ import hmac
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.serve import App, Gate
+from seedbed.serve.app import App
+from seedbed.serve.gate import Gate
 
 from .conftest import TOKEN, application, ask, run
 

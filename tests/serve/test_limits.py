@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.serve import Limits
-from seedbed.serve.limits import RefusedError, read_json
+from seedbed.serve.limits import Limits, RefusedError, read_json
 
 from .conftest import application, ask, asked, exchange, head_of, run, running
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.cli import main
-from seedbed.serve import Limits
+from seedbed.serve.limits import Limits
 
 from .conftest import TOKEN, exchange, head_of, run, running
 

@@ -1,4 +1,4 @@
-"""What this room's tests share: small tasks, the comparison with the reference, and the tutorial's loop."""
+"""What the tests of this package share: small tasks, the comparison with the reference, and the tutorial's loop."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.networks import Recipe
-from seedbed.training import History, Rows, TrainingData, native, planning, train_many, train_reference
+from seedbed.training import History, TrainingData, native, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.process import one_thread
+from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 
 FEATURES = 5

@@ -11,9 +11,10 @@ from torch import nn
 
 from seedbed.errors import TrainingError
 from seedbed.networks import MLP, Recipe, parse_candidate
-from seedbed.training import Rows, TrainingData, plan_stack, train_chunk, train_reference
+from seedbed.training import TrainingData, plan_stack, train_chunk
 from seedbed.training.inputs import Inputs, _Added, across, expanded, folded
 from seedbed.training.losses import encode_target
+from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -9,8 +9,9 @@ from torch import nn
 
 from seedbed.data import on_disk, spill
 from seedbed.networks import PiecewiseLinearEncoding, Recipe
-from seedbed.training import Rows, looking, plan_stack, train_chunk, train_many, train_reference
+from seedbed.training import looking, plan_stack, train_chunk, train_many
 from seedbed.training.losses import LOSSES
+from seedbed.training.reference import Rows, train_reference
 
 
 class Centred(nn.Module):

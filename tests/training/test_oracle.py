@@ -7,8 +7,9 @@ from torch import nn
 
 from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
 from seedbed.networks.recipe import OPTIMIZERS
-from seedbed.training import Rows, train_many, train_reference
+from seedbed.training import train_many
 from seedbed.training.losses import LOSSES
+from seedbed.training.reference import Rows, train_reference
 
 pytestmark = pytest.mark.usefixtures("engine")
 

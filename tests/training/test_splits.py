@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Rows, TrainingData, plan_stack, train_chunk, train_many, train_reference
+from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
 from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -3,6 +3,6 @@
 stdout carries results, stderr progress and messages. torch is imported inside the verbs, so that `--help` is quick.
 """
 
-from seedbed.cli.program import app, main
+from seedbed.cli.program import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seedbed.data import Table
     from seedbed.model import Model
 
-__all__ = ["ModelArgument", "OwnNetwork", "loaded", "predict", "show", "train_model"]
+__all__ = ["loaded", "predict", "show", "train_model"]
 
 Board = Callable[..., Any]
 

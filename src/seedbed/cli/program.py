@@ -29,7 +29,7 @@ from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
 from seedbed.errors import SeedbedError, nearest, one_line, told
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
 app = App(
     name="seedbed",

@@ -2,17 +2,17 @@
 
 from seedbed.data.arrays import coded_table, given_columns, label_texts, table_from_arrays
 from seedbed.data.columns import Columns, MemoryColumns, as_notes
-from seedbed.data.encoding.design import Design, Encoding, encode
+from seedbed.data.encoding.design import Encoding, encode
 from seedbed.data.encoding.layout import layout_from_values
-from seedbed.data.encoding.preprocessing import Oddities, Preprocessor, Transformed, state_shapes
+from seedbed.data.encoding.preprocessing import Oddities, Preprocessor, state_shapes
 from seedbed.data.encoding.scaling import TargetDesign, target_design
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
-from seedbed.data.notes import SERIOUS, WARNINGS, Note, Remark
-from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, spill, windows
+from seedbed.data.notes import SERIOUS, Note
+from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.reading import read_table
 from seedbed.data.sources.examples import EXAMPLES
-from seedbed.data.sources.frames import as_frame, record_columns, value_columns
+from seedbed.data.sources.frames import as_frame, value_columns
 from seedbed.data.sources.opening import open_rows
 from seedbed.data.splits import (
     Split,
@@ -25,28 +25,23 @@ from seedbed.data.splits import (
     time_folds,
     time_holdout,
 )
-from seedbed.data.table import Column, ColumnSchema, Table, Task
+from seedbed.data.table import ColumnSchema, Table, Task
 
 __all__ = [
     "EXAMPLES",
     "SERIOUS",
-    "WARNINGS",
     "ArrayWriter",
-    "Column",
     "ColumnSchema",
     "Columns",
-    "Design",
     "Encoding",
     "MemoryColumns",
     "Note",
     "Oddities",
     "Preprocessor",
-    "Remark",
     "Split",
     "Table",
     "TargetDesign",
     "Task",
-    "Transformed",
     "as_frame",
     "as_notes",
     "check_training",
@@ -57,13 +52,11 @@ __all__ = [
     "holdout",
     "inner_holdout",
     "inspect_table",
-    "is_large",
     "label_texts",
     "layout_from_values",
     "open_rows",
     "read_table",
     "read_texts",
-    "record_columns",
     "repeated_folds",
     "rows_of",
     "sample_rows",

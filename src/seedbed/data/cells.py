@@ -17,8 +17,6 @@ __all__ = [
     "LEADING_ZEROS",
     "NUMBER",
     "YEAR_OF_TWO_DIGITS",
-    "Moment",
-    "Numeral",
     "exact_numbers",
     "in_order",
     "is_code",
@@ -31,7 +29,6 @@ __all__ = [
     "number_text",
     "numeral",
     "parse_number",
-    "plain_text",
     "shown",
 ]
 

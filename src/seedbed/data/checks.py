@@ -16,7 +16,7 @@ from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.table import Column, Table
 from seedbed.typing import Floats, Ints
 
-__all__ = ["duplicate_groups", "find_duplicates", "find_leaks", "find_totals", "merged_groups"]
+__all__ = ["find_duplicates", "find_leaks", "find_totals", "merged_groups"]
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them

@@ -18,7 +18,7 @@ from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.typing import Floats
 
-__all__ = ["column_overview", "inspect_table", "number_overview"]
+__all__ = ["inspect_table"]
 
 N_BARS = 12
 MOST_LEVELS = 20

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ROWS_NAMED", "SERIOUS", "WARNINGS", "Note", "Remark", "serious_first"]
+__all__ = ["ROWS_NAMED", "SERIOUS", "Note", "Remark", "serious_first"]
 
 WARNINGS: Mapping[str, str] = MappingProxyType(
     {

@@ -25,13 +25,11 @@ from seedbed.errors import ColumnError, DataError, OptionError, TargetError, Unr
 from seedbed.typing import Bools, Ints
 
 __all__ = [
-    "Understood",
     "Wanted",
     "assemble",
     "read_table",
     "type_features",
     "understand_table",
-    "unnamed_index",
     "word",
     "words",
 ]

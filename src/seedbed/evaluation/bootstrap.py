@@ -19,7 +19,7 @@ from seedbed.evaluation.losses import class_codes
 from seedbed.evaluation.ranking import auc_influence, multiclass_auc
 from seedbed.evaluation.weighted import RowScore, row_score
 
-__all__ = ["BootstrapInterval", "bootstrap_interval", "row_mean_se", "score_interval", "widening"]
+__all__ = ["row_mean_se", "score_interval", "widening"]
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.thinning import evenly
 
 __all__ = [
-    "CalibrationError",
-    "ConsistencyBand",
-    "Reliability",
     "consistency_band",
     "expected_calibration_error",
     "reliability",

@@ -18,7 +18,6 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.resampled import variance_shares
 
 __all__ = [
-    "CODES",
     "Check",
     "confined_outputs",
     "consistent",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.estimates import Estimate, inference
 
-__all__ = ["HoldOut", "McNemar", "mcnemar", "paired_hold_out"]
+__all__ = ["HoldOut", "paired_hold_out"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from seedbed.evaluation.lottery import paired_runs
 from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
-__all__ = ["fold_differences", "judge", "judge_all", "opposite_share", "seed_share"]
+__all__ = ["fold_differences", "judge", "judge_all"]
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,6 @@ from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.metrics import METRICS, metric
 
 __all__ = [
-    "LOG_LOSS_CLIP",
     "Margin",
     "default_margin",
     "largest_loss",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Lottery", "Runs", "lottery", "paired_runs"]
+__all__ = ["Lottery", "lottery", "paired_runs"]
 
 Floats = NDArray[np.float64]
 

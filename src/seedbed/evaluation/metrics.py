@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["METRICS", "Metric", "default_metric", "greater_is_better", "metric"]
+__all__ = ["METRICS", "default_metric", "metric"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.estimates import Estimate, inference
 
-__all__ = ["NestedInterval", "nested_interval"]
+__all__ = ["nested_interval"]
 
 
 @dataclass(frozen=True, kw_only=True)

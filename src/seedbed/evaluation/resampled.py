@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.estimates import Estimate, inference
 
-__all__ = ["CorrectedT", "VarianceShares", "corrected_t", "holm", "more_repeats_ratio", "variance_shares"]
+__all__ = ["corrected_t", "holm", "more_repeats_ratio", "variance_shares"]
 
 
 @dataclass(frozen=True, kw_only=True)

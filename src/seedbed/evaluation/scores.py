@@ -11,7 +11,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.losses import class_codes, predicted_classes, prior_loss, row_losses
 from seedbed.evaluation.ranking import multiclass_auc, roc_auc
 
-__all__ = ["FoldAuc", "confusion_matrix", "fold_auc", "scores"]
+__all__ = ["confusion_matrix", "fold_auc"]
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.weighted import RowScore
 
-__all__ = ["ChosenScore", "bbc_cv", "bbc_cv_scores"]
+__all__ = ["bbc_cv"]
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seedbed.errors import OptionError
 from seedbed.evaluation.metrics import METRICS
 
-__all__ = ["SHORT", "AccuracyDifference", "Rule", "Verdict", "decide", "percent", "plain_number"]
+__all__ = ["SHORT", "AccuracyDifference", "Verdict", "decide", "percent", "plain_number"]
 
 _TOO_MANY = 10_000_000
 """From so many rows on, a number of them says nothing more."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from seedbed.evaluation.estimates import student_quantile
 
-__all__ = ["Wilson", "wilson"]
+__all__ = ["wilson"]
 
 
 class Wilson(NamedTuple):

@@ -33,7 +33,7 @@ from seedbed.experiment.linear import tuned_linear_regression
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
-from seedbed.training.randomness import derive
+from seedbed.training import derive
 
 __all__ = ["BASELINES", "STANDARD", "Baseline", "baselines_from"]
 

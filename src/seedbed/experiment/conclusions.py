@@ -34,7 +34,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
-__all__ = ["Chosen", "Conclusions", "NoVerdict", "conclude", "difference", "guessing_like"]
+__all__ = ["Conclusions", "conclude", "difference", "guessing_like"]
 
 _DIFFERENT = ("better_by_margin", "better", "worse")
 

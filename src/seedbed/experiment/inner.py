@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seedbed.data import Split, inner_holdout, repeated_folds, spill, time_folds
 from seedbed.experiment.spec import Experiment
-from seedbed.training.randomness import derive
+from seedbed.training import derive
 
 __all__ = ["inner_splits"]
 

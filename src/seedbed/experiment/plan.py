@@ -19,13 +19,13 @@ from seedbed.training import (
     Engine,
     StackPlan,
     TrainingData,
+    derive,
     own_module,
     pick_workers,
     plan_candidate,
     table_data,
     wake_workers,
 )
-from seedbed.training.randomness import derive
 
 __all__ = ["Plan", "Round", "Stack", "make_plan"]
 

@@ -33,7 +33,7 @@ from seedbed.training import Board, Chunk, Engine, History, told_of, train_many,
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Run", "finished_curves", "train"]
+__all__ = ["finished_curves", "train"]
 
 _NOT_GIVEN = ("loss", "epoch", "horizon")  # settings of a recipe that a single split has no choice of
 

@@ -31,7 +31,7 @@ from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
 from seedbed.training import derive
 
-__all__ = ["LOSSES", "TUTORIAL", "Experiment", "Interval", "Sweep", "specify"]
+__all__ = ["LOSSES", "TUTORIAL", "Experiment", "Interval", "specify"]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The tutorial's three networks: what is compared where nothing else is asked for."""

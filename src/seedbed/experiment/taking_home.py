@@ -28,7 +28,7 @@ from seedbed.networks import (
 from seedbed.report import counted, guessing, read_summary
 from seedbed.training import Board, Chunk, Engine
 
-__all__ = ["TakeHome", "take_home", "take_home_from"]
+__all__ = ["take_home", "take_home_from"]
 
 _SHOWN = ("accuracy", "balanced_accuracy", "roc_auc", "brier", "log_loss", "r2", "mae", "squared_error")
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."

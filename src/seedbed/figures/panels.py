@@ -11,10 +11,8 @@ from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
 from seedbed.figures.words import phrase_lines, title_lines
 
 __all__ = [
-    "NAME_HEIGHT",
     "PLAIN_AXIS",
     "SHOWN",
-    "SPACING",
     "WIDE",
     "along",
     "by_rank",

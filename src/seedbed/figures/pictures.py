@@ -17,7 +17,7 @@ from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.save import save_chart
 from seedbed.figures.theme import LIGHT, Theme
 
-__all__ = ["PICTURES", "all_charts", "chart_of", "save_pictures"]
+__all__ = ["all_charts", "chart_of", "save_pictures"]
 
 PICTURES = ("png", "svg", "pdf")
 

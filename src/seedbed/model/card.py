@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from seedbed.model.fitted import FittedNetworks
 from seedbed.model.layout import FORMAT
 from seedbed.networks import architecture_to_values
 from seedbed.report import score_sentences
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
 
 __all__ = ["card_of"]
 
 SCHEMA_VERSION = 1
 
 
-def card_of(model: Model) -> dict[str, Any]:
+def card_of(model: FittedNetworks) -> dict[str, Any]:
     """A plain dict, fit for JSON; docs/models.md explains its keys."""
     card = {
         "schema_version": SCHEMA_VERSION,
@@ -42,7 +40,7 @@ def card_of(model: Model) -> dict[str, Any]:
     return {**card, "sentences": score_sentences(card)}
 
 
-def _column(model: Model, number: int) -> dict[str, Any]:
+def _column(model: FittedNetworks, number: int) -> dict[str, Any]:
     """A column as whoever fills in a row needs it; of numbers and dates, what is usual in training."""
     layout = model.preprocessor.layout
     schema, places = layout.schemas[number], layout.places

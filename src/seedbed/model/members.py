@@ -29,7 +29,7 @@ from seedbed.training import (
     train_chunks,
 )
 
-__all__ = ["LIMIT", "Member", "Rows", "inner_splits", "network_of", "trained_members"]
+__all__ = ["Member", "Rows", "inner_splits", "network_of", "trained_members"]
 
 LIMIT = 3.0
 """Of the clip in front of all members."""

@@ -19,7 +19,6 @@ __all__ = [
     "networks_for",
     "recipe_for",
     "settings_of",
-    "words_for",
 ]
 
 AUTO = "auto"

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,8 @@ from torch import nn
 
 from seedbed.data import Columns, Note, Oddities, Task, as_notes
 from seedbed.errors import OptionError
+from seedbed.model.fitted import FittedNetworks
 from seedbed.training import one_thread, pick_jobs
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
 
 __all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
 
@@ -91,7 +89,7 @@ def check_threshold(task: Task, threshold: float | None) -> None:
         raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
-def predict_columns(model: Model, columns: Columns, *, refuse: bool = True) -> Predictions:
+def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = True) -> Predictions:
     """Of all rows at once.
 
     Args:
@@ -125,7 +123,7 @@ class Blocks:
         ColumnError: a column is missing.
     """
 
-    def __init__(self, model: Model, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
+    def __init__(self, model: FittedNetworks, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
         self._positions, self._remarks = model.preprocessor.find(columns, [model.target_name, *model.identifiers])
         self._gathering = model.preprocessor.gathering()
@@ -171,7 +169,7 @@ class Blocks:
 
 
 def values_of(
-    model: Model, matrix: NDArray[np.float32], networks: Iterable[nn.Module] | None = None
+    model: FittedNetworks, matrix: NDArray[np.float32], networks: Iterable[nn.Module] | None = None
 ) -> tuple[Floats, Floats]:
     """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`.
 

@@ -13,17 +13,17 @@ import torch
 
 from seedbed.errors import ModelFileError, OptionError
 from seedbed.files import write_whole
+from seedbed.model.fitted import FittedNetworks
 from seedbed.model.golden import golden_cells
 from seedbed.model.header import read_header
 from seedbed.model.layout import FORMAT, KEY, MAX_FILE, MAX_HEADER, SUFFIX, canonical, fingerprint
-from seedbed.model.model import Model
 from seedbed.model.predicting import values_of
 from seedbed.networks import architecture_to_values
 
 __all__ = ["check_target", "check_writable", "save", "write_checked"]
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> Path:
+def save(model: FittedNetworks, path: str | os.PathLike[str]) -> Path:
     """Write a model file; see `Model.save`."""
     path = check_target(path)
     content = to_bytes(model)
@@ -81,7 +81,7 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
         raise OptionError(message, "Name another file, or make room.") from None
 
 
-def to_bytes(model: Model) -> bytes:
+def to_bytes(model: FittedNetworks) -> bytes:
     """The bytes of a model's file: the same for the same model.
 
     Raises:
@@ -107,7 +107,7 @@ def to_bytes(model: Model) -> bytes:
     return content
 
 
-def values_and_tensors(model: Model) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def values_and_tensors(model: FittedNetworks) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """All that a file says but for its `sha256`, and all that it holds."""
     inputs, arrays = model.preprocessor.to_state()
     cells = golden_cells(model.preprocessor)

@@ -21,7 +21,7 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import Blocks, Predictions, check_threshold
 from seedbed.model.saving import write_checked
 
-__all__ = ["Written", "write_predictions"]
+__all__ = ["write_predictions"]
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
 _ROWS_A_BLOCK = 65_536

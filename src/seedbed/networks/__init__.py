@@ -1,6 +1,6 @@
 """Architectures of one network, the candidate grammar, and the recipe's settings."""
 
-from seedbed.networks.activations import ACTIVATIONS, activation
+from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.candidate import (
     Architecture,
@@ -32,7 +32,6 @@ __all__ = [
     "Schedule",
     "SmoothClip",
     "UserArchitecture",
-    "activation",
     "architecture_from_values",
     "architecture_to_values",
     "candidate_from",

@@ -12,10 +12,6 @@ from seedbed.arguments import check_arguments, shown
 from seedbed.errors import OptionError, did_you_mean
 
 __all__ = [
-    "BATCH_SIZE",
-    "LOSSES",
-    "LR_GRIDS",
-    "OPTIMIZERS",
     "RECIPES",
     "Recipe",
     "Schedule",

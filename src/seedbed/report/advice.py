@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.evaluation import METRICS
-from seedbed.evaluation.verdicts import plain_number
+from seedbed.evaluation import METRICS, plain_number
 from seedbed.report.ranking import measure
 
 __all__ = ["advice_sentences", "good_side", "guessing", "listed", "margin_words", "sureness_sentences"]

@@ -10,7 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-__all__ = ["SIGNS", "RankingRow", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
+__all__ = ["SIGNS", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
 
 # Beside the primary metric.
 _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import SERIOUS
-from seedbed.evaluation.verdicts import SHORT, percent, plain_number
+from seedbed.evaluation import SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.ranking import measure
 
 __all__ = [
-    "Paragraph",
     "counted",
     "heading_sentences",
     "in_short",

@@ -21,7 +21,7 @@ from seedbed.serve.rows import Reader, Writer, read_invocation, read_predict
 from seedbed.serve.tensors import Tensors
 from seedbed.serve.worker import Form, Worker, ending
 
-__all__ = ["App", "Metrics", "Route"]
+__all__ = ["App"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

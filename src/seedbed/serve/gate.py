@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from seedbed.errors import OptionError
 from seedbed.serve.limits import RefusedError
 
-__all__ = ["SHORTEST_TOKEN", "Gate", "check_token", "is_loopback"]
+__all__ = ["Gate", "is_loopback"]
 
 SHORTEST_TOKEN = 16
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")

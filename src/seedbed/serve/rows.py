@@ -14,7 +14,7 @@ from seedbed.errors import ColumnError, DataError, nearest
 from seedbed.model import FLAGS, Model, Predictions
 from seedbed.serve.limits import Limits, RefusedError
 
-__all__ = ["INVOCATIONS", "Asked", "Reader", "Writer", "read_invocation", "read_predict"]
+__all__ = ["Asked", "Reader", "Writer", "read_invocation", "read_predict"]
 
 _NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is looked for: a request may have a hundred thousand

@@ -3,12 +3,11 @@
 from seedbed.training.board import Board
 from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
 from seedbed.training.chunk import Chunk, ChunkResult
-from seedbed.training.cluster import Cluster
+from seedbed.training.cluster import Cluster, processor
 from seedbed.training.data import TrainingData, counted_rows, table_data
 from seedbed.training.history import History
 from seedbed.training.looking import look_at
 from seedbed.training.many import train_many
-from seedbed.training.node import processor
 from seedbed.training.parallel import (
     end_workers,
     pick_jobs,
@@ -19,10 +18,9 @@ from seedbed.training.parallel import (
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import ENGINES, Engine, StackPlan, pick_device, plan_stack, torch_seconds
+from seedbed.training.planning import ENGINES, Engine, StackPlan, plan_stack, torch_seconds
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
-from seedbed.training.reference import Rows, train_reference
 from seedbed.training.savepoint import Savepoint
 from seedbed.training.versions import versions
 
@@ -34,7 +32,6 @@ __all__ = [
     "Cluster",
     "Engine",
     "History",
-    "Rows",
     "Savepoint",
     "StackPlan",
     "TrainingData",
@@ -46,7 +43,6 @@ __all__ = [
     "look_at",
     "one_thread",
     "own_module",
-    "pick_device",
     "pick_jobs",
     "pick_workers",
     "plan_candidate",
@@ -61,7 +57,6 @@ __all__ = [
     "train_chunk",
     "train_chunks",
     "train_many",
-    "train_reference",
     "versions",
     "wake_workers",
 ]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from seedbed.files import temporary_folder
 
-__all__ = ["NOT_BEGUN", "Board", "Place"]
+__all__ = ["Board", "Place"]
 
 NOT_BEGUN = -1
 

@@ -1,15 +1,31 @@
-"""Tasks on other machines: a running cluster of Ray or Dask, by its name."""
+"""Tasks on other machines: a running cluster of Ray or Dask, and the check that its nodes give the same results.
+
+A cluster runs each task of a dead node again on another node.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import logging
+import os
+import pickle
+import platform
 import re
+import socket
+import warnings
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from seedbed.errors import OptionError, TrainingError, did_you_mean, told
+import torch
 
-__all__ = ["Cluster", "given_up", "library", "pick_cluster", "unreachable"]
+from seedbed.errors import OptionError, TrainingError, did_you_mean, told
+from seedbed.training.versions import versions
+
+__all__ = ["Cluster", "Tasks", "pick_cluster", "processor"]
 
 Tasks = Sequence[tuple[Any, ...]]
 
@@ -53,21 +69,13 @@ def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = 
         raise OptionError("jobs are of this machine, and a cluster has CPUs of its own", "Leave one of them out.")
     if device not in ("auto", "cpu"):
         raise OptionError(f"a cluster trains on CPUs, and device is '{device}'", "Leave one of them out.")
-    found: Cluster
-    if name == "ray":
-        from seedbed.training.ray_cluster import RayCluster
-
-        found = RayCluster(address)
-    else:
-        from seedbed.training.dask_cluster import DaskCluster
-
-        found = DaskCluster(address)
+    found: Cluster = RayCluster(address) if name == "ray" else DaskCluster(address)
     if found.n_cpus < 1:
         raise OptionError(f"the cluster '{cluster}' has no CPU to train on", "Start a node first.")
     return found
 
 
-def library(module: str, extra: str) -> Any:
+def _library(module: str, extra: str) -> Any:
     """The module of a cluster's library.
 
     Raises:
@@ -80,13 +88,234 @@ def library(module: str, extra: str) -> Any:
         raise OptionError(message, f"Install it: pip install 'seedbed[{extra}]'.") from None
 
 
-def unreachable(name: str, address: str, why: str) -> OptionError:
+def _unreachable(name: str, address: str, why: str) -> OptionError:
     """The error of a cluster that doesn't answer."""
     return OptionError(f"no {name} cluster answers at {address}: {why}", "Start it, or name another address.")
 
 
-def given_up(name: str, error: Exception) -> TrainingError:
+def _gave_up(name: str, error: Exception) -> TrainingError:
     """The error of a task that a cluster couldn't do."""
     if missing := re.search(r"No module named '([\w.]+)'", f"{error} {error.__cause__}"):
         return TrainingError(f"a node of the cluster has no module '{missing[1]}'", "Install it there.")
     return TrainingError(f"{name} gave up: {told(error)}", "The logs of its nodes say more.")
+
+
+_RAY_RETRIES = 10  # a task that ends its process each time must end as well
+_SECONDS_TO_ANSWER = 3
+
+
+class RayCluster:
+    """A running Ray cluster that this machine is a node of.
+
+    Args:
+        address: HOST:PORT; if empty, what `RAY_ADDRESS` says, or the cluster that runs on this machine.
+
+    Raises:
+        OptionError: Ray isn't installed, or there is no such cluster.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        self._ray = _library("ray", "ray")
+        _connect_ray(self._ray, address)
+
+    @property
+    def n_cpus(self) -> int:
+        return int(self._ray.cluster_resources().get("CPU", 0))
+
+    def run(self, function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...]) -> Generator[Any, None, None]:
+        ray = self._ray
+        asked, held = Asked(), [ray.put(one) for one in shared]
+        on_node = ray.remote(num_cpus=1, max_retries=_RAY_RETRIES)(done_on_node)
+        waiting = [on_node.remote(asked, packed(function, task), *held) for task in tasks]
+        try:
+            while waiting:
+                (done,), waiting = ray.wait(waiting)
+                yield self._result(done)
+        finally:  # also when nobody listens any more
+            for one in waiting:
+                with contextlib.suppress(Exception):
+                    ray.cancel(one, force=True)
+
+    def _result(self, reference: Any) -> Any:
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, errors.RayError):
+                raise _gave_up("Ray", error.cause) from None
+            raise error.cause from None
+        except errors.RayError as error:
+            raise _gave_up("Ray", error) from None
+
+
+def _connect_ray(ray: Any, address: str) -> None:
+    """Connects this process, if it isn't yet."""
+    there = ray.get_runtime_context().gcs_address if ray.is_initialized() else None
+    if there and not address:
+        return
+    services, worker = (_library(f"ray._private.{name}", "ray") for name in ("services", "worker"))
+    try:
+        where = services.canonicalize_bootstrap_address(address or "auto")
+    except (ConnectionError, ValueError, OSError):
+        if address:
+            raise _unreachable("Ray", address, "this is no HOST:PORT") from None
+        raise OptionError("no Ray cluster runs on this machine", "Start one: ray start --head.") from None
+    if there == where:
+        return
+    if there:
+        raise OptionError(f"this process is connected to the Ray cluster at {there}", "Leave the address out.")
+    _check_answers(where)
+    worker._worker_logs_enabled = False  # whatever happens to a node, Ray would print it on stdout
+    try:
+        ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL)
+    except Exception as error:  # noqa: BLE001 - another version, a port that isn't Ray's: each fails in its own way
+        raise _unreachable("Ray", where, told(error)) from None
+
+
+def _check_answers(address: str) -> None:
+    """Ray waits for an address that nobody answers as long as one lets it, so this asks before."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable("Ray", address, str(error)) from None
+
+
+class DaskCluster:
+    """A running Dask cluster.
+
+    Args:
+        address: of its scheduler, tcp://HOST:PORT; if empty, that of this process's client, or what Dask's own settings
+            say (`DASK_SCHEDULER_ADDRESS`).
+
+    Raises:
+        OptionError: Dask isn't installed, there is no such cluster, or its workers have several threads.
+    """
+
+    def __init__(self, address: str = "") -> None:
+        self._dask = _library("distributed", "dask")
+        self._client = _dask_client(self._dask, address)
+        for worker, n_threads in self._client.nthreads().items():
+            if n_threads > 1:
+                message = f"worker {worker} has {n_threads} threads, and a network is trained by one in a process"
+                raise OptionError(message, "Start workers with: dask worker SCHEDULER --nworkers auto --nthreads 1.")
+
+    @property
+    def n_cpus(self) -> int:
+        return sum(self._client.nthreads().values())
+
+    def run(self, function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...]) -> Generator[Any, None, None]:
+        submit, asked = self._client.submit, Asked()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")
+            # As a task, for scattered data is lost with the workers that hold it, and a task is done again.
+            held = [submit(_given, one, pure=False) for one in shared]
+        waiting = {
+            submit(done_on_node, asked, packed(function, task), *held, pure=False, priority=-number)
+            for number, task in enumerate(tasks)
+        }
+        try:
+            for done in self._dask.as_completed(set(waiting)):
+                waiting.discard(done)
+                yield self._result(done)
+        finally:  # also when nobody listens any more
+            with contextlib.suppress(Exception):
+                self._client.cancel(list(waiting))
+
+    def _result(self, future: Any) -> Any:
+        if future.status != "error":
+            try:
+                return future.result()
+            except (OSError, CancelledError):  # not the task's own, which would be its status
+                message = "the Dask cluster was lost on the way"
+                raise TrainingError(message, "Its scheduler's log says more.") from None
+        error = future.exception()
+        if isinstance(error, self._dask.scheduler.KilledWorker) or isinstance(error.__cause__, ModuleNotFoundError):
+            raise _gave_up("Dask", error)
+        raise error
+
+
+def _given(one: Any) -> Any:
+    return one
+
+
+def _dask_client(dask: Any, address: str) -> Any:
+    """This process's client, if it is of that address, or a new one."""
+    with contextlib.suppress(ValueError):  # there is none
+        client = dask.default_client()
+        if client.status == "running" and address in ("", client.scheduler.address):
+            return client
+    where = address or _library("dask", "dask").config.get("scheduler-address", None)
+    if not where:
+        message = "--cluster dask names no scheduler"
+        raise OptionError(message, "Say dask:tcp://HOST:PORT, or set DASK_SCHEDULER_ADDRESS.")
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dask.versions.VersionMismatchWarning)  # each node is checked for itself
+            return dask.Client(where, timeout=_SECONDS_TO_ANSWER)
+    except Exception as error:  # noqa: BLE001 - an address that can't be read fails otherwise than one without answer
+        raise _unreachable("Dask", where, told(error)) from None
+
+
+def processor() -> str:
+    """The kind of processor that torch computes for: another kind rounds otherwise."""
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
+
+
+@functools.cache
+def _kind() -> dict[str, str]:
+    """What decides a result's last digits, by name."""
+    return {**versions(), "python": ".".join(platform.python_version_tuple()[:2]), "processor": processor()}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The machine that asks for tasks.
+
+    Attributes:
+        kind: what decides its results' last digits.
+        folder: where it looks for files that are named without one.
+    """
+
+    kind: dict[str, str] = field(default_factory=_kind)
+    folder: str = field(default_factory=os.getcwd)
+
+    def refuse_others(self) -> None:
+        """Nothing, on a machine of the same kind.
+
+        Raises:
+            TrainingError: this one would give other digits.
+        """
+        for name, here in _kind().items():
+            if here != self.kind[name]:
+                what = name if name == "processor" else f"version of {name}"
+                message = f"the {what} on node {platform.node()} is {here}, and {self.kind[name]} where seedbed runs"
+                raise TrainingError(message, "Results would differ in their last digits; make them the same.")
+
+
+def packed(function: Callable[..., Any], task: tuple[Any, ...]) -> bytes:
+    """A call that can travel, with the code of what was made at a prompt, in a notebook or in the main script."""
+    import cloudpickle  # it comes with a cluster's library
+
+    sent: bytes = cloudpickle.dumps((function, task))
+    return sent
+
+
+def done_on_node(asked: Asked, call: bytes, *shared: Any) -> Any:
+    """What `function(*task, *shared)` returns on this machine, for a packed call.
+
+    Raises:
+        TrainingError: it is of another kind than the one that asked, or lacks a module.
+    """
+    asked.refuse_others()
+    try:
+        function, task = pickle.loads(call)
+    except ModuleNotFoundError as error:
+        message = f"node {platform.node()} has no module '{error.name}'"
+        raise TrainingError(message, "Install it there, or put the network into a file: FILE.py:CLASS.") from None
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # there is no such folder here
+            stack.enter_context(contextlib.chdir(asked.folder))
+        return function(*task, *shared)

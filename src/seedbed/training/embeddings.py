@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seedbed.training.optimizers import Tensors
-
-if TYPE_CHECKING:
-    from seedbed.training.layers import Pass
+from seedbed.training.stack import Pass
 
 __all__ = ["Periodic", "Piecewise", "bins_between", "parted"]
 

@@ -27,8 +27,6 @@ from seedbed.training.layers import (
     Elementwise,
     Embeddings,
     Linear,
-    Pass,
-    Placement,
     Residual,
     RReLU,
     StackedLayer,
@@ -39,7 +37,7 @@ from seedbed.training.layers import (
 from seedbed.training.optimizers import Tensors
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, stateless
 from seedbed.training.reference import outputs_of
-from seedbed.training.stack import Layout, stack_networks
+from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
 __all__ = ["Chain", "Forward", "dead_share", "forward_of"]
 

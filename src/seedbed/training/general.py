@@ -21,12 +21,11 @@ from torch.func import functional_call, vjp, vmap
 
 from seedbed.errors import TrainingError
 from seedbed.training.inputs import Inputs
-from seedbed.training.layers import Pass, Placement
 from seedbed.training.optimizers import Tensors
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, stateless
 from seedbed.training.reference import outputs_of
-from seedbed.training.stack import Layout, stack_networks
+from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
 __all__ = ["General", "OneByOne", "general_forward"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seedbed.training.products import summed_at
 
-__all__ = ["Across", "Inputs", "across", "as_seen", "counting", "expanded", "folded"]
+__all__ = ["Inputs", "across", "as_seen", "counting", "expanded", "folded"]
 
 
 class Across(NamedTuple):

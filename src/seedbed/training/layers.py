@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,38 +24,9 @@ from seedbed.training.inputs import Inputs, folded
 from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
+from seedbed.training.stack import Pass
 
-__all__ = ["OWN", "Pass", "Placement", "StackedLayer", "alone", "stacked_layer", "through"]
-
-
-Placement = Literal["network_first", "network_last"]
-"""How a stack computes.
-
-`network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
-`network_last`: arrays lie as they are named; for networks without a layer that feeds another.
-"""
-
-
-class Pass(NamedTuple):
-    """One forward pass.
-
-    Attributes:
-        training: what `module.train()` says.
-        weights: [row, network]; a row of weight zero isn't there for batch statistics.
-        keys: [network], for random layers.
-        step: number of the step, for random layers.
-        rows: [row], int32; which row each is, for random layers.
-        placement: how sums of products are written, and in which order arrays lie in memory.
-        guarded: whether rows of weight zero are taken out after the first layer, see `TrainingData.is_huge`.
-    """
-
-    training: bool
-    weights: Tensor
-    keys: Tensor
-    step: Tensor
-    rows: Tensor
-    placement: Placement
-    guarded: bool = False
+__all__ = ["OWN", "StackedLayer", "alone", "stacked_layer", "through"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from seedbed.data import rows_of, windows
 from seedbed.training.data import TrainingData
 from seedbed.training.placing import Placing
 
-__all__ = ["MOST_ROWS", "look_at", "look_at_splits"]
+__all__ = ["look_at", "look_at_splits"]
 
 MOST_ROWS = 1 << 14
 """Rows that are shown at most. A quantile of so many is off by half a hundredth of the rows at most, as a rule."""

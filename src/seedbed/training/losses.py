@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seedbed.errors import OptionError, TrainingError
 
-__all__ = ["LOSSES", "Loss", "Smoothing", "check_smoothing", "encode_target", "pick_loss", "r2"]
+__all__ = ["Loss", "check_smoothing", "encode_target", "pick_loss", "r2"]
 
 
 @dataclass(frozen=True)

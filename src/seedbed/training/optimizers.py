@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seedbed.networks import Recipe
 
-__all__ = ["Optimizer", "Tensors", "clipped", "clock", "make_torch_optimizer", "pick_optimizer"]
+__all__ = ["Tensors", "clipped", "clock", "make_torch_optimizer", "pick_optimizer"]
 
 Tensors = dict[str, Tensor]
 State = tuple[Tensors, ...]

@@ -1,8 +1,9 @@
-"""Many networks as one: built one by one with torch's own initialisation, then stacked along a last axis."""
+"""A stack: networks built one by one with torch's own initialisation, then stacked along a last axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,40 @@ from seedbed.errors import CandidateError
 from seedbed.training.optimizers import Tensors
 from seedbed.training.randomness import seeded
 
-__all__ = ["Layout", "build_network", "stack_networks", "unstack"]
+__all__ = ["Layout", "Pass", "Placement", "build_network", "stack_networks", "unstack"]
 
 Layout = frozenset[str]
 """The names of the weights stored as [unit_in, unit_out, network], where torch has [unit_out, unit_in]."""
+
+
+Placement = Literal["network_first", "network_last"]
+"""How a stack computes.
+
+`network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
+`network_last`: arrays lie as they are named; for networks without a layer that feeds another.
+"""
+
+
+class Pass(NamedTuple):
+    """One forward pass.
+
+    Attributes:
+        training: what `module.train()` says.
+        weights: [row, network]; a row of weight zero isn't there for batch statistics.
+        keys: [network], for random layers.
+        step: number of the step, for random layers.
+        rows: [row], int32; which row each is, for random layers.
+        placement: how sums of products are written, and in which order arrays lie in memory.
+        guarded: whether rows of weight zero are taken out after the first layer, see `TrainingData.is_huge`.
+    """
+
+    training: bool
+    weights: Tensor
+    keys: Tensor
+    step: Tensor
+    rows: Tensor
+    placement: Placement
+    guarded: bool = False
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -14,9 +14,9 @@ from seedbed.networks import Recipe
 from seedbed.training.forward import Forward
 from seedbed.training.general import OneByOne
 from seedbed.training.inputs import Inputs, as_seen
-from seedbed.training.layers import Pass
 from seedbed.training.losses import Loss
 from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
+from seedbed.training.stack import Pass
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "make_steps", "pick"]
 

@@ -19,7 +19,6 @@ from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.inputs import Inputs
-from seedbed.training.layers import Pass
 from seedbed.training.looking import look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import Tensors, clock, pick_optimizer
@@ -28,7 +27,7 @@ from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of
 from seedbed.training.savepoint import Savepoint
 from seedbed.training.schedules import rate_factors
-from seedbed.training.stack import build_network, stack_networks, unstack
+from seedbed.training.stack import Pass, build_network, stack_networks, unstack
 from seedbed.training.step import Hyper, StackState, Steps, make_steps
 from seedbed.training.whole import WholeTable
 from seedbed.training.windowed import WindowedTable

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seedbed.training.forward import Chain
-from seedbed.training.layers import Pass
 from seedbed.training.losses import Loss
 from seedbed.training.placing import Placing
 from seedbed.training.randomness import shuffled
+from seedbed.training.stack import Pass
 from seedbed.training.step import Batch, Picked, StackState, Steps, pick
 
 __all__ = ["WholeTable"]

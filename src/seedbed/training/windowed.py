@@ -19,10 +19,10 @@ from torch import Tensor
 from seedbed.data import rows_of, windows
 from seedbed.errors import TrainingError
 from seedbed.training.forward import Chain, dead_share
-from seedbed.training.layers import Pass
 from seedbed.training.losses import Loss, encode_target
 from seedbed.training.placing import Placing
 from seedbed.training.randomness import shuffled
+from seedbed.training.stack import Pass
 from seedbed.training.step import Batch, Picked, StackState, Steps
 
 __all__ = ["WindowedTable"]

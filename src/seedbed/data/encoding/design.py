@@ -28,24 +28,7 @@ from seedbed.data.table import Table
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = [
-    "Design",
-    "Encoding",
-    "Learnt",
-    "SplitMoments",
-    "Sums",
-    "encode",
-    "fits_float32",
-    "lay_out",
-    "learn_by_windows",
-    "live_by_counts",
-    "live_inputs",
-    "natural_inputs",
-    "refuse_unrepresentable",
-    "shared_rows",
-    "sizes_by_column",
-    "spread",
-]
+__all__ = ["Encoding", "encode", "live_inputs", "natural_inputs", "refuse_unrepresentable"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,19 +16,14 @@ from seedbed.errors import DataError
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = [
-    "BUCKETS",
     "Cells",
     "Layout",
     "Places",
-    "Vocabulary",
     "bucket_of",
     "date_parts",
-    "has_times",
     "layout_from_values",
     "layout_of",
     "layout_to_values",
-    "part_names",
-    "vocabulary_of",
 ]
 
 _DAY = 86_400.0

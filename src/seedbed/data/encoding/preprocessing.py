@@ -21,16 +21,7 @@ from seedbed.data.table import ColumnSchema, Table
 from seedbed.errors import ColumnError, DataError, nearest
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = [
-    "FAR",
-    "Gathering",
-    "Oddities",
-    "Preprocessor",
-    "Transformed",
-    "find_columns",
-    "state_shapes",
-    "with_unseen_spread",
-]
+__all__ = ["Oddities", "Preprocessor", "state_shapes"]
 
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""

@@ -26,7 +26,7 @@ from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools
 
-__all__ = ["Target", "encode_target"]
+__all__ = ["encode_target"]
 
 Cells = Sequence[str | None]
 

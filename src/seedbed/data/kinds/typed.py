@@ -39,7 +39,7 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Typed", "decimal_mark", "read_as", "read_cells", "read_texts", "type_columns"]
+__all__ = ["Typed", "decimal_mark", "read_cells", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
 ANY_TEXT = r"(?s).*"

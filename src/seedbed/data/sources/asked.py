@@ -14,7 +14,6 @@ from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did
 
 __all__ = [
     "MAX_CELL",
-    "MAX_COLUMNS",
     "NOTHING",
     "Asked",
     "Limit",

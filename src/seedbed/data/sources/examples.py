@@ -20,7 +20,7 @@ from seedbed.data.sources.files import open_file
 from seedbed.errors import DataError, TableNotFoundError, did_you_mean
 from seedbed.typing import Floats
 
-__all__ = ["EXAMPLES", "Example", "open_example"]
+__all__ = ["EXAMPLES", "open_example"]
 
 HEART_FAILURE_URL = (
     "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main/"

@@ -24,11 +24,9 @@ __all__ = [
     "array_columns",
     "as_array",
     "as_frame",
-    "frame_columns",
     "open_frame",
     "record_columns",
     "series_array",
-    "text_array",
     "value_columns",
 ]
 

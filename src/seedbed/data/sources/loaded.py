@@ -21,7 +21,7 @@ from seedbed.data.sources.asked import MAX_CELL, Limit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["COLUMNS_A_QUERY", "LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded", "number_sql"]
+__all__ = ["COLUMNS_A_QUERY", "LoadedColumns", "connect", "load_arrow", "load_csv", "load_rows", "loaded"]
 
 # Ten thousand columns in one statement take DuckDB far longer than in pieces.
 COLUMNS_A_QUERY = 200

@@ -19,7 +19,7 @@ from seedbed.data.sources.frames import array_columns, as_frame, open_frame, rec
 from seedbed.data.sources.postgres import Address, is_address, open_postgres
 from seedbed.errors import DataError
 
-__all__ = ["Source", "open_rows", "open_source"]
+__all__ = ["open_rows", "open_source"]
 
 EXAMPLE_PREFIX = "example:"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

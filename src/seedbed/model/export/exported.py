@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seedbed.data import Note
 from seedbed.errors import CandidateError, OptionError
+from seedbed.model.fitted import FittedNetworks
 from seedbed.networks import MLP, BlendedMLPs
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
 
 __all__ = ["Exported", "export"]
 
@@ -30,7 +27,7 @@ class Exported:
     notes: tuple[Note, ...] = ()
 
 
-def export(model: Model, path: str | os.PathLike[str]) -> Exported:
+def export(model: FittedNetworks, path: str | os.PathLike[str]) -> Exported:
     """Write a model for where seedbed isn't; see `Model.export`."""
     path = Path(path)
     if path.suffix not in (".onnx", ".py"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,16 +18,14 @@ from seedbed.model.export.onnx_graph import IR_VERSION, OPSETS, Graph
 from seedbed.model.export.onnx_inputs import add_inputs, declared_inputs
 from seedbed.model.export.onnx_layers import add_networks
 from seedbed.model.export.spellings import can_be_written
+from seedbed.model.fitted import FittedNetworks
 from seedbed.model.layout import canonical
 from seedbed.model.saving import check_writable, write_checked
 
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
-
-__all__ = ["onnx_of", "unlike_seedbed", "write_onnx"]
+__all__ = ["unlike_seedbed", "write_onnx"]
 
 
-def write_onnx(model: Model, path: Path) -> None:
+def write_onnx(model: FittedNetworks, path: Path) -> None:
     """Write the file, which appears whole or not at all.
 
     Raises:
@@ -50,7 +48,7 @@ def unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
     return tuple(Note(told.format(name), name) for name in many)
 
 
-def onnx_of(model: Model) -> ModelProto:
+def onnx_of(model: FittedNetworks) -> ModelProto:
     """The file's content, checked.
 
     Raises:
@@ -80,7 +78,7 @@ def onnx_of(model: Model) -> ModelProto:
     return made
 
 
-def _add_classes(graph: Graph, model: Model, outputs: str) -> list[ValueInfoProto]:
+def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
     """Probabilities, spread and label, of logits float64 [network, n, output]."""
     if model.task == "binary":
         values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
@@ -106,7 +104,7 @@ def _add_classes(graph: Graph, model: Model, outputs: str) -> list[ValueInfoProt
     ]
 
 
-def _add_number(graph: Graph, model: Model, outputs: str) -> list[ValueInfoProto]:
+def _add_number(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
     """Value and spread, of standardised numbers float64 [network, n, 1]."""
     scaled = graph.add("Mul", _squeezed(graph, outputs, 2), graph.constant(model.target_deviation))
     values, spread = _add_moments(graph, graph.add("Add", scaled, graph.constant(model.target_mean)))
@@ -136,7 +134,7 @@ def _add_of_best(graph: Graph, spreads: str, code: str) -> str:
     return _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
 
 
-def _output(model: Model, word: str) -> str:
+def _output(model: FittedNetworks, word: str) -> str:
     """The name of an output; with strokes behind where columns have that name, as each name is there once."""
     while word in model.feature_names_in_:
         word += "_"
@@ -147,7 +145,7 @@ def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)
 
 
-def _told(model: Model) -> dict[str, str]:
+def _told(model: FittedNetworks) -> dict[str, str]:
     """What the file says of itself."""
     return {
         "task": model.task,

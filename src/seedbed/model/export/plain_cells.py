@@ -11,7 +11,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["MISSING", "NO_NUMBER", "boolean", "category", "comma_number", "date", "iso", "number", "read", "text"]
+__all__ = ["MISSING", "NO_NUMBER"]
 
 MISSING = {
     *("", "?", "na", "nan", "nat", "null", "(null)", "<na>", "n/a", "n.a."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import Preprocessor
+from seedbed.model.fitted import FittedNetworks
 from seedbed.networks import Blend, Embeddings
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
 
 __all__ = ["kept_inputs", "narrowed_network"]
 
@@ -30,7 +28,7 @@ def kept_inputs(preprocessor: Preprocessor) -> NDArray[np.int64]:
     return np.flatnonzero(made)
 
 
-def narrowed_network(model: Model) -> tuple[nn.Sequential, Columns]:
+def narrowed_network(model: FittedNetworks) -> tuple[nn.Sequential, Columns]:
     """One of the networks as the page builds it, whose numbers don't matter; and what is left of which weights."""
     kept = kept_inputs(model.preprocessor).tolist()
     with torch.device("meta"):

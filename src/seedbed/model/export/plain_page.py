@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
@@ -19,17 +18,15 @@ from seedbed.model.export import plain_cells
 from seedbed.model.export.plain_inputs import narrowed_network
 from seedbed.model.export.plain_text import Call, laid, literal
 from seedbed.model.export.spellings import words_of
-from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip, parts
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
+from seedbed.model.fitted import FittedNetworks
+from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
 __all__ = ["SIGNATURE", "page_of"]
 
 SIGNATURE = "# Written by seedbed "
 
 
-def page_of(model: Model) -> str:
+def page_of(model: FittedNetworks) -> str:
     """The source code."""
     schemas = model.preprocessor.layout.schemas
     cells = [_cell(model.preprocessor, column) for column in range(len(schemas))]
@@ -68,7 +65,7 @@ def _has_comma(schema: ColumnSchema) -> bool:
     return schema.kind == "number" and schema.spelling == "comma"
 
 
-def _head(model: Model, used: Sequence[str]) -> list[str]:
+def _head(model: FittedNetworks, used: Sequence[str]) -> list[str]:
     """What it is, imports and constants."""
     imports = [f"import {name}" for name, by in (("math", "number"), ("re", "iso"), ("zlib", "category")) if by in used]
     imports += ["from datetime import UTC, datetime"] * ("date" in used)
@@ -108,7 +105,7 @@ def _dict(opening: str, words: dict[str, int]) -> Call:
     return opening, [f"{literal(word)}: {value}" for word, value in words.items()], "}"
 
 
-def _network(model: Model) -> list[str]:
+def _network(model: FittedNetworks) -> list[str]:
     layers = _layers(model)
     lines = [line for layer in layers.children() for line in laid(_layer(layer), 8, ",")]
     return [
@@ -122,15 +119,15 @@ def _network(model: Model) -> list[str]:
     ]
 
 
-def _layers(model: Model) -> nn.Module:
+def _layers(model: FittedNetworks) -> nn.Module:
     """The network that the page builds."""
     return narrowed_network(model)[0]
 
 
-def _parts(model: Model) -> list[list[str]]:
+def _parts(model: FittedNetworks) -> list[list[str]]:
     """The classes of its layers that torch doesn't have."""
     kinds = {type(layer) for layer in _layers(model).modules()}
-    known = [getattr(parts, name) for name in parts.__all__]
+    known = (Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip)
     return [inspect.getsource(kind).rstrip().split("\n") for kind in known if kind in kinds]
 
 
@@ -180,7 +177,7 @@ def _places(places: Sequence[int]) -> Call:
     return "[", [text for texts in said for text in texts], "]"
 
 
-def _all_networks(model: Model) -> list[str]:
+def _all_networks(model: FittedNetworks) -> list[str]:
     return [f"NETWORKS = [network(which) for which in range({model.n_networks})]"]
 
 
@@ -219,7 +216,7 @@ def _category(preprocessor: Preprocessor, column: int, name: str) -> Call:
     return _read(name, "category", ("[", levels, "]"), *others, *["flag=True"] * bool(by_itself[-2]))
 
 
-def _predict(model: Model) -> list[str]:
+def _predict(model: FittedNetworks) -> list[str]:
     what = {
         "binary": "The probability of each label by row, ordered as LABELS.",
         "multiclass": "The probability of each label by row, ordered as LABELS.",
@@ -249,7 +246,7 @@ def _predict(model: Model) -> list[str]:
     ]
 
 
-def _label(model: Model) -> list[str]:
+def _label(model: FittedNetworks) -> list[str]:
     if model.task == "regression":
         return []
     chosen = {

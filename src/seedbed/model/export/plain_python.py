@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +12,9 @@ from torch import Tensor
 from seedbed.errors import OptionError
 from seedbed.model.export.plain_inputs import kept_inputs, narrowed_network
 from seedbed.model.export.plain_page import SIGNATURE, page_of
+from seedbed.model.fitted import FittedNetworks
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
-
-if TYPE_CHECKING:
-    from seedbed.model.model import Model
 
 __all__ = ["write_python"]
 
@@ -25,7 +22,7 @@ _MARK = "seedbed.plain"
 """The key in a file's metadata that says that it is such weights."""
 
 
-def write_python(model: Model, path: Path) -> tuple[Path, Path]:
+def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     """Write the page and, beside it, `.safetensors`; both or none.
 
     Raises:
@@ -64,7 +61,7 @@ def _is_weights(path: Path) -> bool:
         return False
 
 
-def _weights(model: Model) -> dict[str, Tensor]:
+def _weights(model: FittedNetworks) -> dict[str, Tensor]:
     """The networks' numbers [network, ...], and mean and deviation of the inputs, float64 [input].
 
     Inputs that training rows couldn't teach are left out or, where the page makes them, count nothing.

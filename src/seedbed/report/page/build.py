@@ -13,8 +13,7 @@ import altair as alt
 import jinja2
 
 from seedbed.errors import UnreadableError
-from seedbed.figures import all_charts, browser_library
-from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
+from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables
 from seedbed.report import advice, ranking, sentences, single
 from seedbed.report.page import tables
 

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seedbed.evaluation import METRICS
-from seedbed.evaluation.verdicts import percent, plain_number
-from seedbed.figures.curve_data import BANDS
+from seedbed.evaluation import METRICS, percent, plain_number
+from seedbed.figures import BANDS
 from seedbed.report.ranking import measured
 
 __all__ = [
-    "NumberTable",
     "calibration_table",
     "confusion_tables",
     "curve_tables",

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from seedbed.figures.theme import DARK, LIGHT, Theme, css_variables
+from seedbed.figures import DARK, LIGHT, Theme, css_variables
 
 __all__ = ["page"]
 

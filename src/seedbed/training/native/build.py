@@ -23,7 +23,7 @@ from filelock import FileLock
 from seedbed.files import is_private, temporary_folder, write_whole
 from seedbed.training.native.job import typed
 
-__all__ = ["Kernel", "kernel"]
+__all__ = ["kernel"]
 
 _SOURCES = ("kernel.cpp", "lanes.h", "embeddings.h")
 # No -ffast-math: a diverged network must stay NaN, and its neighbours exact.

@@ -14,7 +14,7 @@ from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.forward import Chain, Forward
 from seedbed.training.layers import Dropout, Elementwise, Embeddings, LayerNorm, Linear, Residual, StackedLayer
 
-__all__ = ["Layer", "Program", "Segment", "covers", "program_of"]
+__all__ = ["Program", "covers", "program_of"]
 
 LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = range(11)
 _FUNCTIONS = (
