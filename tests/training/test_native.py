@@ -207,6 +207,7 @@ from seedbed.networks import MLP
 from seedbed.training import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
 for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm", "relu:4@ple=5",
+              "relu:50,1,9", "tanh:50,50@layernorm,residual,dropout=0.2",
               "silu:4@plr=3,plr_frequencies=2", MLP((4,), plr=2, numbers=(4, 0), embed=3, categories=((1, 2),))):
     for dtype in ("float32", "float64"):
         for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):

@@ -25,7 +25,10 @@ from seedbed.training.native.job import typed
 
 __all__ = ["kernel"]
 
-_SOURCES = ("kernel.cpp", "lanes.h", "embeddings.h")
+_SOURCES = (
+    *("kernel.cpp", "job.h", "lanes.h", "products.h", "activations.h", "embeddings.h", "block.h"),
+    *("networks.h", "units.h"),
+)
 # No -ffast-math: a diverged network must stay NaN, and its neighbours exact.
 _FLAGS = (
     *("-std=c++17", "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-nostdinc++"),

@@ -9,6 +9,8 @@
 // Python has put the inputs in the order of the layers that take them, so each layer reads neighbours. Nothing is behind
 // these layers but the table, so there is no gradient of an input. Each function goes through the rows of a tile.
 #pragma once
+#include "job.h"
+#include "products.h"
 
 template <class T> struct Embedding {
   using V = Vec<T>;

@@ -50,7 +50,7 @@ _NUMBERS = (
     *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
     *("n_constants", "n_givers", "n_blocks"),
     *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
-    *("n_epochs", "nesterov", "guarded", "same_in_training"),
+    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes"),
 )
 
 
@@ -133,7 +133,7 @@ class Blocks:
         self.library, self.program, self.n = library, program, len(setup.lr)
         self.dtype = next(iter(params.values())).numpy().dtype
         assert self.dtype.itemsize == library.number_bytes()
-        self.lanes = library.vector_bytes() // self.dtype.itemsize
+        self.lanes = 1 if program.units_in_lanes else library.vector_bytes() // self.dtype.itemsize
         self.n_blocks = -(-self.n // self.lanes)
         self.n_rows, self.n_outputs = len(fit.y), fit.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
@@ -166,7 +166,8 @@ class Blocks:
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(setup.loss), optimizer=_OPTIMIZERS.index(recipe.optimizer), batch_size=setup.size,
             n_batches=setup.n_batches, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
-            guarded=int(setup.guarded), same_in_training=int(program.same_in_training), momentum=recipe.momentum,
+            guarded=int(setup.guarded), same_in_training=int(program.same_in_training),
+            units_in_lanes=int(program.units_in_lanes), momentum=recipe.momentum,
             smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
         for name, array in arrays.items():

@@ -66,6 +66,44 @@ template <class T> INLINE Vec<T> magnitude(Vec<T> x) { return x < T(0) ? -x : x;
 template <class T> INLINE Vec<T> at_least(Vec<T> x, T least) { return x < least ? all<T>(least) : x; }
 template <class T> INLINE Vec<T> at_most(Vec<T> x, T most) { return x > most ? all<T>(most) : x; }
 
+// The sum of all lanes, in every lane. Halves are added, so the order is fixed.
+template <class T> INLINE Vec<T> total(Vec<T> x) {
+  constexpr int L = Lanes<T>::L;
+  T part[L];
+  for (int lane = 0; lane < L; lane++) part[lane] = x[lane];
+#pragma GCC unroll 8
+  for (int half = L / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; lane++) part[lane] += part[lane + half];
+  return all<T>(part[0]);
+}
+
+template <class T> INLINE Mask<T> lane_numbers() {
+  Mask<T> found;
+  for (int lane = 0; lane < Lanes<T>::L; lane++) found[lane] = lane;
+  return found;
+}
+
+// Rows of L vectors become columns: lanes that differ in one bit from their vector are swapped, bit by bit.
+template <class T, int BIT = Lanes<T>::L / 2> INLINE void transpose(Vec<T>* rows) {
+  constexpr int L = Lanes<T>::L;
+#pragma GCC unroll 16
+  for (int r = 0; r < L; r++) {
+    if (r & BIT) continue;
+    Vec<T> a = rows[r], b = rows[r + BIT];
+#if defined(__clang__)
+    for (int lane = 0; lane < L; lane++) {
+      rows[r][lane] = lane & BIT ? b[lane & ~BIT] : a[lane];
+      rows[r + BIT][lane] = lane & BIT ? b[lane] : a[lane | BIT];
+    }
+#else
+    Mask<T> lane = lane_numbers<T>(), high = (lane & BIT) != 0;
+    rows[r] = __builtin_shuffle(a, b, high ? lane - BIT + L : lane);
+    rows[r + BIT] = __builtin_shuffle(a, b, high ? lane + L : lane + BIT);
+#endif
+  }
+  if constexpr (BIT > 1) transpose<T, BIT / 2>(rows);
+}
+
 template <class T> INLINE Vec<T> root(Vec<T> x) {
   Vec<T> found;
   for (int lane = 0; lane < Lanes<T>::L; lane++) {  // compilers make one instruction of it

@@ -24,6 +24,8 @@ _FUNCTIONS = (
 """In the order of the kernel's own list."""
 _PERIODIC = ("frequencies", "weight", "bias")
 _IN_PLACE = ("relu", "tanh", "sigmoid")
+_WIDE = 48
+"""From so many units in the widest layer on, units in lanes are quicker (see benchmarks/LOG.md)."""
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 _Function = tuple[str, float, float, float]
@@ -116,6 +118,13 @@ class Program:
     edges: list[str] = field(default_factory=list)
     n_constants: int = 0
     same_in_training: bool = True
+
+    @property
+    def units_in_lanes(self) -> bool:
+        """Whether the kernel's layout for wide layers is the quicker one; by the architecture alone."""
+        if self.layers[0].kind != LINEAR:
+            return False  # embeddings know one layout
+        return max((layer.n_out for layer in self.layers if layer.kind == LINEAR), default=0) >= _WIDE
 
     def parameter(self, name: str, size: int, *, is_weight: bool) -> int:
         """The place of a tensor of parameters."""
