@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seedbed.data import read_table
 from seedbed.data.cells import moment
 from seedbed.data.kinds.typed import type_columns
-from seedbed.data.sources.frames import frame_columns
+from seedbed.data.sources.memory import frame_columns
 
 
 def columns_of(**cells):

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from seedbed.data.sources.files import open_file
-from seedbed.data.sources.loaded import connect, load_csv
+from seedbed.data.sources.loaded import Loader, open_loader
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -129,11 +129,12 @@ def test_a_line_end_in_quotes_is_a_cell_as_it_stands(write, text):
 
 
 def test_a_row_that_duckdb_lost_is_found(write, monkeypatch):
-    def lossy(connection, *args, **options):
-        load_csv(connection, *args, **options)
-        connection.execute("DELETE FROM cells WHERE rowid = 2")
+    def lossy(loader, *args, **options):
+        load_csv(loader, *args, **options)
+        loader.connection.execute("DELETE FROM cells WHERE rowid = 2")
 
-    monkeypatch.setattr("seedbed.data.sources.files.load_csv", lossy)
+    load_csv = Loader.load_csv
+    monkeypatch.setattr(Loader, "load_csv", lossy)
     path, words = write("a,b\n1,2\n3,4\n5,6\n"), r"two readers disagree on its rows \(2 and 3\)"
     with pytest.raises(UnreadableError, match=words), open_file(path):
         pass
@@ -231,12 +232,12 @@ def test_an_address_elsewhere_is_not_quoted(refusal):
     assert "secret" not in str(error)
 
 
-def test_duckdb_never_fetches_an_extension(tmp_path):
-    with connect("t", tmp_path) as connection:
+def test_duckdb_never_fetches_an_extension():
+    with open_loader("t") as loader:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
-            assert connection.execute(f"SELECT current_setting('{name}')").fetchone() == (False,)
-    with pytest.raises(UnreadableError, match=r"^t can't be read"), connect("t", tmp_path) as connection:
-        connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
+            assert loader.connection.execute(f"SELECT current_setting('{name}')").fetchone() == (False,)
+    with pytest.raises(UnreadableError, match=r"^t can't be read"), open_loader("t") as loader:
+        loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 
 
 def test_nothing_is_left_in_the_folder_for_temporary_files(write, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import read_table, table_from_arrays
-from seedbed.data.sources.frames import frame_columns
+from seedbed.data.sources.memory import frame_columns
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import DataError, UnreadableError
 

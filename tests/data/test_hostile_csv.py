@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import read_table
-from seedbed.data.sources.asked import Limit
 from seedbed.data.sources.delimited import survey
 from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import Limit
 from seedbed.errors import SeedbedError, UnreadableError
 
 PIECES = ["a", "b", "y", ",", ",", ",", "\n", "\n", "\n", "\r\n", "\r", '"', '""', "1", "0", " ", "\t", ";", "|"]

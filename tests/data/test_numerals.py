@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seedbed.data import MemoryColumns, read_table
 from seedbed.data.cells import numeral
 from seedbed.data.kinds.typed import type_columns
-from seedbed.data.sources.frames import frame_columns
+from seedbed.data.sources.memory import frame_columns
 
 UNDERSTOOD = {
     "265,000": (265000, 265),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seedbed.data import Preprocessor, open_rows, read_table, value_columns
 from seedbed.data.cells import NUMBER, parse_number
-from seedbed.data.sources.frames import record_columns
+from seedbed.data.sources.memory import record_columns
 from seedbed.errors import DataError
 
 WITH_TWO_WAYS = r"[ \t\n\r\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from seedbed.data import inspect_table, read_table
-from seedbed.data.sources.asked import Limit
+from seedbed.data.sources.options import Limit
 from seedbed.errors import OptionError
 
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "

@@ -6,7 +6,7 @@ import pytest
 
 from seedbed.data import read_table
 from seedbed.data.kinds.target import Target, encode_target
-from seedbed.data.sources.frames import frame_columns
+from seedbed.data.sources.memory import frame_columns
 from seedbed.errors import OptionError, TargetError
 
 

@@ -73,7 +73,7 @@ def golden_of(content):
 
 
 def columns_of(model, frame):
-    from seedbed.data.sources.frames import frame_columns
+    from seedbed.data.sources.memory import frame_columns
 
     return frame_columns(frame)
 

@@ -12,7 +12,7 @@ from seedbed.data.notes import SERIOUS, Note
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.reading import read_table
 from seedbed.data.sources.examples import EXAMPLES
-from seedbed.data.sources.frames import as_frame, value_columns
+from seedbed.data.sources.memory import as_frame, value_columns
 from seedbed.data.sources.opening import open_rows
 from seedbed.data.splits import (
     Split,

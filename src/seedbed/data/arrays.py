@@ -16,7 +16,7 @@ from seedbed.data.checks import find_duplicates
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.kinds.finishing import LEFT_OUT
 from seedbed.data.reading import Wanted, assemble, type_features, words
-from seedbed.data.sources.frames import array_column, array_columns, as_array, as_frame, series_array
+from seedbed.data.sources.memory import array_column, array_columns, as_array, as_frame, series_array
 from seedbed.data.table import Column, Table, Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.typing import Floats

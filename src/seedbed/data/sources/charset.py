@@ -1,4 +1,4 @@
-"""Which letters the bytes of a text file stand for: found before it is read, and said where it isn't UTF-8."""
+"""The encoding of a text file, found before the file is read. A note says if it isn't UTF-8."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 
 @dataclass(frozen=True)
 class Charset:
-    """How a file's bytes become text.
+    """Encoding of a file.
 
     Attributes:
-        codec: Python's name for it; reading by it skips a byte order mark.
-        plain: UTF-8 without byte order mark and without carriage returns, which DuckDB reads where it lies.
-        notes: what the user should know of it.
+        codec: its name in Python; it skips a byte order mark.
+        plain: whether DuckDB can read the file itself: UTF-8 without byte order mark and carriage returns.
+        notes: what the user should know.
     """
 
     codec: str
@@ -35,7 +35,7 @@ class Charset:
 
 @dataclass(frozen=True)
 class _Walk:
-    """What a walk through the bytes found; `line` and `byte` are of the first byte that can't be decoded."""
+    """Result of decoding a file; `line` and `byte` are those of the first byte that can't be decoded."""
 
     plain: bool
     line: int = 0
@@ -43,7 +43,7 @@ class _Walk:
 
 
 def find_charset(path: Path, where: str) -> Charset:
-    """UTF-8, else UTF-16 where a byte order mark says so, else Windows-1252 with a note.
+    """Return UTF-8, UTF-16 if a byte order mark says so, or else Windows-1252 with a note.
 
     Raises:
         UnreadableError: no text in any of these, a NUL, or UTF-8 with a few damaged bytes.
@@ -66,7 +66,7 @@ def open_text(path: Path, charset: Charset, *, newline: str | None) -> io.TextIO
 
 
 def _windows(path: Path, where: str, fault: _Walk) -> Charset:
-    """Windows-1252, unless as many letters are UTF-8: then the others are damage."""
+    """Return Windows-1252, unless at least as many letters are UTF-8: then the others are damaged."""
     place = f"line {fault.line} holds a byte that isn't UTF-8 (0x{fault.byte:02x})"
     n_good, n_bad = _count_letters(path)
     if n_good >= n_bad:
@@ -80,7 +80,7 @@ def _windows(path: Path, where: str, fault: _Walk) -> Charset:
 
 
 def _walk(path: Path, codec: str, where: str) -> _Walk:
-    """Decode the file by the codec, up to the first byte that can't be; NUL is an error, as no text holds it."""
+    """Decode the file up to the first byte that can't be decoded. NUL is an error, as no text contains it."""
     decoder = codecs.getincrementaldecoder(codec)()
     line, start, plain, size = 1, True, True, path.stat().st_size
     with path.open("rb") as raw:
@@ -107,7 +107,7 @@ def _line_ends(text: str) -> int:
 
 
 def _count_letters(path: Path) -> tuple[int, int]:
-    """Letters beyond ASCII that are UTF-8, and pieces that aren't."""
+    """Return the number of letters beyond ASCII that are UTF-8, and of pieces that aren't."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     n_letters = n_bad = 0
     with path.open("rb") as raw:

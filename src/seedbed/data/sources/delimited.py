@@ -1,8 +1,10 @@
-"""Delimited text before DuckDB sees it: header and shape, checked by Python's own csv reader.
+"""Delimited text, such as CSV: its header and shape are checked by Python's csv reader, its cells are read by DuckDB.
 
-DuckDB reads the cells, many times faster. But it is lenient where a table must not be: it drops an extra cell that is
-empty, takes NUL bytes, and refuses mixed line ends without a reason. So each file is first walked through once, row by
-row, by a second reader; rows and cells must agree.
+Two readers are needed. DuckDB is many times faster at filling columns. But it drops an extra cell that is empty (`1,2,`
+under `a,b`), accepts NUL bytes, and fails at mixed line ends without naming a line. Reading one column more with
+`null_padding` would show extra and missing cells, but not in parallel, and DuckDB still can't tell on which line a row
+begins, whether it can read the file itself, or which row is the header. So Python walks through each file once. The
+rows of both readers must agree.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import csv
 import functools
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
@@ -20,14 +22,20 @@ import numpy as np
 
 from seedbed.data.cells import numeral
 from seedbed.data.notes import Note
-from seedbed.data.sources.asked import MAX_CELL, NOTHING, Asked, Limit, check_width, long_cell
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
+from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.options import MAX_CELL, NOTHING, Limit, SourceOptions, check_width, long_cell
 from seedbed.errors import UnreadableError
 
-__all__ = ["DELIMITERS", "ROWS_LOOKED_AT", "Shape", "find_header", "header_note", "records", "survey", "write_copy"]
+__all__ = ["ROWS_LOOKED_AT", "duckdb_path", "find_header", "header_note", "open_delimited", "survey"]
 
 ROWS_LOOKED_AT = 50
 MOST_TITLES = 20  # rows above the header
+DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read
+CELLS_LOOKED_AT = 1 << 20  # of the first rows
+MAX_ROW_CELLS = 1 << 24  # where delimiters in quotes count, too
+SEARCHED = 1 << 26  # characters of one row, to name the column of a cell that is too long
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:
@@ -74,7 +82,7 @@ def header_note(place: str, title: Sequence[str]) -> Note:
 
 
 def _is_header(row: Sequence[str], width: int) -> bool:
-    """Whether each column has a name of its own; the first may have none."""
+    """Return whether each column has a name of its own; the first may have none."""
     names = [cell.strip() for cell in row]
     if width < 2 or len(names) != width or not all(names[1:]) or len(set(names)) < width:
         return False
@@ -85,16 +93,9 @@ def _is_number(cell: str) -> bool:
     return not np.isnan(numeral(cell.strip())).all()
 
 
-DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read
-CELLS_LOOKED_AT = 1 << 20  # of the first rows
-MAX_ROW_CELLS = 1 << 24  # where delimiters in quotes count, too
-SEARCHED = 1 << 26  # characters of one row, to name the column of a cell that is too long
-
-
 @dataclass(frozen=True)
 class Shape:
-    """What the walk through a file found.
+    """What Python's reader found in a file.
 
     Attributes:
         header: the column names, stripped of spaces.
@@ -103,8 +104,8 @@ class Shape:
         charset: how the bytes become text.
         skip: lines above the header.
         notes: where the header was found, if it isn't the first row.
-        copied: for DuckDB: "not", it reads the file where it lies; as "text", line ends made one kind; by "rows",
-            as some line ends may be within cells, or a blank line would be taken for a cell.
+        copied: how the file is copied for DuckDB. "not": DuckDB reads the file itself. "text": as text, with one kind
+            of line end. "rows": row by row, as line ends may be within cells, or a blank line could be a cell.
     """
 
     header: tuple[str, ...]
@@ -116,22 +117,62 @@ class Shape:
     notes: tuple[Note, ...] = ()
 
 
-def survey(path: Path, where: str, limit: Limit, asked: Asked = NOTHING, *, usual: str = ",") -> Shape:
-    """Walk through the whole file once.
+def open_delimited(loader: Loader, path: Path, options: SourceOptions, *, usual: str) -> LoadedColumns:
+    """Return the columns of a text that isn't compressed; for `usual` see `survey`.
+
+    Raises:
+        UnreadableError: as `survey`, or DuckDB reads other rows than Python.
+    """
+    where, connection = loader.where, loader.connection
+    shape = survey(path, where, loader.limit, options, usual=usual)
+    readable = path
+    if shape.copied != "not":
+        readable = loader.folder / "copy.csv"
+        write_copy(path, shape, readable, where)
+    loader.load_csv(duckdb_path(readable), n_columns=len(shape.header), delimiter=shape.delimiter)
+    if readable != path:
+        readable.unlink()
+    header = connection.execute("SELECT * FROM cells WHERE rowid = 0").fetchone() or ()
+    (n_loaded,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
+    if tuple((cell or "").strip() for cell in header) != shape.header or n_loaded != shape.n_rows + 1:
+        raise UnreadableError(
+            f"{where}: two readers disagree on its rows ({n_loaded - 1} and {shape.n_rows})",
+            "Look for stray quotes, or save it again with every text cell in quotes.",
+        )
+    connection.execute("DELETE FROM cells WHERE rowid = 0")
+
+    def find_places(rows: Iterable[int]) -> dict[int, str]:
+        wanted = set(rows)
+        found = records(path, shape.delimiter, shape.charset, where, shape.skip)
+        under_header = itertools.islice(found, 1, max(wanted, default=0) + 2)
+        return {row: f"line {line}" for row, (line, _) in enumerate(under_header) if row in wanted}
+
+    by = DELIMITERS[shape.delimiter]
+    notes = () if shape.delimiter == "," else (Note(f"cells are taken to be separated by {by}"),)
+    return loader.columns(shape.header, find_places, (*shape.charset.notes, *notes, *shape.notes))
+
+
+def duckdb_path(path: Path) -> str:
+    """Return a path that DuckDB doesn't take for a pattern: 'a[1].csv' would read 'a1.csv'."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path.resolve()))
+
+
+def survey(path: Path, where: str, limit: Limit, options: SourceOptions = NOTHING, *, usual: str = ",") -> Shape:
+    """Read the whole file once, and check its rows.
 
     Args:
         path: the file, not compressed.
-        where: what messages call it.
+        where: what messages call the file.
         limit: how large the table may be.
-        asked: where the header is, or what it is found by.
-        usual: the delimiter where the text doesn't tell.
+        options: where the header is, or by which names it is found.
+        usual: the delimiter if the text doesn't decide.
 
     Raises:
         UnreadableError: no text, no header, too many columns, a row whose cells don't fit the header, or a table over
             the limit.
     """
     charset = find_charset(path, where)
-    delimiter, skip, notes = _find_header(path, charset, where, asked, usual)
+    delimiter, skip, notes = _find_header(path, charset, where, options, usual)
     rows = records(path, delimiter, charset, where, skip)
     previous, row = next(rows)
     header = tuple(cell.strip() for cell in row)
@@ -156,7 +197,7 @@ def survey(path: Path, where: str, limit: Limit, asked: Asked = NOTHING, *, usua
 
 
 def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Each row that isn't blank, header included, with the line of the file on which it begins (from 1).
+    """Yield each row that isn't blank, header included, with the line on which it begins (from 1).
 
     Args:
         skip: lines at the beginning that aren't read.
@@ -167,7 +208,7 @@ def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int 
     line, size, n_cells, header = 1, 0, 0, None
 
     def lines(text: TextIO) -> Iterator[str]:
-        """The lines of the text, until a row would fill the memory."""
+        """Yield the lines of the text, until a row would fill the memory."""
         nonlocal size, n_cells
         for one in iter(functools.partial(text.readline, MAX_ROW), ""):
             size += len(one)
@@ -204,7 +245,7 @@ def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int 
 
 
 def write_copy(path: Path, shape: Shape, copy: Path, where: str) -> None:
-    """Write the file anew as DuckDB reads it: UTF-8, LF line ends, no byte order mark."""
+    """Write a copy that DuckDB can read: UTF-8, LF line ends, no byte order mark."""
     with copy.open("w", encoding="utf-8", newline="\n") as out:
         if shape.copied == "rows":
             writer = csv.writer(out, delimiter=shape.delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -218,18 +259,18 @@ def write_copy(path: Path, shape: Shape, copy: Path, where: str) -> None:
 
 
 def _find_header(
-    path: Path, charset: Charset, where: str, asked: Asked, usual: str
+    path: Path, charset: Charset, where: str, options: SourceOptions, usual: str
 ) -> tuple[str, int, tuple[Note, ...]]:
-    """The delimiter, the number of lines above the header, and a note where these were found out.
+    """Return the delimiter, the number of lines above the header, and a note if there are such lines.
 
-    The delimiter makes the first rows as long as the header, which is the first row if possible; else it is the one
-    that splits the header most, or that the rows below agree on.
+    The delimiter makes the first rows as long as the header, which is the first row if possible. Otherwise it is the
+    one that splits the header most, or that the rows below agree on.
     """
-    skip, known = asked.skip_rows or 0, asked.skip_rows is not None
+    skip, known = options.skip_rows or 0, options.skip_rows is not None
     order = (usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual))
     found = {delimiter: _first_rows(path, delimiter, charset, where, skip) for delimiter in order}
     places = {
-        one: 0 if known else find_header([row for _, row in rows], asked.wanted) for one, (rows, _) in found.items()
+        one: 0 if known else find_header([row for _, row in rows], options.wanted) for one, (rows, _) in found.items()
     }
 
     def fit(delimiter: str) -> tuple[bool, bool, int, bool]:
@@ -241,7 +282,7 @@ def _find_header(
     best = max(order, key=fit)
     rows, place = found[best][0], places[best]
     if not rows:
-        # Blank from end to end, or quotes that don't close, of which the rows themselves will tell.
+        # Blank from end to end, or quotes that don't close, which `records` reports.
         next(records(path, usual, charset, where, skip), None)
         below = f" below the {skip} lines to skip" if skip else ""
         raise UnreadableError(f"{where} is empty{below}", "A table has a header and rows under it.")
@@ -254,7 +295,7 @@ def _find_header(
 def _first_rows(
     path: Path, delimiter: str, charset: Charset, where: str, skip: int
 ) -> tuple[list[tuple[int, list[str]]], bool]:
-    """The first rows by a delimiter, and whether they can be read: '"a","b"' is no row of tab-separated cells."""
+    """Return the first rows by a delimiter, and whether they can be read: '"a","b"' isn't tab-separated."""
     rows, n_cells = [], 0
     try:
         for row in itertools.islice(records(path, delimiter, charset, where, skip), ROWS_LOOKED_AT):
@@ -268,7 +309,7 @@ def _first_rows(
 
 
 def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -> int:
-    """The position of the first cell over csv's limit in the row that begins in this line."""
+    """Return the position of the first cell over csv's limit in the row that begins in this line."""
     limit = min(MAX_CELL, csv.field_size_limit())
     # A cell is a quoted text, or all up to the delimiter.
     cell = re.compile(rf' *"(?:[^"]|"")*|[^{re.escape(delimiter)}\r\n]*')
@@ -285,7 +326,7 @@ def _huge_cell_column(path: Path, delimiter: str, charset: Charset, line: int) -
 
 
 def _ragged_advice(line: int, rows_before: int, excess: int) -> str:
-    """What to do about a row with cells in excess of the header's; negative where it lacks some."""
+    """Return what to do about a row with `excess` more cells than the header; fewer if negative."""
     if rows_before == 0 and excess == 1:
         return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
     if rows_before == 0:

@@ -1,4 +1,4 @@
-"""Tables to try seedbed on. All but one need no network."""
+"""Example tables. All but one are included or generated, and need no network."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import contextlib
 import hashlib
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.sources.files import open_file
 from seedbed.errors import DataError, TableNotFoundError, did_you_mean
-from seedbed.typing import Floats
 
 __all__ = ["EXAMPLES", "open_example"]
 
@@ -33,7 +30,7 @@ N_GENERATED = 500
 
 @dataclass(frozen=True)
 class Example:
-    """One line about an example, and the column it predicts where the user names none."""
+    """A description in one line, and the default target."""
 
     description: str
     target: str
@@ -55,97 +52,41 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
 
 @contextlib.contextmanager
 def open_example(name: str) -> Iterator[Columns]:
-    """The columns of an example.
+    """Open an example.
 
     Raises:
         TableNotFoundError: no example of that name.
-        DataError: heart-failure is neither on disk nor to be had from the network.
+        DataError: heart-failure is neither on disk nor available from the network.
     """
     if name not in EXAMPLES:
         raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
     if name == "heart-failure":
         with open_file(_heart_failure_path()) as columns:
             yield columns
+        return
+    from sklearn import datasets
+
+    names: tuple[str, ...] = ("x1", "x2")
+    if name == "moons":
+        points, target = datasets.make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
+    elif name == "circles":
+        points, target = datasets.make_circles(n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0)
+    elif name == "xor":
+        random = np.random.default_rng(0)
+        points = random.uniform(-1.0, 1.0, size=(N_GENERATED, 2))
+        target = ((points[:, 0] > 0) ^ (points[:, 1] > 0)).astype(np.int64)
+        points = points + random.normal(scale=0.15, size=points.shape)
     else:
-        yield _BUILDERS[name](f"example:{name}")
-
-
-def _breast_cancer(where: str) -> MemoryColumns:
-    from sklearn.datasets import load_breast_cancer
-
-    # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
-    return _bunch_columns(where, load_breast_cancer(), EXAMPLES["breast-cancer"].target)
-
-
-def _digits(where: str) -> MemoryColumns:
-    from sklearn.datasets import load_digits
-
-    return _bunch_columns(where, load_digits(), EXAMPLES["digits"].target)
-
-
-def _iris(where: str) -> MemoryColumns:
-    from sklearn.datasets import load_iris
-
-    return _bunch_columns(where, load_iris(), EXAMPLES["iris"].target)
-
-
-def _wine(where: str) -> MemoryColumns:
-    from sklearn.datasets import load_wine
-
-    return _bunch_columns(where, load_wine(), EXAMPLES["wine"].target)
-
-
-def _bunch_columns(where: str, bunch: Any, target_name: str) -> MemoryColumns:
-    """A set of scikit-learn's, the target as its words."""
-    names = tuple(str(name) for name in bunch.feature_names)
-    words = np.array([str(word) for word in bunch.target_names], dtype=object)
-    return _columns(where, names, bunch.data, target_name, words[bunch.target])
-
-
-def _moons(where: str) -> MemoryColumns:
-    from sklearn.datasets import make_moons
-
-    points, target = make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
-    return _columns(where, ("x1", "x2"), points, EXAMPLES["moons"].target, target)
-
-
-def _circles(where: str) -> MemoryColumns:
-    from sklearn.datasets import make_circles
-
-    points, target = make_circles(n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0)
-    return _columns(where, ("x1", "x2"), points, EXAMPLES["circles"].target, target)
-
-
-def _xor(where: str) -> MemoryColumns:
-    random = np.random.default_rng(0)
-    points = random.uniform(-1.0, 1.0, size=(N_GENERATED, 2))
-    target = (points[:, 0] > 0) ^ (points[:, 1] > 0)
-    points = points + random.normal(scale=0.15, size=points.shape)
-    return _columns(where, ("x1", "x2"), points, EXAMPLES["xor"].target, target.astype(np.int64))
-
-
-def _columns(
-    where: str, names: tuple[str, ...], matrix: Floats, target_name: str, target: NDArray[Any]
-) -> MemoryColumns:
-    arrays = (*(matrix[:, i] for i in range(len(names))), target)
-    return MemoryColumns(where=where, names=(*names, target_name), arrays=arrays)
-
-
-_BUILDERS: Mapping[str, Callable[[str], MemoryColumns]] = MappingProxyType(
-    {
-        "breast-cancer": _breast_cancer,
-        "circles": _circles,
-        "digits": _digits,
-        "iris": _iris,
-        "moons": _moons,
-        "wine": _wine,
-        "xor": _xor,
-    }
-)
+        # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
+        bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
+        names, points = tuple(map(str, bunch.feature_names)), bunch.data
+        target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
+    arrays = (*(points[:, i] for i in range(len(names))), target)
+    yield MemoryColumns(where=f"example:{name}", names=(*names, EXAMPLES[name].target), arrays=arrays)
 
 
 def _heart_failure_path() -> Path:
-    """In the folder that SEEDBED_DATA names, else in pooch's cache, else from the network into that cache."""
+    """Return the file in the folder SEEDBED_DATA, or in pooch's cache, which is filled from the network."""
     folder = os.environ.get("SEEDBED_DATA")
     copy = Path(folder) / HEART_FAILURE_FILE if folder else None
     if copy is not None and copy.is_file():

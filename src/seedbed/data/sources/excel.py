@@ -1,4 +1,4 @@
-"""Sheets of Excel workbooks (.xlsx), read by calamine; what they would unpack to is measured before."""
+"""Sheets of Excel workbooks (.xlsx), read by calamine after their unpacked size is checked."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-import duckdb
 import numpy as np
 
 from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.asked import Asked, Limit, check_width, choose
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
+from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.options import Limit, SourceOptions, check_width, choose
 from seedbed.errors import OptionError, UnreadableError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet 
 
 
 def is_workbook(path: Path) -> bool:
-    """Whether a zip file is an Excel workbook."""
+    """Return whether a zip file is an Excel workbook."""
     try:
         with zipfile.ZipFile(path) as packed:
             return WORKBOOK in packed.namelist()
@@ -47,40 +47,40 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
-def open_workbook(
-    connection: duckdb.DuckDBPyConnection, path: Path, where: str, asked: Asked, limit: Limit, *, folder: Path
-) -> LoadedColumns:
+def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
     """Return the columns of a sheet: the one that is asked for, or the only visible one.
 
     Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
-    without a saved value are empty cells. Rows without any cell are no rows, and columns without any cell no columns.
+    without a saved value are empty cells. Rows and columns without any cell are left out.
 
     Raises:
         OptionError: the extra isn't installed, or there are several sheets and none is named.
         TableNotFoundError: no such sheet.
         UnreadableError: the file is damaged or over the limit, or the sheet has no rows.
     """
+    where = loader.where
     try:
         import python_calamine as calamine
     except ImportError:
         message = f"{where} is an Excel workbook, and python-calamine isn't installed"
         raise OptionError(message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.") from None
-    plain = folder / "workbook.xlsx"
+    plain = loader.folder / "workbook.xlsx"
     try:
-        _unpack(path, plain, where, limit)
+        _unpack(path, plain, where, loader.limit)
         with calamine.CalamineWorkbook.from_path(plain) as workbook:
-            name, notes = _sheet_name(workbook, asked.table, where)
+            name, notes = _sheet_name(workbook, options.table, where)
             sheet = workbook.get_sheet_by_name(name)
-            return _load(connection, sheet, f"{where}, sheet '{name}'", notes, asked, limit, folder)
+            return _load(replace(loader, where=f"{where}, sheet '{name}'"), sheet, notes, options)
     except (calamine.CalamineError, expat.ExpatError, *DAMAGES) as error:
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
 
 def _unpack(path: Path, plain: Path, where: str, limit: Limit) -> None:
-    """Write the workbook's XML anew without compression, as no longer than the file says, and as sheets that fit.
+    """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit.
 
     Raises:
-        UnreadableError: it would take too much memory, or holds what no workbook holds.
+        UnreadableError: it would take too much memory.
+        zipfile.BadZipFile: it contains what no workbook contains.
     """
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
         members = [one for one in packed.infolist() if one.filename.endswith((".xml", ".rels"))]
@@ -102,10 +102,10 @@ def _unpack(path: Path, plain: Path, where: str, limit: Limit) -> None:
 
 
 class _Extent:
-    """The first and the last row and column of a sheet's filled cells, as a parser walks through its XML.
+    """The first and the last row and column of a sheet's filled cells, found while its XML is parsed.
 
     Args:
-        texts: bytes of each text that the workbook has once for all cells; filled by the part that holds them.
+        texts: size in bytes of each text that cells share; filled by the part that contains them.
     """
 
     def __init__(self, texts: list[int]) -> None:
@@ -121,7 +121,7 @@ class _Extent:
 
     @property
     def size(self) -> int:
-        """Bytes of memory: of a full rectangle, and of the text of each cell."""
+        """Memory in bytes: of a full rectangle, and of the text of each cell."""
         area = max(0, self.bottom - self.top + 1) * max(0, self.right - self.left + 1)
         return BYTES_A_CELL * area + self.n_text
 
@@ -158,14 +158,14 @@ class _Extent:
             self.parser.CharacterDataHandler = self.parser.EndElementHandler = None
 
     def _count(self, number: str) -> None:
-        """Count the text that a cell refers to by its number."""
+        """Count the shared text that a cell refers to by its number."""
         if number.strip().isdecimal() and int(number) < len(self.texts):
             self.n_text += self.texts[int(number)]
 
 
 @functools.lru_cache(20_000)
 def _number(letters: str) -> int:
-    """A column's number: 'A' is 1, 'AB' 28."""
+    """Return a column's number: 'A' is 1, 'AB' is 28."""
     number = 0
     for letter in letters[:4]:
         number = 26 * number + ord(letter) - 64
@@ -173,7 +173,7 @@ def _number(letters: str) -> int:
 
 
 def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> tuple[str, tuple[Note, ...]]:
-    """The sheet that is wanted, also a hidden one; else the only visible one that isn't empty."""
+    """Return the name of the wanted sheet, even a hidden one; by default the only visible one that isn't empty."""
     from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
     sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
@@ -184,16 +184,8 @@ def _sheet_name(workbook: CalamineWorkbook, wanted: str | None, where: str) -> t
     return names[position], notes if wanted is None and len(workbook.sheet_names) > 1 else ()
 
 
-def _load(
-    connection: duckdb.DuckDBPyConnection,
-    sheet: CalamineSheet,
-    where: str,
-    notes: tuple[Note, ...],
-    asked: Asked,
-    limit: Limit,
-    folder: Path,
-) -> LoadedColumns:
-    above, title = _above(sheet, asked)
+def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> LoadedColumns:
+    above, title = _above(sheet, options)
     rows = _filled_rows(sheet, above)
     number, header = next(rows, (0, []))
     filled, texts = np.zeros((2, len(header)), dtype=bool)  # columns with a cell, and with one that is no number
@@ -201,52 +193,44 @@ def _load(
     for place, row in rows:
         numbers.append(place)
         filled |= [cell != "" for cell in row]
-        texts |= [cell != "" and not _is_number(cell) for cell in row]
+        texts |= [cell != "" and not (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in row]
     columns = [i for i, cell in enumerate(header) if cell != "" or filled[i]]
-    check_width(len(columns), where)
+    check_width(len(columns), loader.where)
 
     def find_places(some: Iterable[int]) -> dict[int, str]:
         return {row: f"row {numbers[row]}" for row in some}
 
-    def cells() -> Iterator[list[str]]:
-        below = _filled_rows(sheet, above)
-        next(below, None)
-        return ([_text(row[i]) for i in columns] for _, row in below)
-
+    below = itertools.islice(_filled_rows(sheet, above), 1, None)
     names = [_text(header[i]).strip() for i in columns]
-    load_rows(connection, cells(), folder=folder, names=names, find_places=find_places, where=where, limit=limit)
+    loader.load_rows(([_text(row[i]) for i in columns] for _, row in below), names, find_places)
     for place, i in enumerate(columns):
         if filled[i] and not texts[i]:  # else '1.234' would be a thousand and more where other columns have commas
             change = f"ALTER c{place} SET DATA TYPE DOUBLE USING CAST(nullif(c{place}, '') AS DOUBLE)"
-            connection.execute(f"ALTER TABLE cells {change}")
+            loader.connection.execute(f"ALTER TABLE cells {change}")
     notes = (*notes, header_note(f"row {number}", title)) if title else notes
-    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places, limit=limit)
+    return loader.columns(names, find_places, notes)
 
 
-def _above(sheet: CalamineSheet, asked: Asked) -> tuple[int, list[str]]:
-    """The number of rows above the header; and the first of these, if they were found and not given."""
-    if asked.skip_rows is not None:
-        return asked.skip_rows, []
+def _above(sheet: CalamineSheet, options: SourceOptions) -> tuple[int, list[str]]:
+    """Return the number of rows above the header, and the first of these if the user didn't give the number."""
+    if options.skip_rows is not None:
+        return options.skip_rows, []
     filled = itertools.islice(_filled_rows(sheet, 0), ROWS_LOOKED_AT)
     rows = [(number, [_text(cell) for cell in row]) for number, row in filled]
     used = [i for i in range(len(rows[0][1]) if rows else 0) if any(row[i] for _, row in rows[1:])]
-    place = find_header([[row[i] for i in used] for _, row in rows], asked.wanted)
+    place = find_header([[row[i] for i in used] for _, row in rows], options.wanted)
     return (rows[place][0] - 1, rows[0][1]) if place else (0, [])
 
 
 def _filled_rows(sheet: CalamineSheet, above: int) -> Iterator[tuple[int, list[Any]]]:
-    """Each row that has a cell, with its number in the sheet, from below the first ones."""
+    """Yield each row that has a cell, with its number in the sheet, below the first `above` rows."""
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if number > above and any(cell != "" for cell in row):
             yield number, row
 
 
-def _is_number(cell: Any) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
-
-
 def _text(cell: Any) -> str:
-    """A cell as a text file has it."""
+    """Return a cell as a text file would have it."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, dt.timedelta):

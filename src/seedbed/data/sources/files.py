@@ -1,28 +1,23 @@
-"""Files on disk: what a path leads to, told by its bytes."""
+"""Files on disk, whose first bytes decide what they contain."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import itertools
-import re
 import shutil
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-import duckdb
+from typing import Any
 
 from seedbed.data.columns import Columns
-from seedbed.data.notes import Note
 from seedbed.data.sources import excel, sqlite
-from seedbed.data.sources.asked import MAX_CELL, NOTHING, Asked, Limit, check_width, long_cell, quoted
-from seedbed.data.sources.delimited import DELIMITERS, Shape, records, survey, write_copy
+from seedbed.data.sources.delimited import duckdb_path, open_delimited
 from seedbed.data.sources.json_records import is_json, open_json
-from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, connect, load_csv, loaded
+from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, Loader, open_loader
+from seedbed.data.sources.options import MAX_CELL, NOTHING, Limit, SourceOptions, check_width, long_cell, quoted
 from seedbed.errors import TableNotFoundError, UnreadableError
-from seedbed.files import temporary_folder
 
 __all__ = ["SUFFIXES", "open_file"]
 
@@ -60,174 +55,105 @@ OTHER_KINDS = {
 
 
 @contextlib.contextmanager
-def open_file(path: Path, asked: Asked = NOTHING) -> Iterator[Columns]:
-    """The columns of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite; its bytes tell which, not its
-    name.
+def open_file(path: Path, options: SourceOptions = NOTHING) -> Iterator[Columns]:
+    """Open a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides, not its name.
 
     Raises:
         TableNotFoundError: no such file, or no such table in it.
-        OptionError: something is asked that the file doesn't have, or no table is named where it has several.
+        OptionError: an option that the file doesn't have, or no table is named and it has several.
         UnreadableError: a file that can't be understood, or is over the limit.
         DataError: a query that can't be run.
     """
     where = str(path).encode(errors="backslashreplace").decode()
-    limit = Limit.of(asked.limit, _check_file(path, where))
-    with temporary_folder() as folder, connect(where, folder, limit) as connection:
+    limit = Limit.of(options.limit, _check_file(path, where))
+    with open_loader(where, limit) as loader:
         try:
-            readable = _readable(path, where, folder, limit)
-            columns = _open(connection, readable, path, where, asked, limit, folder=folder)
+            columns = _open(loader, _readable(loader, path), path, options)
         except OSError as error:
             raise UnreadableError(f"{where} can't be read ({error.strerror or error})") from error
         yield columns
 
 
-def _open(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    named: Path,
-    where: str,
-    asked: Asked,
-    limit: Limit,
-    *,
-    folder: Path,
-) -> LoadedColumns:
-    """The columns of a file that isn't compressed; `named` is what the user called it."""
-    head = _head(path)
+def _open(loader: Loader, path: Path, named: Path, options: SourceOptions) -> LoadedColumns:
+    """Return the columns of a file that isn't compressed; `named` is the path that the user gave."""
+    where, head = loader.where, _head(path)
     if head.startswith(sqlite.MAGIC):
-        asked.check(where, "table", "query")
-        return sqlite.open_sqlite(
-            connection, path, where, table=asked.table, query=asked.query, folder=folder, limit=limit
-        )
+        options.check(where, "table", "query")
+        return sqlite.open_sqlite(loader, path, options)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
-        asked.check(where, "table", "skip_rows")
-        return excel.open_workbook(connection, path, where, asked, limit, folder=folder)
+        options.check(where, "table", "skip_rows")
+        return excel.open_workbook(loader, path, options)
     for magic, kind in OTHER_KINDS.items():
         if head.startswith(magic):
             raise UnreadableError(f"{where} is {kind}", "Save the table in it as CSV.")
     if head.startswith(PARQUET):
-        asked.check(where)
-        return _open_parquet(connection, path, where, limit)
+        options.check(where)
+        return _open_parquet(loader, path)
     suffixes = {suffix.lower() for suffix in named.suffixes}
     if suffixes & set(JSON) or is_json(path):
-        asked.check(where)
-        return open_json(connection, path, where, folder=folder, limit=limit)
-    asked.check(where, "skip_rows")
-    usual = "\t" if suffixes & set(TABS) else ","
-    return _open_delimited(connection, path, where, asked, limit, folder=folder, usual=usual)
+        options.check(where)
+        return open_json(loader, path)
+    options.check(where, "skip_rows")
+    return open_delimited(loader, path, options, usual="\t" if suffixes & set(TABS) else ",")
 
 
-def _open_delimited(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    where: str,
-    asked: Asked,
-    limit: Limit,
-    *,
-    folder: Path,
-    usual: str,
-) -> LoadedColumns:
-    shape = survey(path, where, limit, asked, usual=usual)
-    readable = path
-    if shape.copied != "not":
-        readable = folder / "copy.csv"
-        write_copy(path, shape, readable, where)
-    load_csv(connection, _literal(readable), n_columns=len(shape.header), delimiter=shape.delimiter)
-    if readable != path:
-        readable.unlink()
-    _check_against_survey(connection, shape, where)
+def _open_parquet(loader: Loader, path: Path) -> LoadedColumns:
+    """Return the columns of a Parquet file.
 
-    def find_places(rows: Iterable[int]) -> dict[int, str]:
-        wanted = set(rows)
-        found = records(path, shape.delimiter, shape.charset, where, shape.skip)
-        under_header = itertools.islice(found, 1, max(wanted, default=0) + 2)
-        return {row: f"line {line}" for row, (line, _) in enumerate(under_header) if row in wanted}
+    Its size is checked first: a few bytes can stand for any number of rows, for a list of any length, and for a text in
+    each row.
 
-    by = DELIMITERS[shape.delimiter]
-    notes = () if shape.delimiter == "," else (Note(f"cells are taken to be separated by {by}"),)
-    return loaded(
-        connection,
-        where=where,
-        names=shape.header,
-        notes=(*shape.charset.notes, *notes, *shape.notes),
-        find_places=find_places,
-        limit=limit,
-    )
-
-
-def _check_against_survey(connection: duckdb.DuckDBPyConnection, shape: Shape, where: str) -> None:
-    header = connection.execute("SELECT * FROM cells WHERE rowid = 0").fetchone() or ()
-    (n_loaded,) = connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
-    if tuple((cell or "").strip() for cell in header) != shape.header or n_loaded != shape.n_rows + 1:
-        raise UnreadableError(
-            f"{where}: two readers disagree on its rows ({n_loaded - 1} and {shape.n_rows})",
-            "Look for stray quotes, or save it again with every text cell in quotes.",
-        )
-    connection.execute("DELETE FROM cells WHERE rowid = 0")
-
-
-def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, where: str, limit: Limit) -> LoadedColumns:
-    names = _parquet_names(connection, path)
-    check_width(len(names), where)
-    _check_parquet(connection, path, names, where, limit)
-    aliases = ", ".join(f"c{i}" for i in range(len(names)))
-    connection.execute(
-        f"CREATE TEMP TABLE cells AS SELECT * FROM read_parquet(?, hive_partitioning=false) AS file({aliases})",
-        [_literal(path)],
-    )
-    return loaded(
-        connection,
-        where=where,
-        names=names,
-        find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
-        limit=limit,
-    )
-
-
-def _check_parquet(
-    connection: duckdb.DuckDBPyConnection, path: Path, names: tuple[str, ...], where: str, limit: Limit
-) -> None:
-    """Raises UnreadableError where the table is over the limit.
-
-    A few bytes can stand for any number of rows, for a list of any length, and for a text in each row.
+    Raises:
+        UnreadableError: the table is over the limit.
     """
-    place = _literal(path)
-    (n_rows,) = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [place]).fetchone() or (0,)
+    where, limit, place = loader.where, loader.limit, duckdb_path(path)
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        return loader.connection.execute(query, [place]).fetchall()
+
+    names = _parquet_names(ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"))
+    check_width(len(names), where)
+    [(n_rows,)] = ask("SELECT sum(num_rows) FROM parquet_file_metadata(?)")
     limit.check_rows(n_rows, len(names), where)
-    longest = (
+    for length, name in ask(
         "SELECT num_values / row_group_num_rows AS n, path_in_schema FROM parquet_metadata(?) ORDER BY n DESC LIMIT 1"
-    )
-    length, name = connection.execute(longest, [place]).fetchone() or (0, "")
-    if (length or 0) * LIST_BYTES > MAX_CELL:
-        raise long_cell(where, "its rows", name.split(",")[0])
-    kinds = connection.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning=false)", [place]).fetchall()
-    texts = [f"strlen({quoted(name)})" for name, kind, *_ in kinds if kind == "VARCHAR"]
+    ):
+        if (length or 0) * LIST_BYTES > MAX_CELL:
+            raise long_cell(where, "its rows", name.split(",")[0])
+    table = "read_parquet(?, hive_partitioning=false)"
+    texts = [
+        f"strlen({quoted(name)})" for name, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}") if kind == "VARCHAR"
+    ]
     n_text = 0
     for start in range(0, len(texts), COLUMNS_A_QUERY):
         wanted = " + ".join(f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY])
-        query = f"SELECT {wanted} FROM read_parquet(?, hive_partitioning=false)"
-        n_text += int((connection.execute(query, [place]).fetchone() or (0,))[0])
+        n_text += int(ask(f"SELECT {wanted} FROM {table}")[0][0])
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
+    aliases = ", ".join(f"c{i}" for i in range(len(names)))
+    ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table} AS file({aliases})")
+    return loader.columns(names)
 
 
-def _parquet_names(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
-    """The file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`."""
-    query = "SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"
-    nodes = iter(connection.execute(query, [_literal(path)]).fetchall())
-    _, n_columns = next(nodes)
-    names = []
-    for _ in range(n_columns):
-        name, unread = next(nodes)
+def _parquet_names(nodes: list[tuple[str, int]]) -> tuple[str, ...]:
+    """Return the file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`.
+
+    Args:
+        nodes: name and number of children of each node of the schema, depth first.
+    """
+    names, rest = [], iter(nodes)
+    for _ in range(next(rest)[1]):
+        name, unread = next(rest)
         names.append(name.strip())
         while unread:
-            unread += next(nodes)[1] - 1
+            unread += next(rest)[1] - 1
     return tuple(names)
 
 
-def _readable(path: Path, where: str, folder: Path, limit: Limit) -> Path:
-    """The path, or that of a copy without compression, or one whose name DuckDB can be told."""
-    copy = folder / "source"
+def _readable(loader: Loader, path: Path) -> Path:
+    """Return the path, or a copy if the file is compressed or DuckDB can't take its name."""
+    copy = loader.folder / "source"
     if _head(path).startswith(GZIP):
-        _unpack(path, copy, where, limit)
+        _unpack(path, copy, loader.where, loader.limit)
         return copy
     try:
         str(path.resolve()).encode()
@@ -238,7 +164,7 @@ def _readable(path: Path, where: str, folder: Path, limit: Limit) -> Path:
 
 
 def _unpack(path: Path, copy: Path, where: str, limit: Limit) -> None:
-    """Unpack the members of a gzip file, up to the limit. Zeros may fill up the end, but not without end."""
+    """Unpack the members of a gzip file, up to the limit. At the end, up to a megabyte of zeros is ignored."""
     size, n_zeros, member = 0, 0, zlib.decompressobj(zlib.MAX_WBITS + 16)
     try:
         with path.open("rb") as packed, copy.open("wb") as out:
@@ -263,44 +189,35 @@ def _unpack(path: Path, copy: Path, where: str, limit: Limit) -> None:
         raise UnreadableError(f"{where}: the gzip file is damaged ({error})", "Fetch or compress it again.") from error
 
 
-def _literal(path: Path) -> str:
-    """A path that DuckDB doesn't take for a pattern: 'a[1].csv' would read 'a1.csv'."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path.resolve()))
-
-
 def _head(path: Path) -> bytes:
     with path.open("rb") as raw:
         return raw.read(16)
 
 
 def _check_file(path: Path, where: str) -> int:
-    """The bytes of a file on disk. Raises an error for anything else."""
+    """Return the bytes of a file on disk. Raise an error for anything else."""
     try:
         found = path.stat() if path.exists() else None
-        mode = None if found is None else found.st_mode
         if found is not None and stat.S_ISREG(found.st_mode):
             _head(path)
-            return min(found.st_size, 512 * getattr(found, "st_blocks", found.st_size))  # holes take no room
-        neighbours = _table_names(path.parent)
-        inside = _table_names(path)
+            return min(found.st_size, 512 * getattr(found, "st_blocks", found.st_size))  # holes take no space
+        neighbours, inside = (
+            sorted(one.name for one in folder.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
+            if folder.is_dir()
+            else []
+            for folder in (path.parent, path)
+        )
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{where} can't be opened ({error})") from error
-    if mode is not None and stat.S_ISDIR(mode):
+    if found is not None and stat.S_ISDIR(found.st_mode):
         listed = ", ".join(inside[:10]) or "though it has none that looks like a table"
         raise UnreadableError(f"{where} is a folder", f"Name one file in it: {listed}")
-    if mode is not None:
+    if found is not None:
         raise UnreadableError(f"{where} is a pipe or a device, no file", "Save the table as a file first.")
-    near = difflib.get_close_matches(path.name, neighbours, n=1)
-    if near:
+    if near := difflib.get_close_matches(path.name, neighbours, n=1):
         hint = f"Did you mean '{path.parent / near[0]}'?"
     elif neighbours:
         hint = f"Tables in that folder: {', '.join(neighbours[:10])}{', ...' if len(neighbours) > 10 else ''}"
     else:
         hint = "There is no table in that folder." if path.parent.is_dir() else f"There is no folder '{path.parent}'."
     raise TableNotFoundError(f"no such file: {where}", hint)
-
-
-def _table_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file())

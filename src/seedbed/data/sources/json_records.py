@@ -1,4 +1,4 @@
-"""JSON: a list of records, or one record after the other; numbers keep every digit, as text."""
+"""JSON: a list of records, or one record after the other. Numbers are read as text, so they keep every digit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-import duckdb
-
 from seedbed.data.cells import shown
-from seedbed.data.sources.asked import Limit, check_width
 from seedbed.data.sources.charset import CHUNK, find_charset, open_text
-from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
+from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.options import check_width
 from seedbed.errors import UnreadableError
 
 __all__ = ["is_json", "open_json"]
@@ -26,34 +24,31 @@ FORMS = "JSON is read as a list of records, [{...}, {...}], or as one record a l
 
 
 def is_json(path: Path) -> bool:
-    """Whether the text begins as records do."""
+    """Return whether the text begins as records do."""
     with path.open("rb") as raw:
         return BEGINNING.match(raw.read(4096)) is not None
 
 
-def open_json(
-    connection: duckdb.DuckDBPyConnection, path: Path, where: str, *, folder: Path, limit: Limit
-) -> LoadedColumns:
-    """The records' values by key; the columns are all keys, in the order in which they first occur.
+def open_json(loader: Loader, path: Path) -> LoadedColumns:
+    """Return the records' values by key. The columns are all keys, in the order in which they first occur.
 
     Raises:
         UnreadableError: no JSON, no records, a key twice in one record, a value that is a list or a record, or a table
             over the limit.
     """
-    charset = find_charset(path, where)
+    charset = find_charset(path, loader.where)
     keys: dict[str, int] = {}
 
     def find_places(rows: Iterable[int]) -> dict[int, str]:
         return {row: f"record {row + 1}" for row in rows}
 
     with open_text(path, charset, newline="") as file:
-        rows = _rows(_Text(file, where), keys, where)
-        load_rows(connection, rows, folder=folder, names=keys, find_places=find_places, where=where, limit=limit)
-    return loaded(connection, where=where, names=tuple(keys), notes=charset.notes, find_places=find_places, limit=limit)
+        loader.load_rows(_rows(_Text(file, loader.where), keys, loader.where), keys, find_places)
+    return loader.columns(tuple(keys), find_places, charset.notes)
 
 
 def _rows(text: _Text, keys: dict[str, int], where: str) -> Iterator[list[str | None]]:
-    """The cells of each record, in the order of `keys`, which grows as new ones occur."""
+    """Yield the cells of each record in the order of `keys`, which grows with each new key."""
     for number, record in enumerate(_values(text), start=1):
         if not isinstance(record, _Record) or not record:
             raise UnreadableError(f"{where}: record {number} is {_kind(record)}", FORMS)
@@ -79,11 +74,11 @@ def _rows(text: _Text, keys: dict[str, int], where: str) -> Iterator[list[str | 
 
 
 class _Record(list[tuple[str, Any]]):
-    """A JSON object, its keys in order and maybe twice."""
+    """A JSON object as pairs, so that a repeated key is noticed."""
 
 
 class _Text:
-    """A JSON text, value by value, of which no more than one value is in memory.
+    """A JSON text that is decoded value by value, with one value in memory at a time.
 
     Attributes:
         where: what messages call the file.
@@ -96,7 +91,7 @@ class _Text:
         self._decoder = json.JSONDecoder(object_pairs_hook=_Record, parse_int=str, parse_float=str, parse_constant=str)
 
     def next(self) -> str:
-        """The next character that isn't a space; empty at the end."""
+        """Return the next character that isn't a space; empty at the end."""
         while True:
             match = SPACE.match(self._text, self._position)
             self._position = match.end() if match else self._position
@@ -105,20 +100,20 @@ class _Text:
             self._read_on()
 
     def skip(self) -> None:
-        """Go one character on."""
+        """Skip one character."""
         self._position += 1
 
     def value(self) -> Any:
-        """Decode the value that begins here."""
+        """Decode the value that begins at the current position."""
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._position)
-                # A number may go on in what isn't read yet.
+                # A number may continue in text that isn't read yet.
                 if end < len(self._text) or self._ended or isinstance(value, list):
                     self._position = end
                     return value
             except json.JSONDecodeError as error:
-                # Is it wrong, or only cut off by the end of what is read?
+                # Either it is wrong, or cut off because the rest isn't read yet.
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - LONGEST_WORD
                 if self._ended or not cut:
                     raise self.error(error.msg, error.pos) from error
@@ -129,14 +124,14 @@ class _Text:
             self._read_on()
 
     def error(self, message: str, position: int | None = None) -> UnreadableError:
-        """The error for what stands at a position, or here."""
+        """Return the error for the text at a position, by default the current one."""
         before = self._text[: self._position if position is None else position]
         line = self._line + before.count("\n")
         column = len(before) - before.rfind("\n") if "\n" in before else self._column + len(before)
         return UnreadableError(f"{self.where}: line {line}, character {column} is no JSON ({message})", FORMS)
 
     def _read_on(self) -> None:
-        """Forget what is behind, and read as much again as is left."""
+        """Drop the text before the current position, and read as much again as is left."""
         done = self._text[: self._position]
         self._line += done.count("\n")
         self._column = len(done) - done.rfind("\n") if "\n" in done else self._column + len(done)
@@ -146,7 +141,7 @@ class _Text:
 
 
 def _values(text: _Text) -> Iterator[Any]:
-    """Each value of a list, or of values that follow one another."""
+    """Yield each value of a list, or of values that follow one another."""
     in_list = text.next() == "["
     if in_list:
         text.skip()

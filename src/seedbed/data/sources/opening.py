@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.sources.asked import Asked
 from seedbed.data.sources.examples import EXAMPLES, open_example
 from seedbed.data.sources.files import SUFFIXES, open_file
-from seedbed.data.sources.frames import array_columns, as_frame, open_frame, record_columns
+from seedbed.data.sources.memory import array_columns, as_frame, open_frame, record_columns
+from seedbed.data.sources.options import SourceOptions
 from seedbed.data.sources.postgres import Address, is_address, open_postgres
 from seedbed.errors import DataError
 
@@ -30,9 +30,9 @@ class Source:
     """An opened table that isn't typed yet.
 
     Attributes:
-        columns: what it holds.
-        name: what to call it in a report.
-        target: the column it predicts where the user names none; examples have one.
+        columns: its untyped columns.
+        name: its name in reports.
+        target: the default target; only examples have one.
     """
 
     columns: Columns
@@ -54,40 +54,40 @@ def open_source(
 
     Args:
         source: the table.
-        table: which one of a database, or which sheet of an Excel file.
-        query: a SELECT that a database shall answer instead.
-        skip_rows: rows above the header of a text or an Excel file; found out where it isn't given.
+        table: a table of a database, or a sheet of an Excel file.
+        query: a SELECT of a database, instead of a table.
+        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
         limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
-        wanted: names of columns, to find the header by.
+        wanted: names of columns by which the header is found.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
-        OptionError: `table`, `query` or `skip_rows` for what has none, a table and a query, or neither where there are
-            several tables; a `limit` that can't be understood.
+        OptionError: `table`, `query` or `skip_rows` for a source that has none; a table and a query, or neither if
+            there are several tables; a `limit` that can't be understood.
         UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
         DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
-    asked = Asked(table, query, skip_rows, tuple(wanted), limit)
+    options = SourceOptions(table, query, skip_rows, tuple(wanted), limit)
     if isinstance(source, str) and is_address(source):
         address = Address.of(source)
-        asked.check(address.shown, "table", "query")
-        with open_postgres(address, table=table, query=query, limit=limit) as columns:
+        options.check(address.shown, "table", "query")
+        with open_postgres(address, options) as columns:
             yield Source(columns, table or address.database or "query")
     elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
             raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
         path = Path(source)
-        with open_file(path, asked) as columns:
+        with open_file(path, options) as columns:
             yield Source(columns, table or _stem(path))
     elif isinstance(source, str):
-        asked.check(source)
+        options.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
         with open_example(name) as columns:
             yield Source(columns, name, EXAMPLES[name].target)
     else:
-        asked.check("a data frame")
+        options.check("a data frame")
         with open_frame(source) as columns:
             yield Source(columns, "data frame")
 
@@ -109,7 +109,7 @@ def open_rows(
     skip_rows: int | None = None,
     limit: str | None = None,
 ) -> Iterator[Columns]:
-    """Rows for a model.
+    """Open rows to predict.
 
     Args:
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of

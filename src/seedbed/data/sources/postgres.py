@@ -1,4 +1,4 @@
-"""Tables and queries of PostgreSQL: read in a transaction that can't write, as text or plain numbers."""
+"""Tables and queries of PostgreSQL, read in a transaction that can't write."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ import duckdb
 
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
-from seedbed.data.sources.asked import Limit, check_width, choose
-from seedbed.data.sources.loaded import connect, load_arrow, loaded
+from seedbed.data.sources.loaded import open_loader
+from seedbed.data.sources.options import Limit, SourceOptions, check_width, choose
 from seedbed.errors import DataError, UnreadableError
-from seedbed.files import temporary_folder
 
 __all__ = ["Address", "is_address", "open_postgres"]
 
@@ -38,8 +37,8 @@ SELECT nspname || '.' || relname, CASE WHEN pg_table_is_visible(c.oid) THEN reln
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname NOT IN ('information_schema') AND nspname NOT LIKE 'pg\\_%'
   AND has_table_privilege(c.oid, 'SELECT') ORDER BY 2"""
-# All other types are asked for as text: `money` would arrive in cents, an `oid` negative, an `inet` as bytes; and a
-# `numeric` keeps its digits.
+# All other types are read as text: `money` would arrive in cents, an `oid` negative, an `inet` as bytes, and a
+# `numeric` would lose digits.
 AS_THEY_ARE = {"smallint", "integer", "bigint", "real", "double precision", "boolean", "text"}
 CASTS = {
     "money": "{}::numeric::text",
@@ -53,13 +52,13 @@ PASSWORD_ADVICE = (
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is; only `shown` may be shown.
+    """Address of a database. Messages may contain only `shown`.
 
     Attributes:
         url: as the user gave it.
-        shown: without password and options.
-        database: its name, or empty.
-        secrets: what no message may hold.
+        shown: the address without password and options.
+        database: name of the database, or empty.
+        secrets: texts that no message may contain.
     """
 
     url: str = field(repr=False)
@@ -69,7 +68,7 @@ class Address:
 
     @classmethod
     def of(cls, url: str) -> Address:
-        """Take an address apart; it is checked here, as libpq's own messages would quote parts of the password.
+        """Parse an address. It is checked here because libpq's own messages would quote parts of the password.
 
         Raises:
             DataError: an address that can't be understood.
@@ -99,48 +98,45 @@ def is_address(source: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_postgres(
-    address: Address, *, table: str | None, query: str | None, limit: str | None = None
-) -> Iterator[Columns]:
-    """The rows of a table, of a query, or of the only table.
+def open_postgres(address: Address, options: SourceOptions) -> Iterator[Columns]:
+    """Open a table, a query, or the only table of a database.
 
     Raises:
         TableNotFoundError: no such table.
-        OptionError: several tables, and none is named; or `limit` is neither a size nor a time.
+        OptionError: several tables, and none is named; or the limit is neither a size nor a time.
         UnreadableError: a column of bytes, or a query or table over the limit.
         DataError: the driver isn't installed, the server can't be reached, or it refuses the query.
     """
-    where = address.shown
-    limits = Limit.of(limit, STORED)
-    with temporary_folder() as folder, connect(where, folder, limits) as connection:
-        with _server(address, limits) as cursor:
-            select, notes = (query, ()) if query is not None else _select(connection, cursor, table, where)
-            select = select.strip().removesuffix(";").strip()
+    where, limit = address.shown, Limit.of(options.limit, STORED)
+    with open_loader(where, limit) as loader:
+        connection = loader.connection
+        notes: tuple[Note, ...] = ()
+        with _server(address, limit) as cursor:
+            if options.query is None:
+                found = _fetch(connection, cursor, TABLES)
+                full, known = [row[0] for row in found], [row[1] for row in found]
+                wanted = known[full.index(options.table)] if options.table in full else options.table
+                position, notes = choose(known, wanted, where)
+                select = f"SELECT * FROM {found[position][2]}"
+            else:
+                select = options.query.strip().removesuffix(";").strip()
             if not select:
                 raise DataError(f"{where}: the query is empty", ONE_SELECT)
             names = _names(cursor, select)
             check_width(len(names), where)
             stream = _as_text(connection, cursor, select, names, where)
             try:
-                load_arrow(connection, stream, n_columns=len(names))
+                loader.load_arrow(stream, n_columns=len(names))
             except duckdb.OutOfMemoryException:
                 raise
             except duckdb.Error as error:  # an error of the server, in a later row
-                _check_time(error, limits, where)
-                raise DataError(f"{where} refuses: {address.masked(_reason(error))}", ONE_SELECT) from error
-        yield loaded(
-            connection,
-            where=where,
-            names=[name.strip() for name in names],
-            notes=notes,
-            find_places=lambda rows: {row: f"row {row + 1}" for row in rows},
-            limit=limits,
-        )
+                raise _refusal(error, address, limit) from error
+        yield loader.columns([name.strip() for name in names], notes=notes)
 
 
 @contextlib.contextmanager
 def _server(address: Address, limit: Limit) -> Iterator[Any]:
-    """A cursor in a transaction that can only read."""
+    """Yield a cursor in a transaction that can only read."""
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:
@@ -157,24 +153,14 @@ def _server(address: Address, limit: Limit) -> Iterator[Any]:
     except dbapi.OperationalError as error:
         raise DataError(f"{address.shown} can't be reached ({address.masked(_reason(error))})") from error
     except dbapi.Error as error:
-        _check_time(error, limit, address.shown)
-        raise DataError(f"{address.shown} refuses: {address.masked(_reason(error))}", ONE_SELECT) from error
+        raise _refusal(error, address, limit) from error
 
 
-def _check_time(error: Exception, limit: Limit, where: str) -> None:
-    """Raises UnreadableError where the server stopped a query that took too long."""
+def _refusal(error: Exception, address: Address, limit: Limit) -> DataError:
+    """Return the error for a query that the server refused, or stopped because it took too long."""
     if getattr(error, "sqlstate", None) == CANCELLED or "statement timeout" in str(error):
-        raise limit.too_slow(where) from error
-
-
-def _select(
-    connection: duckdb.DuckDBPyConnection, cursor: Any, table: str | None, where: str
-) -> tuple[str, tuple[Note, ...]]:
-    """The query of a table, which may be named with its schema or without."""
-    found = _fetch(connection, cursor, TABLES)
-    full, names = [row[0] for row in found], [row[1] for row in found]
-    position, notes = choose(names, names[full.index(table)] if table in full else table, where)
-    return f"SELECT * FROM {found[position][2]}", notes
+        return limit.too_slow(address.shown)
+    return DataError(f"{address.shown} refuses: {address.masked(_reason(error))}", ONE_SELECT)
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, cursor: Any, query: str) -> list[tuple[Any, ...]]:
@@ -186,7 +172,7 @@ def _fetch(connection: duckdb.DuckDBPyConnection, cursor: Any, query: str) -> li
 
 
 def _names(cursor: Any, select: str) -> list[str]:
-    """The columns' names, of which two may be alike: SQL allows that, and DuckDB would rename one."""
+    """Return the columns' names. SQL allows two equal ones, and DuckDB would rename one."""
     statement = cursor.adbc_statement
     statement.set_sql_query(select)
     statement.prepare()
@@ -198,7 +184,7 @@ def _names(cursor: Any, select: str) -> list[str]:
 
 
 class _ArrowSchema(ctypes.Structure):
-    """Arrow's C data interface: how a table is described from one library to another."""
+    """A schema in Arrow's C data interface."""
 
 
 _ArrowSchema._fields_ = [
@@ -215,11 +201,11 @@ _ArrowSchema._fields_ = [
 
 
 def _as_text(connection: duckdb.DuckDBPyConnection, cursor: Any, select: str, names: Sequence[str], where: str) -> Any:
-    """The answer as an Arrow stream, every type that DuckDB can't be trusted with as text."""
+    """Return the answer as an Arrow stream, with every type that DuckDB would change as text."""
     aliases = [f"c{i}" for i in range(len(names))]
     asked = f"SELECT * FROM ({select}\n) AS asked({', '.join(aliases)})"
     kinds = ", ".join(f"pg_typeof({alias})::text AS {alias}" for alias in aliases)
-    # A row even where the query has none: the types are those of its NULLs.
+    # The join gives a row even if the query has none: the types are those of its NULLs.
     [types] = _fetch(
         connection, cursor, f"SELECT {kinds} FROM (SELECT 1) AS one LEFT JOIN ({asked} LIMIT 0) AS no ON true"
     )
@@ -237,7 +223,7 @@ def _as_text(connection: duckdb.DuckDBPyConnection, cursor: Any, select: str, na
 
 
 def _reason(error: Exception) -> str:
-    """What the server said, in one line."""
+    """Return the server's message in one line."""
     said = str(error).split("\n\nQuery was:")[0].splitlines()
     text = next((line for line in said if "ERROR:" in line or "FATAL:" in line), said[0] if said else "")
     return (

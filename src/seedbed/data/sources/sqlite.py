@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.asked import MAX_CELL, Limit, choose, quoted
-from seedbed.data.sources.loaded import LoadedColumns, load_rows, loaded
+from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.options import MAX_CELL, Limit, SourceOptions, choose, quoted
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 
 __all__ = ["MAGIC", "open_sqlite"]
@@ -25,19 +23,11 @@ TABLES = """SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND n
 MAX_VALUE = 4 * MAX_CELL  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
 INSTRUCTIONS = 100_000  # between two looks at the clock, about a millisecond
 READ_ONLY = "It must be one SELECT; nothing in the database is changed."
+OTHER_COLUMNS = "Leave {} out by a --query that names the others (in Python: query=...)."
 
 
-def open_sqlite(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    where: str,
-    *,
-    table: str | None,
-    query: str | None,
-    folder: Path,
-    limit: Limit,
-) -> LoadedColumns:
-    """The rows of a table, of a query, or of the only table.
+def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
+    """Return the columns of a table, of a query, or of the only table.
 
     Raises:
         TableNotFoundError: no such table.
@@ -45,44 +35,44 @@ def open_sqlite(
         UnreadableError: no database, no rows, bytes where text or a number should be, or over the limit.
         DataError: a query that can't be run, or does more than read.
     """
-
-    def find_places(rows: Iterable[int]) -> dict[int, str]:
-        return {row: f"row {row + 1}" for row in rows}
-
-    watch = _Watch(limit, where)
+    where, query = loader.where, options.query
+    notes: tuple[Note, ...] = ()
+    watch = _Watch(loader.limit, where)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            # A file brings views with it, which run its author's SQL.
+            # A file can contain views, which run its author's SQL.
             database.execute("PRAGMA trusted_schema = OFF")
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
             database.set_progress_handler(watch, INSTRUCTIONS)
-            select, notes = (query, ()) if query is not None else _select(database, table, where)
-            database.set_authorizer(_only_reading)
+            if query is None:
+                tables = [str(name) for (name,) in database.execute(TABLES)]
+                position, notes = choose(tables, options.table, where)
+                select = f"SELECT * FROM {quoted(tables[position])}"
+            else:
+                select = query
+            database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY)
             cursor = database.execute(select)
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            rows = _text_rows(cursor, names, where)
-            load_rows(connection, rows, folder=folder, names=names, find_places=find_places, where=where, limit=limit)
+            loader.load_rows(_text_rows(cursor, names, where), names)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if watch.reason is not None:
             raise watch.reason from None
         if "too big" in str(error):
             message = f"{where}: a value is over {MAX_VALUE:,} bytes"
-            raise UnreadableError(
-                message, "Leave it out by a --query that names the others (in Python: query=...)."
-            ) from error
+            raise UnreadableError(message, OTHER_COLUMNS.format("it")) from error
         if query is None:
             raise UnreadableError(f"{where} can't be read ({error})", "Is it complete, and in nobody's use?") from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
-    return loaded(connection, where=where, names=names, notes=notes, find_places=find_places, limit=limit)
+    return loader.columns(names, notes=notes)
 
 
 class _Watch:
     """Stops a statement that takes too long or fills the disk, when SQLite calls it.
 
     Attributes:
-        reason: why it was stopped: an error of the limit, or what was raised meanwhile, Ctrl-C for example.
+        reason: why it was stopped: an error of the limit, or an exception raised meanwhile, such as Ctrl-C.
     """
 
     def __init__(self, limit: Limit, where: str) -> None:
@@ -98,13 +88,13 @@ class _Watch:
             if now > self._next:
                 self._next = now + 0.1
                 self._limit.check_size(_temporary_bytes(), f"{self._where}: the query", measured="needs over")
-        except (SeedbedError, KeyboardInterrupt) as error:  # SQLite would lose it
+        except (SeedbedError, KeyboardInterrupt) as error:  # SQLite would swallow it
             self.reason = error
         return self.reason is not None
 
 
 def _temporary_bytes() -> int:
-    """The size of this process's temporary files of SQLite, which have no name in any folder; 0 without /proc."""
+    """Return the size of SQLite's temporary files in this process, which no folder lists; 0 without /proc."""
     size = 0
     with contextlib.suppress(OSError):
         for handle in Path("/proc/self/fd").iterdir():
@@ -113,24 +103,11 @@ def _temporary_bytes() -> int:
     return size
 
 
-def _select(database: sqlite3.Connection, table: str | None, where: str) -> tuple[str, tuple[Note, ...]]:
-    tables = [str(name) for (name,) in database.execute(TABLES)]
-    position, notes = choose(tables, table, where)
-    return f"SELECT * FROM {quoted(tables[position])}", notes
-
-
-def _only_reading(action: int, *_: object) -> int:
-    return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
-
-
 def _text_rows(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str) -> Iterator[list[str | None]]:
-    """SQLite types each cell, not each column; as text they are typed like a file's."""
+    """SQLite types each cell, not each column. As text they are typed like those of a file."""
     for number, row in enumerate(rows, start=1):
-        cells = [number_text(cell) if isinstance(cell, float) else cell for cell in row]
-        if any(isinstance(cell, bytes) for cell in cells):
-            name = next(name for name, cell in zip(names, cells, strict=True) if isinstance(cell, bytes))
-            raise UnreadableError(
-                f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number",
-                "Leave the column out by a --query that names the others (in Python: query=...).",
-            )
-        yield cells
+        for name, cell in zip(names, row, strict=True):
+            if isinstance(cell, bytes):
+                message = f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number"
+                raise UnreadableError(message, OTHER_COLUMNS.format("the column"))
+        yield [number_text(cell) if isinstance(cell, float) else cell for cell in row]

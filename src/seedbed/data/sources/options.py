@@ -1,4 +1,4 @@
-"""What a user asks of a source: which table in it, and how large it may be."""
+"""Options of a source: which table in it, where the table begins, and how large it may be."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did
 __all__ = [
     "MAX_CELL",
     "NOTHING",
-    "Asked",
     "Limit",
+    "SourceOptions",
     "check_names",
     "check_width",
     "choose",
@@ -26,14 +26,14 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a source.
+class SourceOptions:
+    """Which part of a source to read.
 
     Attributes:
-        table: which table of a database, or which sheet of an Excel file.
-        query: a SELECT that a database answers instead.
-        skip_rows: rows above the header of a text or an Excel file; None where the header is to be found.
-        wanted: names of columns, to find the header by.
+        table: a table of a database, or a sheet of an Excel file.
+        query: a SELECT of a database, instead of a table.
+        skip_rows: rows above the header of a text or an Excel file; None to search the header.
+        wanted: names of columns by which the header is found.
         limit: how large the table may be and how long a query may run, as `Limit.of` reads it.
 
     Raises:
@@ -52,7 +52,7 @@ class Asked:
             raise OptionError(f"skip_rows is {rows!r}", "Give the number of rows above the header: 0 or more.")
 
     def check(self, where: str, *takes: str) -> None:
-        """Raises OptionError where something is asked that the source doesn't take, or both a table and a query."""
+        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
@@ -67,13 +67,13 @@ class Asked:
             raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
 
 
-NOTHING = Asked()
+NOTHING = SourceOptions()
 
 
 def choose(
     names: Sequence[str], wanted: str | None, where: str, *, kind: str = "table"
 ) -> tuple[int, tuple[Note, ...]]:
-    """The position of the wanted table, or sheet; the only one where none is named, with a note.
+    """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note.
 
     Raises:
         TableNotFoundError: no such table, or none at all.
@@ -101,7 +101,7 @@ def choose(
 
 
 def quoted(name: str) -> str:
-    """A name as SQL writes it."""
+    """Return a name as SQL quotes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -117,9 +117,9 @@ QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
 
 @dataclass(frozen=True)
 class Limit:
-    """How large a source may become once it is unpacked, and how long a query may run.
+    """How large a source may be when it is unpacked, and how long a query may run.
 
-    A small file can hold a table that fills any memory, so a source is measured before it is read, or while it is.
+    A small file can contain a table that fills any memory, so a source is measured before or while it is read.
 
     Attributes:
         size: bytes; a row counts as 100 and a cell as 8, beside its text.
@@ -134,8 +134,8 @@ class Limit:
         """Read a limit such as "50GB", "30min" or "50GB,30min".
 
         Args:
-            given: what the user says; None for the defaults.
-            stored: bytes of the source as it is stored. The default size is 4 GB or 20 times these, the larger.
+            given: the option of the user; None for the defaults.
+            stored: size of the source in bytes. The default limit is 4 GB or 20 times this size, if that is more.
 
         Raises:
             OptionError: neither a size nor a time.
@@ -157,29 +157,29 @@ class Limit:
         return cls(size, seconds)
 
     def check_size(self, size: float, where: str, *, measured: str = "unpacks to over") -> None:
-        """Raises UnreadableError where so many bytes are over the limit."""
+        """Raise UnreadableError if a size in bytes is over the limit."""
         if size > self.size:
             message = f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
             raise UnreadableError(message, _advice(_size(_rounded_up(size))))
 
     def rows(self, n_columns: int) -> int:
-        """The largest number of rows of so many columns that is within the limit."""
+        """Return the largest number of rows within the limit."""
         return int(self.size // (ROW_BYTES + CELL_BYTES * n_columns))
 
     def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
-        """Raises UnreadableError where a table with so many bytes of text is over the limit."""
+        """Raise UnreadableError if a table with `n_text` bytes of text is over the limit."""
         size = n_rows * (ROW_BYTES + CELL_BYTES * n_columns) + n_text
         self.check_size(size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about")
 
     def too_slow(self, where: str) -> UnreadableError:
-        """The error for a query that takes longer than the limit."""
+        """Return the error for a query that takes longer than the limit."""
         shown = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
         longer = max(1, math.ceil(self.seconds * 6 / 3600))
         return UnreadableError(f"{where}: the query was stopped after {shown}", _advice(f"{longer} h"))
 
 
 def check_width(n_columns: int, where: str) -> None:
-    """Raises UnreadableError where there are too many columns."""
+    """Raise UnreadableError if there are too many columns."""
     if n_columns > MAX_COLUMNS:
         raise UnreadableError(
             f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}",
@@ -188,7 +188,7 @@ def check_width(n_columns: int, where: str) -> None:
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Raises UnreadableError where there are too many columns, or a name is too long or no valid text."""
+    """Raise UnreadableError if there are too many columns, or a name is too long or no valid text."""
     check_width(len(names), where)
     for position, name in enumerate(names, start=1):
         place = f"{where}: column {position} of {len(names)}"
@@ -201,7 +201,7 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def long_cell(where: str, place: str, name: str) -> UnreadableError:
-    """The error for a cell over the limit."""
+    """Return the error for a cell over the limit."""
     return UnreadableError(
         f"{where}: {place}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)",
         "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table.",
@@ -209,13 +209,13 @@ def long_cell(where: str, place: str, name: str) -> UnreadableError:
 
 
 def _size(size: float) -> str:
-    """Bytes as a person reads them: '4 GB'."""
+    """Return bytes as people write them: '4 GB'."""
     unit = next((name for name in ("TB", "GB", "MB") if size >= UNITS[name]), "KB")
     return f"{math.floor(size / UNITS[unit]):,} {unit}"
 
 
 def _rounded_up(size: float) -> float:
-    """A fifth more, as one digit and zeros."""
+    """Return a fifth more, rounded up to one digit and zeros."""
     digit: float = 10 ** math.floor(math.log10(size * 1.2))
     return math.ceil(size * 1.2 / digit) * digit
 

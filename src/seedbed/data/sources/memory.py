@@ -1,4 +1,4 @@
-"""Data frames of any library, as untyped columns."""
+"""Data frames, arrays and records in memory, as untyped columns."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import number_text
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.sources.asked import check_names
-from seedbed.data.sources.loaded import connect, load_arrow, loaded
+from seedbed.data.sources.loaded import open_loader
+from seedbed.data.sources.options import check_names
 from seedbed.errors import DataError, nearest, told
-from seedbed.files import temporary_folder
 
 __all__ = [
     "array_column",
@@ -30,13 +29,13 @@ __all__ = [
     "value_columns",
 ]
 
-WHOLE_FLOATS = 1 << 53
+WHOLE_FLOATS = 1 << 53  # above, a float loses digits, and a number may be a label
 MISSING_TYPES = ("NAType", "NaTType")
 
 
 @contextlib.contextmanager
 def open_frame(frame: Any) -> Iterator[Columns]:
-    """The columns of a data frame, or of a DuckDB relation, which is read without another library.
+    """Open a data frame, or a DuckDB relation, which is read without another library.
 
     Raises:
         DataError: as `frame_columns`.
@@ -44,19 +43,13 @@ def open_frame(frame: Any) -> Iterator[Columns]:
     if not isinstance(frame, duckdb.DuckDBPyRelation):
         yield frame_columns(frame)
         return
-    where = "DuckDB relation"
-    with temporary_folder() as folder, connect(where, folder) as connection:
-        load_arrow(connection, _Stream(frame), n_columns=len(frame.columns))
-        yield loaded(
-            connection,
-            where=where,
-            names=frame.columns,
-            find_places=lambda rows: {row: f"row {row} (counted from 0)" for row in rows},
-        )
+    with open_loader("DuckDB relation") as loader:
+        loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
+        yield loader.columns(frame.columns, lambda rows: {row: f"row {row} (counted from 0)" for row in rows})
 
 
 class _Stream:
-    """Hides all but the stream: DuckDB would refuse another connection's relation."""
+    """Hides everything but the stream: DuckDB would refuse a relation of another connection."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -66,7 +59,7 @@ class _Stream:
 
 
 def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
-    """The columns of a pandas, Polars, PyArrow, ... data frame; its index, where there is one, is no column.
+    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index is no column.
 
     Raises:
         DataError: not a data frame, or one that can't be brought to memory, or two columns of one name.
@@ -92,7 +85,7 @@ def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
 
 
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:
-    """A data frame through narwhals; None for what isn't one."""
+    """Return a data frame as a frame of narwhals; None for anything else."""
     try:
         known = nw.from_native(value, pass_through=True)
     except nw.exceptions.NarwhalsError as error:
@@ -111,12 +104,11 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
 
 
 def series_array(series: nw.Series[Any], where: str) -> NDArray[Any]:
-    """Numbers and booleans as they are, all else as text; dates are written as ISO 8601 does, times in UTC."""
+    """Return numbers and booleans as they are and all else as text: dates in ISO 8601, times in UTC."""
     dtype = series.dtype
     whole = series.null_count() == 0
     if dtype.is_numeric():
         if dtype.is_integer() and dtype not in (nw.Int128, nw.UInt128):
-            # Labels above 2^53 would lose digits as floats.
             if whole:
                 return np.asarray(series.to_numpy())
             if max(abs(series.max() or 0), abs(series.min() or 0)) > WHOLE_FLOATS:
@@ -140,7 +132,7 @@ def _moments(series: nw.Series[Any], where: str) -> NDArray[Any]:
     moments = series.to_numpy()
     if moments.dtype.kind != "M":
         return _texts(series, where)
-    # In the unit that they came in: nanoseconds would silently wrap around for the year 1000.
+    # Keep their unit: nanoseconds would silently wrap around for the year 1000.
     whole_seconds = bool((moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all())
     texts = np.datetime_as_string(moments, unit="D" if series.dtype == nw.Date else "s" if whole_seconds else None)
     array = np.char.replace(texts, "T", " ").astype(object)
@@ -149,7 +141,7 @@ def _moments(series: nw.Series[Any], where: str) -> NDArray[Any]:
 
 
 def text_array(values: Sequence[Any], where: str) -> NDArray[Any]:
-    """Cells as text, None where there is nothing.
+    """Return cells as text, None for a missing one.
 
     Raises:
         DataError: text with half a character, which can't be written to any file.
@@ -175,7 +167,7 @@ def _cell(value: Any) -> str | None:
 
 
 def array_columns(X: Any, name: str) -> MemoryColumns:
-    """Features [row, feature] as columns; those of an array are named x0, x1, ...
+    """Return features [row, feature] as columns; those of an array are named x0, x1, ...
 
     Raises:
         DataError: not two dimensions, or values that are no numbers and no text.
@@ -193,6 +185,7 @@ def array_columns(X: Any, name: str) -> MemoryColumns:
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
+    """Return an array, a tensor or nested lists as an array. `role` is its name in errors: "X" or "y"."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
@@ -202,7 +195,7 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
 
 
 def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:
-    """Numbers as they are, all else as text."""
+    """Return numbers as they are, all else as text."""
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.kind in "cV":
@@ -210,16 +203,14 @@ def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:
     return text_array(array.tolist(), role)
 
 
-_EXACT = 1 << 53  # above, a float loses digits, and a number may be a level
-
-
 def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
-    """Records' values by key. A record may lack no key of `names`; others are columns, too.
+    """Return records' values by key. Every record needs every key of `names`; other keys become columns, too.
 
     Raises:
         DataError: a key is missing, or a value is a list or a record.
     """
-    others = dict.fromkeys(key for record in records for key in record if key not in set(names))
+    known = set(names)
+    others = dict.fromkeys(key for record in records for key in record if key not in known)
     for number, record in enumerate(records, start=1):
         if lacking := [name for name in names if name not in record]:
             listed = ", ".join(f"'{name}'" for name in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
@@ -230,24 +221,24 @@ def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], w
 
 
 def value_columns(values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
-    """Columns of plain values [column][row]: numbers, texts, booleans, or None for what is missing.
+    """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.
 
     Raises:
         DataError: a value is a list or a record.
     """
-    arrays = tuple(_values(column, name, where) for column, name in zip(values, names, strict=True))
-    return MemoryColumns(where, tuple(names), arrays)
-
-
-def _values(values: Sequence[Any], name: str, where: str) -> NDArray[Any]:
-    """Numbers as numbers, missing ones as NaN; where anything is neither, all as text."""
-    # A number beside a gap mustn't become text: where decimals have commas, '1.234' would be a thousand and more.
-    if all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= _EXACT)
-        for value in values
-    ):
-        return np.array(values, dtype=np.float64)
-    for value in values:
-        if isinstance(value, Mapping | list | tuple):
-            raise DataError(f"{where}: '{name}' holds a {type(value).__name__}", "Give a number, a text or null.")
-    return text_array(values, f"{where}: '{name}'")
+    arrays: list[NDArray[Any]] = []
+    for name, column in zip(names, values, strict=True):
+        # A number beside a gap mustn't become text: where decimals have commas, '1.234' would be a thousand and more.
+        if all(
+            value is None
+            or (isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= WHOLE_FLOATS)
+            for value in column
+        ):
+            arrays.append(np.array(column, dtype=np.float64))
+            continue
+        for value in column:
+            if isinstance(value, Mapping | list | tuple):
+                kind = type(value).__name__
+                raise DataError(f"{where}: '{name}' holds a {kind}", "Give a number, a text or null.")
+        arrays.append(text_array(column, f"{where}: '{name}'"))
+    return MemoryColumns(where, tuple(names), tuple(arrays))
