@@ -27,7 +27,7 @@ from seedbed.data.sources.loaded import LoadedColumns, Loader
 from seedbed.data.sources.options import MAX_CELL, NOTHING, Limit, SourceOptions, check_width, long_cell
 from seedbed.errors import UnreadableError
 
-__all__ = ["ROWS_LOOKED_AT", "duckdb_path", "find_header", "header_note", "open_delimited", "survey"]
+__all__ = ["ROWS_LOOKED_AT", "duckdb_path", "find_header", "header_note", "open_delimited"]
 
 ROWS_LOOKED_AT = 50
 MOST_TITLES = 20  # rows above the header
