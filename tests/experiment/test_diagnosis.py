@@ -33,7 +33,7 @@ def test_a_network_that_was_still_learning_is_said_to_be_and_one_trained_well_is
     result = found["slow"]
     fall = result.curves[2][-16].mean() - result.curves[2][-1].mean()
     assert check.evidence["fall"] == pytest.approx(fall, rel=1e-4)
-    assert check.message in " ".join(str(found).split())
+    assert check.message in " ".join(found.details().split())
 
 
 def test_a_network_that_learned_nothing_is_no_better_than_guessing_and_worse_than_logistic_regression(found):

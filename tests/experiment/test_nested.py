@@ -91,7 +91,7 @@ def test_the_document_says_so_in_strict_json(found):
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["interval"] == "nested"
     assert document["candidates"][0]["n_networks"] == 16
-    assert "nested cross-validation" in str(found)
+    assert "nested cross-validation" in found.details()
 
 
 def test_the_plan_counts_pairs_and_chooses_for_them_without_their_rows(planned):

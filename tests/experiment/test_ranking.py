@@ -69,7 +69,7 @@ def test_the_order_of_candidates_and_the_reference_leave_the_ranking_alone(found
 
 
 def test_the_text_shows_the_ranking_with_its_brackets(found):
-    lines = str(found).splitlines()
+    lines = found.details().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(" ranking"))
     rows = [line.split()[0] for line in lines[start + 2 : start + 7]]
     assert rows == list(found.conclusions.ranking)
@@ -82,4 +82,4 @@ def test_one_candidate_alone_has_neither_brackets_nor_a_top(small):
     assert found.conclusions.ranking == ("tanh:4",)
     assert (found.conclusions.brackets, found.conclusions.top, found.verdicts) == ((), None, ())
     assert found.to_dict()["top"] is None
-    assert str(found)
+    assert found.details()

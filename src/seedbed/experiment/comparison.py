@@ -22,7 +22,7 @@ from seedbed.experiment.writing import json_text
 from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
-from seedbed.report import comparison_text, counted, notebook_fragment, write_report
+from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
 from seedbed.training import Engine
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Comparison:
         specification: what was going to be done, as `experiment.json` says it; empty where it isn't known.
         seconds: how long the run took.
 
-    `print(comparison)` shows verdicts and table; `comparison["relu:5"]` is one candidate's result.
+    `print(comparison)` shows the recommendation and one table, `print(comparison.details())` all numbers;
+    `comparison["relu:5"]` is one candidate's result.
     """
 
     def __init__(
@@ -83,6 +84,10 @@ class Comparison:
         raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
 
     def __str__(self) -> str:
+        return glance_text(self.to_dict())
+
+    def details(self) -> str:
+        """Return every verdict with its numbers, the ranking with intervals, and what would settle it, as text."""
         return comparison_text(self.to_dict())
 
     def __repr__(self) -> str:
