@@ -218,26 +218,31 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     longer = ["200" if word == "3" and before == "--epochs" else word for before, word in pairwise(("", *SMALL))]
     done = call(*longer, "--lr", 1)
     assert done.status == 0
-    assert done.lines[0].startswith("moon of moons: 500 rows, 2 features, 50.0% in the larger class; SGD, lr 1")
-    sentence = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["verdicts"][0]["sentence"]
-    assert sentence in " ".join(done.out.split())
-    plan, seconds, writing, *written, more, following = done.err.splitlines()
-    assert writing == "Writing the report and the pictures to seedbed-out/compare-moons ..."
-    assert more.startswith("Not compared: auto, ")
-    assert following == "Try: seedbed train seedbed-out/compare-moons -o model.safetensors"
+    assert done.lines[0] == "moons: predicting moon (500 rows, 2 features; 50.0% in the larger class)"
+    plan, empty, report, details, more, following = done.err.splitlines()
+    folder = "seedbed-out/compare-moons"
+    assert (empty, report) == ("", f"Report:   {folder}/report.html   (seedbed report {folder} --open)")
+    assert details == f"Details:  seedbed report {folder} --text"
+    assert more.startswith("To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend of networks; ")
+    assert following == "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors"
     assert plan.startswith("2 candidates x 3 splits x 2 seeds = 12 networks x 200 epochs; about ")
-    assert seconds.endswith(" s")
-    assert written == [f"wrote seedbed-out/compare-moons/{name}" for name in WRITTEN]
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
 def test_what_is_printed_is_the_text_of_the_document_in_the_file(call, here):
-    from seedbed.report import comparison_text
+    from seedbed.report import comparison_text, glance_text
 
     done = call(*SMALL, "--lr", "0.1,1", "--quiet")
     document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
-    assert done.out == comparison_text(document) + "\n"
-    assert done.err == ""
+    assert (done.out, done.err) == (glance_text(document) + "\n", "")
+    details = call(*SMALL, "--lr", "0.1,1", "--quiet", "--details")
+    assert (details.out, details.err) == (comparison_text(document) + "\n", "")
+    assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
+
+
+def test_a_first_look_names_the_whole_run_as_the_next_command(call):
+    done = call(*COMPARE, "--candidate", "linear:2", "--candidate", "relu:2", "--quick")
+    assert done.err.splitlines()[-1] == f"Next:     seedbed {' '.join(COMPARE)} --candidate linear:2 --candidate relu:2"
 
 
 def test_compare_as_json_prints_the_files_document_and_nothing_else(call, here):
@@ -345,7 +350,8 @@ def test_diverged_networks_of_compare_are_told_of_and_have_no_score(call):
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
-    assert "linear:4@lr=1e30 lost 9 of 9 networks" in words
+    assert "Some networks of linear:4@lr=1e30 diverged: try a lower learning rate." in words
+    assert "linear:4@lr=1e30 lost 9 of 9 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
     assert (one["n_diverged"], one["scores"]["accuracy"]["mean"]) == (9, None)
@@ -391,7 +397,7 @@ def test_several_learning_rates_are_compared_with_each_other(call):
 
 
 def test_the_heading_tells_what_the_recipes_of_a_sweep_have_in_common(call, here):
-    done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5")
+    done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5", "--details")
     document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
     assert document["plan"]["recipe"] == "SGD, lr 0.1, 1 compared, full batch, 3 epochs"
     assert document["plan"]["recipe"] in " ".join(done.out.split("\n\n")[0].split())
@@ -416,7 +422,7 @@ def test_without_another_word_three_baselines_stand_beside_the_candidates(call, 
 
 def test_a_baseline_may_be_added_and_be_the_reference(call):
     options = ("--baseline", "sklearn.naive_bayes.GaussianNB", "--reference", "GaussianNB")
-    done = call(*SMALL, *options)
+    done = call(*SMALL, *options, "--details")
     assert [line.split()[0] for line in done.lines if " (" in line and "–" in line][:1] == ["GaussianNB"]
     assert "relu:3 is worse than GaussianNB: its prediction error (Brier score) is higher" in done.out
     assert done.lines[-1].startswith("GaussianNB: GaussianNB()")
@@ -440,7 +446,7 @@ def test_options_of_the_judging_reach_the_verdicts(call):
 
 def test_nested_intervals_train_a_network_for_each_pair_of_folds(call):
     options = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--interval", "nested")
-    done = call(*options, "--repeats", 2, "--seeds", 1)
+    done = call(*options, "--repeats", 2, "--seeds", 1, "--details")
     assert done.err.startswith("2 candidates x (6 splits + 6 pairs of folds) x 1 seed = 24 networks")
     assert "Plausibly: within a 95% interval by nested cross-validation." in done.out
     document = strict(call(*options, "--repeats", 2, "--seeds", 1, "--json").out)
@@ -478,7 +484,8 @@ RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines"
 def test_a_candidate_that_is_worse_fails_the_run_if_asked_for(call, here, table):
     done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD)
     assert done.status == 1
-    assert f"{BAD} is worse than {GOOD}: its prediction error (Brier score) is higher by " in done.out
+    (line,) = [line for line in done.lines if line.startswith(f"  {BAD} ") and "%" in line]
+    assert line.endswith(" worse")
     assert done.err == f"seedbed: {BAD} is worse than {GOOD}\n"
     assert names(here / "seedbed-out/compare-patients") == FILES
     assert call("compare", table(n_rows=120), *RACE).status == 0
@@ -494,8 +501,9 @@ def test_a_failed_check_under_json_still_prints_the_document(call, table):
 def test_a_candidate_that_is_not_worse_passes(call, table):
     done = call("compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD)
     assert (done.status, done.err) == (0, "")
-    assert f"{GOOD} is better than {BAD}:" in done.out
-    # A baseline is held against the reference, too.
+    (line,) = [line for line in done.lines if line.startswith(f"  {GOOD} ") and "%" in line]
+    assert line.endswith(" better")
+    # A baseline is compared with the reference, too.
     options = (*RACE, "--baseline", "prior", "--fail-if-worse", "prior")
     assert call("compare", table(n_rows=120), *options).status == 1
 
@@ -505,6 +513,7 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
     assert done.status == 1
     assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
+    assert [line.split()[1:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [["-", "-"]]
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
@@ -950,12 +959,12 @@ def test_a_reader_who_leaves_early_is_no_error(here):
 
 
 def test_a_narrow_encoding_costs_a_finished_run_no_more_than_its_dashes(here):
-    command = [sys.executable, "-m", "seedbed", *SMALL, "--quiet"]
+    command = [sys.executable, "-m", "seedbed", *SMALL, "--quiet", "--details"]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode("ascii")
-    (row,) = [line for line in text.splitlines() if line.split()[:1] == ["linear:2"]]
+    (row,) = [line for line in text.splitlines() if line.split()[:2] == ["linear:2", "|"] or " (0" in line][:1]
     assert re.search(r" 0\.\d{3} \(0\.\d{3}-0\.\d{3}\) ", row)
     assert text.splitlines()[-1].startswith("Plausibly: ")
     assert names(here / "seedbed-out/compare-moons") == FILES

@@ -126,8 +126,8 @@ def test_a_training_loss_that_ends_above_the_guess_has_learnt_nothing_yet():
     check = under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
     assert check.message == (
-        "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and always guessing the "
-        "same costs 0.628. Give it more epochs or another learning rate."
+        "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and predicting the "
+        "same for every row costs 0.628. Give it more epochs or another learning rate."
     )
     assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
 
@@ -231,13 +231,13 @@ def test_many_dead_units_are_reported_and_few_are_not():
 def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=gain(0.1)) is None
     assert no_better_than_prior("a", estimate=gain(0.0)).message == (
-        "a can't be told from always guessing the same: its prediction error may be anywhere from 0.024 higher to "
-        "0.024 lower. Either the features say little of the target, or more rows are needed to see it."
+        "a shows no gain over predicting the same for every row: its prediction error may be anywhere from 0.024 "
+        "higher to 0.024 lower. Either the features say little of the target, or more rows are needed to see it."
     )
     worse = no_better_than_prior("a", estimate=gain(-0.1))
     assert worse.message == (
-        "a is worse than always guessing the same: its prediction error is higher by 0.10 (plausibly 0.08 to 0.12). "
-        "Mend its training first: stop earlier, lower the learning rate, or take fewer units."
+        "a is worse than predicting the same for every row: its prediction error is higher by 0.10 (plausibly 0.08 to "
+        "0.12). Mend its training first: stop earlier, lower the learning rate, or take fewer units."
     )
     assert worse.evidence["low"] < worse.evidence["high"] < 0
     assert no_better_than_prior("a", estimate=None) is None
@@ -245,7 +245,7 @@ def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
 
 def test_predictions_that_equal_the_guess_are_no_gain():
     same = corrected_t(fold_differences(np.full((1, 10, 1), 0.2), np.full((1, 10, 3), 0.2)))
-    assert "can't be told" in no_better_than_prior("a", estimate=same).message
+    assert "no gain" in no_better_than_prior("a", estimate=same).message
     assert worse_than_logistic("a", estimate=same) is None
 
 

@@ -106,7 +106,7 @@ def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(ar
     found = compare(*arrays, candidates=["auto"], **given, folder=tmp_path, jobs=1)
     assert found.experiment.reference == "auto"
     assert found.experiment.names == ("prior", "mine", "auto")
-    text = str(found)
+    text = found.details()
     assert "In short, against auto - " in text
     assert "SGD" not in text  # no network of a candidate, so no recipe
     written = {path.name for path in tmp_path.iterdir()}

@@ -216,7 +216,7 @@ def test_words_a_class_and_an_object_are_standardised_alike_and_a_pipeline_is_ta
 def test_names_and_descriptions_of_those_that_come_along():
     found = baselines_from("standard", random_state=0)
     assert [(each.name, each.description) for each in found] == [
-        ("prior", "always guesses the class shares of the training rows"),
+        ("prior", "predicts the class frequencies of the training rows"),
         ("logistic-regression", "logistic regression, C by inner 5-fold cross-validation, standardised features"),
         ("boosted-trees", "HistGradientBoostingClassifier, defaults"),
     ]

@@ -134,7 +134,7 @@ def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
     (document,) = found.to_dict()["candidates"]
     assert document["epochs"] == {"most": 20, "low": 1, "median": 3, "high": 20}
     assert document["lr"] == {"0.001": 1, "0.01": 1, "0.1": 1}
-    assert "lr 0.001 in 1 split, 0.01 in 1 split, 0.1 in 1 split of 3" in str(found)
+    assert "lr 0.001 in 1 split, 0.01 in 1 split, 0.1 in 1 split of 3" in found.details()
 
 
 def test_the_median_of_the_epochs_lies_between_the_two_in_the_middle_and_is_rounded(small):

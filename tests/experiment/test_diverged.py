@@ -49,7 +49,7 @@ def test_no_verdict_is_due_on_what_diverged_and_others_are_judged_without_it(som
     assert some.verdicts == alone.verdicts
     assert some.verdicts[0].comparisons == 1
     assert some.conclusions.ranking == alone.conclusions.ranking
-    assert "No verdict on some: some of its predictions aren't finite." in str(some)
+    assert "No verdict on some: some of its predictions aren't finite." in some.details()
 
 
 def test_a_reference_that_diverged_leaves_no_verdict_and_is_named(every):
@@ -60,7 +60,7 @@ def test_a_reference_that_diverged_leaves_no_verdict_and_is_named(every):
         "some predictions of the reference, all, aren't finite"
     }
     assert sorted(every.conclusions.ranking) == ["none", "prior", "tanh"]
-    assert "No verdict: some predictions of the reference, all, aren't finite." in str(every)
+    assert "No verdict: some predictions of the reference, all, aren't finite." in every.details()
 
 
 def test_networks_that_diverge_after_the_epoch_they_are_used_at_are_judged(small):
@@ -112,7 +112,7 @@ def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
 
 
 def test_where_all_diverged_the_table_has_dashes(every):
-    (line,) = [line for line in str(every).splitlines() if line.split()[1:2] == ["-"]]
+    (line,) = [line for line in every.details().splitlines() if line.split()[1:2] == ["-"]]
     assert line.split() == ["all", "-", "-", "-", "-", "4", "21"]  # scores, training accuracy; epochs, parameters
 
 
@@ -131,7 +131,7 @@ def test_where_every_rate_of_a_grid_diverges_nothing_is_chosen_and_it_is_said(sm
     assert (found["all"].epochs.tolist(), found["all"].lrs.tolist()) == ([1] * 3, [1e30] * 3)
     assert found["all"].diverged.all()
     json.dumps(found.to_dict(), allow_nan=False)
-    assert "No verdict on all: some of its predictions aren't finite." in str(found)
+    assert "No verdict on all: some of its predictions aren't finite." in found.details()
 
 
 @pytest.mark.parametrize("state", [7, 11])  # the first network of the plan is finite, that of another chunk is NaN

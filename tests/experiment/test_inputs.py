@@ -150,7 +150,7 @@ def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
 def test_a_recurrent_network_is_compared_at_chosen_epochs_and_taken_home(small, arrays, tmp_path):
     given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "epoch": "inner", "lr": [0.1, 0.5]}
     found, again = small(**given), small(**given)
-    assert "can't map it (torch has no rule for lstm)" in str(found).replace("\n", " ")
+    assert "can't map it (torch has no rule for lstm)" in found.details().replace("\n", " ")
     np.testing.assert_array_equal(found["mine@lr=0.5"].predictions, again["mine@lr=0.5"].predictions)
     model = found.model("mine@lr=0.1", n_networks=2)
     loaded = load(model.save(tmp_path / "m.safetensors"), architecture=Recurrent)
@@ -198,7 +198,7 @@ def test_a_network_that_ends_in_a_sigmoid_is_told_to_return_logits(small):
     ]
     (check,) = [check for check in found.checks if check.candidate == "squashed"]  # it stands for all others
     assert "forward() seems to end with a sigmoid: return the logit" in check.message
-    assert check.message in " ".join(str(found).split())
+    assert check.message in " ".join(found.details().split())
     assert 0 <= check.evidence["low"] < check.evidence["high"] <= 1
 
 

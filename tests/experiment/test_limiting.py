@@ -83,7 +83,7 @@ def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path):
     found = small(*arrays_of(7000), candidates=["relu:3"], quick=True, folder=tmp_path)
     assert frozen_in(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
-    assert "A FIRST LOOK at a sample of 5,000 of 7,000 rows: leave --quick out before" in str(found)
+    assert "A FIRST LOOK at a sample of 5,000 of 7,000 rows: leave --quick out before" in found.details()
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
 
 

@@ -154,7 +154,7 @@ def test_the_report_speaks_of_numbers(found):
     text = " ".join(comparison_text(found.to_dict()).split())
     y = found.experiment.table.target
     assert f"80 rows, 3 features, mean {y.mean():.4g}, standard deviation {y.std():.4g}; SGD" in text
-    assert "squared error (as a share of the target's variance, which is what always guessing the mean costs)" in text
+    assert "squared error (as a share of the target's variance, which is what predicting the mean costs)" in text
     assert [word in text for word in ("R2", "mean absolute", "share of variance;")] == [True] * 3
     assert not re.search("accuracy|brier|class|probabilities|logistic", text, re.IGNORECASE)
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation import corrected_t, decide, fold_differences, holm
-from seedbed.experiment import conclude
-from seedbed.experiment.results import Results
+from seedbed.experiment import Comparison
 
 DIFFERENT = ("better_by_margin", "better", "worse")
 
@@ -55,7 +54,7 @@ def test_two_models_share_a_bracket_if_and_only_if_they_are_not_shown_to_differ(
 @pytest.mark.parametrize("reference", ["linear:3", "logistic", "prior"])
 def test_no_bracket_contradicts_a_verdict(found, reference):
     turned = dataclasses.replace(found.experiment, reference=reference)
-    again = conclude(Results(turned, found.splits, found.results, 1.0))
+    again = Comparison(turned, found.splits, found.results, seconds=1.0)
     rules = {verdict.rule for verdict in again.verdicts}
     assert rules & set(DIFFERENT)
     for verdict in again.verdicts:
@@ -64,13 +63,13 @@ def test_no_bracket_contradicts_a_verdict(found, reference):
 
 def test_the_order_of_candidates_and_the_reference_leave_the_ranking_alone(found):
     turned = dataclasses.replace(found.experiment, reference="prior")
-    again = conclude(Results(turned, found.splits, tuple(reversed(found.results)), 1.0))
+    again = Comparison(turned, found.splits, tuple(reversed(found.results)), seconds=1.0)
     assert again.conclusions.ranking == found.conclusions.ranking
     assert again.conclusions.top == found.conclusions.top
 
 
 def test_the_text_shows_the_ranking_with_its_brackets(found):
-    lines = str(found).splitlines()
+    lines = found.details().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(" ranking"))
     rows = [line.split()[0] for line in lines[start + 2 : start + 7]]
     assert rows == list(found.conclusions.ranking)
@@ -83,4 +82,4 @@ def test_one_candidate_alone_has_neither_brackets_nor_a_top(small):
     assert found.conclusions.ranking == ("tanh:4",)
     assert (found.conclusions.brackets, found.conclusions.top, found.verdicts) == ((), None, ())
     assert found.to_dict()["top"] is None
-    assert str(found)
+    assert found.details()

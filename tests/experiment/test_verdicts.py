@@ -96,7 +96,7 @@ def test_one_seed_each_tells_nothing_of_seeds(small):
     found = small(candidates=["linear:3", "tanh:4"], seeds=1, baselines=["prior"])
     assert [verdict.seed_share for verdict in found.verdicts] == [None, None]
     assert found.to_dict()["verdicts"][0]["seed_share"] is None
-    assert "Seeds make up" not in str(found)
+    assert "Seeds make up" not in found.details()
     assert all(0 <= verdict.seed_share <= 1 for verdict in small(candidates=["linear:3", "tanh:4"]).verdicts)
 
 
@@ -108,7 +108,7 @@ def test_on_an_easy_table_a_tenth_of_the_references_error_is_the_margin(small):
     assert found.conclusions.margin == Margin(pytest.approx(error / 10), "tenth_of_error")
     assert found.verdicts[0].margin == found.to_dict()["metric"]["margin"] == found.conclusions.margin.value
     assert found.conclusions.margin.value < found.experiment.margin
-    assert "a tenth of the error of linear:3, which is less than" in " ".join(str(found).split())
+    assert "a tenth of the error of linear:3, which is less than" in " ".join(found.details().split())
     given = small(*easy, **options, margin=found.experiment.margin)
     assert given.conclusions.margin == Margin(found.experiment.margin, "given")
 
@@ -143,7 +143,7 @@ def test_candidates_that_predict_the_same_have_no_practical_difference(small):
     assert (verdict.rule, verdict.p, verdict.p_better) == ("no_practical_difference", 1.0, 0.5)
     assert (verdict.rows_needed, verdict.seed_share, verdict.opposite_share) == (None, 0.0, 0.0)
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
-    assert "No practical difference between other and one" in str(found)
+    assert "No practical difference between other and one" in found.details()
 
 
 def test_constant_predictions_are_judged_and_shown(small):
@@ -154,7 +154,7 @@ def test_constant_predictions_are_judged_and_shown(small):
         scores = {key: score.mean for key, score in found[name].scores.items()}
         assert (scores["roc_auc"], scores["mcc"], scores["balanced_accuracy"]) == (0.5, 0.0, 0.5)
     assert "no_better_than_prior" in {check.code for check in found.checks}
-    assert str(found)
+    assert found.details()
 
 
 @pytest.mark.slow

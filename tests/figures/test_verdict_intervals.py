@@ -51,9 +51,9 @@ def test_a_sign_means_the_same_in_every_panel_plus_is_better(compared, texts, ro
 def test_words_and_shapes_say_what_colours_say(compared, texts, rows_of):
     summary = _with(compared("linear:5", "a", "b", "c"), 0, -0.1, -0.01)
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
-    summary["verdicts"][1] |= {"rule": "cannot_tell", "short": "can't tell"}
+    summary["verdicts"][1] |= {"rule": "cannot_tell", "short": "undecided"}
     said = texts(verdict_intervals(summary))
-    assert all(words in said for words in ("better", "worse", "can't tell", "better than linear:5 →", "hollow"))
+    assert all(words in said for words in ("better", "worse", "undecided", "better than linear:5 →", "hollow"))
     assert [row["settled"] for row in rows_of(verdict_intervals(summary), "judged")] == [True, False, True]
 
 

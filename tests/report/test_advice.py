@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation import advise, brackets
-from seedbed.report import comparison_text
-from seedbed.report.advice import advice_sentences, sureness_sentences
+from seedbed.report import comparison_text, glance_text
+from seedbed.report.advice import advice_sentences, expected_sentences
 
 SIZES = {"small": 10, "large": 2000}
 
@@ -43,61 +43,67 @@ def document(make):
 def test_without_a_verdict_nothing_is_advised(make):
     found = make.document(make.network("small"), make.network("large"))
     assert advice_sentences(found) == []
-    assert list(sureness_sentences(found)) == []
+    assert list(expected_sentences(found)) == []
 
 
 def test_a_network_that_is_shown_to_be_better_than_all_others_is_recommended(document):
     found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4})
-    assert advice_sentences(found) == [
-        "Use small: it has the lowest error, and it is shown to be better than all others."
-    ]
+    assert advice_sentences(found) == ["Use small: it is shown to be better than all others."]
 
 
-def test_a_network_that_only_leads_is_recommended_and_said_to_lead(document):
+def test_a_network_that_only_leads_is_recommended_and_said_to_lead_perhaps_by_chance(document):
     found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4}, ("small", "trees"), ("small", "large"))
     assert advice_sentences(found) == [
-        "Use small: it has the lowest error, but only leads.",
-        "It isn't shown to be better than large and trees.",
+        "Use small: it has the lowest error, but its lead may be chance.",
+        "These 1,299 rows don't show which of the first two is best.",  # trees is shown to be worse than large
     ]
 
 
-def test_a_simpler_network_is_recommended_within_the_margin_with_both_sizes(document):
+def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_larger_the_other_is(document):
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
-    headline, why = advice_sentences(found)
-    assert headline == "Use small: it is simpler than the best guess, large, and as good to within the margin."
-    assert why.startswith("large has 2,000 parameters instead of 10 and an error lower by 0.005, but it isn't shown to")
+    assert advice_sentences(found) == [
+        "Use small: it is simpler than large, which leads, and about as good.",
+        "large (82.5%) is about as good but 200 times as large.",
+        "These 1,299 rows don't show which of the first two is best.",
+    ]
 
 
 def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_second(document):
     losses = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
     assert advice_sentences(document(losses)) == [
-        "No network is needed: trees has the lowest error, and it is shown to be better than all others.",
-        "The best network is large, which is shown to be worse.",
+        "No network is needed: trees is shown to be better than large.",
+        "The best network is large (82.5%).",
     ]
-    assert advice_sentences(document(losses, ("trees", "small"), ("large", "small"))) == [
-        "No network is needed: trees has the lowest error, but only leads.",
-        "It isn't shown to be better than small.",
-        "The best network is small, which may be as good.",
-        "large has 2,000 parameters instead of 10 and an error lower by 0.005, which is within the margin.",
+    assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
+        "No network is needed: trees did at least as well.",
+        "The best network is small (82.5%); large (82.5%) is about as good but 200 times as large.",
+        "These 1,299 rows don't show which of the first three is best.",
     ]
 
 
 def test_where_a_baseline_ties_no_network_is_needed_either(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
-        "No network is needed: logistic is within the margin of the best guess, large.",
-        "large has an error lower by 0.005, but it isn't shown to be better than logistic.",
+        "No network is needed: logistic did about as well as large.",
+        "The best network is large (82.5%).",
+        "These 1,299 rows don't show which of the first two is best.",
     ]
 
 
 def test_nothing_is_recommended_where_nothing_is_shown_to_be_better_than_guessing(document):
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
-    found = document(losses, *itertools.combinations(losses, 2))
-    assert advice_sentences(found) == [
-        "No model is shown to be better than predicting the class frequencies; the best guess is small."
+    assert advice_sentences(document(losses, *itertools.combinations(losses, 2))) == [
+        "No recommendation: no model is shown to be better than predicting the class frequencies.",
+        "The best guess is small (82.5%); its lead may be chance.",
     ]
-    guess = advice_sentences(document({"prior": 0.1, "small": 0.2}))
-    assert guess[0].startswith("No model is needed: predicting the class frequencies has the lowest error, and")
+
+
+def test_a_gain_that_is_not_shown_is_not_called_needless(document):
+    losses = {"prior": 0.1, "small": 0.2}
+    open_headline, *_ = advice_sentences(document(losses, ("prior", "small")))
+    assert open_headline == "No recommendation: no model did better than predicting the class frequencies."
+    settled, *_ = advice_sentences(document(losses))
+    assert settled == "Use no model: all of them are shown to be worse than predicting the class frequencies."
 
 
 def test_networks_that_are_no_better_than_guessing_are_named_where_a_baseline_is(document):
@@ -107,10 +113,19 @@ def test_networks_that_are_no_better_than_guessing_are_named_where_a_baseline_is
     ]
 
 
-def test_what_to_expect_is_said_of_what_is_recommended_accuracy_first(document):
+def test_undecided_and_no_practical_difference_are_never_confused(document, make):
+    found = document({"small": 0.1, "large": 0.105, "prior": 0.4}, ("small", "large"))
+    alike = make.verdict("large", -0.005, 0.005, reference="small")
+    alike = found | {"verdicts": [alike, make.verdict("prior", -0.4, -0.3, reference="small")], "reference": "small"}
+    assert "There is no practical difference between small and large." in advice_sentences(alike)
+    assert "don't show" not in " ".join(advice_sentences(alike))
+    assert "no practical difference" not in " ".join(advice_sentences(found))
+
+
+def test_what_to_expect_is_said_in_rows_of_what_is_recommended(document):
     found = document({"trees": 0.1, "small": 0.2, "prior": 0.4}, ("trees", "small"))
-    assert list(sureness_sentences(found)) == [
-        "On new rows like these, expect of trees accuracy 82.5% (72.5 to 92.5%) and Brier score 0.100 (0.000 to 0.200)."
+    assert list(expected_sentences(found)) == [
+        "Of 100 new rows like these, trees gets about 82 right (plausibly 72 to 92)."
     ]
 
 
@@ -123,15 +138,19 @@ def test_no_recommendation_contradicts_the_errors_or_what_is_shown(document, ord
     losses = dict(zip(order, (0.1 + np.cumsum(steps)).tolist(), strict=True))
     alike = [pair for pair, bit in zip(itertools.combinations(order, 2), bits, strict=True) if bit]
     found = document(losses, *alike)
-    headline, text = advice_sentences(found)[0], comparison_text(found)
-    assert " ".join(headline.split()) in " ".join(text.split())
-    assert order[0] in headline or "predicting the class frequencies" in headline
+    headline, text = advice_sentences(found)[0], " ".join(glance_text(found).split())
+    assert " ".join(headline.split()) in text
+    assert " ".join(headline.split()) in " ".join(comparison_text(found).split())
     assert ("shown to be better than all others" in headline) <= (not any(order[0] in pair for pair in alike))
-    if headline.startswith("Use "):
-        assert order[0] in SIZES
+    if headline.startswith("Use ") and "no model" not in headline:
+        assert found["advice"]["use"] in SIZES
+    if headline.startswith("No network is needed"):
+        assert found["advice"]["use"] in ("trees", "logistic")
 
 
-def test_what_to_expect_of_the_first_allows_for_its_having_been_chosen(document):
-    top = {"name": "", "winner": "small", "among": 2, "apparent": 0.1, "expected": 0.13, "low": 0.05, "high": 0.21}
-    found = document({"small": 0.1, "prior": 0.4}, top=top)
-    assert "Brier score 0.130 (0.050 to 0.210)" in " ".join(sureness_sentences(found))
+def test_what_to_expect_of_the_first_by_accuracy_allows_for_its_having_been_chosen(document, make):
+    top = {"name": "", "winner": "small", "among": 2, "apparent": 0.9, "expected": 0.8, "low": 0.7, "high": 0.85}
+    by_accuracy = make.document(make.network("small"), metric="accuracy")["metric"]
+    found = document({"small": 0.1, "prior": 0.4}, top=top, metric="accuracy")
+    assert found["metric"] == by_accuracy
+    assert "about 80 right (plausibly 70 to 85)" in " ".join(expected_sentences(found))

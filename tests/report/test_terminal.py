@@ -69,7 +69,8 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
     order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "The reference is linear:5", "In short",
-             "Can't tell relu:5", "Accuracy +1.2 points", " ranking ", "Seeds make up", "Endless repeats",
+             "relu:5 against linear:5 is undecided", "Accuracy +1.2 points", " ranking ", "Seeds make up",
+             "Endless repeats",
              "Seeds hardly matter", "relu:5 comes first", "Plausibly:"]  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
@@ -199,7 +200,7 @@ def test_who_is_better_worse_or_neither_is_said_in_one_line_before_the_verdicts(
     )
     line = (
         "In short, against linear:5 - better: relu:3, relu:6; worse: relu:2, relu:7; no practical difference: relu:5; "
-        "no worse: relu:4; can't tell: relu:1. Can't tell relu:1"
+        "no worse: relu:4; undecided: relu:1. relu:1 against"
     )
     assert line in unfolded(comparison_text(document))
     assert "\n\nIn short, against linear:5 - worse: relu:5.\n\nrelu:5 is worse" in comparison_text(two(make, "worse"))
@@ -292,7 +293,7 @@ def test_seeds_are_not_said_to_hardly_matter_where_they_make_up_most_of_a_differ
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("no_better_than_prior", "Not told apart from always guessing the same, or worse"),
+        ("no_better_than_prior", "No gain over predicting the same for every row is shown"),
         ("worse_than_logistic", "Worse than a plain logistic regression"),
     ],
 )

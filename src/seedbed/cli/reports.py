@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,14 +30,23 @@ def report(
         Literal["html", "png", "svg", "pdf"],
         Parameter(help="html is the whole report; the others are its charts, a picture each."),
     ] = "html",
+    text: Annotated[
+        bool, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.", negative=())
+    ] = False,
+    open: Annotated[bool, Parameter(help="Open the report in a browser.", negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
 ) -> None:
-    """Draw the report of a run again, from what the run has left in its folder. Nothing is trained."""
+    """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
     from seedbed.figures import save_pictures
-    from seedbed.report import read_summary, write_report
+    from seedbed.report import comparison_text, read_summary, single_text, write_report
 
+    if (text or open) and format != "html":
+        raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = read_summary(run)
+    if text:
+        print(comparison_text(summary) if summary["kind"] == "comparison" else single_text(summary))
+        return
     folder = run if run.is_dir() else run.parent
     if format == "html":
         paths = [write_report(summary, output or folder / "report.html")]
@@ -46,6 +56,8 @@ def report(
         print(json.dumps({"files": [str(path) for path in paths]}))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
+    if open and not webbrowser.open(paths[0].absolute().as_uri()):
+        print_stderr(f"no browser was found: open {paths[0]} yourself")
 
 
 def _made(folder: Path) -> Path:

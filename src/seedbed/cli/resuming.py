@@ -15,7 +15,7 @@ from typing import Annotated, Any, TextIO
 from cyclopts import App, Parameter
 
 from seedbed.cli.options import RunOptions
-from seedbed.cli.telling import print_stderr, say
+from seedbed.cli.telling import print_lines, print_stderr, say
 from seedbed.cli.training import compare
 from seedbed.cli.typed import typed
 from seedbed.errors import OptionError
@@ -65,11 +65,14 @@ def resume(
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     """What came of a run that is finished."""
-    from seedbed.report import comparison_text, read_summary
+    from seedbed.report import glance_lines, read_summary
 
     summary = read_summary(run / "comparison.json")
     document = {key: value for key, value in summary.items() if key != "curves"}
-    print(json.dumps(document, allow_nan=False) if as_json else comparison_text(summary))
+    if as_json:
+        print(json.dumps(document, allow_nan=False))
+    else:
+        print_lines(glance_lines(summary))
     say(options, f"the run in {run} is finished already")
     return 0
 

@@ -1,13 +1,14 @@
-"""What a verb tells on stderr while it works."""
+"""What a verb prints: results on stdout, and on stderr what it says while it works."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from seedbed.cli.options import RunOptions
 from seedbed.errors import visible
@@ -15,7 +16,7 @@ from seedbed.errors import visible
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
 
-__all__ = ["interruptible", "print_stderr", "say", "shown"]
+__all__ = ["interruptible", "print_lines", "print_stderr", "say", "shown"]
 
 
 @contextlib.contextmanager
@@ -34,6 +35,17 @@ def interruptible(message: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(message) from None
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines on stdout, with colours where a terminal shows them and NO_COLOR isn't set."""
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in lines:
+        if console.is_terminal:
+            console.print(line)
+        else:
+            print(line.plain)
+    sys.stdout.flush()
 
 
 def say(run: RunOptions, *lines: str) -> None:

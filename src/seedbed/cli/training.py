@@ -24,7 +24,7 @@ from seedbed.cli.options import (
     TableArgument,
     TableOptions,
 )
-from seedbed.cli.telling import interruptible, print_stderr, say, shown
+from seedbed.cli.telling import interruptible, print_lines, print_stderr, say, shown
 from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
@@ -138,6 +138,9 @@ def compare(
         Literal["inner", "last"] | None,
         Parameter(help="Which epoch counts: inner, chosen by rows held back from training, or last; by the recipe."),
     ] = None,
+    details: Annotated[
+        bool, Parameter(help="Print every verdict with its numbers, and the ranking with intervals.", negative=())
+    ] = False,
     as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
     overwrite: Annotated[
         bool,
@@ -172,14 +175,19 @@ def compare(
     _check_named(judging.fail_if_worse, experiment)
     folder = run.folder("compare", experiment.table.name)
     plan = plan_within(specified, None if overwrite else folder, functools.partial(say, run), **run.settings())
-    comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, as_json=as_json)
+    shown_as = "json" if as_json else "details" if details else "glance"
+    comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, shown_as=shown_as)
     return _failed(judging.fail_if_worse, comparison)
 
 
 def _carried_out(
-    plan: Plan, folder: Path, run: RunOptions, *, overwrite: bool, resumed: bool, as_json: bool
+    plan: Plan, folder: Path, run: RunOptions, *, overwrite: bool, resumed: bool, shown_as: str
 ) -> Comparison:
-    """What came of a plan, which is trained unless its folder has its results; it is printed."""
+    """Return what came of a plan, which is trained unless its folder has its results; print it.
+
+    Args:
+        shown_as: `glance`, `details` or `json`.
+    """
     from seedbed.experiment import open_folder
     from seedbed.report import serious_sentences
 
@@ -187,26 +195,25 @@ def _carried_out(
     say(run, *warnings, plan.sentence())
     with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
         if opened.finished is None:
-            comparison, paths = _executed(plan, run, opened, as_json=as_json)
-            last = _written(paths)
+            comparison, paths = _executed(plan, run, opened, shown_as=shown_as)
+            last = []
         else:
             comparison, paths = opened.finished, sorted(path for path in folder.iterdir() if path.suffix)
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
-            if not as_json:
-                print(comparison)
-    if as_json:
+            _print(comparison, shown_as)
+    if shown_as == "json":
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
-    say(run, *last, *_with_auto(plan, folder), *_next(comparison, folder))
+    say(run, *last, *_pointers(plan, comparison, folder))
     return comparison
 
 
-def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, as_json: bool) -> tuple[Comparison, list[Path]]:
+def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, shown_as: str) -> tuple[Comparison, list[Path]]:
     """What came of a plan, which is printed, and the files that were written then.
 
     Raises KeyboardInterrupt, which says what is kept.
     """
-    from seedbed.experiment import conclude, watch_plan
     from seedbed.experiment import run as execute
+    from seedbed.experiment import watch_plan
 
     kept, watch = opened.kept, watch_plan(plan, draws=True)
     if opened.replaces:
@@ -215,37 +222,46 @@ def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, as_json: bool) 
         say(run, f"{_counted(kept, watch)} there already")
     with _going_on(kept, watch):
         with shown(watch, run, score_name=plan.experiment.score_name):
-            comparison = conclude(execute(plan, watch=watch, kept=kept))
+            comparison = execute(plan, watch=watch, kept=kept)
         try:
-            if not as_json:
-                print(comparison, flush=True)
+            _print(comparison, shown_as)
         except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
             opened.save(comparison, pictures=run.format)
             raise
-        say(run, f"{comparison.seconds:.1f} s", f"Writing the report and the pictures to {kept.folder} ...")
         return comparison, opened.save(comparison, pictures=run.format)
 
 
-def _next(comparison: Comparison, folder: Path) -> Iterator[str]:
-    """How to have the network that is advised, if one is."""
-    advice = comparison.conclusions.advice
-    if advice is not None and not advice.no_gain:
-        yield f"Try: seedbed train {shlex.quote(str(folder))} -o model.safetensors"
+def _print(comparison: Comparison, shown_as: str) -> None:
+    """Print a comparison on stdout as `glance` or `details`; its JSON names files, and comes once they are written."""
+    from seedbed.report import glance_lines
+
+    if shown_as == "details":
+        print(comparison.details(), flush=True)
+    elif shown_as == "glance":
+        print_lines(glance_lines(comparison.to_dict()))
 
 
-def _with_auto(plan: Plan, folder: Path) -> Iterator[str]:
-    """How to compare the blend as well, where it isn't compared."""
+def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
+    """Yield where the report and the details are, and the next command."""
     from seedbed.model import AUTO, blend_seconds
     from seedbed.report import duration
 
-    spec, splits = plan.experiment, plan.all_splits
-    if AUTO not in spec.names:
-        seconds = blend_seconds(spec.table, len(splits[0].train)) * len(splits) / plan.workers
+    place, spec = shlex.quote(str(folder)), plan.experiment
+    yield ""
+    yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
+    yield f"Details:  seedbed report {place} --text"
+    if AUTO not in spec.names and not spec.design.quick:
+        seconds = blend_seconds(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
         others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
         yield (
-            f"Not compared: auto, a blend of networks that is often the best of them (about {duration(seconds)}). "
-            f"Try: the same command with {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}"
+            f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
+            f"(a blend of networks; about {duration(seconds)})"
         )
+    advice = comparison.conclusions.advice
+    if spec.design.quick and spec.command.startswith("seedbed "):
+        yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
+    elif advice is not None and not advice.no_gain:
+        yield f"Next:     seedbed train {place} -o model.safetensors"
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:

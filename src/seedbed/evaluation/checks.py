@@ -34,7 +34,7 @@ CODES: dict[str, str] = {
     "over_trained": "its test loss rises again while its training loss falls",
     "diverged": "some of its networks became infinite or NaN",
     "dead_units": "many of its ReLU units answer 0 to every row",
-    "no_better_than_prior": "it can't be told from always guessing the same, or is worse",
+    "no_better_than_prior": "it shows no gain over predicting the same for every row, or is worse",
     "worse_than_logistic": "it is worse than a plain logistic regression, or a linear one where a number is predicted",
     "seeds_alike": "its seeds give nearly the same result; the spread comes from the rows",
     "seeds_apart": "most of its uncertainty comes from seeds and not from rows",
@@ -152,12 +152,12 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
     if estimate is None or estimate.low > ROUNDING:
         return None
     if estimate.high < -ROUNDING:
-        seen = f"{candidate} is worse than always guessing the same: {_higher(estimate)}."
+        seen = f"{candidate} is worse than predicting the same for every row: {_higher(estimate)}."
         advice = "Mend its training first: stop earlier, lower the learning rate, or take fewer units."
     else:
         seen = (
-            f"{candidate} can't be told from always guessing the same: its prediction error may be anywhere from "
-            f"{_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
+            f"{candidate} shows no gain over predicting the same for every row: its prediction error may be anywhere "
+            f"from {_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
         )
         advice = LITTLE
     return Check(candidate, "no_better_than_prior", f"{seen} {advice}", _numbers(estimate), advice)

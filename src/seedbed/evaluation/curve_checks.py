@@ -61,8 +61,8 @@ def under_trained(
             candidate,
             "under_trained",
             f"{candidate} has learnt nothing yet: in {n_epochs:,} epochs its training loss came down to "
-            f"{_loss(reached, prior_loss)}, and always guessing the same costs {_loss(prior_loss, prior_loss)}. "
-            f"{advice}",
+            f"{_loss(reached, prior_loss)}, and predicting the same for every row costs "
+            f"{_loss(prior_loss, prior_loss)}. {advice}",
             {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
             advice,
         )

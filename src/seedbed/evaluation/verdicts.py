@@ -25,7 +25,7 @@ SHORT: dict[Rule, str] = {
     "worse": "worse",
     "no_practical_difference": "no practical difference",
     "no_worse": "no worse",
-    "cannot_tell": "can't tell",
+    "cannot_tell": "undecided",
 }
 """Each rule in a word or three, in the order in which verdicts are told."""
 
@@ -246,13 +246,13 @@ def _no_practical_difference(v: Verdict) -> str:
 
 def _no_worse(v: Verdict) -> str:
     return (
-        f"{v.candidate} is no worse than {v.reference} by more than the {_matters(v)}; "
-        f"whether it gains anything can't be told from these rows: {_from_to(v)}."
+        f"{v.candidate} is no worse than {v.reference} by more than the {_matters(v)}; whether it gains anything "
+        f"is undecided on these rows: {_from_to(v)}."
     )
 
 
 def _cannot_tell(v: Verdict) -> str:
-    return f"Can't tell {v.candidate} from {v.reference} with these rows: {_from_to(v)}. {_what_would_settle(v)}"
+    return f"{v.candidate} against {v.reference} is undecided on these rows: {_from_to(v)}. {_what_would_settle(v)}"
 
 
 def _from_to(v: Verdict) -> str:
@@ -272,24 +272,14 @@ def _here(v: Verdict) -> str:
 def _what_would_settle(v: Verdict) -> str:
     """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
     small, now = f"To tell a difference as small as the {_matters(v)} takes", f"(now {_rounded(v.n_rows, 3)})"
-    tail = _what_else_would(v)
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
-        return f"{small} somewhat more rows of this kind {now}{tail}."
+        return f"{small} somewhat more rows of this kind {now}."
     low, high = v.rows_needed
     if low > _TOO_MANY:
-        return f"{small} more than {_TOO_MANY:,} rows of this kind {now}{tail}."
+        return f"{small} more than {_TOO_MANY:,} rows of this kind {now}."
     if low <= v.n_rows:
-        return f"{small} up to about {_rounded(high)} rows of this kind {now}{tail}."
-    return f"{small} about {_rounded(low)} to {_rounded(high)} rows of this kind {now}{tail}."
-
-
-def _what_else_would(v: Verdict) -> str:
-    """Whether repeats and seeds would help, as far as there are any."""
-    if v.seed_share is None:
-        return "" if v.held_out else "; more repeats won't help"
-    if v.seed_share > 0.5:
-        return "; more seeds may help, too" if v.held_out else "; more repeats won't help, more seeds may"
-    return "; more seeds won't help" if v.held_out else "; more repeats or seeds won't help"
+        return f"{small} up to about {_rounded(high)} rows of this kind {now}."
+    return f"{small} about {_rounded(low)} to {_rounded(high)} rows of this kind {now}."
 
 
 def _rounded(number: int, digits: int = 2) -> str:

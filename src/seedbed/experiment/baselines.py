@@ -149,7 +149,7 @@ def _known(name: str, task: Task) -> Baseline:
     if name == "prior":
         from sklearn.dummy import DummyClassifier
 
-        return Baseline(name, DummyClassifier(strategy="prior"), "always guesses the class shares of the training rows")
+        return Baseline(name, DummyClassifier(strategy="prior"), "predicts the class frequencies of the training rows")
     if name == "logistic-regression":
         description = f"logistic regression, C by inner {INNER_FOLDS}-fold cross-validation, standardised features"
         return Baseline(name, TunedLogisticRegression(), description)
@@ -168,7 +168,7 @@ def _known_regressor(name: str) -> Baseline:
     if name == "prior":
         from sklearn.dummy import DummyRegressor
 
-        return Baseline(name, DummyRegressor(strategy="mean"), "always guesses the mean of the training rows")
+        return Baseline(name, DummyRegressor(strategy="mean"), "predicts the mean of the training rows")
     if name == "linear-regression":
         description = "ridge regression, alpha by leaving one out, standardised features"
         return Baseline(name, tuned_linear_regression(), description)

@@ -8,8 +8,9 @@ from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted, note_sentences, serious_sentences
+from seedbed.report.single import single_text
 from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, read_summary, write_report
-from seedbed.report.terminal import comparison_text
+from seedbed.report.terminal import comparison_text, glance_lines, glance_text
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -23,6 +24,8 @@ __all__ = [
     "drawing_seconds",
     "duration",
     "epoch_lines",
+    "glance_lines",
+    "glance_text",
     "guessing",
     "note_sentences",
     "notebook_fragment",
@@ -30,5 +33,6 @@ __all__ = [
     "read_summary",
     "score_sentences",
     "serious_sentences",
+    "single_text",
     "write_report",
 ]

@@ -8,34 +8,56 @@ from typing import Any
 from seedbed.evaluation import METRICS, plain_number
 from seedbed.report.ranking import measure
 
-__all__ = ["advice_sentences", "good_side", "guessing", "listed", "margin_words", "sureness_sentences"]
+__all__ = [
+    "advice_sentences",
+    "expected_sentences",
+    "good_side",
+    "guessing",
+    "lead_metric",
+    "listed",
+    "margin_words",
+]
 
 _MOST_NAMED = 4
+_ORDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NEARLY_ALL = 0.985  # of 100 rows, all would be right
+_MUCH_LARGER = 2  # times as many parameters
 
 
 def advice_sentences(document: Mapping[str, Any]) -> list[str]:
-    """Return what to use, the headline first, then why; empty where no verdict is due."""
+    """Return the recommendation, then why and how sure it is; empty where no verdict is due."""
     advice = document["advice"]
     if advice is None:
         return []
-    return [_headline(document, advice), *_why(document, advice)]
+    return [_headline(document, advice), *_second(document, advice), *_doubt(document, advice)]
 
 
-def sureness_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what to expect of the model that is recommended, or of the best guess where none is."""
+def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the recommended model, or the best guess where none is recommended, is expected to do on new rows."""
     advice = document["advice"]
     if advice is None:
         return
-    used = advice["use"] or advice["best"]
-    scores = dict(next(one["scores"] for one in document["candidates"] if one["name"] == used))
-    top = document["top"]
-    if top and top["winner"] == used and document["interval"] is not None:  # allowing for having been chosen
-        scores[document["metric"]["name"]] = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
-    first = ("r2", "mae") if document["task"] == "regression" else ("accuracy",)
-    shown = [name for name in dict.fromkeys((*first, document["metric"]["name"])) if scores[name]["low"] is not None]
-    ranges = [f"{METRICS[name].words} {_range(name, scores[name])}" for name in shown]
+    name = advice["use"] or advice["best"]
+    scores = next(one["scores"] for one in document["candidates"] if one["name"] == name)
+    if document["task"] != "regression":
+        score, top = scores["accuracy"], document["top"]
+        if document["metric"]["name"] == "accuracy" and top and top["winner"] == name:  # it was chosen by this score
+            score = {"mean": top["expected"], "low": top["low"], "high": top["high"]}
+        if score["low"] is not None:
+            of = 100 if score["mean"] < _NEARLY_ALL else 1000
+            right, low, high = (f"{of * score[key]:,.0f}" for key in ("mean", "low", "high"))
+            yield f"Of {of:,} new rows like these, {name} gets about {right} right (plausibly {low} to {high})."
+        return
+    ranges = [f"{METRICS[key].words} {_range(key, scores[key])}" for key in ("r2", "mae") if scores[key]["low"]]
     if ranges:
-        yield f"On new rows like these, expect of {used} {listed(ranges)}."
+        yield f"On new rows like these, expect of {name} {listed(ranges)}."
+
+
+def lead_metric(document: Mapping[str, Any]) -> str:
+    """Return the score that is shown first: accuracy of classes; of numbers R2, or the mean absolute error if asked."""
+    if document["task"] != "regression":
+        return "accuracy"
+    return "mae" if document["metric"]["name"] == "mae" else "r2"
 
 
 def good_side(metric: Mapping[str, Any]) -> str:
@@ -49,7 +71,7 @@ def guessing(document: Mapping[str, Any]) -> str:
 
 
 def listed(words: Sequence[str], most: int | None = None) -> str:
-    """a, b and c; at most so many by name"""
+    """Join words as `a, b and c`; more than `most` are counted instead of named."""
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
@@ -65,58 +87,101 @@ def margin_words(metric: Mapping[str, Any], value: float | None = None) -> str:
 
 
 def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
-    use, best = advice["use"], advice["best"]
-    metric = document["metric"]
-    leads = f"has the {'highest ' + metric['words'] if metric['greater_is_better'] else 'lowest error'}"
+    use, best, first = advice["use"], advice["best"], advice["first"]
     if use is None:
-        return f"No model is shown to be better than {guessing(document)}; the best guess is {best}."
+        return f"No recommendation: no model is shown to be better than {guessing(document)}."
     if use == "prior":
-        return f"No model is needed: {guessing(document)} {leads}{_shown(advice)}."
-    need = "No network is needed: " if use in advice["as_good"] else "Use "
-    if use == best:
-        return f"{need}{use}{' ' if advice['as_good'] else ': it '}{leads}{_shown(advice)}."
-    within = f"within the margin of the best guess, {best}"
-    if need == "Use ":
-        return f"Use {use}: it is simpler than the best guess, {best}, and as good to within the margin."
-    several = len(advice["as_good"]) > 1
-    return f"{need}{listed(advice['as_good'], _MOST_NAMED)} {'are' if several else 'is'} {within}."
-
-
-def _shown(advice: Mapping[str, Any]) -> str:
-    """Return whether the best guess is shown to be better than the others, to follow what it has."""
-    return ", but only leads" if advice["undecided"] else ", and it is shown to be better than all others"
-
-
-def _why(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
-    use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
-    if advice["no_gain"]:
-        if use is not None:
-            yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
-        return
-    undecided = listed(advice["undecided"], _MOST_NAMED)
-    if use == best and undecided:
-        yield f"It isn't shown to be better than {undecided}."
+        if advice["undecided"]:
+            return f"No recommendation: no model did better than {guessing(document)}."
+        return f"Use no model: all of them are shown to be worse than {guessing(document)}."
+    if use in advice["as_good"]:
+        if ahead := advice["ahead"]:
+            shown = f"{_are(ahead)} shown to be better than {first}"
+            return f"No network is needed: {listed(ahead, _MOST_NAMED)} {shown}."
+        places = {name: place for place, name in enumerate(document["ranking"])}
+        leaders = [name for name in advice["as_good"] if places[name] < places[first]]
+        if leaders:
+            return f"No network is needed: {listed(leaders, _MOST_NAMED)} did at least as well."
+        as_good = listed(advice["as_good"], _MOST_NAMED)
+        return f"No network is needed: {as_good} did about as well as {first}."
     if use != best:
-        yield f"{best} has {_gain(document, best, use)}, but it isn't shown to be better than {undecided}."
-        if network not in (use, first):
-            yield f"The simplest network within the margin is {network}."
-    elif use in advice["as_good"]:
-        beside = "may be as good" if network in advice["undecided"] else "is shown to be worse"
-        yield f"The best network is {network}, which {beside}."
-        if network != first:
-            yield f"{first} has {_gain(document, first, network)}, which is within the margin."
+        return f"Use {use}: it is simpler than {best}, which leads, and about as good."
+    if advice["undecided"]:
+        return f"Use {use}: it has {_lowest(document)}, but its lead may be chance."
+    return f"Use {use}: it is shown to be better than all others."
 
 
-def _gain(document: Mapping[str, Any], better: str, simpler: str) -> str:
-    """Return by how much the better of two models is ahead, and their sizes where both are single networks."""
-    metric, found = document["metric"], {one["name"]: one for one in document["candidates"]}
-    large, small = (found[name] for name in (better, simpler))
-    apart = abs(large["scores"][metric["name"]]["mean"] - small["scores"][metric["name"]]["mean"])
-    by = margin_words(metric, float(f"{apart:.2g}"))
-    way = f"a {metric['words']} higher" if metric["greater_is_better"] else "an error lower"
-    if "n_parameters" not in large or "n_parameters" not in small:
-        return f"{way} by {by}"
-    return f"{large['n_parameters']:,} parameters instead of {small['n_parameters']:,} and {way} by {by}"
+def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the best guess where nothing is recommended, and the network to take where none is needed."""
+    use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
+    if use is None:
+        yield f"The best guess is {_with_score(document, best)}; its lead may be chance."
+        return
+    if advice["no_gain"]:
+        yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
+        return
+    larger = ""
+    if network != first:
+        larger = f"{_with_score(document, first)} is about as good{_larger(document, first, network)}"
+    if use in advice["as_good"]:
+        yield f"The best network is {_with_score(document, network)}{f'; {larger}' if larger else ''}."
+    elif larger:
+        yield f"{larger}."
+
+
+def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which of the first models may be the best one, where the rows don't show it."""
+    ranking = document["ranking"]
+    if advice["use"] is None:
+        return
+    together = [set(group) for group in document["brackets"]]
+    places = range(len(ranking))
+    # A model that is shown to be worse than any other one isn't the best one.
+    open_places = [
+        place for place in places if all(any({place, better} <= group for group in together) for better in range(place))
+    ]
+    if len(open_places) < 2:
+        return
+    if open_places == list(range(len(open_places))) and len(open_places) <= len(_ORDINALS) + 1:
+        which = f"the first {_ORDINALS[len(open_places) - 2]}"
+    else:
+        which = listed([ranking[place] for place in open_places], _MOST_NAMED)
+    rows = f"These {document['n_rows']:,} rows"
+    names = {ranking[place] for place in open_places}
+    alike = [one for one in document["verdicts"] if one["candidate"] in names]
+    settled = [one["candidate"] for one in alike if one["rule"] == "no_practical_difference"]
+    if document["reference"] in names and len(settled) == len(names) - 1:
+        yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
+        return
+    yield f"{rows} don't show which of {which} is best."
+    if document["reference"] in names and settled:
+        yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+def _lowest(document: Mapping[str, Any]) -> str:
+    metric = document["metric"]
+    return f"the highest {metric['words']}" if metric["greater_is_better"] else "the lowest error"
+
+
+def _with_score(document: Mapping[str, Any], name: str) -> str:
+    """Return `linear:5 (82.5%)`: a model with the score that is shown first."""
+    lead = lead_metric(document)
+    score = next(one["scores"][lead]["mean"] for one in document["candidates"] if one["name"] == name)
+    words = "" if lead == "accuracy" else f"{METRICS[lead].words} "
+    return name if score is None else f"{name} ({words}{measure(lead, score)})"
+
+
+def _larger(document: Mapping[str, Any], large: str, small: str) -> str:
+    """Return how much larger one network is than another, to follow a sentence on it."""
+    found = {one["name"]: one.get("n_parameters") for one in document["candidates"]}
+    if not found[large] or not found[small]:
+        return ""
+    times = found[large] / found[small]
+    return f" but {times:.0f} times as large" if times >= _MUCH_LARGER else " but larger"
 
 
 def _range(name: str, score: Mapping[str, Any]) -> str:

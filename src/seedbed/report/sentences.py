@@ -31,14 +31,14 @@ _FEW_FOLDS = 5
 _REASONS = ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
 # What is said once for all candidates: of how many at least, and how.
 _TOGETHER = {
-    "no_better_than_prior": (2, "Not told apart from always guessing the same, or worse: {names}."),
+    "no_better_than_prior": (2, "No gain over predicting the same for every row is shown: {names}."),
     "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
     "seeds_alike": (1, "Seeds hardly matter to {names}: one seed a split would do."),
 }
 # What a metric is, where its name doesn't say it.
 _MEANINGS = {
     "brier": " (the mean squared error of the probabilities)",
-    "squared_error": " (as a share of the target's variance, which is what always guessing the mean costs)",
+    "squared_error": " (as a share of the target's variance, which is what predicting the mean costs)",
 }
 
 

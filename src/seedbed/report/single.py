@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.report.ranking import measure
 
-__all__ = ["headline", "single_sentences"]
+__all__ = ["headline", "single_sentences", "single_text"]
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
 
@@ -55,3 +55,8 @@ def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     """Mean, 5th and 95th percentile, lowest and highest of single networks, as text."""
     values = (run["mean"], run["quantiles"][0], run["quantiles"][4], run["lowest"], run["highest"])
     return [measure(score["name"], value, run["mean"]) for value in values]
+
+
+def single_text(summary: Mapping[str, Any]) -> str:
+    """Return what a training on one split came to, as text."""
+    return "\n".join([headline(summary), *single_sentences(summary)])

@@ -1,4 +1,4 @@
-"""A comparison as text, drawn from its plain dict: verdicts first, then the ranking, then what would settle it."""
+"""A comparison as text, drawn from its plain dict: the first screen, and the details with every number."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+from rich.text import Text
+
 from seedbed.errors import visible
 from seedbed.report.advice import advice_sentences
 from seedbed.report.drawn import drawn
+from seedbed.report.glance import FirstScreen, first_screen
 from seedbed.report.ranking import ranking_table
 from seedbed.report.sentences import (
     heading_sentences,
@@ -21,17 +25,70 @@ from seedbed.report.sentences import (
     settling_sentences,
 )
 
-__all__ = ["comparison_text"]
+__all__ = ["comparison_text", "glance_lines", "glance_text"]
 
 _WIDTH = 110
+_GLANCE_WIDTH = 100
+_STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
 # A candidate's name is what a reader copies into the next command: no line ends within it.
 _SPACE_OF_A_NAME = "\ue000"
 
 
-def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
-    """The verdicts and the table of a comparison, from `Comparison.to_dict()`."""
+def glance_text(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> str:
+    """Return the first screen of a comparison, from `Comparison.to_dict()`."""
+    return "\n".join(line.plain for line in glance_lines(document, width=width))
+
+
+def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> list[Text]:
+    """Return the lines of the first screen, with colours for a terminal that has them."""
+    screen, names = first_screen(document), _spaced_names(document)
+
+    def folded(text: str, style: str, indent: int = 0) -> list[Text]:
+        return [Text(visible(line), style) for line in _folded(text, width, indent, names, hanging=2)]
+
+    lines = [line for text in screen.heading for line in folded(text, "")]
+    lines += [line for text in screen.warnings for line in folded(text, "bold yellow")]
+    if screen.headline:
+        lines += [Text(), *folded(screen.headline, "bold")]
+        lines += [line for text in screen.why for line in folded(text, "", 2)]
+    lines += [Text(), *_table_lines(screen)]
+    if screen.notes:
+        lines += [Text(), *(line for text in screen.notes for line in folded(text, "", 2))]
+    return lines
+
+
+def _table_lines(screen: FirstScreen) -> list[Text]:
+    """Return the table: names and verdicts to the left, numbers to the right. Columns without content are left out."""
+    cells = [[row.name, row.score, row.difference, row.other, row.verdict] for row in screen.rows]
+    cells = [[visible(cell) for cell in row] for row in cells]
+    headings = [visible(heading) for heading in screen.columns]
+    used = [column for column in range(len(headings)) if any(row[column] for row in cells)]
+    widths = [max(cell_len(row[column]) for row in [headings, *cells]) for column in range(len(headings))]
+    gap = "   " if sum(widths[column] + 3 for column in used) <= _GLANCE_WIDTH else "  "
+    lines = []
+    for row, style in zip([headings, *cells], ["", *(row.look for row in screen.rows)], strict=True):
+        line = Text("  ")
+        for column in used:
+            space = " " * (widths[column] - cell_len(row[column]))
+            left = column in (0, len(headings) - 1)
+            is_head = row is headings
+            shown = "dim" if is_head else _STYLES[style] if column == len(headings) - 1 else ""
+            line.append(row[column] + space if left else space + row[column], shown)
+            line.append(gap)
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def _spaced_names(document: Mapping[str, Any]) -> list[str]:
+    """Return the names that contain spaces, the longest first."""
     named = (*document["candidates"], *document["sweeps"])
-    names = sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
+    return sorted({one["name"] for one in named if " " in one["name"]}, key=len, reverse=True)
+
+
+def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
+    """Return the details of a comparison, every verdict with its numbers, from `Comparison.to_dict()`."""
+    names = _spaced_names(document)
     first = [*heading_sentences(document), *serious_sentences(document["notes"])]
     above = [*((0, line) for line in first), *_verdict_lines(document)]
     said = (*settling_sentences(document), *range_sentences(document), *note_sentences(document))
@@ -44,13 +101,22 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     return visible("\n".join(lines).rstrip())
 
 
-def _folded(text: str, width: int, indent: int, names: Sequence[str]) -> list[str]:
-    """A text as lines; nothing but a name is wider than the width."""
+def _folded(text: str, width: int, indent: int, names: Sequence[str], *, hanging: int = 0) -> list[str]:
+    """Return a text as lines; nothing but a name is wider than the width.
+
+    Args:
+        hanging: by how much the second line and those that follow are indented further.
+    """
     for name in names:
         text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
     margin = " " * indent
     lines = textwrap.wrap(
-        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 

@@ -1,0 +1,308 @@
+"""The first screen of a comparison: what was done, what to do, one table, what stands out.
+
+Terminal, report and notebook show the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seedbed.evaluation import METRICS, SHORT, plain_number
+from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed
+from seedbed.report.progress import duration
+from seedbed.report.ranking import measure
+from seedbed.report.sentences import counted, is_first_look, no_verdict_reason, serious_sentences
+
+__all__ = ["FirstScreen", "first_screen"]
+
+_MOST_NAMED = 3
+_LITTLE, _MUCH = 10, 50  # percent by which a range may become narrower
+_TOO_MANY = 10_000_000  # rows
+_LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of the table.
+
+    Attributes:
+        name: of the candidate or baseline.
+        score: what is shown first, accuracy of classes.
+        difference: the same minus that of the reference, with its sign; empty at the reference and without a verdict.
+        other: the score that is shown beside it.
+        verdict: in a word or three; `reference` at the reference, empty without a verdict.
+        look: `better`, `worse`, `unsure`, `reference`, or empty.
+        interval: (difference, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
+    """
+
+    name: str
+    score: str
+    difference: str
+    other: str
+    verdict: str
+    look: str
+    interval: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader sees first.
+
+    Attributes:
+        heading: what was predicted from what, how much was trained.
+        warnings: what may make the result wrong, and that it is a first look only.
+        headline: the recommendation, or why there is none.
+        why: sentences that follow it.
+        columns: headings of the table: model, score, difference, other score, verdict.
+        rows: the lowest error first.
+        notes: what stands out in training, and what more rows, repeats and seeds would do.
+        unit: of the intervals: `points` of accuracy, or the score's name.
+        margin: the difference in this unit that is shaded; None where the score shown has none of its own.
+    """
+
+    heading: tuple[str, ...]
+    warnings: tuple[str, ...]
+    headline: str
+    why: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    unit: str
+    margin: float | None
+
+
+def first_screen(document: Mapping[str, Any]) -> FirstScreen:
+    """Return the first screen of a comparison, from `Comparison.to_dict()`."""
+    advice = advice_sentences(document)
+    if advice:
+        headline, why = advice[0], [*advice[1:], *expected_sentences(document)]
+    else:
+        headline, why = _no_verdict(document), []
+    lead = lead_metric(document)
+    other = document["metric"]["name"]
+    if other == lead:
+        other = "r2" if lead == "mae" else "mae" if lead == "r2" else "brier"
+    of = "model" if not document["verdicts"] else f"compared with {document['reference']}"
+    way = "" if METRICS[other].greater_is_better else " (low is good)"
+    columns = (of, METRICS[lead].words, "difference", f"{METRICS[other].words}{way}", "verdict")
+    own = document["metric"]["name"] == lead or (lead == "r2" and document["metric"]["name"] == "squared_error")
+    scale = 100.0 if lead == "accuracy" else 1.0
+    return FirstScreen(
+        heading=tuple(_heading(document)),
+        warnings=(*serious_sentences(document["notes"]), *_first_look(document)),
+        headline=headline,
+        why=tuple(why),
+        columns=columns,
+        rows=tuple(_rows(document, lead, other)),
+        notes=(*_training(document), *_settling(document)),
+        unit="points" if lead == "accuracy" else METRICS[lead].words,
+        margin=scale * document["metric"]["margin"] if own else 1.0 if lead == "accuracy" else None,
+    )
+
+
+def _no_verdict(document: Mapping[str, Any]) -> str:
+    """Return why there is no verdict at all; empty where there is one, or nothing to compare."""
+    if document["verdicts"] or not document["no_verdict"]:
+        return ""
+    if (shared := no_verdict_reason(document)) is not None:
+        return f"No verdict: {shared}."
+    return " ".join(f"No verdict on {one['candidate']}: {one['reason']}." for one in document["no_verdict"])
+
+
+# ---- what was done
+
+
+def _heading(document: Mapping[str, Any]) -> Iterator[str]:
+    size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
+    if sample_of := document["plan"].get("sample_of"):
+        size = f"a sample of {document['n_rows']:,} of {sample_of:,} rows, {counted(document['n_features'], 'feature')}"
+    yield f"{document['table']}: predicting {document['target']} ({size}; {_spread(document)})"
+    plan, candidates = document["plan"], document["candidates"]
+    networks = [one for one in candidates if one["kind"] == "network"]
+    blend = [one["name"] for one in candidates if one["name"] == "auto"]
+    baselines = len(candidates) - len(networks) - len(blend)
+    kinds = [*([counted(len(networks), "network")] if networks else []), *blend]
+    kinds += [counted(baselines, "baseline")] if baselines else []
+    seeds = f"{counted(plan['seeds'], 'seed')}{' each' if plan['seeds'] > 1 else ''}"
+    splits = counted(plan["repeats"] * plan["folds"], "train/test split")
+    on = f"on {splits} with {seeds}" if networks else f"on {splits}"
+    if plan["kind"] == "held_out":
+        on = f"tested once on {plan['n_test']:,} rows that were set aside, with {seeds}"
+    trained = sum(one["n_networks"] for one in networks)
+    seconds = document["seconds"]
+    took = duration(seconds)
+    yield f"{listed(kinds)} {on}: " + (f"{trained:,} networks in {took}" if trained else took)
+
+
+def _spread(document: Mapping[str, Any]) -> str:
+    """Return how the target is spread."""
+    if document["task"] == "regression":
+        mean, sd = (plain_number(document[key], 3) for key in ("target_mean", "target_sd"))
+        return f"mean {mean}, standard deviation {sd}"
+    share = f"{100 * document['majority_share']:.1f}% in the"
+    if document["task"] == "binary":
+        return f"{share} larger class"
+    return f"{len(document['labels'])} classes, {share} largest"
+
+
+def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
+    plan = document["plan"]
+    if is_first_look(document) or plan.get("sample_of"):
+        repeats, seeds = counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")
+        yield f"A first look with {repeats} and {seeds}: run it without --quick before you rely on it."
+    elif plan.get("shortened"):
+        yield f"Cut to fit {plan['time_limit']:g} s: {plan['repeats']} x {plan['seeds']}, not {plan['shortened']}."
+
+
+# ---- the table
+
+
+def _rows(document: Mapping[str, Any], lead: str, other: str) -> Iterator[Row]:
+    candidates = {one["name"]: one for one in document["candidates"]}
+    verdicts = {one["candidate"]: one for one in document["verdicts"]}
+    ranking = [candidates.pop(name) for name in document["ranking"]]
+    for one in [*ranking, *candidates.values()]:
+        name = one["name"]
+        ranked = name in document["ranking"]
+        # The scores of a model that isn't ranked lack its lost networks, and would flatter it.
+        shown = [_score(key, one) if ranked else "-" for key in (lead, other)]
+        verdict, interval, difference = verdicts.get(name), None, ""
+        if verdict is not None:
+            interval = _interval(verdict, lead)
+            difference = _signed(lead, interval[0]) if interval else ""
+        words, look = _verdict_words(document, name, verdict)
+        yield Row(name, shown[0], difference, shown[1], words, look, interval)
+
+
+def _score(name: str, candidate: Mapping[str, Any]) -> str:
+    mean = candidate["scores"][name]["mean"]
+    return "-" if mean is None else measure(name, mean)
+
+
+def _verdict_words(document: Mapping[str, Any], name: str, verdict: Mapping[str, Any] | None) -> tuple[str, str]:
+    if verdict is not None:
+        rule: Any = verdict["rule"]
+        return SHORT[rule], _LOOKS.get(rule, "unsure")
+    if not document["verdicts"]:
+        return "", ""
+    return ("reference", "reference") if name == document["reference"] else ("none: it diverged", "")
+
+
+def _interval(verdict: Mapping[str, Any], lead: str) -> tuple[float, float, float] | None:
+    """Return (difference, low, high) in the score that is shown first; points of accuracy."""
+    found: Mapping[str, Any] | None = verdict
+    scale = 100.0 if lead == "accuracy" else 1.0
+    if lead == "accuracy" and verdict["metric"] != "accuracy":
+        found = verdict["accuracy"]
+    elif lead == "r2" and verdict["metric"] != "squared_error":
+        found = None
+    if found is None:
+        return None
+    middle, low, high = (scale * found[key] for key in ("difference", "low", "high"))
+    return middle, low, high
+
+
+def _signed(name: str, value: float) -> str:
+    """Return a difference with its sign: +1.3 points of accuracy, -0.012 of R2."""
+    decimals = 1 if name == "accuracy" else 3
+    if name == "mae" and value:
+        decimals = min(8, max(0, 2 - math.floor(math.log10(abs(value)))))
+    return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
+
+
+# ---- what stands out, and what would help
+
+
+def _training(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stands out in training, one sentence for all candidates that share it."""
+    if document["verdicts"] and not any(one["kind"] == "baseline" for one in document["candidates"]):
+        yield "No baseline was compared, so this doesn't show whether a network is needed."
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for check in document["checks"]:
+        found.setdefault(_key(check), []).append(check)
+    advice = document["advice"]
+    if advice is not None and advice["use"] in (None, "prior"):
+        found.pop("no_better_than_prior", None)  # the headline says so of all
+    for key, sentence in _STANDS_OUT.items():
+        if key in found:
+            names = [check["candidate"] for check in found[key]]
+            one = len(names) == 1
+            yield sentence.format(
+                names=listed(names, _MOST_NAMED),
+                was="was" if one else "were",
+                s="s" if one else "",
+                has="has" if one else "have",
+                guessing=guessing(document),
+            )
+
+
+def _key(check: Mapping[str, Any]) -> str:
+    """Return the code of a check, with what it found where a code stands for two things."""
+    code: str = check["code"]
+    if code == "under_trained" and "training_loss" in check["evidence"]:
+        return "learnt_nothing"
+    if code == "over_trained" and "learns by heart" in check["message"]:
+        return "stopped_in_time"  # its epoch was chosen before that
+    return code
+
+
+_STANDS_OUT = {
+    "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
+    "learnt_nothing": "{names} {has} learnt nothing yet: try more epochs or another learning rate.",
+    "under_trained": "{names} {was} still learning at the end: more epochs or a higher learning rate may help.",
+    "over_trained": "{names} {was} trained for too long: --epoch inner stops earlier.",
+    "diverged": "Some networks of {names} diverged: try a lower learning rate.",
+    "dead_units": "Many ReLU units of {names} are dead: try a lower learning rate, or leakyrelu.",
+    "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
+    "seeds_apart": "The result of {names} depends strongly on the seed: take more seeds, or average over networks.",
+}
+
+
+def _settling(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what more rows, repeats and seeds would do for the verdicts that are undecided."""
+    undecided = [one for one in document["verdicts"] if one["rule"] in ("cannot_tell", "no_worse")]
+    if not document["verdicts"]:
+        return
+    if not undecided:
+        yield "Every verdict is decided: more rows, repeats or seeds aren't needed for that."
+        return
+    known = [one for one in undecided if one["rows_needed"]]
+    if known:
+        least = min(known, key=lambda one: one["rows_needed"][1])
+        most = max(known, key=lambda one: one["rows_needed"][1])
+        takes = f"{_rows_needed(least)} for {least['candidate']}"
+        if most is not least:
+            takes += f", {_rows_needed(most)} for {most['candidate']}"
+        yield f"More rows would decide: {takes}."
+    shares = [one["seed_share"] for one in undecided if one["seed_share"] is not None]
+    seeds = 100 * (1 - math.sqrt(1 - max(shares))) if shares else None
+    repeats = 100 * (1 - document["more_repeats_ratio"]) if document["interval"] == "corrected" else None
+    found = [("repeats", repeats), ("seeds", seeds)]
+    given = [(what, percent) for what, percent in found if percent is not None]
+    if not given:
+        return
+    little = all(percent < _LITTLE for _, percent in given)
+    amounts = [(what, f"{percent:.0f}%" if percent < _MUCH else "half or more") for what, percent in given]
+    (what, amount), *rest = amounts
+    sentence = f"More {what} would narrow the ranges by {amount} at most"
+    sentence += "".join(f", more {other} by {also}" for other, also in rest)
+    yield f"{sentence}{': that is little' if little else ''}."
+
+
+def _rows_needed(verdict: Mapping[str, Any]) -> str:
+    """Return how many rows show a difference of one margin four times in five, never fewer than there are."""
+    low, high = verdict["rows_needed"]
+    if low > _TOO_MANY:
+        return f"over {_TOO_MANY:,}"
+    if high <= verdict["n_rows"]:
+        return "somewhat more"
+    if low <= verdict["n_rows"]:
+        return f"up to {_rounded(high)}"
+    return f"{_rounded(low)} to {_rounded(high)}"
+
+
+def _rounded(number: int) -> str:
+    """Return a number of two significant digits: 12,000."""
+    return f"{int(float(f'{number:.2g}')):,}"

@@ -1,0 +1,117 @@
+"""The first screen: the recommendation, one table, what stands out, and what would decide."""
+
+import pytest
+
+from seedbed.report import glance_lines, glance_text
+from seedbed.report.glance import first_screen
+
+ADVICE = {"use": "relu:5", "best": "relu:5", "undecided": ["linear:5"], "network": "relu:5", "first": "relu:5",
+          "among": ["relu:5"], "as_good": [], "ahead": [], "no_gain": False}  # fmt: skip
+
+
+@pytest.fixture
+def document(make):
+    """Three networks and three baselines against `linear:5`, the first of all."""
+
+    def build(low=-0.03, high=0.03, **changes):
+        networks = [make.network(name) for name in ("linear:5", "relu:5", "linear:20,20")]
+        others = [make.baseline(name) for name in ("boosted-trees", "logistic-regression", "prior")]
+        verdicts = [make.verdict(one["name"], low, high) for one in (*networks[1:], *others)]
+        return make.document(*networks, *others, verdicts=verdicts, advice=ADVICE, **changes)
+
+    return build
+
+
+def said(document):
+    return " ".join(glance_text(document).split())
+
+
+def test_it_has_at_most_25_lines_of_100_characters_for_three_networks_and_three_baselines(document, make):
+    checks = [make.check("relu:5", "under_trained"), make.check("linear:5", "worse_than_logistic")]
+    lines = glance_text(document(checks=checks, brackets=[[0, 1, 2, 3, 4]], plan={"quick": True})).splitlines()
+    assert len(lines) <= 20  # beside them the plan, and what to do next with an empty line above
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_heading_says_what_was_predicted_and_how_much_was_trained(document):
+    first, second, *_ = glance_text(document()).splitlines()
+    assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% in the larger class)"
+    expected = "3 networks and 3 baselines on 100 train/test splits with 5 seeds each: 1,500 networks in 12 s"
+    assert second == expected
+
+
+def test_the_recommendation_stands_above_the_table_and_the_table_above_the_notes(document):
+    text = glance_text(document())
+    order = ["heart_failure:", "Use relu:5", "Of 100 new rows", "compared with linear:5", "More rows would decide"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no practical difference"),
+     (-0.005, 0.03, "no worse"), (-0.03, 0.03, "undecided")],
+)  # fmt: skip
+def test_a_row_has_accuracy_its_difference_the_other_score_and_the_verdict(document, low, high, word):
+    (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
+    assert line.split()[1:4] == ["82.5%", "+1.2", "0.125"]
+    assert line.endswith(word)
+    (reference,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  linear:5 ")]
+    assert reference.split()[1:] == ["82.5%", "0.125", "reference"]
+
+
+def test_without_verdicts_there_are_scores_alone_and_a_reason(document, make):
+    few = [make.no_verdict(name, "40 rows are too few") for name in ("relu:5", "prior")]
+    text = glance_text(document() | {"verdicts": [], "advice": None, "no_verdict": few})
+    assert "No verdict: 40 rows are too few." in text
+    assert [word for word in ("verdict ", "reference", "difference", "More rows") if word in text] == []
+
+
+def test_a_model_that_lost_its_networks_is_last_and_has_no_scores(document):
+    found = document()
+    found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
+    found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
+    row = first_screen(found).rows[-1]
+    assert (row.name, row.score, row.difference, row.other, row.interval) == ("relu:5", "-", "", "-", None)
+    assert row.verdict == "none: it diverged"
+
+
+def test_a_first_look_says_so_above_the_recommendation(document):
+    text = glance_text(document(plan={"quick": True, "repeats": 1, "seeds": 3}))
+    assert text.index("A first look with 1 repeat and 3 seeds: run it without --quick") < text.index("Use relu:5")
+    assert "first look" not in glance_text(document())
+
+
+def test_candidates_that_share_a_finding_share_a_sentence(document, make):
+    checks = [make.check(name, "under_trained") for name in ("relu:5", "linear:5")]
+    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher learning rate may help."
+    assert words in said(document(checks=checks))
+    assert "relu:5 was still learning" in said(document(checks=checks[:1]))
+
+
+def test_what_rows_repeats_and_seeds_would_do_is_said_once_and_without_contradiction(document):
+    text = said(document())
+    assert "More rows would decide: 5,000 to 20,000 for relu:5." in text
+    assert "More repeats would narrow the ranges by 8% at most, more seeds by 11%." in text
+    settled = said(document(-0.03, -0.02))
+    assert "Every verdict is decided: more rows, repeats or seeds aren't needed for that." in settled
+    assert "More rows would" not in settled
+
+
+def test_without_baselines_it_is_open_whether_a_network_is_needed(make):
+    alone = make.document(make.network("linear:5"), make.network("relu:5"), verdicts=[make.verdict("relu:5", -1, 1)])
+    assert "this doesn't show whether a network is needed" in said(alone)
+
+
+def test_differences_of_accuracy_are_drawn_in_points_with_one_point_as_the_zone(document):
+    screen = first_screen(document())
+    assert (screen.unit, screen.margin) == ("points", 1.0)
+    (interval,) = {row.interval for row in screen.rows if row.interval}
+    assert interval == pytest.approx((1.2, -0.5, 3.1))
+
+
+def test_verdicts_have_colours_and_a_plain_text_has_none(document):
+    lines = glance_lines(document(0.02, 0.04))
+    styles = {str(span.style) for line in lines for span in line.spans}
+    assert "green" in styles
+    assert "\x1b" not in glance_text(document(0.02, 0.04))
