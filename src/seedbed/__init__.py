@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seedbed.data import Table, inspect_table, read_table
     from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
     from seedbed.experiment import Comparison, compare
+    from seedbed.judgement import Judgement, judge
     from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate, Recipe
     from seedbed.training import History, train_many
@@ -45,6 +46,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "History",
+    "Judgement",
     "Model",
     "ModelFileError",
     "OptionError",
@@ -61,6 +63,7 @@ __all__ = [
     "compare",
     "fit_model",
     "inspect_table",
+    "judge",
     "load",
     "read_table",
     "train_many",
@@ -75,10 +78,12 @@ _PACKAGES = {
     "SeedbedClassifier": "estimators",
     "SeedbedRegressor": "estimators",
     "History": "training",
+    "Judgement": "judgement",
     "Model": "model",
     "Table": "data",
     "fit_model": "model",
     "inspect_table": "data",
+    "judge": "judgement",
     "load": "model",
     "read_table": "data",
     "train_many": "training",

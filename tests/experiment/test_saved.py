@@ -107,6 +107,7 @@ VERDICT = {
     "opposite_share": float,
     "accuracy": {"difference": float, "low": float, "high": float},
     "rows_needed": list,
+    "rows_factor": float,
     "seed_share": float,
     "n_rows": int,
     "n_train": int,

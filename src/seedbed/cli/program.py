@@ -19,6 +19,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from seedbed.cli.exporting import export
+from seedbed.cli.judging import judge
 from seedbed.cli.models import predict, show
 from seedbed.cli.reports import report
 from seedbed.cli.resuming import resume
@@ -39,7 +40,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-_ALL = (train, compare, resume, report, show, predict, serve, export, inspect, examples)
+_ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples)
 _NAMES = [verb.__name__ for verb in _ALL]
 for verb in _ALL:
     app.command(verb)

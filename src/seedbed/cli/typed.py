@@ -24,6 +24,9 @@ def typed(tokens: Sequence[str]) -> Iterator[None]:
 
 def command_line() -> str:
     """The command that runs, as a shell takes it, without passwords."""
+    command = shlex.join(["seedbed", *_TOKENS.get()])
+    if "://" not in command and "password" not in command.lower():
+        return command  # without loading torch
     from seedbed.experiment import without_passwords
 
-    return without_passwords(shlex.join(["seedbed", *_TOKENS.get()]))
+    return without_passwords(command)

@@ -12,7 +12,7 @@ from seedbed.data.notes import SERIOUS, Note
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.reading import read_table
 from seedbed.data.sources.examples import EXAMPLES
-from seedbed.data.sources.memory import as_frame, value_columns
+from seedbed.data.sources.memory import as_frame, frame_from, value_columns
 from seedbed.data.sources.opening import open_rows
 from seedbed.data.splits import (
     Split,
@@ -48,6 +48,7 @@ __all__ = [
     "coded_table",
     "encode",
     "fold_pairs",
+    "frame_from",
     "given_columns",
     "holdout",
     "inner_holdout",

@@ -7,7 +7,7 @@ positive means that the candidate is better. A value that isn't defined is None.
 from seedbed.evaluation.advice import Advice, advise
 from seedbed.evaluation.blending import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
-from seedbed.evaluation.brackets import brackets
+from seedbed.evaluation.brackets import brackets, separated
 from seedbed.evaluation.calibration import consistency_band, expected_calibration_error, reliability
 from seedbed.evaluation.checks import (
     Check,
@@ -23,14 +23,14 @@ from seedbed.evaluation.choosing import Choice, choose
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
 from seedbed.evaluation.estimates import Estimate
-from seedbed.evaluation.held_out import HoldOut, paired_hold_out
+from seedbed.evaluation.held_out import HoldOut, paired_hold_out, seed_difference
 from seedbed.evaluation.judging import fold_differences, judge, judge_all
 from seedbed.evaluation.losses import Margin, default_margin, largest_loss, margin_beside, prior_loss, row_losses
 from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
 from seedbed.evaluation.metrics import METRICS, default_metric
 from seedbed.evaluation.nested import nested_interval
 from seedbed.evaluation.protocol import Design, protocol
-from seedbed.evaluation.resampled import corrected_t, holm, more_repeats_ratio
+from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
 from seedbed.evaluation.scores import confusion_matrix, fold_auc
 from seedbed.evaluation.selection import bbc_cv
 from seedbed.evaluation.verdicts import SHORT, Verdict, decide, percent, plain_number
@@ -44,6 +44,7 @@ __all__ = [
     "Advice",
     "Check",
     "Choice",
+    "CorrectedT",
     "Design",
     "Estimate",
     "HoldOut",
@@ -91,8 +92,10 @@ __all__ = [
     "row_losses",
     "row_mean_se",
     "score_interval",
+    "seed_difference",
     "seeds_alike",
     "seeds_apart",
+    "separated",
     "summarize_curves",
     "tempered",
     "under_trained",

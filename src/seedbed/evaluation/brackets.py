@@ -3,11 +3,52 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["brackets"]
+from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.resampled import holm
+from seedbed.evaluation.verdicts import Verdict, decide
+
+__all__ = ["brackets", "separated"]
+
+_DIFFERENT = ("better_by_margin", "better", "worse")
+
+
+def separated(
+    ranking: Sequence[str],
+    verdicts: Sequence[Verdict],
+    difference: Callable[[str, str], Estimate],
+    *,
+    margin: float,
+    alpha: float,
+) -> NDArray[np.bool_]:
+    """Return which pairs of a ranking are shown to differ [rank, rank].
+
+    A pair with a verdict differs where that says better or worse. Any other pair differs where the same rules would say
+    so at the level of the verdicts, and Holm's adjustment over all these pairs agrees.
+
+    Args:
+        ranking: names.
+        verdicts: on pairs of them.
+        difference: the estimate for two names, the reference first, at the level of the verdicts.
+        margin, alpha: as the verdicts have them.
+    """
+    places = {name: place for place, name in enumerate(ranking)}
+    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    judged = {frozenset((places[verdict.reference], places[verdict.candidate])): verdict for verdict in verdicts}
+    others = [pair for pair in itertools.combinations(range(len(ranking)), 2) if frozenset(pair) not in judged]
+    p = []
+    for i, j in others:
+        found = difference(ranking[i], ranking[j])
+        p.append(found.p if decide(low=found.low, high=found.high, margin=margin) in _DIFFERENT else 1.0)
+    for (i, j), adjusted in zip(others, holm(p), strict=True):
+        apart[i, j] = apart[j, i] = adjusted < alpha
+    for (i, j), verdict in judged.items():
+        apart[i, j] = apart[j, i] = verdict.rule in _DIFFERENT
+    return apart
 
 
 def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypedDict
 
-__all__ = ["Estimate", "inference", "p_better", "rows_needed", "student_quantile"]
+__all__ = ["Estimate", "inference", "p_better", "rows_factor", "rows_needed", "student_quantile"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,12 @@ def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float 
     """
     if margin <= 0 or estimate.se == 0:
         return None
-    level = 1 - estimate.alpha / estimate.comparisons / 2
-    factor = student_quantile(level, estimate.df) + student_quantile(power, estimate.df)
-    rows = n_rows * (factor * estimate.se / margin) ** 2
+    rows = n_rows * rows_factor(estimate, margin=margin, power=power)
     return math.ceil(rows / 2), math.ceil(rows * 2)
+
+
+def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> float:
+    """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`."""
+    level = 1 - estimate.alpha / estimate.comparisons / 2
+    quantiles = student_quantile(level, estimate.df) + student_quantile(power, estimate.df)
+    return (quantiles * estimate.se / margin) ** 2

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.estimates import Estimate, inference
 
-__all__ = ["HoldOut", "paired_hold_out"]
+__all__ = ["HoldOut", "paired_hold_out", "seed_difference"]
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,27 @@ def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tupl
         raise ValueError("needs at least 2 groups")
     variance = sums.size / (sums.size - 1) * float(sums @ sums) / d.size**2
     return (0.0 if np.ptp(d) == 0 else variance), sums.size - 1
+
+
+def seed_difference(
+    reference: ArrayLike, candidate: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
+) -> Estimate | None:
+    """Return what other seeds would do to the difference of two candidates on one split (Welch 1947).
+
+    It says nothing about other rows, so no verdict may follow from it.
+
+    Args:
+        reference, candidate: [seed], mean loss on the test rows; the seeds of the two don't pair.
+        alpha, comparisons: the interval is at 1 - alpha / comparisons.
+
+    Returns:
+        None where one of the two has a single seed.
+    """
+    ours, theirs = np.asarray(reference, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
+    if min(ours.size, theirs.size) < 2:
+        return None
+    parts = [(float(losses.var(ddof=1)) / losses.size, losses.size - 1) for losses in (ours, theirs)]
+    total = sum(part for part, _ in parts)
+    df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
+    mean = float(ours.mean() - theirs.mean())
+    return Estimate(**inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean
-from seedbed.evaluation.estimates import Estimate, p_better, rows_needed
+from seedbed.evaluation.estimates import Estimate, p_better, rows_factor, rows_needed
 from seedbed.evaluation.losses import largest_loss
 from seedbed.evaluation.lottery import paired_runs
 from seedbed.evaluation.resampled import corrected_t, holm
@@ -68,7 +68,7 @@ def judge(
     candidate: str,
     metric: str,
     margin: float,
-    n_rows: int,
+    n_rows: int | None,
     reference_errors: ArrayLike | None = None,
     candidate_errors: ArrayLike | None = None,
     alpha: float = 0.05,
@@ -77,17 +77,20 @@ def judge(
     accuracy_interval: Estimate | None = None,
     n_train: int | None = None,
     task: str = "binary",
+    greater_is_better: bool | None = None,
 ) -> Verdict:
     """The verdict on one candidate. With several candidates use `judge_all`, which also does Holm.
 
     Args:
         reference_losses, candidate_losses: [repeat, fold, seed], mean primary loss over the fold's test rows.
         margin: the difference that matters, in units of the loss.
-        n_rows: rows of the table. n_train: rows of each training; None means n_rows (k-1)/k.
+        n_rows: rows of the table; None where that isn't known.
+        n_train: rows of each training; None means n_rows (k-1)/k.
         reference_errors, candidate_errors: [repeat, fold, seed], zero-one loss likewise; None for regression.
         alpha, comparisons: intervals are at 1 - alpha / comparisons.
         interval, accuracy_interval: in place of the corrected t, from `nested_interval` or `paired_hold_out`.
         task: binary, multiclass or regression; it bounds what two losses can be apart.
+        greater_is_better: of the score behind the loss; None for one of `METRICS`.
 
     Raises:
         TrainingError: a run's loss isn't finite, so no verdict is due; its message names the candidate.
@@ -112,11 +115,13 @@ def judge(
         p_better_by_margin=p_better(found, margin),
         opposite_share=opposite_share(ours, theirs),
         accuracy=_in_accuracy(reference_errors, candidate_errors, accuracy_interval, alpha, comparisons),
-        rows_needed=rows_needed(found, n_rows=n_rows, margin=margin),
+        rows_needed=None if n_rows is None else rows_needed(found, n_rows=n_rows, margin=margin),
+        rows_factor=rows_factor(found, margin=margin),
         seed_share=seed_share(ours, theirs),
         n_rows=n_rows,
-        n_train=round(n_rows * (1 - 1 / ours.shape[1])) if n_train is None else n_train,
+        n_train=round(n_rows * (1 - 1 / ours.shape[1])) if n_train is None and n_rows is not None else n_train,
         comparisons=comparisons,
+        greater_is_better=greater_is_better,
     )
 
 
@@ -126,22 +131,25 @@ def judge_all(
     reference: str,
     metric: str,
     margin: float,
-    n_rows: int,
+    n_rows: int | None,
     errors: Mapping[str, ArrayLike] | None = None,
     alpha: float = 0.05,
     intervals: Mapping[str, Estimate] | None = None,
     accuracy_intervals: Mapping[str, Estimate] | None = None,
     n_train: int | None = None,
     task: str = "binary",
+    tried: int = 0,
+    greater_is_better: bool | None = None,
 ) -> tuple[Verdict, ...]:
     """Every candidate but the reference against the reference, in the order of `losses`.
 
-    Intervals hold together at 1 - alpha / (candidates - 1); p-values are adjusted after Holm (1979). The two needn't
-    agree at the edge, since Holm is the less timid; the rules follow the intervals.
+    Intervals hold together at 1 - alpha / (candidates - 1 + tried); p-values are adjusted after Holm (1979). The two
+    needn't agree at the edge, since Holm is the less timid; the rules follow the intervals.
 
     Args:
         losses: name -> [repeat, fold, seed], mean primary loss, the reference included. errors: zero-one loss likewise.
         intervals, accuracy_intervals: name -> `Estimate` in place of the corrected t.
+        tried: attempts that were thrown away; each counts as one more comparison.
         The rest as in `judge`.
 
     Raises:
@@ -163,15 +171,17 @@ def judge_all(
             reference_errors=None if errors is None else errors[reference],
             candidate_errors=None if errors is None else errors[name],
             alpha=alpha,
-            comparisons=len(names),
+            comparisons=len(names) + tried,
             interval=None if intervals is None else intervals[name],
             accuracy_interval=None if accuracy_intervals is None else accuracy_intervals[name],
             n_train=n_train,
             task=task,
+            greater_is_better=greater_is_better,
         )
         for name in names
     ]
-    adjusted = holm([verdict.p for verdict in verdicts])
+    # The p-values of thrown away attempts aren't known; as 1 they multiply the others by the most that they could.
+    adjusted = holm([*(verdict.p for verdict in verdicts), *([1.0] * tried)])[: len(verdicts)]
     return tuple(replace(verdict, p_adjusted=float(p)) for verdict, p in zip(verdicts, adjusted, strict=True))
 
 

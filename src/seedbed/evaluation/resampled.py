@@ -38,6 +38,7 @@ def corrected_t(
     alpha: float = 0.05,
     comparisons: int = 1,
     n_test_over_n_train: float | None = None,
+    df: int | None = None,
 ) -> CorrectedT:
     """The mean difference over repeated k-fold cross-validation with an interval that knows the folds overlap.
 
@@ -51,6 +52,7 @@ def corrected_t(
         alpha: two-sided error level of all comparisons together.
         comparisons: number of simultaneous intervals; each is at 1 - alpha / comparisons.
         n_test_over_n_train: test rows over training rows of a split; None means 1/(k-1).
+        df: degrees of freedom; None means k - 1.
 
     Raises:
         ValueError: not a [repeat, fold] array with at least two folds, or a value isn't finite.
@@ -64,7 +66,7 @@ def corrected_t(
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     mean, sd = float(values.mean()), _sd(values)
     se = sd * math.sqrt(1 / values.size + ratio)
-    found = inference(mean, se, df=folds - 1, alpha=alpha, comparisons=comparisons)
+    found = inference(mean, se, df=folds - 1 if df is None else df, alpha=alpha, comparisons=comparisons)
     return CorrectedT(
         **found,
         sd=sd,

@@ -67,7 +67,7 @@ class AccuracyDifference:
     high: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verdict:
     """One candidate against the reference. All differences: positive means that the candidate is better.
 
@@ -82,13 +82,17 @@ class Verdict:
         p_better_by_margin: and by more than the margin.
         opposite_share: of single runs (one fold, one seed of each) that would have shown the opposite sign.
         accuracy: the same in accuracy; None for regression.
-        rows_needed: (low, high), rows that would settle a difference of the margin; None where nothing is left.
+        rows_needed: (low, high), rows that would settle a difference of the margin; None where nothing is left, or
+            where n_rows isn't known.
         seed_share: of the variance behind the interval, what comes from seeds rather than rows; None where that isn't
             known, as with one seed.
-        n_rows: rows now.
-        n_train: about how many rows each training had.
+        n_rows: rows now; None where that isn't known.
+        n_train: about how many rows each training had; None where that isn't known.
         comparisons: how many were adjusted for.
         held_out: whether it is about one look at locked rows, so that there are no repeats.
+        rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
+            double of that.
+        greater_is_better: of the metric; None for one of `METRICS`.
     """
 
     candidate: str
@@ -107,10 +111,16 @@ class Verdict:
     accuracy: AccuracyDifference | None
     rows_needed: tuple[int, int] | None
     seed_share: float | None
-    n_rows: int
-    n_train: int
+    n_rows: int | None
+    n_train: int | None
     comparisons: int
     held_out: bool = False
+    rows_factor: float = 1.0
+    greater_is_better: bool | None = None
+
+    def __repr__(self) -> str:
+        what = f"{self.candidate} against {self.reference}: {self.short}"
+        return f"<Verdict: {what}, {self.difference:+.3g} ({self.low:+.3g} to {self.high:+.3g}) in {self.metric}>"
 
     @property
     def by_margin(self) -> bool:
@@ -142,12 +152,13 @@ class Verdict:
         many = "1 comparison" if self.comparisons == 1 else f"{self.comparisons} comparisons"
         p = "p < 0.001" if self.p_adjusted < 0.001 else f"p = {self.p_adjusted:.2g}"
         lines.append(f"Ranges and {p} allow for {many}.")
-        lines.append(f"For training sets of about {self.n_train} rows like these.")
+        if self.n_train is not None:
+            lines.append(f"For training sets of about {self.n_train} rows like these.")
         return tuple(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """A plain dict of all attributes and of what they say, ready for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "greater_is_better"}
         a = self.accuracy
         plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
         plain["rows_needed"] = None if self.rows_needed is None else list(self.rows_needed)
@@ -165,6 +176,8 @@ def _loss(verdict: Verdict) -> str:
 
 
 def _is_score(verdict: Verdict) -> bool:
+    if verdict.greater_is_better is not None:
+        return verdict.greater_is_better
     return verdict.metric in METRICS and METRICS[verdict.metric].greater_is_better
 
 
@@ -271,7 +284,12 @@ def _here(v: Verdict) -> str:
 
 def _what_would_settle(v: Verdict) -> str:
     """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
-    small, now = f"To tell a difference as small as the {_matters(v)} takes", f"(now {_rounded(v.n_rows, 3)})"
+    small = f"To tell a difference as small as the {_matters(v)} takes"
+    if v.n_rows is None:
+        low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
+        times = f"{low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"
+        return f"{small} about {times} times as many rows."
+    now = f"(now {_rounded(v.n_rows, 3)})"
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
         return f"{small} somewhat more rows of this kind {now}."
     low, high = v.rows_needed

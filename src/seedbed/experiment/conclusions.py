@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,21 +21,18 @@ from seedbed.evaluation import (
     bbc_cv,
     brackets,
     corrected_t,
-    decide,
     fold_differences,
-    holm,
     judge_all,
     margin_beside,
     nested_interval,
     no_better_than_prior,
     paired_hold_out,
+    separated,
 )
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
 __all__ = ["Conclusions", "conclude", "difference", "guessing_like"]
-
-_DIFFERENT = ("better_by_margin", "better", "worse")
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,15 @@ def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     ranking = tuple(losses)
     apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
     if experiment.design.has_verdict and len(ranking) > 1:
-        apart = _separated(experiment, [usable[name] for name in ranking], verdicts, margin.value)
+        apart = separated(
+            ranking,
+            verdicts,
+            lambda one, other: difference(
+                experiment, usable[one], usable[other], experiment.metric, comparisons=len(ranking) - 1
+            ),
+            margin=margin.value,
+            alpha=experiment.alpha,
+        )
     swept = [(sweep.name, [usable[name] for name in sweep.members if name in usable]) for sweep in experiment.sweeps]
     sweeps = [_chosen(experiment, name, members) for name, members in swept if members]
     top = _chosen(experiment, "", [usable[name] for name in ranking]) if len(ranking) > 1 else None
@@ -209,31 +213,6 @@ def _of_locked_rows(verdict: Verdict, found: Estimate) -> Verdict:
     known = verdict.seed_share is not None and found.se > 0
     share = found.variance_seeds / found.se**2 if known else None
     return dataclasses.replace(verdict, seed_share=share, held_out=True)
-
-
-def _separated(
-    experiment: Experiment, ranked: Sequence[Result], verdicts: Sequence[Verdict], margin: float
-) -> npt.NDArray[np.bool_]:
-    """Return which pairs of the ranking are shown to differ [rank, rank].
-
-    A pair with the reference differs where its verdict says better or worse. Any other pair differs where the same
-    rules would say so at the level of the verdicts, and Holm's adjustment over all these pairs agrees.
-    """
-    places = {result.name: place for place, result in enumerate(ranked)}
-    reference = places.get(experiment.reference, -1)
-    apart = np.zeros((len(ranked), len(ranked)), dtype=bool)
-    pairs = [pair for pair in itertools.combinations(range(len(ranked)), 2) if reference not in pair]
-    p = []
-    for i, j in pairs:
-        found = difference(experiment, ranked[i], ranked[j], experiment.metric, comparisons=len(ranked) - 1)
-        differs = decide(low=found.low, high=found.high, margin=margin) in _DIFFERENT
-        p.append(found.p if differs else 1.0)
-    for (i, j), adjusted in zip(pairs, holm(p), strict=True):
-        apart[i, j] = apart[j, i] = adjusted < experiment.alpha
-    for verdict in verdicts:
-        place = places[verdict.candidate]
-        apart[place, reference] = apart[reference, place] = verdict.rule in _DIFFERENT
-    return apart
 
 
 def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Chosen:

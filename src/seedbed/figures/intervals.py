@@ -67,7 +67,8 @@ def verdict_intervals(
         limits = interval_limits([(low, high) for _, low, high in accuracy], least=0.0)
         records += _records(ranked, "accuracy", accuracy, limits, margin)
         panels.append(_panel("accuracy", f"Improvement in {_POINTS}", reference, limits, None, width, theme))
-    above = f"{summary['target']} of {summary['table']}: improvements over {reference}" if title is None else title
+    about = f"{summary['target']} of {summary['table']}" if "target" in summary else summary["table"]
+    above = f"{about}: improvements over {reference}" if title is None else title
     return panelled(panels, records, title=above, phrases=_phrases(summary, ranked, margin, records), theme=theme)
 
 

@@ -3,6 +3,7 @@ nothing here knows how they came about."""
 
 from seedbed.report.advice import advice_sentences, guessing
 from seedbed.report.card import card_fragment, card_text, score_sentences
+from seedbed.report.judged import judgement_latex, judgement_text
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
@@ -27,6 +28,8 @@ __all__ = [
     "glance_lines",
     "glance_text",
     "guessing",
+    "judgement_latex",
+    "judgement_text",
     "note_sentences",
     "notebook_fragment",
     "overview_text",

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["drawn"]
+__all__ = ["NumberTable", "drawn"]
 
 _UNBROKEN = 1000  # names are what a reader copies into the next command: no table is squeezed
+
+
+@dataclass(frozen=True)
+class NumberTable:
+    """A table as text.
+
+    Attributes:
+        columns: their headings; the first is that of the rows' names.
+        rows: a name and a cell for each other column.
+        caption: what it shows; may be empty.
+        shades: of each row's cells but the name how dark they are, 0 to 1; empty where that says nothing.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    shades: Sequence[Sequence[float]] = field(default=())
 
 
 def drawn(table: Table) -> list[str]:

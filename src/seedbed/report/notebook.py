@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seedbed.figures import all_charts, svg_of
-from seedbed.report.page import render
-
 __all__ = ["notebook_fragment"]
 
 _SHOWN = ("intervals", "curves")
@@ -15,5 +12,8 @@ _SHOWN = ("intervals", "curves")
 
 def notebook_fragment(summary: Mapping[str, Any]) -> str:
     """HTML for the output of a cell, from the `summary()` of a comparison or of one candidate's training."""
+    from seedbed.figures import all_charts, svg_of  # load what draws
+    from seedbed.report.page import render
+
     pictures = [svg_of(chart) for chart in all_charts(summary, only=_SHOWN).values()]
     return render("notebook.html", summary=summary, pictures=pictures)

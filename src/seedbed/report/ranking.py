@@ -10,7 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-__all__ = ["SIGNS", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
+__all__ = ["SIGNS", "bracket_marks", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
 
 # Beside the primary metric.
 _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
@@ -55,7 +55,7 @@ def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
     for place, one in enumerate([*ranking, *candidates.values()]):
         # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
         scores = [measured(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
-        marks = tuple(_mark(place, bracket) for bracket in document["brackets"])
+        marks = bracket_marks(place, document["brackets"])
         rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
     return rows
 
@@ -113,6 +113,11 @@ def _training(one: Mapping[str, Any]) -> tuple[str, str, str]:
     name = "r2" if "train_r2" in one else "accuracy"
     train = one[f"train_{name}"]
     return "-" if train is None else measure(name, train), f"{one['epochs']['median']:,}", f"{one['n_parameters']:,}"
+
+
+def bracket_marks(place: int, brackets: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """Return for each bracket whether a place is `first`, `middle` or `last` in it, or empty where it isn't in it."""
+    return tuple(_mark(place, bracket) for bracket in brackets)
 
 
 def _mark(place: int, bracket: Sequence[int]) -> str:

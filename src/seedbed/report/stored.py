@@ -12,7 +12,6 @@ from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.files import write_whole
-from seedbed.report.page import report_page
 
 __all__ = ["SCHEMA_VERSION", "drawing_seconds", "read_summary", "write_report"]
 
@@ -38,6 +37,8 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OptionError(f"can't write the report to {path}: {why}", "Name a file, report.html say.")
+    from seedbed.report.page import report_page  # loads what draws
+
     text = report_page(summary)
     write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path

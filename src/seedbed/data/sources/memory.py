@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "array_columns",
     "as_array",
     "as_frame",
+    "frame_from",
     "open_frame",
     "record_columns",
     "series_array",
@@ -101,6 +103,18 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
         except Exception as error:  # a lazy frame runs the user's own query, in any library
             raise DataError(f"the data frame can't be computed: {told(error)}") from error
     return known if isinstance(known, nw.DataFrame) else None
+
+
+def frame_from(columns: Mapping[str, Sequence[Any]]) -> Any:
+    """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed.
+
+    Raises:
+        DataError: none of them is.
+    """
+    for backend in ("pandas", "polars", "pyarrow"):
+        if importlib.util.find_spec(backend) is not None:
+            return nw.from_dict(columns, backend=backend).to_native()
+    raise DataError("a data frame needs pandas, Polars or PyArrow, and none is installed", "pip install pandas.")
 
 
 def series_array(series: nw.Series[Any], where: str) -> NDArray[Any]:

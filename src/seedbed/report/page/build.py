@@ -14,12 +14,12 @@ import jinja2
 
 from seedbed.errors import UnreadableError
 from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables
-from seedbed.report import advice, ranking, sentences, single
+from seedbed.report import advice, judged, ranking, sentences, single
 from seedbed.report.page import tables
 
 __all__ = ["render", "report_page"]
 
-_TEMPLATES = {"comparison": "comparison.html", "training": "training.html"}
+_TEMPLATES = {"comparison": "comparison.html", "training": "training.html", "judgement": "judgement.html"}
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # What templates may call: the room's own sentences and tables, and nothing else.
-    environment.globals |= {"advice": advice, "ranking": ranking, "sentences": sentences, "single": single,
-                            "tables": tables}  # fmt: skip
+    environment.globals |= {"advice": advice, "judged": judged, "ranking": ranking, "sentences": sentences,
+                            "single": single, "tables": tables}  # fmt: skip
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 

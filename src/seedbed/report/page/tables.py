@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.figures import BANDS
+from seedbed.report.drawn import NumberTable
 from seedbed.report.ranking import measured
 
 __all__ = [
@@ -23,23 +23,6 @@ __all__ = [
 _EPOCHS = 11
 _MOST_CLASSES = 12
 _BANDS = {"middle half": BANDS["middle"], "5 to 95%": BANDS["wide"], "mean's interval": BANDS["mean"]}
-
-
-@dataclass(frozen=True)
-class NumberTable:
-    """A table as text.
-
-    Attributes:
-        columns: their headings; the first is that of the rows' names.
-        rows: a name and a cell for each other column.
-        caption: what it shows; may be empty.
-        shades: of each row's cells but the name how dark they are, 0 to 1; empty where that says nothing.
-    """
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
-    shades: Sequence[Sequence[float]] = field(default=())
 
 
 def networks_shown(summary: Mapping[str, Any]) -> str:

@@ -1,0 +1,123 @@
+"""The verb that judges scores which were made elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from seedbed.cli.options import SourceOptions
+from seedbed.cli.telling import print_stderr
+from seedbed.cli.typed import command_line
+from seedbed.errors import OptionError
+
+__all__ = ["judge"]
+
+_COLUMNS, _SPLITS, _VERDICTS = (Group.create_ordered(name) for name in ("Columns", "Splits", "Verdicts"))
+_FOR_SOURCE = SourceOptions()
+
+
+@Parameter(name="*", group=_COLUMNS)
+@dataclass(frozen=True, kw_only=True)
+class ColumnOptions:
+    """Which column holds what; usual names are known."""
+
+    score: str | None = None
+    "The column of scores; of a file with a column a candidate, what the numbers are: accuracy, say."
+    candidate: str | None = None
+    "The column that names the candidates; candidate, model, method and their like are known."
+    fold: str | None = None
+    "The column of folds or splits."
+    repeat: str | None = None
+    "The column of repeats of a cross-validation."
+    seed: str | None = None
+    "The column of seeds; the seeds of a split are averaged."
+    lower_is_better: Annotated[bool | None, Parameter(negative="--higher-is-better")] = None
+    "Which way is better; by the score's name if left out."
+
+
+@Parameter(name="*", group=_SPLITS)
+@dataclass(frozen=True, kw_only=True)
+class LayoutOptions:
+    """How the splits were made, where the columns don't say it."""
+
+    folds: int | None = None
+    "Folds of each repeat."
+    test_share: float | None = None
+    "The splits are random, with this share of test rows."
+    drop_incomplete: Annotated[bool, Parameter(negative=())] = False
+    "Leave out splits in which a score is missing."
+
+
+@Parameter(name="*", group=_VERDICTS)
+@dataclass(frozen=True, kw_only=True)
+class QuestionOptions:
+    """What is compared with what."""
+
+    reference: str | None = None
+    "The candidate that the others are compared with; the first one if left out."
+    margin: float | None = None
+    "The difference that matters, in units of the score; one point of accuracy."
+    alpha: float = 0.05
+    "How often a difference may be claimed where there is none, over all comparisons together."
+    tried: int = 0
+    "How many attempts were thrown away; each counts as one more comparison."
+    all_pairs: Annotated[bool, Parameter(negative=())] = False
+    "Judge all pairs, and not each candidate against the reference alone."
+    fail_unless_better: str | None = None
+    "Exit with status 1 unless this candidate is better than the reference."
+    fail_if_worse: str | None = None
+    "Exit with status 1 if this candidate is worse than the reference."
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `seedbed.judge`."""
+        names = ("reference", "margin", "alpha", "tried", "all_pairs")
+        return {name: getattr(self, name) for name in names}
+
+
+_FOR_COLUMNS, _FOR_LAYOUT, _FOR_QUESTION = ColumnOptions(), LayoutOptions(), QuestionOptions()
+
+
+def judge(
+    scores: Annotated[
+        str,
+        Parameter(help="A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate, split and seed."),
+    ],
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="Also write report.html, or a table for a paper: verdicts.tex."),
+    ] = None,
+    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    question: QuestionOptions = _FOR_QUESTION,
+    columns: ColumnOptions = _FOR_COLUMNS,
+    layout: LayoutOptions = _FOR_LAYOUT,
+    source: SourceOptions = _FOR_SOURCE,
+) -> int:
+    """Say which candidates are better, by scores that you have, of any library. Nothing is trained."""
+    from seedbed.judgement import judge as judge_scores
+
+    suffix = "" if output is None else output.suffix.lower()
+    if output is not None and suffix not in (".html", ".htm", ".tex", ".json"):
+        hint = "End its name in .html, .tex or .json."
+        raise OptionError(f"can't write {output}: a report is HTML, a table for a paper is LaTeX", hint)
+    found = judge_scores(
+        scores,
+        **question.settings(),
+        **dataclasses.asdict(columns),
+        **dataclasses.asdict(layout),
+        command=command_line(),
+        source=source.settings(),
+    )
+    print(json.dumps(found.to_dict()) if as_json else found)
+    if output is not None:
+        found.save(output)
+        print_stderr(f"wrote {output}")
+    better, worse = question.fail_unless_better, question.fail_if_worse
+    failed = (better is not None and not found.is_better(better)) or (worse is not None and found.is_worse(worse))
+    return int(failed)

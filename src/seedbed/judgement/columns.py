@@ -1,0 +1,224 @@
+"""Which column of a file holds what: candidates, splits, seeds, scores; by name, or as the user says."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data import Columns, open_rows, value_columns
+from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.judgement.score_names import is_known
+
+__all__ = ["CONVENTIONS", "Factor", "Recognised", "Roles", "factor", "numbers", "opened", "recognise"]
+
+Floats = NDArray[np.float64]
+
+CONVENTIONS: Mapping[str, tuple[str, ...]] = {
+    "candidate": ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"),
+    "dataset": ("table", "dataset", "data_set"),
+    "repeat": ("repeat", "repetition", "rep"),
+    "fold": ("fold", "split", "cv_fold", "fold_id", "split_id"),
+    "seed": ("seed", "random_state", "random_seed", "run", "trial"),
+    "row": ("row", "row_id", "sample_id", "instance", "id"),
+    "n_train": ("n_train", "train_size", "train_rows"),
+    "n_test": ("n_test", "test_size", "test_rows"),
+    "bootstrap": ("bootstrap", "bootstrap_sample", "boot", "resample", "resampling", "oob"),
+}
+"""Usual names of a column by what it holds, in lower case."""
+
+_TARGETS = ("y", "target", "y_true", "truth", "label")
+_PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
+_BESIDE = re.compile(
+    r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params|train_.*|unnamed.*|index|"
+)
+_PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
+_NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
+_MOST_CANDIDATES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """The names of columns as the user gives them; None where a column is to be found by its usual name."""
+
+    candidate: str | None = None
+    dataset: str | None = None
+    repeat: str | None = None
+    fold: str | None = None
+    seed: str | None = None
+    row: str | None = None
+    target: str | None = None
+    score: str | None = None
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """Positions of columns by what they hold.
+
+    Attributes:
+        roles: of the keys of `CONVENTIONS`, those that there are.
+        values: the column of scores; of the wide form, one column a candidate.
+        wide: whether each candidate has a column of its own.
+        score: the name of the score.
+    """
+
+    roles: Mapping[str, int]
+    values: tuple[int, ...]
+    wide: bool
+    score: str
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """A column of labels as codes [row] into `labels`, in the order in which they are met; `name` is the column's."""
+
+    name: str
+    codes: NDArray[np.int64]
+    labels: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def opened(source: Any, **options: Any) -> Iterator[Columns]:
+    """Open a path, a data frame, or a mapping from names to columns.
+
+    Raises:
+        DataError: it can't be read, or has no rows.
+    """
+    if isinstance(source, Mapping):
+        lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
+        if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
+            raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
+        given = value_columns(list(lists.values()), list(lists), "the mapping")
+        if not given.n_rows:
+            raise DataError("the mapping: there are no rows", "Give a row for each score.")
+        yield given
+        return
+    if isinstance(source, list) and not source:
+        raise DataError("there are no rows", "Give a row for each score.")
+    with open_rows(source, (), **options) as columns:
+        if not columns.n_rows:
+            raise DataError(f"{columns.where}: there are no rows", "Give a row for each score.")
+        yield columns
+
+
+def recognise(columns: Columns, given: Roles) -> Recognised:
+    """Return which column of scores holds what.
+
+    Raises:
+        ColumnError: a column that is named isn't there; there are no candidates, no scores, or several that could be.
+        OptionError: it holds predictions and no target is named.
+    """
+    roles = found_roles(columns, given)
+    names = columns.names
+    if given.score is not None and given.score in names:
+        values: list[int] = [names.index(given.score)]
+    else:
+        taken = set(roles.values())
+        free = [i for i in range(len(names)) if i not in taken and not _BESIDE.fullmatch(plain(names[i]))]
+        cells = columns.numbers(free) if free else np.empty((0, 0))
+        values = [i for place, i in enumerate(free) if np.isfinite(cells[:, place]).any()]
+    wide = "candidate" not in roles and (given.score is None or given.score not in names)
+    if not wide and given.score is not None and given.score not in names:
+        raise ColumnError(f"{columns.where}: there is no column '{given.score}'", did_you_mean(given.score, names))
+    _check_values(columns, values, wide=wide)
+    return Recognised(roles, tuple(values), wide, (given.score or "") if wide else names[values[0]])
+
+
+def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
+    """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
+    found = {}
+    for role, usual in CONVENTIONS.items():
+        name = getattr(given, role, None)
+        if name is not None:
+            if name not in columns.names:
+                raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, columns.names))
+            found[role] = columns.names.index(name)
+            continue
+        asked = {getattr(given, other) for other in Roles.__dataclass_fields__}
+        there = [i for i, one in enumerate(columns.names) if plain(one) in usual and one not in asked]
+        if len(there) > 1:
+            both = " and ".join(f"'{columns.names[i]}'" for i in there[:2])
+            raise ColumnError(
+                f"{columns.where}: the columns {both} could both be the {role}",
+                f"Name one: --{role} {columns.names[there[0]]} (in Python: {role}=...).",
+            )
+        if there:
+            found[role] = there[0]
+    return found
+
+
+def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> None:
+    where, names = columns.where, [columns.names[i] for i in values]
+    listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    there = {plain(name): name for name in columns.names}
+    target = next((there[name] for name in _TARGETS if name in there), None)
+    if target is not None and any(name.startswith(_PREDICTIONS) for name in there):
+        raise OptionError(f"{where} seems to hold predictions, and no target is named", f"Add --target {target}.")
+    if not names:
+        raise ColumnError(
+            f"{where}: there is no column of scores among {', '.join(columns.names[:20])}",
+            "Give a row for each candidate and split, with a column such as accuracy; or name it: --score NAME.",
+        )
+    if not wide and len(names) > 1:
+        raise ColumnError(f"{where}: {listed} could all be the score", f"Name one: --score {names[0]}.")
+    if wide and (len(names) < 2 or all(is_known(name) for name in names)):
+        raise ColumnError(
+            f"{where}: no column names the candidates, and {listed} look{'s' * (len(names) == 1)} like scores",
+            "Add a column 'candidate', or name the one there is: --candidate NAME.",
+        )
+
+
+def factor(columns: Columns, position: int, role: str) -> Factor:
+    """Return a column as codes and labels.
+
+    Raises:
+        ColumnError: a cell is empty.
+        OptionError: it says which rows are for training and which for testing.
+    """
+    name = columns.names[position]
+    order: dict[str, int] = {}
+    codes = np.fromiter(
+        (order.setdefault((cell or "").strip(), len(order)) for cell in columns.cells(position)),
+        dtype=np.int64,
+        count=columns.n_rows,
+    )
+    if "" in order:
+        row = int(np.flatnonzero(codes == order[""])[0])
+        place = columns.places([row])[row]
+        raise ColumnError(f"{columns.where}: {place} has no {role}: column '{name}' is empty there", "Fill it in.")
+    if role in ("fold", "repeat") and {label.lower() for label in order} <= _PARTS:
+        message = f"{columns.where}: column '{name}' says {' and '.join(order)}, and not which split a score is of"
+        raise OptionError(message, "Keep the scores of test rows, and number the splits.")
+    if role == "candidate" and len(order) > _MOST_CANDIDATES:
+        message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most candidates are 200"
+        hint = "If it isn't the candidate's name, name that: --candidate NAME. Else judge fewer, with --tried N."
+        raise OptionError(message, hint)
+    return Factor(name, codes, tuple(order))
+
+
+def numbers(columns: Columns, position: int) -> Floats:
+    """Return a column as numbers [row], NaN where there is none.
+
+    Raises:
+        ColumnError: a cell holds a text.
+    """
+    found: Floats = columns.numbers([position])[:, 0]
+    missing = np.flatnonzero(~np.isfinite(found))
+    if missing.size:
+        cells = columns.cells(position)
+        for row in missing.tolist():
+            cell = str(cells[row] or "").strip()
+            if cell.lower() not in _NO_NUMBER:
+                place, name = columns.places([row])[row], columns.names[position]
+                raise ColumnError(f"{columns.where}: {place}, column '{name}' holds {cell[:40]!r}, which is no number")
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def plain(name: str) -> str:
+    """Return a column's name in lower case with underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")

@@ -1,0 +1,121 @@
+"""The public function: scores in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedbed.arguments import check_arguments
+from seedbed.judgement.columns import Roles, opened, recognise
+from seedbed.judgement.judging import Question, conclude, document_of
+from seedbed.judgement.layout import layout_of, numbered
+from seedbed.judgement.score_names import score_kind
+from seedbed.judgement.scores import cube_of, paired, read_runs
+from seedbed.judgement.shown import Judgement
+
+__all__ = ["judge"]
+
+
+def judge(
+    scores: Any,
+    *,
+    reference: str | None = None,
+    margin: float | None = None,
+    alpha: float = 0.05,
+    tried: int = 0,
+    all_pairs: bool = False,
+    lower_is_better: bool | None = None,
+    folds: int | None = None,
+    test_share: float | None = None,
+    drop_incomplete: bool = False,
+    score: str | None = None,
+    candidate: str | None = None,
+    fold: str | None = None,
+    repeat: str | None = None,
+    seed: str | None = None,
+    command: str = "",
+    source: Mapping[str, Any] | None = None,
+) -> Judgement:
+    """Say which candidates are better than the reference, and which aren't shown to be, by scores that you have.
+
+    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict.
+
+    Args:
+        scores: a path, a data frame or a mapping from names to columns. Long form: a row for each score, with columns
+            `candidate`, `repeat`, `fold`, `seed` as far as there are any, and the score. Wide form: a row for each
+            split, with a column for each candidate. Other usual names are known, too.
+        reference: the candidate that the others are compared with; the first one if left out.
+        margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1,
+            else 2 % of the reference's mean.
+        alpha: how often a difference may be claimed where there is none, over all comparisons together.
+        tried: how many attempts were thrown away; each counts as one more comparison.
+        all_pairs: judge all pairs, and not each candidate against the reference alone.
+        lower_is_better: which way is better; by the score's name if left out.
+        folds: folds of each repeat, where no column says it.
+        test_share: share of test rows, of random splits.
+        drop_incomplete: leave out splits in which a score is missing.
+        score: the column of scores; of the wide form, what the numbers are, `accuracy` say.
+        candidate, fold, repeat, seed: names of columns that have no usual name.
+        command: what was typed, for the document.
+        source: how a path is read: `table`, `query`, `skip_rows` and `limit` of `read_table`.
+
+    Raises:
+        ColumnError: a column isn't there, or several could be meant.
+        DataError: scores are missing, or given twice.
+        OptionError: how the splits were made, or which way is better, isn't clear; bootstrap samples.
+
+    Example:
+        >>> import seedbed as sb
+        >>> old, new = [0.80, 0.78, 0.83, 0.79, 0.81], [0.85, 0.84, 0.88, 0.85, 0.86]
+        >>> table = {"fold": [0, 1, 2, 3, 4], "old": old, "new": new}
+        >>> sb.judge(table, score="accuracy").is_better("new")
+        True
+    """
+    check_arguments(judge, locals())
+    question = Question(reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs)
+    roles = Roles(candidate=candidate, fold=fold, repeat=repeat, seed=seed, score=score)
+    with opened(scores, **(source or {})) as columns:
+        found = recognise(columns, roles)
+        kind = score_kind(found.score, lower_is_better=lower_is_better)
+        runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
+        if not runs.fold.labels and not runs.repeat.labels and (folds is not None or test_share is not None):
+            runs = numbered(runs, wide=found.wide)
+        cube = cube_of(columns, found, runs)
+        layout = layout_of(runs, folds=folds, test_share=test_share)
+        kept = paired(cube, runs, drop_incomplete=drop_incomplete)
+        names = columns.names
+    by_name, percent = dict(kept.by_name), False
+    if kind.is_share and max(abs(values).max() for values in by_name.values()) > 1:
+        by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
+        question = replace(question, margin=None if margin is None else margin / 100)
+    conclusion = conclude(by_name, kind, layout, question)
+    seeds = max(values.shape[1] for values in by_name.values())
+    way = "higher" if kind.greater_is_better else "lower"
+    what = f"{len(by_name)} candidates " + (
+        "in columns of their own" if found.wide else f"(column '{names[found.roles['candidate']]}')"
+    )
+    which = kind.words if found.wide else f"{kind.words} (column '{names[found.values[0]]}')"
+    averaged = f"{seeds} seeds a split (column '{runs.seed.name}'), averaged within it."
+    understood = [
+        f"{what}; {which}, {way} is better{'; given in percent' if percent else ''}.",
+        layout.words,
+        *([averaged] if seeds > 1 < len(runs.splits) else []),
+        *([kept.dropped] if kept.dropped else []),
+    ]
+    document = document_of(
+        conclusion,
+        table=_table_name(scores),
+        kind=kind,
+        layout=layout,
+        question=question,
+        seeds=seeds,
+        understood=understood,
+        command=command,
+    )
+    return Judgement(document)
+
+
+def _table_name(source: Any) -> str:
+    return Path(source).name if isinstance(source, str | Path) else "scores"

@@ -1,0 +1,326 @@
+"""From scores that somebody has to verdicts: what was understood, and what may be said."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.evaluation import (
+    Estimate,
+    Verdict,
+    brackets,
+    corrected_t,
+    holm,
+    judge_all,
+    seed_difference,
+    separated,
+)
+from seedbed.evaluation import judge as judge_pair
+from seedbed.judgement.layout import Layout
+from seedbed.judgement.score_names import ScoreKind
+from seedbed.report import SCHEMA_VERSION
+
+__all__ = ["Question", "conclude", "document_of"]
+
+Floats = NDArray[np.float64]
+
+_SHARE_OF_REFERENCE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of scores.
+
+    Attributes:
+        reference: the name of the candidate that the others are compared with; None for the first.
+        margin: the difference that matters, in units of the score; None for the default.
+        alpha: error level of all comparisons together.
+        tried: attempts that were thrown away.
+        all_pairs: whether all pairs are judged, and not each candidate against the reference alone.
+    """
+
+    reference: str | None = None
+    margin: float | None = None
+    alpha: float = 0.05
+    tried: int = 0
+    all_pairs: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise OptionError(f"alpha is {self.alpha}", "Give a share between 0 and 1: 0.05, say.")
+        if self.tried < 0:
+            raise OptionError(f"tried is {self.tried}", "Give how many attempts were thrown away: 0 or more.")
+        if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
+            raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
+
+    def named(self, names: Sequence[str]) -> str:
+        """Return the reference. Raises OptionError where it isn't there."""
+        if self.reference is None:
+            return names[0]
+        if self.reference not in names:
+            message = f"the reference '{self.reference}' is not among the candidates"
+            raise OptionError(message, did_you_mean(self.reference, names))
+        return self.reference
+
+    def comparisons(self, n_candidates: int) -> int:
+        """Return how many comparisons hold together."""
+        pairs = n_candidates * (n_candidates - 1) // 2 if self.all_pairs else n_candidates - 1
+        return pairs + self.tried
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conclusion:
+    """What may be said of scores.
+
+    Attributes:
+        reference: its name.
+        margin, margin_source: the difference that matters, and where it comes from.
+        verdicts: on each candidate against the reference.
+        pairs: on all pairs, where that is asked for.
+        no_verdict: candidates without one, and why.
+        on_these_rows: of one split: each candidate against the reference, with what other seeds would do.
+        ranking: names, the best score first.
+        brackets: groups of places in the ranking that aren't shown to differ.
+        scores: of each candidate, with its interval.
+        notes: what a reader should know.
+    """
+
+    reference: str
+    margin: float
+    margin_source: str
+    verdicts: tuple[Verdict, ...]
+    pairs: tuple[Verdict, ...]
+    no_verdict: tuple[dict[str, str], ...]
+    on_these_rows: tuple[dict[str, Any], ...]
+    ranking: tuple[str, ...]
+    brackets: tuple[tuple[int, ...], ...]
+    scores: Mapping[str, dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, question: Question) -> Conclusion:
+    """Return what may be said of scores.
+
+    Args:
+        scores: candidate -> [split, seed], finite, the same splits of all.
+
+    Raises:
+        OptionError: fewer than two candidates, or a reference that isn't there.
+    """
+    if len(scores) < 2:
+        raise OptionError(f"there is one candidate, {next(iter(scores))}", "Give the scores of two or more.")
+    reference = question.named(list(scores))
+    losses = {name: -values if kind.greater_is_better else values for name, values in scores.items()}
+    margin, source = _margin(scores[reference], kind, question)
+    means = {name: float(values.mean()) for name, values in losses.items()}
+    ranking = tuple(sorted(means, key=lambda name: means[name]))
+    verdicts: tuple[Verdict, ...] = ()
+    pairs: tuple[Verdict, ...] = ()
+    joined: tuple[tuple[int, ...], ...] = ()
+    no_verdict: list[dict[str, str]] = []
+    on_these_rows: list[dict[str, Any]] = []
+    notes = [*_same_everywhere(scores, reference)]
+    if layout.kind == "one_split":
+        reason = "its scores are all of one split, so they say nothing about other rows"
+        no_verdict = [{"candidate": name, "reason": reason} for name in scores if name != reference]
+        on_these_rows = _of_seeds(losses, reference, question)
+    else:
+        fixed = _constant(losses, reference)
+        no_verdict = [{"candidate": name, "reason": reason} for name, reason in fixed.items()]
+        usable = {name: values for name, values in losses.items() if name not in fixed}
+        verdicts, pairs, joined = _verdicts(usable, reference, kind, layout, question, margin)
+        ranking = tuple(name for name in ranking if name in usable)
+    return Conclusion(
+        reference=reference,
+        margin=margin,
+        margin_source=source,
+        verdicts=verdicts,
+        pairs=pairs,
+        no_verdict=tuple(no_verdict),
+        on_these_rows=tuple(on_these_rows),
+        ranking=ranking,
+        brackets=joined,
+        scores={name: _score(values, layout, question.alpha) for name, values in scores.items()},
+        notes=tuple(notes),
+    )
+
+
+def _margin(reference: Floats, kind: ScoreKind, question: Question) -> tuple[float, str]:
+    """Return the difference that matters: one point of a share, a hundredth of a score up to 1, or 2 % of the
+    reference's score."""
+    if question.margin is not None:
+        return question.margin, "given"
+    if kind.greater_is_better and np.abs(reference).max() <= 1:
+        return 0.01, "default"
+    size = abs(float(reference.mean()))
+    if not size > 0:
+        raise OptionError("the reference's mean score is 0, so there is no default margin", "Give one: --margin.")
+    return _SHARE_OF_REFERENCE * size, "share_of_reference"
+
+
+def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
+    ours = scores[reference]
+    same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
+    return [f"{name} and {reference} have the same scores everywhere. Are they the same model?" for name in same]
+
+
+def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
+    """Return on whom there is no verdict, as the difference is one number other than 0 in all splits."""
+    found = {}
+    for name, values in losses.items():
+        x = losses[reference].mean(axis=1) - values.mean(axis=1)
+        if name != reference and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.abs(x).max() > 0:
+            found[name] = (
+                f"it differs from {reference} by the same {abs(float(x.mean())):.4g} in all splits, so their spread, "
+                "which decides, can't be seen"
+            )
+    return found
+
+
+def _verdicts(
+    losses: Mapping[str, Floats], reference: str, kind: ScoreKind, layout: Layout, question: Question, margin: float
+) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...], tuple[tuple[int, ...], ...]]:
+    """Return the verdicts against the reference, those on all pairs if asked for, and the ranking's brackets."""
+    if len(losses) < 2:
+        return (), (), ()
+    comparisons = question.comparisons(len(losses))
+
+    def difference(one: str, other: str) -> Estimate:
+        return layout.difference(losses[one], losses[other], alpha=question.alpha, comparisons=comparisons)
+
+    shaped = {name: values[None] for name, values in losses.items()}
+    if question.all_pairs:
+        pairs = tuple(
+            judge_pair(
+                shaped[one],
+                shaped[other],
+                reference=one,
+                candidate=other,
+                metric=kind.name,
+                margin=margin,
+                n_rows=None,
+                alpha=question.alpha,
+                comparisons=comparisons,
+                interval=difference(one, other),
+                greater_is_better=kind.greater_is_better,
+            )
+            for one, other in itertools.combinations([reference, *(name for name in losses if name != reference)], 2)
+        )
+        adjusted = holm([*(pair.p for pair in pairs), *([1.0] * question.tried)])[: len(pairs)]
+        pairs = tuple(replace(pair, p_adjusted=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
+        verdicts = tuple(pair for pair in pairs if pair.reference == reference)
+    else:
+        pairs = ()
+        verdicts = judge_all(
+            shaped,
+            reference=reference,
+            metric=kind.name,
+            margin=margin,
+            n_rows=None,
+            alpha=question.alpha,
+            intervals={name: difference(reference, name) for name in losses if name != reference},
+            tried=question.tried,
+            greater_is_better=kind.greater_is_better,
+        )
+    ranking = sorted(losses, key=lambda name: float(losses[name].mean()))
+    apart = separated(ranking, pairs or verdicts, difference, margin=margin, alpha=question.alpha)
+    return verdicts, pairs, brackets(apart)
+
+
+def _of_seeds(losses: Mapping[str, Floats], reference: str, question: Question) -> list[dict[str, Any]]:
+    """Return each candidate's difference on one split, with the interval over seeds where both have several."""
+    found = []
+    for name, values in losses.items():
+        if name == reference:
+            continue
+        ours, theirs = losses[reference][0], values[0]
+        over_seeds = seed_difference(ours, theirs, alpha=question.alpha, comparisons=question.comparisons(len(losses)))
+        found.append(
+            {
+                "candidate": name,
+                "reference": reference,
+                "difference": float(ours.mean() - theirs.mean()),
+                "low": None if over_seeds is None else over_seeds.low,
+                "high": None if over_seeds is None else over_seeds.high,
+                "seeds": [len(ours), len(theirs)],
+            }
+        )
+    return found
+
+
+def _score(values: Floats, layout: Layout, alpha: float) -> dict[str, Any]:
+    """Return a candidate's mean score with its interval, and its spread over splits and over seeds."""
+    by_split = values.mean(axis=1)
+    low = high = fold_sd = None
+    if layout.kind != "one_split":
+        found = corrected_t(by_split[None], alpha=alpha, n_test_over_n_train=layout.overlap, df=layout.df)
+        low, high, fold_sd = found.low, found.high, float(by_split.std(ddof=1))
+    seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
+    return {
+        "mean": float(by_split.mean()),
+        "low": low,
+        "high": high,
+        "fold_sd": fold_sd,
+        "seed_sd": seed_sd,
+        "pooled": False,
+    }
+
+
+def document_of(
+    found: Conclusion,
+    *,
+    table: str,
+    kind: ScoreKind,
+    layout: Layout,
+    question: Question,
+    seeds: int,
+    understood: Sequence[str],
+    command: str,
+) -> dict[str, Any]:
+    """Return everything as one plain dict, with the keys of a comparison as far as they are known."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "judgement",
+        "specification": {"versions": {"seedbed": version("seedbed")}},
+        "command": command,
+        "table": table,
+        "reference": found.reference,
+        "metric": {
+            "name": kind.name,
+            "words": kind.words,
+            "greater_is_better": kind.greater_is_better,
+            "margin": found.margin,
+            "margin_source": found.margin_source,
+        },
+        "alpha": question.alpha,
+        "interval": {"one_split": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
+        "plan": {
+            "kind": layout.kind,
+            "repeats": layout.repeats,
+            "folds": layout.folds,
+            "seeds": seeds,
+            "test_share": layout.overlap / (1 + layout.overlap) if layout.kind != "one_split" else None,
+            "df": layout.df,
+            "tried": question.tried,
+            "all_pairs": question.all_pairs,
+            "reason": layout.words,
+        },
+        "understood": list(understood),
+        "verdicts": [verdict.as_dict() for verdict in found.verdicts],
+        "pairs": [verdict.as_dict() for verdict in found.pairs],
+        "no_verdict": list(found.no_verdict),
+        "on_these_rows": list(found.on_these_rows),
+        "ranking": list(found.ranking),
+        "brackets": [list(one) for one in found.brackets],
+        "candidates": [
+            {"name": name, "kind": "scores", "scores": {kind.name: score}} for name, score in found.scores.items()
+        ],
+        "notes": [{"code": "", "message": note, "column": "", "rows": [], "count": None} for note in found.notes],
+    }

@@ -1,0 +1,247 @@
+"""The verdicts on scores that somebody has, from their plain dict: text for a terminal and a table for a paper."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from seedbed.errors import visible
+from seedbed.evaluation import METRICS, percent, plain_number
+from seedbed.report.advice import listed, margin_words
+from seedbed.report.drawn import NumberTable, drawn
+from seedbed.report.ranking import SIGNS, bracket_marks, measure
+from seedbed.report.sentences import counted
+
+__all__ = [
+    "judgement_headline",
+    "judgement_latex",
+    "judgement_sentences",
+    "judgement_text",
+    "question_sentence",
+    "ranking_numbers",
+    "verdict_numbers",
+]
+
+_WIDTH = 100
+_MOST_NAMED = 4
+_MARGIN_SOURCES = {
+    "given": "as asked for",
+    "default": "the default",
+    "share_of_reference": "2% of the reference's, the default",
+    "tenth_of_error": "a tenth of the reference's error, the default on an easy table",
+    "floor": "the default where the reference makes hardly any errors",
+}
+
+
+def judgement_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
+    """Return what was understood, the best candidate, the verdicts and the ranking as text."""
+    lines = [*_folded(f"{document['table']}: {' '.join(document['understood'])}", width)]
+    lines += [*_folded(question_sentence(document), width), ""]
+    lines += _folded(judgement_headline(document), width)
+    for verdict in document["verdicts"]:
+        lines += ["", *_folded(verdict["sentence"], width), *_folded(verdict_numbers(verdict), width, 4)]
+    for one in document["no_verdict"] if not document["on_these_rows"] else ():
+        lines += ["", *_folded(f"No verdict on {one['candidate']}: {one['reason']}.", width)]
+    lines += drawn(_table(document))
+    for sentence in judgement_sentences(document):
+        lines += _folded(sentence, width)
+    return visible("\n".join(lines).rstrip())
+
+
+def judgement_headline(document: Mapping[str, Any]) -> str:
+    """Return which candidate is best, and whether that is shown."""
+    metric = document["metric"]
+    best = document["ranking"][0] if document["ranking"] else ""
+    has = f"the {'highest' if metric['greater_is_better'] else 'lowest'} {metric['words']}"
+    if document["on_these_rows"]:
+        several = any(one["low"] is not None for one in document["on_these_rows"])
+        on = "on this test set, with these seeds" if several else "on this test set, in one run of each"
+        return (
+            f"No verdict: {best} has {has} {on}, and that says nothing about other rows. For a verdict, score the "
+            "candidates by cross-validation, 10 repeats of 10 folds say, and give a row for each fold."
+        )
+    if not document["verdicts"]:
+        return "No verdict."
+    places = {place for bracket in document["brackets"] if 0 in bracket for place in bracket} - {0}
+    undecided = [document["ranking"][place] for place in sorted(places)]
+    if undecided and _of(document, best)["mean"] == _of(document, undecided[0])["mean"]:
+        return f"{best} and {undecided[0]} have the same {metric['words']}; neither is shown to be better."
+    if undecided:
+        return f"{best} has {has}, but only leads: it isn't shown to be better than {listed(undecided, _MOST_NAMED)}."
+    others = "all others" if len(document["ranking"]) > 2 else document["ranking"][1]
+    return f"{best} has {has}, and it is shown to be better than {others}."
+
+
+def verdict_numbers(verdict: Mapping[str, Any]) -> str:
+    """Return what stands beside a verdict."""
+    p = "below 0.001" if verdict["p_adjusted"] < 0.001 else f"{verdict['p_adjusted']:.2g}"
+    alone = ", this comparison taken alone" if verdict["comparisons"] > 1 else ""
+    parts = []
+    if verdict["accuracy"] is not None and verdict["metric"] != "accuracy":
+        gain, low, high = (100 * verdict["accuracy"][key] for key in ("difference", "low", "high"))
+        parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
+    parts.append(f"Probability that it is better{alone}: {percent(verdict['p_better'])}")
+    parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
+    return f"{'; '.join(parts)}; p {p}{' (adjusted)' if verdict['comparisons'] > 1 else ''}."
+
+
+def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the ranges are, what else was found, and what the verdicts rest on."""
+    metric, plan, certain = document["metric"], document["plan"], f"{100 * (1 - document['alpha']):g}%"
+    comparisons = max((one["comparisons"] for one in document["verdicts"]), default=1)
+    if document["verdicts"]:
+        among = "all pairs" if plan["all_pairs"] else counted(comparisons - plan["tried"], "comparison")
+        thrown = f" and {counted(plan['tried'], 'thrown away attempt')}" if plan["tried"] else ""
+        together = f" that hold for {among}{thrown} together" if comparisons > 1 else ""
+        yield f"Plausibly: within {certain} intervals{together}; the ranking's ranges stand each by itself."
+        if plan["kind"] == "random_splits":
+            yield f"Random splits: corrected for their overlap, Student's t with {plan['df']} degrees of freedom."
+        if plan["kind"] == "cross_validation" and plan["folds"] < 5:
+            yield f"{plan['folds']} folds make rough ranges: take 5 or more."
+    for one in document["pairs"]:
+        if one["reference"] != document["reference"]:
+            yield _of_pair(one, metric)
+    for one in document["on_these_rows"]:
+        yield _on_these_rows(one, document)
+    for note in document["notes"]:
+        yield f"Note: {note['message']}"
+
+
+def judgement_latex(document: Mapping[str, Any]) -> str:
+    """Return the ranking as a LaTeX table (booktabs): score, difference from the reference with interval, verdict."""
+    metric, found = document["metric"], {one["candidate"]: one for one in document["verdicts"]}
+    rows = []
+    for name in _names(document):
+        score = _of(document, name)
+        cells = [_latex(name), _latex(_measured(metric["name"], score)), "", "", _latex(_verdict_word(document, name))]
+        if name in found:
+            one = found[name]
+            low, high = (_difference(metric, one[key]) for key in ("low", "high"))
+            cells[2:4] = [f"${_difference(metric, one['difference'])}$", f"$[{low}, {high}]$"]
+        rows.append(" & ".join(cells) + r" \\")
+    certain = f"{100 * (1 - document['alpha']):g}"
+    unit = " (points)" if metric["name"] == "accuracy" else ""
+    head = f"Candidate & {_latex(metric['words'])} & Improvement{unit} & {certain}\\,\\% interval & Verdict \\\\"
+    caption = f"% {visible(document['table'])}: {' '.join(document['understood'])} {question_sentence(document)}"
+    lines = [caption.replace("\n", " "), r"\begin{tabular}{lrrrl}", r"\toprule", head, r"\midrule", *rows,
+             r"\bottomrule", r"\end{tabular}"]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def question_sentence(document: Mapping[str, Any]) -> str:
+    metric = document["metric"]
+    if document["on_these_rows"]:
+        return f"The reference is {document['reference']}."
+    source = _MARGIN_SOURCES[metric["margin_source"]]
+    return (
+        f"The reference is {document['reference']}. A difference of {margin_words(metric)} in {metric['words']} "
+        f"matters ({source})."
+    )
+
+
+def ranking_numbers(document: Mapping[str, Any]) -> NumberTable:
+    """Return the ranking as a table of texts: scores with intervals, improvements, verdicts."""
+    metric, found = document["metric"], {one["candidate"]: one for one in document["verdicts"]}
+    way = "high" if metric["greater_is_better"] else "low"
+    beside = [name for name in ("accuracy", "roc_auc", "r2") if _has(document, name) and name != metric["name"]]
+    columns = ["ranking", f"{metric['words']} ({way} is good)", *(METRICS[name].words for name in beside),
+               "improvement", "verdict"]  # fmt: skip
+    rows = []
+    for name in _names(document):
+        scores = [_measured(one, _of(document, name, one)) for one in (metric["name"], *beside)]
+        gain = _difference(metric, found[name]["difference"]) if name in found else ""
+        rows.append([name, *scores, gain, _verdict_word(document, name)])
+    return NumberTable(columns, rows)
+
+
+def _table(document: Mapping[str, Any]) -> Table:
+    """Return the ranking for a terminal, with its brackets."""
+    numbers = ranking_numbers(document)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table.add_column(numbers.columns[0], no_wrap=True)
+    if document["brackets"]:
+        table.add_column("", no_wrap=True)
+    for heading in numbers.columns[1:]:
+        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
+    for place, row in enumerate(numbers.rows):
+        marks = " ".join(SIGNS[mark] for mark in bracket_marks(place, document["brackets"]))
+        table.add_row(row[0], *([marks] if document["brackets"] else []), *row[1:])
+    return table
+
+
+def _names(document: Mapping[str, Any]) -> list[str]:
+    """Return the ranked candidates, then the others."""
+    ranking = list(document["ranking"])
+    return ranking + [one["name"] for one in document["candidates"] if one["name"] not in ranking]
+
+
+def _of(document: Mapping[str, Any], name: str, metric: str = "") -> Mapping[str, Any]:
+    one = next(one for one in document["candidates"] if one["name"] == name)
+    score: Mapping[str, Any] = one["scores"][metric or document["metric"]["name"]]
+    return score
+
+
+def _has(document: Mapping[str, Any], metric: str) -> bool:
+    return all(metric in one["scores"] for one in document["candidates"])
+
+
+def _verdict_word(document: Mapping[str, Any], name: str) -> str:
+    if name == document["reference"]:
+        return "reference"
+    return next((one["short"] for one in document["verdicts"] if one["candidate"] == name), "no verdict")
+
+
+def _shown(name: str, value: float, like: float | None = None) -> str:
+    """Return a score as text; one that isn't in the registry with four digits."""
+    return measure(name, value, like) if name in METRICS else plain_number(value, 4)
+
+
+def _measured(name: str, score: Mapping[str, Any]) -> str:
+    if score["mean"] is None:
+        return "-"
+    value = _shown(name, score["mean"])
+    if score["low"] is None:
+        return value
+    low, high = (_shown(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
+    return f"{value} ({low}–{high})"
+
+
+def _difference(metric: Mapping[str, Any], value: float) -> str:
+    """Return an improvement with its sign, in points where it is one of accuracy."""
+    if metric["name"] == "accuracy":
+        return f"{round(100 * value, 1) + 0.0:+.1f}"
+    return f"{'+' if value > 0 else ''}{plain_number(value)}"
+
+
+def _of_pair(one: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
+    middle, low, high = (_difference(metric, one[key]) for key in ("difference", "low", "high"))
+    unit = " points" if metric["name"] == "accuracy" else ""
+    return f"{one['candidate']} against {one['reference']}: {one['short']}, {middle}{unit} ({low} to {high})."
+
+
+def _on_these_rows(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    metric, unit = document["metric"], " points" if document["metric"]["name"] == "accuracy" else ""
+    what = f"{one['candidate']} against {one['reference']}, on this test set: {metric['words']} improved by"
+    size = f"{_difference(metric, one['difference'])}{unit}"
+    if one["low"] is None:
+        return f"{what} {size}; a single run doesn't show what seeds do."
+    low, high = (_difference(metric, one[key]) for key in ("low", "high"))
+    return f"{what} {size}, with other seeds on these very rows plausibly by {low} to {high}."
+
+
+def _folded(text: str, width: int, indent: int = 0) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(
+        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    ) or [""]
+
+
+def _latex(text: str) -> str:
+    """Return a text as LaTeX shows it."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
+    escaped = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+    return "".join((special | escaped).get(letter, letter) for letter in visible(text))

@@ -1,0 +1,70 @@
+"""One clear sentence for each thing that can be wrong with a file of scores."""
+
+import pytest
+
+import seedbed as sb
+
+
+def without(columns, *names):
+    return {name: values for name, values in columns.items() if name not in names}
+
+
+CASES = {
+    "no candidates": (lambda c: without(c, "candidate"), "no column names the candidates, and 'accuracy' looks like"),
+    "two columns of candidates": (lambda c: c | {"model": c["candidate"]}, "'candidate' and 'model' could both be the"),
+    "two scores": (lambda c: c | {"f1": c["accuracy"]}, "'accuracy', 'f1' could all be the score. Name one: --score"),
+    "no score": (lambda c: without(c, "accuracy"), "there is no column of scores among candidate, repeat, fold, seed"),
+    "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),
+    "an empty candidate": (lambda c: c | {"candidate": ["", *c["candidate"][1:]]}, "column 'candidate' is empty there"),
+    "a missing row": (lambda c: {k: v[:-1] for k, v in c.items()}, "scores are missing: new in repeat 0, fold 9"),
+    "a score that is NaN": (lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]}, "missing: old in repeat 0"),
+    "a row given twice": (lambda c: {k: [*v, v[0]] for k, v in c.items()}, "are both scores of old, repeat 0, fold 0"),
+    "an unknown score": (lambda c: without(c, "accuracy") | {"zork": c["accuracy"]}, "a low value of 'zork' is better"),
+    "training and test": (lambda c: c | {"fold": ["train", "test"] * 10}, "column 'fold' says train and test"),
+    "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
+    "no rows": (lambda c: {k: [] for k in c}, "there are no rows"),
+    "predictions": (lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]}, "--target y"),
+    "columns of two lengths": (lambda c: c | {"seed": [0]}, "aren't lists of one length"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_sentence_that_says_what_to_do(scores, case):
+    spoil, message = CASES[case]
+    with pytest.raises(sb.SeedbedError) as caught:
+        sb.judge(spoil(scores()))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reference": "od"}, "the reference 'od' is not among the candidates. Did you mean 'old'?"),
+        ({"margin": 0.0}, "the margin is 0.0"),
+        ({"alpha": 1.5}, "alpha is 1.5"),
+        ({"tried": -1}, "tried is -1"),
+        ({"fold": "fould"}, "there is no column 'fould'. Did you mean 'fold'?"),
+        ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
+        ({"tried": "many"}, "tried is 'many'. It must be a whole number"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(scores, options, message):
+    with pytest.raises(sb.SeedbedError) as caught:
+        sb.judge(scores(), **options)
+    assert message in str(caught.value)
+
+
+def test_incomplete_splits_can_be_dropped_and_it_says_so(scores):
+    columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
+    judgement = sb.judge(columns, drop_incomplete=True)
+    assert "1 of 10 splits is left out" in str(judgement)
+    assert "If they are missing because a candidate failed, it looks better than it is." in " ".join(
+        str(judgement).split()
+    )
+
+
+def test_hundreds_of_candidates_are_too_many_and_a_hundred_are_not(scores):
+    many = {"fold": [0, 1] * 250, "name": [str(i // 2) for i in range(500)], "accuracy": [0.5, 0.6] * 250}
+    with pytest.raises(sb.OptionError, match="has 250 different values; the most candidates are 200"):
+        sb.judge(many)

@@ -1,0 +1,81 @@
+"""The verb: text, JSON, files, exit status, and how little it loads."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from seedbed.cli import main
+
+
+def status(*arguments) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["judge", *map(str, arguments)])
+    return int(stopped.value.code)
+
+
+def test_a_file_of_scores_gets_its_verdict_in_one_command(scores, csv, capsys):
+    assert status(csv(scores(repeats=5, folds=10, gain=0.03))) == 0
+    text = capsys.readouterr().out
+    assert "new has the highest accuracy, and it is shown to be better than old." in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("gain", "option", "expected"),
+    [
+        (0.03, "--fail-unless-better", 0),
+        (0.0, "--fail-unless-better", 1),
+        (-0.03, "--fail-unless-better", 1),
+        (-0.03, "--fail-if-worse", 1),
+        (0.0, "--fail-if-worse", 0),
+    ],
+)
+def test_the_exit_status_says_whether_a_candidate_is_better_or_worse(scores, csv, gain, option, expected):
+    assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+
+
+def test_seeds_on_one_split_fail_a_job_that_asks_for_better(scores, csv):
+    path = csv(scores(folds=1, seeds=20, gain=0.2))
+    assert status(path, "--fail-unless-better", "new") == 1
+    assert status(path, "--fail-if-worse", "new") == 0
+
+
+def test_bad_input_is_one_line_and_status_2(scores, csv, capsys):
+    path = csv(scores())
+    assert status(path, "--fail-unless-better", "nwe") == 2
+    assert status(path, "--fail-if-worse", "old") == 2
+    assert status(path, "-o", "verdicts.docx") == 2
+    assert status("nowhere.csv") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "seedbed: there is no candidate 'nwe'. Did you mean 'new'?"
+    assert len(lines) == 4
+
+
+def test_json_is_the_whole_document(scores, csv, capsys):
+    assert status(csv(scores(folds=5)), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["kind"], document["reference"], document["interval"]) == ("judgement", "old", "corrected")
+    assert document["command"].startswith("seedbed judge ")
+    assert [one["candidate"] for one in document["verdicts"]] == ["new"]
+
+
+def test_report_and_paper_table_are_written(scores, csv, tmp_path, capsys):
+    path = csv(scores(folds=5))
+    for name, part in (("r.html", "Better than old?"), ("v.tex", r"\begin{tabular}"), ("d.json", '"judgement"')):
+        assert status(path, "-o", tmp_path / name) == 0
+        assert part in (tmp_path / name).read_text(encoding="utf-8")
+    assert "<Text>" not in capsys.readouterr().err
+
+
+def test_judging_loads_neither_torch_nor_what_draws(scores, csv):
+    code = (
+        "import sys\nfrom seedbed.cli import main\n"
+        f"try: main(['judge', {csv(scores())!r}])\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'altair', 'sklearn', 'vl_convert') if name in sys.modules])"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,89 @@
+"""How the splits were made, recognised by columns or asked for, and refused where it isn't clear."""
+
+import pytest
+
+import seedbed as sb
+
+
+def plan(judgement):
+    return {key: judgement.to_dict()["plan"][key] for key in ("kind", "repeats", "folds", "df")}
+
+
+def renamed(columns, **names):
+    return {names.get(name, name): values for name, values in columns.items() if names.get(name, name) is not None}
+
+
+def test_repeats_of_folds_are_recognised(scores):
+    found = sb.judge(scores(repeats=3, folds=5, seeds=2))
+    assert plan(found) == {"kind": "cross_validation", "repeats": 3, "folds": 5, "df": 4}
+    assert "3 repeats of 5 folds (columns 'repeat' and 'fold')" in str(found)
+    assert "2 seeds a split" in str(found)
+
+
+def test_folds_without_repeats_are_recognised_and_too_many_are_asked_about(scores):
+    few = renamed(scores(folds=10), repeat=None)
+    assert plan(sb.judge(few)) == {"kind": "cross_validation", "repeats": 1, "folds": 10, "df": 9}
+    many = renamed(scores(folds=50), repeat=None)
+    with pytest.raises(sb.OptionError, match="50 different values of 'fold' may be 50 folds or repeats of fewer"):
+        sb.judge(many)
+    assert plan(sb.judge(many, folds=10)) == {"kind": "cross_validation", "repeats": 5, "folds": 10, "df": 9}
+
+
+def test_rows_in_order_may_be_folds_and_otherwise_nothing_is_guessed(scores):
+    bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
+    with pytest.raises(sb.DataError, match="no column says whether they are folds, random splits or seeds"):
+        sb.judge(bare)
+    assert plan(sb.judge(bare, folds=5)) == {"kind": "cross_validation", "repeats": 2, "folds": 5, "df": 4}
+
+
+def test_random_splits_need_the_share_of_test_rows(scores):
+    found = renamed(scores(folds=30), fold="split", repeat=None)
+    with pytest.raises(sb.OptionError, match=r"may be random splits or folds.*--test-share 0\.2"):
+        sb.judge(found)
+    judgement = sb.judge(found, test_share=0.2)
+    assert plan(judgement) == {"kind": "random_splits", "repeats": 1, "folds": 30, "df": 9}
+    counted = found | {"n_train": [80] * 60, "n_test": [20] * 60}
+    assert sb.judge(counted)["new"]["high"] == pytest.approx(judgement["new"]["high"])
+
+
+def test_a_large_test_share_widens_the_interval_by_the_overlap(scores):
+    found = renamed(scores(folds=10), fold="split", repeat=None)
+    small, large = (sb.judge(found, test_share=share)["new"] for share in (0.1, 0.5))
+    ratio = (large["high"] - large["low"]) / (small["high"] - small["low"])
+    assert ratio == pytest.approx(((1 / 10 + 1) / (1 / 10 + 1 / 9)) ** 0.5)
+
+
+def test_columns_that_count_rows_overrule_what_a_fold_is_called(scores):
+    found = scores(folds=10) | {"n_train": [50] * 20, "n_test": [50] * 20}
+    judgement = sb.judge(found)
+    assert plan(judgement)["kind"] == "random_splits"
+    assert "They aren't folds, which would test one row in 10." in " ".join(str(judgement).split())
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "resample"])
+def test_bootstrap_samples_are_refused_with_the_reason(scores, name):
+    with pytest.raises(sb.OptionError, match="bootstrap samples, which repeat rows"):
+        sb.judge(renamed(scores(folds=10), fold=name))
+    labelled = scores(folds=10)
+    labelled["fold"] = [f"boot{fold}" for fold in labelled["fold"]]
+    with pytest.raises(sb.OptionError, match="bootstrap"):
+        sb.judge(labelled)
+
+
+def test_options_that_contradict_the_columns_or_each_other_are_refused(scores):
+    with pytest.raises(sb.OptionError, match="folds is 5, and the file has 10 in a repeat"):
+        sb.judge(scores(repeats=2, folds=10), folds=5)
+    with pytest.raises(sb.OptionError, match="folds and a test share are given"):
+        sb.judge(scores(), folds=10, test_share=0.1)
+    with pytest.raises(sb.OptionError, match="the test share is 2"):
+        sb.judge(scores(), test_share=2.0)
+
+
+def test_two_folds_make_rough_ranges_and_it_says_so(scores):
+    assert "2 folds make rough ranges" in str(sb.judge(scores(folds=2)))
+
+
+def test_each_split_may_have_seeds_of_its_own(scores):
+    found = scores(repeats=2, folds=5, seeds=2)
+    own = found | {"seed": list(range(len(found["seed"])))}
+    assert sb.judge(own)["new"] == sb.judge(found)["new"]

@@ -1,0 +1,154 @@
+"""What is said of scores: by hand, beside baycomp, and where nothing may be said."""
+
+import math
+import re
+
+import baycomp
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+
+import seedbed as sb
+
+OLD = [0.80, 0.78, 0.83, 0.79, 0.81]
+NEW = [0.83, 0.81, 0.85, 0.83, 0.84]
+WIDE = {"fold": [0, 1, 2, 3, 4], "old": OLD, "new": NEW}
+
+
+def test_five_folds_agree_with_the_numbers_worked_out_by_hand():
+    verdict = sb.judge(WIDE, score="accuracy")["new"]
+    # Differences .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s = sqrt(.00005).
+    se = math.sqrt(0.00005 * (1 / 5 + 1 / 4))
+    half = 2.7764451051977934 * se  # the 97.5 % quantile of Student's t with 4 degrees of freedom
+    expected = (0.03, 0.03 - half, 0.03 + half, 2 * stats.t.sf(0.03 / se, 4))
+    assert tuple(verdict[key] for key in ("difference", "low", "high", "p")) == pytest.approx(expected, abs=1e-10)
+    assert verdict["rule"] == "better_by_margin"
+
+
+def test_probabilities_are_those_of_baycomp_for_repeated_folds(scores):
+    found = scores(repeats=1, folds=10, gain=0.01, key=3)
+    ours = [np.array(found["accuracy"])[[one == name for one in found["candidate"]]] for name in ("old", "new")]
+    left, _, right = baycomp.CorrelatedTTest.probs(*ours, rope=0.01, runs=1)
+    verdict = sb.judge(found, margin=0.01)["new"]
+    assert verdict["p_better_by_margin"] == pytest.approx(right, abs=1e-10)
+    assert sb.judge(found, margin=0.01, reference="new")["old"]["p_better_by_margin"] == pytest.approx(left, abs=1e-10)
+
+
+def test_seeds_are_averaged_within_a_split_and_never_counted_as_data(scores):
+    several = scores(repeats=2, folds=5, seeds=4, gain=0.005)
+    frame = pd.DataFrame(several)
+    means = frame.groupby(["candidate", "repeat", "fold"], sort=False, as_index=False)["accuracy"].mean()
+    one, other = sb.judge(several)["new"], sb.judge(means)["new"]
+    assert [one[key] for key in ("low", "high", "p")] == pytest.approx([other[key] for key in ("low", "high", "p")])
+
+
+@pytest.mark.parametrize("key", range(8))
+def test_scores_of_one_split_are_never_called_better_however_many_seeds_there_are(scores, key):
+    judgement = sb.judge(scores(folds=1, seeds=50, gain=0.05, key=key))
+    assert judgement.verdicts == []
+    assert not judgement.is_better("new")
+    assert "says nothing about other rows" in " ".join(str(judgement).split())
+    (one,) = judgement.to_dict()["on_these_rows"]
+    assert 0 < one["low"] < one["difference"] < one["high"]
+
+
+def test_the_interval_on_one_split_is_welchs(scores):
+    found = scores(folds=1, seeds=7, gain=0.01)
+    ours = [np.array(found["accuracy"])[[one == name for one in found["candidate"]]] for name in ("new", "old")]
+    expected = stats.ttest_ind(*ours, equal_var=False).confidence_interval(0.95)
+    (one,) = sb.judge(found).to_dict()["on_these_rows"]
+    assert (one["low"], one["high"]) == pytest.approx(tuple(expected), abs=1e-10)
+
+
+def test_an_error_is_better_where_it_is_lower():
+    errors = {"fold": WIDE["fold"], "old": [1 - one for one in OLD], "new": [1 - one for one in NEW]}
+    as_error, as_accuracy = sb.judge(errors, score="error"), sb.judge(WIDE, score="accuracy")
+    assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
+    assert "its prediction error (error) is lower by" in as_error["new"]["sentence"]
+    assert "new has the lowest error" in str(as_error)
+
+
+def test_without_a_number_of_rows_it_says_how_many_times_as_many_it_would_take():
+    table = {"fold": [0, 1, 2, 3], "old": [0.7, 0.8, 0.75, 0.8], "new": [0.8, 0.7, 0.8, 0.75]}
+    sentence = sb.judge(table, score="accuracy", margin=0.05)["new"]["sentence"]
+    assert re.search(r"takes about \d+ to \d+ times as many rows", sentence)
+
+
+def test_scores_in_percent_give_the_verdict_of_shares():
+    percent = {"fold": WIDE["fold"], "old": [100 * one for one in OLD], "new": [100 * one for one in NEW]}
+    one, other = sb.judge(percent, score="acc", margin=2), sb.judge(WIDE, score="accuracy", margin=0.02)
+    assert one["new"]["low"] == pytest.approx(other["new"]["low"])
+    assert one["new"]["margin"] == pytest.approx(0.02)
+    assert "given in percent" in str(one)
+
+
+def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, csv):
+    long = scores(folds=6, gain=0.01)
+    table = pd.DataFrame(long)
+    wide = table.pivot(index="fold", columns="candidate", values="accuracy").reset_index()[["fold", "old", "new"]]
+    forms = [long, table, pl.DataFrame(long), csv(long)]
+    verdicts = [sb.judge(form)["new"] for form in forms] + [sb.judge(wide, score="accuracy")["new"]]
+    keys = ("difference", "low", "high", "p")
+    for verdict in verdicts[1:]:
+        assert [verdict[key] for key in keys] == pytest.approx([verdicts[0][key] for key in keys])
+
+
+def test_attempts_that_were_thrown_away_widen_the_interval_like_candidates(scores):
+    found = scores(repeats=3, folds=10, gain=0.006)
+    alone, tried = sb.judge(found)["new"], sb.judge(found, tried=9)["new"]
+    assert tried["comparisons"] == 10
+    assert tried["p_adjusted"] == pytest.approx(min(1.0, 10 * alone["p"]))
+    assert (tried["high"] - tried["low"]) / (alone["high"] - alone["low"]) == pytest.approx(
+        stats.t.ppf(1 - 0.005 / 2, 9) / stats.t.ppf(0.975, 9)
+    )
+
+
+def test_all_pairs_hold_together(scores):
+    found = scores(folds=10, gain=0.02)
+    third = {key: [*values, *values[:10]] for key, values in found.items()}
+    third["candidate"][-10:] = ["third"] * 10
+    third["accuracy"][-10:] = [one + 0.001 * (-1) ** number for number, one in enumerate(found["accuracy"][:10])]
+    judgement = sb.judge(third, all_pairs=True)
+    pairs = judgement.to_dict()["pairs"]
+    assert [(one["reference"], one["candidate"]) for one in pairs] == [
+        ("old", "new"),
+        ("old", "third"),
+        ("new", "third"),
+    ]
+    assert {one["comparisons"] for one in pairs} == {3}
+    assert "third against new" in str(judgement)
+    assert len(judgement.to_frame()) == 3
+
+
+def test_identical_candidates_are_named_and_a_constant_difference_has_no_verdict():
+    same = sb.judge({"fold": [0, 1, 2], "a": [0.7, 0.8, 0.9], "b": [0.7, 0.8, 0.9]}, score="accuracy")
+    assert same["b"]["rule"] == "no_practical_difference"
+    assert "Are they the same model?" in str(same)
+    constant = sb.judge({"fold": [0, 1, 2], "a": [0.7, 0.7, 0.7], "b": [0.8, 0.8, 0.8]}, score="accuracy")
+    assert constant.verdicts == []
+    assert "by the same 0.1 in all splits" in str(constant)
+
+
+def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference():
+    def margin(score, factor=1.0):
+        table = {"fold": WIDE["fold"], "old": [factor * one for one in OLD], "new": [factor * one for one in NEW]}
+        return sb.judge(table, score=score).to_dict()["metric"]["margin"]
+
+    assert [margin("accuracy"), margin("f1")] == [0.01, 0.01]
+    assert margin("rmse", 100) == pytest.approx(0.02 * 80.2)
+
+
+def test_a_table_for_a_paper_has_a_row_for_each_candidate():
+    text = sb.judge({"fold": WIDE["fold"], "old_1": OLD, "new": NEW}, score="accuracy").to_latex()
+    assert r"old\_1 & 80.2\% " in text
+    assert r"new & 83.2\% " in text
+    assert text.count(r" \\") == 3
+    assert "$+3.0$" in text
+
+
+def test_a_judgement_is_short_as_a_repr_and_its_verdicts_as_well():
+    judgement = sb.judge(WIDE, score="accuracy")
+    assert repr(judgement) == "<Judgement against old: new: better>"
+    assert "<pre>" in judgement._repr_html_()
