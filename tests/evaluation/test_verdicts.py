@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import Verdict, decide
-from seedbed.evaluation.verdicts import AccuracyDifference, plain_number
+from seedbed.evaluation import Verdict
+from seedbed.evaluation.verdicts import AccuracyDifference, decide, plain_number
 
 CASES = {
     "better_by_margin": (1.0, 3.0),

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from seedbed.evaluation import corrected_t, decide, fold_differences, holm
+from seedbed.evaluation import corrected_t, fold_differences, holm
+from seedbed.evaluation.verdicts import decide
 from seedbed.experiment import Comparison
 
 DIFFERENT = ("better_by_margin", "better", "worse")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.evaluation import METRICS, Verdict, decide
+from seedbed.evaluation import METRICS, Verdict
 from seedbed.evaluation.curves import summarize_curves
-from seedbed.evaluation.verdicts import AccuracyDifference
+from seedbed.evaluation.verdicts import AccuracyDifference, decide
 from seedbed.figures import save_chart
 
 

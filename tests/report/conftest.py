@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seedbed.evaluation import Verdict, decide, summarize_curves
-from seedbed.evaluation.verdicts import AccuracyDifference
+from seedbed.evaluation import Verdict, summarize_curves
+from seedbed.evaluation.verdicts import AccuracyDifference, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
 MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,

@@ -33,7 +33,7 @@ from seedbed.evaluation.protocol import Design, protocol
 from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
 from seedbed.evaluation.scores import confusion_matrix, fold_auc
 from seedbed.evaluation.selection import bbc_cv
-from seedbed.evaluation.verdicts import SHORT, Verdict, decide, percent, plain_number
+from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
 from seedbed.evaluation.wilson import wilson
 
 __all__ = [
@@ -64,7 +64,6 @@ __all__ = [
     "consistent",
     "corrected_t",
     "dead_units",
-    "decide",
     "default_margin",
     "default_metric",
     "diverged",

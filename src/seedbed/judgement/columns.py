@@ -15,7 +15,7 @@ from seedbed.data import Columns, open_rows, value_columns
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.judgement.score_names import is_known
 
-__all__ = ["CONVENTIONS", "Factor", "Recognised", "Roles", "factor", "numbers", "opened", "recognise"]
+__all__ = ["Factor", "Recognised", "Roles", "factor", "numbers", "opened", "recognise"]
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
 
-__all__ = ["Paired", "Runs", "Scores", "cube_of", "listed_runs", "paired", "read_runs"]
+__all__ = ["Runs", "cube_of", "paired", "read_runs"]
 
 Floats = NDArray[np.float64]
 
