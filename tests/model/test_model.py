@@ -12,7 +12,7 @@ import torch
 import seedbed as sb
 from seedbed.data import Preprocessor, open_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
-from seedbed.model import Blocks, fit_model, load
+from seedbed.model import Blocks, fit_model, load, values_of
 from seedbed.model.choosing import Settled, fixed
 from seedbed.networks import Recipe, parse_candidate, recipe_named
 from seedbed.training import derive, told_of
@@ -287,3 +287,13 @@ def test_a_model_shows_itself(fitted, tmp_path):
         assert words in str(model)
     assert str(load(model.save(tmp_path / "m.safetensors"))) == str(model)
     assert "<pre>Model relu:5" in model._repr_html_()
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES)
+def test_stacked_networks_predict_what_each_predicts_alone(fitted, frame, candidate):
+    model = fitted(candidate, "grade")
+    inputs = model.preprocessor.inputs_of_values(read(frame, "grade").features)
+    alone, spread = values_of(model, inputs, model.made_networks(precise=True))
+    together = values_of(model, inputs)
+    np.testing.assert_allclose(together[0], alone, rtol=1e-11)
+    np.testing.assert_allclose(together[1], spread, rtol=0, atol=1e-11)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seedbed.data import Preprocessor, Task
+from seedbed.model.stacks import Stacks
 from seedbed.networks import MLP, Architecture, BlendedMLPs
 from seedbed.training import seeded
 
@@ -87,13 +88,8 @@ class FittedNetworks:
         standardised number."""
         return list(self._networks)
 
-    def precise_networks(self) -> list[nn.Module]:
-        """The networks in double precision, so that a row is predicted the same wherever it stands among others; a
-        user's own are as they are, as their code may not take it."""
-        return list(self._precise)
-
     def made_networks(self, *, precise: bool) -> Iterator[nn.Module]:
-        """Make one of `networks()`, or of `precise_networks()`, after the other; none is kept."""
+        """Make one of `networks()`, or of the same in double precision, after the other; none is kept."""
         return (self._network(number, precise=precise) for number in range(self.n_networks))
 
     def _network(self, number: int, *, precise: bool) -> nn.Module:
@@ -118,11 +114,13 @@ class FittedNetworks:
         return tuple(self.made_networks(precise=False))
 
     @functools.cached_property
-    def _precise(self) -> tuple[nn.Module, ...]:
-        own = not isinstance(self.architecture, MLP | BlendedMLPs)
-        return self._networks if own else tuple(self.made_networks(precise=True))
+    def stacks(self) -> Stacks | None:
+        """All networks at once, in double precision. None for a user's own network: its code may not take doubles."""
+        if not isinstance(self.architecture, MLP | BlendedMLPs):
+            return None
+        return Stacks(self.architecture, self.states, self.preprocessor.n_inputs, self.n_outputs)
 
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own may not be fit for pickling.
-        made = ("_networks", "_precise", "classes_")
+        made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}

@@ -174,12 +174,15 @@ def values_of(
     """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`.
 
     Args:
-        networks: in double precision; if left out, those that the model keeps.
+        networks: to be used one after the other, in double precision; all of the model at once if left out.
     """
     with torch.inference_mode():
-        made = model.precise_networks() if networks is None else networks
-        # Nothing here holds a network while the next one is made.
-        outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
+        if networks is None and model.stacks is not None:
+            outputs = model.stacks(torch.from_numpy(matrix))
+        else:
+            # Nothing here holds a network while the next one is made.
+            made = model.networks() if networks is None else networks
+            outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
             found = torch.softmax(outputs, dim=2)
         else:

@@ -46,7 +46,11 @@ class Blend(nn.ModuleList):
         self.numbers = numbers
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        outputs = torch.stack([network(x) for network in self]).double()
+        return self.averaged(torch.stack([network(x) for network in self]))
+
+    def averaged(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Average the outputs of all networks [network, row, output]."""
+        outputs = outputs.double()
         weights = outputs.new_tensor(self.weights)[:, None, None]
         if self.numbers:
             return (weights * outputs).sum(0)

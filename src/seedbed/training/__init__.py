@@ -22,6 +22,7 @@ from seedbed.training.planning import ENGINES, Engine, StackPlan, plan_stack, to
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.savepoint import Savepoint
+from seedbed.training.stacked import StackedNetworks
 from seedbed.training.versions import versions
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "History",
     "Savepoint",
     "StackPlan",
+    "StackedNetworks",
     "TrainingData",
     "are_shares",
     "counted_rows",

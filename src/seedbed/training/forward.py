@@ -39,7 +39,7 @@ from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, netwo
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
-__all__ = ["Chain", "Forward", "dead_share", "forward_of"]
+__all__ = ["Chain", "Forward", "dead_share", "forward_of", "read_chain"]
 
 # Functions that a user's forward() may call on the activations, each number by itself.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
@@ -140,13 +140,14 @@ Forward = Chain | General | OneByOne
 def forward_of(network: nn.Module, n_features: int) -> Forward:
     """How a stack of networks like this one runs: as a `Chain` if it is one and proves to be, else by
     `general_forward`."""
-    chain = _read_chain(network)
+    chain = read_chain(network)
     if chain is not None and _agrees(chain, network, n_features):
         return chain
     return general_forward(network, n_features)
 
 
-def _read_chain(network: nn.Module) -> Chain | None:
+def read_chain(network: nn.Module) -> Chain | None:
+    """Return the network as a chain of known layers, none where it doesn't look like one."""
     numbers = drawn_modules(network)
     whole = stacked_layer("", network, numbers)
     if whole is not None:
