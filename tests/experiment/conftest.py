@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.data import ColumnSchema, Table, table_from_arrays
 from seedbed.data.table import Column
-from seedbed.experiment import Comparison, Plan, compare, make_plan, run, specify
+from seedbed.experiment import Comparison, Plan, compare, conclude, make_plan, run, specify
 from seedbed.networks import recipe_named
 from seedbed.training.process import one_thread
 
@@ -53,7 +53,7 @@ def compared() -> Callable[..., Comparison]:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
         spec = specify(table, candidates, recipe=recipe_named(name, **words), **options)
-        return run(make_plan(spec, jobs=1))
+        return conclude(run(make_plan(spec, jobs=1)))
 
     return run_it
 

@@ -126,6 +126,7 @@ def test_the_defaults_are_the_tutorials_three_with_the_first_as_reference(small)
 def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(arrays, monkeypatch):
     plans, module = [], importlib.import_module("seedbed.experiment.compare")
     monkeypatch.setattr(module, "run", lambda plan, **options: plans.append(plan))
+    monkeypatch.setattr(module, "conclude", lambda results: results)
     compare(*arrays, jobs=1)
     (plan,) = plans
     spec = plan.experiment

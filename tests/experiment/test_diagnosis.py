@@ -9,7 +9,8 @@ from torch import nn
 
 from seedbed.evaluation import seeds_apart
 from seedbed.evaluation.checks import CODES
-from seedbed.experiment import Comparison
+from seedbed.experiment import conclude
+from seedbed.experiment.results import Results
 
 
 def codes(found, name):
@@ -47,7 +48,7 @@ def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_
     others = tuple(one for one in spec.baselines if one.name != "prior")
     # With one comparison less, each is at the same level where all of them together have three quarters of it.
     spec = dataclasses.replace(spec, baselines=others, alpha=0.75 * spec.alpha)
-    alone = Comparison(spec, found.splits, results, seconds=1.0)
+    alone = conclude(Results(spec, found.splits, results, 1.0))
     assert [(check.candidate, check.code) for check in alone.checks] == [
         (check.candidate, check.code) for check in found.checks
     ]
@@ -61,7 +62,7 @@ def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_
 )
 def test_checks_are_at_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
     spec = dataclasses.replace(found.experiment, reference=reference)
-    against = Comparison(spec, found.splits, found.results, seconds=1.0)
+    against = conclude(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
     numbers = {check.candidate: check.evidence for check in found.checks if check.code == code}
     assert "still" in numbers
@@ -80,7 +81,7 @@ def test_a_check_says_worse_only_of_what_no_bracket_joins(found):
     assert worse
     assert not any(found.conclusions.joined(name, "logistic-regression") for name in worse)
     spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
-    lenient = Comparison(spec, found.splits, found.results, seconds=1.0)
+    lenient = conclude(Results(spec, found.splits, found.results, 1.0))
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}
 
 
@@ -88,7 +89,7 @@ def test_of_a_network_that_is_still_learning_its_seeds_are_not_judged(found):
     spec = dataclasses.replace(found.experiment, reference="still")
     losses, margin = found["still"].losses(spec.metric), spec.margin
     assert seeds_apart("still", losses=losses, margin=margin) is not None
-    for checks in (found, Comparison(spec, found.splits, found.results, seconds=1.0)):
+    for checks in (found, conclude(Results(spec, found.splits, found.results, 1.0))):
         assert "under_trained" in codes(checks, "still")
         assert not {"seeds_alike", "seeds_apart"} & set(codes(checks, "still"))
 

@@ -12,6 +12,7 @@ from torch import nn
 from seedbed.data import Note
 from seedbed.experiment import make_plan, specify
 from seedbed.experiment.frozen import freeze
+from seedbed.experiment.spec import specification
 from seedbed.networks import Recipe
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -106,11 +107,11 @@ def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp
     first = dataclasses.replace(table.columns[0], values=table.columns[0].values + np.eye(60)[0])
     other = dataclasses.replace(table, columns=(first, *table.columns[1:]))
     flipped = dataclasses.replace(table, target=1 - table.target)
-    found = [document_of(plan, tmp_path)]
-    found += [
-        document_of(dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, table=one)), tmp_path)
-        for one in (other, flipped)
-    ]
+
+    def specified(table, splits):
+        return specification(dataclasses.replace(plan.experiment, table=table), 2, splits)
+
+    found = [specified(one, plan.splits) for one in (table, other, flipped)]
     assert len({document["table"]["sha256"] for document in found}) == 3
     assert len({document["splits_sha256"] for document in found}) == 1
     splits = {
@@ -119,7 +120,7 @@ def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp
     }
     assert len(splits) == 4  # seeds have no part in the splits
     fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)
-    assert document_of(dataclasses.replace(plan, splits=fewer), tmp_path)["splits_sha256"] != found[0]["splits_sha256"]
+    assert specified(table, fewer)["splits_sha256"] != found[0]["splits_sha256"]
 
 
 def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from seedbed.evaluation import nested_interval
-from seedbed.experiment import run
+from seedbed.experiment import conclude, run
+from seedbed.experiment.results import Results
 from seedbed.training import train_many
 from seedbed.training.randomness import derive
 
@@ -110,7 +111,7 @@ def test_a_pair_that_has_no_finite_prediction_leaves_no_verdict(found):
     broken = found["tanh:4"].pairs.copy()
     broken[1, 2, 0, np.flatnonzero(folds_of(found)[1] == 3)[0]] = np.nan
     results = [found["linear:3"], dataclasses.replace(found["tanh:4"], pairs=broken), found["prior"]]
-    again = type(found)(found.experiment, found.splits, tuple(results), seconds=1.0)
+    again = conclude(Results(found.experiment, found.splits, tuple(results), 1.0))
     assert [verdict.candidate for verdict in again.verdicts] == ["prior"]
     assert [one.candidate for one in again.conclusions.without] == ["tanh:4"]
     json.dumps(again.to_dict(), allow_nan=False)

@@ -8,7 +8,8 @@ import pytest
 
 from seedbed.evaluation import corrected_t, fold_differences, holm
 from seedbed.evaluation.verdicts import decide
-from seedbed.experiment import Comparison
+from seedbed.experiment import conclude
+from seedbed.experiment.results import Results
 
 DIFFERENT = ("better_by_margin", "better", "worse")
 
@@ -55,7 +56,7 @@ def test_two_models_share_a_bracket_if_and_only_if_they_are_not_shown_to_differ(
 @pytest.mark.parametrize("reference", ["linear:3", "logistic", "prior"])
 def test_no_bracket_contradicts_a_verdict(found, reference):
     turned = dataclasses.replace(found.experiment, reference=reference)
-    again = Comparison(turned, found.splits, found.results, seconds=1.0)
+    again = conclude(Results(turned, found.splits, found.results, 1.0))
     rules = {verdict.rule for verdict in again.verdicts}
     assert rules & set(DIFFERENT)
     for verdict in again.verdicts:
@@ -64,7 +65,7 @@ def test_no_bracket_contradicts_a_verdict(found, reference):
 
 def test_the_order_of_candidates_and_the_reference_leave_the_ranking_alone(found):
     turned = dataclasses.replace(found.experiment, reference="prior")
-    again = Comparison(turned, found.splits, tuple(reversed(found.results)), seconds=1.0)
+    again = conclude(Results(turned, found.splits, tuple(reversed(found.results)), 1.0))
     assert again.conclusions.ranking == found.conclusions.ranking
     assert again.conclusions.top == found.conclusions.top
 

@@ -75,7 +75,7 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
-    monkeypatch.setattr("seedbed.experiment.frozen.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("seedbed.experiment.spec.versions", lambda: {"torch": "99"})
     monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
     assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
 

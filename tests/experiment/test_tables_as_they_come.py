@@ -113,7 +113,7 @@ def test_groups_and_time_together_can_be_compared(mixed, name):
     found = run(plan)
     assert found["relu:4"].finite
     assert not set(groups[plan.splits[0].train]) & set(groups[plan.splits[0].test])
-    assert "time" in found.to_dict()["plan"]["reason"]
+    assert "time" in plan.experiment.design.reason
 
 
 def test_the_range_on_locked_rows_is_that_of_their_groups(mixed):

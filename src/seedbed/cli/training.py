@@ -212,8 +212,8 @@ def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, shown_as: str) 
 
     Raises KeyboardInterrupt, which says what is kept.
     """
+    from seedbed.experiment import conclude, watch_plan
     from seedbed.experiment import run as execute
-    from seedbed.experiment import watch_plan
 
     kept, watch = opened.kept, watch_plan(plan, draws=True)
     if opened.replaces:
@@ -222,7 +222,7 @@ def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, shown_as: str) 
         say(run, f"{_counted(kept, watch)} there already")
     with _going_on(kept, watch):
         with shown(watch, run, score_name=plan.experiment.score_name):
-            comparison = execute(plan, watch=watch, kept=kept)
+            comparison = conclude(execute(plan, watch=watch, kept=kept))
         try:
             _print(comparison, shown_as)
         except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless

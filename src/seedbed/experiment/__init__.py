@@ -3,7 +3,7 @@
 from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
-from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.finding_runs import check_no_part_of_a_run
 from seedbed.experiment.frozen import file_hash, frozen_in
 from seedbed.experiment.kept import Kept
@@ -27,6 +27,7 @@ __all__ = [
     "Watch",
     "check_no_part_of_a_run",
     "compare",
+    "conclude",
     "file_hash",
     "finished_curves",
     "frozen_in",

@@ -11,7 +11,7 @@ from seedbed.arguments import check_arguments
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.asked import call_of
-from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import run
@@ -112,11 +112,11 @@ def _specified(given: Mapping[str, Any]) -> Callable[..., Experiment]:
 
 def _ran(plan: Plan, watch: Watch, folder: str | Path | None, overwrite: bool) -> Comparison:
     if folder is None:
-        return run(plan, watch=watch)
+        return conclude(run(plan, watch=watch))
     with open_folder(plan, folder, overwrite=overwrite) as opened:
         if opened.finished is not None:
             return opened.finished
-        comparison = run(plan, watch=watch, kept=opened.kept)
+        comparison = conclude(run(plan, watch=watch, kept=opened.kept))
         opened.save(comparison)
     return comparison
 

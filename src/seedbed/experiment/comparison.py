@@ -1,22 +1,18 @@
-"""All results of a run, side by side, and what may be said of them."""
+"""A comparison: the results of a run with what follows from them, made once; everything else only reads it."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.data import Split
 from seedbed.evaluation import CURVES, Check, Verdict
-from seedbed.experiment.conclusions import Conclusions, conclude
+from seedbed.experiment.conclusions import Conclusions, judge
 from seedbed.experiment.diagnosis import diagnose
-from seedbed.experiment.results import CandidateResult, Result
-from seedbed.experiment.spec import Experiment
-from seedbed.experiment.summary import curves_of, numbers_of
+from seedbed.experiment.results import Results
+from seedbed.experiment.summary import summarize
 from seedbed.experiment.taking_home import take_home
 from seedbed.experiment.writing import json_text
 from seedbed.figures import chart_of, save_chart, save_pictures
@@ -28,92 +24,53 @@ from seedbed.training import Engine
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "conclude"]
 
 
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Comparison(Results):
     """The candidates and baselines of an experiment, trained on the same splits.
-
-    Attributes:
-        experiment: the specification.
-        splits: the rows of each split, repeat by repeat.
-        results: one a candidate, in the order given, then one a baseline.
-        specification: what was going to be done, as `experiment.json` says it; empty where it isn't known.
-        seconds: how long the run took.
 
     `print(comparison)` shows the recommendation and one table, `print(comparison.details())` all numbers;
     `comparison["relu:5"]` is one candidate's result.
+
+    Attributes:
+        conclusions: verdicts, ranking, advice, and what to expect of the candidate at the top.
+        checks: what stands out in how the candidates were trained: the reasons beside the verdicts.
+        document: the summary that text, JSON, pictures and pages are made from; docs/summary.md explains its keys.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        splits: tuple[Split, ...],
-        results: tuple[Result, ...],
-        *,
-        seconds: float,
-        specification: Mapping[str, Any] = MappingProxyType({}),
-    ) -> None:
-        self.experiment, self.splits, self.results, self.seconds = experiment, splits, results, seconds
-        self.specification = specification
-
-    @functools.cached_property
-    def conclusions(self) -> Conclusions:
-        """Verdicts, ranking, and what the candidate at the top is worth."""
-        return conclude(self.experiment, self.results)
+    conclusions: Conclusions
+    checks: tuple[Check, ...]
+    document: dict[str, Any]
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """On each candidate and baseline against the reference, but for those on which none is due."""
+        """The verdict on each candidate and baseline against the reference; those without a verdict are left out."""
         return self.conclusions.verdicts
 
-    @functools.cached_property
-    def checks(self) -> tuple[Check, ...]:
-        """What stands out in how the candidates were trained: the reason beside the verdict."""
-        return diagnose(self.experiment, self.results, self.conclusions)
-
-    @property
-    def networks(self) -> tuple[CandidateResult, ...]:
-        """The results of the candidates, without the baselines."""
-        return tuple(result for result in self.results if isinstance(result, CandidateResult))
-
-    def __getitem__(self, name: str) -> Any:
-        for result in self.results:
-            if result.name == name:
-                return result
-        raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
-
     def __str__(self) -> str:
-        return glance_text(self.to_dict())
+        return glance_text(self.document)
 
     def details(self) -> str:
         """Return every verdict with its numbers, the ranking with intervals, and what would settle it, as text."""
-        return comparison_text(self.to_dict())
+        return comparison_text(self.document)
 
     def __repr__(self) -> str:
         names = ", ".join(result.name for result in self.results)
         return f"<Comparison of {names} on {self.experiment.table.name}: {counted(len(self.splits), 'split')}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but curves and predictions as one plain dict, fit for JSON; docs/summary.md explains its keys."""
-        return numbers_of(
-            self.experiment,
-            self.splits,
-            self.results,
-            conclusions=self.conclusions,
-            checks=self.checks,
-            specification=self.specification,
-            seconds=self.seconds,
-        )
+        """Return the summary without its curves."""
+        return {key: value for key, value in self.document.items() if key != "curves"}
 
     def summary(self) -> dict[str, Any]:
-        """`to_dict` and, under `curves`, means, bands and some single networks along the epochs: what text, pictures
-        and pages are drawn from, and nothing else."""
-        return {**self.to_dict(), "curves": self.curves()}
+        """Return the whole summary; under `curves` are means, bands and some single networks along the epochs."""
+        return dict(self.document)
 
     def curves(self) -> dict[str, Any]:
-        """The curves of `summary`."""
-        return curves_of(self.experiment, self.splits, self.networks)
+        """Return the curves of the summary."""
+        return dict(self.document["curves"])
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """An Altair chart of the comparison, saved to a `path` that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
@@ -125,7 +82,7 @@ class Comparison:
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
         """
-        drawn = chart_of(self.summary(), chart)
+        drawn = chart_of(self.document, chart)
         if path is not None:
             save_chart(drawn, path)
         return drawn
@@ -136,7 +93,7 @@ class Comparison:
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
         """
-        return write_report(self.summary(), path)
+        return write_report(self.document, path)
 
     def model(
         self,
@@ -162,12 +119,12 @@ class Comparison:
             CandidateError: there is no such candidate, or it is a baseline.
             OptionError: no name is given, and none is advised; or a number is out of range.
         """
-        found = take_home(self.to_dict(), name, self.experiment)
+        found = take_home(self.document, name, self.experiment)
         return found.fit(n_networks=n_networks, threshold=threshold, engine=engine, device=device, jobs=jobs,
                          cluster=cluster)  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return notebook_fragment(self.summary())
+        return notebook_fragment(self.document)
 
     def save(self, folder: str | Path, *, pictures: str = "png") -> list[Path]:
         """Write into a folder, and return the paths: `comparison.json` (the summary), `report.html`, pictures in a
@@ -181,12 +138,11 @@ class Comparison:
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        summary = self.summary()
-        text = json_text(summary)
+        text = json_text(self.document)
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
-        page = write_report(summary, folder / "report.html")
-        drawn = save_pictures(summary, folder, pictures)
+        page = write_report(self.document, folder / "report.html")
+        drawn = save_pictures(self.document, folder, pictures)
         # The last file: with it the run counts as finished.
         write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
         return [document, page, *drawn, arrays]
@@ -199,3 +155,11 @@ class Comparison:
             for name, curve in zip(CURVES, result.curves, strict=True):
                 arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
         return arrays
+
+
+def conclude(found: Results) -> Comparison:
+    """Return what follows from the results of a run."""
+    conclusions = judge(found.experiment, found.results)
+    checks = diagnose(found.experiment, found.results, conclusions)
+    document = summarize(found, conclusions, checks)
+    return Comparison(**vars(found), conclusions=conclusions, checks=checks, document=document)

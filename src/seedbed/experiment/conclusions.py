@@ -32,7 +32,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.results import CandidateResult, Result
 from seedbed.experiment.spec import Experiment
 
-__all__ = ["Conclusions", "conclude", "difference", "guessing_like"]
+__all__ = ["Conclusions", "difference", "guessing_like", "judge"]
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Conclusions:
         }
 
 
-def conclude(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
-    """Judge the results of an experiment."""
+def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
+    """Return the verdicts, the ranking and the advice that the results of an experiment support."""
     usable = {result.name: result for result in results if result.finite}
     margin = _margin(experiment, results)
     verdicts, without = _verdicts(experiment, results, usable, margin.value)

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 
 from seedbed.experiment.baselines import Baseline
-from seedbed.experiment.frozen import hashed, specification
 from seedbed.experiment.origin import origin
 from seedbed.experiment.plan import Plan, Round
+from seedbed.experiment.spec import hashed
 from seedbed.files import remove_parts, write_whole
 from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
 
@@ -138,7 +138,7 @@ class Kept:
         processor, as another one rounds differently; a cluster's nodes have the same, or they refuse."""
         plan = self._plan
         rounds = [plan.fitting.data] + ([plan.choosing.data] if plan.choosing else [])
-        return _hash([specification(plan), [_of_data(data) for data in rounds], processor()])
+        return _hash([dict(plan.specification), [_of_data(data) for data in rounds], processor()])
 
     def _of_chunk(self, which: Round, chunk: Chunk) -> _Key | None:
         code = self._origin(chunk.build)

@@ -11,7 +11,7 @@ from typing import Any
 
 from seedbed.errors import SeedbedError
 from seedbed.evaluation import Design
-from seedbed.experiment.frozen import differences, frozen_in, specification
+from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.spec import Experiment
@@ -112,4 +112,4 @@ def _frozen_plan(
         plan = make_plan(dataclasses.replace(experiment, design=Design(**then)), **running)
     except (SeedbedError, KeyError, TypeError):  # what is frozen isn't of this run
         return None
-    return None if differences(frozen, specification(plan)) else plan
+    return None if differences(frozen, plan.specification) else plan

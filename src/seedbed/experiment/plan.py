@@ -7,10 +7,11 @@ import functools
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
 from seedbed.experiment.inner import inner_splits
-from seedbed.experiment.spec import Experiment
+from seedbed.experiment.spec import Experiment, specification
 from seedbed.model import AUTO, blend_seconds
 from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, drawing_seconds, duration
@@ -76,6 +77,7 @@ class Plan:
         choosing: the networks that learning rates and epochs are chosen by, trained first. A candidate's stand in the
             order (split, learning rate, inner split). None where nothing is chosen.
         target_design: of regression, the standardised target of each of `all_splits`; none otherwise.
+        specification: everything that decides the result, fit for JSON; computed once, here.
         jobs: chunks at a time.
         cluster: where they are trained, if not here. It decides nothing of the rest, so all is as it would be here.
         fits: seconds of one core for one fit of each baseline; those that aren't named are estimated.
@@ -89,6 +91,7 @@ class Plan:
     inner: tuple[tuple[Split, ...], ...]
     choosing: Round | None
     target_design: TargetDesign | None
+    specification: Mapping[str, Any]
     jobs: int
     cluster: Cluster | None = None
     fits: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -230,7 +233,8 @@ def make_plan(
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
     if where == "cpu" and afar is None:  # after all that may be refused: workers that still start complain of an end
         wake_workers(n_jobs)
-    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, n_jobs, afar)
+    decided = specification(experiment, fitting.data.X.shape[1], everything)
+    return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
 
 
 @dataclass(frozen=True)

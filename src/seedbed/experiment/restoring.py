@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.evaluation import CURVES
-from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.frozen import code_of, specification
+from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.frozen import code_of
 from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import BaselineResult, CandidateResult
+from seedbed.experiment.results import BaselineResult, CandidateResult, Results
 
 __all__ = ["restored"]
 
@@ -47,13 +47,8 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
             for number, one in enumerate(spec.candidates)
         ]
         baselines = [_with(GatheredBaseline(plan, one).result(), arrays) for one in spec.baselines]
-        return Comparison(
-            spec,
-            plan.splits,
-            (*networks, *baselines),
-            seconds=document["seconds"],
-            specification=specification(plan),
-        )
+        found = Results(spec, plan.splits, (*networks, *baselines), document["seconds"], document["specification"])
+        return dataclasses.replace(conclude(found), document=document)
     return None
 
 

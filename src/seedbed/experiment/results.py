@@ -1,21 +1,24 @@
-"""What came of each candidate and each baseline: predictions out of fold, curves, scores."""
+"""The results of a run: out-of-fold predictions, curves and scores of each candidate and each baseline."""
 
 from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.data import Split
 from seedbed.evaluation import confusion_matrix, consistency_band, expected_calibration_error, reliability
 from seedbed.experiment.predictions import Predictions
 from seedbed.experiment.scoring import SCORES, Score, score
+from seedbed.experiment.spec import Experiment
 from seedbed.networks import Recipe
 
-__all__ = ["BaselineResult", "CandidateResult", "Result"]
+__all__ = ["BaselineResult", "CandidateResult", "Result", "Results"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -182,3 +185,33 @@ class BaselineResult(Result):
 
     def as_dict(self) -> dict[str, Any]:
         return super().as_dict() | {"kind": "baseline", "description": self.description}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """What a run has come to, before anything is concluded from it.
+
+    Attributes:
+        experiment: what was asked for.
+        splits: row numbers of each split, repeat by repeat.
+        results: one per candidate, in the order given, then one per baseline.
+        seconds: duration of the run.
+        specification: everything that decides the results, as `experiment.json` has it; empty if it isn't known.
+    """
+
+    experiment: Experiment
+    splits: tuple[Split, ...]
+    results: tuple[Result, ...]
+    seconds: float
+    specification: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def networks(self) -> tuple[CandidateResult, ...]:
+        """The results of the candidates, without the baselines."""
+        return tuple(result for result in self.results if isinstance(result, CandidateResult))
+
+    def __getitem__(self, name: str) -> Any:
+        for result in self.results:
+            if result.name == name:
+                return result
+        raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")

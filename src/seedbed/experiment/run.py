@@ -13,22 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.evaluation import Choice, choose
-from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fitting import fit_baselines
-from seedbed.experiment.frozen import specification
 from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan, Round, Stack
-from seedbed.experiment.results import BaselineResult
+from seedbed.experiment.results import BaselineResult, Results
 from seedbed.experiment.watch import Task, Watch, watch_plan
 from seedbed.training import Chunk, ChunkResult, train_chunks
 
 __all__ = ["run"]
 
 
-def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Comparison:
-    """Train all networks of a plan and compare the candidates.
+def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Results:
+    """Train all networks of a plan, and fit its baselines.
 
     Args:
         watch: is told how far it is; from `watch_plan`.
@@ -54,13 +52,8 @@ def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> 
         for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
             watch.show(plan.experiment.candidates[candidate].name, gathered[candidate].bands())
     results = [one.result() for one in gathered]
-    return Comparison(
-        plan.experiment,
-        plan.splits,
-        (*results, *baselines),
-        seconds=time.perf_counter() - started,
-        specification=specification(plan),
-    )
+    seconds = time.perf_counter() - started
+    return Results(plan.experiment, plan.splits, (*results, *baselines), seconds, plan.specification)
 
 
 def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[BaselineResult]:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.frozen import FROZEN, differences, freeze, frozen_in, specification
+from seedbed.experiment.frozen import FROZEN, differences, freeze, frozen_in
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.restoring import restored
@@ -83,7 +83,7 @@ def open_folder(
             remove_parts(place)
         path, kept = folder / FROZEN, Kept(plan, folder)
         frozen, finished = frozen_in(folder), is_finished(folder)
-        differing = differences(frozen, specification(plan))
+        differing = differences(frozen, plan.specification)
         if differing and (resumed or (kept.others and not overwrite and not finished)):
             raise OptionError(*_refusal(folder, differing, resumed))
         if finished and not differing:

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
-from seedbed.experiment.frozen import hashed, table_specification
-from seedbed.experiment.spec import LOSSES
+from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import runs_of, table_of
 from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled

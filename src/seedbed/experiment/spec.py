@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 import operator
 from collections.abc import Mapping, Sequence
@@ -20,18 +22,30 @@ from seedbed.data import (
     encode,
     holdout,
     repeated_folds,
+    rows_of,
     sample_rows,
     time_holdout,
+    windows,
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
+from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
-from seedbed.training import derive
+from seedbed.training import derive, versions
 
-__all__ = ["LOSSES", "TUTORIAL", "Experiment", "Interval", "specify"]
+__all__ = [
+    "LOSSES",
+    "TUTORIAL",
+    "Experiment",
+    "Interval",
+    "hashed",
+    "specification",
+    "specify",
+    "table_specification",
+]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The tutorial's three networks: what is compared where nothing else is asked for."""
@@ -371,3 +385,70 @@ def _whole(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise OptionError(f"{name} is {value!r}", "Give a whole number.") from None
+
+
+def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256.
+
+    Args:
+        n_inputs: inputs of a network.
+        splits: those that are judged, then those of nested cross-validation.
+    """
+    recipes = spec.recipes()
+    decided = {
+        "schema_version": 1,
+        "table": {**table_specification(spec.table, n_inputs), "sample": _sample(spec.whole)},
+        "candidates": [
+            {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
+            for one in spec.candidates
+        ],
+        "baselines": [{"name": one.name, "description": one.description} for one in spec.baselines],
+        "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
+        "reference": spec.reference,
+        "design": dataclasses.asdict(spec.design),
+        "splits_sha256": hashed(*(rows for split in splits for rows in (split.train, split.test))),
+        "metric": spec.metric,
+        "margin": spec.margin,
+        "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
+        "alpha": spec.alpha,
+        "interval": spec.interval,
+        "random_state": spec.random_state,
+        "versions": versions(),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(decided))
+    return plain
+
+
+def _sample(whole: Table | None) -> dict[str, Any] | None:
+    """What the rows were drawn from; None where all rows of a table are used."""
+    return None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
+
+
+def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
+    """What a table is, its cells by their SHA-256.
+
+    Args:
+        n_inputs: what a network sees of it.
+    """
+    return {
+        "name": table.name,
+        "target": table.target_name,
+        "task": table.task,
+        "features": list(table.feature_names),
+        "n_inputs": n_inputs,
+        "labels": list(table.labels),
+        "n_rows": table.n_rows,
+        "sha256": hashed(table.features, table.target),
+        "groups_sha256": None if table.groups is None else hashed(table.groups),
+        "times_sha256": None if table.times is None else hashed(table.times),
+        "warnings": [note.code for note in table.notes if note.code],
+    }
+
+
+def hashed(*arrays: np.ndarray[Any, Any]) -> str:
+    """The SHA-256 of arrays' bytes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        for rows in windows(len(array), math.prod(array.shape[1:])):
+            digest.update(np.ascontiguousarray(rows_of(array, rows)).tobytes())
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Split, Table
+from seedbed.data import Table
 from seedbed.evaluation import (
     CURVES,
     METRICS,
@@ -25,24 +25,16 @@ from seedbed.evaluation import (
     summarize_curves,
 )
 from seedbed.experiment.conclusions import Conclusions
-from seedbed.experiment.results import CandidateResult, Result
+from seedbed.experiment.results import CandidateResult, Result, Results
 from seedbed.experiment.spec import Experiment
 from seedbed.report import SCHEMA_VERSION, counted
 
-__all__ = ["curves_of", "numbers_of", "runs_of", "table_of"]
+__all__ = ["runs_of", "summarize", "table_of"]
 
 
-def numbers_of(
-    experiment: Experiment,
-    splits: Sequence[Split],
-    results: Sequence[Result],
-    *,
-    conclusions: Conclusions,
-    checks: Sequence[Check],
-    specification: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, Any]:
-    """Everything but the curves."""
+def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the summary of a comparison: plain values, fit for JSON."""
+    experiment, splits, results = found.experiment, found.splits, found.results
     design = experiment.design
     return {
         "schema_version": SCHEMA_VERSION,
@@ -83,8 +75,9 @@ def numbers_of(
         "candidates": [result.as_dict() for result in results],
         "lottery": _lottery(experiment, results),
         "notes": [note.as_dict() for note in experiment.table.notes],
-        "specification": dict(specification),
-        "seconds": round(seconds, 2),
+        "specification": dict(found.specification),
+        "seconds": round(found.seconds, 2),
+        "curves": _curves(found),
     }
 
 
@@ -107,8 +100,9 @@ def table_of(table: Table) -> dict[str, Any]:
     }
 
 
-def curves_of(experiment: Experiment, splits: Sequence[Split], networks: Sequence[CandidateResult]) -> dict[str, Any]:
-    """Training and test curves of every candidate: means, bands, some single networks."""
+def _curves(found: Results) -> dict[str, Any]:
+    """Return training and test curves of every candidate: means, bands, some single networks."""
+    experiment, splits, networks = found.experiment, found.splits, found.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.design.seeds, 'seed')}"
     interval = MeanInterval(alpha=experiment.alpha)
     if experiment.design.kind != "held_out":

@@ -12,8 +12,7 @@ from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.experiment.finding_runs import check_comparison
-from seedbed.experiment.frozen import table_specification
-from seedbed.experiment.spec import Experiment
+from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO, Model, Settled, fit_model
 from seedbed.networks import (
