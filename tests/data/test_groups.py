@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from seedbed.data import holdout, inner_holdout, repeated_folds
-from seedbed.data.dealing import deck_of
+from seedbed.data.group_folds import group_rows
 from seedbed.errors import OptionError, TargetError
 
 
@@ -196,9 +196,9 @@ def test_the_order_of_the_table_decides_nothing():
 def test_kinds_hold_every_group_once():
     rng = np.random.default_rng(0)
     codes, groups = rng.integers(0, 3, 300), rng.integers(0, 120, 300)
-    deck = deck_of(codes, groups)
-    assert sorted(deck.members) == list(range(deck.n_groups))
-    for kind in range(len(deck.counts)):
-        for group in deck.members[deck.first[kind] : deck.first[kind + 1]]:
-            own = codes[deck.group == group]
-            assert deck.counts[kind].tolist() == [*np.bincount(own, minlength=3), len(own)]
+    grouped = group_rows(codes, groups)
+    assert sorted(grouped.members) == list(range(grouped.n_groups))
+    for kind in range(len(grouped.counts)):
+        for group in grouped.members[grouped.first[kind] : grouped.first[kind + 1]]:
+            own = codes[grouped.group == group]
+            assert grouped.counts[kind].tolist() == [*np.bincount(own, minlength=3), len(own)]

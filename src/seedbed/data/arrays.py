@@ -15,11 +15,10 @@ from seedbed.data.cells import number_text
 from seedbed.data.checks import find_duplicates
 from seedbed.data.columns import MemoryColumns
 from seedbed.data.kinds.finishing import LEFT_OUT
-from seedbed.data.reading import Wanted, assemble, type_features, words
-from seedbed.data.sources.memory import array_column, array_columns, as_array, as_frame, series_array
-from seedbed.data.table import Column, Table, Task
+from seedbed.data.reading import ColumnRoles, build_table, texts, type_features
+from seedbed.data.sources.memory import MISSING_TYPES, array_column, array_columns, as_array, as_frame, series_array
+from seedbed.data.table import Table, Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.typing import Floats
 
 __all__ = ["coded_table", "given_columns", "label_texts", "table_from_arrays"]
 
@@ -35,28 +34,43 @@ def table_from_arrays(
     positive: str | None = None,
     name: str = "arrays",
 ) -> Table:
-    """A table from features and target given apart.
+    """Return a table of features and a target that are given apart.
 
     Args:
-        X: cells [row, feature]: an array, a tensor of torch, nested lists, or a data frame.
-        y: what to predict [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
-        feature_names: one a column; by default the frame's own, else x0, x1, ...
-        numeric, categorical, task, positive: as `read_table` has them.
-        name: what to call the table in messages and reports.
+        X: features [row, feature]: an array, a tensor of torch, nested lists, or a data frame.
+        y: target [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
+        feature_names: one per column; by default the data frame's own, or x0, x1, ...
+        numeric, categorical, task, positive: as in `read_table`.
+        name: name of the table in messages and reports.
 
     Raises:
         DataError: shapes don't fit, or no rows; and the kinds that `read_table` raises for cells and target.
         OptionError: `feature_names` doesn't fit X; and what `read_table` raises for its options.
+
+    Example:
+        >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
+        <Table arrays: 4 rows, 1 features, binary target y>
     """
     features = array_columns(X, name)
     names = features.names
     if feature_names is not None:
         if len(feature_names) != len(names):
             raise OptionError(f"{name}: {len(feature_names)} feature_names for {len(names)} columns of X")
-        names = words(feature_names)
+        names = texts(feature_names)
     if not names:
         raise DataError(f"{name}: there is no feature in X")
-    target_name, target = _target_column(y)
+    series: Any = nw.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        own_name: Any = series.name
+        target_name = own_name if isinstance(own_name, str) and own_name else "y"
+        target = series_array(series, "y")
+    else:
+        target_name, array = "y", as_array(y, "y")
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1:
+            raise DataError(f"y has shape {array.shape}, not [row]", "Give one label a row.")
+        target = array_column(array, "y")
     if len(target) != features.n_rows:
         raise DataError(
             f"{name}: X has {features.n_rows} rows and y has {len(target)}", "They must have one row each a case."
@@ -71,28 +85,12 @@ def table_from_arrays(
             new for new, old in zip(names, features.names, strict=True) if old in features.categorical
         ),
     )
-    wanted = Wanted(target_name, numeric=numeric, categorical=categorical, task=task, positive=positive)
-    return assemble(whole, wanted, name=name)
-
-
-def _target_column(y: Any) -> tuple[str, NDArray[Any]]:
-    series: Any = nw.from_native(y, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        name: Any = series.name
-        return (name if isinstance(name, str) and name else "y"), series_array(series, "y")
-    array = as_array(y, "y")
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(f"y has shape {array.shape}, not [row]", "Give one label a row.")
-    return "y", array_column(array, "y")
-
-
-_IDENTIFIER = "SB101"
+    roles = ColumnRoles(target_name, numeric=numeric, categorical=categorical, task=task, positive=positive)
+    return build_table(whole, roles, name=name).table
 
 
 def given_columns(X: Any, name: str = "X") -> MemoryColumns:
-    """Features [row, feature] as columns. Columns of objects that are all numbers are columns of numbers.
+    """Return the features [row, feature] of an estimator as columns. Objects that are all numbers become numbers.
 
     Raises:
         DataError: X can't be read.
@@ -107,8 +105,12 @@ def given_columns(X: Any, name: str = "X") -> MemoryColumns:
         objects = {i: frame[own].to_list() for i, own in enumerate(frame.columns) if frame.schema[own] == nw.Object}
     arrays = list(columns.arrays)
     for position, cells in objects.items():
-        found = _all_numbers(cells)
-        arrays[position] = arrays[position] if found is None else found
+        missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
+        filled = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
+        if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
+            arrays[position] = np.array(
+                [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+            )
     for own, values in zip(columns.names, arrays, strict=True):
         if values.dtype.kind == "f" and np.isinf(values).any():
             row = int(np.flatnonzero(np.isinf(values))[0])
@@ -126,17 +128,17 @@ def coded_table(
     categorical: Sequence[str | int] | str | int = (),
     target_name: str = "y",
 ) -> Table:
-    """A table to train on, in which columns of numbers are numbers whatever they hold, and a feature each.
+    """Return the table of an estimator, in which each column of numbers is a numeric feature.
 
-    Unlike `table_from_arrays`, it never takes whole numbers for identifiers, or zeros and ones for yes and no: who
-    gives columns of numbers to an estimator means numbers. Text is typed as in any table, and text that is an
-    identifier is left out. What is constant or empty stays, and is zero to the networks: a fold may make any column so.
+    Unlike `table_from_arrays`, it never treats whole numbers as identifiers or zeros and ones as booleans: an estimator
+    is given the numbers that it shall use. Text is typed as in any table, and text that is an identifier is left out.
+    Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
 
     Args:
         columns: from `given_columns`.
         target: [row]; int64 codes of classes, or float64 numbers.
         labels: `labels[code]`.
-        numeric, categorical: columns as `read_table` has them, by name or position.
+        numeric, categorical: columns as in `read_table`, by name or position.
 
     Raises:
         DataError: no row, or nothing but identifiers.
@@ -145,18 +147,16 @@ def coded_table(
     """
     numeric, categories = _names_of(columns, "numeric", numeric), _names_of(columns, "categorical", categorical)
     plain = [own for own, values in zip(columns.names, columns.arrays, strict=True) if values.dtype.kind in "iuf"]
-    wanted = Wanted(
+    roles = ColumnRoles(
         None,
         numeric=[*numeric, *(own for own in plain if own not in categories and own not in columns.categorical)],
         categorical=categories,
     )
-    typed, _ = type_features(columns, wanted)
-    identifiers = [note for note in typed.notes if note.code == _IDENTIFIER]
-    names = {note.column for note in identifiers}
-    used = tuple(Column(one.schema, one.values) for one in typed.columns if one.name not in names)
+    typed, _ = type_features(columns, roles)
+    identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
+    used = tuple(column for column in typed.columns if column.name not in identifiers)
     if not used:
-        told = "; ".join(note.message for note in identifiers[:3])
-        raise DataError(f"{columns.where}: no feature is left", told)
+        raise DataError(f"{columns.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
     while target_name in columns.names:
         target_name += "_"
     table = Table(
@@ -166,18 +166,18 @@ def coded_table(
         target=target,
         labels=tuple(labels),
         task=task,
-        notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {_IDENTIFIER}),
+        notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
     )
     return dataclasses.replace(table, groups=find_duplicates(table)[0])
 
 
 def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
-    """Sorted classes as a table names them: 1.0 is '1'."""
+    """Return sorted classes as labels of a table: 1.0 is '1'."""
     return tuple(str(number_text(label)) for label in classes.tolist())
 
 
 def _names_of(columns: MemoryColumns, option: str, given: Any) -> list[str]:
-    """The names of columns that are given by name or position; one by itself is a list of one."""
+    """Return the names of columns that are given by name or position. A single one is a list of one."""
     known, found = columns.names, []
     for one in [given] if isinstance(given, str | numbers.Integral) else given:
         if str(one) in known:
@@ -188,12 +188,3 @@ def _names_of(columns: MemoryColumns, option: str, given: Any) -> list[str]:
             hint = did_you_mean(one, known) if isinstance(one, str) else f"There are {len(known)} columns."
             raise OptionError(f"{option}: there is no column {one!r}", hint)
     return found
-
-
-def _all_numbers(cells: Sequence[Any]) -> Floats | None:
-    """As float64 [row], NaN where a cell is none or not available; none where one is anything but a number."""
-    missing = [cell is None or type(cell).__name__ in ("NAType", "NaTType") for cell in cells]
-    found = [isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in cells]
-    if not any(found) or not all(one or other for one, other in zip(missing, found, strict=True)):
-        return None
-    return np.array([np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)])

@@ -21,24 +21,23 @@ __all__ = ["find_duplicates", "find_leaks", "find_totals", "merged_groups"]
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
-_SHOWN = 3
 
 
 def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
-    """Numbers [row] that two rows share if, and only if, all their features are equal, and their target if given.
+    """Return group numbers [row], equal for two rows if and only if all their features, and their targets, are equal.
 
     A missing cell equals a missing cell, and 0 equals -0.
 
     Args:
-        features: float64 [row, column].
-        target: [row].
+        features: [row, column].
+        target: [row]; not compared by default.
     """
     parts = [
         _hashes(_comparable(rows_of(features, rows), None if target is None else target[rows]).view(np.uint64))
         for rows in windows(*features.shape)
     ]
     _, numbers, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
-    suspect = counts[numbers] > 1  # few, mostly: to sort whole rows takes ten times as long
+    suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
     if suspect.any():
         matrix = _comparable(features[suspect], None if target is None else target[suspect])
         whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
@@ -48,7 +47,7 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
 
 
 def _comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
-    """Rows [row, column] whose bytes are equal where they are: -0 becomes 0, and there is one NaN."""
+    """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and all NaN are alike."""
     columns = [features] if target is None else [features, np.asarray(target, dtype=np.float64)]
     matrix: Floats = np.column_stack(columns) + 0.0
     matrix[np.isnan(matrix)] = np.nan
@@ -56,7 +55,7 @@ def _comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
 
 
 def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A number [row] that equal rows [row, column] share, and different ones nearly never."""
+    """Return a hash [row] of rows [row, column]."""
     found = np.zeros(len(bits), dtype=np.uint64)
     for column in bits.T:
         found = (found ^ column) * np.uint64(0x9E3779B97F4A7C15)
@@ -65,32 +64,37 @@ def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
-    """Which rows to keep in one fold [row], None where none need be, and what was found (SB201, SB202, SB206).
+    """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201, SB202, SB206).
 
-    Rows with equal features stay together whatever their target. Were only those of the same target kept together, a
-    test row would meet its features in training under the other labels alone: that turns a random forest's accuracy on
-    blood_transfusion from .75 to .58, on kc1 from .86 to .74 (whole patterns: .71 and .85).
+    Rows with equal features stay together whatever their target. If only those with an equal target did, the features
+    of a test row would occur in training under the other labels alone. That turns a random forest's accuracy on
+    blood_transfusion from .75 to .58, and on kc1 from .86 to .74 (whole patterns: .71 and .85).
 
-    They don't stay together
-    - where a tenth of the pairs of equal rows, or more, are what chance gives: columns of few values, independent of
-      each other, agree that often. Equal rows are no copies then, and a fold without them would ask for what new rows
-      won't: to judge feature values never seen. Chance gives 1 of all pairs in tables of four flags, .9 in haberman,
-      .4 in breast_cancer_ljubljana, .2 in cmc; .02 in titanic, .007 in blood_transfusion, .0004 in mammography, and
-      less than 1e-6 in kc1, wine_quality and spambase;
-    - where they leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half):
-      there would be too little to deal;
-    - where a single row occurs in more than a tenth of the table: it fills a fold. Other rows stay together. In
-      mammography, one occurs in 30 %; the commonest of kc1 in 5 %, of breast_w and blood_transfusion in 4 %.
+    They don't stay together in three cases:
+    - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are independent. Equal
+      rows are no copies then, and without them a fold would test feature values never seen, unlike new rows. Chance
+      gives 1 of all pairs in tables of four flags, .9 in haberman, .4 in breast_cancer_ljubljana, .2 in cmc; .02 in
+      titanic, .007 in blood_transfusion, .0004 in mammography, and less than 1e-6 in kc1, wine_quality and spambase.
+    - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half): too few
+      to make folds.
+    - One row occurs in more than a tenth of the table and would fill a fold. Other rows stay together. In mammography,
+      one occurs in 30 %; the commonest of kc1 in 5 %, of breast_w and blood_transfusion in 4 %.
     """
     alike = duplicate_groups(table.features)
     sizes = np.bincount(alike)
     n_rows, n_again = table.n_rows, table.n_rows - len(sizes)
     if n_again == 0:
         return None, ()
+    remarks: list[Remark] = []
+
+    def remark(code: str, message: str, rows: Ints) -> None:
+        remarks.append(Remark(message, code=code, count=len(rows), rows=rows.tolist()))
+
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     if _pairs_by_chance(table, at_least=_BY_CHANCE * _pairs(sizes)) >= _BY_CHANCE * _pairs(sizes):
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
-        return None, (_remark("SB206", message, _repeated(alike)),)
+        remark("SB206", message, _repeated(alike))
+        return None, tuple(remarks)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[alike], len(sizes) + np.arange(n_rows), alike)
     if _too_few(table, groups):
@@ -98,23 +102,26 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
             f"{again}, and too few different ones are left to keep them in one fold; scores of a network that knows "
             "its training rows by heart will be too good"
         )
-        return None, (_remark("SB206", message, _repeated(alike)),)
+        remark("SB206", message, _repeated(alike))
+        return None, tuple(remarks)
     same = duplicate_groups(alike[:, None].astype(np.float64), table.target)
-    remarks = []
-    if copies := _repeated(same):
+    copies = _repeated(same)
+    if len(copies):
         words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        remarks.append(_remark("SB201", f"{words}; rows with equal features stay in one fold", copies))
-    if table.task != "regression" and (disagreeing := _disagreeing(alike, same)):
+        remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
+    n_targets = np.bincount(alike[np.unique(same, return_index=True)[1]])
+    disagreeing = np.flatnonzero(n_targets[alike] > 1)
+    if table.task != "regression" and len(disagreeing):
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        remarks.append(_remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing))
+        remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
     for pattern in np.flatnonzero(common):
         message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; they are dealt over all"
-        remarks.append(_remark("SB206", message, np.flatnonzero(alike == pattern).tolist()))
+        remark("SB206", message, np.flatnonzero(alike == pattern))
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
 def merged_groups(named: Ints, duplicates: Ints) -> Ints:
-    """The finest groups [row] that keep together what either of two groupings does.
+    """Return the finest groups [row] that keep together what either of two groupings keeps together.
 
     Args:
         named: numbers of the groups that the user named [row].
@@ -135,7 +142,7 @@ def _pairs(sizes: Ints) -> float:
 
 
 def _pairs_by_chance(table: Table, *, at_least: float) -> float:
-    """Expected pairs of equal rows, were the columns independent; not reckoned further once it is below `at_least`."""
+    """Return the expected pairs of equal rows if columns are independent; stop once it is below `at_least`."""
     every = _pairs(np.array([table.n_rows]))
     expected = every
     for column in table.columns:
@@ -146,34 +153,18 @@ def _pairs_by_chance(table: Table, *, at_least: float) -> float:
 
 
 def _too_few(table: Table, groups: Ints) -> bool:
-    """Whether the groups, or those with rows outside the largest class, are too few to be dealt."""
+    """Return whether the groups, or those with rows outside the largest class, are too few for folds."""
     dealt = [(groups, _FEWEST)]
     if table.task != "regression":
         dealt.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
     return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in dealt)
 
 
-def _repeated(groups: Ints) -> list[int]:
-    """Rows whose group an earlier row has."""
+def _repeated(groups: Ints) -> Ints:
+    """Return the rows whose group an earlier row has."""
     repeated = np.ones(len(groups), dtype=bool)
     repeated[np.unique(groups, return_index=True)[1]] = False
-    return np.flatnonzero(repeated).tolist()
-
-
-def _disagreeing(alike: Ints, same: Ints) -> list[int]:
-    """Rows whose features another row has with another target.
-
-    Args:
-        alike: groups by features [row].
-        same: groups by features and target [row].
-    """
-    first = np.unique(same, return_index=True)[1]
-    n_targets = np.bincount(alike[first])
-    return np.flatnonzero(n_targets[alike] > 1).tolist()
-
-
-def _remark(code: str, message: str, rows: list[int]) -> Remark:
-    return Remark(message, code=code, count=len(rows), rows=rows)
+    return np.flatnonzero(repeated)
 
 
 def _rows(n: int, one: str, many: str) -> str:
@@ -188,23 +179,26 @@ _BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
-    """A question (SB203) for each column that alone predicts the target almost perfectly on rows not looked at.
+    """Return a note (SB203) for each column that alone predicts the target almost perfectly.
 
-    A column's values are put into up to 64 bins of equally many rows (32 a class), a frequent value into one of its
-    own; a category has its levels, and missing cells are a bin, too. In each of 5 folds, a bin is predicted by the rows
-    of the others: as the class of which it has the largest part, or as their mean; where they leave it empty, nothing
-    is predicted. Suspect is a balanced accuracy above .98, or for numbers an R2 above .98 of the target's ranks: of the
-    target itself, one huge number would decide it.
+    Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each level of a category
+    and missing cells have bins of their own. In each of 5 folds, a bin is predicted by its rows in the other folds: as
+    the class of which it has the largest part, or as their mean; an empty bin predicts nothing. A column is suspect
+    with a balanced accuracy above .98, or an R2 above .98 of the target's ranks. Ranks, because one huge number would
+    decide the R2 of the target itself.
 
-    At most 20,000 rows are looked at, the same number of each class where there are so many, and classes of at least 10
-    rows; without two of these there is nothing to ask.
+    At most 20,000 rows are used, equally many of each class if possible, and classes of at least 10 rows. With fewer
+    than two such classes, nothing is found.
     """
     rng = np.random.default_rng(0)
     if table.task == "regression":
         if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
             return ()
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
-        score, measure = functools.partial(_r2, target=_ranks(table.target[rows])), "R2"
+        from scipy.stats import rankdata
+
+        ranks = np.asarray(rankdata(table.target[rows]), dtype=np.float64)
+        score, measure = functools.partial(_r2, target=ranks), "R2"
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
         rows, codes, n_classes = _balanced(table.target, rng)
@@ -212,30 +206,24 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             return ()
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
-    scores = [(column.name, score(*_binned(column, rows, most_bins))) for column in table.columns]
-    return tuple(_question(name, table.target_name, found, measure) for name, found in scores if found > _SUSPECT)
-
-
-def _question(column: str, target: str, score: float, measure: str) -> Note:
-    shown = f"{min(score, 0.999):.3f}" if score < 1 else "1"
-    message = (
-        f"'{column}' alone predicts '{target}' almost perfectly ({measure} {shown} on rows not looked at): is it known "
-        f"before the outcome? If not, leave it out: --drop {shlex.quote(column)}"
-    )
-    return Note(message, column, "SB203")
-
-
-def _ranks(target: Floats) -> Floats:
-    """Places in order [row], equal numbers sharing the mean of theirs."""
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(target), dtype=np.float64)
+    notes = []
+    for column in table.columns:
+        found = score(*_binned(column, rows, most_bins))
+        if found > _SUSPECT:
+            shown = f"{min(found, 0.999):.3f}" if found < 1 else "1"
+            message = (
+                f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {shown} on rows not "
+                "looked at): is it known before the outcome? If not, leave it out: --drop "
+                f"{shlex.quote(column.name)}"
+            )
+            notes.append(Note(message, column.name, "SB203"))
+    return tuple(notes)
 
 
 def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
-    """Shuffled rows, the same number of each class where there are so many; their classes, from 0; how many classes.
+    """Return shuffled rows, equally many of each class if possible, their classes, and the number of classes.
 
-    The score gives every class the same weight, so how many rows of each are looked at doesn't shift it.
+    The score gives every class the same weight, so it doesn't depend on the number of rows of each.
     """
     counts = np.bincount(target)
     classes = np.flatnonzero(counts >= _FEWEST_OF_A_CLASS)
@@ -247,9 +235,9 @@ def _balanced(target: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, int]:
 
 
 def _binned(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:
-    """The bin of each of these rows, counted from 0, and its fold.
+    """Return the bin of each of these rows, counted from 0, and its fold.
 
-    Folds go by turns in the order of the values, so the rows of a bin are in as many folds as can be.
+    Folds take turns in the order of the values, so that the rows of a bin are in as many folds as possible.
     """
     values = column.values[rows]
     order = np.argsort(values, kind="stable")  # missing cells come last
@@ -282,7 +270,7 @@ def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> f
 
 
 def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
-    """Of rows not looked at: 1 - the squared error of the bins' means / that of the target's own mean."""
+    """Return 1 - squared error of the bins' means / squared error of the target's mean, out of fold."""
     n_bins = int(bins.max()) + 1
     cell = fold * n_bins + bins
     centred = target - target.mean()
@@ -294,7 +282,7 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
         for weights in (None, centred)
     )
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
-    means = others_sum / np.maximum(others, 1)  # nothing to go by: the mean of all, which is 0
+    means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
 
 
@@ -314,15 +302,15 @@ _LABEL = re.compile(
 def find_totals(table: Table, columns: Columns, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
 
-    A row outweighs the others if it alone carries over half of the variance of a target of numbers. One of the last
-    three rows looks like a total if a cell says so, in a column that says it nowhere else; the last row also if half of
-    the columns of numbers, the target among them, have the sum of the rows above in it.
+    A row outweighs the others if it alone has over half of the variance of a numeric target. One of the last three
+    rows looks like a total if a cell says so, in a column that says it nowhere else. The last row also does if it has
+    the sum of the rows above in half of the numeric columns, target included.
 
     Args:
-        table: what is left to train on.
+        table: the table to train on.
         columns: the source.
-        rows: the source's number of each row of the table [row].
-        typed: all columns of the source that were typed, used or not, of all its rows.
+        rows: number in the source of each row of the table [row].
+        typed: all typed columns, used or not, with all rows of the source.
     """
     return [*_outweighing(table, rows), *(_labelled(columns, rows, typed) or _summed(table, rows, typed))]
 
@@ -336,32 +324,29 @@ def _outweighing(table: Table, rows: Ints) -> list[Remark]:
     share = float(squares[worst] / squares.sum())
     if share <= 0.5:
         return []
-    told = (
-        f"one row carries {_percent(share)} of the variance of the target '{table.target_name}', which is "
+    percent = "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+    message = (
+        f"one row carries {percent} of the variance of the target '{table.target_name}', which is "
         f"{table.target[worst]:,.10g} there: networks will hardly fit the others. Is it a total or a mistake? "
         "Then remove the row from the source"
     )
-    return [Remark(told, table.target_name, "SB207", 1, [int(rows[worst])])]
-
-
-def _percent(share: float) -> str:
-    return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+    return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
 
 
 def _labelled(columns: Columns, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """Of the last rows, those that a cell calls a total."""
+    """Find the last rows in which a cell says that they are a total."""
     start = max(0, columns.n_rows - _LAST_ROWS)
     end, kept = columns.window(start, columns.n_rows), set(rows[-_LAST_ROWS:].tolist())
-    # Asking for the cells of thousands of columns takes seconds, and those that are read as numbers have no words.
+    # Asking for the cells of thousands of columns takes seconds, and columns read as numbers have no words.
     read = {one.name for one in typed if one.schema.kind != "category" and not np.isnan(one.values[start:]).any()}
     for position, name in enumerate(columns.names):
         if name in read:
             continue
-        said = {
+        found = {
             start + row: cell for row, cell in enumerate(end.cells(position)) if start + row in kept and _is_label(cell)
         }
-        if said and not any(map(_is_label, set(columns.cells(position)[:start]))):
-            return [_total(f"'{(next(iter(said.values())) or '').strip()}' in column '{name}'", sorted(said))]
+        if found and not any(map(_is_label, set(columns.cells(position)[:start]))):
+            return [_total(f"'{(next(iter(found.values())) or '').strip()}' in column '{name}'", sorted(found))]
     return []
 
 
@@ -370,23 +355,22 @@ def _is_label(cell: str | None) -> bool:
 
 
 def _summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """The last row, if its numbers are the sums of those above."""
+    """Find the last row if its numbers are the sums of those above."""
     numbers = [column for column in typed if column.schema.kind == "number"]
     kept = slice(None) if numbers and len(rows) == len(numbers[0].values) else rows
     found = {column.name: _is_sum(column.values[kept]) for column in numbers}
     if table.task == "regression":
         found[table.target_name] = _is_sum(table.target)
-    sums, tested = (
-        [name for name, is_sum in found.items() if is_sum],
-        [one for one in found.values() if one is not None],
-    )
+    sums = [name for name, is_sum in found.items() if is_sum]
+    tested = [is_sum for is_sum in found.values() if is_sum is not None]
     if not sums or 2 * len(sums) < len(tested):
         return []
-    return [_total(f"it has the sum of the others in column{'s' * (len(sums) > 1)} {_listed(sums)}", [int(rows[-1])])]
+    listed = ", ".join(f"'{name}'" for name in sums[:3]) + (", ..." if len(sums) > 3 else "")
+    return [_total(f"it has the sum of the others in column{'s' * (len(sums) > 1)} {listed}", [int(rows[-1])])]
 
 
 def _is_sum(values: Floats) -> bool | None:
-    """Whether the last number is the sum of the others; None where these are too few to tell."""
+    """Return whether the last number is the sum of the others; None if these are too few."""
     last, others = float(values[-1]), values[:-1]
     if np.count_nonzero(others) - np.count_nonzero(np.isnan(others)) < _FEWEST_SUMMANDS:
         return None
@@ -394,11 +378,7 @@ def _is_sum(values: Floats) -> bool | None:
     return bool(abs(last - total) <= _ROUNDING * abs(total) and abs(total) > np.nanmax(np.abs(others)))
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:3]) + (", ..." if len(names) > 3 else "")
-
-
 def _total(why: str, rows: list[int]) -> Remark:
     what = "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
-    told = f"{what} like a total ({why}), and would be trained on like any other: remove it from the source"
-    return Remark(told, code="SB208", count=len(rows), rows=rows)
+    message = f"{what} like a total ({why}), and would be trained on like any other: remove it from the source"
+    return Remark(message, code="SB208", count=len(rows), rows=rows)

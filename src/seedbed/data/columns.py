@@ -1,4 +1,4 @@
-"""Columns that aren't typed yet, whatever they came from, and their home in memory."""
+"""Columns of any source before they are typed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Columns", "MemoryColumns", "as_notes"]
 
 
 class Columns(Protocol):
-    """A table before typing. Files and data frames both are one; columns go by position, as names may be bad."""
+    """A table before typing, from any source. Columns are numbered by position, as names may be missing or repeated."""
 
     @property
     def where(self) -> str:
-        """What an error message calls this table."""
+        """Name of the source in messages."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -35,32 +35,32 @@ class Columns(Protocol):
 
     @property
     def categorical(self) -> frozenset[str]:
-        """Names of columns that the source itself says are categories."""
+        """Names of columns that are categories by the source's own types."""
 
     def numbers(self, columns: Sequence[int]) -> Floats:
-        """float64 [row, column]; whatever isn't a finite number is NaN or infinite, and `cells` tells why."""
+        """Return numbers [row, column]; any other cell is NaN or infinite."""
 
     def cells(self, column: int) -> list[str | None]:
-        """A column as the user wrote it, [row]; None where there is nothing."""
+        """Return the cells of a column as the user wrote them [row]; None or empty for a missing one."""
 
     def matches(self, columns: Sequence[int], pattern: str) -> Bools:
-        """Whether a whole cell of the column, as text, fits the pattern (of RE2 and Python alike) [column].
+        """Return whether some cell of each column matches a pattern of RE2 and Python [column].
 
-        False where the source holds numbers, as these have no spelling.
+        False if the source holds numbers, as these have no spelling.
         """
 
     def places(self, rows: Iterable[int]) -> dict[int, str]:
-        """Where the user finds these rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame."""
+        """Return where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame."""
 
     def window(self, start: int, stop: int) -> Columns:
-        """The rows from `start` to before `stop`; it counts its rows from 0."""
+        """Return the rows from `start` to before `stop`, counted from 0 again."""
 
 
 @dataclass(frozen=True, eq=False)
 class MemoryColumns:
     """Columns as arrays [row]: numbers and booleans of any type, or objects that are text or None.
 
-    `first` is the number that the user knows the first row by.
+    `first` is the number of the first row in the source.
     """
 
     where: str
@@ -104,7 +104,7 @@ class MemoryColumns:
 
 
 def as_notes(columns: Columns, remarks: Sequence[Remark]) -> tuple[Note, ...]:
-    """The same with the first rows as the user finds them."""
+    """Return notes whose first rows are named as the user finds them, in one pass through the source."""
     wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
     places = columns.places(wanted) if wanted else {}
     return tuple(

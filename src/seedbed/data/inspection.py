@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy as np
 
 from seedbed.arguments import check_arguments
 from seedbed.data.encoding.design import encode
-from seedbed.data.kinds.typed import Typed
 from seedbed.data.notes import Note, serious_first
-from seedbed.data.reading import Wanted, type_features, understand_table, word, words
+from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
 from seedbed.data.sources.opening import open_source
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.typing import Floats
@@ -26,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
-    """One column, fit for JSON.
+    """Describe one column as a plain dict, fit for JSON.
 
     Args:
         used: whether it is a feature.
@@ -98,76 +97,63 @@ def inspect_table(
     skip_rows: int | None = None,
     limit: str | None = None,
 ) -> dict[str, Any]:
-    """A table at a glance as a plain dict, fit for JSON; arguments as `read_table`, but the target may be left out.
+    """Describe a table as a plain dict, fit for JSON. The arguments are those of `read_table`; the target is optional.
 
     Returns:
-        `schema_version`, `table`, `n_rows` (with a target, where one is named), `columns` of these rows (see
-        `column_overview`),
-        `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None without one),
-        `n_inputs` of a network, `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`,
-        `high`) where asked for,
-        `warnings` and `notes` (see `Note.as_dict`).
+        `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
+        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None
+        without a target), `n_inputs` of a network, `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`,
+        `n_unique`, `low`, `high`) if named, `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.
     """
     check_arguments(inspect_table, locals())
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
-        wanted = Wanted(
-            target=word(target) or found.target,
-            drop=words(drop),
-            numeric=words(numeric),
-            categorical=words(categorical),
-            task=task,
-            positive=word(positive),
-            group=word(group),
-            time_split=word(time_split),
-        )
-        if wanted.target is None:
-            typed, _ = type_features(found.columns, wanted)
-            notes = serious_first((*found.columns.notes, *typed.notes))
-            return _document(found.name, found.columns.n_rows, typed, notes)
-        known = understand_table(found.columns, wanted, name=found.name)
-        kept = tuple(Column(column.schema, column.values[known.kept]) for column in known.typed.columns)
-        document = _document(found.name, known.table.n_rows, replace(known.typed, columns=kept), known.table.notes)
-        return document | _roles(known.table, wanted)
+        columns, target = found.columns, text_or_none(target) or found.target
+        roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
+        if target is None:
+            built, (typed, _) = None, type_features(columns, roles)
+            notes, n_rows, overviewed = serious_first((*columns.notes, *typed.notes)), columns.n_rows, typed.columns
+        else:
+            built = build_table(columns, roles, name=found.name)
+            typed, notes, n_rows = built.typed, built.table.notes, built.table.n_rows
+            overviewed = tuple(Column(column.schema, column.values[built.kept]) for column in typed.columns)
+        by_column = defaultdict(list)
+        for note in notes:
+            by_column[note.column].append(note)
+        document: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "table": found.name,
+            "n_rows": n_rows,
+            "columns": [
+                column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
+                for column in overviewed
+            ],
+            "n_inputs": None,
+            "target": None,
+            "group": None,
+            "time_split": None,
+            "warnings": [note.as_dict() for note in notes if note.code],
+            "notes": [note.as_dict() for note in notes if not note.code],
+        }
+        if built is not None:
+            document |= _role_overview(built.table, roles.time_split or "")
+        return document
 
 
-def _document(name: str, n_rows: int, typed: Typed, notes: Sequence[Note]) -> dict[str, Any]:
-    by_column: dict[str, list[Note]] = {}
-    for note in notes:
-        by_column.setdefault(note.column, []).append(note)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "table": name,
-        "n_rows": n_rows,
-        "columns": [
-            column_overview(column, used=column.name not in typed.left_out, notes=by_column.get(column.name, []))
-            for column in typed.columns
-        ],
-        "n_inputs": None,
-        "target": None,
-        "group": None,
-        "time_split": None,
-        "warnings": [note.as_dict() for note in notes if note.code],
-        "notes": [note.as_dict() for note in notes if not note.code],
-    }
-
-
-def _roles(table: Table, wanted: Wanted) -> dict[str, Any]:
-    """What is known where a target is named: of the columns that are no features, and of the inputs of the others."""
-    found: dict[str, Any] = {"n_inputs": encode(table).n_inputs, "target": _target(table)}
+def _role_overview(table: Table, time_split: str) -> dict[str, Any]:
+    """Describe the target, the number of inputs, and the columns of groups and times."""
+    found: dict[str, Any] = {"n_inputs": encode(table).n_inputs}
+    if table.task == "regression":
+        described = number_overview(table.target)
+    else:
+        counts = np.bincount(table.target, minlength=len(table.labels))
+        described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
+    found["target"] = {"name": table.target_name, "task": table.task, **described}
     if table.grouped_by:
         found["group"] = {"name": table.grouped_by, "n_groups": table.n_groups}
     if table.times is not None:
-        known = column_overview(Column(ColumnSchema(wanted.time_split or "", table.time_kind), table.times), used=False)
+        known = column_overview(Column(ColumnSchema(time_split, table.time_kind), table.times), used=False)
         found["time_split"] = {key: known[key] for key in ("name", "kind", "n_unique", "low", "high")}
     return found
-
-
-def _target(table: Table) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": table.target_name, "task": table.task}
-    if table.task == "regression":
-        return found | number_overview(table.target)
-    counts = np.bincount(table.target, minlength=len(table.labels))
-    return found | {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}

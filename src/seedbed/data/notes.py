@@ -1,4 +1,4 @@
-"""What was decided while a table was read, as plain records that can be shown, counted and searched."""
+"""Decisions and warnings about a table, as plain records that can be shown, counted and searched."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 __all__ = ["ROWS_NAMED", "SERIOUS", "Note", "Remark", "serious_first"]
+
+ROWS_NAMED = 3  # by a note
 
 WARNINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,13 +43,13 @@ SERIOUS = ("SB203", "SB207", "SB208", "SB105")
 
 @dataclass(frozen=True)
 class Note:
-    """One decision, or one warning.
+    """A decision or a warning about a table.
 
     Attributes:
-        message: a sentence, complete in itself.
-        column: the column it is about; empty where it is about the whole table.
-        code: a key of `WARNINGS`; empty for a plain decision, which needs no attention.
-        count: how many cells or rows it is about; none where that means nothing.
+        message: a complete sentence.
+        column: the column concerned; empty for the whole table.
+        code: a key of `WARNINGS`; empty for a decision that needs no attention.
+        count: number of cells or rows concerned; None if that has no meaning.
         rows: where the user finds the first of them: 'line 5'.
     """
 
@@ -58,7 +60,7 @@ class Note:
     rows: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """Return plain values, fit for JSON."""
         return {**asdict(self), "rows": list(self.rows)}
 
 
@@ -67,12 +69,9 @@ def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(sorted(notes, key=lambda one: SERIOUS.index(one.code) if one.code in SERIOUS else len(SERIOUS)))
 
 
-ROWS_NAMED = 3
-
-
 @dataclass(frozen=True)
 class Remark:
-    """A note to be; `rows` are the first ones it is about, counted from 0."""
+    """A note before its rows are located in the source; `rows` are the first ones concerned, counted from 0."""
 
     message: str
     column: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.dealing import Deck, deck_of, rows_by_class
+from seedbed.data.group_folds import GroupedRows, group_rows, rows_by_class
 from seedbed.errors import OptionError, TargetError
 from seedbed.typing import Floats, Ints
 
@@ -52,16 +52,16 @@ class Split:
 
 
 def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None) -> Split:
-    """One split, exactly scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
+    """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
-    A float target isn't stratified. Where scikit-learn would refuse - a class has a single row, a side fewer rows than
-    there are classes - and where rows form groups, rows are dealt by `seedbed.data.splits.dealing`.
+    A float target isn't stratified. If scikit-learn would refuse (a class has a single row, or a side fewer rows than
+    there are classes), and if rows form groups, rows are distributed by `seedbed.data.group_folds`.
 
     Args:
         target: integer class codes or float numbers [row].
-        test_size: the share of test rows, between 0 and 1; with groups it is met as nearly as they allow.
-        random_state: the seed of the shuffle.
-        groups: [row]; rows of one group never lie on both sides.
+        test_size: share of test rows, between 0 and 1; with groups, as near as they allow.
+        random_state: seed of the shuffle.
+        groups: [row]; rows of one group are never on both sides.
 
     Raises:
         OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
@@ -81,8 +81,8 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
             + (f", for {len(counts)} classes" if len(counts) > 1 else ""),
             "Choose a share that leaves each side some rows, and each of two classes one.",
         )
-    deck = _deck(codes, groups, folds=2)
-    if deck is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
+    grouped = _grouped(codes, groups, folds=2)
+    if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
         from sklearn.model_selection import train_test_split
 
         train, test = train_test_split(
@@ -91,11 +91,11 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
         return Split(repeat=0, fold=0, train=train.astype(np.int64), test=test.astype(np.int64))
     rng = np.random.default_rng(random_state)
     tested = np.zeros(n_rows, dtype=bool)
-    if deck is None:
+    if grouped is None:
         in_order = rows_by_class(codes, rng)
         tested[in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]] = True
     else:
-        tested = deck.deal(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
+        tested = grouped.distribute(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
     split = Split(repeat=0, fold=0, train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
     check_training(target, split)
     return split
@@ -104,17 +104,16 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
 def repeated_folds(
     target: Target, *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
 ) -> tuple[Split, ...]:
-    """`repeats` times `folds` folds, repeat by repeat: scikit-learn's `RepeatedStratifiedKFold`, for numbers its
-    `RepeatedKFold`.
+    """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
 
-    Where a class has fewer rows than there are folds, and where rows form groups, rows are dealt by `splits.dealing`:
-    folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
+    If a class has fewer rows than there are folds, and if rows form groups, `seedbed.data.group_folds` distributes the
+    rows: folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
 
     Args:
         target: integer class codes or float numbers [row].
-        repeats: how often all rows are dealt anew.
-        folds: parts of a deal; each is the test rows once.
-        random_state: the seed of all shuffles.
+        repeats: number of times that all rows are distributed.
+        folds: folds of a repeat; the rows of each are the test rows once.
+        random_state: seed of all shuffles.
         groups: [row]; rows of one group always lie in one fold.
 
     Raises:
@@ -130,17 +129,27 @@ def repeated_folds(
     _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
         raise OptionError(f"{len(target)} rows can't be dealt over {folds} folds", "Use fewer folds.")
-    deck = _deck(codes, groups, folds=folds)
-    if deck is None and (len(counts) == 1 or counts.min() >= folds):
-        return _by_scikit_learn(target, repeats, folds, random_state)
+    grouped = _grouped(codes, groups, folds=folds)
+    if grouped is None and (len(counts) == 1 or counts.min() >= folds):
+        from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+
+        splitter = RepeatedKFold if _strata(target) is None else RepeatedStratifiedKFold
+        # A class may have exactly as many rows as there are folds. The matrix isn't used.
+        parts = splitter(n_splits=folds, n_repeats=repeats, random_state=random_state).split(
+            np.zeros((len(target), 1)), target
+        )
+        return tuple(
+            Split(number // folds, number % folds, train.astype(np.int64), test.astype(np.int64))
+            for number, (train, test) in enumerate(parts)
+        )
     rng = np.random.default_rng(random_state)
     splits = []
     for repeat in range(repeats):
         fold_of_row = np.empty(len(codes), dtype=np.int64)
-        if deck is None:
+        if grouped is None:
             fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
         else:
-            fold_of_row = deck.deal(np.full(folds, 1.0 / folds), rng)
+            fold_of_row = grouped.distribute(np.full(folds, 1.0 / folds), rng)
         for fold in range(folds):
             tested = fold_of_row == fold
             splits.append(Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)))
@@ -151,13 +160,13 @@ def repeated_folds(
 def inner_holdout(
     target: Target, rows: Ints, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
 ) -> tuple[Ints, Ints]:
-    """Some rows divided again: (to train on, to choose by), both sorted; stratified where the classes' sizes allow it.
+    """Divide training rows into (rows to train on, rows to choose by), both sorted; stratified if classes allow it.
 
     Args:
         target: integer class codes or float numbers [row] of the whole table.
-        rows: row indices; none but these come back.
-        test_size: the share to choose by, between 0 and 1.
-        random_state: the seed of the shuffle.
+        rows: indices of the rows to divide.
+        test_size: share to choose by, between 0 and 1.
+        random_state: seed of the shuffle.
         groups: [row] of the whole table; rows of one group stay on one side.
 
     Raises:
@@ -165,10 +174,10 @@ def inner_holdout(
     """
     codes, counts = _classes(target[rows])
     n_test = math.ceil(test_size * len(rows))
-    deck = _deck(codes, None if groups is None else groups[rows], folds=2)
-    if deck is not None:
+    grouped = _grouped(codes, None if groups is None else groups[rows], folds=2)
+    if grouped is not None:
         shares = np.array([len(rows) - n_test, n_test]) / len(rows)
-        tested = deck.deal(shares, np.random.default_rng(random_state)) == 1
+        tested = grouped.distribute(shares, np.random.default_rng(random_state)) == 1
         return np.sort(rows[~tested]), np.sort(rows[tested])
     from sklearn.model_selection import train_test_split
 
@@ -180,10 +189,10 @@ def inner_holdout(
 
 
 def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
-    """For each repeat and each pair of its folds: the two folds, and the split whose test rows are those of both.
+    """Return, for each repeat and pair of its folds, the two folds and the split whose test rows are those of both.
 
     Args:
-        splits: whole repeats, as `repeated_folds` gives them.
+        splits: of whole repeats, from `repeated_folds`.
     """
     pairs = []
     for repeat in dict.fromkeys(split.repeat for split in splits):
@@ -196,10 +205,10 @@ def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
 
 
 def check_training(target: Target, split: Split) -> None:
-    """Of classes, the rows to train on must hold two; groups, or time, may leave them one.
+    """Check that the training rows have two classes; groups, or time, may leave one.
 
     Raises:
-        TargetError: they hold one.
+        TargetError: they have one.
     """
     own = target[split.train]
     if _strata(target) is not None and len(own) and (own == own[0]).all():
@@ -210,25 +219,13 @@ def check_training(target: Target, split: Split) -> None:
         )
 
 
-def _by_scikit_learn(target: Target, repeats: int, folds: int, random_state: int) -> tuple[Split, ...]:
-    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
-
-    kind = RepeatedKFold if _strata(target) is None else RepeatedStratifiedKFold
-    # Folds that are as few as the rarest class has rows are legal; the classes' places come from the target alone.
-    parts = kind(n_splits=folds, n_repeats=repeats, random_state=random_state).split(np.zeros((len(target), 1)), target)
-    return tuple(
-        Split(repeat=number // folds, fold=number % folds, train=train.astype(np.int64), test=test.astype(np.int64))
-        for number, (train, test) in enumerate(parts)
-    )
-
-
 def _strata(target: Target) -> Target | None:
-    """What to stratify by: the class codes; nothing where the target holds numbers."""
+    """Return what to stratify by: class codes; None if the target holds numbers."""
     return None if target.dtype.kind == "f" else target
 
 
 def _classes(target: Target) -> tuple[Ints, Ints]:
-    """Class codes counted from 0 [row], and the rows of each class; numbers are all of one class."""
+    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class."""
     if _strata(target) is None:
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
@@ -236,7 +233,7 @@ def _classes(target: Target) -> tuple[Ints, Ints]:
 
 
 def _check_outside_largest(target: Target, counts: Ints, *, at_least: int, why: str) -> None:
-    """Of classes there must be two, and so many rows outside the largest; a single rare class does no harm."""
+    """Raise TargetError unless there are two classes, and at least so many rows outside the largest."""
     if _strata(target) is None:
         return
     if len(counts) < 2:
@@ -249,21 +246,23 @@ def _check_outside_largest(target: Target, counts: Ints, *, at_least: int, why: 
         )
 
 
-def _deck(codes: Ints, groups: Ints | None, *, folds: int) -> Deck | None:
-    """The rows ready to be dealt by groups; None where every row is a group of its own.
+def _grouped(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
+    """Return the rows in groups; None if every row is a group of its own.
 
     Raises:
         OptionError: fewer groups than folds.
     """
     if groups is None:
         return None
-    deck = deck_of(codes, groups)
-    if deck.n_groups < folds:
+    grouped = group_rows(codes, groups)
+    if grouped.n_groups < folds:
         raise OptionError(
-            f"the {len(codes)} rows form {deck.n_groups} group(s), too few for {folds} parts that share none",
-            f"Use at most {deck.n_groups} folds." if deck.n_groups > 1 else "Group rows by another column, or not.",
+            f"the {len(codes)} rows form {grouped.n_groups} group(s), too few for {folds} parts that share none",
+            f"Use at most {grouped.n_groups} folds."
+            if grouped.n_groups > 1
+            else "Group rows by another column, or not.",
         )
-    return None if deck.n_groups == len(codes) else deck
+    return None if grouped.n_groups == len(codes) else grouped
 
 
 def _check_random_state(random_state: int) -> None:
@@ -275,11 +274,11 @@ _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
 
 
 def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None = None) -> Split:
-    """The latest rows are tested, the others train; equal times never lie on both sides.
+    """Return the split that tests the latest rows and trains on the others. Equal times are never on both sides.
 
     Args:
         times: finite numbers [row].
-        test_size: the share of test rows, between 0 and 1; met as nearly as equal times allow.
+        test_size: share of test rows, between 0 and 1; as near as equal times allow.
         groups: [row]; rows whose group is tested, too, are left out of training.
 
     Raises:
@@ -304,20 +303,20 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
 
 
 def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None) -> tuple[tuple[Ints, Ints], ...]:
-    """Expanding windows within some rows, for choosing: each trains on the past and looks at the block that follows.
+    """Return expanding windows, for choosing: each trains on the past and validates on the block that follows.
 
-    The first trains on the earlier half, as what is chosen will be used on all the rows; the later half is cut into
-    blocks of at least 10 rows where there are so many, else into fewer blocks than `folds`.
+    The first trains on the earlier half, since the choice will be used on all rows. The later half is cut into blocks
+    of at least 10 rows, and into fewer than `folds` blocks if there are too few rows.
 
     Args:
         times: finite numbers [row] of the whole table.
-        rows: row indices; none but these come back.
-        folds: windows at most.
+        rows: indices of the rows to divide.
+        folds: largest number of windows.
         groups: [row] of the whole table; rows whose group is in a window's block are left out of its training.
 
     Returns:
-        For each window (to train on, to choose by), both sorted; none where all times are equal, or where groups leave
-        no window anything to train on.
+        For each window (rows to train on, rows to choose by), both sorted; none if all times are equal, or if groups
+        leave no window a row to train on.
     """
     own = times[rows]
     order = np.argsort(own, kind="stable")
@@ -335,7 +334,7 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
 
 
 def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
-    """The places nearest to those wanted where time moves on, each once, ascending; none at either end."""
+    """Return the positions, nearest to those wanted, at which the time changes: distinct, ascending, not at an end."""
     possible = np.flatnonzero(np.diff(ordered) > 0) + 1
     if not len(possible):
         return []
@@ -343,7 +342,7 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
 
 
 def _apart(train: Ints, test: Ints, groups: Ints | None) -> Ints:
-    """Training rows whose group isn't tested."""
+    """Return the training rows whose group isn't tested."""
     return train if groups is None else train[~np.isin(groups[train], groups[test])]
 
 
@@ -352,15 +351,15 @@ _STRATA = 10  # of a target of numbers, by its quantiles
 
 
 def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups: Ints | None = None) -> Ints:
-    """Return the numbers of about `n_rows` rows, in ascending order, drawn at random and stratified by the target.
+    """Return the numbers of about `n_rows` random rows, in ascending order, stratified by the target.
 
-    Rows are taken in proportion to the classes, and at least 20 of each class as far as it has so many. A target of
-    numbers is divided into tenths. Groups are taken whole, each counted with the target of its first row. Times play no
-    part, so the sample covers the same period as the table.
+    Rows are taken in proportion to the classes, but at least 20 of each class if it has so many. A numeric target is
+    divided into tenths. Groups are taken as a whole, each counted with the target of its first row. Times are ignored,
+    so the sample covers the same period as the table.
 
     Args:
         target: class codes or numbers [row].
-        groups: [row]; each row is a group of its own if left out.
+        groups: [row]; by default each row is a group of its own.
     """
     if n_rows >= len(target):
         return np.arange(len(target))

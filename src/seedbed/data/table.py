@@ -1,4 +1,4 @@
-"""What the rest of seedbed knows of a user's data."""
+"""Typed columns and the table of them: what the rest of seedbed knows of a user's data."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Task = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True)
 class ColumnSchema:
-    """What a column is and how its cells are read: decided once, on all rows, without a look at the target.
+    """What a column is and how its cells are read, decided once on all rows and without the target.
 
     Attributes:
         name: as in the header.
         kind: "number", "boolean", "date" or "category".
-        levels: of a category, sorted; of a boolean, what stood for 0 and what for 1. Else empty.
-        spelling: how numbers and dates are written: "point" or "comma" for the decimal mark, "ymd", "dmy" or "mdy" for
-            the order of a date's parts; empty for the other kinds.
-        missing_words: what stood for a missing cell, beside the empty cell.
+        levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other kinds.
+        spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
+            empty for the other kinds.
+        missing_words: the words for a missing cell, beside the empty cell.
         has_missing: whether a cell of the table is missing.
     """
 
@@ -48,10 +48,10 @@ class Column:
     """A typed column.
 
     Attributes:
-        schema: what it is.
-        values: float64 [row], read-only; NaN where a cell is missing, never infinite. A number as it is; a boolean as 0
-            or 1; a date as seconds since 1970-01-01; a category as the number of its level, or -1 for a level that the
-            schema doesn't know, which happens in new rows only.
+        schema: its description.
+        values: [row], read-only; NaN if a cell is missing, never infinite. A boolean is 0 or 1, a date is seconds since
+            1970-01-01, a category is the number of its level, or -1 for a level of new rows that the schema doesn't
+            know.
     """
 
     schema: ColumnSchema
@@ -67,23 +67,23 @@ class Column:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Table:
-    """Typed columns and a coded target, ready to be split.
+    """Typed columns and an encoded target.
 
     Attributes:
-        name: what to call the table in a report.
+        name: name of the table in reports.
         columns: the features, in the order of the table.
         target_name: the column to predict.
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
-        labels: `labels[code]` is what the user's cell said; of two, `labels[1]` is the positive one. Numeric labels are
-            ordered as numbers, others by code point, as `numpy.unique` does. Empty for regression.
+        labels: the user's label of each code; of two, `labels[1]` is the positive one. Numeric labels are ordered as
+            numbers, others by code point, as `numpy.unique` does. Empty for regression.
         task: "binary", "multiclass" or "regression".
-        groups: int64 [row]; rows of one group stay in one fold. None where every row is a group of its own.
-        grouped_by: the column that names the groups; empty where `groups` only keeps equal rows together.
-        times: float64 [row]; what tells earlier rows from later ones, if rows are to be split by time.
-        time_kind: "date" or "number", what `times` are.
-        notes: what was decided while reading.
-        reading: the arguments of `read_table` that read it again, fit for JSON: `source` and what else was given. None
-            where it came from a data frame or arrays.
+        groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
+        grouped_by: the column that names the groups; empty if `groups` only keeps equal rows together.
+        times: [row]; order of the rows in time, if they are split by time.
+        time_kind: "date" or "number".
+        notes: decisions and warnings.
+        reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other given options. None
+            if it came from a data frame or arrays.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Table:
         return len(self.target)
 
     def of_rows(self, rows: Ints) -> Table:
-        """Return the table of some rows, in the order given. What its columns are stays as it was decided by all."""
+        """Return the table of some rows, in the order given. Its schemas stay those of all rows."""
         return dataclasses.replace(
             self,
             columns=tuple(Column(column.schema, column.values[rows]) for column in self.columns),
@@ -124,7 +124,7 @@ class Table:
 
     @property
     def n_groups(self) -> int:
-        """How many groups there are; each row is one where none are known."""
+        """Number of groups; without groups, number of rows."""
         return self.n_rows if self.groups is None else len(np.unique(self.groups))
 
     @property
@@ -133,7 +133,7 @@ class Table:
 
     @property
     def n_outputs(self) -> int:
-        """Of a network: the logit of the second of two labels, a logit a class, or a number."""
+        """Outputs of a network: the logit of the second of two labels, a logit per class, or a number."""
         return len(self.labels) if self.task == "multiclass" else 1
 
     @property
@@ -142,7 +142,7 @@ class Table:
 
     @functools.cached_property
     def features(self) -> Floats:
-        """The columns' values side by side [row, feature], read-only; of a large table they lie in a file."""
+        """The columns' values [row, feature], read-only; in a temporary file if the table is large."""
         if is_large(self.n_rows, self.n_features):
             writer = ArrayWriter((self.n_features,), np.float64)
             for rows in windows(self.n_rows, self.n_features):

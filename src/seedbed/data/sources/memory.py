@@ -20,6 +20,7 @@ from seedbed.data.sources.options import check_names
 from seedbed.errors import DataError, nearest, told
 
 __all__ = [
+    "MISSING_TYPES",
     "array_column",
     "array_columns",
     "as_array",
