@@ -1,41 +1,13 @@
-"""McNemar and Wilson against statsmodels, and the paired difference on locked rows."""
+"""Wilson against statsmodels, and the paired difference on locked rows."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats import contingency_tables, proportion
+from statsmodels.stats import proportion
 
 from seedbed.evaluation import paired_hold_out, wilson
-from seedbed.evaluation.held_out import mcnemar
-
-
-def answers(both, first, second, neither):
-    ours = np.repeat([True, True, False, False], [both, first, second, neither])
-    return ours, np.repeat([True, False, True, False], [both, first, second, neither])
-
-
-@given(st.integers(0, 9), st.integers(0, 30), st.integers(0, 30))
-def test_mcnemar_is_the_exact_one_of_statsmodels(both, first, second):
-    found = mcnemar(*answers(both, first, second, 3))
-    theirs = contingency_tables.mcnemar([[both, first], [second, 3]], exact=True)
-    assert found.p_exact == pytest.approx(theirs.pvalue, abs=1e-10)
-    assert (found.reference_only, found.candidate_only) == (first, second)
-
-
-def test_mid_p_takes_half_of_the_observed_outcome():
-    found = mcnemar(*answers(0, 2, 9, 0))
-    by_hand = 2 * (sum(stats.binom.pmf(range(2), 11, 0.5)) + stats.binom.pmf(2, 11, 0.5) / 2)
-    assert found.p_mid == pytest.approx(by_hand, abs=1e-12)
-    assert found.p_mid < found.p_exact
-
-
-def test_two_models_that_agree_everywhere_cannot_be_told_apart():
-    found = mcnemar([True, False], [True, False])
-    assert (found.p_exact, found.p_mid) == (1, 1)
-    with pytest.raises(ValueError, match="one length"):
-        mcnemar([True], [True, False])
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))

@@ -10,12 +10,11 @@ from seedbed.evaluation import (
     Margin,
     default_margin,
     default_metric,
-    largest_loss,
     margin_beside,
     prior_loss,
     row_losses,
 )
-from seedbed.evaluation.metrics import greater_is_better, metric
+from seedbed.evaluation.metrics import metric
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)
@@ -82,17 +81,17 @@ def test_a_constant_target_has_no_margin(name):
 
 @pytest.mark.parametrize("name", ["brier", "accuracy", "log_loss"])
 def test_a_sure_mistake_costs_the_most_and_no_more_than_is_said(name):
-    assert row_losses(name, [0], [1.0])[0] <= largest_loss(name, "binary")
-    assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= largest_loss(name, "multiclass")
+    assert row_losses(name, [0], [1.0])[0] <= METRICS[name].largest_loss("binary")
+    assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= METRICS[name].largest_loss("multiclass")
     if name != "log_loss":
-        assert row_losses(name, [0], [1.0])[0] == largest_loss(name, "binary")
-        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == largest_loss(name, "multiclass")
+        assert row_losses(name, [0], [1.0])[0] == METRICS[name].largest_loss("binary")
+        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == METRICS[name].largest_loss("multiclass")
 
 
 def test_each_task_has_a_metric_that_can_be_tested():
     for task in ("binary", "multiclass", "regression"):
         found = metric(default_metric(task))
-        assert found.per_row
+        assert found.row_loss
         assert task in found.tasks
     assert default_metric("regression") == "squared_error"
 
@@ -156,8 +155,3 @@ def test_what_does_not_fit_is_refused(y, p):
 def test_a_constant_target_has_no_squared_error():
     with pytest.raises(TargetError, match="constant"):
         row_losses("squared_error", [1.0, 1.0], [0.0, 1.0])
-
-
-def test_the_registry_says_which_way_is_up():
-    up = {name for name in METRICS if greater_is_better(name)}
-    assert up == {"accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}

@@ -1,6 +1,4 @@
-"""Scores against scikit-learn, their laws, and None where there is nothing to say."""
-
-import json
+"""Every score of the registry against scikit-learn, and its laws."""
 
 import numpy as np
 import pytest
@@ -8,134 +6,110 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from seedbed.errors import OptionError
-from seedbed.evaluation import confusion_matrix, fold_auc
-from seedbed.evaluation.scores import scores
+from seedbed.evaluation import METRICS, prior_loss, row_losses, score_interval
+from seedbed.evaluation.bootstrap import row_score
 
 rng = np.random.default_rng(1)
 Y, P = rng.integers(2, size=90), rng.random(90)
 Y3, P3 = rng.integers(3, size=90), rng.dirichlet([1, 1, 1], size=90)
+NUMBERS, GUESSES = rng.normal(size=50), rng.normal(size=50)
 
 tables = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0])), min_size=1, max_size=20)
 
 
-def test_binary_scores_are_scikit_learns():
-    found, guess = scores(Y, P, "binary"), P > 0.5
-    expected = {
-        "accuracy": sk.accuracy_score(Y, guess),
-        "majority_share": max(Y.mean(), 1 - Y.mean()),
-        "balanced_accuracy": sk.balanced_accuracy_score(Y, guess),
-        "mcc": sk.matthews_corrcoef(Y, guess),
-        "roc_auc": sk.roc_auc_score(Y, P),
-        "brier": sk.brier_score_loss(Y, P),
-        "brier_skill": 1 - sk.brier_score_loss(Y, P) / sk.brier_score_loss(Y, np.full(90, Y.mean())),
-        "log_loss": sk.log_loss(Y, P),
-        "pr_auc": sk.average_precision_score(Y, P),
-        "base_rate": Y.mean(),
-    }
-    assert found == pytest.approx(expected, abs=1e-10)
+def score(name, y, p):
+    """One score of one prediction set, as the registry defines it; None where it isn't defined."""
+    metric, y, p = METRICS[name], np.asarray(y), np.asarray(p)
+    if metric.row_loss:
+        mean = row_losses(name, y, p).mean()
+        return 1 - mean if metric.greater_is_better else mean
+    if metric.skill_of:
+        prior = prior_loss(metric.skill_of, y, n_classes=p.shape[1] if p.ndim > 1 else 2)
+        return 1 - score(metric.skill_of, y, p) / prior if prior > 0 else None
+    if metric.value:
+        return metric.value(y, p)
+    if metric.influence and p.ndim > 1:
+        return score_interval(name, y, p[None]).value
+    value = float(row_score(name, y, p[None])(np.ones((1, len(y))))[0])
+    return None if np.isnan(value) else value
 
 
-def test_multiclass_scores_are_scikit_learns():
-    found = scores(Y3, P3, "multiclass")
-    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(Y3, P3, multi_class="ovo"), abs=1e-10)
-    assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(Y3, P3.argmax(1)), abs=1e-10)
-    assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(Y3, P3.argmax(1)), abs=1e-10)
-    assert found["pr_auc"] is None
-    shares = np.bincount(Y3) / 90
-    assert found["brier_skill"] == pytest.approx(1 - found["brier"] / (1 - (shares**2).sum()), abs=1e-10)
+def accuracies(y, p):
+    return (p > 0.5) if p.ndim == 1 else p.argmax(1)
 
 
-def test_regression_scores_are_scikit_learns():
-    y, guess = rng.normal(size=50), rng.normal(size=50)
-    found = scores(y, guess, "regression")
-    assert found["r2"] == pytest.approx(sk.r2_score(y, guess), abs=1e-10)
-    assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, guess), abs=1e-10)
-    assert found["squared_error"] == pytest.approx(1 - found["r2"], abs=1e-12)
+EXPECTED = {
+    "accuracy": lambda y, p: sk.accuracy_score(y, accuracies(y, p)),
+    "balanced_accuracy": lambda y, p: sk.balanced_accuracy_score(y, accuracies(y, p)),
+    "mcc": lambda y, p: sk.matthews_corrcoef(y, accuracies(y, p)),
+    "roc_auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
+    "pr_auc": lambda y, p: sk.average_precision_score(y, p),
+    "brier": lambda y, p: sk.brier_score_loss(y, p) if p.ndim == 1 else ((p - np.eye(3)[y]) ** 2).sum(1).mean(),
+    "brier_skill": lambda y, p: 1 - EXPECTED["brier"](y, p) / EXPECTED["brier"](y, shares(y, p)),
+    "log_loss": lambda y, p: sk.log_loss(y, p),
+    "squared_error": lambda y, p: 1 - sk.r2_score(y, p),
+    "r2": lambda y, p: sk.r2_score(y, p),
+    "mae": lambda y, p: sk.mean_absolute_error(y, p),
+}
 
 
-@given(tables)
-def test_no_score_is_ever_nan(rows):
-    y, p = (np.array(column) for column in zip(*rows, strict=True))
-    json.dumps(scores(y, p, "binary"), allow_nan=False)
-    json.dumps(scores(y.astype(float), p, "regression"), allow_nan=False)
+def shares(y, p):
+    found = np.bincount(y) / len(y)
+    return np.full(len(y), found[1]) if p.ndim == 1 else np.tile(found, (len(y), 1))
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_each_score_is_scikit_learns(name):
+    data = {"binary": (Y, P), "multiclass": (Y3, P3), "regression": (NUMBERS, GUESSES)}
+    for task in METRICS[name].tasks:
+        found = score(name, *data[task])
+        assert found == pytest.approx(EXPECTED[name](*data[task]), abs=1e-10)
+        assert METRICS[name].low <= found <= METRICS[name].high
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_each_score_is_made_in_one_way(name):
+    metric = METRICS[name]
+    assert sum(way is not None for way in (metric.row_loss, metric.weighted, metric.skill_of, metric.value)) == 1
+    assert metric.skill_of is None or METRICS[metric.skill_of].row_loss
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if "binary" in METRICS[name].tasks])
 @given(tables, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(rows, random):
+def test_the_order_of_rows_does_not_matter(name, rows, random):
     shuffled = list(rows)
     random.shuffle(shuffled)
-    one, other = (scores(*zip(*part, strict=True), "binary") for part in (rows, shuffled))
-    assert other == pytest.approx(one, abs=1e-9)
+    one, other = (score(name, *zip(*part, strict=True)) for part in (rows, shuffled))
+    assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
 
+@pytest.mark.parametrize("name", [name for name in METRICS if "multiclass" in METRICS[name].tasks])
 @given(tables)
-def test_the_names_of_the_two_classes_do_not_matter(rows):
+def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     p = np.where(p == 0.5, 0.6, p)  # at 0.5 the second class wins no tie, whatever it is called
-    one, other = scores(y, p, "binary"), scores(1 - y, 1 - p, "binary")
-    for name in ("accuracy", "majority_share", "balanced_accuracy", "mcc", "roc_auc", "brier", "brier_skill"):
-        assert other[name] == pytest.approx(one[name], abs=1e-9)
+    one, other = score(name, y, p), score(name, 1 - y, 1 - p)
+    assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
 
 def test_with_one_class_only_what_is_defined_is_given():
-    found = scores(np.zeros(5, int), P[:5], "binary")
-    undefined = {name for name, value in found.items() if value is None}
+    classes = [name for name in METRICS if "binary" in METRICS[name].tasks]
+    undefined = {name for name in classes if score(name, np.zeros(5, int), P[:5]) is None}
     assert undefined == {"balanced_accuracy", "mcc", "roc_auc", "brier_skill", "pr_auc"}
 
 
 def test_constant_predictions_are_worth_nothing_but_defined():
-    found = scores([0, 0, 1, 1, 1], np.full(5, 0.6), "binary")
-    assert (found["roc_auc"], found["mcc"], found["balanced_accuracy"]) == (0.5, 0, 0.5)
-    assert found["brier_skill"] == pytest.approx(0)
+    y, p = np.array([0, 0, 1, 1, 1]), np.full(5, 0.6)
+    assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [0.5, 0, 0.5]
+    assert score("brier_skill", y, p) == pytest.approx(0)
 
 
 def test_a_missing_class_leaves_the_multiclass_auc_undefined():
-    found = scores(np.where(Y3 == 2, 0, Y3), P3, "multiclass")
-    assert found["roc_auc"] is None
-    assert found["accuracy"] is not None
+    y = np.where(Y3 == 2, 0, Y3)
+    assert score("roc_auc", y, P3) is None
+    assert score("accuracy", y, P3) is not None
 
 
-def test_a_diverged_network_has_no_scores():
-    found = scores(Y, np.where(np.arange(90) == 3, np.nan, P), "binary")
-    assert {name for name, value in found.items() if value is not None} == {"majority_share", "base_rate"}
-    assert set(scores([1.0, 2.0], [np.inf, 0.0], "regression").values()) == {None}
-
-
-def test_a_constant_regression_target_leaves_only_the_absolute_error():
-    assert scores([2.0, 2.0], [1.0, 4.0], "regression") == {"squared_error": None, "r2": None, "mae": 1.5}
-
-
-def test_an_unknown_task_is_refused():
-    with pytest.raises(OptionError, match="regression"):
-        scores(Y, P, "regresion")
-
-
-def test_fold_auc_is_the_mean_over_folds():
-    folds = np.arange(90) % 3
-    expected = np.mean([sk.roc_auc_score(Y[folds == j], P[folds == j]) for j in range(3)])
-    assert fold_auc(Y, P, folds) == (pytest.approx(expected, abs=1e-10), False)
-
-
-def test_fold_auc_is_pooled_and_marked_where_a_fold_has_four_rows_of_a_class():
-    y = np.array([0] * 20 + [1] * 9)
-    folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
-    value, pooled = fold_auc(y, P[:29], folds)
-    assert (value, pooled) == (pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10), True)
-    assert fold_auc(np.append(y, 1), P[:30], np.append(folds, 1)).pooled is False
-
-
-def test_fold_auc_of_one_class_is_none():
-    assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
-
-
-def test_fold_auc_reads_several_classes_too():
-    value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
-    halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
-    assert (value, pooled) == (pytest.approx(np.mean(halves), abs=1e-10), False)
-
-
-def test_the_confusion_matrix_is_scikit_learns_and_leaves_out_what_diverged():
-    assert (confusion_matrix(Y3, P3) == sk.confusion_matrix(Y3, P3.argmax(1))).all()
-    assert (confusion_matrix(Y, P) == sk.confusion_matrix(Y, P > 0.5)).all()
-    assert confusion_matrix([0, 1, 1], [0.1, np.nan, 0.9]).tolist() == [[1, 0], [0, 1]]
+def test_the_registry_says_which_way_is_up():
+    up = {name for name, metric in METRICS.items() if metric.greater_is_better}
+    assert up == {"accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}

@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation import bbc_cv
-from seedbed.evaluation.selection import bbc_cv_scores
-from seedbed.evaluation.weighted import row_score
 
 
 def plain_bbc(losses, n_resamples, rng):
@@ -56,19 +54,6 @@ def test_a_single_candidate_has_nothing_to_correct():
     assert found.value == pytest.approx(found.apparent, abs=0.01)
 
 
-def test_any_score_can_be_corrected_and_means_agree_with_the_losses():
-    rng = np.random.default_rng(6)
-    y, p = rng.integers(2, size=50), rng.random((4, 50))
-    by_score = bbc_cv_scores([row_score("accuracy", y, one[None]) for one in p], 50, greater_is_better=True)
-    by_loss = bbc_cv(((p > 0.5) != y).astype(float))
-    assert by_score.value == pytest.approx(1 - by_loss.value, abs=1e-12)
-    auc = bbc_cv_scores([row_score("roc_auc", y, one[None]) for one in p], 50, greater_is_better=True)
-    assert auc.value < auc.apparent
-
-
-def test_a_score_that_is_never_defined_is_refused():
-    never = row_score("roc_auc", np.zeros(10, int), np.full((1, 10), 0.5))
-    with pytest.raises(ValueError, match="no resample"):
-        bbc_cv_scores([never], 10, greater_is_better=True)
+def test_losses_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="candidate, row"):
         bbc_cv(np.full((2, 5), np.nan))

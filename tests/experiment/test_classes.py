@@ -204,7 +204,7 @@ def test_a_rare_class_spoils_neither_the_regression_nor_the_strength_it_chooses(
 
 
 def test_all_metrics_of_classes_that_are_means_are_shown(found):
-    per_row = {one.name for one in METRICS.values() if one.per_row and "multiclass" in one.tasks}
+    per_row = {one.name for one in METRICS.values() if one.row_loss and "multiclass" in one.tasks}
     assert per_row <= found["tanh:4"].scores.keys()
 
 

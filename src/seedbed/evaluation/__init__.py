@@ -20,18 +20,18 @@ from seedbed.evaluation.checks import (
     worse_than_logistic,
 )
 from seedbed.evaluation.choosing import Choice, choose
+from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.held_out import HoldOut, paired_hold_out, seed_difference
 from seedbed.evaluation.judging import fold_differences, judge, judge_all
-from seedbed.evaluation.losses import Margin, default_margin, largest_loss, margin_beside, prior_loss, row_losses
+from seedbed.evaluation.losses import Margin, default_margin, margin_beside, prior_loss, row_losses
 from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
-from seedbed.evaluation.metrics import METRICS, default_metric
+from seedbed.evaluation.metrics import METRICS, Metric, default_metric
 from seedbed.evaluation.nested import nested_interval
 from seedbed.evaluation.protocol import Design, protocol
 from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
-from seedbed.evaluation.scores import confusion_matrix, fold_auc
 from seedbed.evaluation.selection import bbc_cv
 from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
 from seedbed.evaluation.wilson import wilson
@@ -47,10 +47,12 @@ __all__ = [
     "CorrectedT",
     "Design",
     "Estimate",
+    "FoldAuc",
     "HoldOut",
     "Lottery",
     "Margin",
     "MeanInterval",
+    "Metric",
     "Verdict",
     "advise",
     "bbc_cv",
@@ -68,12 +70,10 @@ __all__ = [
     "default_metric",
     "diverged",
     "expected_calibration_error",
-    "fold_auc",
     "fold_differences",
     "holm",
     "judge",
     "judge_all",
-    "largest_loss",
     "lottery",
     "margin_beside",
     "mean_loss",

@@ -7,17 +7,17 @@ carries it over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.evaluation.classification import class_codes
 from seedbed.evaluation.estimates import student_quantile
-from seedbed.evaluation.losses import class_codes
-from seedbed.evaluation.ranking import auc_influence, multiclass_auc
-from seedbed.evaluation.weighted import RowScore, row_score
+from seedbed.evaluation.metrics import METRICS, RowScore, metric
 
 __all__ = ["row_mean_se", "score_interval", "widening"]
 
@@ -69,7 +69,7 @@ def bootstrap_interval(
     """The percentile interval (Efron & Tibshirani 1993, ch. 13) of any score of rows, widened about the value.
 
     Args:
-        score: weights [resample, row] -> values [resample], NaN where undefined; see `weighted.row_score`.
+        score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
         widened_by: from `widening`; 1 leaves the interval as it is.
 
     Raises:
@@ -121,10 +121,10 @@ def score_interval(
     widened_by: float = 1.0,
     random_state: int = 0,
 ) -> BootstrapInterval:
-    """`bootstrap_interval` of a score by name; arguments as `weighted.row_score`, clipped to the score's range.
+    """`bootstrap_interval` of a score by name; arguments as `row_score`, clipped to the score's range.
 
-    The ROC AUC of several classes has a normal interval by the infinitesimal jackknife (`ranking.auc_influence`), which
-    stands for the bootstrap where that would take minutes.
+    The ROC AUC of several classes has a normal interval by the infinitesimal jackknife (`Metric.influence`), because a
+    bootstrap would take minutes.
 
     Args:
         name: for example roc_auc, mcc or balanced_accuracy.
@@ -134,45 +134,63 @@ def score_interval(
         OptionError: a name without a weighted score.
         ValueError: the shapes don't fit.
     """
-    if name == "roc_auc" and np.ndim(p) == 3 and np.shape(p)[2] > 2:
-        found = _auc_interval(np.asarray(y), np.asarray(p, dtype=np.float64), alpha, widened_by)
+    score, sets = metric(name), np.asarray(p, dtype=np.float64)
+    if score.influence is not None and sets.ndim == 3 and sets.shape[2] > 2:
+        found = _by_influence(score.influence, np.asarray(y), sets, alpha, widened_by)
     else:
         found = bootstrap_interval(
-            row_score(name, y, p),
+            row_score(name, y, sets),
             np.asarray(y).size,
             alpha=alpha,
             n_resamples=n_resamples,
             widened_by=widened_by,
             random_state=random_state,
         )
-    bottom, top = _RANGES.get(name, (-np.inf, np.inf))
     if found.low is None or found.high is None:
         return found
     return BootstrapInterval(
-        found.value, max(found.low, bottom), min(found.high, top), found.se, found.widened_by, found.n_undefined
-    )
+        found.value, max(found.low, score.low), min(found.high, score.high), found.se, found.widened_by,
+        found.n_undefined,
+    )  # fmt: skip
 
 
-def _auc_interval(y: NDArray[Any], p: Floats, alpha: float, widened_by: float) -> BootstrapInterval:
-    """The mean AUC over prediction sets [prediction, row, class]; not defined where a class has no row."""
+def row_score(name: str, y: ArrayLike, p: ArrayLike) -> RowScore:
+    """Return a score as a function of row weights: the mean over prediction sets of the score of each set.
+
+    Args:
+        y: class codes [row]. p: [prediction, row] or [prediction, row, class], one set of out-of-fold predictions for
+            each (repeat, seed).
+
+    Raises:
+        OptionError: the score isn't known, or isn't a function of row weights.
+        ValueError: shapes don't fit, or a prediction isn't finite.
+    """
+    truth, sets = np.asarray(y), np.asarray(p, dtype=np.float64)
+    if sets.ndim not in (2, 3) or sets.shape[1] != truth.size or truth.ndim != 1:
+        raise ValueError(f"p must be [prediction, row] or [prediction, row, class]; got {sets.shape} for {truth.shape}")
+    if not np.isfinite(sets).all():
+        raise ValueError("predictions must be finite")
+    if (weighted := metric(name).weighted) is None:
+        known = [one.name for one in METRICS.values() if one.weighted]
+        raise OptionError(f"There is no bootstrap of '{name}'", did_you_mean(name, known))
+    if sets.ndim == 3 and sets.shape[2] == 2:
+        sets = sets[:, :, 1]
+    return weighted(class_codes(truth, n_classes=sets.shape[2] if sets.ndim == 3 else 2), sets)
+
+
+def _by_influence(
+    influence: Callable[[NDArray[np.intp], Floats], tuple[float, Floats]],
+    y: NDArray[Any],
+    p: Floats,
+    alpha: float,
+    widened_by: float,
+) -> BootstrapInterval:
+    """The mean over sets [prediction, row, class] with a normal interval; undefined if a class has no row."""
     codes = class_codes(y, n_classes=p.shape[2])
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
         return BootstrapInterval(None, None, None, None, widened_by, 0)
-    value = float(np.mean([multiclass_auc(codes, one) for one in p]))
-    influence = np.mean([auc_influence(codes, one) for one in p], axis=0)
-    se = float(np.sqrt((influence**2).sum()))
+    found = [influence(codes, one) for one in p]
+    value = float(np.mean([one for one, _ in found]))
+    se = float(np.sqrt((np.mean([one for _, one in found], axis=0) ** 2).sum()))
     half = student_quantile(1 - alpha / 2, None) * se * widened_by
     return BootstrapInterval(value, value - half, value + half, se, widened_by, 0)
-
-
-_RANGES = {
-    "accuracy": (0.0, 1.0),
-    "balanced_accuracy": (0.0, 1.0),
-    "roc_auc": (0.0, 1.0),
-    "mcc": (-1.0, 1.0),
-    "brier": (0.0, np.inf),
-    "log_loss": (0.0, np.inf),
-    "squared_error": (0.0, np.inf),
-    "mae": (0.0, np.inf),
-    "brier_skill": (-np.inf, 1.0),
-}

@@ -1,4 +1,4 @@
-"""Two models on one locked file of rows: the paired difference, and McNemar's test for two fixed models."""
+"""Two models on one locked file of rows: the paired difference with its error."""
 
 from __future__ import annotations
 
@@ -11,49 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.estimates import Estimate, inference
 
 __all__ = ["HoldOut", "paired_hold_out", "seed_difference"]
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Two fixed models on the same rows.
-
-    Attributes:
-        reference_only, candidate_only: rows that only this one has right.
-        p_exact: two-sided exact binomial p-value.
-        p_mid: its mid-p version, less timid and still near the nominal level.
-    """
-
-    reference_only: int
-    candidate_only: int
-    p_exact: float
-    p_mid: float
-
-
-def mcnemar(reference_correct: ArrayLike, candidate_correct: ArrayLike) -> McNemar:
-    """McNemar's test (1947), exact and mid-p (Fagerland, Lydersen & Laake 2013).
-
-    It speaks of these two trained models on rows like these, not of their architectures: another seed is another model.
-
-    Args:
-        reference_correct, candidate_correct: [row], whether the model's class is right.
-
-    Raises:
-        ValueError: the shapes differ or aren't [row].
-    """
-    from scipy.stats import binom
-
-    ours, theirs = np.asarray(reference_correct, dtype=bool), np.asarray(candidate_correct, dtype=bool)
-    if ours.ndim != 1 or ours.shape != theirs.shape:
-        raise ValueError(f"both must be [row] of one length; got {ours.shape} and {theirs.shape}")
-    reference_only, candidate_only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    fewer, both = min(reference_only, candidate_only), reference_only + candidate_only
-    doubled = 2 * float(binom.cdf(fewer, both, 0.5))
-    return McNemar(
-        reference_only=reference_only,
-        candidate_only=candidate_only,
-        p_exact=min(1.0, doubled),
-        p_mid=min(1.0, doubled - float(binom.pmf(fewer, both, 0.5))),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean
 from seedbed.evaluation.estimates import Estimate, p_better, rows_factor, rows_needed
-from seedbed.evaluation.losses import largest_loss
 from seedbed.evaluation.lottery import paired_runs
+from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 
@@ -99,7 +99,8 @@ def judge(
     """
     ours, theirs = _both(reference_losses, candidate_losses)
     _refuse_diverged((reference, ours), (candidate, theirs))
-    found = _estimate(ours, theirs, interval, alpha, comparisons, largest_loss(metric, task))
+    largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
+    found = _estimate(ours, theirs, interval, alpha, comparisons, largest)
     return Verdict(
         candidate=candidate,
         reference=reference,

@@ -1,55 +1,89 @@
-"""The registry of metrics: their names, what they are called in a sentence, and which way is better."""
+"""The scores: each entry of `METRICS` holds all that the package knows of one score. To add a score, add an entry.
+
+A class is an integer code 0..C-1; a prediction is the probability of class 1 (binary), one probability per class
+(multiclass) or a value (regression).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from seedbed.errors import OptionError, did_you_mean
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["METRICS", "default_metric", "metric"]
+from seedbed.errors import OptionError, TargetError, did_you_mean
+from seedbed.evaluation.classification import (
+    FoldAuc,
+    auc_influence,
+    fold_auc,
+    multiclass_auc,
+    predicted_classes,
+)
+
+__all__ = ["METRICS", "Metric", "RowScore", "default_metric", "metric"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+RowScore = Callable[[Floats], Floats]
+"""Weights [resample, row] -> the score [resample], NaN where it isn't defined.
+
+A resample is a weight for each row (how often it was drawn), so that all predictions of a row stay together, and 2000
+resamples are a matrix product.
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One metric.
+    """One score.
+
+    A score is a mean over rows (`row_loss`), a function of row weights (`weighted`), a skill derived from another score
+    (`skill_of`), or a value without an interval (`value`): exactly one of the four.
 
     Attributes:
-        name: the key in `scores` and the word for `--metric`.
-        words: what it is called in a sentence.
-        greater_is_better: of the *score*; the row loss of `row_losses` is always better when smaller.
+        name: the key in the summary and the word for `--metric`.
+        words: its name in a sentence.
         tasks: where it is defined.
-        per_row: a mean over rows, so that it can be the primary metric that is tested.
+        greater_is_better: of the score; a loss is always better when smaller.
+        low, high: the range of the score.
+        percent: whether it is a share of rows, shown in percent, with differences in points.
+        own_units: whether it is in units of the target, which may have any size.
+        meaning: what it is, where the name doesn't say so; for `--metric` help and reports.
+        row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y: codes or values [...];
+            p: [...] or [..., class]. A score that is better when greater is 1 - mean loss.
+        largest_loss: (task) -> the largest possible loss of a row; infinite where nothing bounds it.
+        margin: the default difference that matters; None is 0.02 of what the prior costs, see `default_margin`.
+        weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets as a function of row
+            weights.
+        influence: of several classes, in place of `weighted`: (codes, p [row, class]) -> the value and its derivative
+            by each row's weight [row].
+        by_fold: (codes, p, folds) -> the mean over the folds of one repeat, in place of a value of all rows.
+        skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the mean.
+        value: (codes [row], p [row]) -> the score of one prediction set.
     """
 
     name: str
     words: str
-    greater_is_better: bool
     tasks: tuple[str, ...]
-    per_row: bool
-
-
-_CLASSES = ("binary", "multiclass")
-
-METRICS: dict[str, Metric] = {
-    entry.name: entry
-    for entry in (
-        Metric("brier", "Brier score", False, _CLASSES, True),
-        Metric("log_loss", "log loss", False, _CLASSES, True),
-        Metric("accuracy", "accuracy", True, _CLASSES, True),
-        Metric("squared_error", "squared error", False, ("regression",), True),
-        Metric("mae", "mean absolute error", False, ("regression",), True),
-        Metric("balanced_accuracy", "balanced accuracy", True, _CLASSES, False),
-        Metric("mcc", "Matthews correlation", True, _CLASSES, False),
-        Metric("roc_auc", "ROC AUC", True, _CLASSES, False),
-        Metric("pr_auc", "PR AUC", True, ("binary",), False),
-        Metric("brier_skill", "Brier skill", True, _CLASSES, False),
-        Metric("r2", "R2", True, ("regression",), False),
-    )
-}
+    greater_is_better: bool = False
+    low: float = 0.0
+    high: float = np.inf
+    percent: bool = False
+    own_units: bool = False
+    meaning: str = ""
+    row_loss: Callable[[NDArray[Any], Floats, float | None], Floats] | None = None
+    largest_loss: Callable[[str], float] = lambda task: np.inf
+    margin: float | None = None
+    weighted: Callable[[Codes, Floats], RowScore] | None = None
+    influence: Callable[[Codes, Floats], tuple[float, Floats]] | None = None
+    by_fold: Callable[[Codes, Floats, NDArray[np.intp]], FoldAuc] | None = None
+    skill_of: str | None = None
+    value: Callable[[Codes, Floats], float | None] | None = None
 
 
 def metric(name: str) -> Metric:
-    """The metric of this name.
+    """Return the metric of this name.
 
     Raises:
         OptionError: there is none of this name.
@@ -60,14 +94,234 @@ def metric(name: str) -> Metric:
 
 
 def default_metric(task: str) -> str:
-    """The name of the primary metric where the user names none: a proper score, since it sees most."""
+    """Return the name of the primary metric where the user names none: a proper score, which sees most."""
     return "squared_error" if task == "regression" else "brier"
 
 
-def greater_is_better(name: str) -> bool:
-    """Whether a greater value of this score is the better one.
+# Losses of rows
 
-    Raises:
-        OptionError: there is no metric of this name.
+
+def _zero_one(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """1 where the class is wrong."""
+    return np.asarray(predicted_classes(p, by_class=p.ndim > y.ndim) != y, dtype=np.float64)
+
+
+def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """(p - y)^2, or the sum over classes of (p_c - [y = c])^2 (Brier 1950); half of it for two columns."""
+    if p.ndim == y.ndim:
+        return np.asarray((p - y) ** 2)
+    n_classes = p.shape[-1]
+    return np.asarray(((p - np.eye(n_classes)[y]) ** 2).sum(axis=-1) / (2 if n_classes == 2 else 1))
+
+
+LOG_LOSS_CLIP = 1e-7
+"""Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
+
+
+def _log_loss(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """-log of the probability of the true class."""
+    of_true = np.take_along_axis(p, y[..., None], -1)[..., 0] if p.ndim > y.ndim else np.abs(p - 1 + y)
+    return np.asarray(-np.log(np.clip(of_true, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)))
+
+
+def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """(p - y)^2 over the variance of the target, so that predicting the mean costs 1."""
+    scale = float(np.var(y)) if variance is None else variance
+    if not scale > 0:
+        raise TargetError("The target is constant, so squared error has no scale", "Choose a target that varies.")
+    return np.asarray((p - y) ** 2 / scale)
+
+
+def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
+    """|p - y|, in units of the target."""
+    return np.asarray(np.abs(p - y))
+
+
+# Scores as functions of row weights
+
+
+def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
+    """One-hot classes [row, class], and the predicted classes [set, row]."""
+    n_classes = sets.shape[2] if sets.ndim == 3 else 2
+    return np.eye(n_classes)[y], predicted_classes(sets, by_class=sets.ndim == 3)
+
+
+def _auc(y: Codes, sets: Floats) -> RowScore:
+    """The ROC AUC of two classes, the mean over sets."""
+    parts = [_two_class_auc(y == 1, p) for p in sets]
+    return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
+
+
+def _auc_influence(y: Codes, p: Floats) -> tuple[float, Floats]:
+    return multiclass_auc(y, p), auc_influence(y, p)
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    """top / bottom, NaN where bottom is 0."""
+    ratio: Floats = np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
+    return ratio
+
+
+def _two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
+    """Mann-Whitney: the share of (positive, negative) pairs in the right order, ties one half (Bamber 1975)."""
+    if p.size == 0:
+        return lambda weights: np.full(len(weights), np.nan)
+    order = np.argsort(p, kind="stable")
+    ordered = p[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    is_positive = positive[order].astype(np.float64)
+
+    def score(weights: Floats) -> Floats:
+        drawn = weights[:, order]
+        pos = drawn * is_positive
+        neg = drawn - pos
+        if starts.size < p.size:
+            pos, neg = np.add.reduceat(pos, starts, axis=1), np.add.reduceat(neg, starts, axis=1)
+        below = np.cumsum(neg, axis=1) - neg
+        return _ratio((pos * (below + neg / 2)).sum(axis=1), pos.sum(axis=1) * neg.sum(axis=1))
+
+    return score
+
+
+def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
+    """Mean recall over the classes that were drawn; NaN where only one was drawn."""
+    own, guess = _classes_of(y, sets)
+    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
+    hits = own * (guess == y).mean(axis=0)[:, None]
+
+    def score(weights: Floats) -> Floats:
+        total, right = weights @ own, weights @ hits
+        recall = np.divide(right, total, out=np.zeros_like(total), where=total > 0)
+        drawn = (total > 0).sum(axis=1)
+        return np.where(drawn > 1, recall.sum(axis=1) / np.maximum(drawn, 1), np.nan)
+
+    return score
+
+
+def _mcc(y: Codes, sets: Floats) -> RowScore:
+    """Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
+
+    0 for constant predictions, NaN where one class only was drawn. It needs no more of the confusion matrix than its
+    margins and its trace, which is what makes many classes cheap.
     """
-    return metric(name).greater_is_better
+    own, guess = _classes_of(y, sets)
+    n_classes = own.shape[1]
+    guessed = np.stack([np.column_stack([np.eye(n_classes)[one], one == y]) for one in guess], axis=1)
+    columns = guessed.reshape(len(y), -1)
+
+    def score(weights: Floats) -> Floats:
+        true = (weights @ own)[:, None]
+        cells = (weights @ columns).reshape(len(weights), len(guess), n_classes + 1)
+        predicted, right = cells[..., :-1], cells[..., -1]
+        n = weights.sum(axis=1)[:, None]
+        covariance = right * n - (true * predicted).sum(axis=2)
+        of_true, of_guess = n**2 - (true**2).sum(axis=2), n**2 - (predicted**2).sum(axis=2)
+        both = of_true * of_guess
+        value = np.divide(covariance, np.sqrt(both), out=np.zeros_like(covariance), where=both > 0)
+        return np.where(of_true[:, 0] > 0, value.mean(axis=1), np.nan)
+
+    return score
+
+
+def _average_precision(y: Codes, p: Floats) -> float | None:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(y, p)) if y.any() else None
+
+
+_CLASSES = ("binary", "multiclass")
+
+METRICS: dict[str, Metric] = {
+    entry.name: entry
+    for entry in (
+        Metric(
+            name="accuracy",
+            words="accuracy",
+            tasks=_CLASSES,
+            greater_is_better=True,
+            high=1.0,
+            percent=True,
+            row_loss=_zero_one,
+            largest_loss=lambda task: 1.0,
+            margin=0.01,
+        ),
+        Metric(
+            name="balanced_accuracy",
+            words="balanced accuracy",
+            tasks=_CLASSES,
+            greater_is_better=True,
+            high=1.0,
+            percent=True,
+            weighted=_balanced_accuracy,
+        ),
+        Metric(
+            name="mcc",
+            words="Matthews correlation",
+            tasks=_CLASSES,
+            greater_is_better=True,
+            low=-1.0,
+            high=1.0,
+            weighted=_mcc,
+        ),
+        Metric(
+            name="roc_auc",
+            words="ROC AUC",
+            tasks=_CLASSES,
+            greater_is_better=True,
+            high=1.0,
+            weighted=_auc,
+            influence=_auc_influence,
+            by_fold=fold_auc,
+        ),
+        Metric(
+            name="pr_auc",
+            words="PR AUC",
+            tasks=("binary",),
+            greater_is_better=True,
+            high=1.0,
+            value=_average_precision,
+        ),
+        Metric(
+            name="brier",
+            words="Brier score",
+            tasks=_CLASSES,
+            meaning="the mean squared error of the probabilities",
+            row_loss=_brier,
+            largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,
+        ),
+        Metric(
+            name="brier_skill",
+            words="Brier skill",
+            tasks=_CLASSES,
+            greater_is_better=True,
+            low=-np.inf,
+            high=1.0,
+            skill_of="brier",
+        ),
+        Metric(name="log_loss", words="log loss", tasks=_CLASSES, row_loss=_log_loss),
+        Metric(
+            name="squared_error",
+            words="squared error",
+            tasks=("regression",),
+            meaning="as a share of the target's variance, which is what predicting the mean costs",
+            row_loss=_squared_error,
+        ),
+        Metric(
+            name="r2",
+            words="R2",
+            tasks=("regression",),
+            greater_is_better=True,
+            low=-np.inf,
+            high=1.0,
+            skill_of="squared_error",
+        ),
+        Metric(
+            name="mae",
+            words="mean absolute error",
+            tasks=("regression",),
+            own_units=True,
+            row_loss=_absolute_error,
+        ),
+    )
+}
+"""The scores by name, in the order in which they are shown."""

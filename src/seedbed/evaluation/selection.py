@@ -6,14 +6,12 @@ resampled rows and scores it on the rows left out, without a single further trai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.bootstrap import resample_weights
-from seedbed.evaluation.weighted import RowScore
 
 __all__ = ["bbc_cv"]
 
@@ -55,61 +53,28 @@ def bbc_cv(losses: ArrayLike, *, n_resamples: int = 1000, alpha: float = 0.05, r
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2 or not np.isfinite(values).all():
         raise ValueError(f"losses must be finite [candidate, row] with at least 2 rows; got shape {values.shape}")
 
+    n_rows = values.shape[1]
+
     def mean_loss(weights: Floats) -> Floats:
         return np.asarray(weights @ values.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    return _bbc(mean_loss, values.shape[1], False, n_resamples, alpha, random_state)
-
-
-def bbc_cv_scores(
-    candidates: Sequence[RowScore],
-    n_rows: int,
-    *,
-    greater_is_better: bool,
-    n_resamples: int = 1000,
-    alpha: float = 0.05,
-    random_state: int = 0,
-) -> ChosenScore:
-    """`bbc_cv` for any score of rows, one `weighted.row_score` for each candidate.
-
-    Raises:
-        ValueError: no candidate, or fewer than two rows.
-    """
-    if not candidates or n_rows < 2:
-        raise ValueError("needs at least one candidate and two rows")
-
-    def columns(weights: Floats) -> Floats:
-        return np.stack([candidate(weights) for candidate in candidates], axis=1)
-
-    return _bbc(columns, n_rows, greater_is_better, n_resamples, alpha, random_state)
-
-
-def _bbc(
-    scores: RowScore, n_rows: int, greater_is_better: bool, n_resamples: int, alpha: float, random_state: int
-) -> ChosenScore:
-    """The resampling of `bbc_cv`; scores: weights [resample, row] -> [resample, candidate]."""
-    sign = -1.0 if greater_is_better else 1.0
-    on_all = scores(np.ones((1, n_rows)))[0]
-    winner = int(np.argmin(sign * on_all))
+    on_all = mean_loss(np.ones((1, n_rows)))[0]
+    winner = int(np.argmin(on_all))
     kept, shares = [], []
     for weights in resample_weights(n_rows, n_resamples=n_resamples, random_state=random_state):
         out_of_bag = (weights == 0).astype(np.float64)
         some_left = out_of_bag.any(axis=1)
-        in_bag, left = sign * scores(weights[some_left]), scores(out_of_bag[some_left])
-        defined = np.isfinite(in_bag).all(axis=1) & np.isfinite(left).all(axis=1)
-        in_bag, left = in_bag[defined], left[defined]
+        in_bag, left = mean_loss(weights[some_left]), mean_loss(out_of_bag[some_left])
         tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
         share = tied / tied.sum(axis=1, keepdims=True)
         kept.append((share * left).sum(axis=1))
         shares.append(share)
-    values = np.concatenate(kept)
-    if values.size == 0:
-        raise ValueError("the score is defined in no resample")
-    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
+    found = np.concatenate(kept)
+    low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2])
     return ChosenScore(
         winner=winner,
         apparent=float(on_all[winner]),
-        value=float(values.mean()),
+        value=float(found.mean()),
         low=float(low),
         high=float(high),
         chosen_share=tuple(float(share) for share in np.concatenate(shares).mean(axis=0)),

@@ -6,11 +6,11 @@ The words better, wins, best and outperforms appear only where the rules say so;
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seedbed.errors import OptionError
-from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.metrics import METRICS, Metric
 
 __all__ = ["SHORT", "AccuracyDifference", "Verdict", "decide", "percent", "plain_number"]
 
@@ -137,25 +137,6 @@ class Verdict:
         """The verdict in plain words."""
         return _SENTENCES[self.rule](self)
 
-    @property
-    def details(self) -> tuple[str, ...]:
-        """What always stands with it: accuracy, probability, single runs, comparisons, for what training sets."""
-        lines = []
-        if self.accuracy is not None and self.metric != "accuracy":
-            a = self.accuracy
-            lines.append(
-                f"In accuracy: {100 * a.difference:+.1f} points (plausibly {100 * a.low:+.1f} to {100 * a.high:+.1f})."
-            )
-        gain = f"the {_gain(self)} {_quantity(self)}"
-        lines.append(f"Probability that {self.candidate} has {gain}: {percent(self.p_better)}.")
-        lines.append(f"Single runs (one fold, one seed) that would have shown the opposite: {self.opposite_share:.0%}.")
-        many = "1 comparison" if self.comparisons == 1 else f"{self.comparisons} comparisons"
-        p = "p < 0.001" if self.p_adjusted < 0.001 else f"p = {self.p_adjusted:.2g}"
-        lines.append(f"Ranges and {p} allow for {many}.")
-        if self.n_train is not None:
-            lines.append(f"For training sets of about {self.n_train} rows like these.")
-        return tuple(lines)
-
     def as_dict(self) -> dict[str, Any]:
         """A plain dict of all attributes and of what they say, ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "greater_is_better"}
@@ -167,40 +148,42 @@ class Verdict:
 
 def _gain(verdict: Verdict) -> str:
     """The direction that is good: "higher" of a score, "lower" of an error."""
-    return "higher" if _is_score(verdict) else "lower"
+    return "higher" if _metric(verdict).greater_is_better else "lower"
 
 
 def _loss(verdict: Verdict) -> str:
     """The direction that is bad."""
-    return "lower" if _is_score(verdict) else "higher"
+    return "lower" if _metric(verdict).greater_is_better else "higher"
 
 
-def _is_score(verdict: Verdict) -> bool:
-    if verdict.greater_is_better is not None:
-        return verdict.greater_is_better
-    return verdict.metric in METRICS and METRICS[verdict.metric].greater_is_better
+def _metric(verdict: Verdict) -> Metric:
+    """The metric, also of losses that the user has brought, which may have another name or direction."""
+    found = METRICS.get(verdict.metric) or Metric(name=verdict.metric, words=verdict.metric, tasks=())
+    up = verdict.greater_is_better
+    return found if up is None else replace(found, greater_is_better=up)
 
 
 def _quantity(verdict: Verdict) -> str:
     """What is compared, in words that say whether it is an error."""
-    words = METRICS[verdict.metric].words if verdict.metric in METRICS else verdict.metric
-    return words if _is_score(verdict) else f"prediction error ({words})"
+    metric = _metric(verdict)
+    return metric.words if metric.greater_is_better else f"prediction error ({metric.words})"
 
 
 def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
     """A size without its sign: points for accuracy, else a number with one digit more than the margin needs."""
-    scale = 100 if verdict.metric == "accuracy" else 1
-    fewest = 0 if verdict.metric == "mae" else 1  # in units of the target, which may be millions
+    metric = _metric(verdict)
+    scale = 100 if metric.percent else 1
+    fewest = 0 if metric.own_units else 1  # in units of the target, which may be millions
     decimals = min(12, max(fewest, 1 + math.ceil(-math.log10(scale * verdict.margin))))
     shown = f"{abs(scale * value):,.{decimals}f}"
     if not unit:
         return shown
-    return f"{shown} points" if verdict.metric == "accuracy" else shown
+    return f"{shown} points" if metric.percent else shown
 
 
 def _matters(verdict: Verdict) -> str:
     """The margin in a sentence: "1 point that matters", "0.004 that matters"."""
-    if verdict.metric != "accuracy":
+    if not _metric(verdict).percent:
         return f"{plain_number(verdict.margin)} that matters"
     points = f"{100 * verdict.margin:.3g}"
     return "1 point that matters" if points == "1" else f"{points} points that matter"

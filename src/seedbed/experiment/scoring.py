@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,9 @@ from seedbed.data import Task
 from seedbed.evaluation import (
     METRICS,
     Estimate,
+    FoldAuc,
+    Metric,
     corrected_t,
-    fold_auc,
-    largest_loss,
     paired_hold_out,
     prior_loss,
     row_losses,
@@ -27,12 +28,8 @@ from seedbed.experiment.predictions import Predictions
 
 __all__ = ["SCORES", "Score", "score"]
 
-_OF_CLASSES = ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "brier", "brier_skill", "log_loss")
-
 SCORES: dict[Task, tuple[str, ...]] = {
-    "binary": (*_OF_CLASSES[:4], "pr_auc", *_OF_CLASSES[4:]),
-    "multiclass": _OF_CLASSES,
-    "regression": ("squared_error", "r2", "mae"),
+    task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
 }
 """What is shown of each candidate, by task."""
 
@@ -77,80 +74,82 @@ class Score:
 def score(name: str, found: Predictions, alpha: float) -> Score:
     """One score with its interval at 1 - alpha.
 
-    - A mean over rows (accuracy, brier, log_loss, squared_error, mae): the corrected t over folds; on locked rows the
-      error of rows and seeds; where no verdict is due, Wilson's interval for accuracy.
-    - brier_skill: from the Brier score, the prior taken as known.
-    - r2: 1 - squared_error, the variance of the tested rows taken as known; none where that is 0.
-    - balanced_accuracy, mcc, roc_auc: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on
-      the Brier score.
-    - pr_auc: no interval; never to choose by.
+    - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
+      Wilson's interval for a share.
+    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None where that is 0.
+    - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
+      Brier score.
+    - Any other: no interval.
     """
-    if name == "brier_skill":
-        brier = score("brier", found, alpha)
-        prior = prior_loss("brier", found.target[found.tested], n_classes=found.n_classes)
-        if prior < 1e-12:  # the locked rows are of one class
-            return Score(None)
-        mean, low, high = (
-            None if value is None else 1 - value / prior for value in (brier.mean, brier.high, brier.low)
-        )
-        return Score(mean, low, high)
-    if name == "r2":
-        if found.target_variance is None:
-            return Score(None)
-        error = score("squared_error", found, alpha)
-        mean, low, high = (None if value is None else 1 - value for value in (error.mean, error.high, error.low))
-        return Score(mean, low, high, error.fold_sd, error.seed_sd)
-    if METRICS[name].per_row:
-        return _row_mean(name, found, alpha)
-    return _of_sets(name, found, alpha)
+    metric = METRICS[name]
+    if metric.skill_of is not None:
+        return _skill(metric.skill_of, found, alpha)
+    if metric.row_loss is not None:
+        return _row_mean(metric, found, alpha)
+    return _of_sets(metric, found, alpha)
 
 
-def _row_mean(name: str, found: Predictions, alpha: float) -> Score:
-    losses = found.losses(name)
-    low, high = _loss_interval(name, found, losses, alpha)
-    flip = METRICS[name].greater_is_better
-    values = losses.reshape(-1, losses.shape[2])
-    mean, fold_sd, seed_sd = _spread(values)
-    if flip:
+def _skill(of: str, found: Predictions, alpha: float) -> Score:
+    if found.task == "regression":
+        prior = 0.0 if found.target_variance is None else 1.0
+    else:
+        prior = prior_loss(of, found.target[found.tested], n_classes=found.n_classes)
+    if prior < 1e-12:  # the tested rows are of one class, or of one value
+        return Score(None)
+    error = score(of, found, alpha)
+    mean, low, high = (None if value is None else 1 - value / prior for value in (error.mean, error.high, error.low))
+    # The prior of classes differs from fold to fold, so a fold has no skill of its own.
+    spread = (error.fold_sd, error.seed_sd) if found.task == "regression" else (None, None)
+    return Score(mean, low, high, *spread)
+
+
+def _row_mean(metric: Metric, found: Predictions, alpha: float) -> Score:
+    losses = found.losses(metric.name)
+    low, high = _loss_interval(metric, found, losses, alpha)
+    mean, fold_sd, seed_sd = _spread(losses.reshape(-1, losses.shape[2]))
+    if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
     return Score(mean, low, high, fold_sd, seed_sd)
 
 
-def _loss_interval(name: str, found: Predictions, losses: Floats, alpha: float) -> tuple[float | None, float | None]:
+def _loss_interval(
+    metric: Metric, found: Predictions, losses: Floats, alpha: float
+) -> tuple[float | None, float | None]:
     """The interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
     if found.design.kind == "held_out":
-        own = found.row_losses(name)[0][:, found.tested]
+        own = found.row_losses(metric.name)[0][:, found.tested]
         estimate: Estimate = paired_hold_out(own, np.zeros((1, own.shape[1])), groups=found.tested_groups, alpha=alpha)
     elif found.design.has_verdict:
         estimate = corrected_t(losses.mean(axis=2), alpha=alpha)
     else:
-        if name != "accuracy":
+        if not metric.percent:
             return None, None
         n = len(found.tested)
         interval = wilson(n * float(losses.mean()), n, alpha=alpha)
         return interval.low, interval.high
-    return max(0.0, estimate.low), min(largest_loss(name, found.task), estimate.high)
+    return max(0.0, estimate.low), min(metric.largest_loss(found.task), estimate.high)
 
 
-def _of_sets(name: str, found: Predictions, alpha: float) -> Score:
+def _of_sets(metric: Metric, found: Predictions, alpha: float) -> Score:
     y, sets = found.complete()
     if not len(sets):
         return Score(None)
-    if name == "pr_auc":
-        return Score(_pr_auc(y, sets))
-    n_resamples = resamples_for(len(y))
-    interval = score_interval(name, y, sets, alpha=alpha, n_resamples=n_resamples, widened_by=_widened(found, y, sets))
+    if metric.value is not None:
+        values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
+        return Score(float(np.mean(values)) if values else None)
+    interval = score_interval(
+        metric.name, y, sets, alpha=alpha, n_resamples=resamples_for(len(y)), widened_by=_widened(found, y, sets)
+    )
     value, pooled = interval.value, False
-    if name == "roc_auc" and not found.design.locked_share:
-        value, pooled = _auc(found)
+    if metric.by_fold is not None and not found.design.locked_share:
+        value, pooled = _by_fold(metric.by_fold, found)
     if value is None or interval.value is None or interval.low is None or interval.high is None:
         return Score(value, pooled=pooled)
-    # The resamples pool the folds, where an AUC within folds doesn't: their distances are carried over.
-    bottom, top = (-1.0, 1.0) if name == "mcc" else (0.0, 1.0)
+    # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
     low, high = value - interval.value + interval.low, value - interval.value + interval.high
-    return Score(value, max(bottom, low), min(top, high), pooled=pooled)
+    return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
 
 
 def resamples_for(n_rows: int) -> int:
@@ -158,14 +157,8 @@ def resamples_for(n_rows: int) -> int:
     return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
-def _pr_auc(y: npt.NDArray[Any], sets: Floats) -> float | None:
-    from sklearn.metrics import average_precision_score
-
-    return float(np.mean([average_precision_score(y, p) for p in sets])) if y.any() else None
-
-
-def _auc(found: Predictions) -> tuple[float | None, bool]:
-    """The mean over repeats and seeds of the AUC within folds, and whether it had to be pooled over folds."""
+def _by_fold(by_fold: Callable[..., FoldAuc], found: Predictions) -> tuple[float | None, bool]:
+    """The mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
     y = found.target[found.tested]
     for repeat, by_seed in enumerate(found.predictions[:, :, found.tested]):
@@ -175,7 +168,7 @@ def _auc(found: Predictions) -> tuple[float | None, bool]:
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                one = fold_auc(y, p.astype(np.float64), folds[found.tested])
+                one = by_fold(y, p.astype(np.float64), folds[found.tested])
                 pooled |= one.pooled
                 if one.value is not None:
                     values.append(one.value)

@@ -250,7 +250,7 @@ def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
 
 def _metric(metric: str | None, task: Task) -> str:
     """The metric that is tested."""
-    metrics = [one.name for one in METRICS.values() if one.per_row and task in one.tasks]
+    metrics = [one.name for one in METRICS.values() if one.row_loss and task in one.tasks]
     metric = default_metric(task) if metric is None else metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))

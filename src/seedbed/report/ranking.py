@@ -10,6 +10,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from seedbed.evaluation import METRICS
+
 __all__ = ["SIGNS", "bracket_marks", "measure", "measured", "ranking_columns", "ranking_rows", "ranking_table"]
 
 # Beside the primary metric.
@@ -82,15 +84,16 @@ def _shown(document: Mapping[str, Any]) -> list[str]:
 
 
 def measure(name: str, value: float, like: float | None = None) -> str:
-    """A score as it is shown: accuracies in percent, errors in the target's own units with four digits.
+    """Format a score: shares in percent, errors in the target's own units with four digits.
 
     Args:
         like: the number that decides how many decimals there are, so that the ends of a range have as many.
     """
-    if name in ("accuracy", "balanced_accuracy"):
+    metric = METRICS[name]
+    if metric.percent:
         return f"{100 * value:.1f}%"
     size = abs(value if like is None else like)
-    if name != "mae" or size == 0:
+    if not metric.own_units or size == 0:
         return f"{round(value, 3) + 0.0:.3f}"  # not -0.000
     decimals = 3 - math.floor(math.log10(size))
     return f"{value:,.{max(0, decimals)}f}" if decimals < 9 else f"{value:.3g}"

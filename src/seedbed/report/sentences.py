@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import SERIOUS
-from seedbed.evaluation import SHORT, percent, plain_number
+from seedbed.evaluation import METRICS, SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.ranking import measure
 
@@ -34,11 +34,6 @@ _TOGETHER = {
     "no_better_than_prior": (2, "No gain over predicting the same for every row is shown: {names}."),
     "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
     "seeds_alike": (1, "Seeds hardly matter to {names}: one seed a split would do."),
-}
-# What a metric is, where its name doesn't say it.
-_MEANINGS = {
-    "brier": " (the mean squared error of the probabilities)",
-    "squared_error": " (as a share of the target's variance, which is what predicting the mean costs)",
 }
 
 
@@ -83,7 +78,8 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
     if document["verdicts"]:
         metric = document["metric"]
-        what = f"{metric['words']}{_MEANINGS.get(metric['name'], '')}"
+        meaning = METRICS[metric["name"]].meaning
+        what = f"{metric['words']} ({meaning})" if meaning else metric["words"]
         if metric["name"] == "brier" and document["task"] == "multiclass":
             what = f"{metric['words']} (the squared errors of a row's probabilities, added up over the classes)"
         yield (

@@ -1,0 +1,98 @@
+"""Areas under ROC curves and the confusion matrix, against scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+from sklearn.metrics import roc_auc_score
+
+from seedbed.evaluation import confusion_matrix
+from seedbed.evaluation.classification import auc_influence, fold_auc, multiclass_auc, roc_auc
+
+
+@given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))
+def test_each_area_is_that_of_scikit_learn_ties_included(seed, n_rows, n_levels):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0, 1, rng.integers(0, 2, n_rows - 2)]
+    p = rng.integers(0, n_levels, (2, 3, n_rows)) / n_levels
+    areas = roc_auc(y, p)
+    expected = [[roc_auc_score(y, p[i, j]) for j in range(3)] for i in range(2)]
+    np.testing.assert_allclose(areas, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
+def test_a_missing_class_has_no_area(y):
+    assert np.isnan(roc_auc(y, [[0.1, 0.2, 0.3]])).all()
+
+
+def test_a_prediction_that_is_not_finite_has_no_area_and_others_keep_theirs():
+    areas = roc_auc([0, 1], [[0.1, np.nan], [0.1, 0.2], [0.2, np.inf]])
+    np.testing.assert_array_equal(areas, [np.nan, 1.0, np.nan])
+
+
+def classes(seed, n_rows=40, n_levels=1000):
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.arange(4), rng.integers(0, 4, n_rows - 4)]
+    p = rng.integers(1, n_levels + 1, (n_rows, 4)).astype(float)
+    return y, p / p.sum(axis=1, keepdims=True)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_of_several_classes_it_is_scikit_learns_mean_over_pairs_ties_included(seed, n_levels):
+    y, p = classes(seed, n_levels=n_levels)
+    expected = roc_auc_score(y, p, multi_class="ovo", average="macro")
+    assert multiclass_auc(y, p) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_influence_of_a_row_is_the_derivative_by_its_weight():
+    y, p = classes(3, n_levels=5)
+    step = 1e-5
+
+    def area(weights):  # Hand & Till 2001
+        pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+        kept = [np.isin(y, pair) for pair in pairs]
+        return np.mean([
+            roc_auc_score(y[own] == i, p[own, i], sample_weight=weights[own])
+            for (i, _), own in zip(pairs, kept, strict=True)
+        ])  # fmt: skip
+
+    weights = 1 + step * np.eye(len(y))
+    slope = [(area(up) - area(2 - up)) / (2 * step) for up in weights]
+    np.testing.assert_allclose(auc_influence(y, p), slope, atol=1e-8)
+    assert auc_influence(y, p).sum() == pytest.approx(0, abs=1e-12)
+
+
+rng = np.random.default_rng(1)
+Y, P = rng.integers(2, size=90), rng.random(90)
+Y3, P3 = rng.integers(3, size=90), rng.dirichlet([1, 1, 1], size=90)
+
+
+def test_fold_auc_is_the_mean_over_folds():
+    folds = np.arange(90) % 3
+    expected = np.mean([sk.roc_auc_score(Y[folds == j], P[folds == j]) for j in range(3)])
+    assert fold_auc(Y, P, folds) == (pytest.approx(expected, abs=1e-10), False)
+
+
+def test_fold_auc_is_pooled_and_marked_where_a_fold_has_four_rows_of_a_class():
+    y = np.array([0] * 20 + [1] * 9)
+    folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
+    value, pooled = fold_auc(y, P[:29], folds)
+    assert (value, pooled) == (pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10), True)
+    assert fold_auc(np.append(y, 1), P[:30], np.append(folds, 1)).pooled is False
+
+
+def test_fold_auc_of_one_class_is_none():
+    assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
+
+
+def test_fold_auc_reads_several_classes_too():
+    value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
+    halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
+    assert (value, pooled) == (pytest.approx(np.mean(halves), abs=1e-10), False)
+
+
+def test_the_confusion_matrix_is_scikit_learns_and_leaves_out_what_diverged():
+    assert (confusion_matrix(Y3, P3) == sk.confusion_matrix(Y3, P3.argmax(1))).all()
+    assert (confusion_matrix(Y, P) == sk.confusion_matrix(Y, P > 0.5)).all()
+    assert confusion_matrix([0, 1, 1], [0.1, np.nan, 0.9]).tolist() == [[1, 0], [0, 1]]
