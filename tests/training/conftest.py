@@ -11,8 +11,9 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.networks import Recipe
-from seedbed.training import History, TrainingData, native, planning, train_many
+from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.native.build import Kernel
 from seedbed.training.process import one_thread
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
@@ -71,7 +72,7 @@ def single_thread() -> Iterator[None]:
 def engine(request, monkeypatch):
     """Each engine in turn: the kernel, for networks that it covers, and torch, as where there is no compiler."""
     if request.param == "torch":
-        monkeypatch.setattr(planning, "kernel", lambda dtype: native.Kernel(None, ""))
+        monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:
         covers = planning.covers
         monkeypatch.setattr(planning, "covers", lambda *args: covers(*args) or pytest.xfail("the kernel lacks these"))
