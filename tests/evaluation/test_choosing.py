@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from seedbed.evaluation import Choice, choose
+from seedbed.evaluation import Choice, Waiting, choose
 
 shapes = array_shapes(min_dims=3, max_dims=3, max_side=5)
 tied = arrays(np.float64, shapes, elements=st.sampled_from([0.1, 0.2, 0.3, np.nan, np.inf]))
@@ -85,3 +85,43 @@ def test_single_precision_chooses_as_double(losses):
 def test_what_is_no_table_of_rates_networks_and_epochs_is_refused(shape):
     with pytest.raises(ValueError, match="validation losses"):
         choose(np.ones(shape))
+
+
+def end_by_hand(means, factor, more):
+    best = 0
+    for epoch, mean in enumerate(means, 1):
+        if np.isfinite(mean) and (best == 0 or mean < means[best - 1]):
+            best = epoch
+        if epoch > factor * best + more:
+            return epoch
+    return 0
+
+
+@given(tied, st.sampled_from([(1.5, 1.0), (1.0, 2.0), (1.0, np.inf)]), st.integers(1, 5))
+def test_a_run_ends_by_its_losses_alone_however_many_epochs_are_seen_at_a_time(losses, patience, size):
+    waiting, means = Waiting(len(losses), patience), np.sort(losses, axis=1).mean(axis=1)
+    seen = [waiting.see(losses[:, :, at : at + size]) for at in range(0, losses.shape[2], size)]
+    assert waiting.ends.tolist() == [end_by_hand(own, *patience) for own in means]
+    whole = np.where(np.isfinite(means), means, np.inf)
+    for run, end in enumerate(waiting.ends):
+        whole[run, end or 99 :] = np.inf
+    np.testing.assert_allclose(np.hstack(seen)[np.isfinite(whole)], whole[np.isfinite(whole)])
+    assert np.isinf(np.hstack(seen)[np.isinf(whole)]).all()
+
+
+@given(tied, st.integers(1, 4), st.floats(width=32))
+def test_nothing_after_the_end_is_chosen(losses, more, after):
+    waiting = Waiting(len(losses), (1.0, more))
+    waiting.see(losses)
+    other = losses.copy()
+    for run, end in enumerate(waiting.ends):
+        other[run, :, end or 99 :] = after
+    assert choose(other, (1.0, more)) == choose(losses, (1.0, more))
+
+
+def test_a_rate_that_never_was_finite_ends_when_its_patience_does():
+    losses = np.full((2, 1, 100), np.nan)
+    losses[1, :, 9:] = 1.0
+    waiting = Waiting(2, (1.5, 50))
+    waiting.see(losses)
+    assert waiting.ends.tolist() == [51, 66]

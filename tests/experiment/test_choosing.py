@@ -107,7 +107,7 @@ def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, mon
     for number, result in train_chunks(stack.plan.chunks, plan.choosing.data, 1):
         losses[list(stack.plan.chunks[number].members)] = result.curves[2].T
     for number, (arguments, words) in enumerate(given):
-        assert (len(arguments), words) == (1, {})
+        assert (arguments[1:], words) == (((1.5, 50),), {})
         np.testing.assert_allclose(arguments[0], losses.reshape(3, 3, 2, 5)[number], atol=1e-6)
         seen = plan.choosing.data.train + plan.choosing.data.test  # by inner split
         assert not seen[plan.splits[number].test, 2 * number : 2 * number + 2].any()
@@ -115,7 +115,7 @@ def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, mon
 
 def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_that_was_chosen_on(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 8, 0.5)])
-    monkeypatch.setattr(RUN, "choose", lambda losses: next(choices))
+    monkeypatch.setattr(RUN, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4", schedule="cosine")
     for number, split in enumerate(found.splits):
         p = found["tanh:4"].predictions[0, 1, split.test]
@@ -124,7 +124,7 @@ def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_
 
 def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 1, 0.5)])
-    monkeypatch.setattr(RUN, "choose", lambda losses: next(choices))
+    monkeypatch.setattr(RUN, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4")
     assert found["tanh:4"].epochs.tolist() == [3, 20, 1]
     assert found["tanh:4"].lrs.tolist() == [0.1, 0.001, 0.01]
@@ -171,7 +171,7 @@ def test_the_last_epoch_at_a_given_rate_takes_no_further_network(planned):
 
 def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
     given = []
-    monkeypatch.setattr(RUN, "choose", lambda losses: given.append(losses) or choose(losses))
+    monkeypatch.setattr(RUN, "choose", lambda losses, patience: given.append(losses) or choose(losses))
     found = run(planned("tanh:4", name="trained", recipe={"epochs": 20, "epoch": "last"}))
     assert found["tanh:4"].epochs.tolist() == [20] * 3
     assert found["tanh:4"].lrs.tolist() == [GRID[losses[:, :, 0].mean(axis=1).argmin()] for losses in given]

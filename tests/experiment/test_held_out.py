@@ -118,7 +118,7 @@ def test_the_document_is_strict_json_and_says_what_was_locked(found):
 
 def test_the_choice_is_that_of_the_inner_folds(small, large, monkeypatch):
     given = []
-    monkeypatch.setattr(RUN, "choose", lambda losses: given.append(losses.shape) or Choice(0, 1, 0.5))
+    monkeypatch.setattr(RUN, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
     assert given == [(1, 15, 3)]
     assert result.epochs.tolist() == [1]

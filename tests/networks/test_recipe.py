@@ -121,3 +121,14 @@ def test_a_learning_rate_that_is_not_given_is_one_of_the_optimizers_grid(optimiz
     assert Recipe(optimizer=optimizer, lr=None).lrs == LR_GRIDS[optimizer]
     assert Recipe(optimizer=optimizer, lr=0.3).lrs == (0.3,)
     assert [Recipe(lr=None).chooses, Recipe(epoch="inner").chooses, Recipe().chooses] == [True, True, False]
+
+
+def test_how_long_choosing_waits_is_told_in_words_where_it_waits():
+    trained = RECIPES["trained"]
+    assert trained.ending == "past 1.5 x its best epoch + 50"
+    assert dataclasses.replace(trained, patience=20).ending == "past 1 x its best epoch + 20"
+    assert dataclasses.replace(trained, patience=20).describe().endswith("stopped by inner splits, patience 20")
+    assert dataclasses.replace(trained, patience=1000).ending == ""
+    assert Recipe().ending == ""
+    with pytest.raises(OptionError, match="patience is 0"):
+        Recipe(patience=0)

@@ -116,6 +116,8 @@ class RecipeOptions:
     "Share, 0.1 say, by which labels are moved towards all alike in what is trained on; 0 if left out."
     batch_size: str = "full"
     "Rows a step: a number, or full for the whole training set."
+    patience: int | None = None
+    "Epochs that choosing waits for a lower validation loss; until 1.5 times the best epoch plus 50 if left out."
 
     def lrs(self) -> tuple[float, ...]:
         """The learning rates that are given; none, one or several."""

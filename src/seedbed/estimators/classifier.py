@@ -44,6 +44,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         schedule: as `Recipe` has it; "auto" is constant, or cosine of a blend.
         decay_biases: as `Recipe` has it; "auto" is True, or False of a blend.
         batch_size: as `Recipe` has it; None is all rows at once, or 64 to 1024 of a blend, by the number of rows.
+        patience: after how many epochs without a lower validation loss training ends where epochs are chosen; None
+            waits until the epoch is past 1.5 times the best one plus 50, or for 8 epochs in a blend.
         warmup, optimizer, momentum, nesterov, weight_decay, clip_norm, label_smoothing: as `Recipe` has them.
         class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
         numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
@@ -89,6 +91,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
+        patience: int | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
@@ -115,6 +118,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             clip_norm=clip_norm,
             label_smoothing=label_smoothing,
             batch_size=batch_size,
+            patience=patience,
             numeric=numeric,
             categorical=categorical,
             random_state=random_state,

@@ -58,6 +58,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         clip_norm: float | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
+        patience: int | None = None,
         numeric: Sequence[str | int] = (),
         categorical: Sequence[str | int] = (),
         random_state: int | np.random.RandomState | None = None,
@@ -83,6 +84,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.clip_norm = clip_norm
         self.label_smoothing = label_smoothing
         self.batch_size = batch_size
+        self.patience = patience
         self.numeric = numeric
         self.categorical = categorical
         self.random_state: Any = random_state

@@ -19,7 +19,7 @@ from seedbed.evaluation.checks import (
     seeds_apart,
     worse_than_logistic,
 )
-from seedbed.evaluation.choosing import Choice, choose
+from seedbed.evaluation.choosing import Choice, Waiting, choose
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
@@ -54,6 +54,7 @@ __all__ = [
     "MeanInterval",
     "Metric",
     "Verdict",
+    "Waiting",
     "advise",
     "bbc_cv",
     "best_temperature",

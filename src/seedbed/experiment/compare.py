@@ -56,6 +56,7 @@ def compare(
     clip_norm: float | None = None,
     label_smoothing: float | None = None,
     batch_size: int | None = None,
+    patience: int | None = None,
     repeats: int | None = None,
     folds: int | None = None,
     seeds: int | None = None,

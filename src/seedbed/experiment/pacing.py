@@ -71,4 +71,6 @@ def _paced(stack: Stack, paces: dict[int, tuple[float, float]], share: float) ->
     chunks: Sequence[Chunk] = stack.plan.chunks
     recipe = chunks[0].recipe
     epoch *= share if recipe.batch_size is not None else 1.0
-    return dataclasses.replace(stack, plan=stack.plan.taking(len(stack.owners) * (built + epoch * recipe.epochs)))
+    return dataclasses.replace(
+        stack, plan=stack.plan.taking(len(stack.owners) * (built + epoch * chunks[0].usual_epochs))
+    )

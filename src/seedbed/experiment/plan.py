@@ -268,7 +268,7 @@ def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tupl
         for number, candidate in enumerate(spec.candidates)
     }
     data = table_data(spec.table, settings.encoding, splits)
-    return _round(settings, data, networks, keep_outputs=True)
+    return _round(settings, data, networks, together=0)
 
 
 def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
@@ -288,7 +288,7 @@ def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting
             [s * n_inner + i for s, _, i in places],
             [lr for _, lr, _ in places],
         )
-    return _round(settings, data, networks, keep_outputs=False)
+    return _round(settings, data, networks, together=n_inner)
 
 
 def _round(
@@ -296,9 +296,9 @@ def _round(
     data: TrainingData,
     networks: Mapping[int, _Networks],
     *,
-    keep_outputs: bool,
+    together: int,
 ) -> Round:
-    """Stacks of the candidates given by number."""
+    """Stacks of the candidates given by number; of a round that chooses, so many networks in a row choose together."""
     spec = settings.experiment
     groups: list[tuple[Candidate, Recipe, list[int]]] = []
     for number in networks:
@@ -310,8 +310,8 @@ def _round(
                 break
         else:
             groups.append((candidate, kind, [number]))
-    stacks = (_stack(settings, data, networks, members, keep_outputs) for _, _, members in groups)
-    return Round(data, tuple(stacks), chooses=not keep_outputs)
+    stacks = (_stack(settings, data, networks, members, together) for _, _, members in groups)
+    return Round(data, tuple(stacks), chooses=together > 0)
 
 
 def _stack(
@@ -319,7 +319,7 @@ def _stack(
     data: TrainingData,
     networks: Mapping[int, _Networks],
     members: Sequence[int],
-    keep_outputs: bool,
+    together: int,
 ) -> Stack:
     spec = settings.experiment
     recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
@@ -339,6 +339,7 @@ def _stack(
         decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
         engine=settings.engine,
         device=settings.device,
-        keep_outputs=keep_outputs,
+        keep_outputs=not together,
+        together=together,
     )
     return Stack(plan, tuple(owners))

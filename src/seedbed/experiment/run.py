@@ -105,10 +105,10 @@ def _choose(plan: Plan, watch: Watch, kept: Kept | None) -> dict[int, list[Choic
         recipe = recipes[number]
         by_split = own.reshape(n_splits, len(recipe.lrs), n_inner, recipe.epochs)
         if recipe.epoch == "last":
-            found = [choose(one[:, :, -1:]) for one in by_split]
+            found = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
             choices[number] = [replace(choice, epochs=recipe.epochs) for choice in found]
         else:
-            choices[number] = [choose(one) for one in by_split]
+            choices[number] = [choose(one, recipe.waits) for one in by_split]
     return choices
 
 

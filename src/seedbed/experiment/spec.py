@@ -399,7 +399,12 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "schema_version": 1,
         "table": {**table_specification(spec.table, n_inputs), "sample": _sample(spec.whole)},
         "candidates": [
-            {"name": one.name, "architecture": spelled(one.architecture), **dataclasses.asdict(recipes[one.name])}
+            {
+                "name": one.name,
+                "architecture": spelled(one.architecture),
+                **dataclasses.asdict(recipes[one.name]),
+                "choosing_ends": recipes[one.name].ending,
+            }
             for one in spec.candidates
         ],
         "baselines": [{"name": one.name, "description": one.description} for one in spec.baselines],

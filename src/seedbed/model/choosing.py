@@ -94,13 +94,14 @@ def settle(
         engine=running.engine,
         device=running.device,
         keep_outputs=False,
+        together=len(splits),
     )
     losses = np.full((len(places), recipe.epochs), np.nan)
     board = running.board("choosing", plan.chunks)
     for number, result in train_chunks(plan.chunks, data, running.jobs, board, running.cluster):
         losses[list(plan.chunks[number].members)] = result.curves[2].T
     by_lr = losses.reshape(len(recipe.lrs), len(splits), recipe.epochs)
-    choice = choose(by_lr if recipe.epoch == "inner" else by_lr[:, :, -1:])
+    choice = choose(by_lr, recipe.waits) if recipe.epoch == "inner" else choose(by_lr[:, :, -1:])
     if choice.loss is None:
         raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
     epochs = choice.epochs if recipe.epoch == "inner" else recipe.epochs

@@ -245,7 +245,7 @@ def _trained(
             engine=running.engine,
             device=running.device,
             keep_networks=True,
-            patience=_PATIENCE,
+            patience=member.recipe(recipe).patience or _PATIENCE,
         )
         chunks += [dataclasses.replace(chunk, seconds=seconds) for chunk in plan.chunks]
         owners += [member] * len(plan.chunks)

@@ -8,7 +8,7 @@ The grammar, in the words of `seedbed compare --candidate`:
     activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
     word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
                   | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
-                    batch_size epochs epoch
+                    batch_size epochs epoch patience
 
 so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
 `logistic@optimizer=adamw`.
@@ -58,6 +58,7 @@ _RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "epochs": int,
     "epoch": str,
     "batch_size": lambda text: None if text == "full" else int(text),
+    "patience": lambda text: None if text == "none" else int(text),
 }
 _WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_SWITCHES, *_RECIPE_TYPES)
 
@@ -196,7 +197,7 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             else:
                 recipe[key] = _RECIPE_TYPES[key](value)
         except ValueError:
-            whole = _SHAPE_TYPES.get(key) is int or key in ("epochs", "batch_size")
+            whole = _SHAPE_TYPES.get(key) is int or key in ("epochs", "batch_size", "patience")
             raise _wrong(text, f"'{key}={value}' isn't a {'whole ' * whole}number", f"Write {key}=VALUE.") from None
     try:
         Recipe(**recipe)

@@ -32,6 +32,10 @@ BATCH_SIZE = 4096
 """Rows of a step where nobody says how many and all are too many: enough to keep a core's vectors full with a stack of
 narrow networks, few enough for hundreds of steps an epoch."""
 
+_PATIENCE = (1.5, 50)
+"""How long choosing an epoch waits for a lower mean validation loss where nobody says how long: until the epoch is past
+1.5 times the best one plus 50 (see docs/decisions)."""
+
 LOSSES = ("bce", "cross_entropy", "mse")
 
 EpochChoice = Literal["last", "inner"]
@@ -67,6 +71,10 @@ class Recipe:
             and no other: losses that are shown, or that anything is chosen by, are of the targets as they are.
         epoch: after which epoch a network is used: the `last`, or one chosen by `inner` splits of the training rows,
             which only a comparison has.
+        patience: of `epoch="inner"`: after how many epochs without a lower mean validation loss over the inner splits
+            a learning rate is no longer trained, and its later epochs aren't chosen. `None` waits until the epoch is
+            past 1.5 times the best one plus 50, or to the last epoch where a schedule changes the rate. As many as
+            `epochs` trains all of them. In a blend: for how many epochs a member waits; `None` is 8.
 
     Raises:
         OptionError: a value is out of range, or two values contradict.
@@ -87,6 +95,7 @@ class Recipe:
     loss: str = "auto"
     label_smoothing: float = 0.0
     epoch: EpochChoice = "last"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         check_arguments(Recipe, self.__dict__)
@@ -120,6 +129,9 @@ class Recipe:
         size = self.batch_size
         if size is not None and not (_is_number(size, numbers.Integral) and size >= 1):
             raise OptionError(f"batch_size is {size}", "It must be a whole number from 1 up, or left out for all rows.")
+        waits = self.patience
+        if waits is not None and not (_is_number(waits, numbers.Integral) and waits >= 1):
+            raise OptionError(f"patience is {waits}", "It must be a whole number of epochs from 1 up, or left out.")
         if self.optimizer != "sgd" and (self.momentum or self.nesterov):
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
         if not isinstance(self.decay_biases, bool):
@@ -141,6 +153,19 @@ class Recipe:
     def chooses(self) -> bool:
         """Whether inner splits are needed."""
         return self.lr is None or self.epoch == "inner"
+
+    @property
+    def waits(self) -> tuple[float, float]:
+        """How long choosing an epoch waits for a lower loss, (factor, epochs) as `evaluation.choose` has it."""
+        if self.epoch == "last" or (self.patience is None and self.schedule != "constant"):
+            return 1.0, math.inf
+        return _PATIENCE if self.patience is None else (1.0, self.patience)
+
+    @property
+    def ending(self) -> str:
+        """The same in words, for specifications; empty where nothing ends before the last epoch."""
+        factor, epochs = self.waits
+        return f"past {factor:g} x its best epoch + {epochs}" if epochs < self.epochs else ""
 
     @property
     def varies(self) -> bool:
@@ -169,6 +194,8 @@ class Recipe:
         words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
         epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
         words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")
+        if self.epoch == "inner" and self.patience is not None:
+            words.append(f"patience {self.patience}")
         return ", ".join(words)
 
     def _course(self) -> str:

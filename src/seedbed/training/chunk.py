@@ -14,6 +14,8 @@ from seedbed.networks import Recipe
 
 __all__ = ["Chunk", "ChunkResult"]
 
+_USUAL_SHARE = 0.35  # of its epochs, as long as networks that choose are trained by default (see benchmarks/LOG.md)
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -28,6 +30,9 @@ class Chunk:
         members: positions of the networks in the plan; what follows them in the chunk is filling.
         stops: after how many epochs each network's outputs are taken; none takes them after the last. Training goes on
             to the last in any case, so the curves are whole.
+        together: how many networks in a row, the inner splits of one learning rate, choose an epoch together: they are
+            trained until `Waiting` ends them by the recipe's patience, and figures after that are NaN. 0 trains all
+            networks to the last epoch.
         patience: where it is given, networks and outputs are those after the epoch that was best for all of them, and
             training ends after so many epochs without a better one; the curves end there, too. The best has the least
             loss on test rows: that of mean predictions, `WholeTable.ensemble_loss`, or of modules that take the general
@@ -48,6 +53,7 @@ class Chunk:
     decay: tuple[float, ...]
     members: tuple[int, ...]
     stops: tuple[int, ...] | None = None
+    together: int = 0
     patience: int | None = None
     seconds: float | None = None
     engine: Literal["native", "torch"] = "torch"
@@ -55,6 +61,11 @@ class Chunk:
     keep_outputs: bool = True
     dtype: str = "float32"
     device: str = "cpu"
+
+    @property
+    def usual_epochs(self) -> float:
+        """About how many epochs its networks are trained; known before only where none ends early."""
+        return (_USUAL_SHARE if self.together else 1.0) * self.recipe.epochs
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ def plan_stack(
     dtype: str = "float32",
     keep_networks: bool = False,
     keep_outputs: bool = True,
+    together: int = 0,
     patience: int | None = None,
 ) -> StackPlan:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
@@ -116,6 +117,7 @@ def plan_stack(
     Args:
         lr, decay: one a network; the recipe's if left out.
         engine: what trains; `auto` is the kernel for networks that it covers, where there is one, and torch otherwise.
+        together: how many networks in a row choose an epoch together; see `Chunk`.
         patience: as `Chunk` has it; all networks are one chunk then.
 
     Raises:
@@ -134,6 +136,7 @@ def plan_stack(
         size = _native_size(operations) if native else _chunk_size(network, data, recipe, device, dtype)
         seconds = operations / (_matmul_rate() * _SHARE_OF_RATE) * (1 if native else _TORCH_FACTOR)
     size = len(seeds) if patience else size
+    together = together if isinstance(chain, Chain) and recipe.waits[1] < recipe.epochs else 0
     parts = tuple(
         Chunk(
             build=build,
@@ -143,6 +146,7 @@ def plan_stack(
             lr=tuple(rates[i] for i in part),
             decay=tuple(decays[i] for i in part),
             members=tuple(part),
+            together=own,
             patience=patience,
             engine="native" if native else "torch",
             keep_networks=keep_networks,
@@ -150,8 +154,10 @@ def plan_stack(
             dtype=dtype,
             device=device,
         )
-        for part in _cut(_groups(chain, data, recipe, splits), size, full=native)
+        for own, group in _groups(chain, data, recipe, splits, rates, together)
+        for part in _cut(group, size, own, full=native)
     )
+    seconds *= sum(part.usual_epochs for part in parts) / (len(parts) * recipe.epochs)
     return StackPlan(parts, seconds * len(seeds), note, _n_parameters(network))
 
 
@@ -196,27 +202,38 @@ def pick_device(device: str) -> str:
     return "cpu" if found.type == "cpu" else str(found)
 
 
-def _groups(chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[int]) -> Iterator[list[int]]:
-    """Positions of the networks that may share a chunk."""
-    keys: list[object] = []
+def _groups(
+    chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[int], rates: Sequence[float], together: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Positions of the networks that may share a chunk, and how many in a row choose together."""
+    keys: list[tuple[object, ...]] = []
     for split in splits:
         if not isinstance(chain, Chain):
-            keys.append(split)  # it sees its own rows only
+            keys.append((split,))  # it sees its own rows only
         elif recipe.batch_size is not None:
-            keys.append(math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size))  # as many steps
+            keys.append((math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size),))  # as many steps
         else:
-            keys.append(None)
-    for key in dict.fromkeys(keys):
-        yield [i for i, own in enumerate(keys) if own == key]
+            keys.append(())
+    own = [0] * len(keys)
+    for start in range(0, len(keys), together) if together else ():
+        places = range(start, start + together)
+        if len({keys[place] for place in places}) == 1:
+            for place in places:  # networks of one learning rate end at about the same time
+                own[place], keys[place] = together, (*keys[place], rates[place])
+    found = list(zip(own, keys, strict=True))
+    for one in dict.fromkeys(found):
+        yield one[0], [place for place, other in enumerate(found) if other == one]
 
 
-def _cut(groups: Iterator[list[int]], size: int, *, full: bool) -> Iterator[list[int]]:
-    """Groups cut evenly into chunks of at most this size, a multiple of full vectors if they are to be `full`."""
-    for group in groups:
-        own = math.ceil(len(group) / math.ceil(len(group) / size))
-        own = math.ceil(own / _LANES) * _LANES if full else own
-        for start in range(0, len(group), own):
-            yield group[start : start + own]
+def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
+    """A group cut evenly into chunks of at most this size: a multiple of full vectors if they are to be `full`, and of
+    those that choose together."""
+    own = math.ceil(len(group) / math.ceil(len(group) / size))
+    own = math.ceil(own / _LANES) * _LANES if full else own
+    if together:
+        own = max(1, own // together) * together
+    for start in range(0, len(group), own):
+        yield group[start : start + own]
 
 
 def _native_size(operations: float) -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, TrainingError
-from seedbed.evaluation import CURVES
+from seedbed.evaluation import CURVES, Waiting
 from seedbed.training.best import Best
 from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
@@ -33,6 +33,8 @@ from seedbed.training.whole import WholeTable
 from seedbed.training.windowed import WindowedTable
 
 __all__ = ["Training"]
+
+_CHECKED = 16  # epochs between two looks at whether networks may end, or an eighth of those done
 
 
 class Training:
@@ -96,8 +98,14 @@ class Training:
         # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
         figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
         done = self._go_on(savepoint.load() if savepoint else None, figures)
+        waiting = self._waiting()
         with torch.no_grad():
             for epoch in range(done, epochs):
+                if waiting is not None and epoch >= self._next_check(waiting):
+                    self._see(waiting, figures[waiting.n_epochs + 1 : epoch, 2].numpy(force=True))
+                    if waiting.ends.all():
+                        tell(epochs)  # what is left isn't needed
+                        break
                 if not one_pass:
                     figures[epoch, 2:], _ = self._evaluate()
                 opened = train_epoch(epoch, one_pass)
@@ -110,7 +118,29 @@ class Training:
             dead = self._dead_share()
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
-        return self._result(curves, taken, dead)
+        return self._result(self._ended(curves, waiting), taken, dead)
+
+    def _waiting(self) -> Waiting | None:
+        """What says when networks that choose an epoch together may end."""
+        n_runs = len(self.chunk.seeds) // self.chunk.together if self.chunk.together else 0
+        return Waiting(n_runs, self.chunk.recipe.waits) if n_runs else None
+
+    def _next_check(self, waiting: Waiting) -> int:
+        """Before which epoch to look whether networks may end. It changes no result, only how long they go on."""
+        done = waiting.n_epochs + 1  # the losses after the last epoch aren't known yet
+        return done + max(_CHECKED, done // 8)
+
+    def _see(self, waiting: Waiting, losses: npt.NDArray[np.floating]) -> None:
+        """Take validation losses [epoch, network] of the next epochs."""
+        waiting.see(losses.T.reshape(len(waiting.ends), self.chunk.together, len(losses)))
+
+    def _ended(self, curves: Tensor, waiting: Waiting | None) -> Tensor:
+        """The curves without what came after the end."""
+        if waiting is not None:
+            for network, end in enumerate(waiting.ends.repeat(self.chunk.together).tolist()):
+                if end:
+                    curves[:, end:, network] = torch.nan
+        return curves
 
     def epoch_seconds(self, seconds: float) -> float:
         """How long an epoch takes, by as many of its steps as there is time for, two at least."""

@@ -48,6 +48,7 @@ struct Job {
   const double* factors;          // [step] or null; what the learning rate is multiplied by
   const double* clock;            // [step][3], see optimizers.clock
   const int32_t* picked;          // minibatches: [epoch - first_epoch][place][block][N], a row or -1
+  const int32_t* ended;           // [block]; 1 where networks are trained no further
   void *params, *moments;         // [block][param][N], [block][moment][param][N]
   void* figures;                  // [block][epoch][4][N]: training loss and hits, test loss and hits
   void* work;                     // `workspace` vectors

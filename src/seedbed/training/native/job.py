@@ -43,8 +43,8 @@ class _Segment(ctypes.Structure):
 
 _POINTERS = (
     *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
-    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "params", "moments"),
-    *("figures", "work"),
+    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "params"),
+    *("moments", "figures", "work"),
 )
 _NUMBERS = (
     *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
@@ -142,12 +142,14 @@ class Blocks:
         self.params = self.laned(torch.cat([params[s.name].reshape(-1, self.n) for s in program.segments]))
         self.moments = _aligned((self.n_blocks, n_moments, program.n_params, self.lanes), self.dtype)
         self.figures = _aligned((self.n_blocks, recipe.epochs + 1, 4, self.lanes), self.dtype)
+        self.ended = np.zeros(self.n_blocks, dtype=np.int32)
         arrays = {
             **self._rows(fit, test_weights),
             **self._steps(setup),
             "params": self.params,
             "moments": self.moments,
             "figures": self.figures,
+            "ended": self.ended,
             "layers": (_Layer * len(program.layers))(*(_Layer(*layer) for layer in program.layers)),
             "segments": (_Segment * len(program.segments))(
                 *(_Segment(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
@@ -216,7 +218,7 @@ class Blocks:
             "shift": by_feature, "extra": (blocks, job.n_givers, lanes), "givers": (job.n_givers,),
             "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
             "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
-            "factors": (steps,), "params": (blocks, job.n_params, lanes),
+            "factors": (steps,), "ended": (blocks,), "params": (blocks, job.n_params, lanes),
             "constants": (blocks, job.n_constants, lanes),
         }  # fmt: skip
         for name, shape in expected.items():
@@ -245,6 +247,16 @@ class Blocks:
         else:
             assert self.job.batch_size == 0
         self.library.train(ctypes.addressof(self.job), start, end)
+
+    def losses(self, start: int, end: int) -> Tensor:
+        """Test losses [epoch, network] before the steps of epochs `start` to before `end`."""
+        return self.stacked(self.figures[:, start:end, 2])
+
+    def end(self, networks: npt.NDArray[np.bool_]) -> bool:
+        """Train blocks no further in which all of these [network] are; return whether that is all blocks."""
+        filling = self.n_blocks * self.lanes - self.n
+        self.ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self.n_blocks, self.lanes).all(axis=1)
+        return bool(self.ended.all())
 
     def look(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Networks as they are: test figures [2, network], outputs [row, output, network] where rows are tested by any

@@ -35,9 +35,10 @@ EXPORT int64_t workspace(const Job* job) {
   return (job->units_in_lanes ? Wide::n_work(*job) : Narrow::n_work(*job)) * VECTOR_BYTES;
 }
 
-// Train all blocks from epoch `from` to before `to`.
+// Train all blocks that haven't ended from epoch `from` to before `to`.
 EXPORT void train(const Job* job, int64_t from, int64_t to) {
   for (int64_t b = 0; b < job->n_blocks; b++) {
+    if (job->ended[b]) continue;
     if (job->units_in_lanes) Wide(*job, b).run(from, to);
     else Narrow(*job, b).run(from, to);
   }

@@ -69,15 +69,21 @@ class NativeTraining(Training):
         n_rows = self.blocks.n_rows * self.blocks.n
         most = max(1, _MOST_PICKED // n_rows) if self.batches else epochs
         size = min(most, max(1, int(_SECONDS * _FIRST_SPEED / (6.0 * n_rows * self.blocks.program.n_params))))
+        waiting, all_ended = self._waiting(), False
         for end in ends:
-            while done < end:
+            while done < end and not all_ended:
                 started, to = time.monotonic(), min(done + size, end)
+                if waiting is not None:
+                    to = min(to, max(self._next_check(waiting), done + 1))
                 self.blocks.train(done, to, self._picked(done, to))
                 seconds = max((time.monotonic() - started) / (to - done), 1e-9)
                 done, size = to, min(most, 2 * size, max(1, int(_SECONDS / seconds)))
                 if done == end < epochs:
                     self._take(end)
-                tell(done)
+                if waiting is not None and done >= self._next_check(waiting):
+                    self._see(waiting, self.blocks.losses(waiting.n_epochs + 1, done).numpy())
+                    all_ended = self.blocks.end(waiting.ends.repeat(self.chunk.together) > 0)
+                tell(epochs if all_ended else done)
                 if savepoint is not None and savepoint.due and done < epochs:
                     savepoint.save(done, self._state())
         test, outputs, alive, finite = self.blocks.look()
@@ -86,6 +92,7 @@ class NativeTraining(Training):
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
         taken = outputs if self.taken is None else torch.where(self.stops == epochs, outputs, self.taken)
         self.state = self.state._replace(params=self.blocks.values())
+        curves = self._ended(curves, waiting)
         return self._result(curves, taken, dead_share(alive if len(alive) else None, finite, self.hyper.keys))
 
     def epoch_seconds(self, seconds: float) -> float:
