@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import MemoryColumns, read_table
-from seedbed.data.kinds.typed import Typed, read_as, type_columns
+from seedbed.data.kinds.typed import Typed, read_cells, type_columns
 from seedbed.data.sources.files import open_file
 from seedbed.data.sources.memory import frame_columns
 from seedbed.data.table import Column, ColumnSchema
@@ -194,7 +194,7 @@ def test_a_column_read_by_its_schema_is_equal_to_what_it_was_typed_as(drawn, n_f
         assert "infinite" in error.message or "holds no number" in error.message  # noqa: PT017
         return
     for position, column in enumerate(typed.columns):
-        np.testing.assert_array_equal(read_as(columns, position, column.schema), column.values)
+        np.testing.assert_array_equal(read_cells(columns, position, column.schema)[0], column.values)
         assert column.schema.has_missing == np.isnan(column.values).any()
         assert not np.isinf(column.values).any()
 
@@ -206,7 +206,7 @@ def test_the_same_law_holds_for_real_tables(real_table, name):
     with open_file(real_table(name)) as columns:
         typed = type_columns(columns, range(len(columns.names)))
         for position, column in enumerate(typed.columns):
-            np.testing.assert_array_equal(read_as(columns, position, column.schema), column.values)
+            np.testing.assert_array_equal(read_cells(columns, position, column.schema)[0], column.values)
 
 
 def test_new_cells_are_read_by_the_old_schema_and_never_refused():
@@ -224,9 +224,11 @@ def test_new_cells_are_read_by_the_old_schema_and_never_refused():
         (ColumnSchema("a", "category", ("1", "2")), ["2.0", "3", "x", "02"], [1, -1, -1, -1]),
         (ColumnSchema("a", "category", ("DE", "FR", "US")), ["NA", "?"], [-1, np.nan]),
     ):
-        np.testing.assert_array_equal(read_as(columns_of(a=cells), 0, schema), expected)
+        np.testing.assert_array_equal(read_cells(columns_of(a=cells), 0, schema)[0], expected)
     floats = MemoryColumns("frame", ("a",), (np.array([1.234, np.nan]),))
-    np.testing.assert_array_equal(read_as(floats, 0, ColumnSchema("a", "number", spelling="comma")), [1.234, np.nan])
+    np.testing.assert_array_equal(
+        read_cells(floats, 0, ColumnSchema("a", "number", spelling="comma"))[0], [1.234, np.nan]
+    )
 
 
 def test_a_table_of_many_kinds_becomes_one_matrix_and_its_notes(write):

@@ -1,12 +1,13 @@
 """New rows: columns by name, what is strange about them told, and a state without pickle."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from seedbed.data import Preprocessor, Table
+from seedbed.data import Oddities, OddityReport, Preprocessor, Table, as_notes
 from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.kinds.typed import type_columns
 from seedbed.errors import ColumnError, DataError
@@ -37,6 +38,29 @@ def some(**changed: list[str | None]) -> MemoryColumns:
     return source({name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed)
 
 
+class Transformed(NamedTuple):
+    matrix: np.ndarray
+    notes: tuple
+    unseen: dict
+    outliers: dict
+    cells: Oddities
+    doubtful: np.ndarray
+
+
+def transform(fitted: Preprocessor, rows: Columns) -> Transformed:
+    """Inputs of new rows as one block, and all that is reported about them."""
+    positions, remarks = fitted.find_columns(rows)
+    matrix, odd = fitted.inputs_of(rows, positions)
+    report = OddityReport(fitted)
+    doubtful = report.add(0, rows, positions, odd)
+    report.refuse_unknown(rows.where)
+    unseen, outliers = (
+        {name: n for name, n in zip(fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True) if n}
+        for cells in (odd.unseen, odd.outlying)
+    )
+    return Transformed(matrix, as_notes(rows, [*remarks, *report.remarks()]), unseen, outliers, odd, doubtful)
+
+
 @pytest.fixture(scope="module")
 def table():
     return table_of(source(CELLS, "train.csv"))
@@ -48,7 +72,7 @@ def fitted(table):
 
 
 def test_the_training_table_read_as_new_rows_gives_the_same_inputs_and_nothing_to_tell(table, fitted):
-    found = fitted.transform(source(CELLS))
+    found = transform(fitted, source(CELLS))
     np.testing.assert_array_equal(found.matrix, fitted.transform_table(table))
     assert found.matrix.dtype == np.float32
     assert (found.notes, found.unseen, found.outliers) == ((), {}, {})
@@ -57,29 +81,29 @@ def test_the_training_table_read_as_new_rows_gives_the_same_inputs_and_nothing_t
 
 def test_columns_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
     shuffled = {name: CELLS[name] for name in reversed(CELLS)}
-    found = fitted.transform(source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N}))
-    np.testing.assert_array_equal(found.matrix, fitted.transform(source(CELLS)).matrix)
+    found = transform(fitted, source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N}))
+    np.testing.assert_array_equal(found.matrix, transform(fitted, source(CELLS)).matrix)
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
     assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
-    (index,) = fitted.transform(source({"": ["7"] * N} | CELLS)).notes  # as pandas writes it
+    (index,) = transform(fitted, source({"": ["7"] * N} | CELLS)).notes  # as pandas writes it
     assert index.message == "1 column that the model doesn't use is ignored: one without a name"
 
 
 def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
     cells = {"Age": CELLS["age"], "wieght": CELLS["weight"], "seen": CELLS["seen"], "town": CELLS["town"]}
     with pytest.raises(ColumnError) as caught:
-        fitted.transform(source(cells))
+        transform(fitted, source(cells))
     assert caught.value.message == "new.csv: no columns 'age', 'weight', 'sex'"
     assert "Did you mean 'Age'? Did you mean 'wieght'?" in caught.value.hint
     cells["age"] = CELLS["age"]
     twice = MemoryColumns("new.csv", (*CELLS, "age"), source(CELLS).arrays + source(CELLS).arrays[:1])
     with pytest.raises(ColumnError, match="two columns are named 'age'"):
-        fitted.transform(twice)
+        transform(fitted, twice)
 
 
 def test_unseen_levels_say_what_rare_ones_say_and_are_counted(fitted):
-    found = fitted.transform(some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
+    found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
     assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
     towns = [place for place, name in enumerate(fitted.names) if name.startswith("town=")]
@@ -93,7 +117,7 @@ def test_unseen_levels_of_a_hashed_column_count_in_the_bucket_of_their_own_text(
     words = [f"town {row % 250}" for row in range(2000)]
     fitted = Preprocessor.fit(table_of(source({"town": words})))
     assert len(fitted.names) == 32
-    found = fitted.transform(source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
+    found = transform(fitted, source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
     places = found.matrix.argmax(axis=1)
     assert (found.matrix.sum(axis=1) == 1).all()
     assert places[0] == places[2] != places[1]
@@ -101,14 +125,14 @@ def test_unseen_levels_of_a_hashed_column_count_in_the_bucket_of_their_own_text(
 
 
 def test_numbers_far_from_training_are_told(table, fitted):
-    found = fitted.transform(some(weight=["70", "500", "-300"]))
+    found = transform(fitted, some(weight=["70", "500", "-300"]))
     assert found.outliers == {"weight": 2}
     assert found.cells.outlying.sum() == 2
     (note,) = found.notes
     assert (note.code, note.column, note.count) == ("SB303", "weight", 2)
     column = table.features[:50, 1]
     bound = column.mean() + 5 * column.std()
-    nearly = fitted.transform(some(weight=[str(bound - 0.01), str(bound + 0.01)]))
+    nearly = transform(fitted, some(weight=[str(bound - 0.01), str(bound + 0.01)]))
     assert nearly.cells.outlying[:, 1].tolist() == [False, True]
 
 
@@ -116,16 +140,16 @@ def test_a_rare_answer_of_two_is_not_far_from_training_nor_is_a_rare_weekday():
     mondays = [f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20]
     columns = source({"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]})
     fitted = Preprocessor.fit(table_of(columns))
-    found = fitted.transform(columns)
+    found = transform(fitted, columns)
     first = dict(zip(fitted.names, found.matrix[0].tolist(), strict=True))
     assert min(first["ill"], first["seen.weekday"]) > 5
     assert found.outliers == {}
     columns.arrays[1][5] = "2044-04-04"
-    assert fitted.transform(columns).outliers == {"seen": 1}
+    assert transform(fitted, columns).outliers == {"seen": 1}
 
 
 def test_cells_missing_where_training_had_none_become_the_median_with_a_note(table, fitted):
-    found = fitted.transform(some(weight=["", "heavy", "70"], age=["", "30", "30"]))
+    found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
     place = fitted.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
@@ -137,7 +161,7 @@ def test_cells_missing_where_training_had_none_become_the_median_with_a_note(tab
 
 
 def test_cells_that_cannot_be_read_are_told_also_where_training_had_some_missing(fitted):
-    found = fitted.transform(some(age=["old", "", "n/a"], sex=["divers", "male", "female"]))
+    found = transform(fitted, some(age=["old", "", "n/a"], sex=["divers", "male", "female"]))
     assert found.cells.unreadable[:, 0].tolist() == [True, False, False]
     assert found.cells.missing[:, 0].tolist() == [False, True, True]
     assert found.unseen == {"sex": 1}
@@ -145,13 +169,13 @@ def test_cells_that_cannot_be_read_are_told_also_where_training_had_some_missing
         ("SB305", "'age': 1 cell not a number ('old')"),
         ("SB302", "'sex': 1 cell with a level that the training table didn't have ('divers')"),
     ]
-    gone = fitted.transform(some(age=["", "", ""]))
+    gone = transform(fitted, some(age=["", "", ""]))
     assert [(note.code, note.message) for note in gone.notes] == [("SB304", "'age': all 3 cells missing")]
 
 
 def test_of_what_cannot_be_read_nothing_but_notes_and_flags_differ_from_a_missing_cell(fitted):
-    strange = fitted.transform(some(age=["old"] * 3, sex=["divers"] * 3))
-    gone = fitted.transform(some(age=[""] * 3, sex=[""] * 3))
+    strange = transform(fitted, some(age=["old"] * 3, sex=["divers"] * 3))
+    gone = transform(fitted, some(age=[""] * 3, sex=[""] * 3))
     np.testing.assert_array_equal(strange.matrix, gone.matrix)
     assert {note.code for note in strange.notes} == {"SB302", "SB305"}
     assert {note.code for note in gone.notes} == {"SB304"}
@@ -160,7 +184,7 @@ def test_of_what_cannot_be_read_nothing_but_notes_and_flags_differ_from_a_missin
 def test_a_new_level_is_nothing_strange_where_all_levels_are_rare():
     cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
     fitted = Preprocessor.fit(table_of(source(cells)))
-    found = fitted.transform(source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
+    found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
     cabin = [place for place, name in enumerate(fitted.names) if name.startswith("cabin=")]
     np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
     assert found.unseen == {"town": 1}
@@ -168,28 +192,28 @@ def test_a_new_level_is_nothing_strange_where_all_levels_are_rare():
 
 def test_rows_of_which_more_than_half_is_unknown_are_refused(fitted):
     half = {"age": [""] * 2, "weight": ["?"] * 2}
-    assert fitted.transform(some(**half)).matrix.shape == (2, fitted.n_inputs)
+    assert transform(fitted, some(**half)).matrix.shape == (2, fitted.n_inputs)
     with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
-        fitted.transform(some(**half, town=["Bonn"] * 2))
-    found = fitted.transform(some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}))
+        transform(fitted, some(**half, town=["Bonn"] * 2))
+    found = transform(fitted, some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}))
     assert found.doubtful.tolist() == [True, False, False]
 
 
 def test_a_row_that_training_had_is_never_refused_however_empty():
     cells = {name: column[:40] + [""] * 20 for name, column in CELLS.items()} | {"sex": CELLS["sex"]}
     fitted = Preprocessor.fit(table_of(source(cells)))
-    found = fitted.transform(source({name: column[-1:] for name, column in cells.items()}))
+    found = transform(fitted, source({name: column[-1:] for name, column in cells.items()}))
     assert not found.doubtful.any()
     assert fitted.least_known == 0.2
 
 
 def test_no_rows_are_no_inputs(fitted):
-    assert fitted.transform(source({name: [] for name in CELLS})).matrix.shape == (0, fitted.n_inputs)
+    assert transform(fitted, source({name: [] for name in CELLS})).matrix.shape == (0, fitted.n_inputs)
 
 
 def test_a_number_beyond_float32_names_its_column(fitted):
     with pytest.raises(ColumnError, match="column 'weight'"):
-        fitted.transform(some(weight=["1e300"]))
+        transform(fitted, some(weight=["1e300"]))
 
 
 def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted):
@@ -199,7 +223,7 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
     assert again.to_state()[0] == values
     np.testing.assert_array_equal(again.transform_table(table), fitted.transform_table(table))
     odd = some(town=["Bonn", "", "Rome"], weight=["1e6", "", "70"])
-    before, after = fitted.transform(odd), again.transform(odd)
+    before, after = transform(fitted, odd), again.transform(odd)
     np.testing.assert_array_equal(before.matrix, after.matrix)
     assert before.notes == after.notes
 

@@ -41,9 +41,9 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
     fitted = Preprocessor.fit(read_table(path, target="y"))
     with open_rows([{"price": 1.234}, {"price": None}], ["price"]) as together:
-        both = fitted.transform(together).matrix
+        both = fitted.inputs_of(together, fitted.find_columns(together)[0])[0]
     with open_rows({"price": 1.234}, ["price"]) as alone:
-        np.testing.assert_array_equal(both[:1], fitted.transform(alone).matrix)
+        np.testing.assert_array_equal(both[:1], fitted.inputs_of(alone, fitted.find_columns(alone)[0])[0])
 
 
 @pytest.mark.parametrize(

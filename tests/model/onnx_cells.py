@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seedbed.data import open_rows
-from seedbed.data.kinds.typed import read_as
+from seedbed.data.kinds.typed import read_cells
 from seedbed.model import Model
 
 
@@ -19,7 +19,7 @@ def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     with open_rows(rows, model.feature_names_in_) as columns:
         for schema in model.preprocessor.layout.schemas:
             position = columns.names.index(schema.name)
-            values = read_as(columns, position, schema)
+            values = read_cells(columns, position, schema)[0]
             if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
                 cells = zip(values.tolist(), columns.cells(position), strict=True)
                 texts = [

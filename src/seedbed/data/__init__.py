@@ -4,7 +4,7 @@ from seedbed.data.arrays import coded_table, given_columns, label_texts, table_f
 from seedbed.data.columns import Columns, MemoryColumns, as_notes
 from seedbed.data.encoding.design import Encoding, encode
 from seedbed.data.encoding.layout import layout_from_values
-from seedbed.data.encoding.preprocessing import Oddities, Preprocessor, state_shapes
+from seedbed.data.encoding.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
 from seedbed.data.encoding.scaling import TargetDesign, target_design
 from seedbed.data.inspection import inspect_table
 from seedbed.data.kinds.typed import read_texts
@@ -37,6 +37,7 @@ __all__ = [
     "MemoryColumns",
     "Note",
     "Oddities",
+    "OddityReport",
     "Preprocessor",
     "Split",
     "Table",

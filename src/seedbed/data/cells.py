@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -34,27 +34,27 @@ __all__ = [
 
 # One pattern for Python and for DuckDB (RE2), so that a column reads the same from a file and from a data frame.
 # DuckDB's own cast is laxer ('1_000' is 1000, '+-5' is -5), and so is float() ('1_000', digits of any script).
-# Each digit has one place where it can go: else a cell of many digits and a letter would take a second or an hour.
+# Each digit can match in one place only: otherwise a cell of many digits and a letter would take seconds or hours.
 NUMBER = r"[ \t\n\r\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f]*"
 
 _number = re.compile(NUMBER)
 
 
 def parse_number(cell: str | None) -> float:
-    """The number that a cell holds; NaN where it holds none; infinite where it overflows float64."""
+    """Return the number in a cell: NaN if there is none, infinite if it overflows float64."""
     if cell is None:
         return np.nan
     return float(cell) if _number.fullmatch(cell) else np.nan
 
 
 def shown(cell: str | None, limit: int = 40) -> str:
-    """A cell as an error message quotes it: on one line, not too long."""
+    """Return a cell as messages quote it: on one line, not too long."""
     text = repr("" if cell is None else cell)
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 
 
 def number_text(value: Any) -> str | None:
-    """A number as a label: 1.0 is '1', so that labels don't depend on the type that a file or a frame chose."""
+    """Return a number as a label. 1.0 is '1', so that labels don't depend on the type in a file or data frame."""
     if value != value:
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -70,22 +70,23 @@ _two_letters = re.compile("[A-Z]{2}")
 
 
 def missing_in_number(text: str) -> bool:
-    """Whether a cell, ends stripped, is a missing one among numbers, dates, or yes and no."""
+    """Return whether a cell, ends stripped, counts as missing in a column of numbers, dates or booleans."""
     return text.lower() in IN_NUMBER
 
 
 def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
-    """Whether a cell, ends stripped, is a missing one among words. 'None' and '-' are levels there.
+    """Return whether a cell, ends stripped, counts as missing in a category. 'None' and '-' are levels.
 
     Args:
-        among_codes: what `is_code_column` says of the other levels.
+        text: the cell.
+        among_codes: result of `is_code_column` for the other levels.
     """
     word = text.lower()
     return word in IN_CATEGORY or (word == NA and not (among_codes and text == "NA"))
 
 
 def is_code_column(levels: Collection[str]) -> bool:
-    """Whether 'NA' would be one code among others: nearly all levels are two capital letters, as those of countries."""
+    """Return whether 'NA' may be a code: nearly all levels are two capital letters, like those of countries."""
     codes = sum(_two_letters.fullmatch(level) is not None for level in levels)
     return codes >= 3 and codes >= 0.9 * len(levels)
 
@@ -108,14 +109,14 @@ _code = re.compile("[+-]?0[0-9]+")
 _infinite = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _dressed = re.compile(
     rf"(?P<open>\()?(?P<before>[+\-−])?(?:{CURRENCY}\s*)?(?P<after>[+\-−])?"
-    # The last of many spaces mustn't be tried from each of them: a cell may have thousands.
+    # No backtracking over spaces: a cell may have thousands.
     r"(?P<core>[0-9.,](?:[0-9.,'’\s]*[0-9.,])?(?:[eE][+-]?[0-9]+)?)"
     rf"\s*(?:{CURRENCY}|(?P<percent>%))?(?P<close>\))?"
 )
 
 
 def _core(mark: str, groups: str) -> re.Pattern[str]:
-    """Digits, perhaps in groups of three, with a decimal mark; a group's number doesn't begin with 0."""
+    """Return a pattern of digits, perhaps in groups of three, with a decimal mark; groups don't begin with 0."""
     # The second kind of groups is India's: 12,34,567.
     grouped = rf"[1-9][0-9]{{0,2}}([{groups}])[0-9]{{3}}(?:\1[0-9]{{3}})*"
     lakh = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if mark == "." else ""
@@ -131,14 +132,14 @@ _group = str.maketrans("", "", f"'’{SPACE}")
 
 
 class Numeral(NamedTuple):
-    """The number that a text is, by either decimal mark; NaN where it is none."""
+    """The number that a text is, by either decimal mark; NaN if it is none."""
 
     point: float
     comma: float
 
 
 def numeral(text: str) -> Numeral:
-    """Read one cell, ends stripped. Infinite for 'inf' and for what overflows float64."""
+    """Return the number in a cell, ends stripped: infinite for 'inf' and for overflow of float64."""
     if text.isdecimal() and text.isascii():
         number = float(text)
         return Numeral(number, number)
@@ -149,7 +150,7 @@ def numeral(text: str) -> Numeral:
 
 
 def plain_text(text: str, mark: str) -> str | None:
-    """The same number as Python and DuckDB write it; None where the text is none.
+    """Return the same number as Python and DuckDB write it; None if the text is no number.
 
     Args:
         text: a cell, ends stripped.
@@ -177,7 +178,7 @@ def plain_text(text: str, mark: str) -> str | None:
 
 
 def is_code(text: str) -> bool:
-    """Whether leading zeros tell that a number of digits is a code."""
+    """Return whether a text of digits is a code, as it has leading zeros."""
     return _code.fullmatch(text) is not None
 
 
@@ -202,9 +203,9 @@ _named = re.compile(
 
 
 class Moment(NamedTuple):
-    """Seconds since 1970-01-01 by the order of a date's parts; NaN where the text is no date in that order.
+    """Seconds since 1970-01-01 by the order of a date's parts; NaN if the text is no date in that order.
 
-    A date that begins with the year, or names its month, is one in every order.
+    A date that begins with the year, or names its month, is valid in every order.
     """
 
     ymd: float
@@ -216,7 +217,7 @@ NONE = Moment(np.nan, np.nan, np.nan)
 
 
 def moment(text: str) -> Moment:
-    """Read one cell, ends stripped. A zone is applied where one is given; else the time counts as it stands."""
+    """Return the date in a cell, ends stripped. A time zone is applied if there is one."""
     if len(text) > 64:
         return NONE
     found = _numbers.fullmatch(text)
@@ -225,21 +226,16 @@ def moment(text: str) -> Moment:
         if found is None:
             return NONE
         month = MONTHS.get((found["month"] or found["month_first"])[:3].lower(), 0)
-        return _in_any_order(found, int(found["year"]), month, int(found["day"] or found["day_next"]))
+        return Moment(*[_seconds(found, int(found["year"]), month, int(found["day"] or found["day_next"]))] * 3)
     a, b, c = found["a"], found["b"], found["c"]
     if len(a) == 4 and len(c) <= 2:
-        return _in_any_order(found, int(a), int(b), int(c))
+        return Moment(*[_seconds(found, int(a), int(b), int(c))] * 3)
     short = len(c) == 2 and (found["mark"] == "/" or (found["mark"] == "." and len(a) == len(b) == 2))
     if len(a) > 2 or not (len(c) == 4 or short):
         return NONE
     year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
     dmy = _seconds(found, year, int(b), int(a))
     return Moment(np.nan, dmy, np.nan if found["mark"] == "." else _seconds(found, year, int(a), int(b)))
-
-
-def _in_any_order(found: re.Match[str], year: int, month: int, day: int) -> Moment:
-    seconds = _seconds(found, year, month, day)
-    return Moment(seconds, seconds, seconds)
 
 
 def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:
@@ -266,9 +262,9 @@ def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:
 
 
 def exact_numbers(levels: Collection[str]) -> dict[str, Decimal]:
-    """The number of each level where all are numbers and none is a code with leading zeros; else empty.
+    """Return the number of each level if all are numbers and none is a code with leading zeros, else nothing.
 
-    Decimals, not floats: the codes 2^60 and 2^60 + 1 would be one.
+    Decimals, not floats, which would merge 2^60 and 2^60 + 1.
     """
     found: dict[str, Decimal] = {}
     for level in levels:
@@ -283,7 +279,7 @@ def exact_numbers(levels: Collection[str]) -> dict[str, Decimal]:
 
 
 def merge_levels(levels: Collection[str]) -> dict[str, str]:
-    """The shared name of each level: without it, '1' and '1.0' would be two. The shortest spelling wins."""
+    """Return the shared name of each level: '1' and '1.0' are one. The shortest spelling wins."""
     shortest: dict[Decimal, str] = {}
     numbers = exact_numbers(levels)
     for level in sorted(numbers, key=lambda text: (len(text), text)):
@@ -292,13 +288,13 @@ def merge_levels(levels: Collection[str]) -> dict[str, str]:
 
 
 def in_order(levels: Collection[str]) -> tuple[str, ...]:
-    """Numbers as numbers, else by code point."""
+    """Return levels in order: numbers as numbers, others by code point."""
     numbers = exact_numbers(levels)
     return tuple(sorted(levels, key=numbers.__getitem__ if numbers else None))
 
 
 def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
-    """Levels that differ only in case or inner spaces, as a phrase with their counts, and how many rows they have.
+    """Return levels that differ only in case or inner spaces, as a phrase with counts, and their number of rows.
 
     Args:
         counts: rows of each level.
@@ -307,11 +303,9 @@ def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
     for level in counts:
         alike.setdefault(" ".join(level.split()).casefold(), []).append(level)
     groups = [group for group in alike.values() if len(group) > 1]
-    phrases = [_listed(f"{shown(level)} ({counts[level]})" for level in sorted(group)) for group in groups[:3]]
+    phrases = []
+    for group in groups[:3]:
+        *first, last = (f"{shown(level)} ({counts[level]})" for level in sorted(group))
+        phrases.append(f"{', '.join(first)} and {last}")
     more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
     return "; ".join(phrases) + more, sum(counts[level] for group in groups for level in group)
-
-
-def _listed(words: Iterable[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}"

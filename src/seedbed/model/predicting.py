@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seedbed.data import Columns, Note, Oddities, Task, as_notes
+from seedbed.data import Columns, Note, Oddities, OddityReport, Task, as_notes
 from seedbed.errors import OptionError
 from seedbed.model.fitted import FittedNetworks
 from seedbed.training import one_thread, pick_jobs
@@ -125,8 +125,10 @@ class Blocks:
 
     def __init__(self, model: FittedNetworks, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
-        self._positions, self._remarks = model.preprocessor.find(columns, [model.target_name, *model.identifiers])
-        self._gathering = model.preprocessor.gathering()
+        self._positions, self._remarks = model.preprocessor.find_columns(
+            columns, [model.target_name, *model.identifiers]
+        )
+        self._report = OddityReport(model.preprocessor)
 
     def __iter__(self) -> Iterator[Predictions]:
         starts = range(0, self._columns.n_rows, self._rows)
@@ -154,8 +156,8 @@ class Blocks:
             DataError: most cells say nothing that training knew, which then is refused.
         """
         if refuse:
-            self._gathering.refuse_unknown(self._columns.where)
-        return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._gathering.remarks()]))
+            self._report.refuse_unknown(self._columns.where)
+        return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._report.remarks()]))
 
     def _predicted(self, start: int) -> tuple[Columns, Floats, Floats, Oddities]:
         block = self._columns.window(start, min(start + self._rows, self._columns.n_rows))
@@ -164,7 +166,7 @@ class Blocks:
 
     def _done(self, start: int, predicted: tuple[Columns, Floats, Floats, Oddities]) -> Predictions:
         block, values, spread, odd = predicted
-        doubtful = self._gathering.add(start, block, self._positions, odd)
+        doubtful = self._report.add(start, block, self._positions, odd)
         return Predictions(self._model.task, values, spread, odd, doubtful)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,34 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
-from seedbed.data.columns import Columns, as_notes
+from seedbed.data.columns import Columns
 from seedbed.data.encoding.design import live_inputs, natural_inputs, refuse_unrepresentable
 from seedbed.data.encoding.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.encoding.scaling import medians_of, moments
 from seedbed.data.kinds.typed import read_cells
-from seedbed.data.notes import ROWS_NAMED, Note, Remark
-from seedbed.data.table import ColumnSchema, Table
+from seedbed.data.notes import ROWS_NAMED, Remark
+from seedbed.data.table import Table
 from seedbed.errors import ColumnError, DataError, nearest
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Oddities", "Preprocessor", "state_shapes"]
+__all__ = ["Oddities", "OddityReport", "Preprocessor", "state_shapes"]
 
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""
 
-_NAMED = 5
-_LEVELS_NAMED = 3
+_COLUMNS_NAMED = 5
+_TEXTS_NAMED = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Oddities:
-    """What is strange about cells of new rows [row, column], columns as the model knows them. A cell is strange in one
-    way at most.
+    """Unusual cells of new rows [row, column], in the columns of the model. A cell is unusual in one way at most.
 
     Attributes:
-        unseen: a level that the training table didn't have, where the model tells levels apart.
-        missing: no cell, or a word that stands for none.
-        unreadable: a cell that is no number, or no date, where the column holds these.
+        unseen: a level that the training table didn't have, if the model distinguishes levels.
+        missing: an empty cell, or a word for a missing one.
+        unreadable: a cell that is no number, or no date, in a column of these.
         outlying: a number beyond `FAR` training deviations from its mean.
     """
 
@@ -49,208 +48,32 @@ class Oddities:
 
     @property
     def unknown(self) -> Bools:
-        """Which cells say nothing that a model has learnt."""
+        """Cells without information for a model."""
         return self.unseen | self.missing | self.unreadable
 
     def window(self, start: int, stop: int) -> Oddities:
-        """Of the rows from `start` to before `stop`."""
+        """Return those of the rows from `start` to before `stop`."""
         return Oddities(**{name: cells[start:stop] for name, cells in vars(self).items()})
 
     @classmethod
     def joined(cls, parts: Sequence[Oddities]) -> Oddities:
-        """Of the rows of all parts, one after the other."""
+        """Return those of the rows of all parts, one after the other."""
         return cls(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
 @dataclass(frozen=True, eq=False)
-class Transformed:
-    """New rows, made inputs of networks.
-
-    Attributes:
-        matrix: float32 [row, input].
-        notes: what the user should know about these rows.
-        unseen: of columns with levels that the training table didn't have: how many cells.
-        outliers: of columns with numbers beyond 5 training deviations: how many cells.
-        cells: the same and missing cells, cell by cell.
-        doubtful: bool [row]; over half of the row's cells are unknown, and more than in any training row.
-    """
-
-    matrix: NDArray[np.float32]
-    notes: tuple[Note, ...]
-    unseen: dict[str, int]
-    outliers: dict[str, int]
-    cells: Oddities
-    doubtful: Bools
-
-
-def find_columns(
-    source: Columns, names: Sequence[str], expected: Collection[str] = ()
-) -> tuple[list[int], list[Remark]]:
-    """Positions of the columns by these names, in any order, and a remark if there are others.
-
-    Args:
-        expected: names of columns that may be there, without a word.
-
-    Raises:
-        ColumnError: some are missing, all of which are named, or one is there twice.
-    """
-    positions = {name: position for position, name in enumerate(source.names)}
-    wanted = set(names)
-    missing = [name for name in names if name not in positions]
-    others = [name for name in source.names if name not in wanted]
-    if missing:
-        word = "columns" if len(missing) > 1 else "column"
-        hint = _hint(source, missing, others)
-        raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
-    for name in names:
-        if len(positions) < len(source.names) and source.names.count(name) > 1:
-            raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
-    others = [name for name in others if name not in expected]
-    if not others:
-        return [positions[name] for name in names], []
-    word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")
-    message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {_listed(others, _NAMED)}"
-    return [positions[name] for name in names], [Remark(message, code="SB301", count=len(others))]
-
-
-def with_unseen_spread(layout: Layout, cells: Cells, unseen: Bools, texts: Callable[[int], list[str | None]]) -> Cells:
-    """Cells whose unseen levels count in the buckets of their own texts, where a column has several.
-
-    Args:
-        layout: of the model.
-        cells: in which unseen levels all count in their column's first bucket.
-        unseen: [row, column].
-        texts: from a column's number to its cells.
-    """
-    levels = cells.levels
-    for category, column in enumerate(layout.categories):
-        buckets = layout.places.buckets_of_categories[category]
-        rows = np.flatnonzero(unseen[:, column])
-        if len(buckets) > 1 and len(rows):
-            own = texts(column)
-            levels = levels.copy() if levels is cells.levels else levels
-            levels[rows, category] = [buckets[bucket_of((own[row] or "").strip(), len(buckets))] for row in rows]
-    return Cells(cells.numbers, levels)
-
-
-class Gathering:
-    """What is strange about new rows, gathered block by block: what is said in the end is the same for any blocks.
-
-    Args:
-        layout: of the model.
-        least_known: the lowest share of a training row's cells that weren't missing.
-    """
-
-    def __init__(self, layout: Layout, least_known: float) -> None:
-        self._layout, self._enough = layout, min(0.5, least_known) - 1e-9
-        self._cells = {kind: _Noticed(len(layout.schemas)) for kind in ("unseen", "unreadable", "outlying", "missing")}
-        self._texts: dict[int, dict[str | None, None]] = defaultdict(dict)
-        self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
-
-    def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Bools:
-        """The next rows.
-
-        Args:
-            first: the number of the first of them.
-            block: the rows.
-            positions: of the model's columns.
-            odd: what is strange about them.
-
-        Returns:
-            Which rows are doubtful [row]: under half of their cells are known, and less than in any training row.
-        """
-        unknown = odd.unknown
-        known = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
-        self._n_rows, self._known = self._n_rows + len(known), self._known + float(known.sum())
-        self._n_unknown += int(np.count_nonzero(unknown))
-        for kind, noticed in self._cells.items():
-            noticed.add(first, getattr(odd, kind))
-        told = odd.unseen | odd.unreadable  # a column has but one of these
-        for column in np.flatnonzero(told.any(axis=0)).tolist():
-            if len(self._texts[column]) <= _LEVELS_NAMED:
-                own = block.cells(positions[column])
-                self._texts[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(told[:, column]))
-        return np.asarray(known < self._enough)
-
-    def refuse_unknown(self, where: str) -> None:
-        """An error where the rows all together are doubtful.
-
-        Raises:
-            DataError: they are.
-        """
-        if self._n_rows and self._known / self._n_rows < self._enough:
-            raise DataError(
-                f"{where}: {self._n_unknown:,} of {self._n_rows * len(self._layout.schemas):,} cells are missing, "
-                "can't be read, or hold levels "
-                "that training never saw",
-                "Is it the right table? Its cells must be written as they were in training.",
-            )
-
-    def remarks(self) -> list[Remark]:
-        """What the user should know, column by column."""
-        remarks = []
-        for column, schema in enumerate(self._layout.schemas):
-            named = list(self._texts[column])
-            texts = ", ".join(shown(text) for text in named[:_LEVELS_NAMED])
-            texts += ", ..." if len(named) > _LEVELS_NAMED else ""
-            for kind, code, words in (
-                ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
-                ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
-                ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
-                ("missing", "SB304", "missing" if schema.has_missing else "missing; in training none was"),
-            ):
-                count, rows = int(self._cells[kind].counts[column]), self._cells[kind].rows[column]
-                whole = count == self._n_rows > 1
-                # Where training had missing cells, some are nothing strange.
-                if count and (whole or kind != "missing" or not schema.has_missing):
-                    cells = f"all {count:,} cells" if whole else f"{count:,} cells" if count > 1 else "1 cell"
-                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
-        return remarks
-
-
-class _Noticed:
-    """Cells of one kind: how many there are of each column, and their first rows."""
-
-    def __init__(self, n_columns: int) -> None:
-        self.counts = np.zeros(n_columns, dtype=np.int64)
-        self.rows: list[list[int]] = [[] for _ in range(n_columns)]
-
-    def add(self, first: int, cells: Bools) -> None:
-        counts = np.count_nonzero(cells, axis=0)
-        for column in np.flatnonzero(counts).tolist():
-            lacking = ROWS_NAMED - len(self.rows[column])
-            if lacking > 0:
-                self.rows[column] += (first + np.flatnonzero(cells[:, column])[:lacking]).tolist()
-        self.counts += counts
-
-
-def _hint(source: Columns, missing: Sequence[str], others: Sequence[str]) -> str:
-    """What may be wrong where columns are missing; `others` are those that the model doesn't know."""
-    if near := dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_NAMED]))):
-        return " ".join(near)
-    if len(others) == len(source.names):
-        return f"It has {_listed(others, _NAMED)}: is that another table, or is the line of names missing?"
-    return "The model needs all its columns; leave cells empty where they aren't known."
-
-
-def _listed(names: Sequence[str], limit: int) -> str:
-    listed = ", ".join(f"'{name}'" if name else "one without a name" for name in names[:limit])
-    return listed + (", ..." if len(names) > limit else "")
-
-
-@dataclass(frozen=True, eq=False)
 class Preprocessor:
-    """Makes rows of a table inputs of networks, by what the rows that it was fitted on say.
+    """Makes rows of a table inputs of networks, with the statistics of the rows that it was fitted on.
 
-    The law: fitted on a split's training rows, it gives what that split's networks see of the shared design.
+    Fitted on a split's training rows, it gives what that split's networks see of the shared design.
 
     Attributes:
         layout: which inputs stand for which column.
-        medians: float64 [number]; NaN where the fitted rows hold nothing.
-        means: float64 [number]; with medians filled in.
-        deviations: float64 [number]; population deviations, exactly 0 where a column is constant.
-        live: bool [input]; whether a flag, level or bucket has something to say.
-        least_known: the lowest share of a fitted row's cells that aren't missing.
+        medians: [number]; NaN if the fitted rows hold nothing.
+        means: [number]; with medians filled in.
+        deviations: [number]; population deviations, exactly 0 if a column is constant.
+        live: [input]; whether a flag, level or bucket is used.
+        least_known: smallest share of a fitted row's cells that aren't missing.
     """
 
     layout: Layout
@@ -262,7 +85,7 @@ class Preprocessor:
 
     @classmethod
     def fit(cls, table: Table, rows: Ints | None = None) -> Self:
-        """Learn from the given rows of a table, or from all."""
+        """Return a preprocessor with the statistics of some rows of a table, by default of all."""
         layout = layout_of(table)
         rows = np.arange(table.n_rows) if rows is None else np.asarray(rows)
         values = table.features[rows]
@@ -275,12 +98,12 @@ class Preprocessor:
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:
-        """The columns that `transform` looks for."""
+        """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What to call the inputs."""
+        """Names of the inputs."""
         return self.layout.places.names
 
     @property
@@ -289,11 +112,11 @@ class Preprocessor:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The column that each input is made of."""
+        """Name of the column of each input."""
         return self.layout.sources
 
     def transform_table(self, table: Table) -> NDArray[np.float32]:
-        """Inputs of all rows of the table that it was fitted on [row, input].
+        """Return inputs [row, input] of all rows of the table that it was fitted on.
 
         Raises:
             ColumnError: the table's columns aren't those that were fitted, or a cell lies so many deviations away that
@@ -308,56 +131,68 @@ class Preprocessor:
             )
         return self.inputs_of_values(table.features)
 
-    def transform(self, source: Columns) -> Transformed:
-        """Inputs of new rows, and what is strange about them.
+    def find_columns(self, source: Columns, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
+        """Return the positions of the columns, found by name in any order, and a remark if there are others.
 
-        Columns are found by name, in any order; others are ignored with a note. An unseen level counts as rare, of two
-        levels as missing; a cell that can't be read counts as missing, too; where training had none missing, a
-        number's median is taken.
-
-        Raises:
-            ColumnError: a column is missing, or a number is so large that float32 can't hold it.
-            DataError: more than half of the cells are unseen or missing, and more than in any row of the training.
-        """
-        positions, remarks = find_columns(source, self.feature_names_in_)
-        matrix, odd = self.inputs_of(source, positions)
-        gathering = self.gathering()
-        doubtful = gathering.add(0, source, positions, odd)
-        gathering.refuse_unknown(source.where)
-        return Transformed(
-            matrix=matrix,
-            notes=as_notes(source, [*remarks, *gathering.remarks()]),
-            unseen=self._counted(odd.unseen),
-            outliers=self._counted(odd.outlying),
-            cells=odd,
-            doubtful=doubtful,
-        )
-
-    def find(self, source: Columns, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
-        """Positions of the columns that `inputs_of` takes, and a remark if there are others that aren't `expected`.
+        Args:
+            source: new rows.
+            expected: names of other columns that need no remark.
 
         Raises:
-            ColumnError: a column is missing, or there twice.
+            ColumnError: columns are missing, or one is there twice.
         """
-        return find_columns(source, self.feature_names_in_, expected)
-
-    def gathering(self) -> Gathering:
-        """What gathers the oddities of new rows."""
-        return Gathering(self.layout, self.least_known)
+        names, positions = self.feature_names_in_, {name: position for position, name in enumerate(source.names)}
+        known = set(names)
+        missing = [name for name in names if name not in positions]
+        others = [name for name in source.names if name not in known]
+        if missing:
+            word = "columns" if len(missing) > 1 else "column"
+            hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
+            if not hint and len(others) == len(source.names):
+                found = _listed(others, _COLUMNS_NAMED)
+                hint = f"It has {found}: is that another table, or is the line of names missing?"
+            hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
+            raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
+        for name in names:
+            if len(positions) < len(source.names) and source.names.count(name) > 1:
+                raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
+        others = [name for name in others if name not in expected]
+        remarks = []
+        if others:
+            word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")
+            listed = _listed(others, _COLUMNS_NAMED)
+            message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {listed}"
+            remarks.append(Remark(message, code="SB301", count=len(others)))
+        return [positions[name] for name in names], remarks
 
     def inputs_of(self, source: Columns, positions: Sequence[int]) -> tuple[NDArray[np.float32], Oddities]:
-        """Inputs of new rows [row, input], and what is strange about their cells.
+        """Return inputs of new rows [row, input], and their unusual cells.
+
+        An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing. If
+        training had no missing cells, the median of numbers is used.
+
+        Args:
+            source: new rows.
+            positions: of the columns, from `find_columns`.
 
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
         """
         layout, places = self.layout, self.layout.places
-        values, unread = _read(source, positions, layout.schemas)
+        values, unread = self._read(source, positions)
         measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
         unseen = unread & ~measured  # of two levels; it counts as missing
         unseen[:, layout.telling] = values[:, layout.telling] < 0
         cells = layout.cells(values)
-        cells = with_unseen_spread(layout, cells, unseen, lambda column: source.cells(positions[column]))
+        for category, column in enumerate(layout.categories):
+            # An unseen level belongs to the bucket of its own text; so far all are in the first one.
+            buckets = places.buckets_of_categories[category]
+            rows = np.flatnonzero(unseen[:, column])
+            if len(buckets) > 1 and len(rows):
+                own = source.cells(positions[column])
+                cells.levels[rows, category] = [
+                    buckets[bucket_of((own[row] or "").strip(), len(buckets))] for row in rows
+                ]
         scaled = self._scaled(cells)
         straight = places.numbers[~places.circling]
         outlying = np.zeros_like(unseen)
@@ -371,7 +206,7 @@ class Preprocessor:
         )
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
-        """Inputs [row, input] of cells as a `Column` has its values [row, column].
+        """Return inputs [row, input] of values as columns of a table have them [row, column].
 
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
@@ -379,16 +214,16 @@ class Preprocessor:
         return self._narrow(self._scaled(self.layout.cells(values)))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """All of it as plain values fit for JSON, and as arrays; all numbers are finite."""
+        """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
         values = {"columns": layout_to_values(self.layout), "least_known": self.least_known}
-        # Of a column that held nothing, any median will do: its deviation is 0.
+        # If a column held nothing, any median will do: its deviation is 0.
         arrays = {"medians": np.nan_to_num(self.medians), "means": self.means, "deviations": self.deviations,
                   "live": self.live}  # fmt: skip
         return values, arrays
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """What `to_state` gave, made a preprocessor again: its results are the same, bit for bit.
+        """Restore a preprocessor from the result of `to_state`. Its inputs are equal bit for bit.
 
         Raises:
             DataError: it isn't such a state.
@@ -404,8 +239,25 @@ class Preprocessor:
                 raise DataError(f"the state of a preprocessor is damaged: {name} has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
+    def _read(self, source: Columns, positions: Sequence[int]) -> tuple[Floats, Bools]:
+        """Return cells as the schemas read them, and whether a cell can't be read [row, column]."""
+        schemas = self.layout.schemas
+        values = np.full((source.n_rows, len(schemas)), np.nan)
+        unread = np.zeros(values.shape, dtype=np.bool_)
+        # Each call reads the whole file, so columns of plain numbers are read together.
+        numbers = [
+            column for column, schema in enumerate(schemas) if schema.kind == "number" and schema.spelling == "point"
+        ]
+        if numbers:
+            values[:, numbers] = source.numbers([positions[column] for column in numbers])
+        plain = {column for column in numbers if np.isfinite(values[:, column]).all()}
+        for column, schema in enumerate(schemas):
+            if column not in plain:
+                values[:, column], unread[:, column] = read_cells(source, positions[column], schema)
+        return values, unread
+
     def _scaled(self, cells: Cells) -> Floats:
-        """Inputs in float64 [row, input]."""
+        """Return standardised inputs [row, input]."""
         inputs = natural_inputs(self.layout.places, cells, self.medians, self.live)
         numbers, varies = self.layout.places.numbers, self.deviations > 0
         divisor = np.where(varies, self.deviations, 1.0)
@@ -419,29 +271,89 @@ class Preprocessor:
         refuse_unrepresentable(np.isfinite(narrow), self.sources)
         return narrow
 
-    def _counted(self, cells: Bools) -> dict[str, int]:
-        counts = zip(self.feature_names_in_, cells.sum(axis=0).tolist(), strict=True)
-        return {name: count for name, count in counts if count}
 
+class OddityReport:
+    """Collects the unusual cells of new rows block by block. The report doesn't depend on the size of blocks.
 
-def _read(source: Columns, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> tuple[Floats, Bools]:
-    """Cells as the schemas read them, and which are there and can't be read [row, column]."""
-    values = np.full((source.n_rows, len(schemas)), np.nan)
-    unread = np.zeros(values.shape, dtype=np.bool_)
-    # A file is walked through at each call, so columns of plain numbers are read all at once.
-    numbers = [
-        column for column, schema in enumerate(schemas) if schema.kind == "number" and schema.spelling == "point"
-    ]
-    if numbers:
-        values[:, numbers] = source.numbers([positions[column] for column in numbers])
-    plain = {column for column in numbers if np.isfinite(values[:, column]).all()}
-    for column, schema in enumerate(schemas):
-        if column not in plain:
-            values[:, column], unread[:, column] = read_cells(source, positions[column], schema)
-    return values, unread
+    Args:
+        preprocessor: of the model.
+    """
+
+    def __init__(self, preprocessor: Preprocessor) -> None:
+        self._schemas, self._enough = preprocessor.layout.schemas, min(0.5, preprocessor.least_known) - 1e-9
+        n_columns = len(self._schemas)
+        self._counts: dict[str, Ints] = defaultdict(lambda: np.zeros(n_columns, dtype=np.int64))
+        self._rows: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._texts: dict[int, dict[str | None, None]] = defaultdict(dict)
+        self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
+
+    def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Bools:
+        """Add the next rows.
+
+        Args:
+            first: number of the first of them.
+            block: the rows.
+            positions: of the model's columns.
+            odd: unusual cells of the rows.
+
+        Returns:
+            Which rows are doubtful [row]: under half of their cells are known, and fewer than in any training row.
+        """
+        unknown = odd.unknown
+        known = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
+        self._n_rows, self._known = self._n_rows + len(known), self._known + float(known.sum())
+        self._n_unknown += int(np.count_nonzero(unknown))
+        for kind, cells in vars(odd).items():
+            counts = np.count_nonzero(cells, axis=0)
+            self._counts[kind] += counts
+            for column in np.flatnonzero(counts).tolist():
+                rows = self._rows[kind, column]
+                if len(rows) < ROWS_NAMED:
+                    rows += (first + np.flatnonzero(cells[:, column])[: ROWS_NAMED - len(rows)]).tolist()
+        named = odd.unseen | odd.unreadable  # a column has but one of these
+        for column in np.flatnonzero(named.any(axis=0)).tolist():
+            if len(self._texts[column]) <= _TEXTS_NAMED:
+                own = block.cells(positions[column])
+                self._texts[column] |= dict.fromkeys(own[row] for row in np.flatnonzero(named[:, column]))
+        return np.asarray(known < self._enough)
+
+    def refuse_unknown(self, where: str) -> None:
+        """Raise DataError if the rows all together are doubtful."""
+        if self._n_rows and self._known / self._n_rows < self._enough:
+            raise DataError(
+                f"{where}: {self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells are missing, can't be "
+                "read, or hold levels that training never saw",
+                "Is it the right table? Its cells must be written as they were in training.",
+            )
+
+    def remarks(self) -> list[Remark]:
+        """Return remarks for the user, column by column."""
+        remarks = []
+        for column, schema in enumerate(self._schemas):
+            named = list(self._texts[column])
+            texts = ", ".join(shown(text) for text in named[:_TEXTS_NAMED])
+            texts += ", ..." if len(named) > _TEXTS_NAMED else ""
+            for kind, code, words in (
+                ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
+                ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
+                ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
+                ("missing", "SB304", "missing" if schema.has_missing else "missing; in training none was"),
+            ):
+                count, rows = int(self._counts[kind][column]), self._rows[kind, column]
+                whole = count == self._n_rows > 1
+                # If training had missing cells, some are to be expected.
+                if count and (whole or kind != "missing" or not schema.has_missing):
+                    cells = f"all {count:,} cells" if whole else f"{count:,} cells" if count > 1 else "1 cell"
+                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
+        return remarks
 
 
 def state_shapes(layout: Layout) -> dict[str, tuple[np.dtype[Any], tuple[int]]]:
-    """What the arrays of a state are like: (dtype, shape) by name."""
+    """Return (dtype, shape) of each array of a state."""
     numbers = np.dtype(np.float64), (len(layout.places.numbers),)
     return {"medians": numbers, "means": numbers, "deviations": numbers, "live": (np.dtype(bool), (layout.n_inputs,))}
+
+
+def _listed(names: Sequence[str], limit: int) -> str:
+    listed = ", ".join(f"'{name}'" if name else "one without a name" for name in names[:limit])
+    return listed + (", ..." if len(names) > limit else "")

@@ -1,4 +1,4 @@
-"""What a column of text is, as far as its own cells tell."""
+"""What a column of text is, judged by its own cells."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Distinct:
-    """`texts[codes[row]]` is the row's cell.
+    """The distinct cells of a column of text, so that costly work is done once per text.
 
     Attributes:
-        texts: distinct cells, ends stripped, in the order in which they first appear; '' where there is nothing.
-        codes: int64 [row].
-        counts: how many rows have each text [text].
+        texts: distinct cells, ends stripped, in the order in which they first appear; '' for an empty cell.
+        codes: number of each row's text [row].
+        counts: number of rows of each text [text].
     """
 
     texts: tuple[str, ...]
@@ -47,12 +47,12 @@ class Distinct:
     counts: Ints
 
     def rows_of(self, chosen: Bools) -> Ints:
-        """The rows, ascending, whose text is chosen [text]."""
+        """Return the rows, ascending, whose text is chosen [text]."""
         return np.flatnonzero(chosen[self.codes])
 
 
 def distinct(cells: Iterable[str | None]) -> Distinct:
-    """The distinct cells of a column."""
+    """Return the distinct cells of a column."""
     cells = list(cells)
     numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
     raw = np.fromiter(map(numbers.__getitem__, cells), dtype=np.int64, count=len(cells))
@@ -79,16 +79,16 @@ SEXES = (("f", "m"), ("female", "male"))
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A column that is understood but for, perhaps, its spelling.
+    """A column whose kind is known, but perhaps not its spelling.
 
     Attributes:
-        kind: never "boolean" for numbers 0 and 1, which are told once they are read.
+        kind: never "boolean" for numbers 0 and 1, which are recognised later.
         cells: its distinct cells.
-        filled: which texts aren't missing words [text].
-        readings: by spelling, the value of each text [text], NaN where it has none. More than one where the column's
-            cells can be read in two ways.
-        sure: the spelling that some cell can't do without; empty where none is so.
-        thousands: some cell surely has commas between thousands.
+        filled: whether each text isn't a missing word [text].
+        readings: by spelling, the value of each text [text], NaN if it has none. Two if the cells can be read in two
+            ways.
+        sure: the spelling that some cell requires; empty if there is no such cell.
+        thousands: whether some cell certainly has commas between thousands.
         levels: of a boolean or a category.
     """
 
@@ -106,7 +106,7 @@ class Draft:
 
 
 def understand(cells: Distinct) -> Draft:
-    """Number, date, boolean or category, by all cells."""
+    """Decide by all cells whether a column is a number, date, boolean or category."""
     filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
     if not filled.any():
         category = as_category(cells)
@@ -121,10 +121,12 @@ def understand(cells: Distinct) -> Draft:
 
 
 def as_numbers(cells: Distinct, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
-    """As numbers, if so many of the filled cells are some.
+    """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None.
 
     Args:
-        filled: which texts aren't missing words [text]; found out where it isn't given.
+        cells: of the column.
+        filled: whether each text isn't a missing word [text]; by default computed.
+        percent: share of numbers.
     """
     if filled is None:
         filled = np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
@@ -141,7 +143,7 @@ def as_numbers(cells: Distinct, filled: Bools | None = None, *, percent: int = P
 
 
 def as_category(cells: Distinct) -> Draft:
-    """As words. A column without any is one of numbers, all of them missing."""
+    """Return a draft of a category. A column without any level becomes missing numbers."""
     words = [text for text in cells.texts if not missing_in_category(text)]
     among_codes = is_code_column(words)
     filled = np.array([not missing_in_category(text, among_codes=among_codes) for text in cells.texts], dtype=bool)
@@ -155,13 +157,13 @@ def as_category(cells: Distinct) -> Draft:
 
 
 def is_whole(values: Floats) -> bool:
-    """Whether all that isn't missing is a whole number."""
+    """Return whether all numbers that aren't missing are whole."""
     present = values[~np.isnan(values)]
     return bool((np.floor(present) == present).all())
 
 
 def boolean_value(text: str, levels: tuple[str, ...]) -> float:
-    """0 or 1; NaN where the text is neither. Yes is also true and 1, whichever the column used at first."""
+    """Return 0 or 1, or NaN for another text. Yes also means true and 1, whichever word training had."""
     word, sex = text.lower(), is_sex(levels)
     own = (levels[0].lower(), levels[1].lower())
     for pair in (own,) if sex else (own, *(pair for pair in PAIRS if pair not in SEXES)):
@@ -171,7 +173,7 @@ def boolean_value(text: str, levels: tuple[str, ...]) -> float:
 
 
 def is_sex(levels: tuple[str, ...]) -> bool:
-    """Whether a boolean's levels are sexes: other words for yes and no, and numbers, mean nothing there."""
+    """Return whether a boolean's levels are sexes, for which yes, no and numbers have no meaning."""
     return tuple(level.lower() for level in levels) in SEXES
 
 
@@ -205,7 +207,7 @@ def _as_dates(cells: Distinct, filled: Bools) -> Draft | None:
 
 
 def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
-    """The value of each text in each spelling [text, spelling]; None as soon as too many rows have none at all."""
+    """Return the value of each text in each spelling [text, spelling]; None as soon as too many rows have none."""
     nothing = (np.nan,) * len(read(""))
     failed, allowed = 0, int(cells.counts[filled].sum()) * (100 - percent)
     values = []
@@ -220,9 +222,9 @@ def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]]
 
 
 def _settle(cells: Distinct, readings: dict[str, Floats]) -> tuple[dict[str, Floats], str]:
-    """One reading of two, by the rows that have no other, and its spelling; both, and '', where rows differ in value.
+    """Choose between two readings by the cells that have only one. Return what remains and the sure spelling.
 
-    Where the two agree in every row, it is the first, and none is sure.
+    If the two agree in every row, the first is returned, and none is sure. If values differ, both are returned.
     """
     (first, one), (second, other) = readings.items()
     missing_one, missing_other = np.isnan(one), np.isnan(other)

@@ -11,13 +11,21 @@ import numpy as np
 
 from seedbed.data.cells import YEAR_OF_TWO_DIGITS, is_code, near_duplicates, number_text, parse_number, shown
 from seedbed.data.kinds.drafts import Distinct, Draft
-from seedbed.data.notes import Remark
+from seedbed.data.notes import ROWS_NAMED, Remark
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = ["LEFT_OUT", "Finished", "Plain", "finish", "finish_plain", "judge"]
 
+LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
+
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
+FEW_ROWS = 20  # too few to recognise an identifier
+MANY_LEVELS = 200
+_id_name = re.compile(
+    r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
+    r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +33,8 @@ class Plain:
     """A column of numbers as Python writes them.
 
     Attributes:
-        values: float64 [row], NaN where a word stands for a missing cell.
-        words: the cells of those rows.
+        values: [row]; NaN for missing cells.
+        words: the cells that count as missing.
     """
 
     values: Floats
@@ -35,7 +43,7 @@ class Plain:
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A column, and what to tell of it; `infinite` are rows whose numbers are too large."""
+    """A typed column and remarks on it; `infinite` are the rows whose numbers are too large."""
 
     column: Column
     remarks: tuple[Remark, ...] = ()
@@ -43,30 +51,37 @@ class Finished:
 
 
 def finish_plain(name: str, plain: Plain, *, forced: bool) -> Finished:
-    """Args: forced: the user said that these are numbers, so 0 and 1 are no boolean."""
+    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 are no boolean."""
     texts, counts = (plain.words.texts, plain.words.counts.tolist()) if plain.words else ((), [])
-    column = _numbers(name, plain.values, "point", _words(texts), forced)
-    return Finished(column, _missing_remarks(name, dict(zip(texts, counts, strict=True))))
+    missing = dict(zip(texts, counts, strict=True))
+    return Finished(_numbers(name, plain.values, "point", _words(missing), forced), _missing_remarks(name, missing))
 
 
 def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool) -> Finished:
-    """Settle a draft.
+    """Type a draft.
 
     Args:
-        spelling: a key of its readings.
-        known: the table as a whole tells this spelling.
-        forced: the user said what the column is.
+        name: of the column.
+        draft: what its cells say.
+        spelling: a key of the draft's readings.
+        known: whether other columns of the table decide the spelling.
+        forced: whether the user said what the column is.
     """
     cells, by_text = draft.cells, draft.readings[spelling]
     values = by_text[cells.codes]
     unread = draft.filled & np.isnan(by_text)
     missing = {text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]}
-    words = _words(missing)
-    remarks = [*_missing_remarks(name, missing), *_unread_remarks(name, draft, unread)]
+    remarks, infinite = [*_missing_remarks(name, missing)], None
+    if unread.any():
+        rows = cells.rows_of(unread)
+        texts = [text for text, is_unread in zip(cells.texts, unread.tolist(), strict=True) if is_unread]
+        what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
+        message = f"column '{name}': {what} ({_some(texts)}) count{'s' * (len(rows) == 1)} as missing"
+        remarks.append(_remark_on_rows(name, message, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, known)
-        column = _numbers(name, values, spelling, words, forced or bool(unread.any()))
         infinite = cells.rows_of(np.isinf(by_text)) if np.isinf(by_text).any() else None
+        column = _numbers(name, values, spelling, _words(missing), forced or bool(unread.any()))
         return Finished(column, tuple(remarks), infinite)
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, known)
@@ -75,8 +90,48 @@ def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool)
         remarks.append(Remark(f"column '{name}' has two values: {shown(zero)} is 0, {shown(one)} is 1", name))
     else:
         remarks += _category_remarks(name, draft, forced)
-    schema = ColumnSchema(name, draft.kind, draft.levels, spelling, words, bool(np.isnan(values).any()))
+    schema = ColumnSchema(name, draft.kind, draft.levels, spelling, _words(missing), bool(np.isnan(values).any()))
     return Finished(Column(schema, values), tuple(remarks))
+
+
+def judge(column: Column, *, wanted: bool) -> list[Remark]:
+    """Return objections to a column as a feature. With a code in `LEFT_OUT`, it shouldn't be one.
+
+    Args:
+        column: a typed column.
+        wanted: whether the user said what it is, so it is no identifier.
+    """
+    name, values, schema = column.name, column.values, column.schema
+    present = values[~np.isnan(values)]
+    if not len(present):
+        return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
+    if schema.kind == "number" and not wanted and _indistinct(present):
+        message = (
+            f"column '{name}' is left out as an identifier: its whole numbers have more digits than can be told apart"
+        )
+        return [Remark(message, name, "SB101", len(present))]
+    if len(present) == len(values) and present.min() == present.max():
+        value = repr(schema.levels[int(values[0])]) if schema.levels else number_text(float(values[0])) or ""
+        return [Remark(f"column '{name}' is left out: it is {value} in every row", name, "SB102")]
+    remarks = [] if wanted else _identifier(column, present)
+    if any(remark.code in LEFT_OUT for remark in remarks):
+        return remarks
+    if schema.kind == "category":
+        counts = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
+        phrase, n_rows = near_duplicates(dict(zip(schema.levels, counts, strict=True)))
+        if phrase:
+            message = f"column '{name}' has levels that differ only in case or spaces, and stay apart: {phrase}"
+            remarks.append(Remark(message, name, "SB105", n_rows))
+        if len(schema.levels) > MANY_LEVELS:
+            message = (
+                f"column '{name}' has {len(schema.levels)} levels; the rare ones share inputs by a hash of their text"
+            )
+            remarks.append(Remark(message, name, "SB106", len(schema.levels)))
+    if schema.kind == "date":
+        advice = f"--time-split {shlex.quote(name)}"
+        message = f"column '{name}' holds dates; if rows are ordered in time, train on the past: {advice}"
+        remarks.append(Remark(message, name, "SB204"))
+    return remarks
 
 
 def _numbers(name: str, values: Floats, spelling: str, words: tuple[str, ...], forced: bool) -> Column:
@@ -91,7 +146,7 @@ def _words(texts: Collection[str]) -> tuple[str, ...]:
 
 
 def _missing_remarks(name: str, missing: dict[str, int]) -> tuple[Remark, ...]:
-    """About words; that an empty cell is missing needs no telling."""
+    """Report words that count as missing; empty cells need no remark."""
     words = _words(missing)
     if not words:
         return ()
@@ -99,143 +154,68 @@ def _missing_remarks(name: str, missing: dict[str, int]) -> tuple[Remark, ...]:
     return (Remark(f"column '{name}': cells with {_some(words)} count as missing", name, "", count),)
 
 
-def _unread_remarks(name: str, draft: Draft, unread: Bools) -> list[Remark]:
-    if not unread.any():
-        return []
-    rows = draft.cells.rows_of(unread)
-    texts = [text for text, is_unread in zip(draft.cells.texts, unread.tolist(), strict=True) if is_unread]
-    what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
-    told = f"column '{name}': {what} ({_some(texts)}) count{'s' * (len(rows) == 1)} as missing"
-    return [Remark(told, name, "SB104", len(rows), rows[:3].tolist())]
-
-
 def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
     cells, values = draft.cells, draft.readings[spelling]
-    example = _first(draft, np.isfinite(values) & _differ(draft)) if draft.is_open else None
-    if example is not None:
-        told = f"{shown(cells.texts[example])} is {number_text(float(values[example]))}"
-        by_comma = "," in cells.texts[example]
-        sign, mark = "commas" if by_comma else "points", "thousands" if by_comma == (spelling == "point") else "decimal"
+    two_ways = np.isfinite(values) & _differ(draft)
+    if two_ways.any():
+        text, value = _example(draft, two_ways, values)
+        example = f"{shown(text)} is {number_text(value)}"
+        sign = "commas" if "," in text else "points"
+        mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
         if known:
-            return [Remark(f"column '{name}' is read by the mark of the other columns: {told}", name)]
-        told = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {told}"
-        return [Remark(told, name, "SB108", *_rows(draft, np.isfinite(values) & _differ(draft)))]
+            return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
+        message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
+        return [_remark_on_rows(name, message, "SB108", cells.rows_of(two_ways))]
     dressed = np.array([parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)])
-    example = _first(draft, np.isfinite(values) & dressed)
-    if example is None:
+    dressed = np.isfinite(values) & dressed
+    if not dressed.any():
         return []
-    told = f"column '{name}' is read as numbers: {shown(cells.texts[example])} is {number_text(float(values[example]))}"
-    return [Remark(told, name, "", int(cells.counts[np.isfinite(values) & dressed].sum()))]
+    text, value = _example(draft, dressed, values)
+    message = f"column '{name}' is read as numbers: {shown(text)} is {number_text(value)}"
+    return [Remark(message, name, "", int(cells.counts[dressed].sum()))]
 
 
 def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
     values = draft.readings[spelling]
-    two_ways = ~np.isnan(values) & _differ(draft) if draft.is_open else None
-    example = _first(draft, ~np.isnan(values) if two_ways is None else two_ways)
-    if example is None:
+    two_ways = ~np.isnan(values) & _differ(draft)
+    chosen = two_ways if draft.is_open else ~np.isnan(values)
+    if not chosen.any():
         return []
-    day = np.datetime64(int(np.floor(values[example])), "s").astype("datetime64[D]")
-    if draft.cells.texts[example].startswith(str(day)):
-        return []  # as ISO 8601 writes it, there is nothing to explain
-    told = f"{shown(draft.cells.texts[example])} is {day}"
-    if YEAR_OF_TWO_DIGITS.search(draft.cells.texts[example]):
-        told += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
-    if two_ways is None or known:
-        return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {told}", name)]
-    told = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {told}"
-    return [Remark(told, name, "SB108", *_rows(draft, two_ways))]
+    text, value = _example(draft, chosen, values)
+    day = np.datetime64(int(np.floor(value)), "s").astype("datetime64[D]")
+    if text.startswith(str(day)):
+        return []  # ISO 8601 needs no explanation
+    example = f"{shown(text)} is {day}"
+    if YEAR_OF_TWO_DIGITS.search(text):
+        example += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
+    if not draft.is_open or known:
+        return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {example}", name)]
+    message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
+    return [_remark_on_rows(name, message, "SB108", draft.cells.rows_of(two_ways))]
 
 
 def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
-    remarks = []
+    cells, remarks = draft.cells, []
     kept = [level for level in draft.levels if level in ("NA", "-") or level.lower() == "none"]
     if kept:
-        told = (
-            f"column '{name}' keeps {_some(kept)} as {'levels' if len(kept) > 1 else 'a level'}, not as missing cells"
-        )
-        remarks.append(Remark(told, name, "", sum(_count(draft.cells, word) for word in kept)))
-    codes = [level for level in draft.levels if is_code(level)]
-    if codes and not forced and all(parse_number(level) == parse_number(level) for level in draft.levels):
-        told = f"column '{name}' is a category: digits with leading zeros such as {shown(codes[0])} are codes"
-        remarks.append(Remark(told, name))
-    elif not forced:
-        remarks += _nearly_numbers(name, draft)
-    return remarks
-
-
-def _nearly_numbers(name: str, draft: Draft) -> list[Remark]:
-    """A category with so many numbers that it may be meant as one."""
-    plain = np.array([not np.isnan(parse_number(text)) for text in draft.cells.texts], dtype=bool)
-    count, n_filled = int(draft.cells.counts[plain].sum()), int(draft.cells.counts[draft.filled].sum())
-    if 2 * count < n_filled or plain.sum() < 3:
-        return []
-    word = _first(draft, draft.filled & ~plain)
-    told = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
-    told += f", but {shown(draft.cells.texts[word])} isn't" if word is not None else ""
-    return [Remark(f"{told}; --numeric {shlex.quote(name)} takes the rest as missing", name, "", count)]
-
-
-def _differ(draft: Draft) -> Bools:
-    first, second = draft.readings.values()
-    differ: Bools = first != second
-    return differ
-
-
-def _rows(draft: Draft, chosen: Bools) -> tuple[int, list[int]]:
-    rows = draft.cells.rows_of(chosen)
-    return len(rows), rows[:3].tolist()
-
-
-def _first(draft: Draft, chosen: Bools) -> int | None:
-    found = np.flatnonzero(chosen)
-    return int(found[0]) if len(found) else None
-
-
-def _count(cells: Distinct, word: str) -> int:
-    return int(cells.counts[cells.texts.index(word)])
-
-
-def _some(words: Collection[str]) -> str:
-    first = [shown(word) for word in words][:3]
-    return ", ".join(first) + (", ..." if len(words) > 3 else "")
-
-
-LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
-
-FEW_ROWS = 20  # too few to tell an identifier by
-MANY_LEVELS = 200
-_id_name = re.compile(
-    r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
-    r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
-)
-
-
-def judge(column: Column, *, wanted: bool) -> list[Remark]:
-    """What is to be said against a column as a feature; a code in `LEFT_OUT` means that it shouldn't be one.
-
-    Args:
-        wanted: the user said what the column is, so it is no identifier.
-    """
-    name, values = column.name, column.values
-    present = values[~np.isnan(values)]
-    if not len(present):
-        return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
-    if column.schema.kind == "number" and not wanted and _merged(present):
-        told = (
-            f"column '{name}' is left out as an identifier: its whole numbers have more digits than can be told apart"
-        )
-        return [Remark(told, name, "SB101", len(present))]
-    if len(present) == len(values) and present.min() == present.max():
-        return [Remark(f"column '{name}' is left out: it is {_constant(column)} in every row", name, "SB102")]
-    remarks = [] if wanted else _identifier(column, present)
-    if any(remark.code in LEFT_OUT for remark in remarks):
+        what = "levels" if len(kept) > 1 else "a level"
+        count = sum(int(cells.counts[cells.texts.index(word)]) for word in kept)
+        remarks.append(Remark(f"column '{name}' keeps {_some(kept)} as {what}, not as missing cells", name, "", count))
+    if forced:
         return remarks
-    if column.schema.kind == "category":
-        remarks += _levels(column)
-    if column.schema.kind == "date":
-        advice = f"--time-split {shlex.quote(name)}"
-        told = f"column '{name}' holds dates; if rows are ordered in time, train on the past: {advice}"
-        remarks.append(Remark(told, name, "SB204"))
+    codes = [level for level in draft.levels if is_code(level)]
+    if codes and all(parse_number(level) == parse_number(level) for level in draft.levels):
+        message = f"column '{name}' is a category: digits with leading zeros such as {shown(codes[0])} are codes"
+        return [*remarks, Remark(message, name)]
+    # So many numbers that it may be meant as a column of numbers.
+    plain = np.array([not np.isnan(parse_number(text)) for text in cells.texts], dtype=bool)
+    count, n_filled = int(cells.counts[plain].sum()), int(cells.counts[draft.filled].sum())
+    if 2 * count >= n_filled and plain.sum() >= 3:
+        message = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
+        if (draft.filled & ~plain).any():
+            message += f", but {shown(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
+        message += f"; --numeric {shlex.quote(name)} takes the rest as missing"
+        remarks.append(Remark(message, name, "", count))
     return remarks
 
 
@@ -243,50 +223,29 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     kind, name, n = column.schema.kind, column.name, len(present)
     if n < FEW_ROWS or kind not in ("category", "number"):
         return []
-    if kind == "category":
-        n_distinct = len(np.unique(present))
-        found = f"{n_distinct} of {n} values are different" if _nearly_all(n_distinct, n) else ""
-    else:
-        # Without a sort, as few values fit between the ends of most columns, or some aren't whole.
-        room = float(present.max()) - float(present.min()) + 1
-        if not _nearly_all(room, n) or not (np.floor(present) == present).all():
-            return []
-        n_distinct = len(np.unique(present))
-        if not _nearly_all(n_distinct, n):
-            return []
-        found = ""
-        if n_distinct == room == len(column.values):
-            found = "it is a running number"
-        elif _id_name.fullmatch(name):
-            found = f"it is named so, and {n_distinct} of {n} values are different"
-        else:
-            told = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
-            told += f"if it is one: --drop {shlex.quote(name)}"
-            return [Remark(told, name, "SB107", n_distinct)]
-    if not found:
+    # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't whole.
+    width = float(present.max()) - float(present.min()) + 1
+    if kind == "number" and not (_nearly_all(width, n) and (np.floor(present) == present).all()):
         return []
+    n_distinct = len(np.unique(present))
+    if not _nearly_all(n_distinct, n):
+        return []
+    if kind == "category":
+        reason = f"{n_distinct} of {n} values are different"
+    elif n_distinct == width == len(column.values):
+        reason = "it is a running number"
+    elif _id_name.fullmatch(name):
+        reason = f"it is named so, and {n_distinct} of {n} values are different"
+    else:
+        message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
+        return [Remark(f"{message}if it is one: --drop {shlex.quote(name)}", name, "SB107", n_distinct)]
     keep = f"--{'numeric' if kind == 'number' else 'categorical'} {shlex.quote(name)}"
-    told = f"column '{name}' is left out as an identifier: {found}; to keep it: {keep}"
-    return [Remark(told, name, "SB101", n_distinct)]
+    message = f"column '{name}' is left out as an identifier: {reason}; to keep it: {keep}"
+    return [Remark(message, name, "SB101", n_distinct)]
 
 
-def _levels(column: Column) -> list[Remark]:
-    name, levels = column.name, column.schema.levels
-    remarks = []
-    codes = column.values[~np.isnan(column.values)].astype(np.intp)
-    counts = dict(zip(levels, np.bincount(codes, minlength=len(levels)).tolist(), strict=True))
-    phrase, n_rows = near_duplicates(counts)
-    if phrase:
-        told = f"column '{name}' has levels that differ only in case or spaces, and stay apart: {phrase}"
-        remarks.append(Remark(told, name, "SB105", n_rows))
-    if len(levels) > MANY_LEVELS:
-        told = f"column '{name}' has {len(levels)} levels; the rare ones share inputs by a hash of their text"
-        remarks.append(Remark(told, name, "SB106", len(levels)))
-    return remarks
-
-
-def _merged(present: Floats) -> bool:
-    """Whether whole numbers lie so far from zero, and so near to each other, that float64 may take some for others."""
+def _indistinct(present: Floats) -> bool:
+    """Return whether float64 may merge whole numbers, as they are far from zero and near each other."""
     low, high = float(present.min()), float(present.max())
     return min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
 
@@ -295,7 +254,23 @@ def _nearly_all(part: float, whole: int) -> bool:
     return 100 * part > 95 * whole
 
 
-def _constant(column: Column) -> str:
-    value = column.values[0]
-    levels = column.schema.levels
-    return repr(levels[int(value)]) if levels else number_text(float(value)) or ""
+def _differ(draft: Draft) -> Bools:
+    """Return which texts differ in two readings [text]; none if there is one reading."""
+    first, *others = draft.readings.values()
+    differ: Bools = first != others[0] if others else np.zeros(len(first), dtype=bool)
+    return differ
+
+
+def _example(draft: Draft, chosen: Bools, values: Floats) -> tuple[str, float]:
+    """Return the first of the chosen texts, and its value."""
+    first = int(chosen.argmax())
+    return draft.cells.texts[first], float(values[first])
+
+
+def _remark_on_rows(name: str, message: str, code: str, rows: Ints) -> Remark:
+    return Remark(message, name, code, len(rows), rows[:ROWS_NAMED].tolist())
+
+
+def _some(words: Collection[str]) -> str:
+    first = [shown(word) for word in words][:3]
+    return ", ".join(first) + (", ..." if len(words) > 3 else "")

@@ -1,4 +1,4 @@
-"""The column to predict: what is to be learnt of it, its labels or its numbers, and the rows that have one."""
+"""The column to predict: its task, its labels or numbers, and the rows that have one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seedbed.data.cells import (
     shown,
 )
 from seedbed.data.columns import Columns, as_notes
-from seedbed.data.kinds.drafts import Distinct, Draft, as_category, as_numbers, distinct, is_whole
+from seedbed.data.kinds.drafts import Distinct, as_category, as_numbers, distinct, is_whole
 from seedbed.data.kinds.finishing import Finished, finish
 from seedbed.data.notes import Note, Remark
 from seedbed.data.table import Task
@@ -38,13 +38,13 @@ MOST_MISSING = 20  # percent
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The rows that have a target, coded.
+    """The encoded target of the rows that have one.
 
     Attributes:
         values: [kept row]; int64 codes of classes, or float64 numbers for regression.
-        labels: `labels[code]`; of two, the second is the positive one. Empty for regression.
+        labels: the label of each code; of two, the second is the positive one. Empty for regression.
         task: "binary", "multiclass" or "regression".
-        kept: which rows have a target [row]; None where all have one.
+        kept: whether a row has a target [row]; None if all have one.
         notes: decisions and warnings.
     """
 
@@ -63,13 +63,15 @@ def encode_target(
     positive: str | None = None,
     decimal: Callable[[], str] = str,
 ) -> Target:
-    """Code the target.
+    """Encode the target.
 
     Args:
-        task: what is to be learnt, where that isn't left to the cells.
-        positive: which of two labels is the positive one; by default the larger.
-        decimal: gives 'point' or 'comma' where other columns tell how '60,667' is meant, else ''. It is asked only
-            where the target's own cells don't tell.
+        columns: of the table.
+        position: of the target.
+        task: the task; by default the cells decide.
+        positive: the positive one of two labels; by default the larger.
+        decimal: returns 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Called only if the
+            target's own cells don't decide.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
@@ -78,13 +80,17 @@ def encode_target(
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
-    where = f"{columns.where}: the target '{columns.names[position]}'"
+    name = columns.names[position]
+    where = f"{columns.where}: the target '{name}'"
     raw = columns.cells(position)
     cells = distinct(raw)
     if positive is not None and task not in (None, "binary"):
         raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
-    finished = _as_numbers(columns.names[position], numbers, decimal) if numbers is not None else None
+    finished = None
+    if numbers is not None:
+        mark = decimal() if numbers.is_open else next(iter(numbers.readings))
+        finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
     if finished is not None and finished.infinite is not None:
         row, count = int(finished.infinite[0]), len(finished.infinite)
         place = f"first in {columns.places([row])[row]}: {shown(raw[row])}"
@@ -95,36 +101,28 @@ def encode_target(
         if np.isnan(finished.column.values).all() and not all(text == "" for text in cells.texts):
             first = next(text for text in cells.texts if text != "")
             raise TargetError(f"{where} holds no number, but text ({shown(first)})", "Leave --task regression out.")
-        return _regression(columns, where, raw, finished, told=task is not None)
-    return _classes(columns, where, raw, _as_classes(columns.names[position], cells), task=task, positive=positive)
-
-
-def _as_numbers(name: str, draft: Draft, decimal: Callable[[], str]) -> Finished:
-    mark = decimal() if draft.is_open else next(iter(draft.readings))
-    return finish(name, draft, spelling=mark or "point", known=bool(mark), forced=True)
-
-
-def _as_classes(name: str, cells: Distinct) -> Finished:
+        return _regression(columns, where, raw, finished, explain=task is None)
     draft = as_category(cells)
-    return finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
+    finished = finish(name, draft, spelling=next(iter(draft.readings)), known=True, forced=True)
+    return _classes(columns, where, raw, finished, task=task, positive=positive)
 
 
 def _are_amounts(cells: Distinct, finished: Finished) -> bool:
-    """Whether numbers are to be predicted as such, not as classes."""
+    """Return whether numbers are to be predicted as such, not as classes."""
     values = np.unique(finished.column.values[~np.isnan(finished.column.values)])
     if not is_whole(values):
         return len(values) > 2
     return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
 
 
-def _regression(columns: Columns, where: str, raw: Cells, finished: Finished, *, told: bool) -> Target:
+def _regression(columns: Columns, where: str, raw: Cells, finished: Finished, *, explain: bool) -> Target:
     name, values = finished.column.name, finished.column.values
     kept = _kept(columns, where, "has no number", raw, np.isnan(values))
     present = values if kept is None else values[kept]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
     remarks = [*finished.remarks, *_missing_remarks(name, kept)]
-    if not told:
+    if explain:
         message = f"the target '{name}' is predicted as a number, having {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
     return Target(present.copy(), (), "regression", kept, as_notes(columns, remarks))
@@ -150,7 +148,7 @@ def _classes(
 
 
 def _kept(columns: Columns, where: str, what: str, raw: Cells, missing: Bools) -> Bools | None:
-    """Which rows have a target [row]; None where all have."""
+    """Return which rows have a target [row]; None if all have one."""
     rows = np.flatnonzero(missing)
     if not len(rows):
         return None

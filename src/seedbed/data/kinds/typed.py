@@ -1,4 +1,4 @@
-"""What each column of a table is: number, boolean, date or category, decided by its cells and told in notes."""
+"""What each column of a table is (number, boolean, date or category), decided by the cells of all columns."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from seedbed.typing import Bools, Floats
 
 __all__ = ["Typed", "decimal_mark", "read_cells", "read_texts", "type_columns"]
 
-MARKS = 20  # columns of plain numbers that are asked for points, where commas can be read in two ways
+MARKS = 20  # columns of plain numbers that are searched for points if commas can be read in two ways
 ANY_TEXT = r"(?s).*"
 
 
@@ -51,7 +51,7 @@ class Typed:
 
     Attributes:
         columns: all that were asked for, in order.
-        left_out: names of those that shouldn't be features: constant, empty, or like an identifier.
+        left_out: names of those that shouldn't be features: constant, empty, or identifiers.
         notes: decisions and warnings, in the order of the columns.
     """
 
@@ -62,7 +62,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class _Habits:
-    """How a table writes what a column of its own leaves open; `known` where other columns tell it."""
+    """Spellings of a table for columns that can be read in two ways; `known` if other columns decide it."""
 
     decimal: str
     decimal_known: bool
@@ -77,11 +77,11 @@ def type_columns(
     numeric: Collection[str] = (),
     categorical: Collection[str] = (),
 ) -> Typed:
-    """Decide what columns are, on all rows.
+    """Decide on all rows what columns are.
 
     Args:
         positions: of the columns.
-        numeric: names of columns that are numbers whatever their cells say.
+        numeric: names of columns that are numbers whatever their cells are.
         categorical: names of columns that are categories.
 
     Raises:
@@ -96,7 +96,11 @@ def type_columns(
         if isinstance(look, Plain):
             finished.append(finish_plain(name, look, forced=name in forced))
         else:
-            spelling, known = _spelling(look, habits)
+            spelling, known = next(iter(look.readings)), True
+            if look.is_open and look.kind == "date":
+                spelling, known = habits.dates, habits.dates_known
+            elif look.is_open:
+                spelling, known = habits.decimal, habits.decimal_known
             finished.append(finish(name, look, spelling=spelling, known=known, forced=name in forced))
         column = finished[-1].column
         finished[-1] = replace(finished[-1], column=Column(column.schema, spill(column.values)))
@@ -112,25 +116,18 @@ def type_columns(
 
 
 def decimal_mark(columns: Columns, positions: Sequence[int]) -> str:
-    """'point' or 'comma' where these columns tell it; else empty."""
+    """Return 'point' or 'comma' if these columns decide it, else an empty text."""
     habits = _habits(columns, positions, _look(columns, positions, (), ()), asked=True)
     return habits.decimal if habits.decimal_known else ""
 
 
-def read_as(columns: Columns, position: int, schema: ColumnSchema) -> Floats:
-    """A column's cells as a schema reads them, [row].
-
-    The law: a column read by the schema that it was given is equal to what it was typed as.
+def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Bools]:
+    """Read a column's cells by a schema. A column read by its own schema equals what it was typed as.
 
     Returns:
-        NaN for what is missing or can't be read; -1 for a level that the schema doesn't know.
+        The values [row]: NaN for what is missing or can't be read, -1 for a level that the schema doesn't know. And
+        whether a cell can't be read [row]: it is no number, no date, or neither of two levels.
     """
-    return read_cells(columns, position, schema)[0]
-
-
-def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """What `read_as` gives, and where there is a cell of which it makes nothing: no number, no date, neither of two
-    levels [row]."""
     if schema.kind in ("number", "boolean"):
         values = columns.numbers([position])[:, 0].copy()
         if schema.spelling == "comma" and columns.matches([position], ANY_TEXT)[0]:
@@ -146,7 +143,7 @@ def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[F
 
 
 def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """Cells that are texts, as `read_cells` has them."""
+    """Do what `read_cells` does, for cells that are texts."""
     values = np.array(read_texts(cells.texts, schema), dtype=np.float64)
     is_category = schema.kind == "category"  # of which every text is a level
     filled = np.array([not (is_category or missing_in_number(text)) for text in cells.texts], dtype=np.bool_)
@@ -154,7 +151,7 @@ def _read_texts(cells: Distinct, schema: ColumnSchema) -> tuple[Floats, Bools]:
 
 
 def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
-    """Cells, ends stripped, as `read_as` has them, where each is a text."""
+    """Return the values of texts, ends stripped, as `read_cells` does."""
     if schema.kind == "number":
         found = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
         return [value if np.isfinite(value) else np.nan for value in found]
@@ -181,7 +178,7 @@ def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
 def _look(
     columns: Columns, positions: Sequence[int], numeric: Collection[str], categorical: Collection[str]
 ) -> list[Plain | Draft]:
-    """What each column's own cells tell."""
+    """Return what each column is by its own cells."""
     looks: list[Plain | Draft] = []
     for position, values in zip(positions, _numbers(columns, positions), strict=True):
         name = columns.names[position]
@@ -202,7 +199,7 @@ def _look(
 
 
 def _numbers(columns: Columns, positions: Sequence[int]) -> Iterator[Floats]:
-    """The numbers of one column after the other [row]: of a large table each is asked for by itself, and put away."""
+    """Yield the numbers of each column [row]. Those of a large table are read one by one, and written to disk."""
     if is_large(columns.n_rows, len(positions)):
         for position in positions:
             yield spill(columns.numbers([position])[:, 0])
@@ -213,7 +210,7 @@ def _numbers(columns: Columns, positions: Sequence[int]) -> Iterator[Floats]:
 
 
 def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -> Plain | Draft:
-    """A column that may be of plain numbers with, perhaps, words for missing cells: only those are looked at then."""
+    """Return what a column is. If all cells but missing words are plain numbers, only those words are read."""
     odd = np.flatnonzero(~np.isfinite(values))
     if not len(odd):
         return Plain(values)
@@ -227,13 +224,17 @@ def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -
 
 
 def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft], *, asked: bool = False) -> _Habits:
-    """How the table writes numbers and dates. In `looks`, plain numbers that turn out to be thousands become drafts."""
+    """Return how the table writes numbers and dates. In `looks`, plain numbers that are thousands become drafts."""
     drafts = [look for look in looks if isinstance(look, Draft)]
     comma = any(draft.sure == "comma" for draft in drafts)
     thousands = any(draft.thousands for draft in drafts)
     point = any(draft.sure == "point" for draft in drafts)
     if asked or comma or any(draft.is_open and draft.kind == "number" for draft in drafts):
-        fractions = [p for p, look in zip(positions, looks, strict=True) if _is_plain_fraction(look)][:MARKS]
+        fractions = [
+            position
+            for position, look in zip(positions, looks, strict=True)
+            if isinstance(look, Plain) and not is_whole(look.values)
+        ][:MARKS]
         point = point or bool(columns.matches(fractions, CERTAIN_POINT).any())
     if comma and not point:
         _look_for_dots(columns, positions, looks)
@@ -248,12 +249,8 @@ def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draf
     )
 
 
-def _is_plain_fraction(look: Plain | Draft) -> bool:
-    return isinstance(look, Plain) and not is_whole(look.values)
-
-
 def _look_for_dots(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft]) -> None:
-    """Where decimals have commas, '1.234' is a thousand and more, if no cell of its column says otherwise."""
+    """If decimals have commas, '1.234' is a thousand and more, unless a cell of its column excludes it."""
     small = [place for place, look in enumerate(looks) if isinstance(look, Plain) and _may_be_dotted(look.values)]
     wanted = [positions[place] for place in small]
     dotted = columns.matches(wanted, DOTTED) & ~columns.matches(wanted, CERTAIN_POINT)
@@ -267,43 +264,31 @@ def _may_be_dotted(values: Floats) -> bool:
     return bool(((present == np.floor(present)) | ((np.abs(present) >= 1) & (np.abs(present) < 1000))).all())
 
 
-def _spelling(draft: Draft, habits: _Habits) -> tuple[str, bool]:
-    """The spelling of a draft, and whether it is known rather than chosen."""
-    if not draft.is_open:
-        return next(iter(draft.readings)), True
-    if draft.kind == "date":
-        return habits.dates, habits.dates_known
-    return habits.decimal, habits.decimal_known
-
-
 def _refuse_no_number(columns: Columns, numeric: Collection[str], finished: Sequence[Finished]) -> None:
     for one in finished:
         name = one.column.name
-        if name in numeric and np.isnan(one.column.values).all() and (found := _filled(columns, name)):
-            message = f"{columns.where}: column '{name}' holds no number, but text ({shown(found)})"
-            raise ColumnError(message, f"Leave --numeric {shlex.quote(name)} out.")
-
-
-def _filled(columns: Columns, name: str) -> str | None:
-    """A column's first cell that isn't missing."""
-    cells = columns.cells(columns.names.index(name))
-    return next((cell for cell in cells if cell and not missing_in_number(cell.strip())), None)
+        if name in numeric and np.isnan(one.column.values).all():
+            cells = columns.cells(columns.names.index(name))
+            found = next((cell for cell in cells if cell and not missing_in_number(cell.strip())), None)
+            if found:
+                message = f"{columns.where}: column '{name}' holds no number, but text ({shown(found)})"
+                raise ColumnError(message, f"Leave --numeric {shlex.quote(name)} out.")
 
 
 def _refuse_infinite(columns: Columns, positions: Sequence[int], finished: Sequence[Finished]) -> None:
-    """One error that names every such column, so that the user repairs the call once."""
+    """Raise one error that names every such column, so that the user can repair all at once."""
     bad = [
         (position, one.infinite) for position, one in zip(positions, finished, strict=True) if one.infinite is not None
     ]
     if not bad:
         return
     places = columns.places({int(rows[0]) for _, rows in bad})
-    told = ", ".join(
+    listed = ", ".join(
         f"column '{columns.names[position]}' ({len(rows)} of {columns.n_rows} cells, first in {places[int(rows[0])]}: "
         f"{shown(columns.cells(position)[rows[0]])})"
         for position, rows in bad
     )
     drop = " ".join(f"--drop {shlex.quote(columns.names[position])}" for position, _ in bad)
     raise ColumnError(
-        f"{columns.where}: infinite or too large numbers: {told}", f"Repair or leave out what is named: {drop}"
+        f"{columns.where}: infinite or too large numbers: {listed}", f"Repair or leave out what is named: {drop}"
     )
