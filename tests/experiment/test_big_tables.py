@@ -7,10 +7,10 @@ import pytest
 
 from seedbed.data import on_disk, read_table, table_from_arrays
 from seedbed.experiment import Kept, compare, make_plan, run, specify
-from seedbed.experiment.scoring import resamples_for
 from seedbed.model import fit_model
 from seedbed.networks import Recipe
 from seedbed.networks.recipe import BATCH_SIZE
+from seedbed.scoring.scores import resamples_for
 
 RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
 RECIPE = Recipe(epochs=2, lr=0.1, epoch="inner", batch_size=256)

@@ -13,34 +13,20 @@ import numpy.typing as npt
 from seedbed.evaluation import (
     METRICS,
     Advice,
-    Estimate,
-    HoldOut,
     Margin,
     Verdict,
     advise,
     bbc_cv,
     brackets,
-    corrected_t,
-    fold_differences,
-    judge_all,
     margin_beside,
-    nested_interval,
     no_better_than_prior,
-    paired_hold_out,
     separated,
 )
-from seedbed.experiment.results import CandidateResult, Result
+from seedbed.experiment.results import CandidateResult
 from seedbed.experiment.spec import Experiment
+from seedbed.scoring import NoVerdict, Result, difference, verdicts_on
 
-__all__ = ["Conclusions", "difference", "guessing_like", "judge"]
-
-
-@dataclass(frozen=True)
-class NoVerdict:
-    """A candidate on which no verdict is due, and why."""
-
-    candidate: str
-    reason: str
+__all__ = ["Conclusions", "guessing_like", "judge"]
 
 
 @dataclass(frozen=True)
@@ -111,7 +97,7 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
     """Return the verdicts, the ranking and the advice that the results of an experiment support."""
     usable = {result.name: result for result in results if result.finite}
     margin = _margin(experiment, results)
-    verdicts, without = _verdicts(experiment, results, usable, margin.value)
+    verdicts, without = verdicts_on(results, experiment.reference, experiment.metric, margin=margin.value)
     losses = {name: float(result.losses(experiment.metric).mean()) for name, result in usable.items()}
     losses = dict(sorted(losses.items(), key=lambda item: item[1]))
     ranking = tuple(losses)
@@ -120,9 +106,7 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
         apart = separated(
             ranking,
             verdicts,
-            lambda one, other: difference(
-                experiment, usable[one], usable[other], experiment.metric, comparisons=len(ranking) - 1
-            ),
+            lambda one, other: difference(usable[one], usable[other], experiment.metric, comparisons=len(ranking) - 1),
             margin=margin.value,
             alpha=experiment.alpha,
         )
@@ -151,70 +135,6 @@ def _listed(values: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def difference(
-    experiment: Experiment, reference: Result, candidate: Result, metric: str, *, comparisons: int = 1
-) -> Estimate:
-    """The loss of the reference minus that of the candidate, with the interval that the experiment asks for."""
-    alpha = experiment.alpha
-    if experiment.design.kind == "held_out":
-        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in (reference, candidate))
-        return paired_hold_out(ours, theirs, groups=reference.tested_groups, alpha=alpha, comparisons=comparisons)
-    if not experiment.nested:
-        x = fold_differences(reference.losses(metric), candidate.losses(metric))
-        return corrected_t(x, alpha=alpha, comparisons=comparisons)
-    outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
-    inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
-    folds = np.empty(outer.shape, dtype=np.int64)
-    for split in reference.splits:
-        folds[split.repeat, split.test] = split.fold
-    return nested_interval(outer, inner, folds, alpha=alpha, comparisons=comparisons)
-
-
-def _verdicts(
-    experiment: Experiment, results: Sequence[Result], usable: Mapping[str, Result], margin: float
-) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
-    reference = experiment.reference
-    others = [result.name for result in results if result.name != reference]
-    if not experiment.design.has_verdict:
-        return (), tuple(NoVerdict(name, experiment.design.reason) for name in others)
-    if reference not in usable:
-        reason = f"some predictions of the reference, {reference}, aren't finite"
-        return (), tuple(NoVerdict(name, reason) for name in others)
-    without = tuple(NoVerdict(name, "some of its predictions aren't finite") for name in others if name not in usable)
-    judged = [name for name in others if name in usable]
-    if not judged:
-        return (), without
-    ours, metric, n = usable[reference], experiment.metric, len(judged)
-    found = {name: difference(experiment, ours, usable[name], metric, comparisons=n) for name in judged}
-    in_accuracy, errors = None, None
-    if experiment.table.task != "regression":
-        in_accuracy = {name: difference(experiment, ours, usable[name], "accuracy", comparisons=n) for name in judged}
-        errors = {name: usable[name].losses("accuracy") for name in (reference, *judged)}
-    verdicts = judge_all(
-        {name: usable[name].losses(metric) for name in (reference, *judged)},
-        reference=reference,
-        metric=metric,
-        margin=margin,
-        n_rows=experiment.table.n_rows,
-        errors=errors,
-        alpha=experiment.alpha,
-        intervals=found,
-        accuracy_intervals=in_accuracy,
-        n_train=round(float(np.mean([len(split.train) for split in ours.splits]))),
-        task=experiment.table.task,
-    )
-    return tuple(_of_locked_rows(verdict, found[verdict.candidate]) for verdict in verdicts), without
-
-
-def _of_locked_rows(verdict: Verdict, found: Estimate) -> Verdict:
-    """On locked rows there are no folds to see the seeds' share by, but the estimate has it."""
-    if not isinstance(found, HoldOut):
-        return verdict
-    known = verdict.seed_share is not None and found.se > 0
-    share = found.variance_seeds / found.se**2 if known else None
-    return dataclasses.replace(verdict, seed_share=share, held_out=True)
-
-
 def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Chosen:
     metric = experiment.metric
     losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
@@ -232,7 +152,7 @@ def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | Non
     if name is None:
         return True
     found, n = usable[name], max(1, len(usable) - 1)
-    estimate = difference(experiment, guessing_like(found), found, experiment.metric, comparisons=n)
+    estimate = difference(guessing_like(found), found, experiment.metric, comparisons=n)
     return no_better_than_prior(name, estimate=estimate) is None
 
 

@@ -19,9 +19,10 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.experiment.conclusions import Conclusions, difference, guessing_like
-from seedbed.experiment.results import CandidateResult, Result
+from seedbed.experiment.conclusions import Conclusions, guessing_like
+from seedbed.experiment.results import CandidateResult
 from seedbed.experiment.spec import Experiment
+from seedbed.scoring import Result, difference
 
 __all__ = ["diagnose"]
 
@@ -63,7 +64,7 @@ def _checks(
     def against(reference: Result) -> Estimate:
         # At the level of the verdicts, lest a check claims what a verdict on the same two can't tell.
         n = max(1, len(others) - 1)
-        return difference(experiment, reference, result, experiment.metric, comparisons=n)
+        return difference(reference, result, experiment.metric, comparisons=n)
 
     yield no_better_than_prior(name, estimate=against(guessing_like(result)))
     kind = "linear" if numeric else "logistic"

@@ -25,9 +25,10 @@ from seedbed.evaluation import (
     summarize_curves,
 )
 from seedbed.experiment.conclusions import Conclusions
-from seedbed.experiment.results import CandidateResult, Result, Results
+from seedbed.experiment.results import CandidateResult, Results
 from seedbed.experiment.spec import Experiment
 from seedbed.report import SCHEMA_VERSION, counted
+from seedbed.scoring import Result
 
 __all__ = ["runs_of", "summarize", "table_of"]
 

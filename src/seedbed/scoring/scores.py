@@ -24,7 +24,7 @@ from seedbed.evaluation import (
     widening,
     wilson,
 )
-from seedbed.experiment.predictions import Predictions
+from seedbed.scoring.predictions import Predictions
 
 __all__ = ["SCORES", "Score", "score"]
 
