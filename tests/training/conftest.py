@@ -1,5 +1,6 @@
 """What the tests of this package share: small tasks, the comparison with the reference, and the tutorial's loop."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -68,9 +69,13 @@ def single_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["native", "torch"])
+@pytest.fixture(params=["native", "units", "torch"])
 def engine(request, monkeypatch):
-    """Each engine in turn: the kernel, for networks that it covers, and torch, as where there is no compiler."""
+    """Each engine in turn: the kernel, for networks that it covers, the same with units in the lanes of vectors however
+    narrow layers are, and torch, as where there is no compiler."""
+    if request.param == "units":
+        monkeypatch.setattr(native.program, "_WIDE", 0)
+        monkeypatch.setattr(native.program, "_MOST_PADDING", math.inf)
     if request.param == "torch":
         monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:

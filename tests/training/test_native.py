@@ -62,13 +62,33 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
         assert not native.covers(forward_of(network, 5), network)
 
 
+@pytest.mark.parametrize(
+    ("words", "wide"), [("relu:48,48", False), ("relu:64,64", True), ("relu:500", True), ("tanh:9,600,9", False)]
+)
+def test_units_are_in_lanes_where_layers_are_wide_and_fill_vectors(words, wide):
+    network = parse_candidate(words).architecture(12, 1)
+    shapes = {name: value.shape for name, value in network.named_parameters()}
+    assert native.program.program_of(forward_of(network, 12).layers, shapes, {}).units_in_lanes == wide
+
+
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-def test_chunks_and_threads_change_no_bit(task, monkeypatch, batch_size):
+@pytest.mark.parametrize(
+    "words", ["relu:70,1,65+tanh:50", "gelu:260@layernorm,dropout=0.2", "silu:64,64@residual", "relu:1,130,48,2"]
+)
+def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
+    batches = {} if batch_size is None else {"batch_size": batch_size}
+    found = gap(parse_candidate(words).architecture, task("cross_entropy"), momentum=0.9, clip_norm=0.5, **batches)
+    assert max(found.curves, found.parameters, found.outputs) < 1e-9
+
+
+@pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
+def test_chunks_and_threads_change_no_bit(task, monkeypatch, batch_size, words):
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
         monkeypatch.setattr(planning, "_MOST_NATIVE", most)
         options = {"seeds": 40, "epochs": 20, "batch_size": batch_size, "lr": 0.1, "jobs": jobs}
-        found.append(train_many("tanh:4,4@layernorm,residual,dropout=0.2", *task("bce").parts, **options))
+        found.append(train_many(words, *task("bce").parts, **options))
     for other in found[1:]:
         np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
         np.testing.assert_array_equal(other.test_loss, found[0].test_loss)
@@ -207,7 +227,7 @@ from seedbed.networks import MLP
 from seedbed.training import train_many
 X = np.random.default_rng(0).normal(size=(61, 5)); y = X[:, 0] > 0
 for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "gelu:9@layernorm", "relu:4@ple=5",
-              "relu:50,1,9", "tanh:50,50@layernorm,residual,dropout=0.2",
+              "relu:70,1,70", "tanh:66,66@layernorm,residual,dropout=0.2",
               "silu:4@plr=3,plr_frequencies=2", MLP((4,), plr=2, numbers=(4, 0), embed=3, categories=((1, 2),))):
     for dtype in ("float32", "float64"):
         for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):

@@ -49,8 +49,6 @@ _ROW_PARAMETERS = 50
 # networks: fewer would build more often what all share, more would leave cores idle at the end. Neither the number of
 # cores nor a measured speed decides, as a run may go on with other --jobs.
 _NATIVE_OPERATIONS, _MOST_NATIVE = 2e10, 96
-# From so many weights of one layer on, a block of networks leaves the cache, and torch's products are as fast.
-_MOST_WEIGHTS = 256 * 256
 
 
 _SLOWER = "not all of its layers are known, so it takes the general, slower way"
@@ -176,9 +174,8 @@ def _native(
         return False, _ONE_BY_ONE.format(reason=chain.reason)
     if not isinstance(chain, Chain):
         return False, _SLOWER
-    widest = max((module.weight.numel() for module in network.modules() if isinstance(module, nn.Linear)), default=0)
     covered = device == "cpu" and data.order is None and covers(chain, network)
-    if engine == "torch" or not covered or (engine == "auto" and widest > _MOST_WEIGHTS):
+    if engine == "torch" or not covered:
         return False, ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":

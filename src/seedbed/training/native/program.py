@@ -24,8 +24,10 @@ _FUNCTIONS = (
 """In the order of the kernel's own list."""
 _PERIODIC = ("frequencies", "weight", "bias")
 _IN_PLACE = ("relu", "tanh", "sigmoid")
-_WIDE = 48
-"""From so many units in the widest layer on, units in lanes are quicker (see benchmarks/LOG.md)."""
+_VECTOR = 8  # numbers of a vector on most machines; the layout mustn't depend on the machine or on the type of numbers
+_WIDE, _MOST_PADDING = 4096, 1.25
+"""From so many parameters on, units in lanes are quicker, as a block of networks leaves the second-level cache;
+unless padding to full vectors makes the products more than so many times as large. Measured, see benchmarks/LOG.md."""
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 _Function = tuple[str, float, float, float]
@@ -121,10 +123,12 @@ class Program:
 
     @property
     def units_in_lanes(self) -> bool:
-        """Whether the kernel's layout for wide layers is the quicker one; by the architecture alone."""
-        if self.layers[0].kind != LINEAR:
-            return False  # embeddings know one layout
-        return max((layer.n_out for layer in self.layers if layer.kind == LINEAR), default=0) >= _WIDE
+        """Whether the kernel's layout for wide layers is the quicker one. The architecture alone decides, as the last
+        digits of a result depend on it."""
+        linear = [layer for layer in self.layers if layer.kind == LINEAR]
+        padded = sum(layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1)
+        known = self.layers[0].kind == LINEAR  # embeddings have one layout
+        return known and self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 
     def parameter(self, name: str, size: int, *, is_weight: bool) -> int:
         """The place of a tensor of parameters."""

@@ -183,16 +183,21 @@ template <class Number> struct UnitsInLanes {
       Product<T, true>{a, row, 1, W, no, 1, start, 0, start_unit, out, no, ni}.run(n, no);
       return;
     }
-    long last = width(ni) - 1;
-    for (long r = 0; r < n; r++, in += last + 1, out += no) {
-      V found = *start;
+    // Sums over lanes: of L rows at once, as a square of sums is transposed more quickly than added up.
+    const long wi = width(ni);
+    for (long r = 0; r < n; r += L) {
+      for (long i = r; i < n && i < r + L; i++) out[i] = *start;
       for (long o = 0; o < layer.n_out; o++) {
-        V sum = V{};
-        for (long i = 0; i < last; i++) sum += in[i] * W[o * (last + 1) + i];
-        sum += real(in[last], last, ni) * W[o * (last + 1) + last];
-        found[o] += total<T>(sum)[0];
+        V sums[L] = {};
+        for (long i = 0; i < wi; i++) {
+          const V weight = W[o * wi + i];
+          for (int k = 0; k < L; k++)
+            sums[k] += real(in[(r + k < n ? r + k : r) * wi + i], i, ni) * weight;
+        }
+        transpose<T>(sums);
+        for (int k = 1; k < L; k++) sums[0] += sums[k];
+        for (int k = 0; k < L && r + k < n; k++) out[r + k][o] += sums[0][k];
       }
-      *out = found;
     }
   }
 
