@@ -74,8 +74,38 @@ def test_the_first_screen_says_which_model_to_use_and_what_to_expect_of_it(page:
     box = answer.bounding_box()
     assert box["y"] + box["height"] < 900
     assert re.match(r"(Use|No network is needed:) .*\.", answer.locator("h1").inner_text())
-    assert "On new rows like these, expect of" in answer.inner_text()
-    assert "Probability" not in answer.inner_text()
+    assert re.search(r"Of 100 new rows like these, .* right", answer.inner_text())
+    assert "robability" not in answer.inner_text()
+    assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
+
+
+def test_the_forest_plot_lies_where_the_numbers_are(page: Any, summary: Any):
+    found = {one["candidate"]: one["accuracy"] for one in summary["verdicts"] if one["candidate"] != "prior"}
+    rows = {row.locator("th").inner_text(): row for row in page.locator(".glance tbody tr").all()}
+
+    def middle(name: str, kind: str) -> float:
+        box = rows[name].locator(f".{kind}").bounding_box()
+        return float(box["x"] + box["width"] / 2)
+
+    for name, accuracy in found.items():
+        right = middle(name, "dot") - middle(name, "zero")
+        assert abs(right) < 2 or (right > 0) == (accuracy["difference"] > 0)
+        line = rows[name].locator(".line").bounding_box()
+        assert line["x"] <= middle(name, "dot") <= line["x"] + line["width"]
+
+
+def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
+    word, tip = page.locator("#answer .term").first, page.locator("#tip")
+    assert not tip.is_visible()
+    for show, hide in (
+        (word.hover, lambda: page.mouse.move(0, 0)),
+        (word.focus, lambda: page.keyboard.press("Escape")),
+        (word.click, lambda: page.keyboard.press("Escape")),
+    ):
+        show()
+        assert tip.inner_text() == page.locator(f"#{word.get_attribute('aria-describedby')}").text_content()
+        hide()
+        assert not tip.is_visible()
 
 
 def test_a_candidate_is_hidden_everywhere_and_shown_again(page: Any):

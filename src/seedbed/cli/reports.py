@@ -39,13 +39,14 @@ def report(
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
     from seedbed.figures import save_pictures
-    from seedbed.report import comparison_text, read_summary, single_text, write_report
+    from seedbed.report import comparison_text, judgement_text, read_summary, single_text, write_report
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = read_summary(run)
     if text:
-        print(comparison_text(summary) if summary["kind"] == "comparison" else single_text(summary))
+        texts = {"comparison": comparison_text, "training": single_text, "judgement": judgement_text}
+        print(texts[summary["kind"]](summary))
         return
     folder = run if run.is_dir() else run.parent
     if format == "html":

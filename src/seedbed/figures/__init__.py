@@ -3,6 +3,7 @@
 from seedbed.figures.browser import browser_library
 from seedbed.figures.curve_data import BANDS
 from seedbed.figures.curves import learning_curves
+from seedbed.figures.limits import interval_limits
 from seedbed.figures.pictures import all_charts, chart_of, save_pictures
 from seedbed.figures.save import save_chart, svg_of
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
@@ -18,6 +19,7 @@ __all__ = [
     "chart_of",
     "colours",
     "css_variables",
+    "interval_limits",
     "learning_curves",
     "save_chart",
     "save_pictures",

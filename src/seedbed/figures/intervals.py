@@ -111,7 +111,7 @@ def _records(
             "place": place,
             "verdict": verdict["short"],
             "look": _LOOKS.get(verdict["rule"], "unsure") if panel == "judged" else "plain",
-            "settled": verdict["rule"] in _SETTLED or panel != "judged",
+            "settled": verdict["rule"] in _SETTLED,
             "difference": difference,
             "low": low,
             "high": high,
@@ -148,7 +148,7 @@ def _phrases(
         f"grey: too small to matter ({size} or less)",
     ]
     if not all(verdict["rule"] in _SETTLED for verdict in verdicts):
-        phrases.append("hollow: not settled by these rows")
+        phrases.append("hollow: undecided on these rows")
     if any(record["panel"] == "accuracy" for record in records):
         phrases.append("verdicts are about the left panel")
     beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])

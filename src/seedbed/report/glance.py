@@ -29,6 +29,7 @@ class Row:
 
     Attributes:
         name: of the candidate or baseline.
+        label: the same, with what it does where the name doesn't say it.
         score: what is shown first, accuracy of classes.
         difference: the same minus that of the reference, with its sign; empty at the reference and without a verdict.
         other: the score that is shown beside it.
@@ -38,6 +39,7 @@ class Row:
     """
 
     name: str
+    label: str
     score: str
     difference: str
     other: str
@@ -173,7 +175,8 @@ def _rows(document: Mapping[str, Any], lead: str, other: str) -> Iterator[Row]:
             interval = _interval(verdict, lead)
             difference = _signed(lead, interval[0]) if interval else ""
         words, look = _verdict_words(document, name, verdict)
-        yield Row(name, shown[0], difference, shown[1], words, look, interval)
+        label = f"prior ({guessing(document).removeprefix('predicting the ')})" if name == "prior" else name
+        yield Row(name, label, shown[0], difference, shown[1], words, look, interval)
 
 
 def _score(name: str, candidate: Mapping[str, Any]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 __all__ = ["notebook_fragment"]
 
-_SHOWN = ("intervals", "curves")
+_SHOWN = ("curves",)
 
 
 def notebook_fragment(summary: Mapping[str, Any]) -> str:
     """HTML for the output of a cell, from the `summary()` of a comparison or of one candidate's training."""
     from seedbed.figures import all_charts, svg_of  # load what draws
-    from seedbed.report.page import render
+    from seedbed.report.page import notebook_page
 
     pictures = [svg_of(chart) for chart in all_charts(summary, only=_SHOWN).values()]
-    return render("notebook.html", summary=summary, pictures=pictures)
+    return notebook_page(summary, pictures)

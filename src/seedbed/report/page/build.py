@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -14,10 +14,11 @@ import jinja2
 
 from seedbed.errors import UnreadableError
 from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables
-from seedbed.report import advice, judged, ranking, sentences, single
+from seedbed.report import findings, forest, glance, judged, ranking, sentences, single
+from seedbed.report.glossary import TERMS
 from seedbed.report.page import tables
 
-__all__ = ["render", "report_page"]
+__all__ = ["notebook_page", "report_page"]
 
 _TEMPLATES = {"comparison": "comparison.html", "training": "training.html", "judgement": "judgement.html"}
 
@@ -53,21 +54,28 @@ def report_page(summary: Mapping[str, Any]) -> str:
         raise UnreadableError(f"a summary of the kind {kind!r} can't be shown", "Was it written by a later version?")
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
     names = [one["name"] for one in summary["candidates"]]
-    return render(
+    return _render(
         _TEMPLATES[kind],
         summary=summary,
         figures=figures,
         colours=colours(names, PAGE),
         drawn=_json({name: figure.spec for name, figure in figures.items()}),
         library=browser_library(),
-        style=_themes() + _text("page.css"),
+        style=_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
     )
 
 
-def render(template: str, **values: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     """One of the room's templates as text, escaped."""
-    return _environment().get_template(template).render(light=css_variables(LIGHT), **values)
+    return _environment().get_template(template).render(**values)
+
+
+def notebook_page(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
+    """Return the first screen of a summary with some pictures (SVG), as HTML for the output of a cell."""
+    return _render(
+        "notebook.html", summary=summary, pictures=pictures, colours=_declared(LIGHT), style=_text("first.css")
+    )
 
 
 @functools.cache
@@ -80,8 +88,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # What templates may call: the room's own sentences and tables, and nothing else.
-    environment.globals |= {"advice": advice, "judged": judged, "ranking": ranking, "sentences": sentences,
-                            "single": single, "tables": tables}  # fmt: skip
+    environment.globals |= {"findings": findings, "forest": forest, "glance": glance, "judged": judged,
+                            "ranking": ranking, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}  # fmt: skip
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 

@@ -1,0 +1,57 @@
+"""The title of each chart says what it shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seedbed.report.findings import finding, sure_sentences
+from seedbed.report.glossary import TERMS
+
+
+@pytest.fixture
+def document(make, make_curves):
+    def build(low=-0.03, high=0.03, **changes):
+        models = (make.network("linear:5"), make.network("relu:5"))
+        verdicts = [make.verdict("relu:5", low, high, opposite=0.13)]
+        return make.document(*models, verdicts=verdicts, curves=make_curves("linear:5", "relu:5"), **changes)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "title"),
+    [
+        (0.02, 0.04, "relu:5 is better than linear:5"),
+        (-0.03, -0.01, "relu:5 is worse than linear:5"),
+        (-0.005, 0.005, "relu:5 makes no practical difference"),
+        (-0.03, 0.03, "relu:5 is undecided"),
+    ],
+)
+def test_the_title_of_the_intervals_says_the_verdicts(document, low, high, title):
+    assert finding(document(low, high), "intervals") == title
+
+
+def test_the_title_of_the_curves_names_the_likeliest_flaw(document, make):
+    found = document(checks=[make.check("relu:5", "over_trained"), make.check("relu:5", "under_trained")])
+    assert finding(found, "curves") == "relu:5 is still improving at epoch 20"
+    assert finding(document(), "curves") == "Training went as it should: no network is under- or overtrained"
+
+
+def test_the_title_of_the_confusion_names_the_class_that_is_missed_most(document):
+    assert finding(document(), "confusion") == "linear:5 misses 25 of 100 rows of the class 1"
+
+
+def test_how_sure_is_said_in_frequencies(document):
+    assert list(sure_sentences(document(alpha=0.1))) == [
+        "In 9 of 10 tables like this one, the ranges would contain all true differences.",
+        "A single run (one split, one seed) would have pointed either way for relu:5 in 13 of 100 cases.",
+    ]
+    assert list(sure_sentences(document() | {"verdicts": []})) == []
+
+
+def test_the_terms_of_the_report_mean_what_the_glossary_of_the_pages_says():
+    text = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    pages = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
+    assert {word: meaning for word, meaning in TERMS.items() if word in pages and pages[word] != meaning} == {}
+    assert len(TERMS.keys() & pages.keys()) > 12
