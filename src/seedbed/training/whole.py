@@ -65,17 +65,12 @@ class WholeTable:
         """Test figures [2, network], and outputs [place, output, network] for each network's own test rows alone; see
         `spread`."""
         figures, outputs = [], []
-        for rows, weights in self._tested:
+        for rows, weights in zip(*(part.split(_PLACES) for part in self.tested), strict=True):
             batch = pick(self.test, Picked(rows, weights))
             found, z = steps.evaluate(state.params, state.buffers, batch, keys)
             figures.append(found)
             outputs.append(z)
         return torch.stack(figures).sum(0), torch.cat(outputs)
-
-    def own_outputs(self, outputs: Tensor) -> Tensor:
-        """What `evaluate_own` gives, of outputs [row, output, network] of all rows."""
-        rows = torch.cat([rows for rows, _ in self._tested])
-        return outputs.gather(0, rows[:, None].expand(-1, outputs.shape[1], -1))
 
     def ensemble_loss(self, loss: Loss, outputs: Tensor) -> float:
         """What the mean of predictions loses: of each row, that of the networks which left it out.
@@ -83,7 +78,7 @@ class WholeTable:
         Args:
             outputs: of `evaluate_own`.
         """
-        rows, shares = (torch.cat(parts) for parts in zip(*self._tested, strict=True))
+        rows, shares = self.tested
         y, there = self.test.learnt()[:, :, 0], shares > 0
 
         def by_row(values: Tensor) -> Tensor:
@@ -102,8 +97,7 @@ class WholeTable:
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Outputs of `evaluate_own` in the place of their rows [row, output, network]; NaN elsewhere."""
-        rows = torch.cat([rows for rows, _ in self._tested])
-        there = torch.cat([weights for _, weights in self._tested]) > 0
+        rows, there = self.tested[0], self.tested[1] > 0
         found = outputs.new_full((self.n_rows + 1, *outputs.shape[1:]), torch.nan)
         rows = torch.where(there, rows, self.n_rows)  # filling goes to a row more
         return found.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
@@ -128,10 +122,10 @@ class WholeTable:
         return list(zip(torch.split(rows, size), torch.split(shares, size), strict=True))
 
     @functools.cached_property
-    def _tested(self) -> list[tuple[Tensor, Tensor]]:
-        """Each network's test rows and what they count in its figures [place, network], some places at a time."""
-        parts = (value.t().contiguous().split(_PLACES) for value in _lined_up(self.test.weights))
-        return list(zip(*parts, strict=True))
+    def tested(self) -> tuple[Tensor, Tensor]:
+        """Each network's test rows and what they count in its figures [place, network], see `_lined_up`."""
+        rows, weights = _lined_up(self.test.weights)
+        return rows.t().contiguous(), weights.t().contiguous()
 
     @functools.cached_property
     def _own(self) -> tuple[Tensor, Tensor]:

@@ -476,12 +476,13 @@ template <class Layout> struct Block {
     }
   }
 
-  void gather(const int32_t* picked, long n) {
+  // Copy picked rows [row][block][N] together; -1 is none. `counts`: what each row counts.
+  void gather(const int32_t* picked, const T* counts, long n) {
     const long stride = (long)job.n_blocks * N, F = job.n_features, K = job.n_outputs;
     for (long r = 0; r < n; r++)
       for (int lane = 0; lane < N; lane++) {
         long row = picked[r * stride + lane];
-        weights[r * N + lane] = row < 0 ? T(0) : train[row * N + lane];
+        weights[r * N + lane] = row < 0 ? T(0) : counts[row * N + lane];
         if (row < 0) row = 0;
         for (long i = 0; i < F; i++) gathered[(r * F + i) * N + lane] = X[row * F + i];
         for (long k = 0; k < K; k++) targets[(r * K + k) * N + lane] = y[row * K + k];
@@ -505,7 +506,7 @@ template <class Layout> struct Block {
       long step = epoch * job.n_batches + batch;
       for (long place = 0; place < job.batch_size; place += job.tile) {
         Rows rows{place, job.batch_size - place < job.tile ? job.batch_size - place : job.tile, true};
-        gather(picked + place * stride, rows.n);
+        gather(picked + place * stride, train, rows.n);
         for (long i = 0; i < rows.n * N; i++) weights[i] /= counted[i % N];
         forward(rows, true, step);
         lose(rows, weights, nullptr, sums);
@@ -523,12 +524,12 @@ template <class Layout> struct Block {
     for (long epoch = from; epoch < to; epoch++) {
       Figures sums{};
       bool together = job.same_in_training && !job.batch_size;
-      if (!together) pass(false, true, 0, sums);
+      if (!together && !job.patient) test_rows(sums, nullptr);
       if (job.batch_size) {
         minibatches(epoch);
       } else {
         clear_gradients();
-        pass(true, together, epoch, sums);
+        pass(true, together && !job.patient, epoch, sums);
         update(epoch);
       }
       sums.add_up();
@@ -540,27 +541,45 @@ template <class Layout> struct Block {
     layout.store();
   }
 
-  // Test figures [2][N], outputs [row][output][N] of test rows, ReLU units that aren't zero for all training rows
-  // [unit][N] (1 or 0), and whether all outputs of training rows are finite [N].
-  void look(T* shown, T* outputs, T* alive, T* finite) {
+  // Figures of the test rows, each network's own, and outputs [place][output][N], if asked.
+  void test_rows(Figures& sums, T* outputs) {
+    const long stride = (long)job.n_blocks * N, K = job.n_outputs;
+    for (long place = 0; place < job.n_tested; place += job.tile) {
+      Rows rows{place, job.n_tested - place < job.tile ? job.n_tested - place : job.tile, true};
+      gather(job.tested + place * stride + number * N, test, rows.n);
+      forward(rows, false, 0);
+      lose(rows, nullptr, weights, sums);
+      const V* z = value(layers[job.n_layers - 1].out);
+      for (long i = 0; outputs && i < rows.n * K; i++) {
+        const T* from = (const T*)z + Layout::place(i / K, i % K, K);
+        for (int lane = 0; lane < N; lane++) outputs[(place * K + i) * N + lane] = from[lane];
+      }
+    }
+  }
+
+  // Test figures [2][N] and outputs of the networks as they are.
+  void look(T* shown, T* outputs) {
     Figures sums{};
+    test_rows(sums, outputs);
+    sums.add_up();
+    Layout::keep(shown, 0, sums.test_loss), Layout::keep(shown, 1, sums.test_hits);
+  }
+
+  // ReLU units that aren't zero for all training rows [unit][N] (1 or 0), and whether all outputs of these are finite [N].
+  void look_for_life(T* alive, T* finite) {
     const Layer& last = layers[job.n_layers - 1];
     for (long i = 0; i < (long)job.n_alive * N; i++) alive[i] = T(0);
     for (int lane = 0; lane < N; lane++) finite[lane] = T(1);
     for (long row = 0; row < job.n_rows; row += job.tile) {
       Rows rows{row, job.n_rows - row < job.tile ? job.n_rows - row : job.tile, false};
-      bool tests = tiles[row / job.tile] & 2, trains = tiles[row / job.tile] & 1;
-      if (!tests && !trains) continue;
+      if (!(tiles[row / job.tile] & 1)) continue;
       forward(rows, false, 0);
-      if (tests) lose(rows, nullptr, test + row * N, sums);
       for (long r = 0; r < rows.n; r++) {
         const T* counts = train + (row + r) * N;
         for (long k = 0; k < job.n_outputs; k++) {
           const T* z = (const T*)value(last.out) + Layout::place(r, k, job.n_outputs);
-          for (int lane = 0; lane < N; lane++) {
-            outputs[((row + r) * job.n_outputs + k) * N + lane] = z[lane];
+          for (int lane = 0; lane < N; lane++)
             if (counts[lane] != T(0) && z[lane] - z[lane] != T(0)) finite[lane] = T(0);  // NaN, or infinite
-          }
         }
         for (long k = 0; k < job.n_layers; k++) {
           const Layer& layer = layers[k];
@@ -572,7 +591,5 @@ template <class Layout> struct Block {
         }
       }
     }
-    sums.add_up();
-    Layout::keep(shown, 0, sums.test_loss), Layout::keep(shown, 1, sums.test_hits);
   }
 };

@@ -49,12 +49,14 @@ struct Job {
   const double* clock;            // [step][3], see optimizers.clock
   const int32_t* picked;          // minibatches: [epoch - first_epoch][place][block][N], a row or -1
   const int32_t* ended;           // [block]; 1 where networks are trained no further
+  const int32_t* tested;          // [place][block][N], each network's test rows, or -1
   void *params, *moments;         // [block][param][N], [block][moment][param][N]
   void* figures;                  // [block][epoch][4][N]: training loss and hits, test loss and hits
   void* work;                     // `workspace` vectors
-  int32_t n_layers, n_segments, n_rows, n_features, n_outputs, n_params, n_moments, n_constants, n_givers, n_blocks;
+  int32_t n_layers, n_segments, n_rows, n_features, n_outputs, n_params, n_moments, n_constants, n_givers, n_blocks, n_tested;
   int32_t n_values, n_gradients, n_alive;  // units of all tile buffers; ReLU units
   int32_t tile, loss, optimizer, batch_size, n_batches, first_epoch, n_epochs;
   int32_t nesterov, guarded, same_in_training, units_in_lanes;
+  int32_t patient;  // networks are looked at after each epoch, so no figures of test rows are needed
   double momentum, smoothing, clip;  // clip is 0 without
 };

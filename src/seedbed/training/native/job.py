@@ -43,14 +43,14 @@ class _Segment(ctypes.Structure):
 
 _POINTERS = (
     *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
-    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "params"),
-    *("moments", "figures", "work"),
+    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),
+    *("params", "moments", "figures", "work"),
 )
 _NUMBERS = (
     *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
-    *("n_constants", "n_givers", "n_blocks"),
+    *("n_constants", "n_givers", "n_blocks", "n_tested"),
     *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
-    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes"),
+    *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
 )
 
 
@@ -70,7 +70,8 @@ def typed(library: ctypes.CDLL) -> ctypes.CDLL:
             raise OSError("the library is of another version")
         library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
         library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
-        library.look.restype, library.look.argtypes = None, [c_void_p, c_int64, *(c_void_p,) * 4]
+        for function in (library.look, library.look_for_life):
+            function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library
@@ -89,6 +90,7 @@ class Setup:
         n_batches: of an epoch; 1 of full batches.
         size: rows of a minibatch; 0 of full batches.
         guarded: whether rows of weight zero may overflow.
+        patient: whether networks are looked at after each epoch, so that figures of test rows come from there.
     """
 
     recipe: Recipe
@@ -101,6 +103,7 @@ class Setup:
     n_batches: int
     size: int
     guarded: bool
+    patient: bool
 
 
 class Blocks:
@@ -112,6 +115,7 @@ class Blocks:
         setup: how they are trained.
         fit: all rows with their weights in training.
         test_weights: [row, network]; what they count in the test figures.
+        tested: [place, network]; each network's test rows, -1 behind them.
         params, buffers: stacked parameters, and all other tensors [..., network].
 
     Attributes:
@@ -127,6 +131,7 @@ class Blocks:
         setup: Setup,
         fit: Batch,
         test_weights: Tensor,
+        tested: Tensor,
         params: Tensors,
         buffers: Tensors,
     ) -> None:
@@ -148,6 +153,7 @@ class Blocks:
             **self._steps(setup),
             "params": self.params,
             "moments": self.moments,
+            "tested": self._filled(tested.numpy()),
             "figures": self.figures,
             "ended": self.ended,
             "layers": (_Layer * len(program.layers))(*(_Layer(*layer) for layer in program.layers)),
@@ -164,11 +170,12 @@ class Blocks:
             n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self.n_rows, n_features=n_features,
             n_outputs=self.n_outputs, n_params=program.n_params, n_moments=n_moments,
             n_constants=program.n_constants,
-            n_givers=len(arrays.get("givers", ())), n_blocks=self.n_blocks, n_values=program.n_values,
+            n_givers=len(arrays.get("givers", ())), n_blocks=self.n_blocks, n_tested=len(tested),
+            n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(setup.loss), optimizer=_OPTIMIZERS.index(recipe.optimizer), batch_size=setup.size,
             n_batches=setup.n_batches, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
-            guarded=int(setup.guarded), same_in_training=int(program.same_in_training),
+            guarded=int(setup.guarded), patient=int(setup.patient), same_in_training=int(program.same_in_training),
             units_in_lanes=int(program.units_in_lanes), momentum=recipe.momentum,
             smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
@@ -219,12 +226,13 @@ class Blocks:
             "takers": (job.n_givers,), "y_scale": (blocks, lanes), "y_shift": (blocks, lanes),
             "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
             "factors": (steps,), "ended": (blocks,), "params": (blocks, job.n_params, lanes),
-            "constants": (blocks, job.n_constants, lanes),
+            "constants": (blocks, job.n_constants, lanes), "tested": (job.n_tested, blocks * lanes),
         }  # fmt: skip
         for name, shape in expected.items():
             found = self._arrays[name].shape if name in self._arrays else shape
             assert found == shape, f"{name} has shape {found}, not {shape}"
         assert (self.program.layers[0].n_in, self.program.layers[-1].n_out) == (job.n_features, self.n_outputs)
+        assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self.n_rows)).all()
         for name in ("givers", "takers"):
             places = self._arrays.get(name, np.empty(0))
             assert ((places >= 0) & (places < job.n_features)).all()
@@ -241,8 +249,7 @@ class Blocks:
             assert picked.shape == (end - start, places, self.n)
             assert picked.min() >= -1
             assert picked.max() < self.n_rows
-            filling = self.n_blocks * self.lanes - self.n
-            picked = np.ascontiguousarray(np.pad(picked, ((0, 0), (0, 0), (0, filling)), mode="edge"), dtype=np.int32)
+            picked = self._filled(picked)
             self.job.picked, self.job.first_epoch = _address(picked), start
         else:
             assert self.job.batch_size == 0
@@ -258,15 +265,23 @@ class Blocks:
         self.ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self.n_blocks, self.lanes).all(axis=1)
         return bool(self.ended.all())
 
-    def look(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Networks as they are: test figures [2, network], outputs [row, output, network] where rows are tested by any
-        network of a block, which ReLU units are alive [unit, network], and whether all is finite [network]."""
-        sizes = {"figures": (2,), "outputs": (self.n_rows, self.n_outputs), "alive": (self.program.n_alive,), "ok": ()}
-        found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes.values()]
+    def look(self) -> tuple[Tensor, Tensor]:
+        """Test figures [2, network], and outputs of each network's own test rows [place, output, network]."""
+        figures, outputs = self._looked(self.library.look, (2,), (self.job.n_tested, self.n_outputs))
+        return figures, outputs
+
+    def look_for_life(self) -> tuple[Tensor, Tensor]:
+        """Which ReLU units aren't zero for all training rows [unit, network], and whether all outputs of these are
+        finite [network]."""
+        alive, finite = self._looked(self.library.look_for_life, (self.program.n_alive,), ())
+        return alive > 0, finite > 0
+
+    def _looked(self, look: Any, *sizes: tuple[int, ...]) -> list[Tensor]:
+        """What a function of the library finds, each [..., network]."""
+        found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
         for block in range(self.n_blocks):
-            self.library.look(ctypes.addressof(self.job), block, *(_address(array[block]) for array in found))
-        figures, outputs, alive, finite = (self.stacked(array) for array in found)
-        return figures, outputs, alive > 0, finite > 0
+            look(ctypes.addressof(self.job), block, *(_address(array[block]) for array in found))
+        return [self.stacked(array) for array in found]
 
     def values(self) -> Tensors:
         """The parameters [..., network]."""
@@ -283,6 +298,12 @@ class Blocks:
 
     def _plain(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
         return np.ascontiguousarray(values.numpy(), dtype=dtype or self.dtype)
+
+    def _filled(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """Row numbers [..., network] for all lanes of all blocks; the last network fills the last block up."""
+        filling = self.n_blocks * self.lanes - self.n
+        padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
+        return np.ascontiguousarray(padded, dtype=np.int32)
 
     def laned(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
         """Values [..., network] as [block, ..., lane]; the last network fills the last block up."""

@@ -44,9 +44,13 @@ EXPORT void train(const Job* job, int64_t from, int64_t to) {
   }
 }
 
-// Look at a block's networks as they are, see Block::look.
-EXPORT void look(const Job* job, int64_t block, void* shown, void* outputs, void* alive, void* finite) {
-  using T = Number;
-  if (job->units_in_lanes) Wide(*job, block).look((T*)shown, (T*)outputs, (T*)alive, (T*)finite);
-  else Narrow(*job, block).look((T*)shown, (T*)outputs, (T*)alive, (T*)finite);
+// Look at a block's networks as they are, see Block::look and Block::look_for_life.
+EXPORT void look(const Job* job, int64_t block, Number* shown, Number* outputs) {
+  if (job->units_in_lanes) Wide(*job, block).look(shown, outputs);
+  else Narrow(*job, block).look(shown, outputs);
+}
+
+EXPORT void look_for_life(const Job* job, int64_t block, Number* alive, Number* finite) {
+  if (job->units_in_lanes) Wide(*job, block).look_for_life(alive, finite);
+  else Narrow(*job, block).look_for_life(alive, finite);
 }

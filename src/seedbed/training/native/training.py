@@ -58,8 +58,11 @@ class NativeTraining(Training):
             recipe=chunk.recipe, loss=self.loss.name, keys=self.hyper.keys, lr=chunk.lr, decay=chunk.decay,
             clock=clock(n_steps, torch.float64), factors=self.factors, n_batches=self.rows.n_steps,
             size=len(self.batches[0][0]) if self.batches else 0, guarded=self.guarded,
+            patient=chunk.patience is not None,
         )  # fmt: skip
-        self.blocks = Blocks(library, program, setup, self.rows.fit, self.rows.test.weights, params,
+        rows, weights = self.rows.tested
+        tested = torch.where(weights > 0, rows, -1)
+        self.blocks = Blocks(library, program, setup, self.rows.fit, self.rows.test.weights, tested, params,
                              self.state.buffers)  # fmt: skip
 
     def run(self, tell: Callable[[int], None], savepoint: Savepoint | None) -> ChunkResult:
@@ -86,7 +89,8 @@ class NativeTraining(Training):
                 tell(epochs if all_ended else done)
                 if savepoint is not None and savepoint.due and done < epochs:
                     savepoint.save(done, self._state())
-        test, outputs, alive, finite = self.blocks.look()
+        (test, outputs), (alive, finite) = self.blocks.look(), self.blocks.look_for_life()
+        outputs = self.table.spread(outputs)
         figures = self.blocks.stacked(self.blocks.figures)
         figures[epochs, 2:] = test
         curves = torch.stack([figures[:-1, 0], figures[:-1, 1], figures[1:, 2], figures[1:, 3]])
@@ -108,10 +112,9 @@ class NativeTraining(Training):
         figures = []
         for epoch in range(chunk.recipe.epochs):
             self.blocks.train(epoch, epoch + 1, self._picked(epoch, epoch + 1))
-            test, outputs, _, _ = self.blocks.look()
+            test, outputs = self.blocks.look()
             figures.append(torch.cat([self.blocks.stacked(self.blocks.figures[:, epoch])[:2], test]))
-            own = self.table.own_outputs(outputs)
-            best.see(epoch + 1, self.blocks.values(), own, self.table.ensemble_loss(self.loss, own))
+            best.see(epoch + 1, self.blocks.values(), outputs, self.table.ensemble_loss(self.loss, outputs))
             tell(epoch + 1)
             late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
             if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
@@ -135,7 +138,7 @@ class NativeTraining(Training):
 
     def _take(self, n_epochs: int) -> None:
         """The outputs of the networks that are used after so many epochs."""
-        outputs = self.blocks.look()[1]
+        outputs = self.table.spread(self.blocks.look()[1])
         self.taken = outputs if self.taken is None else torch.where(self.stops == n_epochs, outputs, self.taken)
 
     def _state(self) -> Tensors:
