@@ -58,7 +58,7 @@ class NativeTraining(Training):
             recipe=chunk.recipe, loss=self.loss.name, keys=self.hyper.keys, lr=chunk.lr, decay=chunk.decay,
             clock=clock(n_steps, torch.float64), factors=self.factors, n_batches=self.rows.n_steps,
             size=len(self.batches[0][0]) if self.batches else 0, guarded=self.guarded,
-            patient=chunk.patience is not None,
+            patient=bool(chunk.patience),
         )  # fmt: skip
         rows, weights = self.rows.tested
         tested = torch.where(weights > 0, rows, -1)
