@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -45,7 +46,9 @@ def report(
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = read_summary(run)
     if text:
-        texts = {"comparison": comparison_text, "training": single_text, "judgement": judgement_text}
+        texts: dict[str, Callable[[Any], str]] = {
+            "comparison": comparison_text, "training": single_text, "judgement": judgement_text
+        }  # fmt: skip
         print(texts[summary["kind"]](summary))
         return
     folder = run if run.is_dir() else run.parent

@@ -88,8 +88,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # What templates may call: the room's own sentences and tables, and nothing else.
-    environment.globals |= {"findings": findings, "forest": forest, "glance": glance, "judged": judged,
-                            "ranking": ranking, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}  # fmt: skip
+    rooms = {"findings": findings, "forest": forest, "glance": glance, "judged": judged, "ranking": ranking}
+    environment.globals |= {**rooms, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 
