@@ -17,7 +17,7 @@ from seedbed.errors import OptionError
 from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
 from seedbed.training import native, plan_stack, planning, train_chunk, train_chunks, train_many
 from seedbed.training.forward import forward_of
-from seedbed.training.native import build
+from seedbed.training.native import build, program
 
 FOR_TORCH = {"softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu"}
 
@@ -68,7 +68,7 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
 def test_units_are_in_lanes_where_layers_are_wide_and_fill_vectors(words, wide):
     network = parse_candidate(words).architecture(12, 1)
     shapes = {name: value.shape for name, value in network.named_parameters()}
-    assert native.program.program_of(forward_of(network, 12).layers, shapes, {}).units_in_lanes == wide
+    assert program.program_of(forward_of(network, 12).layers, shapes, {}).units_in_lanes == wide
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
