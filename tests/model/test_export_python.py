@@ -15,10 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 import seedbed as sb
-from seedbed.data import cells
 from seedbed.errors import OptionError
 from seedbed.model import fit_model
-from seedbed.model.export import plain_cells, plain_python
+from seedbed.model.export import plain_python
 from seedbed.networks import ACTIVATIONS, recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
@@ -114,7 +113,7 @@ def test_inputs_that_training_could_not_teach_count_nothing(fitted, frame, tmp_p
     live[model.preprocessor.layout.places.indicators[::2]] = False
     model = replaced(model, live)
     page = model.export(tmp_path / "net.py").files[0]
-    assert load_file(tmp_path / "net.safetensors")["mean"].shape[0] < model.preprocessor.n_inputs
+    assert load_file(tmp_path / "net.safetensors")["deviation"][~torch.from_numpy(live)].isinf().all()
     assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
 
 
@@ -147,6 +146,7 @@ def test_names_of_strangers_stay_texts(tmp_path):
     kinds = {type(node) for node in ast.walk(ast.parse(page.read_text(encoding="utf-8")))}
     assert not kinds & {ast.Global, ast.While}
     assert sum(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(page.read_text(encoding="utf-8")))) == 1
+    assert not any(name in page.read_text(encoding="utf-8") for name in HOSTILE[:2])
     assert np.abs(predicted(page, frame) - expected(model, frame)).max() < CLOSE
 
 
@@ -176,11 +176,6 @@ def test_labels_are_those_of_the_model_and_a_row_alone_is_a_list_of_one(table_fo
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     assert space["label"](records) == model.predict(frame).tolist()
     assert space["predict"](records[0]) == space["predict"](records[:1])
-
-
-def test_words_for_missing_cells_are_those_of_seedbed():
-    assert cells.IN_CATEGORY | {cells.NA} == plain_cells.MISSING
-    assert plain_cells.NO_NUMBER == cells.IN_NUMBER
 
 
 def test_an_export_replaces_an_export_and_nothing_else(fitted, tmp_path):

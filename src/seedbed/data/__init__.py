@@ -1,6 +1,7 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
 from seedbed.data.arrays import coded_table, given_columns, label_texts, table_from_arrays
+from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS
 from seedbed.data.columns import Columns, MemoryColumns, as_notes
 from seedbed.data.encoding.design import Encoding, encode
 from seedbed.data.encoding.layout import layout_from_values
@@ -29,6 +30,8 @@ from seedbed.data.table import ColumnSchema, Table, Task
 
 __all__ = [
     "EXAMPLES",
+    "MISSING_LEVELS",
+    "MISSING_NUMBERS",
     "SERIOUS",
     "ArrayWriter",
     "ColumnSchema",

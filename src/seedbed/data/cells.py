@@ -15,6 +15,8 @@ __all__ = [
     "CERTAIN_POINT",
     "DOTTED",
     "LEADING_ZEROS",
+    "MISSING_LEVELS",
+    "MISSING_NUMBERS",
     "NUMBER",
     "YEAR_OF_TWO_DIGITS",
     "exact_numbers",
@@ -62,16 +64,16 @@ def number_text(value: Any) -> str | None:
 
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.
 NA = "na"
-IN_CATEGORY = frozenset({"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"})
+MISSING_LEVELS = frozenset({"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"})
 SIGNS = {"-", "--", "—", "–", ".", ".."}
-IN_NUMBER = IN_CATEGORY | SIGNS | {NA, "none", "nil", "missing", "unknown", "#value!", "#div/0!"}
+MISSING_NUMBERS = MISSING_LEVELS | SIGNS | {NA, "none", "nil", "missing", "unknown", "#value!", "#div/0!"}
 
 _two_letters = re.compile("[A-Z]{2}")
 
 
 def missing_in_number(text: str) -> bool:
     """Return whether a cell, ends stripped, counts as missing in a column of numbers, dates or booleans."""
-    return text.lower() in IN_NUMBER
+    return text.lower() in MISSING_NUMBERS
 
 
 def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
@@ -82,7 +84,7 @@ def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
         among_codes: result of `is_code_column` for the other levels.
     """
     word = text.lower()
-    return word in IN_CATEGORY or (word == NA and not (among_codes and text == "NA"))
+    return word in MISSING_LEVELS or (word == NA and not (among_codes and text == "NA"))
 
 
 def is_code_column(levels: Collection[str]) -> bool:

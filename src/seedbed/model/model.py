@@ -100,7 +100,7 @@ class Model(FittedNetworks):
         """Write the model for where seedbed isn't, whole or not at all.
 
         - `.onnx`: preprocessing and all networks in one file for ONNX Runtime; needs the extra `seedbed[onnx]`.
-        - `.py`: a page of plain PyTorch, and its weights beside it in a file of that name ending in `.safetensors`.
+        - `.py`: a program in plain PyTorch; weights, layers and preprocessing are in a `.safetensors` file beside it.
 
         docs/export.md tells what they take and give.
 

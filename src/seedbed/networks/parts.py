@@ -122,6 +122,8 @@ class PeriodicEmbedding(nn.Module):
         sigma: float = 0.1,
     ) -> None:
         super().__init__()
+        self.n_features, self.units = n_features, units
+        self.n_frequencies = n_frequencies
         frequencies = sigma * torch.randn(n_features, n_frequencies)
         weight = torch.empty(n_features, units, 2 * n_frequencies)
         bias = torch.empty(n_features, units)
@@ -155,6 +157,7 @@ class PiecewiseLinearEncoding(nn.Module):
 
     def __init__(self, n_features: int, bins: int) -> None:
         super().__init__()
+        self.n_features, self.bins = n_features, bins
         edges = torch.linspace(-2, 2, bins + 1)
         self.register_buffer("edges", edges.repeat(n_features, 1))
 

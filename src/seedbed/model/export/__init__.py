@@ -1,4 +1,4 @@
-"""A model for where seedbed isn't: one ONNX file, or a page of plain PyTorch."""
+"""A model for other programs: one ONNX file, or plain PyTorch."""
 
 from seedbed.model.export.exported import Exported, export
 

@@ -1,256 +1,132 @@
-"""A model as a page of plain PyTorch: its source code.
+"""The program that is exported with a model as plain PyTorch. `plain_python` copies this file as it is.
 
-What is written comes from strangers, too: names of columns, levels, labels. Each goes through `literal`, and so stands
-in the page as a string, never as code.
+It uses torch, safetensors and the standard library alone. The layers and what becomes of each column are data in the
+weights file. Cells are text, as in a file, or Python's own numbers, dates and None. A cell that is neither missing nor
+readable is an error, because nobody would see a warning that it counts as missing.
 """
 
-from __future__ import annotations
+import json
+import math
+import re
+import zlib
+from datetime import UTC, datetime
+from typing import Any
 
-import inspect
-from collections.abc import Sequence
-from importlib.metadata import version
-
-import numpy as np
+import torch
+from safetensors import safe_open
 from torch import nn
 
-from seedbed.data import ColumnSchema, Preprocessor
-from seedbed.model.export import plain_cells
-from seedbed.model.export.plain_inputs import narrowed_network
-from seedbed.model.export.plain_text import Call, laid, literal
-from seedbed.model.export.spellings import words_of
-from seedbed.model.fitted import FittedNetworks
-from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
-__all__ = ["SIGNATURE", "page_of"]
-
-SIGNATURE = "# Written by seedbed "
+# fmt: off
+def text(cell: Any) -> str:
+    """A cell as it stands in a file: 1.0 is 1, and None is empty."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None else str(cell).strip()
 
 
-def page_of(model: FittedNetworks) -> str:
-    """The source code."""
-    schemas = model.preprocessor.layout.schemas
-    cells = [_cell(model.preprocessor, column) for column in range(len(schemas))]
-    used = _used(schemas)
-    inputs = [
-        "def inputs(row):",
-        '    """A row, a dict of cells by column, as the inputs of a network."""',
-        *laid(("return [", cells, "]"), 4),
-    ]
-    copied = [inspect.getsource(getattr(plain_cells, name)).rstrip().split("\n") for name in used]
-    written = [
-        _head(model, used),
-        *_parts(model),
-        _network(model),
-        _all_networks(model),
-        inputs,
-        _predict(model),
-        *copied,
-    ]
-    return "\n\n\n".join("\n".join(lines) for lines in written) + "\n"
-
-
-def _used(schemas: Sequence[ColumnSchema]) -> list[str]:
-    """The functions of `plain_cells` that these columns need."""
-    used = ["read", "text"]
-    kinds = {schema.kind for schema in schemas}
-    used += ["number"] if kinds & {"number", "boolean"} else []
-    used += ["comma_number"] if any(map(_has_comma, schemas)) else []
-    used += ["boolean"] if "boolean" in kinds else []
-    used += ["iso", "date"] if "date" in kinds else []
-    used += ["category"] if "category" in kinds else []
-    return used
-
-
-def _has_comma(schema: ColumnSchema) -> bool:
-    return schema.kind == "number" and schema.spelling == "comma"
-
-
-def _head(model: FittedNetworks, used: Sequence[str]) -> list[str]:
-    """What it is, imports and constants."""
-    imports = [f"import {name}" for name, by in (("math", "number"), ("re", "iso"), ("zlib", "category")) if by in used]
-    imports += ["from datetime import UTC, datetime"] * ("date" in used)
-    imports += ["from pathlib import Path", "from typing import Any", ""]
-    imports += ["import torch", "from safetensors.torch import load_file", "from torch import nn", ""]
-    constants = [f"TARGET = {literal(model.target_name)}"]
-    if model.task == "regression":
-        constants += [f"TARGET_MEAN = {literal(model.target_mean)}"]
-        constants += [f"TARGET_DEVIATION = {literal(model.target_deviation)}"]
-    else:
-        constants += laid(("LABELS = [", [literal(label) for label in model.classes_.tolist()], "]"))
-    if model.task == "binary":
-        constants += [f"THRESHOLD = {literal(model.threshold)}  # above it, a row gets the second label"]
-    constants += laid(("MISSING = {", [literal(word) for word in sorted(plain_cells.MISSING)], "}"))
-    if {"number", "date"} & set(used):
-        more = [literal(word) for word in sorted(plain_cells.NO_NUMBER - plain_cells.MISSING)]
-        constants += laid(("NO_NUMBER = MISSING | {", more, "}"))
-    words = [words_of(schema) for schema in model.preprocessor.layout.schemas if _says_yes(schema)]
-    constants += laid(_dict("YES_NO = {", words[0])) if words else []
-    return [
-        f"{SIGNATURE}{version('seedbed')}; needs torch, safetensors and the weights beside it.",
-        f"# {literal(model.candidate)}, learnt from {literal(model.training.get('table', ''))}",
-        *imports,
-        *constants,
-        "",
-        'WEIGHTS = load_file(Path(__file__).with_suffix(".safetensors"))  # [network, ...]',
-        'MEAN, DEVIATION = WEIGHTS.pop("mean"), WEIGHTS.pop("deviation")  # [input]',
-    ]
-
-
-def _says_yes(schema: ColumnSchema) -> bool:
-    """Whether it is a boolean for which all words for yes and no are as good; for a sex they aren't."""
-    return schema.kind == "boolean" and len(words_of(schema)) > 2
-
-
-def _dict(opening: str, words: dict[str, int]) -> Call:
-    return opening, [f"{literal(word)}: {value}" for word, value in words.items()], "}"
-
-
-def _network(model: FittedNetworks) -> list[str]:
-    layers = _layers(model)
-    lines = [line for layer in layers.children() for line in laid(_layer(layer), 8, ",")]
-    return [
-        "def network(which):",
-        '    """One of the trained networks; each began from another seed."""',
-        "    layers = nn.Sequential(",
-        *lines,
-        "    )",
-        "    layers.load_state_dict({name: value[which] for name, value in WEIGHTS.items()})",
-        "    return layers.eval()",
-    ]
-
-
-def _layers(model: FittedNetworks) -> nn.Module:
-    """The network that the page builds."""
-    return narrowed_network(model)[0]
-
-
-def _parts(model: FittedNetworks) -> list[list[str]]:
-    """The classes of its layers that torch doesn't have."""
-    kinds = {type(layer) for layer in _layers(model).modules()}
-    known = (Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip)
-    return [inspect.getsource(kind).rstrip().split("\n") for kind in known if kind in kinds]
-
-
-def _layer(layer: nn.Module) -> str | Call:
-    """A layer as code that builds it. Activations have no settings but torch's own, and for some the axis."""
-    name = type(layer).__name__
-    if isinstance(layer, Embeddings):
-        taken: Call = "[", [_places(places) for places in layer.inputs], "]"
-        own: Call = "[", [_layer(inner) for inner in layer], "]"
-        return f"{name}(", [repr(layer.n_features), taken, own], ")"
-    if isinstance(layer, PeriodicEmbedding):
-        n_features, units, n_waves = layer.weight.shape
-        return f"{name}({n_features}, {units}, {n_waves // 2})"
-    if isinstance(layer, PiecewiseLinearEncoding):
-        n_features, n_edges = layer.edges.shape
-        return f"{name}({n_features}, {n_edges - 1})"
-    if isinstance(layer, SmoothClip):
-        return f"{name}({layer.limit!r})"
-    if isinstance(layer, Blend):
-        members: Call = "[", [_layer(member) for member in layer], "]"
-        shares: Call = "[", [repr(share) for share in layer.weights], "]"
-        return f"{name}(", [members, shares, repr(layer.temperature), repr(layer.numbers)], ")"
-    if isinstance(layer, Residual | nn.Sequential):
-        name = name if isinstance(layer, Residual) else f"nn.{name}"
-        return f"{name}(", [_layer(inner) for inner in layer.children()], ")"
-    if isinstance(layer, nn.Linear):
-        more = "" if "bias" in layer.state_dict() else ", bias=False"
-        return f"nn.{name}({layer.in_features}, {layer.out_features}{more})"
-    if isinstance(layer, nn.LayerNorm):
-        return f"nn.{name}({layer.normalized_shape[0]})"
-    if isinstance(layer, nn.BatchNorm1d):
-        return f"nn.{name}({layer.num_features})"
-    if isinstance(layer, nn.Dropout):
-        return f"nn.{name}({layer.p!r})"
-    return f"nn.{name}(dim=-1)" if isinstance(layer, nn.Softmax | nn.Softmin | nn.LogSoftmax) else f"nn.{name}()"
-
-
-def _places(places: Sequence[int]) -> Call:
-    """A list of numbers that ascend as a rule; what follows one another is a range."""
-    runs: list[list[int]] = []
-    for place in places:
-        if runs and place == runs[-1][-1] + 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    said = [[f"*range({run[0]}, {run[-1] + 1})"] if len(run) > 3 else list(map(repr, run)) for run in runs]
-    return "[", [text for texts in said for text in texts], "]"
-
-
-def _all_networks(model: FittedNetworks) -> list[str]:
-    return [f"NETWORKS = [network(which) for which in range({model.n_networks})]"]
-
-
-def _cell(preprocessor: Preprocessor, column: int) -> Call:
-    """The call that makes inputs of one column's cell."""
-    layout, places = preprocessor.layout, preprocessor.layout.places
-    schema, own = layout.schemas[column], places.sources == column
-    name = literal(schema.name)
-    if schema.kind == "category":
-        return _category(preprocessor, column, name)
-    first = np.flatnonzero(own[places.numbers])[0]  # of a date, its days
-    median = f"median={literal(float(np.nan_to_num(preprocessor.medians[first])))}"
-    flags = places.flags[places.flagged == first]
-    flag = ["flag=True"] if preprocessor.live[flags].any() else []
-    if schema.kind == "date":
-        hour = ["hour=True"] if layout.timed[column] else []
-        return _read(name, "date", literal(schema.spelling or "ymd"), median, *hour, *flag)
-    if schema.kind == "boolean":
-        words: str | Call = "YES_NO" if _says_yes(schema) else _dict("{", words_of(schema))
-        return _read(name, "boolean", words, median, *flag)
-    return _read(name, "comma_number" if _has_comma(schema) else "number", median, *flag)
-
-
-def _read(name: str, kind: str, *about: str | Call) -> Call:
-    return "*read(", ["row", name, kind, *about], ")"
-
-
-def _category(preprocessor: Preprocessor, column: int, name: str) -> Call:
-    layout = preprocessor.layout
-    category = layout.categories.index(column)
-    codes, buckets = layout.places.inputs_of_codes[category], layout.places.buckets_of_categories[category]
-    by_itself = preprocessor.live[codes] & ~np.isin(codes, buckets)
-    schema = layout.schemas[column]
-    levels = [literal(level) for level, own in zip(schema.levels, by_itself[:-2].tolist(), strict=True) if own]
-    others = [f"others={len(buckets)}"] if len(buckets) > 1 else []
-    return _read(name, "category", ("[", levels, "]"), *others, *["flag=True"] * bool(by_itself[-2]))
-
-
-def _predict(model: FittedNetworks) -> list[str]:
-    what = {
-        "binary": "The probability of each label by row, ordered as LABELS.",
-        "multiclass": "The probability of each label by row, ordered as LABELS.",
-        "regression": "The number of each row.",
-    }[model.task]
-    ends = {
-        "binary": [
-            "positive = torch.sigmoid(outputs[:, :, 0]).mean(dim=0)",
-            "return torch.stack([1 - positive, positive], dim=1).tolist()",
-        ],
-        "multiclass": ["return torch.softmax(outputs, dim=2).mean(dim=0).tolist()"],
-        "regression": [
-            "found = outputs[:, :, 0].mean(dim=0) * TARGET_DEVIATION + TARGET_MEAN",
-            "return found.tolist()",
-        ],
-    }[model.task]
-    return [
-        "@torch.inference_mode()",
-        "def predict(rows):",
-        f'    """{what} One row alone is a list of one."""',
-        "    rows = [rows] if isinstance(rows, dict) else list(rows)",
-        "    x = torch.tensor([inputs(row) for row in rows], dtype=torch.float64)",
-        "    x = ((x.reshape(len(rows), len(MEAN)) - MEAN) / DEVIATION).float()",
-        "    outputs = torch.stack([network(x) for network in NETWORKS]).double()",
-        *(f"    {line}" for line in ends),
-        *_label(model),
-    ]
-
-
-def _label(model: FittedNetworks) -> list[str]:
-    if model.task == "regression":
+def number(cell: Any, column: dict[str, Any]) -> list[float]:
+    """A number, also with a decimal comma, or 0 or 1 for a word; none if it is missing."""
+    if text(cell).lower() in column["empty"]:
         return []
-    chosen = {
-        "binary": "[LABELS[int(p > THRESHOLD)] for _, p in predict(rows)]",
-        "multiclass": "[LABELS[row.index(max(row))] for row in predict(rows)]",
-    }[model.task]
-    return ["", "", "def label(rows):", '    """The label of each row."""', f"    return {chosen}"]
+    if column["kind"] == "boolean":
+        return [float(column["words"][text(cell).lower()])]
+    if column["comma"] and isinstance(cell, str):
+        cell = cell.replace(".", "").replace(",", ".")
+    return [value] if math.isfinite(value := float(cell)) else []
+
+
+def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
+    """Days since 1970, month, weekday and hour; none if the date is missing."""
+    if text(cell).lower() in column["empty"]:
+        return []
+    iso = text(cell)
+    if found := re.match(r"(\d+)[-/.](\d+)[-/.](\d+)(.*)", iso):
+        order = "ymd" if len(found[1]) == 4 else column["order"]
+        part = {name: found[place] for place, name in enumerate(order, 1)}
+        century = "" if len(part["y"]) > 2 else "19" if part["y"] >= "69" else "20"
+        iso = f"{century}{part['y']}-{part['m']:0>2}-{part['d']:0>2}{found[4]}"
+    when = datetime.fromisoformat(iso)
+    when = when.astimezone(UTC) if when.tzinfo else when
+    return [when.toordinal() - 719_163, when.month, when.weekday(), when.hour]
+
+
+def level_input(cell: Any, column: dict[str, Any]) -> Any:
+    """The input of a category's level: its own, or one for missing or other levels."""
+    level, others = text(cell), column["others"]
+    if level in column["levels"]:
+        return column["levels"][level]
+    if level.lower() in column["empty"]:
+        return others[0] if column["missing"] is None else column["missing"]
+    return others[zlib.crc32(level.encode(errors="surrogatepass")) % len(others)]
+
+
+def fill(inputs: list[float], cell: Any, column: dict[str, Any]) -> None:
+    """Write what a cell says into the inputs of its row."""
+    if column["kind"] == "category":
+        inputs[level_input(cell, column)] = 1.0
+        return
+    values = (date_parts if column["kind"] == "date" else number)(cell, column)
+    for place, value in zip(column["inputs"], values or column["filled"], strict=False):
+        inputs[place] = value
+    if column["flag"] is not None and not values:
+        inputs[column["flag"]] = 1.0
+
+
+def layer(spec: list[Any]) -> Any:
+    """A layer: its class, its arguments, and the layers that it holds."""
+    kind, arguments, inner = spec
+    made = [layer(one) for one in inner]
+    if kind in ("Embeddings", "Blend"):
+        arguments = {**arguments, {"Embeddings": "layers", "Blend": "networks"}[kind]: made}
+        made = []
+    return (globals().get(kind) or getattr(nn, kind))(*made, **arguments)
+
+
+class Net:
+    """The trained networks, which differ in their seeds, and the preprocessing."""
+
+    def __init__(self, path: str) -> None:
+        with safe_open(path, "pt") as file:
+            self.about = json.loads(file.metadata()["seedbed.plain"])
+            weights = {name: file.get_tensor(name) for name in [*file.keys()]}
+        self.mean, self.deviation = weights.pop("mean"), weights.pop("deviation")
+        self.networks = []
+        for which in range(self.about["n_networks"]):
+            network = layer(self.about["layers"])
+            network.load_state_dict({name: value[which] for name, value in weights.items()})
+            self.networks.append(network.eval())
+
+    def inputs(self, row: dict[str, Any]) -> list[float]:
+        """A row, a dict of cells by column, as inputs of a network."""
+        found = [0.0] * len(self.mean)
+        for column in self.about["columns"]:
+            name = column["name"]
+            try:
+                fill(found, row[name], column)
+            except (KeyError, ValueError, TypeError) as error:
+                why = f"{row[name]!r}, not readable" if name in row else "no cell"
+                raise ValueError(f"column {name!r}: {why}") from error
+        return found
+
+    @torch.inference_mode()
+    def predict(self, rows: Any) -> Any:
+        """The probability of each label, or the number, of each row; one row is a list of one."""
+        rows = [rows] if isinstance(rows, dict) else list(rows)
+        x = torch.tensor([self.inputs(row) for row in rows], dtype=torch.float64)
+        x = ((x.reshape(len(rows), len(self.mean)) - self.mean) / self.deviation).float()
+        outputs = torch.stack([network(x) for network in self.networks]).double()
+        if self.about["task"] == "multiclass":
+            return torch.softmax(outputs, dim=2).mean(dim=0).tolist()
+        if self.about["task"] == "regression":
+            scaled = outputs[:, :, 0].mean(dim=0) * self.about["target_deviation"]
+            return (scaled + self.about["target_mean"]).tolist()
+        positive = torch.sigmoid(outputs[:, :, 0]).mean(dim=0)
+        return torch.stack([1 - positive, positive], dim=1).tolist()
+
+    def label(self, rows: Any) -> list[Any]:
+        """The label of each row: of two, the second one above the threshold."""
+        labels, found = self.about["labels"], self.predict(rows)
+        if self.about["task"] == "binary":
+            return [labels[int(p > self.about["threshold"])] for _, p in found]
+        return [labels[row.index(max(row))] for row in found]

@@ -1,29 +1,39 @@
-"""A page of plain PyTorch and its weights, as two files."""
+"""A model as plain PyTorch: a program, and its weights, layers and preprocessing as data beside it."""
 
 from __future__ import annotations
 
+import inspect
+import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
+from seedbed.data import MISSING_LEVELS, MISSING_NUMBERS, Preprocessor
 from seedbed.errors import OptionError
-from seedbed.model.export.plain_inputs import kept_inputs, narrowed_network
-from seedbed.model.export.plain_page import SIGNATURE, page_of
+from seedbed.model.export import plain_page
+from seedbed.model.export.spellings import words_of
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
+from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
 __all__ = ["write_python"]
 
-_MARK = "seedbed.plain"
-"""The key in a file's metadata that says that it is such weights."""
+_SIGNATURE = "# Written by seedbed "
+_MARK = "seedbed.plain"  # the key of the data in the metadata of the weights
+_PARTS = (Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip)
+_LAST = """
+NET = Net(__file__.removesuffix(".py") + ".safetensors")
+LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
+"""
 
 
 def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
-    """Write the page and, beside it, `.safetensors`; both or none.
+    """Write the program and, beside it, `.safetensors`; both or none.
 
     Raises:
         OptionError: one of them can't be written, or would replace what isn't an export: a model file has such a name.
@@ -31,12 +41,33 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     from safetensors.torch import save
 
     weights = path.with_suffix(SUFFIX)
-    for file, ours in ((path, _is_page), (weights, _is_weights)):
+    for file in (path, weights):
         check_writable(file, "the model")
-        if file.exists() and not ours(file):
+        if file.exists() and not _is_export(file):
             raise OptionError(f"{file} is there already, and is no export", "Name another file.")
-    page = page_of(model).encode()
-    content = save(_weights(model), {_MARK: version("seedbed")})
+    with torch.device("meta"):  # for its layers' sizes and settings only
+        network = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
+    kinds = {type(layer) for layer in network.modules()}
+    head, own = inspect.getsource(plain_page).split("# fmt: off\n")
+    source = "\n\n".join(inspect.getsource(part) for part in _PARTS if part in kinds)
+    needs = f"{_SIGNATURE}{version('seedbed')}; needs torch, safetensors and the weights beside it.\n"
+    page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + own + _LAST).encode()
+    plain = ("candidate", "task", "target_name", "threshold", "target_mean", "target_deviation", "n_networks")
+    about = {
+        **{name: getattr(model, name) for name in plain},
+        "labels": model.classes_.tolist(),
+        "layers": _spec(network),
+        "columns": [_column(model.preprocessor, number) for number in range(len(model.feature_names_in_))],
+    }
+    preprocessor, places = model.preprocessor, model.preprocessor.layout.places
+    means, deviations = np.zeros(preprocessor.n_inputs), np.ones(preprocessor.n_inputs)
+    means[places.numbers] = preprocessor.means
+    # What never varied in training says nothing: whatever it is, it is divided to 0.
+    deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
+    deviations[~preprocessor.live] = np.inf
+    tensors = {name: value.contiguous() for name, value in model.states.items()}
+    tensors |= {"mean": torch.from_numpy(means), "deviation": torch.from_numpy(deviations)}
+    content = save(tensors, {_MARK: json.dumps(about)})
 
     def both(where: Path) -> None:
         where.write_bytes(page)
@@ -46,36 +77,42 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     return path, weights
 
 
-def _is_page(path: Path) -> bool:
+def _is_export(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(SIGNATURE)) == SIGNATURE.encode()
+        start = file.read(64)
+    return start.startswith(_SIGNATURE.encode()) or f'"{_MARK}"'.encode() in start
 
 
-def _is_weights(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
+def _spec(layer: nn.Module) -> list[Any]:
+    """A layer as data: its class, its arguments by name, and the layers that it holds."""
+    names = [name for name in inspect.signature(type(layer)).parameters if hasattr(layer, name)]
+    arguments = {name: getattr(layer, name) for name in names}
+    if "bias" in arguments:
+        arguments["bias"] = arguments["bias"] is not None
+    return [type(layer).__name__, arguments, [_spec(inner) for inner in layer.children()]]
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _MARK in (file.metadata() or {})
-    except SafetensorError:
-        return False
 
-
-def _weights(model: FittedNetworks) -> dict[str, Tensor]:
-    """The networks' numbers [network, ...], and mean and deviation of the inputs, float64 [input].
-
-    Inputs that training rows couldn't teach are left out or, where the page makes them, count nothing.
-    """
-    preprocessor, places = model.preprocessor, model.preprocessor.layout.places
-    kept = kept_inputs(preprocessor)
-    means, deviations = np.zeros(preprocessor.n_inputs), np.ones(preprocessor.n_inputs)
-    means[places.numbers] = preprocessor.means
-    # What never varied in training says nothing: whatever it is, it is divided to 0.
-    deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
-    deviations[~preprocessor.live] = np.inf
-    columns = narrowed_network(model)[1]
-    tensors = {
-        name: value[..., columns[name]].contiguous() if name in columns else value.contiguous()
-        for name, value in model.states.items()
+def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
+    """What becomes of a column's cells: which inputs, and what they are if the cell is missing."""
+    layout, places = preprocessor.layout, preprocessor.layout.places
+    schema = layout.schemas[number]
+    empty = {*MISSING_LEVELS, "na"} if schema.kind == "category" else MISSING_NUMBERS
+    about: dict[str, Any] = {"name": schema.name, "kind": schema.kind, "empty": sorted(empty)}
+    if schema.kind == "category":
+        category = layout.categories.index(number)
+        codes, buckets = places.inputs_of_codes[category], places.buckets_of_categories[category]
+        by_itself = preprocessor.live[codes] & ~np.isin(codes, buckets)
+        levels = zip(schema.levels, codes.tolist(), by_itself.tolist(), strict=False)  # codes go on with two more
+        missing = int(codes[-2]) if by_itself[-2] else None
+        return {**about, "levels": {level: place for level, place, own in levels if own}, "missing": missing,
+                "others": buckets.tolist()}  # fmt: skip
+    own = np.flatnonzero(places.sources[places.numbers] == number)
+    flags = places.flags[places.flagged == own[0]]
+    median = float(np.nan_to_num(preprocessor.medians[own[0]]))
+    about |= {
+        "inputs": places.numbers[own].tolist(),
+        "filled": [median, 6.5, 3.0, 11.5],
+        "flag": int(flags[0]) if preprocessor.live[flags].any() else None,
     }
-    return {**tensors, "mean": torch.from_numpy(means[kept]), "deviation": torch.from_numpy(deviations[kept])}
+    about |= {"order": schema.spelling or "ymd"} if schema.kind == "date" else {"comma": schema.spelling == "comma"}
+    return {**about, "words": words_of(schema)} if schema.kind == "boolean" else about

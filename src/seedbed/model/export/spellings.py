@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from seedbed.data import ColumnSchema, read_texts
-from seedbed.model.export.plain_cells import NO_NUMBER
+from seedbed.data import MISSING_NUMBERS, ColumnSchema, read_texts
 
 __all__ = ["all_cases", "can_be_written", "has_words", "missing_spellings", "words_of"]
 
@@ -31,7 +30,7 @@ def words_of(schema: ColumnSchema) -> dict[str, int]:
 
 def missing_spellings(schema: ColumnSchema) -> list[str]:
     """Texts, the empty one first, that a category reads as a missing cell."""
-    words = ["", *schema.missing_words, *all_cases(sorted(NO_NUMBER))]
+    words = ["", *schema.missing_words, *all_cases(sorted(MISSING_NUMBERS))]
     values = read_texts(words, schema)
     return [*dict.fromkeys(word for word, value in zip(words, values, strict=True) if np.isnan(value))]
 
