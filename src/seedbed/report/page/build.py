@@ -87,9 +87,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    # What templates may call: the room's own sentences and tables, and nothing else.
-    rooms = {"findings": findings, "forest": forest, "glance": glance, "judged": judged, "ranking": ranking}
-    environment.globals |= {**rooms, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}
+    # What templates may call: the package's own sentences and tables, and nothing else.
+    own = {"findings": findings, "forest": forest, "glance": glance, "judged": judged, "ranking": ranking}
+    environment.globals |= {**own, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 
