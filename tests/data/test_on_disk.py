@@ -9,7 +9,7 @@ from seedbed.data import ArrayWriter, on_disk, read_table, rows_of, spill
 from seedbed.data.checks import duplicate_groups
 from seedbed.data.on_disk import is_large
 from seedbed.errors import DataError
-from seedbed.experiment.frozen import hashed
+from seedbed.experiment.spec import hashed
 
 
 def columns(table):

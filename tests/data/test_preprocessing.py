@@ -223,7 +223,7 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
     assert again.to_state()[0] == values
     np.testing.assert_array_equal(again.transform_table(table), fitted.transform_table(table))
     odd = some(town=["Bonn", "", "Rome"], weight=["1e6", "", "70"])
-    before, after = transform(fitted, odd), again.transform(odd)
+    before, after = transform(fitted, odd), transform(again, odd)
     np.testing.assert_array_equal(before.matrix, after.matrix)
     assert before.notes == after.notes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -26,25 +26,21 @@ __all__ = [
     "layout_to_values",
 ]
 
+BUCKETS = 32
+_ENOUGH_ROWS = 10
+_ONE_IN = 200  # half a percent of the rows
+_MANY_LEVELS = 200
+
 _DAY = 86_400.0
+_PARTS = ("days", "month", "weekday", "hour")  # of a date; the hour only if there are times
 _MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23
 
 
-def has_times(seconds: Floats) -> bool:
-    """Whether some of the dates, in seconds since 1970-01-01, isn't midnight."""
-    return bool((seconds[~np.isnan(seconds)] % _DAY != 0).any())
-
-
-def part_names(timed: bool) -> tuple[str, ...]:
-    """The parts of a date, in the order of `date_parts`."""
-    return ("days", "month", "weekday", "hour") if timed else ("days", "month", "weekday")
-
-
 def date_parts(seconds: Floats, timed: bool) -> Floats:
-    """Days since 1970-01-01, month 1-12, weekday 0-6 from Monday on and, if `timed`, hour 0-23: [row, part].
+    """Return days since 1970-01-01, month 1-12, weekday 0-6 from Monday on and, if `timed`, hour 0-23: [row, part].
 
-    Of a missing date, the days are NaN, which the median of training rows will fill. The other parts are set to the
-    middle of the calendar: one flag tells of the missing date, and a flag can carry the median of one part only.
+    The days of a missing date are NaN, which the median of training rows fills. The other parts are set to the middle
+    of the calendar: there is one flag for a missing date, and a flag can add the median of one part only.
     """
     missing = np.isnan(seconds)
     known = np.where(missing, 0.0, seconds)
@@ -55,23 +51,17 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     circling = [
         np.where(missing, middle, part) for middle, part in zip(_MIDDLES, (months, weekdays, hours), strict=True)
     ]
-    return np.column_stack([np.where(missing, np.nan, days), *circling[: len(part_names(timed)) - 1]])
-
-
-_ENOUGH_ROWS = 10
-_ONE_IN = 200  # half a percent of the rows
-_MANY_LEVELS = 200
-BUCKETS = 32
+    return np.column_stack([np.where(missing, np.nan, days), *circling[: 3 if timed else 2]])
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The levels of a category that count by themselves, decided on the whole table and never by the target.
+    """The levels of a category that have an input of their own, decided on the whole table without the target.
 
     Attributes:
         kept: numbers of these levels, ascending.
-        n_buckets: how many inputs the other levels share: one, or 32 of a column with over 200 levels.
-        needed: the rows that a level needs, in the table to be kept, and among training rows to be used.
+        n_buckets: number of inputs that the other levels share: one, or 32 of a column with over 200 levels.
+        needed: rows that a level needs, in the table to be kept, and among training rows to be used.
     """
 
     kept: tuple[int, ...]
@@ -79,31 +69,18 @@ class Vocabulary:
     needed: int
 
 
-def vocabulary_of(column: Column) -> Vocabulary:
-    """The vocabulary of a category: a level is rare with both fewer than 10 rows and under half a percent of them.
-
-    With over 200 levels, 10 rows aren't enough: else the inputs of a long table could become too many.
-    """
-    n_levels = len(column.schema.levels)
-    codes = column.values[column.values >= 0].astype(np.int64)  # leaves missing cells out, too
-    share = max(1, -(-len(column.values) // _ONE_IN))
-    needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
-    kept = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
-    return Vocabulary(tuple(kept.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
-
-
 def bucket_of(level: str, n_buckets: int) -> int:
-    """The bucket of a level without an input of its own: by its text alone, so any machine finds the same."""
+    """Return the bucket of a level without an input of its own: a hash of its text, equal on any machine."""
     return zlib.crc32(level.encode("utf-8", "surrogatepass")) % n_buckets
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Rows of a table, sorted by what becomes of them.
+    """Rows of a table, divided into numbers and levels.
 
     Attributes:
-        numbers: float64 [row, number]; NaN where a cell is missing.
-        levels: int64 [row, category]; the input that a cell's level belongs to.
+        numbers: [row, number]; NaN if a cell is missing.
+        levels: [row, category]; the input of a cell's level.
     """
 
     numbers: Floats
@@ -112,23 +89,24 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where things stand among the inputs: numbers, flags of missing numbers, levels, and buckets of other levels.
+    """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of other levels.
 
     Attributes:
         names: [input]; 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'.
-        sources: [input]; the number of the column that it is made of.
-        numbers: [number]; their inputs.
-        circling: [number]; whether it is a part of a date that comes again, such as the month.
-        flags: [flag]; their inputs.
-        flagged: [flag]; the number that a flag is about, counted among the numbers.
-        levels: [level]; their inputs. A missing cell is a level too.
-        needed: [level]; the training rows that each needs to be used.
-        buckets: [bucket]; their inputs.
-        indicators: the inputs of flags, levels and buckets: 0 or 1, never standardised.
-        also: [input]; of a flag its number's input, of a level its bucket's, of all else its own.
-        inputs_of_codes: for each category [code]; the input of each level of the schema, then of a missing cell, then
-            of a level that the schema doesn't know, whose code is -1.
-        buckets_of_categories: for each category [bucket]; their inputs.
+        sources: number of the column of each input [input].
+        numbers: inputs of numbers [number].
+        circling: whether a number is a periodic part of a date, such as the month [number].
+        flags: inputs of flags [flag].
+        flagged: the number of each flag, counted among the numbers [flag].
+        levels: inputs of levels [level]. A missing cell is a level, too.
+        needed: training rows that a level needs to be used [level].
+        buckets: inputs of buckets [bucket].
+        indicators: inputs of flags, levels and buckets: 0 or 1, never standardised.
+        also: the input that each input may add to: of a flag its number's, of a level its bucket's, else its own
+            [input].
+        inputs_of_codes: for each category, the input of each level of the schema, of a missing cell, and of a level
+            that the schema doesn't know, whose code is -1 [code].
+        buckets_of_categories: for each category, inputs of its buckets [bucket].
     """
 
     names: tuple[str, ...]
@@ -145,14 +123,18 @@ class Places:
     inputs_of_codes: tuple[Ints, ...]
     buckets_of_categories: tuple[Ints, ...]
 
+    def count_levels(self, levels: Ints) -> Ints:
+        """Return the number of cells of each level [input], from the inputs of levels [row, category]."""
+        return np.bincount(levels.ravel(), minlength=len(self.names))
+
 
 @dataclass(frozen=True)
 class Layout:
-    """What the whole table decides about its inputs, without a look at the target.
+    """What the whole table decides about its inputs, without the target.
 
     Attributes:
         schemas: of the columns.
-        vocabularies: of each column; none where it isn't a category.
+        vocabularies: of each column; None if it isn't a category.
         timed: of each column; whether it holds dates with a time of day.
     """
 
@@ -162,36 +144,76 @@ class Layout:
 
     @functools.cached_property
     def places(self) -> Places:
-        laying = _Laying()
-        for column, schema in enumerate(self.schemas):
-            vocabulary = self.vocabularies[column]
+        names: list[str] = []
+        sources: list[int] = []
+        also: list[int] = []
+        of: dict[str, list[int]] = defaultdict(list)
+        inputs_of_codes, buckets_of_categories = [], []
+
+        def add(kind: str, name: str, other: int | None = None) -> int:
+            """Add an input of the current column, which may add to another."""
+            of[kind].append(len(names))
+            also.append(len(names) if other is None else other)
+            names.append(name)
+            sources.append(column)
+            return len(names) - 1
+
+        for column, (schema, vocabulary) in enumerate(zip(self.schemas, self.vocabularies, strict=True)):
+            name, first = schema.name, len(names)
             if vocabulary is None:
-                laying.add_numbers(column, schema, self.timed[column])
-            else:
-                laying.add_levels(column, schema, vocabulary)
-        return laying.done()
+                if schema.has_missing:
+                    of["flagged"].append(len(of["numbers"]))
+                parts = _PARTS[: 4 if self.timed[column] else 3]
+                for place, part in enumerate([f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]):
+                    add("numbers", part)
+                    of["circling"].append(place > 0)
+                if schema.has_missing:
+                    add("flags", f"{name} missing", first)
+                continue
+            first_bucket, n_buckets = first + len(vocabulary.kept), vocabulary.n_buckets
+            inputs = [first_bucket + bucket_of(level, n_buckets) for level in schema.levels] + [first_bucket] * 2
+            for level in vocabulary.kept:
+                inputs[level] = add("levels", f"{name}={schema.levels[level]}", inputs[level])
+                of["needed"].append(vocabulary.needed)
+            words = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
+            buckets_of_categories.append(np.array([add("buckets", f"{name}={word}") for word in words]))
+            if schema.has_missing:
+                # One row is enough, as for the flag of a number: a missing cell is no rare level.
+                inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
+                of["needed"].append(1)
+            inputs_of_codes.append(np.array(inputs))
+        kinds = ("numbers", "flags", "flagged", "levels", "needed", "buckets")
+        return Places(
+            names=tuple(names),
+            sources=np.array(sources, dtype=np.int64),
+            circling=np.array(of["circling"], dtype=np.bool_),
+            indicators=np.array(sorted(of["flags"] + of["levels"] + of["buckets"]), dtype=np.int64),
+            also=np.array(also, dtype=np.int64),
+            inputs_of_codes=tuple(inputs_of_codes),
+            buckets_of_categories=tuple(buckets_of_categories),
+            **{kind: np.array(of[kind], dtype=np.int64) for kind in kinds},
+        )
 
     @functools.cached_property
     def categories(self) -> tuple[int, ...]:
-        """Which columns are categories."""
+        """Columns that are categories."""
         return tuple(column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None)
 
     @functools.cached_property
     def number_inputs(self) -> tuple[int, ...]:
-        """The inputs that can have many values: of numbers, and of the parts of dates."""
+        """Inputs that can have many values: numbers, and parts of dates."""
         inputs = self.places.numbers.tolist()
         kinds = [self.schemas[column].kind for column in self.places.sources[self.places.numbers].tolist()]
         return tuple(place for place, kind in zip(inputs, kinds, strict=True) if kind != "boolean")
 
     @functools.cached_property
     def category_inputs(self) -> tuple[tuple[int, ...], ...]:
-        """The inputs of each category."""
+        """Inputs of each category."""
         return tuple(tuple(np.flatnonzero(self.places.sources == column).tolist()) for column in self.categories)
 
     @functools.cached_property
     def telling(self) -> tuple[int, ...]:
-        """Which columns are categories whose levels are told apart. Where all are rare, any level, a new one too, only
-        says that the cell isn't missing."""
+        """Categories whose levels are distinguished. If all are rare, a level only says that the cell isn't missing."""
         return tuple(
             column
             for column, vocabulary in enumerate(self.vocabularies)
@@ -209,11 +231,11 @@ class Layout:
 
     @functools.cached_property
     def sources(self) -> tuple[str, ...]:
-        """The column that each input is made of."""
+        """Name of the column of each input."""
         return tuple(self.schemas[column].name for column in self.places.sources.tolist())
 
     def cells(self, values: Floats) -> Cells:
-        """From values as a `Column` has them [row, column]; where all are numbers, they aren't copied."""
+        """Divide values as a `Column` has them [row, column]. If all are numbers, they aren't copied."""
         levels = np.empty((len(values), len(self.categories)), dtype=np.int64)
         for category, column in enumerate(self.categories):
             inputs = self.places.inputs_of_codes[category]
@@ -232,79 +254,28 @@ class Layout:
 
 
 def layout_of(table: Table) -> Layout:
-    """The layout of a table: only here do all rows have a say."""
+    """Return the layout of a table, decided on all its rows."""
     columns = table.columns
     return Layout(
         schemas=tuple(column.schema for column in columns),
-        vocabularies=tuple(vocabulary_of(c) if c.schema.kind == "category" else None for c in columns),
-        timed=tuple(column.schema.kind == "date" and has_times(column.values) for column in columns),
+        vocabularies=tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns),
+        timed=tuple(
+            c.schema.kind == "date" and bool((c.values[~np.isnan(c.values)] % _DAY != 0).any()) for c in columns
+        ),
     )
 
 
-class _Laying:
-    """Inputs, laid one after the other."""
+def _vocabulary_of(column: Column) -> Vocabulary:
+    """Return the vocabulary of a category. A rare level has both fewer than 10 rows and under half a percent of them.
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.sources: list[int] = []
-        self.also: list[int] = []
-        self.of: dict[str, list[int]] = defaultdict(list)
-        self.inputs_of_codes: list[Ints] = []
-        self.buckets_of_categories: list[Ints] = []
-
-    def add_numbers(self, column: int, schema: ColumnSchema, timed: bool) -> None:
-        name = schema.name
-        parts = [f"{name}.{part}" for part in part_names(timed)] if schema.kind == "date" else [name]
-        first = len(self.names)
-        if schema.has_missing:
-            self.of["flagged"].append(len(self.of["numbers"]))
-        for place, part in enumerate(parts):
-            self.of["numbers"].append(self._add(part, column))
-            self.of["circling"].append(place > 0)
-        if schema.has_missing:
-            self.of["flags"].append(self._add(f"{name} missing", column, also=first))
-
-    def add_levels(self, column: int, schema: ColumnSchema, vocabulary: Vocabulary) -> None:
-        name, n_buckets = schema.name, vocabulary.n_buckets
-        first_bucket = len(self.names) + len(vocabulary.kept)
-        words = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
-        inputs = [first_bucket + bucket_of(level, n_buckets) for level in schema.levels] + [first_bucket] * 2
-        for level in vocabulary.kept:
-            inputs[level] = self._add_level(f"{name}={schema.levels[level]}", column, vocabulary.needed, inputs[level])
-        buckets = [self._add(f"{name}={word}", column) for word in words]
-        if schema.has_missing:
-            # One row is enough, as it is for the flag of a number: rare levels have no say in what is missing.
-            inputs[-2] = self._add_level(f"{name}=(missing)", column, 1, first_bucket)
-        self.of["buckets"] += buckets
-        self.inputs_of_codes.append(np.array(inputs))
-        self.buckets_of_categories.append(np.array(buckets))
-
-    def _add(self, name: str, column: int, also: int | None = None) -> int:
-        place = len(self.names)
-        self.names.append(name)
-        self.sources.append(column)
-        self.also.append(place if also is None else also)
-        return place
-
-    def _add_level(self, name: str, column: int, needed: int, bucket: int) -> int:
-        self.of["levels"].append(self._add(name, column, also=bucket))
-        self.of["needed"].append(needed)
-        return self.of["levels"][-1]
-
-    def done(self) -> Places:
-        def integers(values: list[int]) -> Ints:
-            return np.array(values, dtype=np.int64)
-
-        return Places(
-            names=tuple(self.names),
-            sources=integers(self.sources),
-            circling=np.array(self.of.pop("circling", []), dtype=np.bool_),
-            indicators=integers(sorted(self.of["flags"] + self.of["levels"] + self.of["buckets"])),
-            also=integers(self.also),
-            inputs_of_codes=tuple(self.inputs_of_codes),
-            buckets_of_categories=tuple(self.buckets_of_categories),
-            **{key: integers(self.of[key]) for key in ("numbers", "flags", "flagged", "levels", "needed", "buckets")},
-        )
+    With over 200 levels, half a percent is needed: otherwise a long table could have too many inputs.
+    """
+    n_levels = len(column.schema.levels)
+    codes = column.values[column.values >= 0].astype(np.int64)  # without missing cells
+    share = max(1, -(-len(column.values) // _ONE_IN))
+    needed = share if n_levels > _MANY_LEVELS else min(_ENOUGH_ROWS, share)
+    kept = np.flatnonzero(np.bincount(codes, minlength=n_levels) >= needed)
+    return Vocabulary(tuple(kept.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
 
 
 _SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}
@@ -312,7 +283,7 @@ _KEYS = {"name", "kind", "levels", "spelling", "missing_words", "has_missing", "
 
 
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
-    """A dict for each column; what goes without saying isn't said, as tables may have ten thousand."""
+    """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten thousand columns."""
     columns = []
     for schema, vocabulary, timed in zip(layout.schemas, layout.vocabularies, layout.timed, strict=True):
         values: dict[str, Any] = {
@@ -332,7 +303,7 @@ def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
 
 
 def layout_from_values(columns: Any) -> Layout:
-    """What `layout_to_values` gave, made a layout again.
+    """Restore a layout from the result of `layout_to_values`. Everything is checked, as the file may be anybody's.
 
     Raises:
         DataError: it isn't such a list.
@@ -354,10 +325,9 @@ def _schema(values: Any) -> ColumnSchema:
     words, has_missing = values.get("missing_words", []), values.get("has_missing", False)
     _check(_list_of(str, levels) and _list_of(str, words), f"the levels of '{name}' are no texts")
     _check(len(set(levels)) == len(levels), f"'{name}' has a level twice")
-    n_levels: Callable[[int], bool] = {"boolean": lambda n: n == 2, "category": lambda n: n > 0}.get(
-        kind, lambda n: n == 0
-    )
-    _check(n_levels(len(levels)), f"'{name}' is a {kind} with {len(levels)} levels")
+    n_levels = len(levels)
+    enough = n_levels > 0 if kind == "category" else n_levels == (2 if kind == "boolean" else 0)
+    _check(enough, f"'{name}' is a {kind} with {n_levels} levels")
     spelling = values.get("spelling", "")
     _check(spelling in _SPELLINGS[kind] and isinstance(has_missing, bool), f"'{name}' isn't described as a {kind} is")
     return ColumnSchema(name, kind, tuple(levels), spelling, tuple(words), has_missing)

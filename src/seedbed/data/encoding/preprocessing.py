@@ -93,7 +93,8 @@ class Preprocessor:
         everywhere = np.ones((len(rows), 1), dtype=np.bool_)
         medians = medians_of(cells.numbers, everywhere)[:, 0]
         means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
-        live = live_inputs(layout.places, cells.levels, np.isnan(cells.numbers).sum(axis=0))
+        counts = layout.places.count_levels(cells.levels)
+        live = live_inputs(layout.places, counts, np.isnan(cells.numbers).sum(axis=0), len(rows))
         return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
 
     @property

@@ -13,7 +13,7 @@ from seedbed.data.splits import Split
 from seedbed.errors import TargetError
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Sizes", "TargetDesign", "coarse_sizes", "joined", "medians_of", "moments", "target_design"]
+__all__ = ["Sizes", "TargetDesign", "coarse_sizes", "medians_of", "moments", "target_design"]
 
 _LARGEST = np.finfo(np.float64).max
 _UNIT_STEP = 64  # units are powers of 2**64; in between, float32 has room enough for any sum of products
@@ -39,26 +39,26 @@ class Sizes:
         return np.ldexp(1.0, self.exponents)
 
     def sized(self, numbers: Floats) -> Floats:
-        """(numbers - centre) / unit [row, column]; infinite where float64 can't hold it."""
+        """Return (numbers - centre) / unit [row, column]; infinite if float64 can't hold it."""
         with np.errstate(over="ignore"):
             return np.ldexp(numbers, -self.exponents) - self.centres
 
     def shrunk(self, lengths: Floats) -> Floats:
-        """lengths / unit [column], for deviations."""
+        """Return lengths / unit [column], for deviations."""
         with np.errstate(over="ignore"):
             return np.ldexp(lengths, -self.exponents)
 
 
 def coarse_sizes(numbers: Floats) -> Sizes:
-    """Sizes of the columns of a whole table [row, column], NaN where a cell is missing.
+    """Return the sizes of the columns of a whole table [row, column], NaN for missing cells.
 
-    The law: where the training rows of a split vary about as much as all rows, their standardised values lose less
-    than 1e-5 to float32. It takes a mean within some hundred deviations of the centre. So the centre is 0 if the median
-    is within 16 spreads of it, else the median rounded to a grid of 2 to 32 spreads.
+    If the training rows of a split vary about as much as all rows, their standardised values lose less than 1e-5 to
+    float32. That requires a mean within some hundred deviations of the centre. So the centre is 0 if the median is
+    within 16 spreads of it, else the median rounded to a grid of 2 to 32 spreads.
 
-    The spread is a quantile of the distances from the median, so one huge cell doesn't count: it would pull the centre
-    so far that all other rows collapsed to one float32 value. By Chebyshev, it is below three deviations. Cells that
-    equal the median are counted apart: columns that are mostly zero have a spread as well.
+    The spread is a quantile of the distances from the median, so one huge cell has no effect: it would move the centre
+    so far that all other rows became one float32 value. By Chebyshev, it is below three deviations. Cells that equal
+    the median are counted separately, so that columns of mostly zeros have a spread.
     """
     n_rows = len(numbers)
     filled = n_rows - np.isnan(numbers).sum(axis=0)
@@ -81,10 +81,10 @@ def coarse_sizes(numbers: Floats) -> Sizes:
 
 
 def moments(rows: Floats) -> tuple[Floats, Floats]:
-    """Mean and population deviation [column]; the deviation is exactly 0 for a constant column.
+    """Return mean and population deviation [column]; the deviation is exactly 0 for a constant column.
 
-    Two traps. The deviation of a constant like 0.1 comes out as 1e-17, not 0, so constancy is asked for by itself.
-    And squares of 1e200 overflow, so columns are first brought near 1 by a power of two, which changes no digit.
+    Two traps: the deviation of a constant like 0.1 would be 1e-17, so constancy is tested separately. And squares of
+    1e200 overflow, so columns are first scaled near 1 by a power of two, which changes no digit.
     """
     rows = np.asarray(rows, dtype=np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
@@ -96,12 +96,12 @@ def moments(rows: Floats) -> tuple[Floats, Floats]:
 
 
 def medians_of(numbers: Floats, member: Bools) -> Floats:
-    """Medians of the filled cells of each split's training rows [column, split]; NaN where there is none.
+    """Return medians of the filled cells of each split's training rows [column, split]; NaN if there is none.
 
-    Each column is sorted once for all splits; a split's middle is found by counting its members along it.
+    Each column is sorted once for all splits. Counting a split's members along it finds their middle.
 
     Args:
-        numbers: [row, column]; NaN where a cell is missing.
+        numbers: [row, column]; NaN if a cell is missing.
         member: [row, split]; whether a row trains.
     """
     medians = np.full((numbers.shape[1], member.shape[1]), np.nan)
@@ -115,7 +115,7 @@ def medians_of(numbers: Floats, member: Bools) -> Floats:
 
 
 def _medians(values: Floats, order: Ints, member: Bools) -> Floats:
-    """Medians of each split's members [split] of one column, given the order of its filled cells."""
+    """Return medians of each split's members [split] of one column, given the order of its filled cells."""
     passed = np.cumsum(member[order], axis=0, dtype=np.int32)
     count = passed[-1]
     below, above = (
@@ -127,13 +127,8 @@ def _medians(values: Floats, order: Ints, member: Bools) -> Floats:
     return found
 
 
-def joined(sizes: Sequence[Sizes]) -> Sizes:
-    """Sizes of columns side by side."""
-    return Sizes(np.concatenate([one.exponents for one in sizes]), np.concatenate([one.centres for one in sizes]))
-
-
 def _ordered_at(ordered: Floats, places: Ints) -> Floats:
-    """ordered[places[column], column]; 0 where the place is below 0, as the column holds nothing."""
+    """Return ordered[places[column], column]; 0 if the place is below 0, as the column holds nothing."""
     found = np.take_along_axis(ordered, np.maximum(places, 0)[None], axis=0)[0]
     return np.where(places >= 0, found, 0.0)
 
@@ -142,14 +137,14 @@ def _ordered_at(ordered: Floats, places: Ints) -> Floats:
 class TargetDesign:
     """All splits' standardised targets, as one shared column and a map for each split.
 
-    The law: scale[s] * values + shift[s] == (target - means[s]) / deviations[s]
+    In split s, scale[s] * values + shift[s] == (target - means[s]) / deviations[s].
 
     Attributes:
-        values: float64 [row], sized so that a cast to float32 keeps what a split can see.
-        scale: float64 [split].
-        shift: float64 [split].
-        means: float64 [split]; of the training rows' target.
-        deviations: float64 [split]; population deviations; where the target is constant, the unit of `values`.
+        values: [row], sized so that a cast to float32 keeps what a split can see.
+        scale: [split].
+        shift: [split].
+        means: of the training rows' target [split].
+        deviations: population deviations [split]; if the target is constant, the unit of `values`.
     """
 
     values: Floats
@@ -159,13 +154,13 @@ class TargetDesign:
     deviations: Floats
 
     def restore(self, outputs: NDArray[np.floating], split: int) -> Floats:
-        """A split's outputs, of any shape, in the user's units."""
+        """Return a split's outputs, of any shape, in the user's units."""
         restored: Floats = np.asarray(outputs, dtype=np.float64) * self.deviations[split] + self.means[split]
         return restored
 
 
 def target_design(target: Floats, splits: Sequence[Split]) -> TargetDesign:
-    """The target of all splits.
+    """Return the standardised targets of all splits.
 
     Args:
         target: [row]; numbers in the user's units.
