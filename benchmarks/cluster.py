@@ -26,8 +26,9 @@ from tables import Table, machine, number
 
 from seedbed.data import read_table
 from seedbed.experiment import make_plan, specify
-from seedbed.experiment.plan import Plan, Round, Stack
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import _in_order
+from seedbed.fitting import Round, Stack
 from seedbed.networks import recipe_named
 from seedbed.training import Chunk, TrainingData, train_chunk
 

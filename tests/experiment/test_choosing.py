@@ -1,7 +1,6 @@
 """Epoch and learning rate are chosen by inner splits, and rows that are scored have no part in it."""
 
 import dataclasses
-import importlib
 
 import numpy as np
 import pytest
@@ -11,12 +10,12 @@ from torch import nn
 
 from seedbed.evaluation import Choice, choose
 from seedbed.experiment import Experiment, make_plan, run
+from seedbed.fitting import rounds
 from seedbed.training import train_chunks
 from seedbed.training.randomness import derive
 
 GRID = (0.001, 0.01, 0.1)
 WORDS = {"recipe": "trained", "lr": None, "epochs": 20}
-RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
 
 
 def by_hand(found, name, number, seed):
@@ -98,7 +97,7 @@ def test_all_candidates_and_rates_share_the_inner_splits_of_scikit_learn(planned
 
 def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, monkeypatch):
     given = []
-    monkeypatch.setattr(RUN, "choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
+    monkeypatch.setattr(rounds, "choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
     plan = planned("tanh:4", name="trained", recipe={"epochs": 5})
     run(plan)
     assert len(given) == 3
@@ -115,7 +114,7 @@ def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, mon
 
 def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_that_was_chosen_on(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 8, 0.5)])
-    monkeypatch.setattr(RUN, "choose", lambda losses, patience: next(choices))
+    monkeypatch.setattr(rounds, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4", schedule="cosine")
     for number, split in enumerate(found.splits):
         p = found["tanh:4"].predictions[0, 1, split.test]
@@ -124,7 +123,7 @@ def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_
 
 def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 1, 0.5)])
-    monkeypatch.setattr(RUN, "choose", lambda losses, patience: next(choices))
+    monkeypatch.setattr(rounds, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4")
     assert found["tanh:4"].epochs.tolist() == [3, 20, 1]
     assert found["tanh:4"].lrs.tolist() == [0.1, 0.001, 0.01]
@@ -171,7 +170,7 @@ def test_the_last_epoch_at_a_given_rate_takes_no_further_network(planned):
 
 def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
     given = []
-    monkeypatch.setattr(RUN, "choose", lambda losses, patience: given.append(losses) or choose(losses))
+    monkeypatch.setattr(rounds, "choose", lambda losses, patience: given.append(losses) or choose(losses))
     found = run(planned("tanh:4", name="trained", recipe={"epochs": 20, "epoch": "last"}))
     assert found["tanh:4"].epochs.tolist() == [20] * 3
     assert found["tanh:4"].lrs.tolist() == [GRID[losses[:, :, 0].mean(axis=1).argmin()] for losses in given]

@@ -8,7 +8,7 @@ import pytest
 from seedbed.data import inner_holdout, table_from_arrays
 from seedbed.errors import OptionError, TargetError
 from seedbed.experiment import specify
-from seedbed.experiment.inner import inner_splits
+from seedbed.experiment.plan import inner_of
 from seedbed.networks import Recipe
 
 
@@ -160,7 +160,7 @@ def test_no_split_and_no_inner_split_parts_a_group(n_rows, options, n_splits, n_
     groups = np.random.default_rng(1).integers(0, n_rows // 3, n_rows)
     spec = spec_of(n_rows, options, groups=groups)
     splits = spec.splits()
-    inner = inner_splits(spec, splits)
+    inner = inner_of(spec, splits)
     assert (len(splits), {len(parts) for parts in inner}) == (n_splits, {n_inner})
     for split, parts in zip(splits, inner, strict=True):
         assert not set(groups[split.train]) & set(groups[split.test])
@@ -189,7 +189,7 @@ def test_with_times_the_latest_fifth_is_locked_away_and_asked_for_folds_choose(n
     assert "since rows are split by time" in spec.design.reason
     (split,) = spec.splits()
     assert split.test.tolist() == np.flatnonzero(times >= n_rows * 0.8).tolist()
-    (inner,) = inner_splits(spec, (split,))
+    (inner,) = inner_of(spec, (split,))
     assert len(inner) == min(expected[2], max(1, len(split.train) // 20))
     assert [part.fold for part in inner] == list(range(len(inner)))
     for part in inner:
@@ -213,7 +213,7 @@ def test_windows_by_time_part_no_group():
     groups[130:140] = groups[100:110]
     spec = spec_of(300, groups=groups, times=times)
     splits = spec.splits()
-    (inner,) = inner_splits(spec, splits)
+    (inner,) = inner_of(spec, splits)
     assert len(inner) == 5
     for part in (*splits, *inner):
         assert not set(groups[part.train]) & set(groups[part.test])
@@ -236,7 +236,7 @@ def test_training_rows_of_one_time_have_no_past_and_are_divided_at_random():
     times = np.where(np.arange(300) < 200, 1.0, 2.0)
     spec = spec_of(300, times=times)
     splits = spec.splits()
-    ((only,),) = inner_splits(spec, splits)
+    ((only,),) = inner_of(spec, splits)
     assert splits[0].train.tolist() == list(range(200))
     assert sorted([*only.train, *only.test]) == splits[0].train.tolist()
     assert len(only.test) == 40
@@ -247,8 +247,8 @@ def test_without_groups_and_times_inner_splits_are_scikit_learns():
     splits = spec.splits()
     same = spec_of(300, groups=np.arange(300)[::-1])
     assert [one.test.tolist() for one in splits] == [one.test.tolist() for one in same.splits()]
-    expected = [[part.test.tolist() for part in parts] for parts in inner_splits(spec, splits[:3])]
-    assert [[part.test.tolist() for part in parts] for parts in inner_splits(same, splits[:3])] == expected
+    expected = [[part.test.tolist() for part in parts] for parts in inner_of(spec, splits[:3])]
+    assert [[part.test.tolist() for part in parts] for parts in inner_of(same, splits[:3])] == expected
     assert inner_holdout(spec.table.target, splits[0].train)[1].tolist() not in expected[0]  # each has its own state
 
 
@@ -268,4 +268,4 @@ def test_numbers_to_predict_have_no_rare_class():
     table = dataclasses.replace(table, target=np.arange(300.0) ** 2, labels=(), task="regression")
     spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
     assert counts(spec.design) == ("cross_validation", 10, 10, 5, 9)
-    assert len(inner_splits(spec, spec.splits())) == 100
+    assert len(inner_of(spec, spec.splits())) == 100

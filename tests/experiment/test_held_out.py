@@ -1,6 +1,5 @@
 """A large table: a fifth of the rows is locked away, the rest chooses, and the locked rows are looked at once."""
 
-import importlib
 import json
 
 import numpy as np
@@ -10,10 +9,10 @@ from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 from seedbed.data import table_from_arrays
 from seedbed.evaluation import Choice, paired_hold_out
 from seedbed.experiment import make_plan, specify
+from seedbed.fitting import rounds
 from seedbed.networks import Recipe
 from seedbed.training.randomness import derive
 
-RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
 WHOLE = {"repeats": None, "folds": None, "seeds": None}
 
 
@@ -118,7 +117,7 @@ def test_the_document_is_strict_json_and_says_what_was_locked(found):
 
 def test_the_choice_is_that_of_the_inner_folds(small, large, monkeypatch):
     given = []
-    monkeypatch.setattr(RUN, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
+    monkeypatch.setattr(rounds, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
     assert given == [(1, 15, 3)]
     assert result.epochs.tolist() == [1]

@@ -12,7 +12,7 @@ from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model, members
-from seedbed.model.members import inner_splits
+from seedbed.model.members import splits_of_networks
 from seedbed.model.portfolio import members_for, recipe_for, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate, recipe_named
 
@@ -39,7 +39,7 @@ def test_a_row_is_predicted_out_of_bag_by_the_networks_that_left_it_out(blended)
         said = outputs.softmax(2).numpy()
     else:
         said = outputs[:, :, 0].numpy() * model.target_deviation + model.target_mean
-    splits = inner_splits(table, 8, 0)
+    splits = splits_of_networks(table, 8, 0)
     for row in range(table.n_rows):
         own = [number for number, split in enumerate(splits) if row in split.test]
         assert len(own) == 1
@@ -138,7 +138,7 @@ def test_a_table_of_few_rows_is_blended_without_rows_left_out():
 def test_groups_are_left_out_together():
     frame = pd.DataFrame({"x": np.arange(60.0), "who": np.arange(60) // 3, "y": np.tile(["a", "b", "b", "a"], 15)})
     table = read_table(frame, target="y", group="who", numeric=["x"])
-    for split in inner_splits(table, 16, 0):
+    for split in splits_of_networks(table, 16, 0):
         assert not {*table.groups[split.train]} & {*table.groups[split.test]}
 
 
@@ -146,9 +146,9 @@ def test_of_rows_with_times_the_latest_are_left_out_by_all():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
     frame = pd.DataFrame({"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)})
     table = read_table(frame, target="y", time_split="day", numeric=["x"])
-    first: Split = inner_splits(table, 3, 0)[0]
+    first: Split = splits_of_networks(table, 3, 0)[0]
     assert table.times[first.train].max() < table.times[first.test].min()
-    assert all((split.test == first.test).all() for split in inner_splits(table, 3, 0))
+    assert all((split.test == first.test).all() for split in splits_of_networks(table, 3, 0))
     model, out_of_bag = blend_table(table, portfolio=SMALL[:1], **{**QUICK, "n_networks": 3})
     assert np.isnan(out_of_bag.values[first.train]).all()
     assert model.n_networks == 3
@@ -173,7 +173,7 @@ def noise(n=60, **about):
 def test_a_class_in_one_group_alone_is_left_out_all_the_same():
     groups = np.r_[np.zeros(10), np.arange(50) // 2 + 1].astype(np.int64)
     table = noise(groups=groups)
-    splits = inner_splits(table, 8, 0)
+    splits = splits_of_networks(table, 8, 0)
     assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
     assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
     _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, settings={"epochs": 40, "lr": 0.05})

@@ -12,8 +12,8 @@ import torch
 import seedbed as sb
 from seedbed.data import Preprocessor, open_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
+from seedbed.fitting import Settled, with_settings
 from seedbed.model import Blocks, fit_model, load, values_of
-from seedbed.model.choosing import Settled, fixed
 from seedbed.networks import Recipe, parse_candidate, recipe_named
 from seedbed.training import derive, told_of
 from seedbed.training.losses import LOSSES
@@ -183,12 +183,12 @@ def test_a_models_networks_go_the_schedule_that_their_epochs_were_chosen_on(tabl
 def test_a_schedule_stays_laid_out_for_what_a_comparison_tried():
     settled = Settled(0.1, 12, "by hand")
     recipe = Recipe(lr=None, epochs=50, epoch="inner", schedule="cosine", warmup=0.1)
-    assert fixed(recipe, settled) == Recipe(lr=0.1, epochs=12, horizon=50, schedule="cosine", warmup=0.1)
-    assert fixed(fixed(recipe, settled), settled) == fixed(recipe, settled)
-    assert fixed(dataclasses.replace(recipe, epochs=12), settled).horizon is None
-    assert fixed(dataclasses.replace(recipe, epochs=5), settled).horizon is None
+    assert with_settings(recipe, settled) == Recipe(lr=0.1, epochs=12, horizon=50, schedule="cosine", warmup=0.1)
+    assert with_settings(with_settings(recipe, settled), settled) == with_settings(recipe, settled)
+    assert with_settings(dataclasses.replace(recipe, epochs=12), settled).horizon is None
+    assert with_settings(dataclasses.replace(recipe, epochs=5), settled).horizon is None
     plain = dataclasses.replace(recipe, schedule="constant", warmup=0.0)
-    assert fixed(plain, settled) == Recipe(lr=0.1, epochs=12)
+    assert with_settings(plain, settled) == Recipe(lr=0.1, epochs=12)
 
 
 def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for, frame):

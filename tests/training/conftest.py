@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from seedbed.networks import Recipe
-from seedbed.training import History, TrainingData, native, planning, train_many
+from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.native import program
 from seedbed.training.native.build import Kernel

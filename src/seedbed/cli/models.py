@@ -91,7 +91,8 @@ def _refuse_of_a_blend(wanted: ModelOptions) -> None:
 
 
 def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model, n_choosing
+    from seedbed.fitting import n_choosing
+    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model
     from seedbed.networks import candidate_from
     from seedbed.training import own_module
 
@@ -107,7 +108,8 @@ def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, 
 
 def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
     from seedbed.experiment import take_home_from
-    from seedbed.model import N_NETWORKS, n_choosing
+    from seedbed.fitting import n_choosing
+    from seedbed.model import N_NETWORKS
 
     found = take_home_from(folder, candidate)
     if isinstance(found.candidate, str):

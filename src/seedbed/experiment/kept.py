@@ -21,9 +21,10 @@ import torch
 
 from seedbed.experiment.baselines import Baseline
 from seedbed.experiment.origin import origin
-from seedbed.experiment.plan import Plan, Round
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
 from seedbed.files import remove_parts, write_whole
+from seedbed.fitting import Round
 from seedbed.training import Chunk, ChunkResult, Savepoint, TrainingData, processor
 
 __all__ = ["Kept"]

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 from seedbed.experiment.fitting import fit_baselines
-from seedbed.experiment.plan import Plan, Round, Stack
+from seedbed.experiment.plan import Plan
+from seedbed.fitting import Round, Stack
 from seedbed.model import AUTO
 from seedbed.training import Chunk, TrainingData, side_by_side, time_chunk
 

@@ -10,57 +10,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
-from seedbed.experiment.inner import inner_splits
 from seedbed.experiment.spec import Experiment, specification
+from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
 from seedbed.model import AUTO, blend_seconds
-from seedbed.networks import Candidate, Recipe
 from seedbed.report import counted, drawing_seconds, duration
 from seedbed.training import (
     Cluster,
     Engine,
-    StackPlan,
-    TrainingData,
     derive,
     own_module,
     pick_workers,
-    plan_candidate,
     table_data,
     wake_workers,
 )
 
-__all__ = ["Plan", "Round", "Stack", "make_plan"]
+__all__ = ["Plan", "make_plan"]
 
 _START_SECONDS = 4.0  # a worker imports torch
 # Of one fit of a baseline, and for each of its cells, on average over the three.
 _BASELINE_SECONDS, _CELL_SECONDS = 0.05, 5e-6
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Networks that are trained together. Candidates that differ in learning rate or weight decay alone share one.
-
-    Attributes:
-        plan: its chunks.
-        owners: of each network, (number of the candidate, number among the candidate's networks).
-    """
-
-    plan: StackPlan
-    owners: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Round:
-    """Trainings that needn't wait for each other.
-
-    Attributes:
-        data: the table with the rows that each network trains on and is looked at with.
-        stacks: what is trained.
-        chooses: whether learning rates and epochs are chosen by it; else it is judged.
-    """
-
-    data: TrainingData
-    stacks: tuple[Stack, ...]
-    chooses: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,13 +191,15 @@ def make_plan(
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
     encoding = encode(experiment.table)
-    settings = _Settings(experiment, encoding, engine, where)
-    fitting = _fitting(settings, everything, keys)
+    data, table = table_data(experiment.table, encoding, everything), experiment.table
+    fitting = plan_round(table, data, _fitting(experiment, keys), engine=engine, device=where)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
-        inner = inner_splits(experiment, everything)
-        choosing = _choosing(settings, inner, fitting)
+        inner = inner_of(experiment, everything)
+        data = dataclasses.replace(table_data(table, encoding, [one for own in inner for one in own]), X=data.X)
+        runs = _choosing(experiment, len(inner), len(inner[0]))
+        choosing = plan_round(table, data, runs, together=len(inner[0]), engine=engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
     if where == "cpu" and afar is None:  # after all that may be refused: workers that still start complain of an end
         wake_workers(n_jobs)
@@ -237,109 +207,41 @@ def make_plan(
     return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    experiment: Experiment
-    encoding: Encoding
-    engine: Engine
-    device: str
+def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Split, ...], ...]:
+    """Return the inner splits of each split, which all candidates share.
 
-
-@dataclass(frozen=True)
-class _Networks:
-    """One candidate's networks of a round, in order: their seeds, splits and learning rates."""
-
-    seeds: Sequence[int]
-    splits: Sequence[int]
-    lrs: Sequence[float]
-
-
-def _fitting(settings: _Settings, splits: tuple[Split, ...], keys: Sequence[tuple[int, ...]]) -> Round:
-    """The networks that are judged; a key tells a split from all others."""
-    spec = settings.experiment
-    places = [(number, seed) for number in range(len(splits)) for seed in range(spec.design.seeds)]
-    networks = {
-        number: _Networks(
-            # Every network has a seed of its own, so no luck is shared between candidates or splits.
-            [derive(spec.random_state, candidate.name, *keys[split], seed) for split, seed in places],
-            [split for split, _ in places],
-            [candidate.recipe(spec.recipe).lrs[0]] * len(places),
-        )
-        for number, candidate in enumerate(spec.candidates)
-    }
-    data = table_data(spec.table, settings.encoding, splits)
-    return _round(settings, data, networks, together=0)
-
-
-def _choosing(settings: _Settings, inner: tuple[tuple[Split, ...], ...], fitting: Round) -> Round:
-    spec = settings.experiment
-    flat = tuple(split for parts in inner for split in parts)
-    data = dataclasses.replace(table_data(spec.table, settings.encoding, flat), X=fitting.data.X)
-    n_inner = len(inner[0])
-    networks = {}
-    for number, candidate in enumerate(spec.candidates):
-        recipe = candidate.recipe(spec.recipe)
-        if not recipe.chooses:
-            continue
-        places = [(s, lr, i) for s in range(len(inner)) for lr in recipe.lrs for i in range(n_inner)]
-        networks[number] = _Networks(
-            # One seed for all learning rates: they are compared from the same beginning.
-            [derive(spec.random_state, candidate.name, "inner", s, i) for s, _, i in places],
-            [s * n_inner + i for s, _, i in places],
-            [lr for _, lr, _ in places],
-        )
-    return _round(settings, data, networks, together=n_inner)
-
-
-def _round(
-    settings: _Settings,
-    data: TrainingData,
-    networks: Mapping[int, _Networks],
-    *,
-    together: int,
-) -> Round:
-    """Stacks of the candidates given by number; of a round that chooses, so many networks in a row choose together."""
-    spec = settings.experiment
-    groups: list[tuple[Candidate, Recipe, list[int]]] = []
-    for number in networks:
-        candidate = spec.candidates[number]
-        kind = dataclasses.replace(candidate.recipe(spec.recipe), lr=None, weight_decay=None)
-        for other, recipe, members in groups:
-            if (other.architecture, recipe) == (candidate.architecture, kind):
-                members.append(number)
-                break
+    One stratified 80/20 split a seed; where rows are locked away, the folds of the rest, once a seed; where rows are
+    split by time, expanding windows, which the seeds share as they aren't random.
+    """
+    table, design, found = experiment.table, experiment.design, []
+    for number, split in enumerate(splits):
+        states = [derive(experiment.random_state, "inner", number, seed) % 2**32 for seed in range(design.seeds)]
+        if table.times is not None:
+            found.append(inner_splits(table, split.train, states[:1], windows=design.folds))
         else:
-            groups.append((candidate, kind, [number]))
-    stacks = (_stack(settings, data, networks, members, together) for _, _, members in groups)
-    return Round(data, tuple(stacks), chooses=together > 0)
+            folds = design.folds if design.kind == "held_out" else None
+            found.append(inner_splits(table, split.train, states, windows=0, folds=folds))
+    return tuple(found)
 
 
-def _stack(
-    settings: _Settings,
-    data: TrainingData,
-    networks: Mapping[int, _Networks],
-    members: Sequence[int],
-    together: int,
-) -> Stack:
-    spec = settings.experiment
-    recipes = {number: spec.candidates[number].recipe(spec.recipe) for number in members}
-    owners = [(number, network) for number in members for network in range(len(networks[number].seeds))]
+def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]]) -> dict[int, Runs]:
+    """The networks that are judged, of each candidate; a key tells a split from all others."""
+    state, runs = experiment.random_state, {}
+    places = [(split, seed) for split in range(len(keys)) for seed in range(experiment.design.seeds)]
+    for number, candidate in enumerate(experiment.candidates):
+        recipe = candidate.recipe(experiment.recipe)
+        # Every network has a seed of its own, so no luck is shared between candidates or splits.
+        seeds = [derive(state, candidate.name, *keys[split], seed) for split, seed in places]
+        runs[number] = Runs(candidate, recipe, seeds, [split for split, _ in places], [recipe.lrs[0]] * len(places))
+    return runs
 
-    def listed(values: Mapping[int, Sequence[float]]) -> list[float]:
-        return [value for number in members for value in values[number]]
 
-    plan = plan_candidate(
-        spec.candidates[members[0]],
-        spec.table,
-        data,
-        recipes[members[0]],
-        seeds=[seed for number in members for seed in networks[number].seeds],
-        splits=[split for number in members for split in networks[number].splits],
-        lr=listed({number: networks[number].lrs for number in members}),
-        decay=listed({number: [recipes[number].decay] * len(networks[number].seeds) for number in members}),
-        engine=settings.engine,
-        device=settings.device,
-        keep_outputs=not together,
-        together=together,
-    )
-    return Stack(plan, tuple(owners))
+def _choosing(experiment: Experiment, n_splits: int, n_inner: int) -> dict[int, Runs]:
+    """The networks that choose, of each candidate that chooses."""
+    runs = {}
+    for number, candidate in enumerate(experiment.candidates):
+        recipe = candidate.recipe(experiment.recipe)
+        seed = functools.partial(derive, experiment.random_state, candidate.name, "inner")
+        if recipe.chooses:
+            runs[number] = choosing_runs(candidate, recipe, n_splits, n_inner, seed)
+    return runs

@@ -12,14 +12,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.evaluation import Choice, choose
+from seedbed.evaluation import Choice
 from seedbed.experiment.fitting import fit_baselines
 from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.pacing import timed
-from seedbed.experiment.plan import Plan, Round, Stack
+from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import BaselineResult, Results
 from seedbed.experiment.watch import Task, Watch, watch_plan
+from seedbed.fitting import Round, Stack, choices_of
 from seedbed.training import Chunk, ChunkResult, train_chunks
 
 __all__ = ["run"]
@@ -100,16 +101,7 @@ def _choose(plan: Plan, watch: Watch, kept: Kept | None) -> dict[int, list[Choic
             losses[candidate][network] = result.curves[2, :, column]
         for candidate in dict.fromkeys(stack.owners[member][0] for member in members):
             watch.show(spec.candidates[candidate].name)
-    choices = {}
-    for number, own in losses.items():
-        recipe = recipes[number]
-        by_split = own.reshape(n_splits, len(recipe.lrs), n_inner, recipe.epochs)
-        if recipe.epoch == "last":
-            found = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
-            choices[number] = [replace(choice, epochs=recipe.epochs) for choice in found]
-        else:
-            choices[number] = [choose(one, recipe.waits) for one in by_split]
-    return choices
+    return {number: choices_of(recipes[number], own, n_splits) for number, own in losses.items()}
 
 
 def _with_choices(plan: Plan, choices: dict[int, list[Choice]]) -> Round:

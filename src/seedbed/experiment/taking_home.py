@@ -14,7 +14,8 @@ from seedbed.evaluation import METRICS
 from seedbed.experiment.finding_runs import check_comparison
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.experiment.writing import spelled
-from seedbed.model import AUTO, Model, Settled, fit_model
+from seedbed.fitting import Settled
+from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import (
     RECIPES,
     Candidate,

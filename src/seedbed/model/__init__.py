@@ -1,7 +1,6 @@
 """The model to take home: networks fitted to all rows, saved in one safe file, and predicting."""
 
 from seedbed.model.blending import OutOfBag, blend_table
-from seedbed.model.choosing import Settled, n_choosing
 from seedbed.model.fitting import N_NETWORKS, fit_model
 from seedbed.model.loading import load
 from seedbed.model.model import Model
@@ -18,7 +17,6 @@ __all__ = [
     "Model",
     "OutOfBag",
     "Predictions",
-    "Settled",
     "blend_seconds",
     "blend_size",
     "blend_table",
@@ -26,7 +24,6 @@ __all__ = [
     "check_writable",
     "fit_model",
     "load",
-    "n_choosing",
     "values_of",
     "write_predictions",
 ]

@@ -16,10 +16,10 @@ from seedbed.arguments import shown
 from seedbed.data import Preprocessor, Split, Table, encode
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
-from seedbed.model.choosing import Running, Settled
+from seedbed.fitting import Running, Settled
 from seedbed.model.layout import MOST_NETWORKS
 from seedbed.model.making import facts_of, make_model
-from seedbed.model.members import Member, Rows, inner_splits, network_of, trained_members
+from seedbed.model.members import Member, Rows, network_of, splits_of_networks, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
@@ -87,7 +87,7 @@ def blend_table(
     encoding, preprocessor = encode(table), Preprocessor.fit(table)
     members = members_for(portfolio, table)
     recipe = recipe_for(settings or {}, table.n_rows)
-    splits, weights = inner_splits(table, n_networks, random_state), row_weights(table, sample_weight)
+    splits, weights = splits_of_networks(table, n_networks, random_state), row_weights(table, sample_weight)
     everything = np.arange(table.n_rows)
     none_left_out = [Split(number, 0, everything, everything) for number in range(n_networks)]
     rows = Rows(table, encoding, preprocessor, splits or none_left_out, weights)

@@ -5,33 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from seedbed.arguments import check_arguments, shown
-from seedbed.data import Encoding, Preprocessor, Split, Table, encode, read_table
-from seedbed.errors import OptionError, TrainingError
+from seedbed.data import Preprocessor, Table, encode, read_table
+from seedbed.errors import OptionError
+from seedbed.fitting import Running, Settled, choose_settings, fit_networks, with_settings
 from seedbed.model.blending import blend_table
-from seedbed.model.choosing import Running, Settled, fixed, settle
 from seedbed.model.layout import MOST_NETWORKS
 from seedbed.model.making import facts_of, make_model
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, settings_of
 from seedbed.model.predicting import check_threshold
 from seedbed.model.row_weights import row_weights
-from seedbed.networks import RECIPES, Candidate, Recipe, candidate_from
+from seedbed.networks import RECIPES, Recipe, candidate_from
 from seedbed.training import (
     Board,
     Chunk,
     Engine,
     derive,
     pick_workers,
-    plan_candidate,
-    table_data,
     told_of,
-    train_chunks,
 )
 
 __all__ = ["N_NETWORKS", "fit_model"]
@@ -88,11 +80,11 @@ def fit_model(
     found, encoding = told_of(candidate_from(candidate), table), encode(table)
     running = Running(engine, *pick_workers(jobs, device, cluster), watch)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
-    settled = settled or settle(found, table, encoding, own, n_inner=n_networks, random_state=random_state,
-                                weights=weights, running=running)  # fmt: skip
-    own = fixed(own, settled)
+    settled = settled or choose_settings(found, table, encoding, own, n_inner=n_networks,
+                                         random_state=random_state, weights=weights, running=running)  # fmt: skip
+    own = with_settings(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
-    states, n_diverged = _fitted(found, table, encoding, own, seeds, weights, running)
+    states, n_diverged = fit_networks(found, table, encoding, own, seeds=seeds, weights=weights, running=running)
     training = facts_of(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
     return make_model(table, found.name, found.architecture, states, Preprocessor.fit(table), training=training,
                       score=score, threshold=threshold)  # fmt: skip
@@ -110,41 +102,3 @@ def _check(table: Table, n_networks: int | None, threshold: float) -> None:
     if n_networks is not None and not 1 <= n_networks <= MOST_NETWORKS:
         raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     check_threshold(table.task, None if threshold == 0.5 else threshold)
-
-
-def _fitted(
-    candidate: Candidate,
-    table: Table,
-    encoding: Encoding,
-    recipe: Recipe,
-    seeds: list[int],
-    weights: NDArray[np.float32] | None,
-    running: Running,
-) -> tuple[dict[str, Tensor], int]:
-    """The networks' states [network, ...], and how many were left out as they diverged."""
-    rows = np.arange(table.n_rows)
-    # The figures on test rows are nobody's concern here; with the same rows they come from the same pass.
-    data = table_data(table, encoding, [Split(0, 0, rows, rows)], weights)
-    plan = plan_candidate(
-        candidate,
-        table,
-        data,
-        recipe,
-        seeds=seeds,
-        splits=[0] * len(seeds),
-        engine=running.engine,
-        device=running.device,
-        keep_networks=True,
-        keep_outputs=False,
-    )
-    states: dict[int, dict[str, Tensor]] = {}
-    board = running.board("fitting", plan.chunks)
-    for number, result in train_chunks(plan.chunks, data, running.jobs, board, running.cluster):
-        for member, state in zip(plan.chunks[number].members, result.states or (), strict=True):
-            if all(value.isfinite().all() for value in state.values()):
-                states[member] = {name: value.cpu() for name, value in state.items()}
-    if not states:
-        raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
-    kept = [states[member] for member in sorted(states)]
-    stacked = {name: torch.stack([state[name] for state in kept]) for name in kept[0]}
-    return stacked, len(seeds) - len(kept)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from seedbed.data import Preprocessor, Split, Table, target_design
-from seedbed.model.choosing import Settled
+from seedbed.fitting import Settled
 from seedbed.model.model import Model
 from seedbed.networks import Architecture, Recipe
 from seedbed.training import versions

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Preprocessor, Split, Table, repeated_folds, time_folds
+from seedbed.data import Encoding, Preprocessor, Split, Table
 from seedbed.errors import SeedbedError
-from seedbed.model.choosing import Running
+from seedbed.fitting import Running, inner_splits
 from seedbed.model.making import target_scale
 from seedbed.networks import MLP, Candidate, Recipe, SmoothClip
 from seedbed.training import (
@@ -29,7 +29,7 @@ from seedbed.training import (
     train_chunks,
 )
 
-__all__ = ["Member", "Rows", "inner_splits", "network_of", "trained_members"]
+__all__ = ["Member", "Rows", "network_of", "splits_of_networks", "trained_members"]
 
 LIMIT = 3.0
 """Of the clip in front of all members."""
@@ -149,27 +149,18 @@ class _Front:
         return dataclasses.replace(member, states=states)
 
 
-def inner_splits(table: Table, n: int, random_state: int) -> list[Split]:
+def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     """A split of all rows for each of n networks: folds, dealt anew when they are used up, so that each row is left out
     as often as another. Where a class has too few rows or groups to be in each fold, folds don't look at classes. Where
     rows have times, the latest are left out by all. Rows that can't be divided have no split: all train all networks.
     """
     rows = np.arange(table.n_rows)
     if table.times is not None:
-        parts = list(time_folds(table.times, rows, folds=_FOLDS - 1, groups=table.groups))
-        return [Split(number, 0, *parts[-1]) for number in range(n)] if parts else []
+        return [*inner_splits(table, rows, (), windows=_FOLDS - 1)][-1:] * n
     seed = derive(random_state, "blend") % 2**32
     for folds in range(_FOLDS, 1, -1):
         try:
-            return list(
-                repeated_folds(
-                    table.target,
-                    repeats=-(-n // folds),
-                    folds=folds,
-                    random_state=seed,
-                    groups=table.groups,
-                )[:n]
-            )
+            return [*inner_splits(table, rows, [seed], windows=0, folds=folds, repeats=-(-n // folds))][:n]
         except SeedbedError:
             continue  # too few rows, groups, or rows of a class for so many folds
     return list(_blind_folds(rows if table.groups is None else table.groups, n, seed))

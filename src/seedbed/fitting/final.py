@@ -1,0 +1,164 @@
+"""Networks of one candidate fitted to all rows, with a learning rate and an epoch that are given or chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seedbed.data import Encoding, Split, Table
+from seedbed.errors import TrainingError
+from seedbed.fitting.inner import inner_splits
+from seedbed.fitting.rounds import Round, Runs, choices_of, choosing_runs, plan_round
+from seedbed.networks import Candidate, Recipe
+from seedbed.training import Board, Chunk, ChunkResult, Cluster, Engine, derive, table_data, train_chunks
+
+__all__ = ["Running", "Settled", "choose_settings", "fit_networks", "n_choosing", "with_settings"]
+
+_FEWEST_INNER = 5
+
+
+@dataclass(frozen=True)
+class Running:
+    """How networks are trained, and who watches.
+
+    Attributes:
+        engine: as `plan_stack` has it.
+        jobs, device, cluster: from `pick_workers`.
+        watch: is given the name of a stage and its chunks, and returns the board on which they write their epochs.
+    """
+
+    engine: Engine = "auto"
+    jobs: int = 1
+    device: str = "cpu"
+    cluster: Cluster | None = None
+    watch: Callable[[str, Sequence[Chunk]], Board] | None = None
+
+    def board(self, stage: str, chunks: Sequence[Chunk]) -> Board | None:
+        """Return the board for a stage, if somebody watches."""
+        return self.watch(stage, chunks) if self.watch else None
+
+    def trained(self, stage: str, which: Round) -> Iterator[tuple[int, int, ChunkResult]]:
+        """Train a round of one candidate; yield each network's number, its column in a result, and the result."""
+        (stack,) = which.stacks
+        chunks = stack.plan.chunks
+        for number, result in train_chunks(chunks, which.data, self.jobs, self.board(stage, chunks), self.cluster):
+            for column, member in enumerate(chunks[number].members):
+                yield member, column, result
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What networks are fitted with.
+
+    Attributes:
+        lr: the learning rate.
+        epochs: for how many epochs; a schedule stays laid out for the recipe's own, as it was when they were chosen.
+        how: by what they were chosen, in a few words.
+    """
+
+    lr: float
+    epochs: int
+    how: str
+
+
+def choose_settings(
+    candidate: Candidate,
+    table: Table,
+    encoding: Encoding,
+    recipe: Recipe,
+    *,
+    n_inner: int,
+    random_state: int,
+    weights: NDArray[np.float32] | None,
+    running: Running,
+) -> Settled:
+    """Return the recipe's learning rate and epochs, or those with the lowest mean validation loss over inner splits.
+
+    Each inner split trains on four fifths of the rows; of rows with times, on the past.
+
+    Args:
+        n_inner: how many splits; at least five are made.
+        weights: what each row counts [row], in training and choosing alike.
+
+    Raises:
+        SeedbedError: the network can't be trained, or it diverged at every rate.
+    """
+    if not recipe.chooses:
+        return Settled(recipe.lrs[0], recipe.epochs, "as asked for")
+    n_inner = max(n_inner, _FEWEST_INNER)
+    states = [derive(random_state, "model", "inner", number) % 2**32 for number in range(n_inner)]
+    splits = inner_splits(table, np.arange(table.n_rows), states, windows=n_inner)
+    data = table_data(table, encoding, splits, weights)
+
+    def seed(_: int, inner: int) -> int:
+        return derive(random_state, candidate.name, "model", "inner", inner)
+
+    runs = choosing_runs(candidate, recipe, 1, len(splits), seed)
+    which = plan_round(table, data, {0: runs}, together=len(splits), engine=running.engine, device=running.device)
+    losses = np.full((len(runs.seeds), recipe.epochs), np.nan)
+    for network, column, result in running.trained("choosing", which):
+        losses[network] = result.curves[2, :, column]
+    (choice,) = choices_of(recipe, losses, 1)
+    if choice.loss is None:
+        raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
+    return Settled(recipe.lrs[choice.lr], choice.epochs, f"by {len(splits)} inner splits of the rows")
+
+
+def n_choosing(recipe: Recipe, n_inner: int) -> int:
+    """Return how many networks `choose_settings` trains; fewer where times leave fewer inner splits."""
+    return len(recipe.lrs) * max(n_inner, _FEWEST_INNER) if recipe.chooses else 0
+
+
+def with_settings(recipe: Recipe, settled: Settled) -> Recipe:
+    """Return the recipe with what was settled in the place of what it chooses.
+
+    A learning rate that changes goes the way that it went when the epochs were chosen: it is laid out for all epochs
+    that there could have been, and left after those that were chosen.
+    """
+    horizon = max(recipe.horizon or recipe.epochs, settled.epochs) if recipe.varies else None
+    if horizon == settled.epochs:
+        horizon = None
+    return dataclasses.replace(recipe, lr=settled.lr, epochs=settled.epochs, epoch="last", horizon=horizon)
+
+
+def fit_networks(
+    candidate: Candidate,
+    table: Table,
+    encoding: Encoding,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    weights: NDArray[np.float32] | None,
+    running: Running,
+) -> tuple[dict[str, Tensor], int]:
+    """Fit networks, one a seed, to all rows; return their states by parameter name [network, ...], and how many
+    networks were left out as they diverged.
+
+    Args:
+        weights: what each row counts [row].
+
+    Raises:
+        SeedbedError: the network can't be trained, or all of them diverged.
+    """
+    rows = np.arange(table.n_rows)
+    # Nobody looks at the figures of test rows; with the same rows they come from the same pass.
+    data = table_data(table, encoding, [Split(0, 0, rows, rows)], weights)
+    runs = Runs(candidate, recipe, seeds, [0] * len(seeds), [recipe.lrs[0]] * len(seeds))
+    which = plan_round(table, data, {0: runs}, engine=running.engine, device=running.device, keep_networks=True,
+                       keep_outputs=False)  # fmt: skip
+    states: dict[int, dict[str, Tensor]] = {}
+    for network, column, result in running.trained("fitting", which):
+        assert result.states is not None
+        state = result.states[column]
+        if all(value.isfinite().all() for value in state.values()):
+            states[network] = {name: value.cpu() for name, value in state.items()}
+    if not states:
+        raise TrainingError(f"candidate '{candidate.name}': every network diverged", "Give a lower learning rate.")
+    kept = [states[network] for network in sorted(states)]
+    return {name: torch.stack([state[name] for state in kept]) for name in kept[0]}, len(seeds) - len(kept)

@@ -1,0 +1,148 @@
+"""Rounds: a table of runs becomes stacks of networks, and validation losses become choices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data import Table
+from seedbed.evaluation import Choice, choose
+from seedbed.networks import Candidate, Recipe
+from seedbed.training import Engine, StackPlan, TrainingData, plan_candidate
+
+__all__ = ["Round", "Runs", "Stack", "choices_of", "choosing_runs", "plan_round"]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One candidate's networks of a round, in order.
+
+    Attributes:
+        candidate: what is trained.
+        recipe: how; learning rates are those below.
+        seeds, splits, lrs: of each network its seed, the number of its split in the data, and its learning rate.
+    """
+
+    candidate: Candidate
+    recipe: Recipe
+    seeds: Sequence[int]
+    splits: Sequence[int]
+    lrs: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Networks that are trained together. Candidates that differ in learning rate or weight decay alone share one.
+
+    Attributes:
+        plan: its chunks.
+        owners: of each network, (number of the candidate, number among the candidate's networks).
+    """
+
+    plan: StackPlan
+    owners: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """Trainings that needn't wait for each other.
+
+    Attributes:
+        data: the table with the rows that each network trains on and is looked at with.
+        stacks: what is trained.
+        chooses: whether learning rates and epochs are chosen by it.
+    """
+
+    data: TrainingData
+    stacks: tuple[Stack, ...]
+    chooses: bool = False
+
+
+def choosing_runs(
+    candidate: Candidate, recipe: Recipe, n_splits: int, n_inner: int, seed: Callable[[int, int], int]
+) -> Runs:
+    """Return the networks that choose a candidate's learning rate and epoch, in the order (split, rate, inner split).
+
+    Args:
+        n_splits: how many splits have a choice of their own.
+        n_inner: inner splits of each.
+        seed: gives the seed of (split, inner split). All learning rates share it: they begin with the same networks.
+    """
+    places = [(split, lr, inner) for split in range(n_splits) for lr in recipe.lrs for inner in range(n_inner)]
+    return Runs(
+        candidate,
+        recipe,
+        [seed(split, inner) for split, _, inner in places],
+        [split * n_inner + inner for split, _, inner in places],
+        [lr for _, lr, _ in places],
+    )
+
+
+def choices_of(recipe: Recipe, losses: NDArray[np.floating], n_splits: int) -> list[Choice]:
+    """Return the choice of each split.
+
+    Args:
+        losses: validation losses [network, epoch] of `choosing_runs`.
+    """
+    by_split = losses.reshape(n_splits, len(recipe.lrs), -1, recipe.epochs)
+    if recipe.epoch == "inner":
+        return [choose(one, recipe.waits) for one in by_split]
+    found = [choose(one[:, :, -1:], recipe.waits) for one in by_split]
+    return [dataclasses.replace(choice, epochs=recipe.epochs) for choice in found]
+
+
+def plan_round(
+    table: Table,
+    data: TrainingData,
+    runs: Mapping[int, Runs],
+    *,
+    together: int = 0,
+    engine: Engine = "auto",
+    device: str = "cpu",
+    keep_networks: bool = False,
+    keep_outputs: bool = True,
+) -> Round:
+    """Return the stacks in which runs are trained.
+
+    Args:
+        runs: by the number of the candidate.
+        together: how many networks in a row choose together; 0 if the round doesn't choose.
+        engine, device, keep_networks, keep_outputs: as `plan_stack` has them; a round that chooses keeps no outputs.
+
+    Raises:
+        SeedbedError: a network can't be built for this table.
+    """
+    kinds: list[tuple[tuple[object, Recipe], list[int]]] = []
+    for number, own in runs.items():
+        kind = own.candidate.architecture, dataclasses.replace(own.recipe, lr=None, weight_decay=None)
+        for other, members in kinds:
+            if other == kind:
+                members.append(number)
+                break
+        else:
+            kinds.append((kind, [number]))
+    stacks = []
+    for _, members in kinds:
+        parts = [runs[number] for number in members]
+        plan = plan_candidate(
+            parts[0].candidate,
+            table,
+            data,
+            parts[0].recipe,
+            seeds=[seed for part in parts for seed in part.seeds],
+            splits=[split for part in parts for split in part.splits],
+            lr=[lr for part in parts for lr in part.lrs],
+            decay=[part.recipe.decay for part in parts for _ in part.seeds],
+            engine=engine,
+            device=device,
+            keep_networks=keep_networks,
+            keep_outputs=keep_outputs and not together,
+            together=together,
+        )
+        owners = [(number, place) for number in members for place in range(len(runs[number].seeds))]
+        stacks.append(Stack(plan, tuple(owners)))
+    return Round(data, tuple(stacks), chooses=together > 0)
