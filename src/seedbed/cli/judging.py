@@ -26,8 +26,10 @@ _FOR_SOURCE = SourceOptions()
 class ColumnOptions:
     """Which column holds what; usual names are known."""
 
+    target: str | None = None
+    "The column of true values: the file holds predictions, in columns row and probability or prediction."
     score: str | None = None
-    "The column of scores; of a file with a column a candidate, what the numbers are: accuracy, say."
+    "The column of scores; of a file with a column a candidate, or of predictions, what is judged: accuracy, say."
     candidate: str | None = None
     "The column that names the candidates; candidate, model, method and their like are known."
     fold: str | None = None
@@ -36,6 +38,10 @@ class ColumnOptions:
     "The column of repeats of a cross-validation."
     seed: str | None = None
     "The column of seeds; the seeds of a split are averaged."
+    row: str | None = None
+    "The column that names the row of the table that is predicted."
+    positive: str | None = None
+    "Of two labels, the one whose probability is given; the larger one if left out."
     lower_is_better: Annotated[bool | None, Parameter(negative="--higher-is-better")] = None
     "Which way is better; by the score's name if left out."
 

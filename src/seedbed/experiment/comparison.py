@@ -11,6 +11,7 @@ import numpy as np
 from seedbed.evaluation import CURVES, Check, Verdict
 from seedbed.experiment.conclusions import Conclusions, judge
 from seedbed.experiment.diagnosis import diagnose
+from seedbed.experiment.frames import predictions_frame, scores_frame, verdicts_frame
 from seedbed.experiment.results import Results
 from seedbed.experiment.summary import summarize
 from seedbed.experiment.taking_home import take_home
@@ -71,6 +72,34 @@ class Comparison(Results):
     def curves(self) -> dict[str, Any]:
         """Return the curves of the summary."""
         return dict(self.document["curves"])
+
+    def scores(self, metric: str | None = None) -> Any:
+        """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
+
+        Args:
+            metric: the score; that of the verdicts if left out.
+
+        Raises:
+            OptionError: single runs have no such score.
+            DataError: neither pandas nor Polars nor PyArrow is installed.
+        """
+        return scores_frame(self, metric)
+
+    def predictions(self) -> Any:
+        """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it.
+
+        Raises:
+            DataError: neither pandas nor Polars nor PyArrow is installed.
+        """
+        return predictions_frame(self)
+
+    def to_frame(self) -> Any:
+        """Return a data frame with a row for each verdict.
+
+        Raises:
+            DataError: neither pandas nor Polars nor PyArrow is installed.
+        """
+        return verdicts_frame(self.verdicts)
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """An Altair chart of the comparison, saved to a `path` that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.

@@ -33,7 +33,7 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "lottery": seed_lottery,
     "calibration": calibration,
 }
-_OF_KIND = {"comparison": tuple(_CHARTS), "training": ("curves", "lottery"), "judgement": ("intervals",)}
+_OF_KIND = {"comparison": tuple(_CHARTS), "training": ("curves", "lottery"), "judgement": ("intervals", "calibration")}
 
 
 def all_charts(

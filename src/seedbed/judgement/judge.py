@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seedbed.arguments import check_arguments
 from seedbed.judgement.columns import Roles, opened, recognise
 from seedbed.judgement.judging import Question, conclude, document_of
 from seedbed.judgement.layout import layout_of, numbered
+from seedbed.judgement.out_of_fold import candidates_of, conclude_predictions, metric_of
+from seedbed.judgement.predictions import Predicted, read_predictions
 from seedbed.judgement.score_names import score_kind
 from seedbed.judgement.scores import cube_of, paired, read_runs
 from seedbed.judgement.shown import Judgement
@@ -35,10 +39,13 @@ def judge(
     fold: str | None = None,
     repeat: str | None = None,
     seed: str | None = None,
+    target: str | None = None,
+    row: str | None = None,
+    positive: str | None = None,
     command: str = "",
     source: Mapping[str, Any] | None = None,
 ) -> Judgement:
-    """Say which candidates are better than the reference, and which aren't shown to be, by scores that you have.
+    """Say which candidates are better than the reference, by scores or predictions that you have.
 
     Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict.
 
@@ -56,8 +63,13 @@ def judge(
         folds: folds of each repeat, where no column says it.
         test_share: share of test rows, of random splits.
         drop_incomplete: leave out splits in which a score is missing.
-        score: the column of scores; of the wide form, what the numbers are, `accuracy` say.
-        candidate, fold, repeat, seed: names of columns that have no usual name.
+        score: the column of scores; of the wide form, what the numbers are, `accuracy` say; of predictions, the score
+            that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.
+        candidate, fold, repeat, seed, row: names of columns that have no usual name.
+        target: the column of true values, where the file holds out-of-fold predictions: a line for each candidate,
+            split, seed and row of the table, with `row` and `probability` (of the larger of two labels),
+            `probability_LABEL` of each label, or `prediction`.
+        positive: of two labels, the one whose probability is given; the larger one if left out.
         command: what was typed, for the document.
         source: how a path is read: `table`, `query`, `skip_rows` and `limit` of `read_table`.
 
@@ -75,8 +87,13 @@ def judge(
     """
     check_arguments(judge, locals())
     question = Question(reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs)
-    roles = Roles(candidate=candidate, fold=fold, repeat=repeat, seed=seed, score=score)
+    roles = Roles(candidate=candidate, fold=fold, repeat=repeat, seed=seed, score=score, target=target, row=row)
     with opened(scores, **(source or {})) as columns:
+        if target is not None:
+            predicted = read_predictions(
+                columns, roles, positive=positive, folds=folds, test_share=test_share, alpha=alpha
+            )
+            return _judged_predictions(predicted, score, question, _table_name(scores), command)
         found = recognise(columns, roles)
         kind = score_kind(found.score, lower_is_better=lower_is_better)
         runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
@@ -113,6 +130,41 @@ def judge(
         seeds=seeds,
         understood=understood,
         command=command,
+    )
+    return Judgement(document)
+
+
+def _judged_predictions(found: Predicted, score: str | None, question: Question, table: str, command: str) -> Judgement:
+    """Return the verdicts on predictions."""
+    kind = metric_of(found, score)
+    conclusion = conclude_predictions(found, kind, question)
+    result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)
+    target = result.target
+    about: dict[str, Any] = {"target": found.target, "task": found.task, "n_rows": len(target)}
+    what = f"numbers, {found.target}"
+    if found.task != "regression":
+        counts = np.bincount(target, minlength=len(found.labels))
+        about["labels"] = dict(zip(found.labels, counts.tolist(), strict=True))
+        about["majority_share"] = float(counts.max() / counts.sum())
+        several = len(found.labels) > 2
+        what = f"{len(found.labels)} labels of {found.target}" if several else f"{found.target} = {found.labels[-1]}"
+    said = "predicted labels" if found.hard else "predictions"
+    understood = [
+        f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
+        found.layout.words,
+        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "one_split" else []),
+    ]
+    document = document_of(
+        conclusion,
+        table=table,
+        kind=kind,
+        layout=found.layout,
+        question=question,
+        seeds=seeds,
+        understood=understood,
+        command=command,
+        candidates=candidates_of(found) if found.layout.kind in ("cross_validation", "held_out") else (),
+        about=about,
     )
     return Judgement(document)
 

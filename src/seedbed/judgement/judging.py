@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from seedbed.judgement.layout import Layout
 from seedbed.judgement.score_names import ScoreKind
 from seedbed.report import SCHEMA_VERSION
 
-__all__ = ["Question", "conclude", "document_of"]
+__all__ = ["Conclusion", "Question", "conclude", "document_of"]
 
 Floats = NDArray[np.float64]
 
@@ -283,14 +284,26 @@ def document_of(
     seeds: int,
     understood: Sequence[str],
     command: str,
+    candidates: Sequence[Mapping[str, Any]] = (),
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return everything as one plain dict, with the keys of a comparison as far as they are known."""
+    """Return everything as one plain dict, with the keys of a comparison as far as they are known.
+
+    Args:
+        candidates: with all scores of predictions; left out, they are made of `found.scores`.
+        about: what is known of the target of predictions.
+    """
+    plain = [
+        {"name": name, "kind": "scores", "scores": {kind.name: score}, "confusion": None, "calibration": None}
+        for name, score in found.scores.items()
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "judgement",
         "specification": {"versions": {"seedbed": version("seedbed")}},
         "command": command,
         "table": table,
+        **about,
         "reference": found.reference,
         "metric": {
             "name": kind.name,
@@ -319,8 +332,6 @@ def document_of(
         "on_these_rows": list(found.on_these_rows),
         "ranking": list(found.ranking),
         "brackets": [list(one) for one in found.brackets],
-        "candidates": [
-            {"name": name, "kind": "scores", "scores": {kind.name: score}} for name, score in found.scores.items()
-        ],
+        "candidates": list(candidates) or plain,
         "notes": [{"code": "", "message": note, "column": "", "rows": [], "count": None} for note in found.notes],
     }

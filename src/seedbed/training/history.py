@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from seedbed.data import frame_from
 from seedbed.errors import TrainingError
 from seedbed.evaluation import CURVES, MOST_GHOSTS, summarize_curves
 from seedbed.networks import Recipe
@@ -160,6 +161,22 @@ class History:
             "subtitle": self.recipe.describe(),
             "candidates": [{"name": name, **summarized}],
         }
+
+    def scores(self, name: str = "networks") -> Any:
+        """Return a data frame with each network's score on the test rows after the last epoch.
+
+        Its columns are candidate, seed, and accuracy or r2. `sb.judge` takes frames of several candidates, put
+        together.
+
+        Args:
+            name: of the candidate.
+
+        Raises:
+            DataError: neither pandas nor Polars nor PyArrow is installed.
+        """
+        score = self.test_score[-1].astype(np.float64).tolist()
+        columns = {"candidate": [name] * len(self), "seed": list(self.seeds), self.score_name.lower(): score}
+        return frame_from(columns)
 
     def plot(self, path: str | Path | None = None, *, title: str = "") -> ConcatChart:
         """Train and test curves per epoch: the mean, the middle half, every network thin (an Altair chart).

@@ -1,0 +1,350 @@
+"""Out-of-fold predictions of a file: by candidate, repeat, seed and row, as a comparison has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data import Columns, Split, Task
+from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
+from seedbed.evaluation import Design, protocol
+from seedbed.judgement.columns import Factor, Roles, factor, found_roles, numbers, plain
+from seedbed.judgement.layout import Layout, layout_of
+from seedbed.judgement.scores import Runs, read_runs
+from seedbed.scoring import Result
+
+__all__ = ["Predicted", "read_predictions"]
+
+Floats = NDArray[np.float64]
+
+_PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
+_PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")
+_OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
+_MOST_CLASSES = 100
+_MOST_LABELS = 20  # of whole numbers that are predicted, beyond which they are numbers and no classes
+_FEWEST_LOCKED = 4_000
+"""Test rows of a single split from which one look at them gives a verdict, as in a comparison of over 20,000 rows."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predicted:
+    """The predictions of a file.
+
+    Attributes:
+        results: one a candidate, in the order in which they are met.
+        layout: how the splits were made.
+        task: what is predicted.
+        target: its column.
+        labels: of classes, the positive one of two last.
+        hard: whether labels are predicted and no probabilities, so that accuracy is all there is.
+    """
+
+    results: tuple[Result, ...]
+    layout: Layout
+    task: Task
+    target: str
+    labels: tuple[str, ...]
+    hard: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What each line of the file says.
+
+    Attributes:
+        y: the truth of each line: class codes or numbers.
+        p: what is predicted there: [line] or [line, class].
+    """
+
+    task: Task
+    labels: tuple[str, ...]
+    y: NDArray[Any]
+    p: NDArray[Any]
+    hard: bool
+
+
+def read_predictions(
+    columns: Columns,
+    given: Roles,
+    *,
+    positive: str | None = None,
+    folds: int | None = None,
+    test_share: float | None = None,
+    alpha: float = 0.05,
+) -> Predicted:
+    """Return the predictions of a file that has a line for each candidate, split, seed and row.
+
+    Args:
+        given: names of columns, that of the target among them.
+        positive: of two labels; the larger one if left out.
+        folds, test_share: how the splits were made, where the columns don't say it.
+
+    Raises:
+        ColumnError: there is no such column, or no predictions.
+        DataError: predictions are missing, given twice, or of a row with two targets.
+        OptionError: how the splits were made isn't clear.
+    """
+    roles = found_roles(columns, given)
+    target_name = str(given.target)
+    if target_name not in columns.names:
+        raise ColumnError(
+            f"{columns.where}: there is no column '{target_name}'", did_you_mean(target_name, columns.names)
+        )
+    for role, what in (("candidate", "the candidate"), ("row", "the row of the table that is predicted")):
+        if role not in roles:
+            hint = f"Add a column '{role}', or name it: --{role} NAME."
+            raise ColumnError(f"{columns.where}: no column names {what}", hint)
+    runs = read_runs(columns, roles)
+    answers = _answers(columns, target_name, positive, set(roles.values()))
+    row = _sorted(factor(columns, roles["row"], "row"))
+    target = _target_of_rows(columns, row, answers)
+    layout, runs = _layout(runs, row, folds, test_share)
+    seeds, n_seeds = _seeds(runs)
+    _check_paired(runs, row, seeds, n_seeds)
+    design = _design(layout, target, answers, max(n_seeds))
+    tested = [np.unique(row.codes[runs.split == split]) for split in range(len(runs.splits))]
+    everything = np.arange(len(row.labels))
+    splits = tuple(
+        Split(*_place(number, layout), np.setdiff1d(everything, test, assume_unique=True), test)
+        for number, test in enumerate(tested)
+    )
+    n_repeats = splits[-1].repeat + 1
+    repeat = np.array([split.repeat for split in splits])[runs.split]
+    dtype = np.float64 if answers.task == "regression" else np.float32
+    results = []
+    for number, name in enumerate(runs.candidate.labels):
+        lines = np.flatnonzero(runs.candidate.codes == number)
+        table = np.full((n_repeats, n_seeds[number], len(everything), *answers.p.shape[1:]), np.nan, dtype=dtype)
+        table[repeat[lines], seeds[lines], row.codes[lines]] = answers.p[lines]
+        results.append(
+            Result(
+                name=name,
+                alpha=alpha,
+                target=target,
+                splits=splits,
+                design=design,
+                predictions=table,
+                task=answers.task,
+            )
+        )
+    return Predicted(
+        results=tuple(results),
+        layout=layout,
+        task=answers.task,
+        target=target_name,
+        labels=answers.labels,
+        hard=answers.hard,
+    )
+
+
+def _sorted(row: Factor) -> Factor:
+    """Return the rows in the order of their numbers, where they have any."""
+    try:
+        order = np.argsort([float(label) for label in row.labels], kind="stable")
+    except ValueError:
+        return row
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return Factor(row.name, place[row.codes], tuple(row.labels[i] for i in order.tolist()))
+
+
+def _place(number: int, layout: Layout) -> tuple[int, int]:
+    """Return repeat and fold of a split; each random split is a repeat of its own."""
+    return divmod(number, layout.folds) if layout.kind == "cross_validation" else (number, 0)
+
+
+def _answers(columns: Columns, target: str, positive: str | None, taken: set[int]) -> _Answers:
+    """Return truth and prediction of each line."""
+    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken and name != target}
+    truth = [(cell or "").strip() for cell in columns.cells(columns.names.index(target))]
+    if "" in truth:
+        place = columns.places([truth.index("")])[truth.index("")]
+        raise ColumnError(f"{columns.where}: {place} has no target: column '{target}' is empty there", "Fill it in.")
+    found = [match for name in columns.names if (match := _OF_CLASS.fullmatch(name.strip())) and name != target]
+    if len(found) > 1:
+        return _of_classes(columns, truth, {match[2]: columns.names.index(match[0]) for match in found}, positive)
+    single = next((names[name] for name in _PROBABILITY if name in names), None)
+    if single is not None:
+        labels = _two_labels(columns, truth, target, positive)
+        p = numbers(columns, single)
+        if (p < 0).any() or (p > 1).any():
+            name = columns.names[single]
+            raise ColumnError(f"{columns.where}: column '{name}' isn't a probability", "It must lie between 0 and 1.")
+        return _Answers("binary", labels, _coded(truth, labels), p, False)
+    predicted = next((names[name] for name in _PREDICTION if name in names), None)
+    if predicted is None:
+        raise ColumnError(
+            f"{columns.where}: there is no column of predictions among {', '.join(columns.names[:20])}",
+            "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
+        )
+    return _of_predictions(columns, truth, predicted, positive)
+
+
+def _of_predictions(columns: Columns, truth: Sequence[str], predicted: int, positive: str | None) -> _Answers:
+    """Return predicted numbers, or predicted labels as probabilities of 0 and 1."""
+    said = [(cell or "").strip() for cell in columns.cells(predicted)]
+    labels = set(truth)
+    if set(said) <= labels and len(labels) <= _MOST_LABELS:
+        ordered = _ordered(labels, positive)
+        codes = _coded(said, ordered)
+        if len(ordered) == 2:
+            return _Answers("binary", ordered, _coded(truth, ordered), codes.astype(np.float64), True)
+        return _Answers("multiclass", ordered, _coded(truth, ordered), np.eye(len(ordered))[codes], True)
+    try:
+        y = np.array([float(cell) for cell in truth])
+    except ValueError:
+        unknown = next(cell for cell in said if cell not in labels)
+        raise ColumnError(
+            f"{columns.where}: '{unknown}' is predicted, and no row has that target", "Give labels of the target."
+        ) from None
+    return _Answers("regression", (), y, numbers(columns, predicted), False)
+
+
+def _of_classes(columns: Columns, truth: Sequence[str], found: Mapping[str, int], positive: str | None) -> _Answers:
+    """Return the probabilities of each label."""
+    labels = _ordered(set(found) | set(truth), positive)
+    if lacking := [label for label in labels if label not in found]:
+        message = f"{columns.where}: the target has '{lacking[0]}', and there is no column 'probability_{lacking[0]}'"
+        raise ColumnError(message, "Give a column of probabilities for each label.")
+    p = np.column_stack([numbers(columns, found[label]) for label in labels])
+    if len(labels) == 2:
+        return _Answers("binary", labels, _coded(truth, labels), p[:, 1], False)
+    return _Answers("multiclass", labels, _coded(truth, labels), p, False)
+
+
+def _two_labels(columns: Columns, truth: Sequence[str], target: str, positive: str | None) -> tuple[str, ...]:
+    labels = _ordered(set(truth), positive)
+    if len(labels) != 2:
+        raise ColumnError(
+            f"{columns.where}: column '{target}' has {len(labels)} different labels, and one probability is of two",
+            "Give a column 'probability_LABEL' for each label.",
+        )
+    return labels
+
+
+def _ordered(labels: set[str], positive: str | None) -> tuple[str, ...]:
+    """Return labels in their order, as numbers where they are; of two the positive one last."""
+    try:
+        ordered = sorted(labels, key=lambda label: (float(label), label))
+    except ValueError:
+        ordered = sorted(labels)
+    if positive is not None:
+        if positive not in ordered or len(ordered) != 2:
+            raise OptionError(f"the positive label '{positive}' isn't one of two", did_you_mean(positive, ordered))
+        ordered = [*(label for label in ordered if label != positive), positive]
+    return tuple(ordered)
+
+
+def _coded(cells: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    codes = {label: code for code, label in enumerate(labels)}
+    return np.array([codes[cell] for cell in cells], dtype=np.int64)
+
+
+def _target_of_rows(columns: Columns, row: Factor, answers: _Answers) -> NDArray[Any]:
+    """Return the target of each row, checked to be one."""
+    target = np.empty(len(row.labels), dtype=answers.y.dtype)
+    target[row.codes] = answers.y
+    wrong = np.flatnonzero(target[row.codes] != answers.y)
+    if wrong.size:
+        one = int(wrong[0])
+        label = row.labels[row.codes[one]]
+        raise DataError(
+            f"{columns.where}: row {label} has two different targets ({columns.places([one])[one]})",
+            f"The column '{row.name}' must name a row of the table, the same in all splits.",
+        )
+    return target
+
+
+def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None) -> tuple[Layout, Runs]:
+    """Return how the splits were made: the rows say it, if the columns don't."""
+    n_rows, pairs = len(row.labels), np.unique(runs.split * len(row.labels) + row.codes)
+    times = np.bincount(pairs % n_rows, minlength=n_rows)
+    n_splits = len(runs.splits)
+    if n_splits == 1:
+        layout = layout_of(runs)
+        if n_rows >= _FEWEST_LOCKED:
+            words = f"One look at {n_rows:,} rows that weren't trained on."
+            layout = replace(layout, kind="held_out", words=words)
+        return layout, runs
+    if folds is None and test_share is None and not runs.repeat.labels:
+        if (times == 1).all():
+            folds = n_splits
+        elif "split" in runs.fold.name.lower() and runs.test_share is None:
+            test_share = len(pairs) / n_splits / n_rows
+    layout = layout_of(runs, folds=folds, test_share=test_share)
+    if layout.kind == "cross_validation":
+        repeat = pairs // n_rows // layout.folds
+        tested = np.bincount(repeat * n_rows + pairs % n_rows, minlength=layout.repeats * n_rows)
+        if (tested != 1).any():
+            place = int(np.flatnonzero(tested != 1)[0])
+            raise DataError(
+                f"{runs.where}: row {row.labels[place % n_rows]} is tested {tested[place]} times in one repeat of the "
+                "cross-validation, and not once",
+                "If the splits are random: --test-share 0.2, say. If rows are missing, complete them.",
+            )
+    return layout, runs
+
+
+def _seeds(runs: Runs) -> tuple[NDArray[np.int64], list[int]]:
+    """Return the number of each line's seed among those of its candidate and split, and how many each candidate has."""
+    n_splits, n_seeds = len(runs.splits), max(1, len(runs.seed.labels))
+    key = (runs.candidate.codes * n_splits + runs.split) * n_seeds + runs.seed.codes
+    keys, inverse = np.unique(key, return_inverse=True)
+    group = keys // n_seeds
+    starts = np.searchsorted(group, group)
+    rank = np.arange(len(keys)) - starts
+    counts = np.bincount(group, minlength=len(runs.candidate.labels) * n_splits).reshape(-1, n_splits)
+    return rank[inverse].astype(np.int64), counts.max(axis=1).tolist()
+
+
+def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Sequence[int]) -> None:
+    """Raise DataError where a prediction is missing, or given twice."""
+    n_rows, n_splits = len(row.labels), len(runs.splits)
+    tested = np.bincount(np.unique(runs.split * n_rows + row.codes) // n_rows, minlength=n_splits)
+    for number, name in enumerate(runs.candidate.labels):
+        lines = runs.candidate.codes == number
+        key = runs.split[lines] * n_seeds[number] + seeds[lines]
+        cells = np.unique(key * n_rows + row.codes[lines])
+        if len(cells) < int(lines.sum()):
+            raise DataError(
+                f"{runs.where}: {name} has several predictions for one row in the same split and seed",
+                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
+            )
+        there = np.bincount(cells // n_rows, minlength=n_splits * n_seeds[number]).reshape(n_splits, -1)
+        lacking = tested[:, None] - there
+        if lacking.any():
+            split = int(np.flatnonzero(lacking.any(axis=1))[0])
+            raise DataError(
+                f"{runs.where}: {int(lacking.sum())} predictions of {name} are missing, the first of them in "
+                f"{runs.split_name(split)}",
+                "All candidates need predictions for the same rows, with as many seeds in all splits.",
+            )
+
+
+def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Design:
+    """Return the design as a comparison has it; too few rows have no verdict, as there."""
+    n, outside = len(target), None
+    if answers.task != "regression":
+        outside = n - int(np.bincount(target).max())
+    reason = layout.words
+    kind: Any = {"cross_validation": "cross_validation", "held_out": "held_out"}.get(layout.kind, "scores_only")
+    if layout.kind != "one_split" and n >= 4 and (outside is None or outside >= 2):
+        usual = protocol(n, outside)
+        if not usual.has_verdict:
+            kind, reason = "scores_only", usual.reason
+    elif layout.kind != "one_split":
+        kind, reason = "scores_only", f"{n} rows, {outside} of them outside the largest class, are too few"
+    return Design(
+        kind=kind,
+        repeats=layout.repeats,
+        folds=layout.folds,
+        seeds=seeds,
+        df=layout.df,
+        locked_share=1.0 if layout.kind == "held_out" else 0.0,
+        reason=reason,
+    )

@@ -1,0 +1,164 @@
+"""Verdicts on out-of-fold predictions: those of a comparison, and what can be wrong with a file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+import seedbed as sb
+
+LABELS = {"binary": ["no", "yes"], "multiclass": ["a", "b", "c"]}
+
+
+@pytest.fixture
+def predictions():
+    """Makes predictions of two candidates, `sharp` being better by `gain`, as a data frame."""
+
+    def make(n=120, repeats=2, folds=5, seeds=1, gain=0.0, key=0) -> pd.DataFrame:
+        rng = np.random.default_rng(key)
+        y, lines = rng.integers(0, 2, n), []
+        for repeat in range(repeats):
+            fold = rng.permutation(np.arange(n) % folds)
+            for name in ("plain", "sharp"):
+                for seed in range(seeds):
+                    towards = 0.6 + gain * (name == "sharp") + 0.1 * rng.normal(size=n)
+                    p = np.clip(np.where(y == 1, towards, 1 - towards), 0, 1)
+                    one = {"row": range(n), "fold": fold, "probability": p, "y": np.where(y, "yes", "no")}
+                    lines.append(pd.DataFrame(one).assign(candidate=name, repeat=repeat, seed=seed))
+        return pd.concat(lines, ignore_index=True)
+
+    return make
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+def comparison(request) -> sb.Comparison:
+    """A small comparison of each task."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(90, 3))
+    z = X[:, 0] + 0.5 * rng.normal(size=90)
+    labels = LABELS.get(request.param)
+    y = z if labels is None else np.array(labels)[np.digitize(z, [0.0] if len(labels) == 2 else [-0.5, 0.5])]
+    baseline = "linear-regression" if labels is None else "logistic-regression"
+    return sb.compare(X, y, candidates=["linear:2", "tanh:3"], baselines=[baseline], recipe="tutorial", epochs=3,
+                      lr=0.1, repeats=2, folds=3, seeds=2, jobs=1)  # fmt: skip
+
+
+def test_a_comparisons_own_predictions_exported_as_csv_give_its_verdicts(comparison, tmp_path):
+    comparison.predictions().to_csv(tmp_path / "predictions.csv", index=False)
+    judged = sb.judge(str(tmp_path / "predictions.csv"), target="y").to_dict()
+    expected = comparison.to_dict()
+    assert judged["verdicts"] == expected["verdicts"]
+    for key in ("ranking", "brackets", "reference", "no_verdict", "interval"):
+        assert judged[key] == expected[key]
+    for ours, theirs in zip(judged["candidates"], expected["candidates"], strict=True):
+        assert [ours[key] for key in ("scores", "confusion", "calibration")] == [
+            theirs[key] for key in ("scores", "confusion", "calibration")
+        ]
+
+
+def test_a_comparisons_own_scores_give_its_verdicts(comparison):
+    judged = sb.judge(comparison.scores(), margin=comparison.conclusions.margin.value)
+    for verdict in comparison.verdicts:
+        one = judged[verdict.candidate]
+        assert (one["rule"], one["low"], one["high"], one["p_adjusted"]) == (
+            verdict.rule, pytest.approx(verdict.low), pytest.approx(verdict.high), pytest.approx(verdict.p_adjusted)
+        )  # fmt: skip
+    with pytest.raises(sb.OptionError, match="single runs have no score 'roc_auc'"):
+        comparison.scores("roc_auc")
+
+
+def test_verdicts_are_a_frame_and_their_repr_is_one_line(comparison):
+    frame = comparison.to_frame()
+    assert list(frame["candidate"]) == [verdict.candidate for verdict in comparison.verdicts]
+    assert repr(comparison.verdicts[0]).startswith("<Verdict: tanh:3 against linear:2: ")
+
+
+def test_scores_are_those_of_scikit_learn(predictions):
+    frame = predictions(repeats=1, folds=2, gain=0.05)
+    scores = {one["name"]: one["scores"] for one in sb.judge(frame, target="y").to_dict()["candidates"]}
+    sharp = frame[frame["candidate"] == "sharp"]
+    by_fold = [part for _, part in sharp.groupby("fold")]
+    brier = np.mean([brier_score_loss(part["y"] == "yes", part["probability"]) for part in by_fold])
+    auc = np.mean([roc_auc_score(part["y"] == "yes", part["probability"]) for part in by_fold])
+    assert scores["sharp"]["brier"]["mean"] == pytest.approx(brier, abs=1e-7)
+    assert scores["sharp"]["roc_auc"]["mean"] == pytest.approx(auc, abs=1e-7)
+
+
+def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
+    folds = predictions(repeats=1, folds=5).rename(columns={"fold": "split"}).drop(columns="repeat")
+    assert sb.judge(folds, target="y").to_dict()["plan"]["kind"] == "cross_validation"
+    random = pd.concat([folds[folds["split"] <= 1], folds[folds["split"] == 1].assign(split=2)])
+    assert sb.judge(random, target="y").to_dict()["plan"]["kind"] == "random_splits"
+
+
+def test_predicted_labels_are_judged_by_accuracy_alone(predictions):
+    frame = predictions(gain=0.2)
+    frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
+    document = sb.judge(frame, target="y").to_dict()
+    assert document["metric"]["name"] == "accuracy"
+    assert list(document["candidates"][0]["scores"]) == ["accuracy", "balanced_accuracy", "mcc"]
+    with pytest.raises(sb.OptionError, match="'brier' can't be tested"):
+        sb.judge(frame, target="y", score="brier")
+
+
+def test_the_positive_label_can_be_named(predictions):
+    frame = predictions(repeats=1)
+    turned = frame.assign(probability=1 - frame["probability"])
+    one, other = sb.judge(frame, target="y"), sb.judge(turned, target="y", positive="no")
+    assert one["sharp"]["difference"] == pytest.approx(other["sharp"]["difference"], abs=1e-7)
+
+
+@pytest.mark.parametrize(("n", "kind"), [(4000, "held_out"), (3999, "one_split")])
+def test_one_split_has_a_verdict_only_where_a_comparison_would_lock_as_many_rows(predictions, n, kind):
+    frame = predictions(n=n, repeats=1, folds=1, seeds=3, gain=0.05)
+    judgement = sb.judge(frame, target="y")
+    assert judgement.to_dict()["plan"]["kind"] == kind
+    assert judgement.is_better("sharp") == (kind == "held_out")
+
+
+def test_too_few_rows_have_no_verdict_as_in_a_comparison(predictions):
+    judgement = sb.judge(predictions(n=40), target="y")
+    assert judgement.verdicts == []
+    assert "40 rows are too few" in " ".join(str(judgement).split())
+
+
+CASES = {
+    "a missing prediction": (lambda f: f.iloc[1:], "1 predictions of plain are missing, the first of them in repeat 0"),
+    "a prediction given twice": (lambda f: pd.concat([f, f.iloc[:1]]), "several predictions for one row"),
+    "a row with two targets": (
+        lambda f: f.assign(y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])),
+        "has two different targets",
+    ),
+    "no rows' names": (lambda f: f.drop(columns="row"), "no column names the row of the table"),
+    "no candidates": (lambda f: f.drop(columns="candidate"), "no column names the candidate"),
+    "no predictions": (lambda f: f.drop(columns="probability"), "there is no column of predictions"),
+    "no probability": (lambda f: f.assign(probability=2 * f["probability"]), "isn't a probability"),
+    "one label": (lambda f: f.assign(y="yes"), "has 1 different labels"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_with_predictions_is_one_sentence(predictions, case):
+    spoil, message = CASES[case]
+    with pytest.raises(sb.SeedbedError) as caught:
+        sb.judge(spoil(predictions()), target="y")
+    assert message in str(caught.value)
+
+
+def test_a_prediction_that_is_not_finite_costs_the_verdict(predictions):
+    frame = predictions()
+    frame.loc[frame["candidate"] == "sharp", "probability"] = np.nan
+    judgement = sb.judge(frame, target="y")
+    (one,) = judgement.to_dict()["no_verdict"]
+    assert one == {"candidate": "sharp", "reason": "some of its predictions aren't finite"}
+
+
+def test_networks_of_one_split_are_scores_without_a_verdict():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
+    data = (X[:30], y[:30], X[30:], y[30:])
+    frame = pd.concat(
+        [sb.train_many(word, *data, seeds=4, epochs=2, jobs=1).scores(word) for word in ("relu:2", "tanh:2")]
+    )
+    assert list(frame.columns) == ["candidate", "seed", "accuracy"]
+    assert sb.judge(frame).to_dict()["plan"]["kind"] == "one_split"
