@@ -17,7 +17,7 @@ from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits, RefusedError, write_json
 from seedbed.serve.openapi import document
 from seedbed.serve.page import page
-from seedbed.serve.rows import Reader, Writer, read_invocation, read_predict
+from seedbed.serve.rows import RowFormat
 from seedbed.serve.tensors import Tensors
 from seedbed.serve.worker import Form, Worker, ending
 
@@ -27,10 +27,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counts; they are written in the server's own thread alone.
+    """Counts of requests, rows and times as Prometheus reads them. They are written in the server's thread alone.
 
     Args:
-        waiting: how many requests wait for the model.
+        waiting: returns the number of requests that wait for the model.
     """
 
     def __init__(self, waiting: Callable[[], int]) -> None:
@@ -41,10 +41,12 @@ class Metrics:
         self.rows = 0
 
     def add(self, route: str, status: int, seconds: float) -> None:
-        """A request that is answered.
+        """Count an answered request.
 
         Args:
-            route: a path that the server knows, and no other text: strangers mustn't make names.
+            route: a path of the server, never a text of the client.
+            status: of the answer.
+            seconds: time from headers to answer.
         """
         self._requests[route, status] += 1
         self._seconds += seconds
@@ -101,10 +103,10 @@ class Route:
     """What is done at one path.
 
     Attributes:
-        method: the only one that it knows.
-        open: whether it is answered without the token: it says nothing of the model.
-        content: of a GET: the headers of its kind and the body.
-        form: of a POST: how it has its rows.
+        method: the only HTTP method.
+        open: whether no token is needed, as the answer contains nothing of the model.
+        content: of a GET: returns headers and body.
+        form: of a POST: the form of its rows.
     """
 
     method: str
@@ -114,13 +116,13 @@ class Route:
 
 
 class App:
-    """An ASGI application that serves one model. It is used as a context, in which its thread lives.
+    """An ASGI application that serves one model, and a context manager for its thread.
 
     Args:
-        model: what predicts.
-        name: of the model, as paths have it.
-        gate: who may ask.
-        limits: how much is taken.
+        model: the model.
+        name: of the model in paths.
+        gate: who may send requests.
+        limits: limits of the server.
         version: of seedbed.
     """
 
@@ -144,15 +146,15 @@ class App:
         try:
             status = 200
             headers, body = await self._answer(scope, path, receive)
-        except (RefusedError, asyncio.CancelledError) as stopped:  # the server cancels what is under way when it ends
+        except (RefusedError, asyncio.CancelledError) as stopped:  # the server cancels requests when it ends
             refusal = stopped if isinstance(stopped, RefusedError) else ending()
             status = refusal.status
             headers, body = [*_JSON, *refusal.headers], write_json(refusal.values(as_text=path.startswith("/v2")))
             if scope["method"] not in ("GET", "HEAD"):
-                headers.append((b"connection", b"close"))  # what is left of the body won't be read
+                headers.append((b"connection", b"close"))  # the rest of the body won't be read
         except _GoneError:
             return
-        except Exception:  # noqa: BLE001 - whoever asks mustn't see the trace, a maintainer should
+        except Exception:  # noqa: BLE001 - the client mustn't see the trace, a maintainer should
             print(visible(traceback.format_exc()), end="", file=sys.stderr)
             failure = RefusedError(500, "internal", "the server failed", "This is a bug in seedbed.")
             status, headers = 500, [*_JSON, (b"connection", b"close")]
@@ -163,17 +165,17 @@ class App:
         self._metrics.add(path if path in self.routes else "other", status, time.perf_counter() - started)
 
     async def _answer(self, scope: Message, path: str, receive: Receive) -> tuple[Headers, bytes]:
-        """Headers and body of what was asked for.
+        """Return headers and body of the answer.
 
         Raises:
-            RefusedError: nothing was, or not as it must be.
+            RefusedError: the request isn't allowed, or not valid.
         """
-        given = _Given(scope["headers"])
-        self._gate.check_host(given.of(b"host"))
-        self._gate.check_origin(given.of(b"origin"))
+        given: Headers = scope["headers"]
+        self._gate.check_host(_values(given, b"host"))
+        self._gate.check_origin(_values(given, b"origin"))
         route = self.routes.get(path)
         if route is None or not route.open:
-            self._gate.check_token(given.of(b"authorization"))
+            self._gate.check_token(_values(given, b"authorization"))
         if route is None:
             raise RefusedError(
                 404, "not_found", "there is nothing at this path", "GET /openapi.json lists what there is."
@@ -188,14 +190,13 @@ class App:
         if route.content is not None:
             return route.content()
         assert route.form is not None
-        given.check_json()
+        _check_json(given)
         body, rows = await self.worker.answer(route.form, await self._body(given, receive))
         self._metrics.rows += rows
         return _JSON, body
 
-    async def _body(self, given: _Given, receive: Receive) -> bytes:
-        """The whole body, which is measured while it comes: what a header says of its length is believed only where it
-        says too much.
+    async def _body(self, given: Headers, receive: Receive) -> bytes:
+        """Return the whole body. Its length is measured; a header with the length is used only to refuse early.
 
         Raises:
             RefusedError: it is too long, or takes too long.
@@ -204,7 +205,7 @@ class App:
         too_long = RefusedError(
             413, "body", f"the body is longer than {most:,} bytes", "Send the rows in several requests."
         )
-        if any(length.isdigit() and int(length[:20]) > most for length in given.of(b"content-length")):
+        if any(length.isdigit() and int(length[:20]) > most for length in _values(given, b"content-length")):
             raise too_long
         chunks, size = [], 0
         try:
@@ -224,9 +225,9 @@ class App:
             raise RefusedError(408, "timeout", f"the body didn't come within {seconds:g} seconds") from None
 
     def _routes(self, model: Model, name: str, version: str) -> dict[str, Route]:
-        """All that there is."""
-        reader, writer = Reader(model, self._limits), Writer(model)
-        tensors, (page_headers, page_body) = Tensors(model, name, reader, writer), page(self._gate.token is not None)
+        """Return all routes by path."""
+        rows = RowFormat(model, self._limits)
+        tensors, (page_headers, page_body) = Tensors(model, name, rows), page(self._gate.token is not None)
         at = f"/v2/models/{name}"
         return {
             "/": Route("GET", open=True, content=lambda: ([*page_headers, *_SAFE], page_body)),
@@ -234,8 +235,8 @@ class App:
             "/card": _fixed(model.card()),
             "/openapi.json": _fixed(document(model, name, version, tensors, token=self._gate.token is not None)),
             "/metrics": Route("GET", content=lambda: (_TEXT, self._metrics.text().encode())),
-            "/predict": Route("POST", form=Form(lambda values: read_predict(reader, values), writer.records)),
-            "/invocations": Route("POST", form=Form(lambda values: read_invocation(reader, values), writer.records)),
+            "/predict": Route("POST", form=Form(rows.read_predict, rows.answer)),
+            "/invocations": Route("POST", form=Form(rows.read_invocation, rows.answer)),
             "/v2": _fixed({"name": "seedbed", "version": version, "extensions": []}),
             "/v2/health/live": _fixed({"live": True}, open=True),
             "/v2/health/ready": _fixed({"ready": True}, open=True),
@@ -246,29 +247,24 @@ class App:
 
 
 class _GoneError(Exception):
-    """Whoever asked has left."""
+    """The client has left."""
 
 
-class _Given:
-    """The headers that a request came with."""
+def _values(headers: Headers, name: bytes) -> list[bytes]:
+    """Return all values of a header."""
+    return [value for other, value in headers if other == name]
 
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
 
-    def of(self, name: bytes) -> list[bytes]:
-        """The values of a header, as often as it is there."""
-        return [value for other, value in self._headers if other == name]
-
-    def check_json(self) -> None:
-        """A page of strangers can't send JSON unasked. Raises RefusedError where the body isn't said to be that."""
-        kinds = self.of(b"content-type")
-        kind, _, more = (kinds[0] if len(kinds) == 1 else b"").lower().partition(b";")
-        charset = more.replace(b" ", b"").replace(b'"', b"")
-        if kind.strip() != b"application/json" or charset not in (b"", b"charset=utf-8"):
-            hint = "Send it as a header: Content-Type: application/json."
-            raise RefusedError(415, "content_type", "the body isn't said to be JSON", hint)
-        if any(coding.strip().lower() != b"identity" for coding in self.of(b"content-encoding")):
-            raise RefusedError(415, "content_type", "the body is compressed", "Send it as it is.")
+def _check_json(headers: Headers) -> None:
+    """Raise RefusedError unless the body is said to be JSON, which a page of another site can't send unasked."""
+    kinds = _values(headers, b"content-type")
+    kind, _, more = (kinds[0] if len(kinds) == 1 else b"").lower().partition(b";")
+    charset = more.replace(b" ", b"").replace(b'"', b"")
+    if kind.strip() != b"application/json" or charset not in (b"", b"charset=utf-8"):
+        hint = "Send it as a header: Content-Type: application/json."
+        raise RefusedError(415, "content_type", "the body isn't said to be JSON", hint)
+    if any(coding.strip().lower() != b"identity" for coding in _values(headers, b"content-encoding")):
+        raise RefusedError(415, "content_type", "the body is compressed", "Send it as it is.")
 
 
 def _fixed(values: Any, *, open: bool = False) -> Route:

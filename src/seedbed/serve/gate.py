@@ -1,4 +1,4 @@
-"""Who may ask: by the name that a request calls the server, by the page it comes from, and by its token."""
+"""Which requests are allowed, by their Host, Origin and Authorization headers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True)
 class Gate:
-    """The names that the server answers to, and its token.
+    """The server's names and token.
 
-    Without the first, a page of strangers could have a browser ask the server: it gives its own name a local address
-    (DNS rebinding), and the browser thinks that both are one.
+    Names are checked because of DNS rebinding: a foreign page can give its own name a local address, and the browser
+    takes both for one site.
 
     Attributes:
-        hosts: what a `Host` header may be, in lower case.
-        token: what a request must show; none where everybody may ask.
+        hosts: allowed values of the `Host` header, in lower case.
+        token: token that requests must contain; None if none is needed.
     """
 
     hosts: frozenset[bytes]
@@ -36,14 +36,16 @@ class Gate:
 
     @classmethod
     def of(cls, host: str, port: int, token: str | None = None, others: Iterable[str] = ()) -> Gate:
-        """The gate of a server that listens on `host` and `port`.
+        """Return the gate of a server that listens on `host` and `port`.
 
         Args:
-            others: names by which it is known elsewhere, to a proxy for example; with a port, only with that one.
+            host: address of the server.
+            port: port of the server.
+            token: required token.
+            others: other names of the server, as a proxy uses them; a name with a port allows that port only.
 
         Raises:
-            OptionError: an address that isn't this machine's own without a token, or without a name; a bad token or
-                name.
+            OptionError: an address that other machines can reach, without a token or a name; a bad token or name.
         """
         others = [name.lower() for name in others]
         if token is not None:
@@ -63,7 +65,7 @@ class Gate:
         return cls(frozenset(name.encode() for name in names), token.encode() if token is not None else None)
 
     def check_host(self, hosts: list[bytes]) -> None:
-        """By all `Host` headers of a request. Raises RefusedError."""
+        """Raise RefusedError unless there is one `Host` header with a name of the server."""
         if len(hosts) != 1:
             raise RefusedError(400, "host", "a request needs one Host header")
         if hosts[0].lower() not in self.hosts:
@@ -71,14 +73,14 @@ class Gate:
             raise RefusedError(421, "host", "the server isn't known by the name in the Host header", hint)
 
     def check_origin(self, origins: list[bytes]) -> None:
-        """By all `Origin` headers: only the server's own page may ask from within a browser. Raises RefusedError."""
+        """Raise RefusedError if an `Origin` header names another site than the server's own page."""
         for origin in origins:
             scheme, _, host = origin.lower().partition(b"://")
             if scheme not in (b"http", b"https") or host not in self.hosts:
                 raise RefusedError(403, "origin", "pages of other sites may not ask this server")
 
     def check_token(self, given: list[bytes]) -> None:
-        """By all `Authorization` headers. Raises RefusedError."""
+        """Raise RefusedError unless there is one `Authorization` header with the token."""
         if self.token is None:
             return
         scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
@@ -93,7 +95,7 @@ class Gate:
 
 
 def check_token(token: str) -> None:
-    """Raises OptionError where a token is easily guessed or can't be sent."""
+    """Raise OptionError if a token is easily guessed or can't be sent."""
     if len(token) < SHORTEST_TOKEN:
         message = f"the token has {len(token)} characters"
         raise OptionError(message, f"Give at least {SHORTEST_TOKEN}, such as the output of: openssl rand -hex 16")
@@ -102,7 +104,7 @@ def check_token(token: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or `localhost`, is reached from this machine alone."""
+    """Return whether an address, or `localhost`, can be reached from this machine alone."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import SeedbedError, one_line
+from seedbed.errors import one_line
 
-__all__ = ["Limits", "RefusedError", "read_json", "refusal_of", "write_json"]
+__all__ = ["Limits", "RefusedError", "read_json", "write_json"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Limits:
         rows: of a request.
         depth: how deeply its JSON may be nested.
         text: characters of one cell.
-        waiting: requests that wait for the model; one more is turned away.
-        connections: that are open at once; one more is turned away.
+        waiting: requests that wait for the model; one more is refused.
+        connections: open connections; one more is refused.
         head_seconds: from the first byte of a request, or from connecting, to the end of its headers.
         body_seconds: from there to the end of its body.
         answer_seconds: from the end of a body to its answer.
         idle_seconds: between two requests of a connection.
-        write_seconds: for which a client may leave an answer unread.
-        stop_seconds: in which the server ends once it is asked to; answers under way are waited for.
+        write_seconds: for a client to read an answer.
+        stop_seconds: for the server to end; it finishes current answers.
     """
 
     body: int = 1 << 20
@@ -48,14 +48,14 @@ class Limits:
 
 
 class RefusedError(Exception):
-    """What becomes an answer with an error's status.
+    """An error that is answered with an HTTP status.
 
     Attributes:
-        status: of HTTP.
+        status: the HTTP status.
         code: a stable, lower-case identifier, for scripts.
         message: what was found.
-        hint: what to do; empty where there is nothing to say.
-        headers: that the answer needs beside the usual ones.
+        hint: what to do; may be empty.
+        headers: additional headers of the answer.
     """
 
     def __init__(
@@ -65,15 +65,10 @@ class RefusedError(Exception):
         self.status, self.code, self.message, self.hint, self.headers = status, code, message, hint, headers
 
     def values(self, *, as_text: bool) -> dict[str, Any]:
-        """Plain values for JSON. The inference protocol wants the error as one text."""
+        """Return plain values for JSON. The inference protocol wants the error as one text."""
         if as_text:
             return {"error": one_line(self.message, self.hint), "code": self.code}
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
-
-
-def refusal_of(error: SeedbedError) -> RefusedError:
-    """Of rows that could be read as JSON and that the model can't take."""
-    return RefusedError(422, error.code, error.message, error.hint)
 
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -82,7 +77,7 @@ _LONGEST_NUMBER = 400  # characters
 
 
 def read_json(body: bytes, depth: int) -> Any:
-    """The values of a request's body.
+    """Return the values of a request's body. NaN, a key twice and deep nesting are refused.
 
     Raises:
         RefusedError: it isn't JSON, or nested deeper than `depth`.
@@ -100,13 +95,13 @@ def read_json(body: bytes, depth: int) -> Any:
 
 
 def write_json(values: Any) -> bytes:
-    """Plain values as JSON; all characters are ASCII, so that half a character, echoed, is no trouble."""
+    """Return plain values as JSON in ASCII, which can echo even half a character."""
     return _ENCODER.encode(values).encode()
 
 
 def _check_depth(body: bytes, depth: int) -> None:
-    """Refuse deep nesting, level by level from the inside. Each step is one linear pass: a pattern for texts would try
-    the end of a text from each of its quotes."""
+    """Refuse deep nesting by removing brackets from the inside, in linear passes. A regular expression for texts would
+    be quadratic."""
     outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     left = outside.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(depth):

@@ -17,12 +17,13 @@ _LEVELS_SHOWN = 50
 
 
 def document(model: Model, name: str, version: str, tensors: Tensors, *, token: bool) -> Values:
-    """The document.
+    """Return the document.
 
     Args:
-        name: of the model, as paths have it.
+        model: the model.
+        name: of the model in paths.
         version: of seedbed.
-        tensors: what knows the inference protocol's metadata.
+        tensors: the inference protocol.
         token: whether one is needed.
     """
     text = {"type": "string"}
@@ -49,7 +50,7 @@ def document(model: Model, name: str, version: str, tensors: Tensors, *, token: 
 
 
 def _protocol_paths(name: str) -> Values:
-    """Of the inference protocol, which has its own form of errors."""
+    """Return the paths of the inference protocol, which has its own form of errors."""
     at, error = f"/v2/models/{quote(name, safe='')}", "TensorError"
     flag, text = {"type": "boolean"}, {"type": "string"}
     server = _object({"name": text, "version": text, "extensions": {"type": "array"}})
@@ -104,7 +105,7 @@ def _schemas(model: Model, metadata: Values) -> Values:
 
 
 def _column(schema: ColumnSchema) -> Values:
-    """Of one cell, the best form first. Texts are read as in training, where '1,5' may be a number."""
+    """Return the schema of a cell, the best form first. Texts are read as in training, where '1,5' may be a number."""
     described = {"description": f"A {schema.kind}; null if it isn't known."}
     if schema.kind == "number":
         return {"anyOf": [{"type": "number"}, {"type": ["number", "null"]}, {"type": "string"}], **described}

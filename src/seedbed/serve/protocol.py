@@ -1,7 +1,7 @@
-"""What uvicorn leaves open: how long, and how much, a client may take to say what it wants.
+"""Limits of time and size that uvicorn lacks.
 
-uvicorn's own limits begin when the headers are complete. Who sends them a byte a minute, or without an end, or doesn't
-read the answer, would hold a connection for good.
+uvicorn's own limits begin when the headers are complete. A client that sends them a byte a minute, or without an end,
+or doesn't read the answer, would keep a connection forever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["protocol_with"]
 
 
 def protocol_with(limits: Limits) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol with these limits."""
+    """Return uvicorn's protocol with these limits."""
     return type("LimitedProtocol", (_Limited,), {"limits": limits})
 
 
@@ -50,7 +50,7 @@ class _Limited(HttpToolsProtocol):
             if self._head > self.limits.head:
                 self._refuse(self._too_long())
         elif self._timer is None and not self._is_busy():
-            self._await_head()  # line ends before a request: uvicorn has ceased to wait for it
+            self._await_head()  # line ends before a request: uvicorn no longer waits for it
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -79,11 +79,11 @@ class _Limited(HttpToolsProtocol):
             self._writing = None
 
     def send_400_response(self, msg: str) -> None:
-        """Of what isn't HTTP, in the form of all other errors."""
+        """Refuse what isn't HTTP, in the form of all other errors."""
         self._refuse(RefusedError(400, "http", msg.rstrip(".")))
 
     def _is_busy(self) -> bool:
-        cycle: Any = self.cycle  # none before the first request, whatever its type says
+        cycle: Any = self.cycle  # None before the first request, despite its type
         return cycle is not None and not cycle.response_complete
 
     def _await_head(self) -> None:
@@ -102,7 +102,7 @@ class _Limited(HttpToolsProtocol):
         return RefusedError(431, "head", f"the headers are longer than {self.limits.head:,} bytes")
 
     def _refuse(self, refusal: RefusedError) -> None:
-        """An answer that no application gives, and the end of the connection."""
+        """Answer without the application, and close the connection."""
         if self.transport.is_closing():
             return
         body = write_json(refusal.values(as_text=False))

@@ -1,4 +1,4 @@
-"""A server in this process, until it is told to end."""
+"""Run a server in this process."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = ["Address", "check_address", "serve_model", "serving"]
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens and who may ask.
+    """Where a server listens, and which requests it accepts.
 
     Attributes:
         host: an address of this machine, or a name of one.
-        port: 0 for any that is free.
-        token: what requests must show; needed where `host` is more than this machine's own.
-        names: by which the server may be called beside its own.
+        port: 0 for any free port.
+        token: token that requests must contain; needed if other machines can reach `host`.
+        names: other names of the server.
     """
 
     host: str = "127.0.0.1"
@@ -45,12 +45,12 @@ class Address:
     names: Sequence[str] = ()
 
     def url(self, port: int) -> str:
-        """Of the page."""
+        """Return the address of the page."""
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
 
 def check_address(address: Address) -> None:
-    """Better now than after the model is loaded. Raises OptionError."""
+    """Raise OptionError if the server can't have this address. Called before a model is loaded."""
     if not 0 <= address.port <= 65_535:
         raise OptionError(f"port is {address.port}", "It must be from 0 to 65535.")
     Gate.of(address.host, address.port, address.token, address.names)
@@ -65,30 +65,35 @@ def serve_model(
     version: str = "",
     started: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve a model until the process gets SIGINT, which comes on as a KeyboardInterrupt, or SIGTERM, which ends it.
+    """Serve a model until the process gets SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends it.
 
-    Answers under way are finished first.
+    Current answers are finished first.
 
     Args:
-        name: of the model, as paths have it.
-        started: is told the server's address once it listens.
+        model: the model.
+        name: of the model in paths.
+        address: where to listen.
+        limits: limits of the server.
+        version: of seedbed.
+        started: called with the server's address when it listens.
 
     Raises:
-        OptionError: the address can't be had, or is open to others without a token; uvicorn isn't installed.
+        OptionError: the address isn't available, or other machines can reach it and there is no token; uvicorn isn't
+            installed.
     """
     try:
         with _opened(model, name, address, limits or Limits(), version) as (app, server, bound):
             before = signal.signal(signal.SIGTERM, _end)
             try:
                 started(address.url(bound.getsockname()[1]))
-                gc.freeze()  # what torch has made stays anyway; looking through it takes a tenth of a second each time
+                gc.freeze()  # torch's objects stay anyway; collecting them takes a tenth of a second each time
                 with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
                     runner.run(server.serve(sockets=[bound]))
             finally:
                 signal.signal(signal.SIGTERM, before)
     except SystemExit:
         if app.worker.busy:
-            os._exit(0)  # Python's own end would abort: torch can't stop a thread that is in its code
+            os._exit(0)  # Python's own exit would abort, as torch can't stop a running thread
         raise
 
 
@@ -96,7 +101,7 @@ def serve_model(
 def serving(
     model: Model, name: str, address: Address, *, limits: Limits | None = None, version: str = ""
 ) -> Iterator[str]:
-    """A server in a thread of this process, while the context is open; gives its address.
+    """Run a server in a thread of this process while the context is open; yield its address.
 
     Raises:
         OptionError: as `serve_model`.
@@ -121,7 +126,7 @@ def serving(
 def _opened(
     model: Model, name: str, address: Address, limits: Limits, version: str
 ) -> Iterator[tuple[App, uvicorn.Server, socket.socket]]:
-    """An application, its server that is ready to run, and the socket that takes its connections already."""
+    """Yield an application, its server that is ready to run, and a socket that accepts connections already."""
     check_address(address)
     with _listening(address) as bound:
         gate = Gate.of(address.host, bound.getsockname()[1], address.token, address.names)
@@ -130,7 +135,7 @@ def _opened(
 
 
 def _http_server(app: App, limits: Limits) -> uvicorn.Server:
-    """What speaks HTTP for an application.
+    """Return the HTTP server of an application.
 
     Raises:
         OptionError: uvicorn isn't installed.
@@ -159,12 +164,12 @@ def _http_server(app: App, limits: Limits) -> uvicorn.Server:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """uvicorn sends itself the signal again once all is answered."""
+    """End the process. uvicorn sends itself the signal again when all requests are answered."""
     raise SystemExit(0)
 
 
 def _listening(address: Address) -> socket.socket:
-    """A socket that takes connections from now on. Raises OptionError."""
+    """Return a socket that accepts connections. Raise OptionError if the address isn't available."""
     try:
         family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seedbed.model import Model, Predictions
 from seedbed.serve.limits import RefusedError
-from seedbed.serve.rows import Asked, Reader, Writer
+from seedbed.serve.rows import RequestRows, RowFormat
 
 __all__ = ["DATATYPES", "Tensors"]
 
@@ -32,7 +32,7 @@ DATATYPES: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("FP16", "FP32", "FP64", "BF16"), _is_number),
     "BYTES": lambda value: type(value) is str,
 }
-"""Whether a value is of the protocol's type. Beside these every tensor may hold null, which is what isn't known."""
+"""Whether a value has the protocol's type. Every tensor may also contain null, for a missing value."""
 
 _REQUEST = {"id", "parameters", "inputs", "outputs"}
 _INPUT = {"name", "shape", "datatype", "parameters", "data"}
@@ -40,11 +40,11 @@ _INPUT = {"name", "shape", "datatype", "parameters", "data"}
 
 @dataclass(frozen=True)
 class _Echo:
-    """What an answer heeds.
+    """What an answer needs of its request.
 
     Attributes:
         id: of the request.
-        outputs: the tensors that it wants; none if all.
+        outputs: wanted tensors; None for all.
     """
 
     id: str | None
@@ -58,11 +58,11 @@ class Tensors:
         name: of the model, as paths have it.
     """
 
-    def __init__(self, model: Model, name: str, reader: Reader, writer: Writer) -> None:
-        self._model, self._name, self._reader, self._writer = model, name, reader, writer
+    def __init__(self, model: Model, name: str, rows: RowFormat) -> None:
+        self._model, self._name, self._rows = model, name, rows
 
     def metadata(self) -> dict[str, Any]:
-        """What the model takes and gives. A tensor of n rows may also be [n, 1]."""
+        """Return the model's inputs and outputs. A tensor of n rows may also be [n, 1]."""
         schemas = self._model.preprocessor.layout.schemas
         kinds = {schema.name: "FP64" if schema.kind == "number" else "BYTES" for schema in schemas}
         labels = list(self._model.labels)
@@ -86,11 +86,12 @@ class Tensors:
             "outputs": outputs,
         }
 
-    def read(self, values: Any) -> Asked:
-        """
+    def read(self, values: Any) -> RequestRows:
+        """Read a request of the protocol.
+
         Raises:
             RefusedError: it isn't a request of the protocol.
-            DataError: a column is missing, or a value is none.
+            DataError: a column is missing, or a value is a list or an object.
         """
         if not isinstance(values, dict) or not isinstance(values.get("inputs"), list) or not values.keys() <= _REQUEST:
             hint = 'Send {"inputs": [{"name": ..., "shape": [n], "datatype": ..., "data": [...]}, ...]}.'
@@ -102,12 +103,14 @@ class Tensors:
                 raise RefusedError(400, "tensor", f"the input '{name[:60]}' is there twice")
             columns[name] = data
         n_rows = len(next(iter(columns.values()))) if columns else 0
-        asked = self._reader.of_columns(columns, n_rows)
-        return Asked(asked.columns, asked.ignored, _Echo(_id(values.get("id")), self._wanted(values.get("outputs"))))
+        rows, own_id = self._rows.of_columns(columns, n_rows), values.get("id")
+        if own_id is not None and not isinstance(own_id, str):
+            raise RefusedError(400, "tensor", "the id isn't a text")
+        return replace(rows, echo=_Echo(own_id, self._wanted(values.get("outputs"))))
 
-    def write(self, asked: Asked, predictions: Predictions) -> dict[str, Any]:
-        """The answer; of probabilities row by row."""
-        echo: _Echo = asked.echo
+    def write(self, rows: RequestRows, predictions: Predictions) -> dict[str, Any]:
+        """Return the answer; probabilities are row by row."""
+        echo: _Echo = rows.echo
         data: dict[str, list[Any]] = {
             "spread": predictions.spreads.tolist(),
             "doubtful": predictions.doubtful.tolist(),
@@ -115,10 +118,10 @@ class Tensors:
         if self._model.task == "regression":
             data["value"] = predictions.values.tolist()
         else:
-            data["label"] = self._writer.labels(predictions)
+            data["label"] = self._rows.labels(predictions)
             data["probabilities"] = predictions.probabilities.ravel().tolist()
         if echo.outputs is None or "flags" in echo.outputs:
-            data["flags"] = [json.dumps(flags) for flags in self._writer.flags(predictions)]
+            data["flags"] = [json.dumps(flags) for flags in self._rows.flags(predictions)]
         n_rows = len(predictions.values)
         outputs = [
             {**about, "shape": [n_rows, *about["shape"][1:]], "data": data[about["name"]]}
@@ -128,10 +131,10 @@ class Tensors:
         answer: dict[str, Any] = {"model_name": self._name, "outputs": outputs}
         if echo.id is not None:
             answer["id"] = echo.id
-        return answer | ({"parameters": {"ignored": ", ".join(asked.ignored)}} if asked.ignored else {})
+        return answer | ({"parameters": {"ignored": ", ".join(rows.ignored)}} if rows.ignored else {})
 
     def _tensor(self, tensor: Any) -> tuple[str, list[Any]]:
-        """Its name and its values [row]."""
+        """Return a tensor's name and its values [row]."""
         shaped = isinstance(tensor, dict) and tensor.keys() <= _INPUT and isinstance(tensor.get("name"), str)
         if not shaped or not isinstance(data := tensor.get("data"), list):
             raise RefusedError(400, "tensor", "an input lacks its name or data, or has a key that isn't known")
@@ -158,9 +161,3 @@ class Tensors:
         if any(one.get("name") not in known for one in outputs):
             raise RefusedError(400, "tensor", "an output isn't known", f"Known: {', '.join(known)}.")
         return frozenset(one["name"] for one in outputs)
-
-
-def _id(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise RefusedError(400, "tensor", "the id isn't a text")
-    return value

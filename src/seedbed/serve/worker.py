@@ -1,5 +1,4 @@
-"""One thread predicts. What waits when it is free is predicted together: with small networks, one row costs what a
-hundred do."""
+"""One thread predicts. Waiting requests are predicted together: of small networks, a row costs as much as a hundred."""
 
 from __future__ import annotations
 
@@ -16,27 +15,27 @@ import numpy as np
 from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
 from seedbed.model import Blocks, Model, Predictions
-from seedbed.serve.limits import Limits, RefusedError, read_json, refusal_of, write_json
-from seedbed.serve.rows import Asked
+from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
+from seedbed.serve.rows import RequestRows
 
 __all__ = ["Form", "Worker", "ending"]
 
 _TOGETHER = 64  # requests
-_LAST_SECONDS = 0.5  # for the request under way when the server ends
-_BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is alone, so that short ones don't wait for its rows
+_LAST_SECONDS = 0.5  # for the current request when the server ends
+_BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a route has its rows and its answer.
+    """Form of a route's requests and answers.
 
     Attributes:
-        read: from the body's values to what is asked.
-        write: from what was asked and the predictions to the answer's values.
+        read: from the body's values to rows.
+        write: from rows and predictions to the answer's values.
     """
 
-    read: Callable[[Any], Asked]
-    write: Callable[[Asked, Predictions], Any]
+    read: Callable[[Any], RequestRows]
+    write: Callable[[RequestRows, Predictions], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +49,14 @@ _Outcome = tuple[_Job, "tuple[bytes, int] | Exception"]
 
 
 class Worker:
-    """The thread and its queue. It is used as a context, within a running loop or outside.
+    """The thread and its queue, as a context manager.
 
-    The end of the context waits for the request under way, but only half a second if the process must end
-    (`SystemExit`). Requests in the queue are refused.
+    At its end, it waits for the current request, but only half a second if the process must end (`SystemExit`).
+    Requests in the queue are refused.
 
     Args:
-        model: what predicts.
-        limits: how much is taken.
+        model: the model.
+        limits: limits of the server.
     """
 
     def __init__(self, model: Model, limits: Limits) -> None:
@@ -88,10 +87,10 @@ class Worker:
         return len(self._queue)
 
     async def answer(self, form: Form, body: bytes) -> tuple[bytes, int]:
-        """The answer to a body as JSON, and how many rows it had.
+        """Return the answer to a body as JSON, and its number of rows.
 
         Raises:
-            RefusedError: the request can't be answered or takes too long, or too many wait.
+            RefusedError: the request can't be answered or takes too long, or too many requests wait.
         """
         job = _Job(form, body, asyncio.get_running_loop().create_future())
         with self._changed:
@@ -114,7 +113,7 @@ class Worker:
         _return([(job, ending()) for job in self._queue])
 
     def _taken(self) -> list[_Job]:
-        """The requests that wait, up to a batch; empty at the end."""
+        """Return the requests that wait, up to a batch; empty at the end."""
         with self._changed:
             while not self._queue and not self._ending:
                 self._changed.wait()
@@ -128,44 +127,53 @@ class Worker:
         return jobs
 
     def _answered(self, jobs: Sequence[_Job]) -> Iterator[_Outcome]:
-        """Each job with its answer, or with the error of its own."""
-        groups: dict[tuple[bool, ...], list[tuple[_Job, Asked]]] = defaultdict(list)
+        """Yield each job with its answer or error."""
+        groups: dict[tuple[bool, ...], list[tuple[_Job, RequestRows]]] = defaultdict(list)
         for job in jobs:
             if job.future.cancelled():
                 continue
             try:
-                asked = job.form.read(read_json(job.body, self._limits.depth))
-            except Exception as error:  # noqa: BLE001 - it is the job's, and mustn't end the thread
+                rows = job.form.read(read_json(job.body, self._limits.depth))
+            except Exception as error:  # noqa: BLE001 - an error of a job mustn't end the thread
                 yield job, error
             else:
-                # A column of numbers and one of text are read differently, so only like ones can be joined.
-                groups[tuple(array.dtype == object for array in asked.columns.arrays)].append((job, asked))
+                # A column of numbers and one of text are read differently, so only equal types can be joined.
+                groups[tuple(array.dtype == object for array in rows.columns.arrays)].append((job, rows))
         for group in groups.values():
-            parts = self._together([asked.columns for _, asked in group])
-            for place, (job, asked) in enumerate(group):
+            parts = self._together([rows.columns for _, rows in group])
+            for place, (job, rows) in enumerate(group):
                 try:
-                    part = parts[place] if parts else self._alone(asked.columns)
-                    yield job, (write_json(job.form.write(asked, part)), asked.columns.n_rows)
+                    part = parts[place] if parts else self._alone(rows.columns)
+                    yield job, (write_json(job.form.write(rows, part)), rows.columns.n_rows)
                 except Exception as error:  # noqa: BLE001 - as above
                     yield job, error
 
     def _together(self, rows: Sequence[MemoryColumns]) -> list[Predictions]:
-        """Predictions for each; none where they must be asked one by one, as one of them is refused."""
+        """Return predictions for each; none if they must be predicted one by one, as one of them is refused."""
         counts = [one.n_rows for one in rows]
         if len(rows) == 1 or not all(counts):
             return []
         try:
             arrays = map(np.concatenate, zip(*(one.arrays for one in rows), strict=True))
             (found,) = Blocks(self._model, MemoryColumns("rows", rows[0].names, tuple(arrays)))
-        except Exception:  # noqa: BLE001 - whose it is comes out one by one
+        except Exception:  # noqa: BLE001 - one by one, it becomes clear whose it is
             return []
         if not _is_finite(found):
             return []
         ends = np.cumsum(counts).tolist()
-        return [_part(found, end - count, end) for end, count in zip(ends, counts, strict=True)]
+        return [
+            Predictions(
+                found.task,
+                found.values[end - count : end],
+                found.spread[end - count : end],
+                found.odd.window(end - count, end),
+                found.doubtful[end - count : end],
+            )
+            for end, count in zip(ends, counts, strict=True)
+        ]
 
     def _alone(self, columns: MemoryColumns) -> Predictions:
-        # A row's answer mustn't depend on those beside it, so it is doubtful at most.
+        # A row's answer mustn't depend on other rows, so it is doubtful at most.
         predictions = self._model.of_columns(columns, refuse=False)
         if not _is_finite(predictions):
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
@@ -174,23 +182,12 @@ class Worker:
 
 
 def _is_finite(found: Predictions) -> bool:
-    """Whether all of it can be written as JSON; a spread is too large before its number is, as it is squared."""
+    """Return whether JSON can hold all predictions. A spread overflows before its number, as it is squared."""
     return bool(np.isfinite(found.values).all() and np.isfinite(found.spread).all())
 
 
-def _part(found: Predictions, start: int, stop: int) -> Predictions:
-    """The predictions of some of the rows."""
-    return Predictions(
-        found.task,
-        found.values[start:stop],
-        found.spread[start:stop],
-        found.odd.window(start, stop),
-        found.doubtful[start:stop],
-    )
-
-
 def ending() -> RefusedError:
-    """The answer to a request that the end of the server cuts off."""
+    """Return the answer to a request that the end of the server interrupts."""
     return _busy("the server is ending", "Try again later.")
 
 
@@ -199,21 +196,21 @@ def _busy(message: str, hint: str) -> RefusedError:
 
 
 def _return(outcomes: Sequence[_Outcome]) -> None:
-    """Hand outcomes over to the loops that wait for them."""
+    """Return outcomes to the loops that wait for them."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
     for job, outcome in outcomes:
         by_loop[job.future.get_loop()].append((job, outcome))
     for loop, own in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the server has ended meanwhile, and its loop is closed
+        with contextlib.suppress(RuntimeError):  # the server has ended, and its loop is closed
             loop.call_soon_threadsafe(_deliver, own)
 
 
 def _deliver(outcomes: Sequence[_Outcome]) -> None:
     for job, outcome in outcomes:
-        if job.future.done():  # whoever asked has left
+        if job.future.done():  # the client has left
             continue
         if isinstance(outcome, SeedbedError):
-            job.future.set_exception(refusal_of(outcome))
+            job.future.set_exception(RefusedError(422, outcome.code, outcome.message, outcome.hint))
         elif isinstance(outcome, Exception):
             job.future.set_exception(outcome)
         else:

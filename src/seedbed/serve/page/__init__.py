@@ -1,6 +1,6 @@
-"""The page for people: a form for one row. It is the same for every model and holds nothing of it.
+"""The page with a form for one row. It is the same for every model and contains nothing of it.
 
-Its script asks for the card, with the token where there is one, and builds the form of that.
+Its script requests the card, with the token if there is one, and builds the form from it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["page"]
 
 
 def page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The page's headers and itself.
+    """Return headers and body of the page.
 
     Args:
-        token: whether the server wants one; then the page asks for it first, and forgets it when it is closed.
+        token: whether the server needs one. Then the page asks for it, and forgets it when it is closed.
     """
     style, script = _themes() + _text("page.css"), _text("page.js")
-    # By their hashes these two may be used, and nothing else: no other script, no address but the server's own.
+    # Hashes allow these two and nothing else: no other script, no address but the server's own.
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
