@@ -1,5 +1,6 @@
 """Networks that diverge are counted and shown, and never averaged in."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,8 +9,7 @@ import torch
 from torch import nn
 
 from seedbed.experiment import train
-from seedbed.networks import Recipe
-from seedbed.networks.recipe import LR_GRIDS
+from seedbed.networks import OPTIMIZERS, Recipe
 
 
 class SometimesNaN(nn.Sequential):
@@ -126,7 +126,7 @@ def test_where_all_diverged_the_document_has_nulls_and_is_strict_json(every):
 
 
 def test_where_every_rate_of_a_grid_diverges_nothing_is_chosen_and_it_is_said(small, monkeypatch):
-    monkeypatch.setitem(LR_GRIDS, "adamw", (1e30, 1e31))
+    monkeypatch.setitem(OPTIMIZERS, "adamw", dataclasses.replace(OPTIMIZERS["adamw"], lr_grid=(1e30, 1e31)))
     found = small(candidates={"none": "linear:2@lr=0.1", "all": "linear:4"}, recipe="trained", lr=None)
     assert (found["all"].epochs.tolist(), found["all"].lrs.tolist()) == ([1] * 3, [1e30] * 3)
     assert found["all"].diverged.all()

@@ -12,6 +12,7 @@ from seedbed.errors import CandidateError, SeedbedError
 from seedbed.networks import (
     ACTIVATIONS,
     MLP,
+    OPTIMIZERS,
     Candidate,
     FileArchitecture,
     Recipe,
@@ -20,7 +21,6 @@ from seedbed.networks import (
     candidates_from,
     parse_candidate,
 )
-from seedbed.networks.recipe import OPTIMIZERS
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seedbed.errors import OptionError
-from seedbed.networks import Recipe
-from seedbed.networks.recipe import LOSSES, LR_GRIDS, OPTIMIZERS, RECIPES, recipe_named
+from seedbed.networks import OPTIMIZERS, Recipe
+from seedbed.networks.recipe import LOSSES, RECIPES, recipe_named
 
 
 def test_the_default_recipe_is_the_tutorials():
@@ -118,7 +118,7 @@ def test_a_recipe_by_name_takes_what_is_given_and_keeps_the_rest():
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_learning_rate_that_is_not_given_is_one_of_the_optimizers_grid(optimizer):
-    assert Recipe(optimizer=optimizer, lr=None).lrs == LR_GRIDS[optimizer]
+    assert Recipe(optimizer=optimizer, lr=None).lrs == OPTIMIZERS[optimizer].lr_grid
     assert Recipe(optimizer=optimizer, lr=0.3).lrs == (0.3,)
     assert [Recipe(lr=None).chooses, Recipe(epoch="inner").chooses, Recipe().chooses] == [True, True, False]
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
-from seedbed.networks.recipe import OPTIMIZERS
+from seedbed.networks import ACTIVATIONS, OPTIMIZERS, Recipe, parse_candidate
 from seedbed.training import train_many
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference

@@ -100,8 +100,8 @@ class RecipeOptions:
     "How the rate changes from step to step: not, down to 0 as a cosine, or up and down in one cycle."
     warmup: float | None = None
     "Share of all steps, 0.05 say, over which the rate rises first; 0 if left out."
-    optimizer: Literal["sgd", "adam", "adamw"] | None = None
-    "As in torch.optim."
+    optimizer: str | None = None
+    "sgd, adam or adamw, as in torch.optim."
     momentum: float | None = None
     "Momentum, for sgd; 0 if left out."
     nesterov: Annotated[bool | None, Parameter(negative=())] = None

@@ -10,6 +10,7 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
+from seedbed.networks.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
 from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
@@ -17,7 +18,9 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = [
     "ACTIVATIONS",
+    "BETAS",
     "MLP",
+    "OPTIMIZERS",
     "RECIPES",
     "Architecture",
     "Blend",
@@ -31,6 +34,9 @@ __all__ = [
     "Residual",
     "Schedule",
     "SmoothClip",
+    "State",
+    "Step",
+    "Tensors",
     "UserArchitecture",
     "architecture_from_values",
     "architecture_to_values",

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from seedbed.arguments import check_arguments, shown
 from seedbed.errors import OptionError, did_you_mean
+from seedbed.networks.optimizers import OPTIMIZERS
 
 __all__ = [
     "RECIPES",
@@ -18,12 +19,6 @@ __all__ = [
     "recipe_named",
     "settings_in",
 ]
-
-OPTIMIZERS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.01}
-"""Known optimizers, each with the weight decay that `torch.optim` gives it by default."""
-
-LR_GRIDS = {"sgd": (0.01, 0.1, 1.0), "adam": (0.001, 0.01, 0.1), "adamw": (0.001, 0.01, 0.1)}
-"""What a learning rate is chosen from where none is given."""
 
 MOST_EPOCHS = 1_000_000
 """More than anybody trains for; curves of all networks have to fit into memory."""
@@ -49,7 +44,7 @@ class Recipe:
 
     Attributes:
         optimizer: `sgd`, `adam` or `adamw`, each with the arithmetic of its namesake in `torch.optim`.
-        lr: learning rate; `None` has it chosen from `LR_GRIDS` by inner splits, which only a comparison has.
+        lr: learning rate; `None` has it chosen from `Optimizer.lr_grid` by inner splits, which only a comparison has.
         schedule: how the learning rate changes, step by step over all steps of the training: `constant`; `cosine`,
             down to 0 as `CosineAnnealingLR` of torch goes; or `onecycle`, up and down as `OneCycleLR` goes, with its
             own shape. `lr` is the highest rate of each.
@@ -132,7 +127,7 @@ class Recipe:
         waits = self.patience
         if waits is not None and not (_is_number(waits, numbers.Integral) and waits >= 1):
             raise OptionError(f"patience is {waits}", "It must be a whole number of epochs from 1 up, or left out.")
-        if self.optimizer != "sgd" and (self.momentum or self.nesterov):
+        if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
         if not isinstance(self.decay_biases, bool):
             raise OptionError(f"decay_biases is {self.decay_biases!r}", "It must be True or False.")
@@ -142,12 +137,12 @@ class Recipe:
     @property
     def decay(self) -> float:
         """The weight decay in force."""
-        return OPTIMIZERS[self.optimizer] if self.weight_decay is None else self.weight_decay
+        return OPTIMIZERS[self.optimizer].weight_decay if self.weight_decay is None else self.weight_decay
 
     @property
     def lrs(self) -> tuple[float, ...]:
         """The learning rate, or those that it is chosen from."""
-        return LR_GRIDS[self.optimizer] if self.lr is None else (self.lr,)
+        return OPTIMIZERS[self.optimizer].lr_grid if self.lr is None else (self.lr,)
 
     @property
     def chooses(self) -> bool:
@@ -179,7 +174,7 @@ class Recipe:
 
     def describe(self) -> str:
         """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""
-        words = [{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[self.optimizer]]
+        words = [OPTIMIZERS[self.optimizer].words]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
         words.append(f"lr {self.lr:g}" if self.lr is not None else f"lr of {_listed(self.lrs)} by inner splits")

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from seedbed.training.optimizers import Tensors
+from seedbed.networks import Tensors
 
 __all__ = ["Best"]
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from seedbed.networks import Tensors
 from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.general import General, OneByOne, general_forward
 from seedbed.training.inputs import Inputs, counting, expanded
@@ -34,7 +35,6 @@ from seedbed.training.layers import (
     stacked_layer,
     through,
 )
-from seedbed.training.optimizers import Tensors
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, stateless
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
 from seedbed.errors import TrainingError
+from seedbed.networks import Tensors
 from seedbed.training.inputs import Inputs
-from seedbed.training.optimizers import Tensors
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, stateless
 from seedbed.training.reference import outputs_of

@@ -16,12 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding, Tensors
 from seedbed.networks import Embeddings as EmbeddingsModule
 from seedbed.networks import Residual as ResidualModule
 from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.inputs import Inputs, folded
-from seedbed.training.optimizers import Tensors
 from seedbed.training.products import batched_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
 from seedbed.training.stack import Pass

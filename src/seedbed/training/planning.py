@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
+from seedbed.networks import OPTIMIZERS, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
@@ -125,7 +125,7 @@ def plan_stack(
     network = build_network(build, seeds[0])
     data.n_outputs(network)
     chain = forward_of(network, data.X.shape[1])
-    native, note = _native(engine, chain, network, data, device, dtype)
+    native, note = _native(engine, chain, network, data, recipe, device, dtype)
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
     if isinstance(chain, OneByOne):
         size, seconds = _FEW, _seconds_one_by_one(chain, network, data, recipe)
@@ -166,7 +166,7 @@ def check_engine(engine: str) -> None:
 
 
 def _native(
-    engine: Engine, chain: Forward, network: nn.Module, data: TrainingData, device: str, dtype: str
+    engine: Engine, chain: Forward, network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str
 ) -> tuple[bool, str]:
     """Whether the kernel trains networks like this one; and what is said to the user where it would be faster."""
     check_engine(engine)
@@ -175,6 +175,7 @@ def _native(
     if not isinstance(chain, Chain):
         return False, _SLOWER
     covered = device == "cpu" and data.order is None and covers(chain, network)
+    covered = covered and OPTIMIZERS[recipe.optimizer].native is not None
     if engine == "torch" or not covered:
         return False, ""
     library, reason = kernel(dtype)

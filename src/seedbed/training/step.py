@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from seedbed.networks import Recipe
+from seedbed.networks import Recipe, State, Tensors
 from seedbed.training.forward import Forward
 from seedbed.training.general import OneByOne
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.losses import Loss
-from seedbed.training.optimizers import State, Tensors, clipped, pick_optimizer
+from seedbed.training.optimizers import clipped, pick_optimizer
 from seedbed.training.stack import Pass
 
 __all__ = ["Batch", "Hyper", "Picked", "StackState", "Steps", "make_steps", "pick"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.evaluation import CURVES, Waiting
+from seedbed.networks import Tensors
 from seedbed.training.best import Best
 from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
@@ -21,7 +22,7 @@ from seedbed.training.forward import Chain, Forward, forward_of
 from seedbed.training.inputs import Inputs
 from seedbed.training.looking import look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
-from seedbed.training.optimizers import Tensors, clock, pick_optimizer
+from seedbed.training.optimizers import clock, pick_optimizer
 from seedbed.training.placing import Placing
 from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of

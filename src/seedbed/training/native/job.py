@@ -13,17 +13,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seedbed.networks import Recipe
+from seedbed.networks import OPTIMIZERS, Recipe, Tensors
 from seedbed.training.embeddings import bins_between
 from seedbed.training.inputs import Inputs
 from seedbed.training.native.program import Program
-from seedbed.training.optimizers import Tensors
 from seedbed.training.step import Batch
 
 __all__ = ["Blocks", "Setup", "typed"]
 
 _LOSSES = ("bce", "cross_entropy", "mse")
-_OPTIMIZERS = ("sgd", "adam", "adamw")
 _TILE_BYTES = 384 << 10
 """What all buffers of a tile take together: a part of the second-level cache."""
 
@@ -143,7 +141,8 @@ class Blocks:
         self.n_rows, self.n_outputs = len(fit.y), fit.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         recipe = setup.recipe
-        n_moments = {"sgd": int(recipe.momentum > 0)}.get(recipe.optimizer, 2)
+        optimizer = OPTIMIZERS[recipe.optimizer]
+        n_moments = optimizer.n_moments(recipe.momentum)
         self.params = self.laned(torch.cat([params[s.name].reshape(-1, self.n) for s in program.segments]))
         self.moments = _aligned((self.n_blocks, n_moments, program.n_params, self.lanes), self.dtype)
         self.figures = _aligned((self.n_blocks, recipe.epochs + 1, 4, self.lanes), self.dtype)
@@ -173,7 +172,7 @@ class Blocks:
             n_givers=len(arrays.get("givers", ())), n_blocks=self.n_blocks, n_tested=len(tested),
             n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
-            loss=_LOSSES.index(setup.loss), optimizer=_OPTIMIZERS.index(recipe.optimizer), batch_size=setup.size,
+            loss=_LOSSES.index(setup.loss), optimizer=optimizer.native, batch_size=setup.size,
             n_batches=setup.n_batches, n_epochs=recipe.epochs, nesterov=int(recipe.nesterov),
             guarded=int(setup.guarded), patient=int(setup.patient), same_in_training=int(program.same_in_training),
             units_in_lanes=int(program.units_in_lanes), momentum=recipe.momentum,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from seedbed.errors import TrainingError
+from seedbed.networks import Tensors
 from seedbed.training.best import Best
 from seedbed.training.chunk import Chunk, ChunkResult
 from seedbed.training.data import TrainingData
@@ -19,7 +20,7 @@ from seedbed.training.forward import Chain, dead_share
 from seedbed.training.native.build import kernel
 from seedbed.training.native.job import Blocks, Setup
 from seedbed.training.native.program import program_of
-from seedbed.training.optimizers import Tensors, clock
+from seedbed.training.optimizers import clock
 from seedbed.training.savepoint import Savepoint
 from seedbed.training.stepping import Training
 from seedbed.training.whole import WholeTable

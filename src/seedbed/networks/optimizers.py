@@ -1,0 +1,151 @@
+"""The optimizers: each entry of `OPTIMIZERS` holds all that the package knows of one. To add one, add an entry.
+
+A step is a pure function over stacked parameters, equal to its namesake in `torch.optim`. Parameters and gradients are
+`[..., network]`; learning rate and weight decay are `[network]`, so networks that differ in them share a stack. The
+state is a tuple of mappings like the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # the names and defaults of optimizers are needed where torch isn't loaded
+    from torch import Tensor
+
+__all__ = ["BETAS", "OPTIMIZERS", "State", "Step", "Tensors"]
+
+Tensors: TypeAlias = "dict[str, Tensor]"
+State: TypeAlias = "tuple[Tensors, ...]"
+Decays: TypeAlias = "Callable[[Tensor], bool]"
+"""Whether a stacked parameter decays."""
+
+BETAS = (0.9, 0.999)
+"""Of Adam. The clock of a step holds 1 - b1^t and sqrt(1 - b2^t)."""
+
+_EPS = 1e-8
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an optimizer, without side effects.
+
+    Attributes:
+        init: parameters to the state before the first step.
+        update: (parameters, gradients, state, lr, weight_decay, clock of this step) to (parameters, state). The clock
+            is [first, 1 - b1^t, sqrt(1 - b2^t)].
+    """
+
+    init: Callable[[Tensors], State]
+    update: Callable[[Tensors, Tensors, State, Tensor, Tensor, Tensor], tuple[Tensors, State]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """One optimizer.
+
+    Attributes:
+        name: the word in a recipe.
+        words: its name in a sentence.
+        torch: its class in `torch.optim`, for the reference trainer.
+        step: (momentum, nesterov, whether a parameter decays) to the pure step.
+        lr_grid: what a learning rate is chosen from where none is given.
+        weight_decay: the default of `torch.optim`.
+        has_momentum: whether `momentum` and `nesterov` are settings of it.
+        native: its number in the kernel (`enum Optimizer` in native/job.h); None where torch trains it.
+        n_moments: (momentum) to how many numbers the kernel keeps for each parameter.
+    """
+
+    name: str
+    words: str
+    torch: str
+    step: Callable[[float, bool, Decays], Step]
+    lr_grid: tuple[float, ...] = (0.001, 0.01, 0.1)
+    weight_decay: float = 0.0
+    has_momentum: bool = False
+    native: int | None = None
+    n_moments: Callable[[float], int] = lambda momentum: 2
+
+
+def _sgd(momentum: float, nesterov: bool, decays: Decays) -> Step:
+    def init(params: Tensors) -> State:
+        import torch
+
+        return ({name: torch.zeros_like(p) for name, p in params.items()},) if momentum else ()
+
+    def update(
+        params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
+    ) -> tuple[Tensors, State]:
+        steps = {name: grads[name] + decay * p if decays(p) else grads[name] for name, p in params.items()}
+        if momentum:
+            # torch starts the buffer at the first gradient itself; from zeros, momentum * 0 + g is the same number.
+            buffers = {name: momentum * state[0][name] + g for name, g in steps.items()}
+            steps = {name: g + momentum * buffers[name] for name, g in steps.items()} if nesterov else buffers
+            state = (buffers,)
+        return {name: p - lr * steps[name] for name, p in params.items()}, state
+
+    return Step(init, update)
+
+
+def _adam(decays: Decays, *, decoupled: bool) -> Step:
+    beta1, beta2 = BETAS
+
+    def init(params: Tensors) -> State:
+        import torch
+
+        zeros = {name: torch.zeros_like(p) for name, p in params.items()}
+        return zeros, {name: torch.zeros_like(p) for name, p in params.items()}
+
+    def update(
+        params: Tensors, grads: Tensors, state: State, lr: Tensor, decay: Tensor, now: Tensor
+    ) -> tuple[Tensors, State]:
+        correction1, root_correction2 = now[1], now[2]
+        new, first, second = {}, {}, {}
+        for name, p in params.items():
+            g = grads[name]
+            if decays(p):
+                if decoupled:
+                    p = p * (1 - lr * decay)
+                else:
+                    g = g + decay * p
+            first[name] = state[0][name] + (1 - beta1) * (g - state[0][name])
+            second[name] = beta2 * state[1][name] + (1 - beta2) * g * g
+            root = second[name].sqrt() / root_correction2 + _EPS
+            new[name] = p - (lr / correction1) * first[name] / root
+        return new, (first, second)
+
+    return Step(init, update)
+
+
+OPTIMIZERS = {
+    entry.name: entry
+    for entry in (
+        Optimizer(
+            name="sgd",
+            words="SGD",
+            torch="SGD",
+            step=_sgd,
+            lr_grid=(0.01, 0.1, 1.0),
+            has_momentum=True,
+            native=0,
+            n_moments=lambda momentum: int(momentum > 0),
+        ),
+        Optimizer(
+            name="adam",
+            words="Adam",
+            torch="Adam",
+            step=lambda momentum, nesterov, decays: _adam(decays, decoupled=False),
+            native=1,
+        ),
+        Optimizer(
+            name="adamw",
+            words="AdamW",
+            torch="AdamW",
+            step=lambda momentum, nesterov, decays: _adam(decays, decoupled=True),
+            weight_decay=0.01,
+            native=2,
+        ),
+    )
+}
+"""The optimizers by name."""
