@@ -34,10 +34,9 @@ COMPARE = (
     "3",
 )
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
-CHARTS = ("curves.png", "intervals.png", "lottery.png", "calibration.png")
-WRITTEN = ("experiment.json", "comparison.json", "report.html", *CHARTS, "curves.safetensors")  # in this order
+WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.png", "curves.safetensors")  # in this order
 FILES = sorted(WRITTEN)
-OF_TRAIN = ("training.json", "report.html", "curves.png", "lottery.png", "history.csv")
+OF_TRAIN = ("training.json", "report.html", "curves.png", "history.csv")
 
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")

@@ -110,7 +110,7 @@ def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(ar
     assert "In short, against auto - " in text
     assert "SGD" not in text  # no network of a candidate, so no recipe
     written = {path.name for path in tmp_path.iterdir()}
-    assert {"comparison.json", "report.html", "intervals.png"} <= written
+    assert {"comparison.json", "report.html", "curves.safetensors"} <= written
     assert "curves.png" not in written
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.figures import learning_curves, save_chart
+from seedbed.figures import browser, learning_curves, pictures, save_chart
 from seedbed.figures.theme import LIGHT
 
 
@@ -51,6 +51,24 @@ def test_the_page_fetches_nothing(chart, tmp_path):
     assert "<script" in markup
     assert not re.search(r"\b(src|href)\s*=|@import|url\(", markup)
     assert "linear:5" in page
+
+
+def test_the_script_of_a_page_is_made_once_and_kept(tmp_path, monkeypatch):
+    kept = tmp_path / "vega.js"
+    monkeypatch.setattr(browser, "_kept", lambda: kept)
+    made = browser.browser_library.__wrapped__()
+    assert kept.read_text("utf-8") == made
+    monkeypatch.setattr(browser.vl_convert, "javascript_bundle", None)  # it can't be made again
+    assert browser.browser_library.__wrapped__() == made
+
+
+def test_one_picture_is_drawn_unless_a_format_asks_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "save_chart", lambda chart, path: path)
+    monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, lambda summary, theme: "chart"))
+    document = {"kind": "comparison"}
+    assert [path.name for path in pictures.save_pictures(document, tmp_path)] == ["curves.png"]
+    names = ["curves.pdf", "intervals.pdf", "lottery.pdf", "calibration.pdf"]
+    assert [path.name for path in pictures.save_pictures(document, tmp_path, "pdf")] == names
 
 
 @pytest.mark.parametrize("name", ["curves.gif", "curves"])

@@ -267,8 +267,8 @@ class RunOptions:
     "auto, cpu or cuda."
     out: Path | None = None
     "Folder for the files; seedbed-out/VERB-TABLE if left out."
-    format: Literal["png", "svg", "pdf"] = "png"
-    "What pictures are written as."
+    format: Literal["png", "svg", "pdf"] | None = None
+    "Write all pictures in this format; curves.png alone if left out."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
     "No plan, no progress."
 
@@ -278,7 +278,7 @@ class RunOptions:
 
     def refuse_files(self, why: str) -> None:
         """An error where something is said of a folder or of pictures."""
-        for name, given in (("out", self.out is not None), ("format", self.format != "png")):
+        for name, given in (("out", self.out is not None), ("format", self.format is not None)):
             if given:
                 raise OptionError(f"--{name} is of a run that leaves a folder, and {why}", "Leave it out.")
 

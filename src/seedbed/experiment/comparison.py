@@ -155,9 +155,9 @@ class Comparison(Results):
     def _repr_html_(self) -> str:
         return notebook_fragment(self.document)
 
-    def save(self, folder: str | Path, *, pictures: str = "png") -> list[Path]:
-        """Write into a folder, and return the paths: `comparison.json` (the summary), `report.html`, pictures in a
-        format of `png`, `svg` or `pdf`, and `curves.safetensors`.
+    def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
+        """Write into a folder, and return the paths: `comparison.json` (the summary), `report.html`,
+        `curves.png`, or all pictures in a format of `png`, `svg` or `pdf`, and `curves.safetensors`.
 
         The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
         [repeat, seed, row], of several classes [repeat, seed, row, class]; and of candidates `epochs` and `lrs`

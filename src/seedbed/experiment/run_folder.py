@@ -41,7 +41,7 @@ class RunFolder:
     finished: Comparison | None = None
     replaces: str = ""
 
-    def save(self, comparison: Comparison, *, pictures: str = "png") -> list[Path]:
+    def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
         """Write the results, clear away what was kept until now, and return the paths.
 
         Raises:

@@ -132,9 +132,9 @@ class Run:
         """Write the report, one self-contained HTML page; return its path."""
         return write_report(self.summary(), path)
 
-    def save(self, folder: str | Path, *, pictures: str = "png") -> list[Path]:
-        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, pictures in a format
-        of `png`, `svg` or `pdf`, and `history.csv` (a row for each seed and epoch)."""
+    def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
+        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `curves.png`,
+        or all pictures in a format of `png`, `svg` or `pdf`, and `history.csv` (a row for each seed and epoch)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         summary = self.summary()

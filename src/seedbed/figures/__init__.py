@@ -5,7 +5,7 @@ from seedbed.figures.curve_data import BANDS
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.limits import interval_limits
 from seedbed.figures.pictures import all_charts, chart_of, save_pictures
-from seedbed.figures.save import save_chart, svg_of
+from seedbed.figures.save import save_chart, spec_of, svg_of
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "learning_curves",
     "save_chart",
     "save_pictures",
+    "spec_of",
     "svg_of",
 ]

@@ -61,7 +61,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     for measure in MEASURES:
         encoding = {"x": x, "y": _value_axis(measure, names[measure]), "color": colour}
         layers = strokes.layers(drawn, measure, encoding)
-        panels.append(alt.layer(*layers).properties(width=PANEL_WIDTH, height=PANEL_HEIGHT))
+        panels.append(alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT))
     beyond = [
         f"{candidate['name']} ({names[measure]})"
         for measure in MEASURES

@@ -68,7 +68,7 @@ def panelled(
 ) -> alt.ConcatChart:
     """Panels side by side that draw the same records, with the words above them."""
     chart = alt.concat(*panels, columns=columns, data=alt.NamedData(name=_DATA), spacing=spacing)
-    chart = chart.properties(title=alt.TitleParams(title_lines(title), subtitle=phrase_lines(phrases)))
+    chart.title = alt.TitleParams(title_lines(title), subtitle=phrase_lines(phrases))
     chart.params = [_HIDDEN]
     chart.datasets = {_DATA: list(records)}
     return themed(chart, theme)

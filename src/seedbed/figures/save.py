@@ -14,7 +14,7 @@ import vl_convert
 from seedbed.errors import OptionError, visible
 from seedbed.files import write_whole
 
-__all__ = ["VEGA_LITE_VERSION", "save_chart", "svg_of"]
+__all__ = ["VEGA_LITE_VERSION", "save_chart", "spec_of", "svg_of"]
 
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
@@ -39,7 +39,7 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
     if not path.parent.is_dir():
         raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
     _check_room()
-    content = write(_drawable(chart.to_dict(validate=False)), scale)
+    content = write(_drawable(spec_of(chart)), scale)
     write_whole(path, lambda where: where.write_bytes(content))
     return path
 
@@ -47,7 +47,17 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
 def svg_of(chart: alt.TopLevelMixin) -> str:
     """The chart as SVG, to stand in a page or a notebook."""
     _check_room()
-    return _svg(_drawable(chart.to_dict(validate=False)), 1.0).decode()
+    return _svg(_drawable(spec_of(chart)), 1.0).decode()
+
+
+def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Return a chart as a plain dict. Its data are passed as they are: Altair would copy them number by number."""
+    own: Any = chart
+    data = own.datasets if isinstance(own.datasets, dict) else {}
+    bare = own.copy(deep=False)
+    bare.datasets = alt.Undefined
+    spec: dict[str, Any] = bare.to_dict(validate=False)
+    return spec | {"datasets": spec.get("datasets", {}) | data}
 
 
 def _check_room() -> None:

@@ -13,7 +13,7 @@ import altair as alt
 import jinja2
 
 from seedbed.errors import UnreadableError
-from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables
+from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables, spec_of
 from seedbed.report import findings, forest, glance, judged, ranking, sentences, single
 from seedbed.report.glossary import TERMS
 from seedbed.report.page import tables
@@ -37,7 +37,7 @@ class _Figure:
 
     @classmethod
     def of(cls, chart: alt.ConcatChart) -> _Figure:
-        spec = chart.to_dict(validate=False)
+        spec = spec_of(chart)
         lines = spec.pop("title")["subtitle"]
         return cls(spec, " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines))
 
