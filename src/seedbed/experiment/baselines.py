@@ -22,20 +22,20 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from seedbed.arguments import shown
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, told
-from seedbed.experiment.auto import Auto
+from seedbed.experiment.auto import Auto, auto
+from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.linear import tuned_linear_regression
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
 from seedbed.training import derive
 
-__all__ = ["BASELINES", "STANDARD", "Baseline", "baselines_from"]
+__all__ = ["BASELINES", "STANDARD", "baselines_from"]
 
 _OF_CLASSES = ("prior", "logistic-regression", "boosted-trees")
 
@@ -49,23 +49,8 @@ STANDARD: Mapping[Task, tuple[str, ...]] = {
 BASELINES = ("standard",)
 """What stands beside the candidates if nothing else is asked for."""
 
-_KNOWN = (*dict.fromkeys(name for names in STANDARD.values() for name in names), AUTO)
-
-
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """A model that a network must beat.
-
-    Attributes:
-        name: how it stands in tables.
-        estimator: an unfitted scikit-learn classifier with `predict_proba`, or a regressor; cloned for every split. It
-            sees numbers as they are, so whatever needs standardised ones must bring its own scaler along.
-        description: what it is, in a few words for a table's footnote.
-    """
-
-    name: str
-    estimator: Any
-    description: str
+_KNOWN = tuple(dict.fromkeys(name for names in STANDARD.values() for name in names))
+_TAKEN = "Names of seedbed's own baselines belong to these. Choose another, or none."
 
 
 def baselines_from(
@@ -116,8 +101,12 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
 
 
 def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Baseline:
+    spec = spec.strip() if isinstance(spec, str) else spec
+    if isinstance(spec, Auto) or (isinstance(spec, str) and spec == AUTO):
+        if name not in (None, AUTO):
+            raise OptionError(f"auto can't be named '{name}'", _TAKEN)
+        return spec if isinstance(spec, Auto) else auto(derive(random_state, "baseline", AUTO) % 2**32)
     if isinstance(spec, str):
-        spec = spec.strip()
         found = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
     elif isinstance(spec, Baseline):
         found = spec
@@ -125,21 +114,17 @@ def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Bas
         found = _own(spec.__name__, _made(spec, {}, spec.__name__, task))
     else:
         found = _own(type(spec).__name__, spec)
-    if not isinstance(found.estimator, Auto):
-        _check(found, task)
+    _check(found, task)
     if not isinstance(spec, Baseline) and found.name not in _KNOWN and not hasattr(found.estimator, "steps"):
         found = _standardised(found)
     if name is not None and name != found.name:
-        if name in _KNOWN or found.name == AUTO:
-            message = f"a baseline can't be named '{name}'" if name in _KNOWN else f"auto can't be named '{name}'"
-            raise OptionError(message, "Names of seedbed's own baselines belong to these. Choose another, or none.")
+        if name in (*_KNOWN, AUTO):
+            raise OptionError(f"a baseline can't be named '{name}'", _TAKEN)
         found = dataclasses.replace(found, name=name)
     return dataclasses.replace(found, estimator=_seeded(found, random_state))
 
 
 def _known(name: str, task: Task) -> Baseline:
-    if name == AUTO:
-        return Baseline(name, Auto(), "a blend of networks of seedbed's own portfolio, weighted out of bag")
     if name not in STANDARD[task]:
         predicts, found = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
         instead = "logistic-regression" if name == "linear-regression" else "linear-regression"

@@ -6,16 +6,14 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Encoding, Split, Table
-from seedbed.errors import TrainingError, told
-from seedbed.experiment.auto import Auto, blended
-from seedbed.experiment.baselines import STANDARD, Baseline
+from seedbed.experiment.baseline import Baseline
+from seedbed.experiment.baselines import STANDARD
 from seedbed.training import Cluster, side_by_side
 
 __all__ = ["fit_baselines"]
@@ -54,8 +52,8 @@ def fit_baselines(
     Raises:
         TrainingError: a fit failed, or gave no usable predictions.
     """
-    blends = any(isinstance(one.estimator, Auto) for one in baselines)
-    shared = encoding, table if blends else dataclasses.replace(table, columns=())  # what travels stays small
+    whole = any(one.needs_columns for one in baselines)
+    shared = encoding, table if whole else dataclasses.replace(table, columns=())  # what travels stays small
     tasks = [
         (number, baselines[number], [(some, splits[some]) for some in group])
         for number, group in _grouped(baselines, len(splits), cluster.n_cpus if cluster else jobs, without)
@@ -91,54 +89,11 @@ def _fit_some(
     encoding: Encoding,
     table: Table,
 ) -> list[tuple[int, int, Floats]]:
-    from sklearn.base import clone  # loads the libraries that the limit must find
+    import sklearn.base  # noqa: F401 - loads the libraries that the limit must find
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # HistGradientBoosting's threads wait for each other many times longer than they work while another process keeps
     # a core busy. "sequential" is for classifiers that were given n_jobs.
     with warnings.catch_warnings(), threadpool_limits(limits=1), joblib.parallel_config(backend="sequential"):
         warnings.simplefilter("ignore")
-        return [
-            (number, which, _predicted(baseline.name, clone(baseline.estimator), encoding, table, split))
-            for which, split in splits
-        ]
-
-
-def _predicted(name: str, estimator: Any, encoding: Encoding, table: Table, split: Split) -> Floats:
-    """For the test rows of a split, as `fit_baselines` yields it."""
-    y, n_rows = table.target[split.train], len(split.test)
-    n_classes = 1 if table.task == "regression" else max(2, int(table.target.max()) + 1)
-    try:
-        if n_classes > 1 and (y == y[0]).all():
-            found = np.tile(np.eye(n_classes)[y[0]], (n_rows, 1))  # many classifiers refuse a single class
-        elif isinstance(estimator, Auto):
-            found = blended(table, split, estimator.random_state)
-        else:
-            X = encoding.natural(split.train)
-            fitted = estimator.fit(X[split.train], y)
-            if n_classes == 1:
-                return _numbers(fitted.predict(X[split.test]), n_rows)
-            found = _probabilities(fitted, X[split.test], n_classes)
-    except Exception as error:
-        message = f"baseline '{name}' can't be fitted: {told(error)}"
-        raise TrainingError(message, "Change it, or leave it out.") from error
-    return (found[:, 1] if table.task == "binary" else found).astype(np.float32)
-
-
-def _probabilities(fitted: Any, X: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    """[row, class]; a class that no training row has gets 0."""
-    classes = np.asarray(fitted.classes_, dtype=np.intp)
-    given = np.asarray(fitted.predict_proba(X))
-    if given.shape != (len(X), len(classes)) or not np.isfinite(given).all():
-        raise ValueError(f"predict_proba gave {list(given.shape)} numbers, or some that aren't finite")
-    found = np.zeros((len(X), n_classes))
-    found[:, classes] = given
-    return found
-
-
-def _numbers(given: Any, n_rows: int) -> NDArray[np.float64]:
-    """[row]; some regressors return [row, 1]."""
-    found = np.asarray(given, dtype=np.float64)
-    if found.size != n_rows or not np.isfinite(found).all():
-        raise ValueError(f"predict gave {list(found.shape)} numbers, or some that aren't finite")
-    return found.reshape(n_rows)
+        return [(number, which, baseline.predict(table, encoding, split)) for which, split in splits]

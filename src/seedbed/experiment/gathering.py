@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 
 from seedbed.evaluation import Choice
-from seedbed.experiment.baselines import Baseline
+from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import BaselineResult, CandidateResult
 from seedbed.networks import MLP

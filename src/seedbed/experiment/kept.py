@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seedbed.experiment.baselines import Baseline
+from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.origin import origin
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed

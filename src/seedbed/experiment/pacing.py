@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from seedbed.experiment.fitting import fit_baselines
 from seedbed.experiment.plan import Plan
 from seedbed.fitting import Round, Stack
-from seedbed.model import AUTO
 from seedbed.training import Chunk, TrainingData, side_by_side, time_chunk
 
 __all__ = ["timed"]
@@ -55,7 +54,7 @@ def _timed_chunk(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, tu
 def _timed_fits(plan: Plan) -> dict[str, float]:
     spec, found = plan.experiment, {}
     for baseline in spec.baselines if len(plan.all_splits) >= _FEWEST_SPLITS else ():
-        if baseline.name != AUTO:
+        if baseline.timed:
             started = time.perf_counter()
             list(fit_baselines([baseline], spec.table, plan.encoding, plan.all_splits[:1], jobs=1))
             found[baseline.name] = time.perf_counter() - started

@@ -12,7 +12,6 @@ from typing import Any
 from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
-from seedbed.model import AUTO, blend_seconds
 from seedbed.report import counted, drawing_seconds, duration
 from seedbed.training import (
     Cluster,
@@ -27,8 +26,6 @@ from seedbed.training import (
 __all__ = ["Plan", "make_plan"]
 
 _START_SECONDS = 4.0  # a worker imports torch
-# Of one fit of a baseline, and for each of its cells, on average over the three.
-_BASELINE_SECONDS, _CELL_SECONDS = 0.05, 5e-6
 
 
 @dataclass(frozen=True)
@@ -86,12 +83,11 @@ class Plan:
     @functools.cached_property
     def fit_seconds(self) -> dict[str, float]:
         """Of each baseline, what one fit takes one core, by its name."""
-        table, found = self.experiment.table, dict(self.fits)
-        n_rows = len(self.all_splits[0].train)
-        for name in [one.name for one in self.experiment.baselines if one.name not in found]:
-            usual = _BASELINE_SECONDS + _CELL_SECONDS * n_rows * table.n_features
-            found[name] = blend_seconds(table, n_rows) if name == AUTO else usual
-        return found
+        spec, n_rows = self.experiment, len(self.all_splits[0].train)
+        return {
+            one.name: self.fits[one.name] if one.name in self.fits else one.seconds(spec.table, n_rows)
+            for one in spec.baselines
+        }
 
     @property
     def measured(self) -> bool:

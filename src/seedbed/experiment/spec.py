@@ -29,7 +29,8 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
-from seedbed.experiment.baselines import BASELINES, Baseline, baselines_from
+from seedbed.experiment.baseline import Baseline
+from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe, candidates_from
