@@ -7,8 +7,97 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
-from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode, read_table, repeated_folds
+from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode, read_table, repeated_folds, target_design
+from seedbed.data.encoding.scaling import medians_of
 from seedbed.data.table import Column
+from seedbed.errors import TargetError
+
+# A target of numbers, standardised by training rows and brought back
+
+
+PRICES = np.random.default_rng(0).normal(250_000, 100_000, 60).round()
+
+
+def quarter_tested(n_rows: int, seed: int) -> Split:
+    rows = np.random.default_rng(seed).permutation(n_rows)
+    return Split(0, seed, np.sort(rows[n_rows // 4 :]), np.sort(rows[: n_rows // 4]))
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=30), st.sampled_from([1, 0.1, 1e-200, 1e200]))
+def test_each_split_sees_the_target_as_its_training_rows_standardise_it(cells, unit):
+    target = np.array(cells) * unit
+    splits = [quarter_tested(len(target), seed) for seed in range(2)]
+    design = target_design(target, splits)
+    for number, split in enumerate(splits):
+        seen = design.scale[number] * design.values + design.shift[number]
+        if np.ptp(target[split.train]) > 0:
+            near_one = np.array(cells, dtype=np.float64)[:, None]
+            expected = StandardScaler().fit(near_one[split.train]).transform(near_one)[:, 0]
+            np.testing.assert_allclose(seen, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(design.restore(seen, number), target, rtol=1e-9, atol=1e-9 * np.abs(target).max())
+
+
+def test_a_target_constant_in_training_is_only_centred():
+    target = np.array([5.0, 5, 5, 8])
+    design = target_design(target, [Split(0, 0, np.arange(3), np.arange(3, 4))])
+    assert (design.scale[0] * design.values + design.shift[0]).tolist() == [0, 0, 0, 3]
+    assert design.restore(np.zeros((2, 3)), 0).tolist() == [[5, 5, 5]] * 2
+    huge = target_design(target * 2.0**700, [Split(0, 0, np.arange(3), np.arange(3, 4))])
+    assert huge.scale.tolist() == [1]
+    assert huge.restore(huge.values + huge.shift, 0).tolist() == (target * 2.0**700).tolist()
+
+
+def test_outputs_of_float32_come_back_in_float64_and_in_the_targets_units():
+    split = quarter_tested(60, 0)
+    design = target_design(PRICES, [split])
+    narrow = (design.values.astype(np.float32) * np.float32(design.scale[0])) + np.float32(design.shift[0])
+    restored = design.restore(narrow, 0)
+    assert restored.dtype == np.float64
+    np.testing.assert_allclose(restored, PRICES, atol=1e-5 * design.deviations[0])
+    assert design.means[0] == pytest.approx(PRICES[split.train].mean(), rel=1e-14)
+
+
+def test_no_test_row_changes_a_bit_of_what_the_training_rows_target_becomes():
+    split = quarter_tested(60, 1)
+    other = PRICES.copy()
+    other[split.test] = PRICES[split.test] * 1.5 + 7
+    before, after = (target_design(target, [split]) for target in (PRICES, other))
+    np.testing.assert_array_equal(before.values[split.train], after.values[split.train])
+    assert (before.scale[0], before.shift[0]) == (after.scale[0], after.shift[0])
+
+
+def test_a_target_that_float32_cannot_hold_is_refused():
+    with pytest.raises(TargetError, match="differ too much in size"):
+        target_design(np.array([1.0, 2, 3, 1e200]), [Split(0, 0, np.arange(3), np.arange(3, 4))])
+
+
+# The inputs of a large table: those of a small one, shuffled once
+
+
+def test_the_inputs_of_a_large_table_are_those_of_a_small_one_shuffled(mixed_parquet, tiny_windows, monkeypatch):
+    table = read_table(mixed_parquet, target="y")
+    splits = repeated_folds(table.target, repeats=1, folds=5, random_state=0, groups=table.groups)
+    large = encode(table).design(splits)
+    monkeypatch.undo()
+    small = encode(table).design(splits)
+    assert sorted(large.order) == list(range(table.n_rows)) != large.order.tolist()
+    np.testing.assert_array_equal(large.matrix, small.matrix.astype(np.float32)[large.order])
+    np.testing.assert_array_equal(large.also, small.also)
+    for part in ("scale", "shift", "extra"):
+        np.testing.assert_allclose(getattr(large, part), getattr(small, part), rtol=1e-9, atol=1e-12)
+
+
+def test_medians_do_not_depend_on_how_many_splits_are_counted_at_a_time(tiny_windows):
+    numbers = np.random.default_rng(0).normal(size=(500, 2))
+    numbers[::7, 1] = np.nan
+    member = np.random.default_rng(1).random((500, 9)) < 0.7
+    found = medians_of(numbers, member)
+    expected = [[np.nanmedian(column[own]) for own in member.T] for column in numbers.T]
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+# Numbers standardised by the training rows alone, and all splits through one matrix of coarse sizes
+
 
 SIZES = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 MATRICES = arrays(np.float64, st.tuples(st.integers(4, 12), st.integers(1, 4)), elements=st.one_of(SIZES, st.just(0.1)))
@@ -35,7 +124,7 @@ def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.where(varies, (rows - train.mean(axis=0)) / np.where(varies, train.std(axis=0), 1), 0)
 
 
-def deal(n_rows: int, seed: int) -> Split:
+def third_tested(n_rows: int, seed: int) -> Split:
     rows = np.random.default_rng(seed).permutation(n_rows)
     return Split(repeat=0, fold=seed, train=np.sort(rows[n_rows // 3 :]), test=np.sort(rows[: n_rows // 3]))
 
@@ -62,7 +151,7 @@ def test_real_rows_are_bit_for_bit_what_plain_numpy_gives(real_table):
 
 @given(MATRICES, st.integers(0, 9))
 def test_the_design_gives_each_split_its_own_standardised_features(features, seed):
-    splits = [deal(len(features), seed), deal(len(features), seed + 1)]
+    splits = [third_tested(len(features), seed), third_tested(len(features), seed + 1)]
     design = encode(table_of(features)).design(splits)
     assert design.scale.shape == design.shift.shape == (features.shape[1], 2)
     for number, split in enumerate(splits):
@@ -89,7 +178,7 @@ def test_float32_keeps_what_a_split_can_see_of_awkward_columns(name):
 
 @given(MATRICES, st.integers(0, 9))
 def test_a_test_row_never_changes_what_training_rows_become(features, seed):
-    split = deal(len(features), seed)
+    split = third_tested(len(features), seed)
     other = features.copy()
     other[split.test] = features[split.test] * 3 + 5
     train = alone(features, split.train)[split.train]
@@ -138,7 +227,7 @@ def test_numbers_of_any_size_are_standardised_without_overflow(power):
     features = np.random.default_rng(0).normal(size=(20, 2))
     small, large = (alone(part, np.arange(15)) for part in (features, features * power))
     np.testing.assert_allclose(large, small, rtol=1e-6)
-    assert np.isfinite(encode(table_of(features * power)).design([deal(20, 0)]).matrix.astype(np.float32)).all()
+    assert np.isfinite(encode(table_of(features * power)).design([third_tested(20, 0)]).matrix.astype(np.float32)).all()
 
 
 def test_the_design_of_a_real_experiment_is_the_one_by_one_standardisation(real_table):

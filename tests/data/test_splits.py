@@ -1,11 +1,21 @@
-"""Splits are scikit-learn's, so that anybody can deal the same rows."""
+"""Splits: every row is tested once per repeat, groups stay together, the past trains; samples are stratified."""
+
+import itertools
+import time
 
 import numpy as np
 import pytest
-from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
 
-from seedbed.data import fold_pairs, holdout, inner_holdout, read_table, repeated_folds
+from seedbed.data import fold_pairs, holdout, inner_holdout, read_table, repeated_folds, sample_rows
+from seedbed.data.group_folds import group_rows
+from seedbed.data.splits import time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
+
+# Splits are scikit-learn's, so that anybody can deal the same rows
+
 
 TARGET = np.array([0] * 70 + [1] * 30)
 
@@ -154,3 +164,343 @@ def test_a_pair_of_folds_tests_both_and_trains_on_the_rest():
         both = np.concatenate([splits[split.repeat * 4 + fold].test for fold in (one, other)])
         assert split.test.tolist() == sorted(both)
         assert split.train.tolist() == sorted(set(range(100)) - set(both))
+
+
+# Rows of a group never lie on both sides, and what can be even is even
+
+
+@st.composite
+def grouped(draw):
+    """A target of classes or numbers, and groups, a few of them large."""
+    n = draw(st.integers(12, 80))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    target = rng.integers(0, draw(st.integers(2, 5)), n)
+    target[:4] = 0, 0, 1, 1
+    groups = rng.integers(0, draw(st.integers(2, n)), n)
+    groups[:4] = 100, 101, 102, 103  # two groups of either class
+    groups[4 : 4 + draw(st.integers(0, n // 2))] = 104
+    return (target if draw(st.booleans()) else target + rng.random(n)), groups
+
+
+def sizes_and_shares(target, splits):
+    sizes = np.array([len(split.test) for split in splits])
+    return sizes, np.array([np.bincount(target[split.test], minlength=target.max() + 1) for split in splits])
+
+
+@given(grouped(), st.integers(2, 4), st.integers(0, 99))
+def test_all_rows_are_tested_once_a_repeat_and_no_group_is_parted(table, folds, state):
+    target, groups = table
+    try:
+        splits = repeated_folds(target, repeats=2, folds=folds, random_state=state, groups=groups)
+    except TargetError:  # the classes, not the groups
+        assume(False)
+    for repeat in range(2):
+        own = [split for split in splits if split.repeat == repeat]
+        assert sorted(np.concatenate([split.test for split in own])) == list(range(len(target)))
+        assert [split.fold for split in own] == list(range(folds))
+    for split in splits:
+        assert len(split.test)
+        assert sorted([*split.train, *split.test]) == list(range(len(target)))
+        assert not set(groups[split.train]) & set(groups[split.test])
+
+
+@given(grouped(), st.floats(0.1, 0.6), st.integers(0, 99))
+def test_holdouts_part_no_group_either(table, test_size, state):
+    target, groups = table
+    try:
+        split = holdout(target, test_size=test_size, random_state=state, groups=groups)
+    except TargetError:
+        assume(False)
+    rows = np.flatnonzero(np.arange(len(target)) % 3 > 0)
+    inner = inner_holdout(target, rows, test_size=test_size, random_state=state, groups=groups)
+    for (train, test), every in (((split.train, split.test), np.arange(len(target))), (inner, rows)):
+        assert sorted([*train, *test]) == every.tolist()
+        assert len(train)
+        assert len(test)
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_the_same_state_deals_the_same_and_another_deals_anew():
+    rng = np.random.default_rng(3)
+    target, groups = rng.integers(0, 2, 200), rng.integers(0, 90, 200)
+
+    def dealt(state):
+        folds = repeated_folds(target, repeats=2, folds=5, random_state=state, groups=groups)
+        one = holdout(target, random_state=state, groups=groups)
+        inner = inner_holdout(target, np.arange(150), random_state=state, groups=groups)
+        return [split.test.tolist() for split in (*folds, one)] + [inner[1].tolist()]
+
+    assert dealt(7) == dealt(7)
+    for mine, other in zip(dealt(7), dealt(8), strict=True):
+        assert mine != other
+    assert dealt(7)[:5] != dealt(7)[5:10]
+
+
+def test_single_rows_are_dealt_as_without_groups():
+    target = np.array([0] * 70 + [1] * 30)
+
+    def dealt(groups):
+        splits = repeated_folds(target, repeats=1, folds=10, random_state=4, groups=groups)
+        one = holdout(target, random_state=4, groups=groups)
+        inner = inner_holdout(target, np.arange(90), random_state=4, groups=groups)
+        return [split.test.tolist() for split in (*splits, one)] + [inner[1].tolist()]
+
+    assert dealt(np.random.default_rng(0).permutation(100)) == dealt(None)
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 7])
+def test_many_small_groups_make_even_folds_with_even_shares(n_classes):
+    rng = np.random.default_rng(n_classes)
+    groups = rng.integers(0, 900, 2000)
+    target = rng.choice(n_classes, size=2000, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum())
+    values = target if n_classes > 1 else target + rng.random(2000)
+    splits = repeated_folds(values, repeats=2, folds=10, random_state=0, groups=groups)
+    for repeat in range(2):
+        sizes, shares = sizes_and_shares(target, splits[10 * repeat : 10 * repeat + 10])
+        assert np.ptp(shares, axis=0).max() <= 2
+        assert np.ptp(sizes) <= 3
+
+
+def test_folds_are_more_even_than_scikit_learns():
+    spreads = np.zeros((2, 3))
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(120), rng.integers(1, 12, 120))
+        target = (rng.random(len(groups)) < rng.beta(1, 3, 120)[groups]).astype(np.int64)  # groups differ in shares
+        mine = [split.test for split in repeated_folds(target, repeats=1, folds=8, random_state=0, groups=groups)]
+        theirs = StratifiedGroupKFold(8, shuffle=True, random_state=0).split(target, target, groups)
+        for place, tests in enumerate((mine, [test for _, test in theirs])):
+            counts = np.array([np.bincount(target[test]) for test in tests])
+            spreads[place] += *counts.std(axis=0), counts.sum(axis=1).std()
+    assert (spreads[0] < 0.6 * spreads[1]).all()
+
+
+def test_a_group_larger_than_a_fold_fills_one_and_single_rows_fill_the_others():
+    target = np.arange(100) % 2
+    groups = np.where(np.arange(100) < 40, -1, np.arange(100))
+    splits = repeated_folds(target, repeats=3, folds=5, random_state=0, groups=groups)
+    for repeat in range(3):
+        sizes, shares = sizes_and_shares(target, splits[5 * repeat : 5 * repeat + 5])
+        assert sorted(sizes) == [15, 15, 15, 15, 40]
+        assert (np.abs(shares[:, 0] - shares[:, 1]) <= 1).all()
+
+
+@pytest.mark.parametrize("sizes", [(50, 1, 1, 1), (1, 1, 1, 1), (30, 20, 10, 1), (9, 9, 9, 9)], ids=str)
+def test_no_fold_is_empty_where_there_are_as_many_groups(sizes):
+    groups = np.repeat(np.arange(4), sizes)
+    target = np.random.default_rng(0).normal(size=len(groups))
+    splits = repeated_folds(target, repeats=5, folds=4, random_state=0, groups=groups)
+    assert all(len(np.unique(groups[split.test])) == 1 for split in splits)
+
+
+def test_a_holdout_takes_groups_of_all_sizes_and_meets_its_share():
+    rng = np.random.default_rng(5)
+    groups = np.repeat(np.arange(100), np.arange(1, 101))
+    target = rng.integers(0, 2, len(groups))
+    for state in range(5):
+        split = holdout(target, test_size=0.2, random_state=state, groups=groups)
+        assert abs(len(split.test) / len(groups) - 0.2) < 0.01
+        assert abs(target[split.test].mean() - target.mean()) < 0.02
+        assert 12 <= len(np.unique(groups[split.test])) <= 28  # neither a few large ones nor all the small ones
+
+
+def test_a_side_without_a_group_gets_the_smallest():
+    groups = np.repeat([0, 1, 2], [50, 40, 45])
+    split = holdout(np.arange(135.0), test_size=0.05, groups=groups)
+    assert np.unique(groups[split.test]).tolist() == [1]
+
+
+def test_too_few_groups_are_counted():
+    target, groups = np.arange(40) % 2, np.arange(40) % 3
+    with pytest.raises(OptionError, match=r"40 rows form 3 group\(s\), too few for 5 parts .* at most 3 folds"):
+        repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
+    with pytest.raises(OptionError, match=r"form 1 group\(s\)"):
+        holdout(target, groups=groups * 0)
+    with pytest.raises(OptionError, match=r"the 20 rows form 1 group\(s\)"):
+        inner_holdout(target, np.arange(20), groups=np.arange(40) // 20)
+
+
+def test_a_class_that_lies_in_one_group_leaves_training_without_it():
+    target = np.array([0] * 30 + [1] * 10)
+    groups = np.where(target == 1, 99, np.arange(40))
+    with pytest.raises(TargetError, match=r"all \d+ rows to train on are of the class with code 0"):
+        repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
+    with pytest.raises(TargetError, match=r"all \d+ rows to train on are of the class with code 0"):
+        holdout(target, test_size=0.8, groups=groups)
+    assert target[holdout(target, groups=groups).train].any()
+
+
+@pytest.mark.parametrize(("n_groups", "n_classes"), [(230_000, 2), (16_000, 7), (100, 2)])
+def test_fifty_thousand_rows_are_dealt_in_well_under_a_second(n_groups, n_classes):
+    rng = np.random.default_rng(0)
+    groups, target = rng.integers(0, n_groups, 50_000), rng.integers(0, n_classes, 50_000)
+    start = time.process_time()
+    splits = repeated_folds(target, repeats=1, folds=10, random_state=0, groups=groups)
+    assert time.process_time() - start < 1
+    sizes, shares = sizes_and_shares(target, splits)
+    assert np.ptp(sizes) <= max(7, 50_000 // n_groups)
+    assert (shares > 0).all()
+
+
+def test_the_order_of_the_table_decides_nothing():
+    groups, target = np.arange(600) // 2, np.arange(600) // 2 % 2
+    splits = repeated_folds(target, repeats=1, folds=3, random_state=0, groups=groups)
+    assert all(abs(split.test.mean() - 299.5) < 50 for split in splits)
+    assert abs(holdout(target, random_state=0, groups=groups).test.mean() - 299.5) < 50
+
+
+def test_kinds_hold_every_group_once():
+    rng = np.random.default_rng(0)
+    codes, groups = rng.integers(0, 3, 300), rng.integers(0, 120, 300)
+    grouped = group_rows(codes, groups)
+    assert sorted(grouped.members) == list(range(grouped.n_groups))
+    for kind in range(len(grouped.counts)):
+        for group in grouped.members[grouped.first[kind] : grouped.first[kind + 1]]:
+            own = codes[grouped.group == group]
+            assert grouped.counts[kind].tolist() == [*np.bincount(own, minlength=3), len(own)]
+
+
+# The past trains, what follows is tested
+
+
+@st.composite
+def timed(draw):
+    """Times, many of them equal, and groups or none."""
+    n = draw(st.integers(4, 90))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    times = rng.integers(0, draw(st.integers(1, 2 * n)), n) * 0.5 - 3
+    return times, (rng.integers(0, draw(st.integers(1, n)), n) if draw(st.booleans()) else None)
+
+
+def test_the_latest_fifth_is_tested_in_the_order_of_the_table():
+    times = np.random.default_rng(0).permutation(50).astype(float)
+    split = time_holdout(times)
+    assert (split.repeat, split.fold, split.train.dtype, split.test.dtype) == (0, 0, np.int64, np.int64)
+    assert split.test.tolist() == np.flatnonzero(times >= 40).tolist()
+    assert split.train.tolist() == np.flatnonzero(times < 40).tolist()
+
+
+@given(timed(), st.floats(0.05, 0.9))
+def test_all_that_is_tested_is_later_than_all_that_trains(table, test_size):
+    times, groups = table
+    try:
+        split = time_holdout(times, test_size=test_size, groups=groups)
+    except OptionError:
+        assert groups is not None or len(set(times)) == 1
+        return
+    assert times[split.train].max() < times[split.test].min()
+    left_out = np.setdiff1d(np.arange(len(times)), [*split.train, *split.test])
+    if groups is None:
+        assert len(left_out) == 0
+    else:
+        assert not set(groups[split.train]) & set(groups[split.test])
+        assert set(groups[left_out]) <= set(groups[split.test])
+        assert (times[left_out] < times[split.test].min()).all()
+
+
+@given(timed(), st.integers(1, 6))
+def test_windows_expand_and_look_at_what_follows(table, folds):
+    times, groups = table
+    rows = np.flatnonzero(np.arange(len(times)) % 4 > 0)
+    windows = time_folds(times, rows, folds=folds, groups=groups)
+    assert len(windows) <= folds
+    assert groups is not None or (len(windows) > 0) == (len(set(times[rows])) > 1)
+    for train, block in windows:
+        assert set(train) | set(block) <= set(rows)
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(block) > 0).all()
+        assert times[train].max() < times[block].min()
+        assert groups is None or not set(groups[train]) & set(groups[block])
+    blocks = np.concatenate([block for _, block in windows] or [[]])
+    assert len(set(blocks)) == len(blocks)
+    if groups is None:
+        for (train, block), (longer, _) in itertools.pairwise(windows):
+            assert sorted([*train, *block]) == longer.tolist()
+
+
+def test_windows_begin_with_half_of_the_rows_and_end_with_the_last():
+    rows = np.arange(300, 100, -1)
+    windows = time_folds(np.arange(400.0), np.sort(rows), folds=5)
+    assert [(len(train), len(block)) for train, block in windows] == [(n, 20) for n in (100, 120, 140, 160, 180)]
+    assert windows[0][0][0] == 101
+    assert windows[-1][1][-1] == 300
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, 1), (12, 1), (39, 1), (40, 2), (60, 3), (500, 5)])
+def test_few_rows_make_fewer_windows_but_one(n, expected):
+    windows = time_folds(np.arange(float(n)), np.arange(n), folds=5)
+    assert len(windows) == expected
+    assert all(len(block) >= min(10, n // 2) for _, block in windows)
+
+
+@pytest.mark.parametrize(
+    ("times", "n_test"),
+    [
+        ([0, 1, 2, 3, 4, 4, 4, 5, 5, 5], 3),  # five is nearest to the two that were wanted
+        ([0, 1, 2, 3, 4, 5, 6, 9, 9, 9], 3),
+        ([0, 1, 2, 3, 4, 5, 9, 9, 9, 10], 1),
+        ([0, 9, 9, 9, 9, 9, 9, 9, 9, 9], 9),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 9], 1),
+    ],
+    ids=str,
+)
+def test_the_cut_is_the_nearest_that_parts_no_equal_times(times, n_test):
+    assert len(time_holdout(np.array(times, dtype=float)).test) == n_test
+
+
+def test_rows_of_groups_that_are_tested_are_left_out_of_training():
+    groups = np.array([0, 1, 2, 3, 4, 5, 6, 7, 1, 2])
+    split = time_holdout(np.arange(10.0), groups=groups)
+    assert split.test.tolist() == [8, 9]
+    assert split.train.tolist() == [0, 3, 4, 5, 6, 7]
+
+
+def test_what_has_no_past_is_refused():
+    with pytest.raises(OptionError, match="all 10 rows have the same time"):
+        time_holdout(np.full(10, 3.0))
+    with pytest.raises(OptionError, match="each of the 8 earlier rows is of a group with rows among the latest 2"):
+        time_holdout(np.arange(10.0), groups=np.arange(10) % 2)
+    for test_size in (0.0, 1.0, float("nan")):
+        with pytest.raises(OptionError, match="test_size"):
+            time_holdout(np.arange(10.0), test_size=test_size)
+    assert time_folds(np.full(10, 3.0), np.arange(10), folds=5) == ()
+
+
+# A sample of rows for a first look: stratified, of whole groups, over the whole period, the same for the same seed
+
+
+@given(n=st.integers(50, 900), seed=st.integers(0, 99), share=st.floats(0.05, 0.95))
+def test_classes_keep_their_shares_and_rows_their_order(n, seed, share):
+    target = (np.random.default_rng(seed).random(1000) < share).astype(np.int64)
+    rows = sample_rows(target, n, random_state=seed)
+    assert (np.diff(rows) > 0).all()
+    for code in (0, 1):
+        wanted = (target == code).sum() * n / 1000
+        assert abs((target[rows] == code).sum() - max(wanted, min(20, (target == code).sum()))) <= 1
+    np.testing.assert_array_equal(rows, sample_rows(target, n, random_state=seed))
+
+
+@given(seed=st.integers(0, 99))
+def test_groups_are_taken_whole(seed):
+    rng = np.random.default_rng(seed)
+    groups, target = rng.integers(0, 150, 1000), rng.integers(0, 3, 1000)
+    rows = sample_rows(target, 300, random_state=seed, groups=groups)
+    assert not set(groups[rows]) & set(np.delete(groups, rows))
+    assert abs(len(rows) - 300) <= 3 * np.bincount(groups).max()
+
+
+def test_numbers_are_stratified_by_their_tenths():
+    target = np.random.default_rng(0).lognormal(size=5000)
+    rows = sample_rows(target, 500, random_state=0)
+    tenths = np.searchsorted(np.quantile(target, np.arange(1, 10) / 10), target[rows])
+    assert np.bincount(tenths).tolist() == [50] * 10
+
+
+def test_a_rare_class_keeps_rows_enough_for_folds():
+    target = np.repeat([0, 1, 2], [9900, 93, 7])
+    assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [495, 20, 7]
+
+
+@pytest.mark.parametrize("n", [100, 1000])
+def test_a_table_that_is_no_larger_is_taken_as_it_is(n):
+    np.testing.assert_array_equal(sample_rows(np.zeros(100, dtype=np.int64), n, random_state=0), np.arange(100))

@@ -1,0 +1,440 @@
+"""Checks of a whole table: duplicates, leaks, totals."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_iris
+
+from seedbed import read_table
+from seedbed.data import ColumnSchema, Table, checks, inspect_table, repeated_folds
+from seedbed.data.checks import _binned, duplicate_groups, find_duplicates, find_leaks, merged_groups
+from seedbed.data.table import Column
+
+# Equal rows stay together, unless they are equal by chance or too many
+
+
+def table_of(features, target, task=None):
+    columns = tuple(
+        Column(ColumnSchema(f"x{i}", "number", spelling="point"), np.array(values, dtype=np.float64))
+        for i, values in enumerate(np.asarray(features, dtype=np.float64).T)
+    )
+    target = np.array(target)
+    return Table("t", columns, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
+
+
+def typed(path):
+    """A real table with its texts as numbers of levels."""
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    codes = [
+        column.to_numpy(dtype=float)
+        if pd.api.types.is_numeric_dtype(column)
+        else np.where(column.isna(), np.nan, pd.factorize(column)[0].astype(float))
+        for _, column in frame.items()
+    ]
+    return table_of(np.column_stack(codes[:-1]), pd.factorize(frame.iloc[:, -1])[0])
+
+
+def codes_of(notes):
+    return [(note.code, note.count) for note in notes]
+
+
+CELLS = st.sampled_from([0.0, -0.0, 1.0, float("nan"), -float("nan"), 1e300])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from([0, 1])), min_size=1, max_size=30))
+def test_numbers_are_shared_by_equal_rows_and_no_others(rows):
+    def plain(row):
+        return tuple("missing" if cell != cell else float(cell) for cell in row)
+
+    features = np.array([row[:2] for row in rows])
+    for found, keys in (
+        (duplicate_groups(features), [plain(row[:2]) for row in rows]),
+        (duplicate_groups(features, np.array([row[2] for row in rows])), [plain(row) for row in rows]),
+    ):
+        assert found.dtype == np.int64
+        for i, one in enumerate(keys):
+            assert (found == found[i]).tolist() == [one == other for other in keys]
+
+
+def test_rows_that_only_share_a_hash_are_told_apart(monkeypatch):
+    features = np.random.default_rng(0).integers(0, 3, (200, 3)) * 1.0
+    expected = duplicate_groups(features)
+    assert len(np.unique(expected)) == 27
+    monkeypatch.setattr(checks, "_hashes", lambda bits: np.zeros(len(bits), dtype=np.uint64))
+    found = duplicate_groups(features)
+    np.testing.assert_array_equal(found[:, None] == found, expected[:, None] == expected)
+
+
+def test_copies_and_disagreeing_rows_are_counted_and_stay_in_one_fold():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(100, 3))
+    features[[40, 41, 90]] = features[[7, 7, 8]]  # two copies; a row with another target
+    features[50, 1] = features[51, 1] = np.nan
+    target = np.arange(100) % 2
+    target[[40, 41, 90]] = target[7], target[7], 1 - target[8]
+    groups, notes = find_duplicates(table_of(features, target))
+    assert len(np.unique(groups)) == 97
+    assert groups[7] == groups[40] == groups[41]
+    assert groups[8] == groups[90]
+    assert groups[50] != groups[51]
+    assert codes_of(notes) == [("SB201", 2), ("SB202", 2)]
+    assert [list(note.rows) for note in notes] == [[40, 41], [8, 90]]
+    assert notes[0].message == "2 rows are exact copies of an earlier one; rows with equal features stay in one fold"
+
+
+def test_rows_that_all_differ_say_nothing():
+    features = np.random.default_rng(0).normal(size=(60, 2))
+    assert find_duplicates(table_of(features, np.arange(60) % 2)) == (None, ())
+
+
+def test_numbers_to_predict_may_differ_where_features_are_equal():
+    features = np.random.default_rng(0).normal(size=(60, 2))
+    features[30:33] = features[:3]
+    target = np.random.default_rng(1).normal(size=60)
+    target[30] = target[0]
+    groups, notes = find_duplicates(table_of(features, target, "regression"))
+    assert len(np.unique(groups)) == 57
+    assert codes_of(notes) == [("SB201", 1)]
+    assert notes[0].message.startswith("1 row is an exact copy")
+
+
+@pytest.mark.parametrize(("n_columns", "n_levels"), [(4, 2), (8, 2), (4, 4), (3, 10)])
+def test_rows_that_are_equal_by_chance_are_dealt_like_others(n_columns, n_levels):
+    rng = np.random.default_rng(0)
+    table = table_of(rng.integers(0, n_levels, (300, n_columns)), rng.integers(0, 2, 300))
+    groups, (note,) = find_duplicates(table)
+    assert groups is None
+    assert note.code == "SB206"
+    assert "by chance in columns of few values" in note.message
+    assert note.count > 20
+
+
+def test_a_table_that_stands_in_its_file_three_times_stays_together_though_its_columns_are_coarse():
+    rng = np.random.default_rng(0)
+    features, target = rng.integers(0, 8, (100, 6)), rng.integers(0, 2, 100)
+    groups, notes = find_duplicates(table_of(np.tile(features, (3, 1)), np.tile(target, 3)))
+    assert groups.tolist() == groups[:100].tolist() * 3
+    assert codes_of(notes) == [("SB201", 200)]
+
+
+def test_a_row_that_fills_a_fold_is_dealt_over_all_and_others_stay_together():
+    rng = np.random.default_rng(0)
+    features, target = rng.normal(size=(200, 3)), np.arange(200) % 2
+    features[:30], target[:30] = 0.0, 0
+    features[100:110] = features[110:120]
+    groups, notes = find_duplicates(table_of(features, target))
+    assert codes_of(notes) == [("SB201", 39), ("SB206", 30)]
+    assert len(np.unique(groups)) == 190
+    assert len(np.unique(groups[:30])) == 30
+    assert (groups[100:110] == groups[110:120]).all()
+    alone = find_duplicates(table_of(features[:100], target[:100]))
+    assert alone[0] is None
+    assert codes_of(alone[1]) == [("SB201", 29), ("SB206", 30)]
+
+
+@pytest.mark.parametrize(
+    ("n_different", "n_outside", "kept"),
+    [(19, 9, False), (20, 10, True), (60, 1, False), (60, 2, False), (60, 10, True)],
+)
+def test_too_few_different_rows_are_not_kept_together(n_different, n_outside, kept):
+    rng = np.random.default_rng(0)
+    features = np.repeat(rng.normal(size=(n_different, 3)), 10, axis=0)
+    target = np.repeat(np.arange(n_different) < n_outside, 10).astype(np.int64)
+    groups, notes = find_duplicates(table_of(features, target))
+    assert (groups is not None) == kept
+    assert [note.code for note in notes] == ["SB201" if kept else "SB206"]
+    if kept:
+        assert len(repeated_folds(target, repeats=1, folds=10, random_state=0, groups=groups)) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "n_groups", "expected"),
+    [
+        ("blood_transfusion.csv", 502, [("SB201", 215), ("SB202", 200)]),
+        ("breast_w.csv", 463, [("SB201", 236)]),
+        ("kc1.csv", 1192, [("SB201", 897), ("SB202", 253)]),
+        ("mammography.csv", 11_176, [("SB201", 3334), ("SB202", 3329), ("SB206", 3329)]),
+        ("titanic.csv", 772, [("SB201", 107), ("SB202", 43)]),
+        ("wine_quality.csv", 5320, [("SB201", 1177)]),
+        ("haberman.csv", None, [("SB206", 23)]),
+        ("cmc.csv", None, [("SB206", 115)]),
+        ("mushroom.csv.gz", None, []),
+        ("heart_failure.csv", None, []),
+    ],
+)
+def test_duplicates_of_real_tables(real_table, name, n_groups, expected):
+    groups, notes = find_duplicates(typed(real_table(name)))
+    assert (None if groups is None else len(np.unique(groups))) == n_groups
+    assert codes_of(notes) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25))
+def test_merged_groups_are_the_finest_that_part_neither(pairs):
+    named, duplicates = np.array(pairs).T
+    merged = merged_groups(named, duplicates)
+    reached = (named[:, None] == named) | (duplicates[:, None] == duplicates)
+    for _ in range(len(pairs)):
+        reached = reached @ reached
+    np.testing.assert_array_equal(merged[:, None] == merged, reached)
+
+
+def test_fifty_thousand_rows_of_a_hundred_columns_take_about_a_second():
+    features = np.random.default_rng(0).normal(size=(50_000, 100))
+    features[25_000:] = features[:25_000]
+    table = table_of(features, np.arange(50_000) // 2 % 2)
+    assert table.features.shape == (50_000, 100)
+    start = time.process_time()
+    groups, _ = find_duplicates(table)
+    assert time.process_time() - start < 3
+    assert len(np.unique(groups)) == 25_000
+
+
+# A column that knows the outcome is asked about; a good one isn't
+
+
+def table_with(columns, target, task=None, kind="number"):
+    features = tuple(
+        Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64)) for name, values in columns.items()
+    )
+    target = np.array(target)
+    return Table("t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
+
+
+def leaks(*arguments, **options):
+    return [note.column for note in find_leaks(table_with(*arguments, **options))]
+
+
+@pytest.mark.parametrize(("n_rows", "n_classes"), [(300, 2), (2000, 2), (900, 3), (60_000, 2), (5000, 7)])
+def test_what_knows_the_outcome_is_found_and_what_only_helps_is_not(n_rows, n_classes):
+    rng = np.random.default_rng(0)
+    target = rng.choice(n_classes, size=n_rows, p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1))))
+    flipped = np.where(rng.random(n_rows) < 0.005, (target + 1) % n_classes, target)
+    columns = {
+        "copy": target * 7 - 3,
+        "noisy copy": flipped,
+        "sum": 10 * target + rng.normal(size=n_rows),
+        "missing for one class": np.where(target == 0, np.nan, 20 * target + rng.normal(size=n_rows)),
+        "helps": target + rng.normal(size=n_rows) / 2,
+        "noise": rng.normal(size=n_rows),
+        "five in a hundred": np.where(rng.random(n_rows) < 0.05, (target + 1) % n_classes, target),
+    }
+    assert leaks(columns, target) == ["copy", "noisy copy", "sum", "missing for one class"]
+    as_levels = {name: columns[name] for name in ("copy", "noisy copy", "five in a hundred")}
+    assert leaks(as_levels, target, kind="category") == ["copy", "noisy copy"]
+
+
+def test_the_question_says_how_to_leave_the_column_out():
+    target = np.arange(100) % 2
+    (note,) = find_leaks(table_with({"day's end": target}, target))
+    assert (note.code, note.column, note.count, note.rows) == ("SB203", "day's end", None, ())
+    assert note.message == (
+        "'day's end' alone predicts 'y' almost perfectly (balanced accuracy 1 on rows not looked at): is it known "
+        """before the outcome? If not, leave it out: --drop 'day'"'"'s end'"""
+    )
+
+
+def test_a_rare_class_of_a_large_table_is_looked_at_whole():
+    rng = np.random.default_rng(0)
+    target = (rng.random(200_000) < 0.0005).astype(np.int64)
+    assert 50 < target.sum() < 150
+    columns = {"amount paid back": np.where(target, 1 + rng.random(200_000), 0), "noise": rng.random(200_000)}
+    assert leaks(columns, target) == ["amount paid back"]
+
+
+def test_levels_of_single_rows_predict_nothing():
+    target = np.arange(400) % 2
+    names = np.random.default_rng(0).permutation(400)
+    assert leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category") == []
+    # A level of two rows has one of them among the others.
+    assert leaks({"couple": np.arange(400) // 4 * 2 + target}, target, kind="category") == ["couple"]
+
+
+def test_unknown_levels_are_taken_for_no_class():
+    target = np.arange(400) % 2
+    assert leaks({"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category") == []
+    numbers = np.random.default_rng(0).normal(size=400)
+    assert leaks({"name": np.arange(400)}, numbers, "regression", kind="category") == []
+
+
+def test_missing_cells_are_one_level():
+    target = np.arange(400) % 2
+    known = np.where(target == 0, np.nan, np.arange(400) // 100)
+    assert leaks({"known": known}, target, kind="category") == ["known"]
+    assert leaks({"known": known}, target) == ["known"]
+
+
+def test_frequent_values_and_missing_cells_have_bins_of_their_own():
+    values = np.array([4.0] + [5.0] * 39 + [7.0] * 40 + list(range(10, 26)) + [np.nan, np.nan])
+    shuffled = np.random.default_rng(0).permutation(98)
+    (column,) = table_with({"x": values[shuffled]}, np.arange(98) % 2).columns
+    bins, fold = _binned(column, np.arange(98), 10)
+    in_order = np.argsort(shuffled)
+    assert bins[in_order].tolist() == [0] + [1] * 39 + [2] * 40 + [3] * 9 + [4] * 7 + [5] * 2
+    for one in range(6):
+        assert np.ptp(np.bincount(fold[bins == one], minlength=5)) <= 1
+
+
+def test_a_rare_class_does_not_drown_in_one_bin():
+    rng = np.random.default_rng(0)
+    target = (rng.random(20_000) < 0.01).astype(np.int64)
+    assert leaks({"sum": 10 * target + rng.normal(size=20_000)}, target) == ["sum"]
+
+
+def test_numbers_to_predict_are_known_by_their_ranks():
+    rng = np.random.default_rng(0)
+    target = rng.standard_cauchy(500)
+    columns = {
+        "copy": target * -3 + 1,
+        "bent": np.arctan(target),
+        "noise": rng.normal(size=500),
+        "helps": np.arctan(target) + rng.normal(size=500) / 3,
+    }
+    assert leaks(columns, target, "regression") == ["copy", "bent"]
+    levels = np.round(9 * np.arctan(target))
+    assert leaks({"level": levels}, target, "regression", kind="category") == ["level"]
+    assert leaks({"copy": np.ones(50)}, np.ones(50), "regression") == []
+    assert leaks({"copy": target[:19]}, target[:19], "regression") == []
+
+
+@pytest.mark.parametrize(("n_rare", "found"), [(9, []), (10, ["copy"])])
+def test_two_classes_of_ten_rows_are_needed(n_rare, found):
+    target = (np.arange(60) < n_rare).astype(np.int64)
+    assert leaks({"copy": target}, target) == found
+    of_three = np.append(target, [2, 2])
+    assert leaks({"copy": of_three}, of_three) == found
+
+
+def test_a_class_of_few_rows_spares_no_column():
+    target = np.array([0] * 100 + [1] * 100 + [2] * 9)
+    column = np.where(target == 2, np.arange(209) % 2, target)
+    assert leaks({"all but the rare": column}, target) == ["all but the rare"]
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+@pytest.mark.parametrize("n_rows", [20, 30, 60])
+def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind):
+    rng = np.random.default_rng(n_rows)
+    target = np.arange(n_rows) % 2
+    columns = {f"flag{i}": rng.integers(0, 2, n_rows) for i in range(2000)}
+    columns |= {f"word{i}": rng.integers(0, 5, n_rows) for i in range(2000)}
+    if kind == "number":
+        columns |= {f"number{i}": rng.normal(size=n_rows) for i in range(2000)}
+    assert leaks(columns, target, kind=kind) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("banknote.csv", []),
+        ("heart_failure.csv", []),
+        ("breast_w.csv", []),
+        ("bank_marketing.csv.gz", []),
+        ("adult.csv.gz", []),
+        ("wine_quality.csv", []),
+        ("mushroom.csv.gz", ["odor"]),  # .985: the smell of a mushroom nearly settles it, and is known before
+    ],
+)
+def test_leaks_of_real_tables(real_table, name, expected):
+    frame = pd.read_csv(real_table(name), keep_default_na=False, na_values=[""])
+    columns = []
+    for word, series in frame.iloc[:, :-1].items():
+        numeric = pd.api.types.is_numeric_dtype(series)
+        values = series.to_numpy(float) if numeric else np.where(series.isna(), np.nan, pd.factorize(series)[0])
+        columns.append(Column(ColumnSchema(word, "number" if numeric else "category"), values.astype(float)))
+    target = pd.factorize(frame.iloc[:, -1])[0]
+    table = Table("t", tuple(columns), "y", target, (), "binary" if target.max() < 2 else "multiclass")
+    start = time.process_time()
+    assert [note.column for note in find_leaks(table)] == expected
+    assert time.process_time() - start < 1
+
+
+def test_irises_are_told_apart_by_no_single_measure():
+    iris = load_iris()
+    assert leaks(dict(zip(iris.feature_names, iris.data.T, strict=True)), iris.target) == []
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_ten_thousand_columns_take_a_few_seconds(task):
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 500) if task == "binary" else rng.normal(size=500)
+    table = table_with({f"x{i}": values for i, values in enumerate(rng.normal(size=(10_000, 500)))}, target, task)
+    start = time.process_time()
+    assert find_leaks(table) == ()
+    assert time.process_time() - start < 8
+
+
+# Rows that aren't data: totals, and one row that outweighs all others
+
+
+N = 40
+AMOUNTS = np.round(np.random.default_rng(0).uniform(10, 99, N), 2)
+
+
+def sales(*last, label="region"):
+    """A table of numbers to predict, with more rows below."""
+    rows = [f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}" for i, amount in enumerate(AMOUNTS)]
+    return "\n".join([f"{label},staff,sales", *rows, *last]) + "\n"
+
+
+def warnings(path, **options):
+    return {one["code"]: one for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]}
+
+
+def test_a_row_with_over_half_of_the_targets_variance_is_warned_of_first(write):
+    found = inspect_table(write(sales("north,3,229888596")), target="sales")["warnings"]
+    assert found[0]["code"] == "SB207"
+    assert "97.6 % of the variance" in found[0]["message"]
+    assert "229,888,596" in found[0]["message"]
+    assert found[0]["rows"] == [f"line {N + 2}"]
+
+
+@pytest.mark.parametrize("tail", [(), ("north,3,120.5",), ("south,,99.9",)])
+def test_ordinary_rows_are_not_warned_of(write, tail):
+    assert not {"SB207", "SB208"} & set(warnings(write(sales(*tail))))
+
+
+def test_a_heavy_tail_over_many_rows_is_no_single_row(write):
+    incomes = np.exp(np.random.default_rng(1).normal(size=2000))
+    text = "x,sales\n" + "".join(f"{i % 9},{value}\n" for i, value in enumerate(incomes))
+    assert "SB207" not in warnings(write(text))
+
+
+@pytest.mark.parametrize(
+    "word", ["Total", "SUM", "Summe:", "Gesamt", "Insgesamt", "Total general", "Grand total", "Durchschnitt"]
+)
+def test_a_last_row_that_is_called_a_total_is_warned_of(write, word):
+    found = warnings(write(sales(f"{word},5,50")))["SB208"]
+    assert f"'{word}' in column 'region'" in found["message"]
+    assert found["rows"] == [f"line {N + 2}"]
+
+
+def test_all_of_the_last_rows_are_named(write):
+    found = warnings(write(sales("Summe,5,50", "Mittelwert,5,50")))["SB208"]
+    assert (found["count"], found["rows"]) == (2, [f"line {N + 2}", f"line {N + 3}"])
+
+
+def test_a_word_that_other_rows_have_too_is_a_level(write):
+    text = sales().replace("south", "total")
+    assert text.endswith(f"north,{39 % 7 + 1},{AMOUNTS[39]}\n")
+    assert "SB208" not in warnings(write(text + "total,3,45\n"))
+
+
+def test_a_last_row_of_column_sums_is_warned_of_without_a_word(write):
+    staff = sum(i % 7 + 1 for i in range(N))
+    found = warnings(write(sales(f",{staff},{AMOUNTS.sum():.2f}")))["SB208"]
+    assert "the sum of the others in columns 'staff', 'sales'" in found["message"]
+
+
+def test_a_total_without_a_target_is_left_out_and_no_total_then(write):
+    table = read_table(write(sales(f"Summe,{N * 4},")), target="sales")
+    assert [note.code for note in table.notes if note.code in ("SB205", "SB208")] == ["SB205"]
+
+
+def test_sums_of_counts_that_happen_are_not_taken_for_totals(write):
+    rows = [f"{int(i in (3, 9, 20))},{i % 5},{i % 3},{i * 0.37 + 1:.2f}" for i in range(N)]
+    text = "rare,b,c,sales\n" + "\n".join([*rows, "3,4,1,7.5"]) + "\n"
+    assert "SB208" not in warnings(write(text))

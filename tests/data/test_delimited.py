@@ -1,0 +1,276 @@
+"""Delimited text: headers below titles, encodings, and files that want to break the reader."""
+
+import codecs
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedbed.data import read_table
+from seedbed.data.sources.delimited import find_header, survey
+from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import Limit
+from seedbed.errors import OptionError, SeedbedError, UnreadableError
+
+# A header that isn't the first line is found, or the error says what to do
+
+
+ROWS = "".join(f"Kind {i};{1 + i % 6};{14 + i % 4}\n" for i in range(12))
+TABLE = "name;grade;age\n" + ROWS
+
+
+def opened(path, **options):
+    with open_source(path, **options) as source:
+        return source.columns.names, source.columns.n_rows, source.columns.cells(0)[:1], source.columns.notes
+
+
+TITLES = {
+    "a line of text": "Klasse 10b\n",
+    "a line with a delimiter": "Klasse 10b; Schuljahr 2024/25\n".replace(";", ","),
+    "lines and blank ones": "Klasse 10b\n\nStand: 1.2.2024\n\n",
+    "as Excel writes them": "Klasse 10b;;\n;;\n",
+    "a comment": "# exported 2024-02-01\n",
+    "a byte order mark": "\ufeffKlasse 10b\r\n",
+}
+
+
+@pytest.mark.parametrize("what", TITLES)
+def test_titles_above_the_header_are_skipped_with_a_note(write, what):
+    names, n_rows, first, notes = opened(write(TITLES[what] + TABLE))
+    assert (names, n_rows, first) == (("name", "grade", "age"), 12, ["Kind 0"])
+    assert any("the header is line" in note.message and "--skip-rows 0" in note.message for note in notes)
+
+
+def test_rows_are_named_by_their_lines_below_titles(write):
+    with open_source(write("Klasse 10b\n\n" + TABLE)) as source:
+        assert source.columns.places([0, 11]) == {0: "line 4", 11: "line 15"}
+
+
+@pytest.mark.parametrize("skip", [1, 2])
+def test_rows_are_skipped_where_the_header_can_not_be_found(write, skip):
+    path = write('a;b;c "of" that\n\n'[: 16 if skip == 1 else 17] + "name;seat;home\nAnna;left;Rome\nBert;right;Bonn\n")
+    names, n_rows, _, notes = opened(path, skip_rows=skip)
+    assert (names, n_rows) == (("name", "seat", "home"), 2)
+    assert not any("the header is" in note.message for note in notes)
+
+
+NO_TITLES = {
+    "an ordinary table": "a,b,y\n1,2,3\n",
+    "an index without a name": ",a,y\n0,1,2\n",
+    "a name that is missing": "a,y\n9,1,0\n9,2,1\n",
+    "two names that are missing": "a,,,y\n1,2,3,4\n",
+    "names that are years": "Class 10b\n2019,2020,2021\n1,2,3\n",
+    "text alone": "Class 10b\nname,town,seat\nAnna,Rome,left\n",
+    "a short row": "a,b,y\n1,2,0\n1,1\n",
+}
+
+
+@pytest.mark.parametrize("what", NO_TITLES)
+def test_nothing_is_skipped_where_it_is_not_clear(what):
+    assert find_header([line.split(",") for line in NO_TITLES[what].splitlines()]) == 0
+
+
+def test_the_first_line_is_the_header_if_that_is_said(write):
+    with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*--skip-rows"):
+        opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
+
+
+def test_titles_above_text_alone_are_an_error_that_says_what_to_do(write):
+    for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: --skip-rows 1 "):
+            opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
+
+
+def test_names_that_are_wanted_find_the_header():
+    rows = [["Class 10b"], ["name", "town", "seat"], ["Anna", "Rome", "left"]]
+    assert find_header(rows, ["town", "seat"]) == 1
+    assert find_header(rows, ["age"]) == 0
+
+
+@pytest.mark.parametrize("skip", [-1, 1.5, "two", True])
+def test_a_number_of_rows_to_skip_is_a_whole_number(write, skip):
+    with pytest.raises(OptionError, match="skip_rows is"):
+        opened(write(TABLE), skip_rows=skip)
+
+
+def test_more_rows_to_skip_than_there_are_is_an_error(write):
+    with pytest.raises(UnreadableError, match="is empty below the 99 lines to skip"):
+        opened(write(TABLE), skip_rows=99)
+
+
+def test_what_has_no_lines_can_not_skip_any():
+    with pytest.raises(OptionError, match="has no rows to skip"):
+        opened("example:iris", skip_rows=1)
+
+
+def test_a_table_is_read_again_as_it_was_read(write):
+    table = read_table(write("x,y\n" + TABLE), target="age", skip_rows=1)
+    assert table.reading["skip_rows"] == 1
+    again = dict(table.reading)
+    assert read_table(again.pop("source"), **again).feature_names == table.feature_names
+
+
+# Text that isn't UTF-8 is read by what its bytes say, and the user is told
+
+
+TEXT = "name,y\nJosé,0\nZoë “Z”,1\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig"])
+def test_utf8_is_read_without_a_word(write, codec):
+    with open_source(write(TEXT.encode(codec))) as source:
+        assert (source.columns.names, source.columns.cells(0)) == (("name", "y"), ["José", "Zoë “Z”"])
+        assert source.columns.notes == ()
+
+
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_utf16_is_told_by_its_first_bytes(write, mark):
+    codec = "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be"
+    with open_source(write(mark + TEXT.replace("\n", "\r\n").encode(codec))) as source:
+        assert source.columns.cells(0) == ["José", "Zoë “Z”"]
+        assert [note.message for note in source.columns.notes] == ["the text is UTF-16, as its first two bytes say"]
+        assert source.columns.places([1]) == {1: "line 3"}
+
+
+def test_what_is_no_utf8_is_windows_1252_and_the_first_line_is_named(write):
+    with open_source(write(TEXT.encode("cp1252"))) as source:
+        (note,) = source.columns.notes
+        assert source.columns.cells(0) == ["José", "Zoë “Z”"]
+    assert "line 2 holds a byte that isn't UTF-8 (0xe9), so the text is read as Windows-1252" in note.message
+    assert note.rows == ("line 2",)
+
+
+BAD = {
+    "NUL": (b"a,y\n1,0\n2\x00,1\n", "line 3 holds a NUL byte"),
+    "NUL in UTF-16": ("a,y\n1,0\n\x00,1\n".encode("utf-16"), "line 3 holds a NUL byte"),
+    "UTF-16 without a mark": ("a,y\n1,0\n".encode("utf-16-le"), "line 1 holds a NUL byte"),
+    "UTF-32": ("a,y\n1,0\n".encode("utf-32"), "line 1 holds a NUL byte"),
+    "odd UTF-16": ("a,y\n1,0\n".encode("utf-16") + b"x", "line 3 holds bytes that aren't UTF-16"),
+    "half a pair": (codecs.BOM_UTF16_LE + b"a\x00\x00\xd8,\x00", "line 1 holds bytes that aren't UTF-16"),
+    "no letter": (b"a,y\n1,0\n2,\x81\n", "line 3 holds the byte 0x81, no letter in UTF-8 or Windows-1252"),
+    "damaged UTF-8": ("a,y\né,0\n".encode() + b"\xc3,1\n", "line 3 holds a byte that isn't UTF-8 (0xc3), though"),
+    "damaged after a mark": (b"\xef\xbb\xbfa,y\n1,0\n\xe9,1\n", "line 3 holds a byte that isn't UTF-8 (0xe9), though"),
+    "letters below the damage": (b"a,y\n\xe9,1\n" + "é,ü".encode(), "line 2 holds a byte that isn't UTF-8 (0xe9)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bytes_that_are_no_text_are_refused_with_their_line(write, case):
+    content, words = BAD[case]
+    with pytest.raises(UnreadableError) as caught, open_source(write(content)):
+        pass
+    assert words in caught.value.message
+
+
+def test_a_letter_may_lie_across_two_blocks(write):
+    text = "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"  # the letter's two bytes lie on both sides of the first MiB
+    assert text.encode()[(1 << 20)] == 0xBC
+    with open_source(write(text)) as source:
+        assert source.columns.cells(0)[-1] == "abcü"
+        assert source.columns.notes == ()
+
+
+# Whatever the bytes, a table comes in whole or is refused with a SeedbedError: never a shift, never a lost row
+
+
+PIECES = ["a", "b", "y", ",", ",", ",", "\n", "\n", "\n", "\r\n", "\r", '"', '""', "1", "0", " ", "\t", ";", "|"]
+PIECES += ["\x00", "é", "\ufeff", "'", "\\", "#", "nan", "1e999", "-", '"u\r\nv"', '"u\rv"', '"u,v"', "\x85", "\u2028"]
+BYTES = [piece.encode() for piece in PIECES] + [b"\xff", b"\xe9", b"\x81", b"x" * 70_000, b"1" * 10**6]
+HOSTILE = st.lists(st.sampled_from(BYTES), max_size=40).map(b"".join)
+BEGINNINGS = [b"", b"a,b,y\n1,2,0\n3,4,1\n", b"a;b;y\r\n1;2;0\r\n", b'a,b\r\n"u\r\nv",2\r\n', b"a,a\n1,2\n", b"y\n"]
+
+
+@contextlib.contextmanager
+def on_disk(content: bytes, name: str = "table.csv"):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield path
+
+
+def rows_of(columns):
+    by_column = [[(cell or "").lstrip(" ") for cell in columns.cells(i)] for i in range(len(columns.names))]
+    return [list(columns.names), *map(list, zip(*by_column, strict=True))]
+
+
+def pythons_rows(text: str, delimiter: str):
+    # DuckDB keeps spaces before a cell, and takes a quote after them for a quote, as Python does only by this option.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    header, *rows = [[cell.lstrip(" ") for cell in row] for row in reader if row]
+    return [[cell.strip() for cell in header], *rows]
+
+
+@given(st.one_of(st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)))
+def test_only_a_seedbed_error_escapes_and_no_cell_moves(content):
+    with on_disk(content) as path:
+        with contextlib.suppress(SeedbedError):
+            read_table(path, target="y")
+        with contextlib.suppress(SeedbedError), open_source(path) as source:
+            shape = survey(path, "t", Limit.of(None))
+            with path.open(encoding=shape.charset.codec, newline="") as text:
+                list(itertools.islice(text, shape.skip))
+                assert rows_of(source.columns) == pythons_rows(text.read(), shape.delimiter)
+
+
+CELLS = st.text(
+    st.one_of(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), st.sampled_from('",;\r\n\t')),
+    max_size=5,
+)
+
+
+@given(
+    st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=6),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gzip"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(",;\t|"),
+)
+def test_whatever_python_writes_comes_in_cell_by_cell(rows, codec, ends, delimiter):
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
+    writer.writerows([("first", "second", "third"), *rows])
+    content = gzip.compress(out.getvalue().encode()) if codec == "gzip" else out.getvalue().encode(codec)
+    with on_disk(content) as path, open_source(path) as source:
+        cells = [source.columns.cells(i) for i in range(3)]
+    assert [tuple(cell or "" for cell in row) for row in zip(*cells, strict=True)] == rows
+
+
+NUMBERS = st.lists(
+    st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.sampled_from([0, 1])), min_size=2, max_size=6
+).filter(lambda rows: len({row[-1] for row in rows}) == 2)
+
+
+@given(NUMBERS, st.data())
+def test_every_number_arrives_however_its_cell_is_dressed(rows, data):
+    dress = st.sampled_from(["{}", '"{}"', " {}", "{} ", '" {} "', ' "{}"'])
+    ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n"])
+    text = "a,b,y" + data.draw(ends)
+    for row in rows:
+        text += ",".join(data.draw(dress).format(repr(cell)) for cell in row) + data.draw(ends)
+    with on_disk(text.encode()) as path, open_source(path) as source:
+        np.testing.assert_array_equal(source.columns.numbers([0, 1, 2]), rows)
+
+
+@given(NUMBERS, st.data())
+def test_a_row_with_a_cell_too_many_or_too_few_is_always_found(rows, data):
+    lines = [",".join(map(repr, row)) for row in rows]
+    victim = data.draw(st.integers(0, len(lines) - 1))
+    cells = lines[victim].split(",")
+    changed = data.draw(
+        st.sampled_from([[*cells, ""], ["", *cells], cells[1:], cells[:-1], [*cells, "7"], [*cells, " "]])
+    )
+    lines[victim] = ",".join(changed)
+    words = f"line {victim + 2} has {len(changed)} cells, the header has 3"
+    with (
+        on_disk("\n".join(["a,b,y", *lines]).encode()) as path,
+        pytest.raises(UnreadableError, match=words),
+        open_source(path),
+    ):
+        pass
