@@ -77,6 +77,11 @@ def test_what_inner_splits_would_choose_is_refused(run, recipe):
         run(recipe=recipe)
 
 
+def test_patience_is_refused_where_no_epoch_is_chosen(run):
+    with pytest.raises(OptionError, match="patience is of an epoch that inner splits choose"):
+        run(recipe=Recipe(patience=3))
+
+
 def test_a_candidate_that_is_not_understood_is_refused(run):
     with pytest.raises(CandidateError, match="'rellu'"):
         run(candidate="rellu:5")

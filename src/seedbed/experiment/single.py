@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finished_curves", "train"]
 
-_NOT_GIVEN = ("loss", "epoch", "horizon")  # settings of a recipe that a single split has no choice of
+_NOT_GIVEN = ("loss", "epoch", "horizon", "patience")  # settings of a recipe that a single split has no choice of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -182,6 +182,8 @@ def train(
     own = found.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
         raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave epoch=inner out.")
+    if own.patience is not None:
+        raise OptionError("patience is of an epoch that inner splits choose", "Leave it out, or add -o for a model.")
     if own.horizon is not None:
         raise OptionError("horizon is of a model whose epochs were chosen", "Leave it out.")
     split = _split(rows, test_size=test_size, random_state=random_state)

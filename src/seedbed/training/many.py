@@ -165,6 +165,8 @@ def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[
     recipe = candidate.recipe(common)
     if recipe.chooses:
         raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
+    if recipe.patience is not None:
+        raise OptionError("patience is of an epoch that inner splits choose, which needs a comparison", "Leave it out.")
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
