@@ -34,7 +34,7 @@ def test_all_tasks_and_layers_say_what_the_model_says(fitted, frame, tmp_path, c
         assert far_off(model, run_onnx(exported.files[0], feed_of(model, rows)), rows) < CLOSE
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu(0.2)", "celu(2)", "softshrink(0.3)"])
 def test_every_activation_says_what_the_model_says(table_for, frame, tmp_path, name):
     model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)
     rows = sown(frame, model)

@@ -76,7 +76,7 @@ def test_real_tables_say_what_the_model_says(real_table, tmp_path, name):
     assert np.abs(inside(page, rows) - expected(model, rows)).max() < CLOSE
 
 
-@pytest.mark.parametrize("candidate", [*CANDIDATES, *(f"{name}:4" for name in ACTIVATIONS)])
+@pytest.mark.parametrize("candidate", [*CANDIDATES, *(f"{name}:4" for name in ACTIVATIONS), "leaky_relu(0.2):4"])
 def test_all_layers_say_what_the_model_says(table_for, frame, tmp_path, candidate):
     model = fit_model(table_for("grade"), candidate, recipe=QUICK, **FAST)
     page = model.export(tmp_path / "net.py").files[0]

@@ -73,6 +73,31 @@ def test_the_activations_are_all_of_torch_that_need_no_argument():
         assert type(make()) in vars(nn).values()
 
 
+def test_an_activation_takes_arguments_and_underscores():
+    network = built(lambda: parse_candidate("leaky_relu(0.2):4+softplus(2,10):3+log_softmax:3").architecture(3, 1))
+    assert [str(layer) for layer in network if not isinstance(layer, nn.Linear)] == [
+        "LeakyReLU(negative_slope=0.2)", "Softplus(beta=2.0, threshold=10.0)", "LogSoftmax(dim=-1)",
+    ]  # fmt: skip
+    assert ACTIVATIONS["leakyrelu"]().negative_slope == 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has 2 arguments. It takes negative_slope."),
+        ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
+        ("celu(0):4", "'celu(0)' has an argument that it can't take. It takes alpha."),
+        ("elu(nan):4", "'elu(nan)' has an argument that it can't take. It takes alpha."),
+        ("relu(1):4", "'relu(1)' has 1 arguments. Write relu."),
+        ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
+    ],
+)
+def test_arguments_that_an_activation_does_not_take_are_refused(text, hint):
+    with pytest.raises(CandidateError) as caught:
+        parse_candidate(text)
+    assert hint in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["softmax", "softmin", "logsoftmax"])
 def test_softmax_and_its_kin_run_over_the_units_of_a_row(name):
     values = ACTIVATIONS[name]()(torch.randn(3, 4))

@@ -35,7 +35,7 @@ def fresh_cache(tmp_path, monkeypatch):
         function.cache_clear()
 
 
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
 def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
     network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
     assert native.covers(forward_of(network, 5), network) == (name not in FOR_TORCH)

@@ -47,7 +47,9 @@ def named(variant):
 
 @pytest.mark.product
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+@pytest.mark.parametrize(
+    "name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)", "rrelu(0.1,0.5)"]
+)
 def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words):
     found = gap(parse_candidate(f"{name}:4{words}").architecture, task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT

@@ -1,6 +1,6 @@
 """Architectures of one network, the candidate grammar, and the recipe's settings."""
 
-from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.activations import ACTIVATIONS, activation_of
 from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.candidate import (
     Architecture,
@@ -38,6 +38,7 @@ __all__ = [
     "Step",
     "Tensors",
     "UserArchitecture",
+    "activation_of",
     "architecture_from_values",
     "architecture_to_values",
     "candidate_from",

@@ -5,7 +5,7 @@ The grammar, in the words of `seedbed compare --candidate`:
     candidate     architecture [@ word=value [, word=value ...]]
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
-    activation    linear | relu | tanh | ...          (a class of torch.nn, in lower case)
+    activation    linear | relu | tanh | leaky_relu(0.2) | ...   (a class of torch.nn, in lower case)
     word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
                   | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
                     batch_size epochs epoch patience
@@ -25,7 +25,7 @@ from torch import nn
 
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
-from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.activations import ACTIVATIONS, is_activation
 from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.mlp import MLP
 from seedbed.networks.recipe import Recipe
@@ -166,7 +166,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
-        if name not in ACTIVATIONS and name != "linear":
+        if not is_activation(name) and name != "linear":
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)
         if not colon:

@@ -10,7 +10,7 @@ from typing import Self
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.activations import GATED, activation
+from seedbed.networks.activations import activation, width_factor
 from seedbed.networks.parts import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual
 
 __all__ = ["MLP"]
@@ -31,7 +31,8 @@ class MLP:
 
     Attributes:
         widths: units of each hidden layer; empty is logistic (or softmax, or linear) regression.
-        activations: a lower-case class name of `torch.nn` for all hidden layers, or one for each; `linear` is none.
+        activations: a lower-case class name of `torch.nn`, with arguments if it takes any (`leaky_relu(0.2)`), for all
+            hidden layers, or one for each; `linear` is none.
         dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
@@ -162,7 +163,7 @@ class MLP:
 
     def _hidden(self, width_in: int, width: int, name: str) -> list[nn.Module]:
         """A hidden layer."""
-        units = 2 * width if name in GATED else width
+        units = width * width_factor(name)
         layers: list[nn.Module] = [nn.Linear(width_in, units)]
         if self.layernorm:
             layers.append(nn.LayerNorm(units))

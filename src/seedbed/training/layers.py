@@ -3,21 +3,22 @@
 Activations are `[row, unit, network]`, so every elementwise operation runs along networks in full vectors, however
 narrow the layer. Parameters are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`.
 
-To teach the stack a new layer, add a class here and enter it in `stacked_layer`: the engine's laws are then tested for
-it against the layer of torch.
+To teach the stack a new layer, add a class here and an entry in `_READERS`. The engine's laws are then tested for it
+against the layer of torch. An elementwise activation needs an entry in `networks.activations` only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import ACTIVATIONS, PeriodicEmbedding, PiecewiseLinearEncoding, Tensors
 from seedbed.networks import Embeddings as EmbeddingsModule
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Tensors, activation_of
 from seedbed.networks import Residual as ResidualModule
 from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.inputs import Inputs, folded
@@ -230,57 +231,82 @@ def alone(layers: Sequence[StackedLayer]) -> Iterator[StackedLayer]:
             yield layer
 
 
-OWN = (EmbeddingsModule, PeriodicEmbedding, PiecewiseLinearEncoding, ResidualModule)
-"""Modules that torch doesn't have, and are known all the same."""
-
-_OVER_UNITS = ("Softmax", "Softmin", "LogSoftmax", "GLU")
-_ELEMENTWISE = tuple(
-    {
-        type(make())
-        for name, make in ACTIVATIONS.items()
-        if name not in ("softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu")
-    }
-    | {nn.Identity, nn.Threshold}
-)
-
-
 def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
-    """The stacked twin of a module of torch or of ours, or none where there isn't one.
+    """Return the stacked twin of a module, or none where there isn't one.
 
-    `name` is the module's qualified name with a dot behind it (or nothing); `numbers` are those of
-    `randomness.drawn_modules`.
+    Classes count exactly: a subclass of the user's own may do anything.
+
+    Args:
+        name: the module's qualified name with a dot behind it (or nothing).
+        numbers: of the modules that draw, see `randomness.drawn_modules`.
     """
-    kind = type(module)
     if module._forward_hooks or module._forward_pre_hooks:
         return None
-    if kind is PeriodicEmbedding:
-        return Periodic(name)
-    if kind is PiecewiseLinearEncoding:
-        return Piecewise(name)
-    if isinstance(module, ResidualModule | EmbeddingsModule) and kind in OWN:
-        inner = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
-        known = tuple(layer for layer in inner if layer is not None)
-        if len(known) < len(inner):
-            return None
-        if isinstance(module, ResidualModule):
-            return Residual(known)
-        return Embeddings(tuple(map(tuple, module.inputs)), tuple(module.others), known)
-    if kind.__module__.split(".")[0] != "torch":
-        return None  # a class of the user's own may do anything
-    if kind is nn.Linear and isinstance(module, nn.Linear):
-        return Linear(name, module.out_features, module.bias is not None)
-    if kind in _ELEMENTWISE:
+    entry = activation_of(module)
+    if entry is not None and entry.elementwise:
         return Elementwise(repr(module), module)
-    if kind.__name__ in _OVER_UNITS and kind.__module__ == "torch.nn.modules.activation":
-        return OverUnits(kind.__name__) if module.dim in (1, -1) else None
-    if isinstance(module, nn.PReLU):
-        return PReLU(name)
-    if isinstance(module, nn.Dropout):
-        return Dropout(numbers[name.removesuffix(".")], module.p)
-    if isinstance(module, nn.RReLU):
-        return RReLU(numbers[name.removesuffix(".")], module.lower, module.upper)
-    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
-        return LayerNorm(name, module.eps, module.weight is not None, module.bias is not None)
-    if isinstance(module, nn.BatchNorm1d) and module.momentum is not None and module.track_running_stats:
-        return BatchNorm1d(name, module.eps, module.momentum, module.affine)
-    return None
+    read = _READERS.get(type(module))
+    return None if read is None else read(name, module, numbers)
+
+
+def _inner(name: str, module: nn.Module, numbers: dict[str, int]) -> tuple[StackedLayer, ...] | None:
+    """The twins of all children, or none where one has none."""
+    found = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
+    known = tuple(layer for layer in found if layer is not None)
+    return known if len(known) == len(found) else None
+
+
+def _residual(name: str, module: ResidualModule, numbers: dict[str, int]) -> Residual | None:
+    inner = _inner(name, module, numbers)
+    return None if inner is None else Residual(inner)
+
+
+def _embeddings(name: str, module: EmbeddingsModule, numbers: dict[str, int]) -> Embeddings | None:
+    inner = _inner(name, module, numbers)
+    return None if inner is None else Embeddings(tuple(map(tuple, module.inputs)), tuple(module.others), inner)
+
+
+def _over_units(name: str, module: Any, numbers: dict[str, int]) -> OverUnits | None:
+    return OverUnits(type(module).__name__) if module.dim in (1, -1) else None
+
+
+def _dropout(name: str, module: nn.Dropout, numbers: dict[str, int]) -> Dropout:
+    return Dropout(numbers[name.removesuffix(".")], module.p)
+
+
+def _rrelu(name: str, module: nn.RReLU, numbers: dict[str, int]) -> RReLU:
+    return RReLU(numbers[name.removesuffix(".")], module.lower, module.upper)
+
+
+def _layernorm(name: str, module: nn.LayerNorm, numbers: dict[str, int]) -> LayerNorm | None:
+    if len(module.normalized_shape) != 1:
+        return None
+    return LayerNorm(name, module.eps, module.weight is not None, module.bias is not None)
+
+
+def _batchnorm(name: str, module: nn.BatchNorm1d, numbers: dict[str, int]) -> BatchNorm1d | None:
+    if module.momentum is None or not module.track_running_stats:
+        return None
+    return BatchNorm1d(name, module.eps, module.momentum, module.affine)
+
+
+_READERS: dict[type[nn.Module], Callable[[str, Any, dict[str, int]], StackedLayer | None]] = {
+    nn.Linear: lambda name, module, numbers: Linear(name, module.out_features, module.bias is not None),
+    nn.PReLU: lambda name, module, numbers: PReLU(name),
+    nn.GLU: _over_units,
+    nn.Softmax: _over_units,
+    nn.Softmin: _over_units,
+    nn.LogSoftmax: _over_units,
+    nn.Dropout: _dropout,
+    nn.RReLU: _rrelu,
+    nn.LayerNorm: _layernorm,
+    nn.BatchNorm1d: _batchnorm,
+    ResidualModule: _residual,
+    EmbeddingsModule: _embeddings,
+    PeriodicEmbedding: lambda name, module, numbers: Periodic(name),
+    PiecewiseLinearEncoding: lambda name, module, numbers: Piecewise(name),
+}
+"""Of each class of modules but the elementwise activations: (name, module, numbers) to its stacked twin."""
+
+OWN = tuple(kind for kind in _READERS if kind.__module__.split(".")[0] != "torch")
+"""Modules that torch doesn't have, and are known all the same."""

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from seedbed.errors import CandidateError
 from seedbed.model.export.onnx_graph import FLOAT, Graph
-from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
+from seedbed.networks import (
+    Blend,
+    Embeddings,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+    Residual,
+    SmoothClip,
+    activation_of,
+)
 
 __all__ = ["add_networks"]
 
@@ -35,32 +43,25 @@ def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tens
 def _add_layers(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = _of_child(states, number)
-        if isinstance(layer, Blend):
-            value = _add_blend(graph, layer, own, value)
-        elif isinstance(layer, SmoothClip):
-            share = graph.add("Div", value, _scalar(graph, layer.limit))
-            grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
-            value = graph.add("Div", value, graph.add("Sqrt", grown))
-        elif isinstance(layer, Residual):
-            value = graph.add("Add", value, _add_layers(graph, layer, own, value))
-        elif isinstance(layer, Embeddings):
-            value = _add_embeddings(graph, layer, own, value)
-        elif isinstance(layer, PeriodicEmbedding):
-            value = _add_periodic(graph, own, value)
-        elif isinstance(layer, PiecewiseLinearEncoding):
-            value = _add_piecewise(graph, own["edges"], value)
-        elif isinstance(layer, nn.Linear):
-            value = graph.add("MatMul", value, graph.constant(own["weight"].transpose(1, 2).numpy()))
-            value = graph.add("Add", value, _row(graph, own["bias"])) if "bias" in own else value
-        elif isinstance(layer, nn.LayerNorm):
-            value = _add_layernorm(graph, layer, own, value)
-        elif isinstance(layer, nn.BatchNorm1d):
-            value = _add_batchnorm(graph, layer, own, value)
-        elif isinstance(layer, nn.PReLU):
-            value = graph.add("PRelu", value, _row(graph, own["weight"]))
-        elif not isinstance(layer, nn.Dropout):
-            value = _activation(layer)(graph, layer, value)
+        entry = activation_of(layer)
+        if type(layer) in _LAYERS:
+            value = _LAYERS[type(layer)](graph, layer, own, value)
+        elif entry is not None and entry.onnx is not None:
+            value = entry.onnx(graph, layer, value)
+        else:
+            raise CandidateError(f"no ONNX is known for the layer {type(layer).__name__}")
     return value
+
+
+def _add_clip(graph: Graph, layer: SmoothClip, states: Mapping[str, Tensor], value: str) -> str:
+    share = graph.add("Div", value, _scalar(graph, layer.limit))
+    grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
+    return graph.add("Div", value, graph.add("Sqrt", grown))
+
+
+def _add_linear(graph: Graph, layer: nn.Linear, states: Mapping[str, Tensor], value: str) -> str:
+    value = graph.add("MatMul", value, graph.constant(states["weight"].transpose(1, 2).numpy()))
+    return graph.add("Add", value, _row(graph, states["bias"])) if "bias" in states else value
 
 
 def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor], value: str) -> str:
@@ -160,119 +161,17 @@ def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
     return graph.add("Reshape", come, graph.constant([0, 0, left.shape[1] * left.shape[2]]))
 
 
-def _activation(layer: nn.Module) -> Callable[[Graph, Any, str], str]:
-    try:
-        return _ACTIVATIONS[type(layer)]
-    except KeyError:
-        raise CandidateError(f"no ONNX is known for the layer {type(layer).__name__}") from None
-
-
-def _named(kind: str, **attributes: str) -> Callable[[Graph, Any, str], str]:
-    """An operation that ONNX has; its attributes are the module's, by name."""
-
-    def add(graph: Graph, layer: Any, value: str) -> str:
-        own: dict[str, Any] = {name: float(getattr(layer, own)) for name, own in attributes.items()}
-        return graph.add(kind, value, **own)
-
-    return add
-
-
-def _over_units(kind: str, sign: int = 1) -> Callable[[Graph, Any, str], str]:
-    def add(graph: Graph, layer: Any, value: str) -> str:
-        return graph.add(kind, value if sign > 0 else graph.add("Neg", value), axis=2)
-
-    return add
-
-
-def _softplus(graph: Graph, layer: nn.Softplus, value: str) -> str:
-    if layer.beta == 1:
-        return graph.add("Softplus", value)
-    beta = _scalar(graph, layer.beta)
-    return graph.add("Div", graph.add("Softplus", graph.add("Mul", value, beta)), beta)
-
-
-def _rrelu(graph: Graph, layer: nn.RReLU, value: str) -> str:
-    """In evaluation, the mean of the slopes that training draws."""
-    return graph.add("LeakyRelu", value, alpha=(layer.lower + layer.upper) / 2)
-
-
-def _hardtanh(graph: Graph, layer: nn.Hardtanh, value: str) -> str:
-    return graph.add("Clip", value, _scalar(graph, layer.min_val), _scalar(graph, layer.max_val))
-
-
-def _hardsigmoid(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("HardSigmoid", value, alpha=1 / 6, beta=0.5)
-
-
-def _hardswish(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("Mul", value, _hardsigmoid(graph, layer, value))
-
-
-def _silu(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("Mul", value, graph.add("Sigmoid", value))
-
-
-def _mish(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("Mul", value, graph.add("Tanh", graph.add("Softplus", value)))
-
-
-def _celu(graph: Graph, layer: nn.CELU, value: str) -> str:
-    alpha = _scalar(graph, layer.alpha)
-    return graph.add("Mul", graph.add("Elu", graph.add("Div", value, alpha), alpha=1.0), alpha)
-
-
-def _gelu(graph: Graph, layer: nn.Module, value: str) -> str:
-    inner = graph.add("Erf", graph.add("Mul", value, _scalar(graph, 2**-0.5)))
-    half = graph.add("Mul", value, _scalar(graph, 0.5))
-    return graph.add("Mul", half, graph.add("Add", inner, _scalar(graph, 1.0)))
-
-
-def _softshrink(graph: Graph, layer: nn.Softshrink, value: str) -> str:
-    return graph.add("Shrink", value, lambd=float(layer.lambd), bias=float(layer.lambd))
-
-
-def _hardshrink(graph: Graph, layer: nn.Hardshrink, value: str) -> str:
-    return graph.add("Shrink", value, lambd=float(layer.lambd), bias=0.0)
-
-
-def _logsigmoid(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("Neg", graph.add("Softplus", graph.add("Neg", value)))
-
-
-def _tanhshrink(graph: Graph, layer: nn.Module, value: str) -> str:
-    return graph.add("Sub", value, graph.add("Tanh", value))
-
-
-def _glu(graph: Graph, layer: nn.Module, value: str) -> str:
-    """The first half of the units, gated by the second."""
-    first, second = graph.halves(value, axis=2)
-    return graph.add("Mul", first, graph.add("Sigmoid", second))
-
-
-_ACTIVATIONS: Mapping[type[nn.Module], Callable[[Graph, Any, str], str]] = {
-    nn.ReLU: _named("Relu"),
-    nn.RReLU: _rrelu,
-    nn.Hardtanh: _hardtanh,
-    nn.ReLU6: _hardtanh,
-    nn.Sigmoid: _named("Sigmoid"),
-    nn.Hardsigmoid: _hardsigmoid,
-    nn.Tanh: _named("Tanh"),
-    nn.SiLU: _silu,
-    nn.Mish: _mish,
-    nn.Hardswish: _hardswish,
-    nn.ELU: _named("Elu", alpha="alpha"),
-    nn.CELU: _celu,
-    nn.SELU: _named("Selu"),
-    nn.GLU: _glu,
-    nn.GELU: _gelu,
-    nn.Hardshrink: _hardshrink,
-    nn.LeakyReLU: _named("LeakyRelu", alpha="negative_slope"),
-    nn.LogSigmoid: _logsigmoid,
-    nn.Softplus: _softplus,
-    nn.Softshrink: _softshrink,
-    nn.Softsign: _named("Softsign"),
-    nn.Tanhshrink: _tanhshrink,
-    nn.Softmin: _over_units("Softmax", sign=-1),
-    nn.Softmax: _over_units("Softmax"),
-    nn.LogSoftmax: _over_units("LogSoftmax"),
+_LAYERS: Mapping[type[nn.Module], Callable[[Graph, Any, Mapping[str, Tensor], str], str]] = {
+    nn.Linear: _add_linear,
+    nn.LayerNorm: _add_layernorm,
+    nn.BatchNorm1d: _add_batchnorm,
+    nn.PReLU: lambda graph, layer, states, value: graph.add("PRelu", value, _row(graph, states["weight"])),
+    nn.Dropout: lambda graph, layer, states, value: value,
+    Blend: _add_blend,
+    SmoothClip: _add_clip,
+    Residual: lambda graph, layer, states, value: graph.add("Add", value, _add_layers(graph, layer, states, value)),
+    Embeddings: _add_embeddings,
+    PeriodicEmbedding: lambda graph, layer, states, value: _add_periodic(graph, states, value),
+    PiecewiseLinearEncoding: lambda graph, layer, states, value: _add_piecewise(graph, states["edges"], value),
 }
+"""What each layer but the activations does: (graph, module, numbers by name, inputs) to outputs."""

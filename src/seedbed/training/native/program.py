@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from seedbed.networks import activation_of
 from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.forward import Chain, Forward
 from seedbed.training.layers import Dropout, Elementwise, Embeddings, LayerNorm, Linear, Residual, StackedLayer
@@ -28,32 +29,6 @@ _VECTOR = 8  # numbers of a vector on most machines; the layout mustn't depend o
 _WIDE, _MOST_PADDING = 4096, 1.25
 """From so many parameters on, units in lanes are quicker, as a block of networks leaves the second-level cache;
 unless padding to full vectors makes the products more than so many times as large. Measured, see benchmarks/LOG.md."""
-_SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-
-_Function = tuple[str, float, float, float]
-_MODULES: dict[type[nn.Module], Callable[[Any], _Function]] = {
-    nn.ReLU: lambda m: ("relu", 0, 0, 0),
-    nn.Tanh: lambda m: ("tanh", 0, 0, 0),
-    nn.Sigmoid: lambda m: ("sigmoid", 0, 0, 0),
-    nn.LeakyReLU: lambda m: ("leaky", m.negative_slope, 0, 0),
-    nn.ELU: lambda m: ("elu", 1, m.alpha, 1),
-    nn.CELU: lambda m: ("elu", 1, m.alpha, 1 / m.alpha),
-    nn.SELU: lambda m: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
-    nn.GELU: lambda m: ("gelu" if m.approximate == "none" else "gelu_tanh", 0, 0, 0),
-    nn.SiLU: lambda m: ("silu", 0, 0, 0),
-    nn.Mish: lambda m: ("mish", 0, 0, 0),
-    nn.Softplus: lambda m: ("softplus", m.beta, m.threshold, 0),
-    nn.LogSigmoid: lambda m: ("logsigmoid", 0, 0, 0),
-    nn.Softsign: lambda m: ("softsign", 0, 0, 0),
-    nn.Tanhshrink: lambda m: ("tanhshrink", 0, 0, 0),
-    nn.Hardtanh: lambda m: ("hardtanh", m.min_val, m.max_val, 0),
-    nn.ReLU6: lambda m: ("hardtanh", 0, 6, 0),
-    nn.Hardsigmoid: lambda m: ("hardsigmoid", 0, 0, 0),
-    nn.Hardswish: lambda m: ("hardswish", 0, 0, 0),
-    nn.Hardshrink: lambda m: ("hardshrink", m.lambd, 0, 0),
-    nn.Softshrink: lambda m: ("softshrink", m.lambd, 0, 0),
-    nn.Threshold: lambda m: ("threshold", m.threshold, m.value, 0),
-}
 _CALLS = {f"{name}(){{}}": name for name in ("relu", "tanh", "sigmoid", "silu", "mish", "softsign")}
 """Calls in a user's `forward()`, as `Elementwise.text` has them."""
 
@@ -312,8 +287,9 @@ class _Reader:
 def _elementwise(program: Program, layer: Elementwise, last: Layer) -> bool:
     if type(layer.function) is nn.Identity:
         return bool(program.layers)
-    make = _MODULES.get(type(layer.function))  # type: ignore[arg-type]
-    name, *arguments = make(layer.function) if make else (_CALLS.get(layer.text, ""), 0.0, 0.0, 0.0)
+    entry = activation_of(layer.function)
+    call = (_CALLS.get(layer.text, ""), 0.0, 0.0, 0.0)
+    name, *arguments = entry.native(layer.function) if entry and entry.native else call
     if not name:
         return False
     in_place = name in _IN_PLACE and last.kind == LINEAR
