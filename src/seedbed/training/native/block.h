@@ -29,8 +29,10 @@ template <class Layout> struct Block {
   V* const params;
   const T *X, *y, *train, *test, *scale, *shift, *extra, *y_scale, *y_shift, *constants;  // N numbers a place, but X and y
   T* figures;
+  int32_t* learned;  // rows that a single network trains on
+  long n_learned;
   char* tiles;  // of each tile: 1 if it has training rows, 2 if it has test rows, 3 if both
-  V *gradients, *folded, *folded_gradients, *values, *slopes, *outputs, *output_slopes, *zeros;
+  V *gradients, *folded, *folded_gradients, *values, *slopes, *outputs, *output_slopes, *logarithms, *zeros;
   T *gathered, *targets, *weights;  // of a minibatch's rows
   const V *first_weight, *first_bias;  // of the first layer, what a split makes of the table folded in
   V *first_weight_gradient, *first_bias_gradient;
@@ -43,12 +45,15 @@ template <class Layout> struct Block {
 
   static bool folds(const Job& job) { return job.scale && job.layers[0].kind == LINEAR; }
 
+  // Vectors of a tile's outputs in the loss.
+  static long n_judged(const Job& job) { return (job.tile + ROWS - 1) / ROWS * (long)job.n_outputs; }
+
   static long n_work(const Job& job) {
     long folded = folds(job) ? (job.n_features + 1) * width(job.layers[0].n_out) : 0;
     long rows = job.tile * (long)(job.n_values + job.n_gradients + job.n_features + job.n_outputs + 1);
     long n_tiles = (job.n_rows + job.tile - 1) / job.tile;
-    return Layout::n_work(job) + Layout::n_packed(job) + 2 * folded + rows + 2 * (long)job.n_outputs + 1 +
-           n_tiles / VECTOR_BYTES + 1;
+    return Layout::n_work(job) + Layout::n_packed(job) + 2 * folded + rows + 3 * n_judged(job) + 1 +
+           (n_tiles + (N == 1 ? job.n_rows * (long)sizeof(int32_t) : 0)) / VECTOR_BYTES + 1;
   }
 
   Block(const Job& job, long number)
@@ -68,8 +73,12 @@ template <class Layout> struct Block {
     gradients = take(layout.n_params), folded = take(n_folded), folded_gradients = take(n_folded), zeros = take(1);
     values = take(job.tile * (long)job.n_values), slopes = take(job.tile * (long)job.n_gradients);
     gathered = (T*)take(job.tile * (long)job.n_features), targets = (T*)take(job.tile * (long)job.n_outputs);
-    weights = (T*)take(job.tile), outputs = take(job.n_outputs), output_slopes = take(job.n_outputs);
-    tiles = (char*)free;
+    weights = (T*)take(job.tile), outputs = take(n_judged(job)), output_slopes = take(n_judged(job));
+    logarithms = take(n_judged(job));
+    learned = (int32_t*)free, n_learned = 0;
+    for (long row = 0; N == 1 && row < job.n_rows; row++)
+      if (train[row] != T(0)) learned[n_learned++] = row;
+    tiles = (char*)(learned + (N == 1 ? job.n_rows : 0));
     for (long row = 0; row < job.n_rows; row += job.tile) {
       long n = job.n_rows - row < job.tile ? job.n_rows - row : job.tile;
       tiles[row / job.tile] = any(train + row * N, n * N) + 2 * any(test + row * N, n * N);
@@ -138,7 +147,12 @@ template <class Layout> struct Block {
   // -- Forward
 
   // Rows of a tile: `n` rows of the table from `row` on, or a minibatch's rows, which have been gathered.
-  struct Rows { long row, n; bool own; };
+  // `numbers`: which rows of the table these are, or null, where they are those from `row` on.
+  struct Rows {
+    long row, n;
+    bool own;
+    const int32_t* numbers = nullptr;
+  };
 
   void forward(const Rows& rows, bool training, long step) {
     for (long k = 0; k < job.n_layers; k++) {
@@ -210,7 +224,8 @@ template <class Layout> struct Block {
     V* mask = value(layer.spare);
     for (long r = 0; r < rows.n; r++)
       for (long u = 0; u < n; u++) {
-        auto place = mixed((uint32_t)(rows.row + r) * 0x9e3779b1u + Layout::unit_numbers(u) * 668265263u + 374761393u);
+        const uint32_t row = rows.numbers ? rows.numbers[r] : rows.row + r;
+        auto place = mixed(row * 0x9e3779b1u + Layout::unit_numbers(u) * 668265263u + 374761393u);
         U32 x = mixed(key ^ place);
         M keep = __builtin_convertvector((typename Lanes<T>::I32)((x >> 8) >= threshold), M);
         long i = r * n + u;
@@ -269,17 +284,25 @@ template <class Layout> struct Block {
     return y_scale ? goal * own(y_scale, 0) + own(y_shift, 0) : goal;
   }
 
-  void lose(const Rows& rows, const T* w_train, const T* w_test, Figures& sums) {
+  void lose(const Rows& rows, const T* w_train, const T* w_test, Figures& so_far) {
     const Layer& last = layers[job.n_layers - 1];
-    const long K = job.n_outputs, stride = width(K) * L;
-    for (long r = 0; r < rows.n; r += ROWS) {
-      const V* z = value(last.out) + r * K;
-      V *d = gradient(last.d_out) + r * K, loss, hit;
-      if constexpr (ROWS > 1) {
-        for (long k = 0; k < K; k++) outputs[k] = beside((const T*)value(last.out), stride, r, k, rows.n);
-        z = outputs, d = output_slopes;
-      }
-      judge(rows, r, z, d, loss, hit);
+    const long K = job.n_outputs, stride = width(K) * L, n = (rows.n + ROWS - 1) / ROWS;
+    const V* z = value(last.out);
+    V* d = gradient(last.d_out);
+    if constexpr (ROWS > 1) {
+      z = outputs, d = output_slopes;
+      for (long i = 0; i < n * K; i++) outputs[i] = beside((const T*)value(last.out), stride, i / K * ROWS, i % K, rows.n);
+    }
+    if (job.loss == BCE) {
+      // Each of these takes many operations that wait for one another; loops of them go through several rows at once.
+      for (long i = 0; i < n * K; i++) d[i] = exp<T>(-magnitude<T>(z[i]));
+      for (long i = 0; i < n * K; i++) logarithms[i] = log1p<T>(d[i]);
+    }
+    Figures sums = so_far;
+    for (long i = 0; i < n; i++, z += K, d += K) {
+      const long r = i * ROWS;
+      V loss, hit;
+      judge(rows, r, z, d, logarithms + i * K, loss, hit);
       if (w_train) {
         V w = beside(w_train, 1, r, 0, rows.n);
         sums.train_loss += where_it_counts(w, loss), sums.train_hits += where_it_counts(w, hit);
@@ -295,16 +318,18 @@ template <class Layout> struct Block {
           for (long k = 0; k < K; k++) to[lane * stride + k] = d[k][lane];
       }
     }
+    so_far = sums;
   }
 
-  void judge(const Rows& rows, long r, const V* z, V* d, V& loss, V& hit) const {
+  // Of BCE, `d` holds exp(-|z|), and `logarithms` those of 1 + exp(-|z|).
+  void judge(const Rows& rows, long r, const V* z, V* d, const V* logarithms, V& loss, V& hit) const {
     const long K = job.n_outputs;
     const T share = (T)job.smoothing, one = T(1), part = T(1) / (T)K;
     loss = V{}, hit = all<T>(one);
     if (job.loss == BCE) {
       for (long k = 0; k < K; k++) {
-        V goal = target(rows, r, k), e = exp<T>(-magnitude<T>(z[k])), half = one / (one + e);
-        loss += at_least<T>(z[k], T(0)) - goal * z[k] + log1p<T>(e);
+        V goal = target(rows, r, k), e = d[k], half = one / (one + e);
+        loss += at_least<T>(z[k], T(0)) - goal * z[k] + logarithms[k];
         V right = (z[k] > T(0)) == (goal > T(0.5)) ? all<T>(one) : V{};
         hit = right < hit ? right : hit;
         d[k] = ((z[k] >= T(0) ? half : e * half) - goal + share * (goal - T(0.5))) * part;
@@ -464,6 +489,17 @@ template <class Layout> struct Block {
 
   // One pass over the table. `learns`: gradients of the training rows, and their figures; `tests`: figures of test rows.
   void pass(bool learns, bool tests, long step, Figures& sums) {
+    if constexpr (N == 1) {  // the network's own rows, and no others
+      if (tests) test_rows(sums, nullptr);
+      for (long place = 0; learns && place < n_learned; place += job.tile) {
+        Rows rows{place, n_learned - place < job.tile ? n_learned - place : job.tile, true, learned + place};
+        gather(rows.numbers, 1, train, rows.n);
+        forward(rows, true, step);
+        lose(rows, weights, nullptr, sums);
+        backward(rows);
+      }
+      return;
+    }
     for (long row = 0; row < job.n_rows; row += job.tile) {
       Rows rows{row, job.n_rows - row < job.tile ? job.n_rows - row : job.tile, false};
       bool learn = learns && (tiles[row / job.tile] & 1), look = tests && (tiles[row / job.tile] & 2);
@@ -476,9 +512,9 @@ template <class Layout> struct Block {
     }
   }
 
-  // Copy picked rows [row][block][N] together; -1 is none. `counts`: what each row counts.
-  void gather(const int32_t* picked, const T* counts, long n) {
-    const long stride = (long)job.n_blocks * N, F = job.n_features, K = job.n_outputs;
+  // Copy picked rows [row][N] together, `stride` numbers apart; -1 is none. `counts`: what each row counts.
+  void gather(const int32_t* picked, long stride, const T* counts, long n) {
+    const long F = job.n_features, K = job.n_outputs;
     for (long r = 0; r < n; r++)
       for (int lane = 0; lane < N; lane++) {
         long row = picked[r * stride + lane];
@@ -506,7 +542,7 @@ template <class Layout> struct Block {
       long step = epoch * job.n_batches + batch;
       for (long place = 0; place < job.batch_size; place += job.tile) {
         Rows rows{place, job.batch_size - place < job.tile ? job.batch_size - place : job.tile, true};
-        gather(picked + place * stride, train, rows.n);
+        gather(picked + place * stride, stride, train, rows.n);
         for (long i = 0; i < rows.n * N; i++) weights[i] /= counted[i % N];
         forward(rows, true, step);
         lose(rows, weights, nullptr, sums);
@@ -546,7 +582,7 @@ template <class Layout> struct Block {
     const long stride = (long)job.n_blocks * N, K = job.n_outputs;
     for (long place = 0; place < job.n_tested; place += job.tile) {
       Rows rows{place, job.n_tested - place < job.tile ? job.n_tested - place : job.tile, true};
-      gather(job.tested + place * stride + number * N, test, rows.n);
+      gather(job.tested + place * stride + number * N, stride, test, rows.n);
       forward(rows, false, 0);
       lose(rows, nullptr, weights, sums);
       const V* z = value(layers[job.n_layers - 1].out);
