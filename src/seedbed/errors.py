@@ -1,8 +1,8 @@
-"""Every error that a user can cause.
+"""All errors that a user can cause.
 
     SeedbedError
-    ├── UsageError            an option, a candidate or an argument that makes no sense
-    │   ├── CandidateError    a candidate's word isn't understood, or its network can't be built
+    ├── UsageError            an option, a candidate or an argument is invalid
+    │   ├── CandidateError    a candidate isn't understood, or its network can't be built
     │   └── OptionError       an option's value is out of range, or two options contradict
     ├── DataError             the table can't be used as it is
     │   ├── TableNotFoundError
@@ -12,7 +12,7 @@
     │   └── ModelFileError    a model file is damaged, of another version, or none
     └── TrainingError         a network can't be trained as asked
 
-UsageError and DataError are ValueErrors, too: that is what scikit-learn's tools expect of an estimator.
+UsageError and DataError are ValueErrors, too, which scikit-learn's tools expect of an estimator.
 
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
 exits with status 2.
@@ -36,9 +36,9 @@ __all__ = [
     "UnreadableError",
     "UsageError",
     "did_you_mean",
+    "error_line",
     "nearest",
     "one_line",
-    "told",
     "visible",
 ]
 
@@ -49,7 +49,7 @@ class SeedbedError(Exception):
     Attributes:
         code: a stable, lower-case identifier of the kind of error, for scripts.
         message: what was found, and where.
-        hint: what to do about it; empty where there is nothing to say.
+        hint: what to do about it; may be empty.
     """
 
     code = "error"
@@ -120,13 +120,13 @@ def visible(text: str) -> str:
 
 
 def one_line(message: str, hint: str) -> str:
-    """Message and hint as they are shown: as sentences on one line, without characters that a terminal would obey."""
+    """Return message and hint as sentences on one line, without characters that control a terminal."""
     text = f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
     return visible(" ".join((text if hint else message).split("\n")))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known word; empty where none is near."""
+    """Return a hint that names the nearest known word; empty if none is near."""
     options = sorted(known)
     near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
     if not near:
@@ -136,7 +136,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known word, or lists the known ones where none is near."""
+    """Return a hint that names the nearest known word, or lists the known ones."""
     options = sorted(known)
     if hint := nearest(word, options):
         return hint
@@ -144,7 +144,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Known: {shown}" if options else ""
 
 
-def told(error: BaseException) -> str:
-    """The kind of another library's error and its first line."""
+def error_line(error: BaseException) -> str:
+    """Return the type and the first line of another library's error."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from seedbed.data import read_table
 from seedbed.data.sources.delimited import find_header, survey
 from seedbed.data.sources.opening import open_source
-from seedbed.data.sources.options import Limit
+from seedbed.data.sources.options import SourceLimit
 from seedbed.errors import OptionError, SeedbedError, UnreadableError
 
 # A header that isn't the first line is found, or the error says what to do
@@ -214,7 +214,7 @@ def test_only_a_seedbed_error_escapes_and_no_cell_moves(content):
         with contextlib.suppress(SeedbedError):
             read_table(path, target="y")
         with contextlib.suppress(SeedbedError), open_source(path) as source:
-            shape = survey(path, "t", Limit.of(None))
+            shape = survey(path, "t", SourceLimit.of(None))
             with path.open(encoding=shape.charset.codec, newline="") as text:
                 list(itertools.islice(text, shape.skip))
                 assert rows_of(source.columns) == pythons_rows(text.read(), shape.delimiter)

@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode
-from seedbed.data.encoding.design import Design
+from seedbed.data.encoding.design import InputDesign
 from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 
@@ -130,7 +130,7 @@ def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray
     return np.column_stack(inputs)
 
 
-def folded(design: Design, split: int, dtype: type = np.float64) -> np.ndarray:
+def folded(design: InputDesign, split: int, dtype: type = np.float64) -> np.ndarray:
     """The law, as a network's first layer applies it."""
     matrix, scale, shift = (
         part.astype(dtype) for part in (design.matrix, design.scale[:, split], design.shift[:, split])

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from seedbed.data import inspect_table, read_table
-from seedbed.data.sources.options import Limit
+from seedbed.data.sources.options import SourceLimit
 from seedbed.errors import OptionError
 
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
@@ -33,20 +33,20 @@ SIZES = {"50GB": (50e9, 600), "1.5 gb , 30min": (1.5e9, 1800), "2h": (4e9, 7200)
 
 @pytest.mark.parametrize("given", SIZES)
 def test_a_limit_is_a_size_a_time_or_both(given):
-    assert Limit.of(given) == Limit(*SIZES[given])
+    assert SourceLimit.of(given) == SourceLimit(*SIZES[given])
 
 
 @pytest.mark.parametrize("given", ["", "50", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"])
 def test_a_limit_that_says_nothing_is_refused(given):
     with pytest.raises(OptionError, match="Give a size, a time or both: 50GB, 30min or 50GB,30min"):
-        Limit.of(given)
+        SourceLimit.of(given)
 
 
 def test_a_large_file_may_hold_twenty_times_its_size():
-    assert Limit.of(None, 10).size == 4e9
-    assert Limit.of(None, 1e9).size == 20e9
-    assert Limit.of("1GB", 1e9).size == 1e9
-    Limit.of(None).check_rows(10_000_000, 13, "the table of docs/big_tables.md")
+    assert SourceLimit.of(None, 10).size == 4e9
+    assert SourceLimit.of(None, 1e9).size == 20e9
+    assert SourceLimit.of("1GB", 1e9).size == 1e9
+    SourceLimit.of(None).check_rows(10_000_000, 13, "the table of docs/big_tables.md")
 
 
 def test_a_view_that_never_ends_is_stopped_and_the_error_says_how_to_wait(view, refusal):

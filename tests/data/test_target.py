@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 
 from seedbed.data import read_table
-from seedbed.data.kinds.target import Target, encode_target
+from seedbed.data.kinds.target import EncodedTarget, encode_target
 from seedbed.data.sources.memory import frame_columns
 from seedbed.errors import OptionError, TargetError
 
 
-def target_of(cells: list[str | None], **options) -> Target:
+def target_of(cells: list[str | None], **options) -> EncodedTarget:
     return encode_target(frame_columns(pl.DataFrame({"y": cells}, schema={"y": pl.String})), 0, **options)
 
 

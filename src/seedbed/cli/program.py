@@ -28,7 +28,7 @@ from seedbed.cli.tables import examples, inspect
 from seedbed.cli.telling import print_stderr
 from seedbed.cli.training import compare, train
 from seedbed.cli.typed import typed
-from seedbed.errors import SeedbedError, nearest, one_line, told
+from seedbed.errors import SeedbedError, error_line, nearest, one_line
 
 __all__ = ["main"]
 
@@ -131,7 +131,7 @@ def _run(tokens: list[str]) -> int:
 def _out_of_memory(error: BaseException | None) -> str:
     """What says that there was no memory, in the error or behind it; empty where nothing does."""
     while error is not None:
-        line = told(error)
+        line = error_line(error)
         own = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
         if own or any(words in line for words in _NO_MEMORY):
             return line[:200]

@@ -27,8 +27,6 @@ __all__ = [
     "time_holdout",
 ]
 
-Target = NDArray[Any]
-
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -51,7 +49,9 @@ class Split:
         self.test.setflags(write=False)
 
 
-def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None) -> Split:
+def holdout(
+    target: NDArray[Any], *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
+) -> Split:
     """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
     A float target isn't stratified. If scikit-learn would refuse (a class has a single row, or a side fewer rows than
@@ -102,7 +102,7 @@ def holdout(target: Target, *, test_size: float = 0.2, random_state: int = 0, gr
 
 
 def repeated_folds(
-    target: Target, *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
+    target: NDArray[Any], *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
 ) -> tuple[Split, ...]:
     """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
 
@@ -158,7 +158,7 @@ def repeated_folds(
 
 
 def inner_holdout(
-    target: Target, rows: Ints, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
+    target: NDArray[Any], rows: Ints, *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
 ) -> tuple[Ints, Ints]:
     """Divide training rows into (rows to train on, rows to choose by), both sorted; stratified if classes allow it.
 
@@ -204,7 +204,7 @@ def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
     return tuple(pairs)
 
 
-def check_training(target: Target, split: Split) -> None:
+def check_training(target: NDArray[Any], split: Split) -> None:
     """Check that the training rows have two classes; groups, or time, may leave one.
 
     Raises:
@@ -219,12 +219,12 @@ def check_training(target: Target, split: Split) -> None:
         )
 
 
-def _strata(target: Target) -> Target | None:
+def _strata(target: NDArray[Any]) -> NDArray[Any] | None:
     """Return what to stratify by: class codes; None if the target holds numbers."""
     return None if target.dtype.kind == "f" else target
 
 
-def _classes(target: Target) -> tuple[Ints, Ints]:
+def _classes(target: NDArray[Any]) -> tuple[Ints, Ints]:
     """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class."""
     if _strata(target) is None:
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
@@ -232,7 +232,7 @@ def _classes(target: Target) -> tuple[Ints, Ints]:
     return codes, counts
 
 
-def _check_outside_largest(target: Target, counts: Ints, *, at_least: int, why: str) -> None:
+def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int, why: str) -> None:
     """Raise TargetError unless there are two classes, and at least so many rows outside the largest."""
     if _strata(target) is None:
         return

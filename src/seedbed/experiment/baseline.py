@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Encoding, Split, Table
-from seedbed.errors import TrainingError, told
+from seedbed.errors import TrainingError, error_line
 
 __all__ = ["Baseline"]
 
@@ -59,7 +59,7 @@ class Baseline:
             else:
                 found = self._fitted(table, encoding, split, n_classes)
         except Exception as error:
-            message = f"baseline '{self.name}' can't be fitted: {told(error)}"
+            message = f"baseline '{self.name}' can't be fitted: {error_line(error)}"
             raise TrainingError(message, "Change it, or leave it out.") from error
         if table.task == "regression":
             return found

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from seedbed.arguments import shown
 from seedbed.data import Task
-from seedbed.errors import OptionError, did_you_mean, told
+from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.experiment.auto import Auto, auto
 from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.linear import tuned_linear_regression
@@ -184,7 +184,7 @@ def _from_path(spec: str, task: Task) -> Baseline:
     try:
         found = importlib.import_module(module)
     except Exception as error:
-        message = f"{module} can't be imported: {told(error)}"
+        message = f"{module} can't be imported: {error_line(error)}"
         raise _wrong(spec, message, "Is it installed in this environment?") from error
     made = getattr(found, name, None)
     if not inspect.isclass(made):
@@ -226,7 +226,7 @@ def _made(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any
     try:
         return cls(**arguments)
     except Exception as error:
-        raise _wrong(spec, f"it can't be made: {told(error)}", "In Python, give it made already.") from error
+        raise _wrong(spec, f"it can't be made: {error_line(error)}", "In Python, give it made already.") from error
 
 
 def _check(baseline: Baseline, task: Task) -> None:
@@ -281,7 +281,7 @@ def _seeded(baseline: Baseline, random_state: int) -> Any:
         }
         return estimator.set_params(**seeds) if seeds else estimator
     except Exception as error:
-        raise OptionError(f"baseline '{baseline.name}' can't be cloned: {told(error)}") from error
+        raise OptionError(f"baseline '{baseline.name}' can't be cloned: {error_line(error)}") from error
 
 
 def _wrong(spec: str, message: str, hint: str) -> OptionError:

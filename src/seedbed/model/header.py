@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import ModelFileError, told
+from seedbed.errors import ModelFileError, error_line
 from seedbed.model.layout import FORMAT, KEY, MAX_FILE, canonical
 
 __all__ = ["Header", "Shapes", "is_like", "read_header"]
@@ -132,7 +132,7 @@ def _strict_json(text: bytes, what: str) -> Any:
             text.decode("utf-8"), object_pairs_hook=once, parse_constant=refused, parse_float=bounded, parse_int=whole
         )
     except ValueError as error:
-        raise ModelFileError(f"{what} is damaged ({told(error)})") from None
+        raise ModelFileError(f"{what} is damaged ({error_line(error)})") from None
 
 
 def _shapes(entries: Mapping[str, Any], n_bytes: int) -> Shapes:

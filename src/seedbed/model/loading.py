@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
-from seedbed.errors import CandidateError, DataError, ModelFileError, SeedbedError, told
+from seedbed.errors import CandidateError, DataError, ModelFileError, SeedbedError, error_line
 from seedbed.model.golden import N_GOLDEN, TOLERANCE
 from seedbed.model.header import Header, Shapes, is_like, read_header
 from seedbed.model.layout import MAX_FILE, MAX_HEADER, MOST_NETWORKS, fingerprint
@@ -183,7 +183,7 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
             raise ModelFileError(f"its network can't be built: {error.message}") from None
         raise
     except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
-        raise CandidateError(f"its network can't be built: {told(error)}") from None
+        raise CandidateError(f"its network can't be built: {error_line(error)}") from None
     shared = {name for name, _ in network.named_parameters(remove_duplicate=False)} - {
         name for name, _ in network.named_parameters()
     }
@@ -235,7 +235,7 @@ def _check_golden(model: Model, cells: np.ndarray[Any, Any], expected: np.ndarra
         # One network at a time: all of them in double precision take twice the file's size.
         found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_networks(precise=True))
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"it can't predict its golden rows ({told(error)})") from None
+        raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
     with np.errstate(over="ignore", invalid="ignore"):  # what isn't finite is off
         off = np.abs(found - expected).max() / model.target_deviation
     if not off <= TOLERANCE:

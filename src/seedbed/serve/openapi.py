@@ -73,14 +73,14 @@ def _schemas(model: Model, metadata: Values) -> Values:
     text, number = {"type": "string"}, {"type": "number"}
     names = [schema.name for schema in schemas]
     columns = {"type": "array", "items": {"type": "string"}}
-    told: Values = {"spread": {**number, "description": "The standard deviation over the networks."}}
+    answered: Values = {"spread": {**number, "description": "The standard deviation over the networks."}}
     if model.task == "regression":
-        told["value"] = number
+        answered["value"] = number
     else:
-        told["label"] = {"enum": list(model.labels)}
-        told["probabilities"] = _object(dict.fromkeys(model.labels, number))
-    told |= {"flags": _object(dict.fromkeys(FLAGS, columns)), "doubtful": {"type": "boolean"}}
-    answer = _object({"predictions": {"type": "array", "items": _object(told)}})
+        answered["label"] = {"enum": list(model.labels)}
+        answered["probabilities"] = _object(dict.fromkeys(model.labels, number))
+    answered |= {"flags": _object(dict.fromkeys(FLAGS, columns)), "doubtful": {"type": "boolean"}}
+    answer = _object({"predictions": {"type": "array", "items": _object(answered)}})
     answer["properties"]["ignored"] = {**columns, "description": "Columns that the model doesn't use."}
     return {
         "Row": {

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import torch
 
-from seedbed.errors import OptionError, TrainingError, did_you_mean, told
+from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
 from seedbed.training.versions import versions
 
 __all__ = ["Cluster", "Tasks", "pick_cluster", "processor"]
@@ -97,7 +97,7 @@ def _gave_up(name: str, error: Exception) -> TrainingError:
     """The error of a task that a cluster couldn't do."""
     if missing := re.search(r"No module named '([\w.]+)'", f"{error} {error.__cause__}"):
         return TrainingError(f"a node of the cluster has no module '{missing[1]}'", "Install it there.")
-    return TrainingError(f"{name} gave up: {told(error)}", "The logs of its nodes say more.")
+    return TrainingError(f"{name} gave up: {error_line(error)}", "The logs of its nodes say more.")
 
 
 _RAY_RETRIES = 10  # a task that ends its process each time must end as well
@@ -169,7 +169,7 @@ def _connect_ray(ray: Any, address: str) -> None:
     try:
         ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:  # noqa: BLE001 - another version, a port that isn't Ray's: each fails in its own way
-        raise _unreachable("Ray", where, told(error)) from None
+        raise _unreachable("Ray", where, error_line(error)) from None
 
 
 def _check_answers(address: str) -> None:
@@ -256,7 +256,7 @@ def _dask_client(dask: Any, address: str) -> Any:
             warnings.simplefilter("ignore", dask.versions.VersionMismatchWarning)  # each node is checked for itself
             return dask.Client(where, timeout=_SECONDS_TO_ANSWER)
     except Exception as error:  # noqa: BLE001 - an address that can't be read fails otherwise than one without answer
-        raise _unreachable("Dask", where, told(error)) from None
+        raise _unreachable("Dask", where, error_line(error)) from None
 
 
 def processor() -> str:

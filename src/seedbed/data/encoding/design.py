@@ -38,7 +38,7 @@ _CANCELLED = 1e-3  # a variance below this share of the mean square has lost dig
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class InputDesign:
     """All splits' inputs, as one shared matrix and a map for each split, which depends on its training rows alone.
 
     In split s, input j is
@@ -170,7 +170,7 @@ class Encoding:
         """Whether the matrix lies in a file."""
         return is_large(len(self.values), self.n_inputs)
 
-    def design(self, splits: Sequence[Split]) -> Design:
+    def design(self, splits: Sequence[Split]) -> InputDesign:
         """Return what the networks of all splits see.
 
         The matrix doesn't depend on the splits. A split's map depends on its own training rows alone, except for the
@@ -203,7 +203,7 @@ class Encoding:
             for part in (scale, shift, extra, largest[:, None] * scale + np.abs(shift)):
                 refuse_unrepresentable(fits_float32(part.T), self.sources)
         adds = bool(extra.any())
-        return Design(matrix, scale, shift, places.also if adds else None, extra if adds else None, order)
+        return InputDesign(matrix, scale, shift, places.also if adds else None, extra if adds else None, order)
 
     def natural(self, train_rows: Ints) -> Floats:
         """Return all rows' inputs [row, input] by the statistics of some training rows, before standardisation.

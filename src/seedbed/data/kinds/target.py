@@ -28,7 +28,6 @@ from seedbed.typing import Bools
 
 __all__ = ["encode_target"]
 
-Cells = Sequence[str | None]
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
@@ -37,7 +36,7 @@ MOST_MISSING = 20  # percent
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class EncodedTarget:
     """The encoded target of the rows that have one.
 
     Attributes:
@@ -62,7 +61,7 @@ def encode_target(
     task: str | None = None,
     positive: str | None = None,
     decimal: Callable[[], str] = str,
-) -> Target:
+) -> EncodedTarget:
     """Encode the target.
 
     Args:
@@ -115,7 +114,9 @@ def _are_amounts(cells: Distinct, finished: Finished) -> bool:
     return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
 
 
-def _regression(columns: Columns, where: str, raw: Cells, finished: Finished, *, explain: bool) -> Target:
+def _regression(
+    columns: Columns, where: str, raw: Sequence[str | None], finished: Finished, *, explain: bool
+) -> EncodedTarget:
     name, values = finished.column.name, finished.column.values
     kept = _kept(columns, where, "has no number", raw, np.isnan(values))
     present = values if kept is None else values[kept]
@@ -125,12 +126,18 @@ def _regression(columns: Columns, where: str, raw: Cells, finished: Finished, *,
     if explain:
         message = f"the target '{name}' is predicted as a number, having {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
-    return Target(present.copy(), (), "regression", kept, as_notes(columns, remarks))
+    return EncodedTarget(present.copy(), (), "regression", kept, as_notes(columns, remarks))
 
 
 def _classes(
-    columns: Columns, where: str, raw: Cells, finished: Finished, *, task: str | None, positive: str | None
-) -> Target:
+    columns: Columns,
+    where: str,
+    raw: Sequence[str | None],
+    finished: Finished,
+    *,
+    task: str | None,
+    positive: str | None,
+) -> EncodedTarget:
     name, found, levels = finished.column.name, finished.column.values, finished.column.schema.levels
     kept = _kept(columns, where, "is missing", raw, np.isnan(found))
     labels = in_order(levels)
@@ -144,10 +151,12 @@ def _classes(
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are taken for classes; else: --task regression"
         remarks.append(Remark(message, name))
-    return Target(codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks))
+    return EncodedTarget(
+        codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks)
+    )
 
 
-def _kept(columns: Columns, where: str, what: str, raw: Cells, missing: Bools) -> Bools | None:
+def _kept(columns: Columns, where: str, what: str, raw: Sequence[str | None], missing: Bools) -> Bools | None:
     """Return which rows have a target [row]; None if all have one."""
     rows = np.flatnonzero(missing)
     if not len(rows):
@@ -198,7 +207,7 @@ def _missing_remarks(name: str, kept: Bools | None) -> list[Remark]:
     return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]
 
 
-def _label_remarks(name: str, raw: Cells, counts: Mapping[str, int]) -> list[Remark]:
+def _label_remarks(name: str, raw: Sequence[str | None], counts: Mapping[str, int]) -> list[Remark]:
     spellings = {cell for cell in set(raw) if not missing_in_category((cell or "").strip())}
     remarks = []
     if len(spellings) > len(counts):

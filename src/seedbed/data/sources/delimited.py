@@ -24,7 +24,7 @@ from seedbed.data.cells import numeral
 from seedbed.data.notes import Note
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
 from seedbed.data.sources.loaded import LoadedColumns, Loader
-from seedbed.data.sources.options import MAX_CELL, NOTHING, Limit, SourceOptions, check_width, long_cell
+from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
 from seedbed.errors import UnreadableError
 
 __all__ = ["ROWS_LOOKED_AT", "duckdb_path", "find_header", "header_note", "open_delimited"]
@@ -157,7 +157,7 @@ def duckdb_path(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path.resolve()))
 
 
-def survey(path: Path, where: str, limit: Limit, options: SourceOptions = NOTHING, *, usual: str = ",") -> Shape:
+def survey(path: Path, where: str, limit: SourceLimit, options: SourceOptions = NOTHING, *, usual: str = ",") -> Shape:
     """Read the whole file once, and check its rows.
 
     Args:

@@ -21,7 +21,7 @@ from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import LoadedColumns, Loader
-from seedbed.data.sources.options import Limit, SourceOptions, check_width, choose
+from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
 from seedbed.errors import OptionError, UnreadableError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedC
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
 
-def _unpack(path: Path, plain: Path, where: str, limit: Limit) -> None:
+def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
     """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit.
 
     Raises:

@@ -16,7 +16,7 @@ from seedbed.data.sources import excel, sqlite
 from seedbed.data.sources.delimited import duckdb_path, open_delimited
 from seedbed.data.sources.json_records import is_json, open_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, Loader, open_loader
-from seedbed.data.sources.options import MAX_CELL, NOTHING, Limit, SourceOptions, check_width, long_cell, quoted
+from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell, quoted
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 __all__ = ["SUFFIXES", "open_file"]
@@ -65,7 +65,7 @@ def open_file(path: Path, options: SourceOptions = NOTHING) -> Iterator[Columns]
         DataError: a query that can't be run.
     """
     where = str(path).encode(errors="backslashreplace").decode()
-    limit = Limit.of(options.limit, _check_file(path, where))
+    limit = SourceLimit.of(options.limit, _check_file(path, where))
     with open_loader(where, limit) as loader:
         try:
             columns = _open(loader, _readable(loader, path), path, options)
@@ -163,7 +163,7 @@ def _readable(loader: Loader, path: Path) -> Path:
     return path
 
 
-def _unpack(path: Path, copy: Path, where: str, limit: Limit) -> None:
+def _unpack(path: Path, copy: Path, where: str, limit: SourceLimit) -> None:
     """Unpack the members of a gzip file, up to the limit. At the end, up to a megabyte of zeros is ignored."""
     size, n_zeros, member = 0, 0, zlib.decompressobj(zlib.MAX_WBITS + 16)
     try:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import NUMBER, number_text
 from seedbed.data.notes import Note
-from seedbed.data.sources.options import MAX_CELL, Limit, check_names, long_cell
+from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.files import temporary_folder
 from seedbed.typing import Bools, Floats
@@ -29,7 +29,7 @@ COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far l
 CELLS_A_QUERY = 1_000_000  # a query per column takes half a minute for ten thousand columns
 NUMERIC_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN|BIGNUM")
 FLOAT_TYPES = ("FLOAT", "DOUBLE")
-UNLIMITED = Limit(math.inf)
+UNLIMITED = SourceLimit(math.inf)
 WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 MEMORY = "2GB"  # the default is most of the machine's memory
 SHORT_ROW, BUFFER = 1 << 21, 1 << 25  # bytes
@@ -132,7 +132,7 @@ class Loader:
     connection: duckdb.DuckDBPyConnection
     folder: Path
     where: str
-    limit: Limit
+    limit: SourceLimit
 
     def load_csv(self, path: str, *, n_columns: int, delimiter: str = ",", ragged: bool = False) -> None:
         """Load all cells as text, the first row too. Only if `ragged`, rows may be short."""
@@ -224,7 +224,7 @@ class Loader:
 
 
 @contextlib.contextmanager
-def open_loader(where: str, limit: Limit = UNLIMITED) -> Iterator[Loader]:
+def open_loader(where: str, limit: SourceLimit = UNLIMITED) -> Iterator[Loader]:
     """Start DuckDB in memory, with a temporary folder for what doesn't fit there.
 
     Raises:

@@ -17,7 +17,7 @@ from seedbed.data.cells import number_text
 from seedbed.data.columns import Columns, MemoryColumns
 from seedbed.data.sources.loaded import open_loader
 from seedbed.data.sources.options import check_names
-from seedbed.errors import DataError, nearest, told
+from seedbed.errors import DataError, error_line, nearest
 
 __all__ = [
     "MISSING_TYPES",
@@ -102,7 +102,7 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
                 "Give a pandas or Polars data frame made from it.",
             ) from error
         except Exception as error:  # a lazy frame runs the user's own query, in any library
-            raise DataError(f"the data frame can't be computed: {told(error)}") from error
+            raise DataError(f"the data frame can't be computed: {error_line(error)}") from error
     return known if isinstance(known, nw.DataFrame) else None
 
 

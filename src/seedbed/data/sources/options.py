@@ -15,7 +15,7 @@ from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did
 __all__ = [
     "MAX_CELL",
     "NOTHING",
-    "Limit",
+    "SourceLimit",
     "SourceOptions",
     "check_names",
     "check_width",
@@ -34,7 +34,7 @@ class SourceOptions:
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; None to search the header.
         wanted: names of columns by which the header is found.
-        limit: how large the table may be and how long a query may run, as `Limit.of` reads it.
+        limit: how large the table may be and how long a query may run, as `SourceLimit.of` reads it.
 
     Raises:
         OptionError: `skip_rows` isn't a number of rows.
@@ -116,7 +116,7 @@ QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
 
 
 @dataclass(frozen=True)
-class Limit:
+class SourceLimit:
     """How large a source may be when it is unpacked, and how long a query may run.
 
     A small file can contain a table that fills any memory, so a source is measured before or while it is read.
@@ -130,7 +130,7 @@ class Limit:
     seconds: float = SECONDS
 
     @classmethod
-    def of(cls, given: str | None, stored: float = 0) -> Limit:
+    def of(cls, given: str | None, stored: float = 0) -> SourceLimit:
         """Read a limit such as "50GB", "30min" or "50GB,30min".
 
         Args:
@@ -141,8 +141,8 @@ class Limit:
             OptionError: neither a size nor a time.
 
         Example:
-            >>> Limit.of("50GB,30min")
-            Limit(size=50000000000.0, seconds=1800.0)
+            >>> SourceLimit.of("50GB,30min")
+            SourceLimit(size=50000000000.0, seconds=1800.0)
         """
         size, seconds = max(SIZE, RATIO * stored), SECONDS
         for part in str(given).split(",") if given is not None else ():

@@ -15,7 +15,7 @@ import duckdb
 from seedbed.data.columns import Columns
 from seedbed.data.notes import Note
 from seedbed.data.sources.loaded import open_loader
-from seedbed.data.sources.options import Limit, SourceOptions, check_width, choose
+from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
 from seedbed.errors import DataError, UnreadableError
 
 __all__ = ["Address", "is_address", "open_postgres"]
@@ -107,7 +107,7 @@ def open_postgres(address: Address, options: SourceOptions) -> Iterator[Columns]
         UnreadableError: a column of bytes, or a query or table over the limit.
         DataError: the driver isn't installed, the server can't be reached, or it refuses the query.
     """
-    where, limit = address.shown, Limit.of(options.limit, STORED)
+    where, limit = address.shown, SourceLimit.of(options.limit, STORED)
     with open_loader(where, limit) as loader:
         connection = loader.connection
         notes: tuple[Note, ...] = ()
@@ -135,7 +135,7 @@ def open_postgres(address: Address, options: SourceOptions) -> Iterator[Columns]
 
 
 @contextlib.contextmanager
-def _server(address: Address, limit: Limit) -> Iterator[Any]:
+def _server(address: Address, limit: SourceLimit) -> Iterator[Any]:
     """Yield a cursor in a transaction that can only read."""
     try:
         from adbc_driver_postgresql import dbapi
@@ -156,7 +156,7 @@ def _server(address: Address, limit: Limit) -> Iterator[Any]:
         raise _refusal(error, address, limit) from error
 
 
-def _refusal(error: Exception, address: Address, limit: Limit) -> DataError:
+def _refusal(error: Exception, address: Address, limit: SourceLimit) -> DataError:
     """Return the error for a query that the server refused, or stopped because it took too long."""
     if getattr(error, "sqlstate", None) == CANCELLED or "statement timeout" in str(error):
         return limit.too_slow(address.shown)

@@ -12,7 +12,7 @@ from typing import Any
 from seedbed.data.cells import number_text
 from seedbed.data.notes import Note
 from seedbed.data.sources.loaded import LoadedColumns, Loader
-from seedbed.data.sources.options import MAX_CELL, Limit, SourceOptions, choose, quoted
+from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, choose, quoted
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 
 __all__ = ["MAGIC", "open_sqlite"]
@@ -75,7 +75,7 @@ class _Watch:
         reason: why it was stopped: an error of the limit, or an exception raised meanwhile, such as Ctrl-C.
     """
 
-    def __init__(self, limit: Limit, where: str) -> None:
+    def __init__(self, limit: SourceLimit, where: str) -> None:
         self.reason: BaseException | None = None
         self._limit, self._where = limit, where
         self._end, self._next = time.monotonic() + limit.seconds, 0.0

@@ -26,7 +26,7 @@
     return values;
   }
 
-  function told(error) {
+  function messageOf(error) {
     return error instanceof TypeError ? "The server can't be reached." : error.message;
   }
 
@@ -157,7 +157,7 @@
       const answer = await ask("/predict", { rows: [values()] });
       show(answer.predictions[0]);
     } catch (error) {
-      at("said").replaceChildren(make("p", told(error), "problem"));
+      at("said").replaceChildren(make("p", messageOf(error), "problem"));
     }
     button.disabled = false;
     at("result").scrollIntoView({ block: "nearest" });
@@ -168,7 +168,7 @@
       card = await ask("/card");
       build();
     } catch (error) {
-      at("entry-problem").textContent = told(error);
+      at("entry-problem").textContent = messageOf(error);
       at("entry").hidden = false;
     }
   }
