@@ -1,0 +1,363 @@
+"""Are the verdicts of `seedbed judge` honest? Scores of which the truth is known are made and judged, hundreds a row.
+
+python benchmarks/judged.py                       all rows, written to docs/judged.md
+python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
+
+The learners are least-squares fits with a small ridge, so that hundreds of tables a row take minutes. Scores go through
+a CSV file or a mapping, as a user has them.
+
+- cv, skewed: two blocks of three columns tell equally much, so whoever is called better or worse is a false winner.
+  Columns are independent and normal, or skewed (exponentials of normal ones) and dependent (neighbours correlate by
+  0.7).
+- mc: the same with random splits in place of folds.
+- loop: 50 useless changes one after the other, each with a column of noise of its own, judged on the same folds against
+  what was kept so far, and kept if it is called better. `tried` counts all 50 from the beginning.
+- seeds: equal candidates on one split, 20 seeds each. naive: what a t-test over the folds makes of cv.
+- real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training sets of 270 rows,
+  scored on 4,000 of the remaining rows. Two halves of the columns, and all columns against all but one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rounds import say
+from scipy import stats
+from scipy.special import expit
+from tables import Table, machine, number
+
+import seedbed as sb
+from seedbed.evaluation import wilson
+
+Floats = NDArray[np.float64]
+Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+SETS = 400
+RIDGE = 1.0
+N_REAL, N_TRUTH, N_FRESH = 300, 200, 4000
+CHANGES = 50
+REAL = {
+    "adult.csv.gz": "income",
+    "bank_marketing.csv.gz": "target",
+    "electricity.csv.gz": "class",
+    "mammography.csv": "cls",
+}
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: `draw` says of table `number` whether what is counted happened."""
+
+    name: str
+    what: str
+    draw: Callable[[int], bool]
+    bound: str = ""
+    least: float = 0.0
+    most: float = 1.0
+
+
+def fit(X: Floats, y: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Return the coefficients of a least-squares fit with a small ridge, the intercept first."""
+    A = np.column_stack([np.ones(len(rows)), X[rows]])
+    penalty = RIDGE * np.eye(A.shape[1])
+    penalty[0, 0] = 0
+    coefficients: Floats = np.linalg.solve(A.T @ A + penalty, A.T @ y[rows])
+    return coefficients
+
+
+def brier(X: Floats, y: Floats, coefficients: Floats, rows: NDArray[np.int64]) -> float:
+    p = np.clip(coefficients[0] + X[rows] @ coefficients[1:], 0, 1)
+    return float(np.mean((p - y[rows]) ** 2))
+
+
+def scores(X: Floats, y: Floats, splits: Splits) -> list[float]:
+    """Return the Brier score of each split."""
+    return [brier(X, y, fit(X, y, train), test) for train, test in splits]
+
+
+def fold_splits(n: int, repeats: int, folds: int, rng: np.random.Generator) -> Splits:
+    found = []
+    for _ in range(repeats):
+        fold = rng.permutation(np.arange(n) % folds)
+        found += [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+    return found
+
+
+def random_splits(n: int, n_splits: int, share: float, rng: np.random.Generator) -> Splits:
+    orders = [rng.permutation(n) for _ in range(n_splits)]
+    n_test = round(n * share)
+    return [(order[n_test:], order[:n_test]) for order in orders]
+
+
+def blocks(n: int, rng: np.random.Generator, *, skewed: bool = False) -> tuple[Floats, Floats, Floats]:
+    """Return two blocks of three columns that tell equally much of y, and y."""
+    X = rng.normal(size=(n, 6))
+    if skewed:
+        for block in (0, 3):
+            for column in (block + 1, block + 2):
+                X[:, column] = 0.7 * X[:, column - 1] + np.sqrt(1 - 0.49) * X[:, column]
+    z = 0.8 * X.sum(axis=1)
+    y = (rng.random(n) < expit(z)).astype(np.float64)
+    if skewed:
+        X = np.exp(X)
+    return X[:, :3], X[:, 3:], y
+
+
+def judged(columns: dict[str, Any], *, through_csv: bool = False, **options: Any) -> sb.Judgement:
+    if not through_csv:
+        return sb.judge(columns, score="brier", **options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scores.csv"
+        pd.DataFrame(columns).to_csv(path, index=False)
+        return sb.judge(str(path), score="brier", **options)
+
+
+def differs(judgement: sb.Judgement, name: str = "second") -> bool:
+    return judgement.is_better(name) or judgement.is_worse(name)
+
+
+def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> dict[str, Any]:
+    rng = np.random.default_rng((1, n, skewed, number))
+    first, second, y = blocks(n, rng, skewed=skewed)
+    splits = fold_splits(n, repeats, 10, rng)
+    places = np.divmod(np.arange(len(splits)), 10)
+    return {
+        "repeat": places[0],
+        "fold": places[1],
+        "first": scores(first, y, splits),
+        "second": scores(second, y, splits),
+    }
+
+
+def false_winner(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> bool:
+    return differs(judged(equal_blocks(number, n, skewed=skewed, repeats=repeats), through_csv=not skewed))
+
+
+def naive(number: int, n: int) -> bool:
+    table = equal_blocks(number, n)
+    return bool(stats.ttest_rel(table["first"], table["second"]).pvalue < 0.05)
+
+
+def false_winner_random(number: int, n: int, n_splits: int, share: float) -> bool:
+    rng = np.random.default_rng((2, n, n_splits, number))
+    first, second, y = blocks(n, rng)
+    splits = random_splits(n, n_splits, share, rng)
+    table = {"split": range(n_splits), "first": scores(first, y, splits), "second": scores(second, y, splits)}
+    return differs(judged(table, test_share=share))
+
+
+def keeps_any(number: int, n: int, *, growing: bool = False, changes: int = CHANGES) -> bool:
+    """Return whether a loop keeps any of its useless changes."""
+    rng = np.random.default_rng((3, n, number))
+    signal, _, y = blocks(n, rng)
+    splits = fold_splits(n, 2, 10, rng)
+    repeat, fold = np.divmod(np.arange(len(splits)), 10)
+    now = scores(np.column_stack([signal, rng.normal(size=n)]), y, splits)
+    for change in range(changes):
+        new = scores(np.column_stack([signal, rng.normal(size=n)]), y, splits)
+        tried = change if growing else changes - 1
+        if judged({"repeat": repeat, "fold": fold, "now": now, "new": new}, tried=tried).is_better("new"):
+            return True
+    return False
+
+
+def called_by_seeds(number: int) -> bool:
+    """Return whether anybody is called better or worse by seeds on one split."""
+    rng = np.random.default_rng((4, number))
+    luck = rng.normal(0.0, 0.01, size=2)  # what this one split does to each candidate
+    values = 0.18 + luck[:, None] + 0.002 * rng.normal(size=(2, 20))
+    table = {"candidate": ["first"] * 20 + ["second"] * 20, "seed": [*range(20)] * 2, "brier": values.ravel()}
+    return differs(sb.judge(table))
+
+
+# Real tables
+
+
+@dataclass(frozen=True)
+class RealTable:
+    """Encoded columns of a real table, two candidates' columns, and the true difference of their Brier scores."""
+
+    X: Floats
+    y: Floats
+    candidates: tuple[list[int], ...]
+    truth: float
+    truth_error: float
+
+
+def encoded(name: str, folder: Path) -> tuple[list[Floats], Floats]:
+    """Return each column of a table as a matrix of inputs, and the target."""
+    frame = pd.read_csv(folder / name)
+    y = pd.factorize(frame.pop(REAL[name]), sort=True)[0].astype(np.float64)
+    inputs = []
+    for column in frame.columns:
+        cells = frame[column]
+        if pd.api.types.is_numeric_dtype(cells):
+            filled = cells.fillna(cells.median()).to_numpy(dtype=np.float64)
+            inputs.append(((filled - filled.mean()) / max(filled.std(), 1e-12))[:, None])
+        else:
+            common = cells.value_counts().index[:8]
+            inputs.append(np.column_stack([(cells == level).to_numpy(dtype=np.float64) for level in common]))
+    return inputs, y
+
+
+def real_table(name: str, pair: str, folder: Path) -> RealTable:
+    inputs, y = encoded(name, folder)
+    ends = np.cumsum([part.shape[1] for part in inputs])
+    at = [list(range(end - part.shape[1], end)) for part, end in zip(inputs, ends, strict=True)]
+    some, others = at[::2], at[1::2]
+    if pair == "one more":
+        some, others = at[1:], at
+    candidates = tuple([place for column in part for place in column] for part in (some, others))
+    X, found = np.column_stack(inputs), []
+    for key in range(N_TRUTH):
+        rng = np.random.default_rng((5, key))
+        order = rng.permutation(len(y))
+        train, fresh = order[: round(0.9 * N_REAL)], order[-N_FRESH:]
+        losses = [brier(X[:, columns], y, fit(X[:, columns], y, train), fresh) for columns in candidates]
+        found.append(losses[0] - losses[1])
+    return RealTable(X, y, candidates, float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(N_TRUTH)))
+
+
+def real_judged(table: RealTable, number: int) -> dict[str, Any]:
+    rng = np.random.default_rng((6, number))
+    rows = rng.choice(len(table.y), N_REAL, replace=False)
+    X, y = table.X[rows], table.y[rows]
+    splits = fold_splits(N_REAL, 10, 10, rng)
+    repeat, fold = np.divmod(np.arange(len(splits)), 10)
+    first, second = (scores(X[:, columns], y, splits) for columns in table.candidates)
+    return judged({"repeat": repeat, "fold": fold, "first": first, "second": second})["second"]
+
+
+def simulated_rows() -> Iterator[Row]:
+    most = {"bound": "at most 7.3 %", "most": 0.073}
+    for n in (100, 300):
+        yield Row(
+            f"cv-{n}",
+            f"false winners, equal blocks, {n} rows, 10 x 10 folds, as CSV",
+            lambda i, n=n: false_winner(i, n),
+            **most,
+        )
+        yield Row(
+            f"cv-1-{n}", f"the same, 1 x 10 folds, {n} rows", lambda i, n=n: false_winner(i, n, repeats=1), **most
+        )
+        yield Row(
+            f"skewed-{n}",
+            f"false winners, skewed and dependent columns, {n} rows",
+            lambda i, n=n: false_winner(i, n, skewed=True),
+            **most,
+        )
+        for n_splits in (10, 50):
+            for share in (0.1, 0.2, 0.33):
+                what = f"false winners, {n_splits} random splits, {share:.0%} tested, {n} rows"
+                yield Row(
+                    f"mc-{n}-{n_splits}-{share:g}",
+                    what,
+                    lambda i, n=n, k=n_splits, s=share: false_winner_random(i, n, k, s),
+                    **most,
+                )
+        yield Row(
+            f"naive-{n}",
+            f"false winners of a t-test over the folds, {n} rows",
+            lambda i, n=n: naive(i, n),
+            "at least 40 %",
+            least=0.4,
+        )
+    yield Row(
+        "loop",
+        f"loops of {CHANGES} useless changes that keep any, tried = {CHANGES - 1}",
+        lambda i: keeps_any(i, 100),
+        "at most 5 %",
+        most=0.05,
+    )
+    yield Row("loop-growing", "the same, tried = changes so far", lambda i: keeps_any(i, 100, growing=True))
+    yield Row("seeds", "called better or worse by 20 seeds on one split", called_by_seeds, "never", most=0.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, default=SETS, help=f"tables a row ({SETS})")
+    parser.add_argument("--rows", default="*", help="names or patterns, with commas")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "judged.md", help="a file, or - to print")
+    options = parser.parse_args()
+    started, missed = time.process_time(), []
+    patterns = options.rows.split(",")
+    simulated = []
+    for row in simulated_rows():
+        if not any(fnmatch.fnmatch(row.name, pattern) for pattern in patterns):
+            continue
+        n_sets = max(20, options.sets // 4) if row.name.startswith("loop") else options.sets
+        hits = sum(row.draw(number) for number in range(n_sets))
+        low, high = wilson(hits, n_sets)
+        met = row.least <= hits / n_sets <= row.most
+        missed += [] if met else [row.name]
+        so = "" if not row.bound else "met" if met else "missed"
+        simulated.append((row.what, str(n_sets), f"{hits / n_sets:.1%}", f"{low:.1%} to {high:.1%}", row.bound, so))
+        say(f"{row.name}: {hits} of {n_sets} {so}")
+    real = [line for line in real_lines(options.sets) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)]
+    text = page(simulated, real, time.process_time() - started)
+    if str(options.out) == "-":
+        print(text)
+    else:
+        options.out.write_text(text)
+    sys.exit(1 if missed else 0)
+
+
+def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
+    folder = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data")
+    for name in REAL:
+        for pair in ("halves", "one more"):
+            table = real_table(name, pair, folder)
+            verdicts = [real_judged(table, number) for number in range(n_sets)]
+            covered = np.mean([one["low"] <= table.truth <= one["high"] for one in verdicts])
+            better = np.mean([one["rule"] in ("better", "better_by_margin") for one in verdicts])
+            worse = np.mean([one["rule"] == "worse" for one in verdicts])
+            wrong = worse if table.truth > 0 else better
+            truth = f"{table.truth:+.4f} ± {table.truth_error:.4f}"
+            words = f"{name.partition('.')[0]}, {pair}"
+            yield (words, truth, f"{better:.1%}", f"{worse:.1%}", f"{wrong:.1%}", f"{covered:.1%}")
+            say(f"{words}: truth {truth}, better {better:.1%}, worse {worse:.1%}, covered {covered:.1%}")
+
+
+INTRO = """\
+# Are the verdicts of `seedbed judge` honest?
+
+Scores of which the truth is known are made and judged, hundreds for each row. The learners are least-squares fits with
+a small ridge, judged by their Brier scores at a level of 5 %, so this page is about the verdicts and not about networks
+([Are the verdicts honest?](acceptance.md) is). `python benchmarks/judged.py` wrote it; `--help` says how each row is
+made.
+"""
+
+
+def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], seconds: float) -> str:
+    parts = [INTRO]
+    if simulated:
+        header = ("what", "tables", "rate", "95 % interval", "bound", "so")
+        parts.append(f"{Table('Simulated scores', header, simulated).markdown()}\n")
+    if real:
+        header = ("table, pair", "true difference", "called better", "called worse", "wrong", "truth covered")
+        remark = (
+            f"{N_REAL} rows are drawn and judged by 10 x 10 folds; the truth is the mean over {N_TRUTH} other training "
+            f"sets of {round(0.9 * N_REAL)} rows, scored on {N_FRESH:,} of the remaining rows. Halves: every second "
+            "column against the others. One more: all columns against all but the first. Wrong: called better or worse "
+            "against the truth."
+        )
+        parts.append(f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n")
+    parts.append(f"The work of one core for {number(seconds / 60)} minutes ({machine()['processor']}).\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    main()
