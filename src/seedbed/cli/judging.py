@@ -38,6 +38,8 @@ class ColumnOptions:
     "The column of repeats of a cross-validation."
     seed: str | None = None
     "The column of seeds; the seeds of a split are averaged."
+    dataset: str | None = None
+    "The column that names the tables, where there are several; table and dataset are known."
     row: str | None = None
     "The column that names the row of the table that is predicted."
     positive: str | None = None

@@ -30,6 +30,7 @@ from seedbed.evaluation.losses import Margin, default_margin, margin_beside, pri
 from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
 from seedbed.evaluation.metrics import METRICS, Metric, default_metric
 from seedbed.evaluation.nested import nested_interval
+from seedbed.evaluation.over_tables import critical_difference, mean_ranks, rank_groups, signed_rank
 from seedbed.evaluation.protocol import Design, protocol
 from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
 from seedbed.evaluation.selection import bbc_cv
@@ -66,6 +67,7 @@ __all__ = [
     "consistency_band",
     "consistent",
     "corrected_t",
+    "critical_difference",
     "dead_units",
     "default_margin",
     "default_metric",
@@ -78,6 +80,7 @@ __all__ = [
     "lottery",
     "margin_beside",
     "mean_loss",
+    "mean_ranks",
     "more_repeats_ratio",
     "nested_interval",
     "no_better_than_prior",
@@ -88,6 +91,7 @@ __all__ = [
     "plain_number",
     "prior_loss",
     "protocol",
+    "rank_groups",
     "reliability",
     "row_losses",
     "row_mean_se",
@@ -96,6 +100,7 @@ __all__ = [
     "seeds_alike",
     "seeds_apart",
     "separated",
+    "signed_rank",
     "summarize_curves",
     "tempered",
     "under_trained",

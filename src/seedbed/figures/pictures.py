@@ -14,6 +14,7 @@ from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.intervals import verdict_intervals
 from seedbed.figures.lottery import seed_lottery
+from seedbed.figures.mean_ranks import mean_rank_chart
 from seedbed.figures.save import save_chart
 from seedbed.figures.theme import LIGHT, Theme
 
@@ -32,8 +33,14 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
     "intervals": verdict_intervals,
     "lottery": seed_lottery,
     "calibration": calibration,
+    "ranks": mean_rank_chart,
 }
-_OF_KIND = {"comparison": tuple(_CHARTS), "training": ("curves", "lottery"), "judgement": ("intervals", "calibration")}
+_OF_KIND = {
+    "comparison": ("curves", "intervals", "lottery", "calibration"),
+    "training": ("curves", "lottery"),
+    "judgement": ("intervals", "calibration"),
+    "tables": ("ranks",),
+}
 
 
 def all_charts(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seedbed.arguments import check_arguments
-from seedbed.judgement.columns import Roles, opened, recognise
+from seedbed.data import Columns
+from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise
 from seedbed.judgement.judging import Question, conclude, document_of
 from seedbed.judgement.layout import layout_of, numbered
 from seedbed.judgement.out_of_fold import candidates_of, conclude_predictions, metric_of
-from seedbed.judgement.predictions import Predicted, read_predictions
+from seedbed.judgement.predictions import read_predictions
 from seedbed.judgement.score_names import score_kind
 from seedbed.judgement.scores import cube_of, paired, read_runs
 from seedbed.judgement.shown import Judgement
+from seedbed.judgement.tables import Part, over_tables
 
 __all__ = ["judge"]
 
@@ -39,6 +41,7 @@ def judge(
     fold: str | None = None,
     repeat: str | None = None,
     seed: str | None = None,
+    dataset: str | None = None,
     target: str | None = None,
     row: str | None = None,
     positive: str | None = None,
@@ -65,7 +68,8 @@ def judge(
         drop_incomplete: leave out splits in which a score is missing.
         score: the column of scores; of the wide form, what the numbers are, `accuracy` say; of predictions, the score
             that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.
-        candidate, fold, repeat, seed, row: names of columns that have no usual name.
+        candidate, fold, repeat, seed, dataset, row: names of columns that have no usual name. With several tables, in
+            the column `dataset`, each gets its verdicts, and over all of them a signed-rank test decides.
         target: the column of true values, where the file holds out-of-fold predictions: a line for each candidate,
             split, seed and row of the table, with `row` and `probability` (of the larger of two labels),
             `probability_LABEL` of each label, or `prediction`.
@@ -87,43 +91,66 @@ def judge(
     """
     check_arguments(judge, locals())
     question = Question(reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs)
-    roles = Roles(candidate=candidate, fold=fold, repeat=repeat, seed=seed, score=score, target=target, row=row)
+    roles = Roles(
+        candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row
+    )
+    reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
+    name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     with opened(scores, **(source or {})) as columns:
-        if target is not None:
-            predicted = read_predictions(
-                columns, roles, positive=positive, folds=folds, test_share=test_share, alpha=alpha
-            )
-            return _judged_predictions(predicted, score, question, _table_name(scores), command)
-        found = recognise(columns, roles)
-        kind = score_kind(found.score, lower_is_better=lower_is_better)
-        runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
-        if not runs.fold.labels and not runs.repeat.labels and (folds is not None or test_share is not None):
-            runs = numbered(runs, wide=found.wide)
-        cube = cube_of(columns, found, runs)
-        layout = layout_of(runs, folds=folds, test_share=test_share)
-        kept = paired(cube, runs, drop_incomplete=drop_incomplete)
-        names = columns.names
+        position = found_roles(columns, roles).get("dataset")
+        tables = None if position is None else factor(columns, position, "dataset")
+        judged = _on_predictions if target is not None else _on_scores
+        if tables is None or len(tables.labels) == 1:
+            return Judgement(judged(columns, reading, question, table=name, command=command))
+        documents = [
+            judged(part, reading, question, table=label, command="")
+            for label, part in Part.of(columns, tables.codes, tables.labels).items()
+        ]
+    return Judgement(over_tables(documents, question, name=name, column=tables.name, command=command))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a file is read: the options of `judge` under these names."""
+
+    roles: Roles
+    lower_is_better: bool | None
+    folds: int | None
+    test_share: float | None
+    drop_incomplete: bool
+    positive: str | None
+
+
+def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> dict[str, Any]:
+    """Return the document of the verdicts on scores."""
+    found = recognise(columns, reading.roles)
+    kind = score_kind(found.score, lower_is_better=reading.lower_is_better)
+    runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
+    in_order = reading.folds is not None or reading.test_share is not None
+    if not runs.fold.labels and not runs.repeat.labels and in_order:
+        runs = numbered(runs, wide=found.wide)
+    cube = cube_of(columns, found, runs)
+    layout = layout_of(runs, folds=reading.folds, test_share=reading.test_share)
+    kept = paired(cube, runs, drop_incomplete=reading.drop_incomplete)
     by_name, percent = dict(kept.by_name), False
     if kind.is_share and max(abs(values).max() for values in by_name.values()) > 1:
         by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
-        question = replace(question, margin=None if margin is None else margin / 100)
+        question = replace(question, margin=None if question.margin is None else question.margin / 100)
     conclusion = conclude(by_name, kind, layout, question)
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if kind.greater_is_better else "lower"
-    what = f"{len(by_name)} candidates " + (
-        "in columns of their own" if found.wide else f"(column '{names[found.roles['candidate']]}')"
-    )
-    which = kind.words if found.wide else f"{kind.words} (column '{names[found.values[0]]}')"
+    place = "in columns of their own" if found.wide else f"(column '{columns.names[found.roles['candidate']]}')"
+    which = kind.words if found.wide else f"{kind.words} (column '{columns.names[found.values[0]]}')"
     averaged = f"{seeds} seeds a split (column '{runs.seed.name}'), averaged within it."
     understood = [
-        f"{what}; {which}, {way} is better{'; given in percent' if percent else ''}.",
+        f"{len(by_name)} candidates {place}; {which}, {way} is better{'; given in percent' if percent else ''}.",
         layout.words,
         *([averaged] if seeds > 1 < len(runs.splits) else []),
         *([kept.dropped] if kept.dropped else []),
     ]
-    document = document_of(
+    return document_of(
         conclusion,
-        table=_table_name(scores),
+        table=table,
         kind=kind,
         layout=layout,
         question=question,
@@ -131,12 +158,21 @@ def judge(
         understood=understood,
         command=command,
     )
-    return Judgement(document)
 
 
-def _judged_predictions(found: Predicted, score: str | None, question: Question, table: str, command: str) -> Judgement:
-    """Return the verdicts on predictions."""
-    kind = metric_of(found, score)
+def _on_predictions(
+    columns: Columns, reading: _Reading, question: Question, *, table: str, command: str
+) -> dict[str, Any]:
+    """Return the document of the verdicts on predictions."""
+    found = read_predictions(
+        columns,
+        reading.roles,
+        positive=reading.positive,
+        folds=reading.folds,
+        test_share=reading.test_share,
+        alpha=question.alpha,
+    )
+    kind = metric_of(found, reading.roles.score)
     conclusion = conclude_predictions(found, kind, question)
     result, seeds = found.results[0], max(one.predictions.shape[1] for one in found.results)
     target = result.target
@@ -154,7 +190,7 @@ def _judged_predictions(found: Predicted, score: str | None, question: Question,
         found.layout.words,
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "one_split" else []),
     ]
-    document = document_of(
+    return document_of(
         conclusion,
         table=table,
         kind=kind,
@@ -166,8 +202,3 @@ def _judged_predictions(found: Predicted, score: str | None, question: Question,
         candidates=candidates_of(found) if found.layout.kind in ("cross_validation", "held_out") else (),
         about=about,
     )
-    return Judgement(document)
-
-
-def _table_name(source: Any) -> str:
-    return Path(source).name if isinstance(source, str | Path) else "scores"

@@ -11,7 +11,7 @@ from typing import Any
 from seedbed.data import frame_from
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.files import write_whole
-from seedbed.report import judgement_latex, judgement_text, write_report
+from seedbed.report import judgement_latex, judgement_text, tables_latex, tables_text, write_report
 
 __all__ = ["Judgement"]
 
@@ -37,6 +37,11 @@ class Judgement:
     def reference(self) -> str:
         """The candidate that the others are compared with."""
         return str(self._document["reference"])
+
+    @property
+    def tables(self) -> list[dict[str, Any]]:
+        """Of several tables: the document of each."""
+        return list(self._document.get("tables", ()))
 
     def __getitem__(self, candidate: str) -> dict[str, Any]:
         for verdict in self.verdicts:
@@ -70,7 +75,7 @@ class Judgement:
         return next((str(v["rule"]) for v in self.verdicts if v["candidate"] == candidate), "")
 
     def __str__(self) -> str:
-        return judgement_text(self._document)
+        return (tables_text if self.tables else judgement_text)(self._document)
 
     def __repr__(self) -> str:
         said = "; ".join(f"{v['candidate']}: {v['short']}" for v in self.verdicts) or "no verdict"
@@ -85,13 +90,14 @@ class Judgement:
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict, those on all pairs if they were asked for."""
-        keys = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
+        keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
+        keys += ("wins", "losses", "n_tables") if self.tables else ("low", "high", "margin", "p_better")
         rows = self._document["pairs"] or self._document["verdicts"]
         return frame_from({key: [row[key] for row in rows] for key in keys})
 
     def to_latex(self) -> str:
         """Return a table for a paper: each candidate's score, its difference from the reference, and the verdict."""
-        return judgement_latex(self._document)
+        return (tables_latex if self.tables else judgement_latex)(self._document)
 
     def save(self, path: str | Path) -> Path:
         """Write the report (`.html`), the table for a paper (`.tex`) or the document (`.json`); return the path.

@@ -4,6 +4,7 @@ nothing here knows how they came about."""
 from seedbed.report.advice import advice_sentences, guessing
 from seedbed.report.card import card_fragment, card_text, score_sentences
 from seedbed.report.judged import judgement_latex, judgement_text
+from seedbed.report.judged_tables import tables_latex, tables_text
 from seedbed.report.lines import epoch_lines
 from seedbed.report.notebook import notebook_fragment
 from seedbed.report.overview import overview_text
@@ -37,5 +38,7 @@ __all__ = [
     "score_sentences",
     "serious_sentences",
     "single_text",
+    "tables_latex",
+    "tables_text",
     "write_report",
 ]

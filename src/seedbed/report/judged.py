@@ -17,12 +17,16 @@ from seedbed.report.ranking import SIGNS, bracket_marks, measure
 from seedbed.report.sentences import counted
 
 __all__ = [
+    "difference_text",
+    "folded",
     "judgement_headline",
     "judgement_latex",
     "judgement_sentences",
     "judgement_text",
+    "latex_text",
     "question_sentence",
     "ranking_numbers",
+    "score_text",
     "verdict_numbers",
 ]
 
@@ -39,16 +43,16 @@ _MARGIN_SOURCES = {
 
 def judgement_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     """Return what was understood, the best candidate, the verdicts and the ranking as text."""
-    lines = [*_folded(f"{document['table']}: {' '.join(document['understood'])}", width)]
-    lines += [*_folded(question_sentence(document), width), ""]
-    lines += _folded(judgement_headline(document), width)
+    lines = [*folded(f"{document['table']}: {' '.join(document['understood'])}", width)]
+    lines += [*folded(question_sentence(document), width), ""]
+    lines += folded(judgement_headline(document), width)
     for verdict in document["verdicts"]:
-        lines += ["", *_folded(verdict["sentence"], width), *_folded(verdict_numbers(verdict), width, 4)]
+        lines += ["", *folded(verdict["sentence"], width), *folded(verdict_numbers(verdict), width, 4)]
     for one in document["no_verdict"] if not document["on_these_rows"] else ():
-        lines += ["", *_folded(f"No verdict on {one['candidate']}: {one['reason']}.", width)]
+        lines += ["", *folded(f"No verdict on {one['candidate']}: {one['reason']}.", width)]
     lines += drawn(_table(document))
     for sentence in judgement_sentences(document):
-        lines += _folded(sentence, width)
+        lines += folded(sentence, width)
     return visible("\n".join(lines).rstrip())
 
 
@@ -117,15 +121,21 @@ def judgement_latex(document: Mapping[str, Any]) -> str:
     rows = []
     for name in _names(document):
         score = _of(document, name)
-        cells = [_latex(name), _latex(_measured(metric["name"], score)), "", "", _latex(_verdict_word(document, name))]
+        cells = [
+            latex_text(name),
+            latex_text(_measured(metric["name"], score)),
+            "",
+            "",
+            latex_text(_verdict_word(document, name)),
+        ]
         if name in found:
             one = found[name]
-            low, high = (_difference(metric, one[key]) for key in ("low", "high"))
-            cells[2:4] = [f"${_difference(metric, one['difference'])}$", f"$[{low}, {high}]$"]
+            low, high = (difference_text(metric, one[key]) for key in ("low", "high"))
+            cells[2:4] = [f"${difference_text(metric, one['difference'])}$", f"$[{low}, {high}]$"]
         rows.append(" & ".join(cells) + r" \\")
     certain = f"{100 * (1 - document['alpha']):g}"
     unit = " (points)" if metric["name"] == "accuracy" else ""
-    head = f"Candidate & {_latex(metric['words'])} & Improvement{unit} & {certain}\\,\\% interval & Verdict \\\\"
+    head = f"Candidate & {latex_text(metric['words'])} & Improvement{unit} & {certain}\\,\\% interval & Verdict \\\\"
     caption = f"% {visible(document['table'])}: {' '.join(document['understood'])} {question_sentence(document)}"
     lines = [caption.replace("\n", " "), r"\begin{tabular}{lrrrl}", r"\toprule", head, r"\midrule", *rows,
              r"\bottomrule", r"\end{tabular}"]  # fmt: skip
@@ -153,7 +163,7 @@ def ranking_numbers(document: Mapping[str, Any]) -> NumberTable:
     rows = []
     for name in _names(document):
         scores = [_measured(one, _of(document, name, one)) for one in (metric["name"], *beside)]
-        gain = _difference(metric, found[name]["difference"]) if name in found else ""
+        gain = difference_text(metric, found[name]["difference"]) if name in found else ""
         rows.append([name, *scores, gain, _verdict_word(document, name)])
     return NumberTable(columns, rows)
 
@@ -195,7 +205,7 @@ def _verdict_word(document: Mapping[str, Any], name: str) -> str:
     return next((one["short"] for one in document["verdicts"] if one["candidate"] == name), "no verdict")
 
 
-def _shown(name: str, value: float, like: float | None = None) -> str:
+def score_text(name: str, value: float, like: float | None = None) -> str:
     """Return a score as text; one that isn't in the registry with four digits."""
     return measure(name, value, like) if name in METRICS else plain_number(value, 4)
 
@@ -203,14 +213,14 @@ def _shown(name: str, value: float, like: float | None = None) -> str:
 def _measured(name: str, score: Mapping[str, Any]) -> str:
     if score["mean"] is None:
         return "-"
-    value = _shown(name, score["mean"])
+    value = score_text(name, score["mean"])
     if score["low"] is None:
         return value
-    low, high = (_shown(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
+    low, high = (score_text(name, score[key], score["mean"]).removesuffix("%") for key in ("low", "high"))
     return f"{value} ({low}–{high})"
 
 
-def _difference(metric: Mapping[str, Any], value: float) -> str:
+def difference_text(metric: Mapping[str, Any], value: float) -> str:
     """Return an improvement with its sign, in points where it is one of accuracy."""
     if metric["name"] == "accuracy":
         return f"{round(100 * value, 1) + 0.0:+.1f}"
@@ -218,7 +228,7 @@ def _difference(metric: Mapping[str, Any], value: float) -> str:
 
 
 def _of_pair(one: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
-    middle, low, high = (_difference(metric, one[key]) for key in ("difference", "low", "high"))
+    middle, low, high = (difference_text(metric, one[key]) for key in ("difference", "low", "high"))
     unit = " points" if metric["name"] == "accuracy" else ""
     return f"{one['candidate']} against {one['reference']}: {one['short']}, {middle}{unit} ({low} to {high})."
 
@@ -226,21 +236,22 @@ def _of_pair(one: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
 def _on_these_rows(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     metric, unit = document["metric"], " points" if document["metric"]["name"] == "accuracy" else ""
     what = f"{one['candidate']} against {one['reference']}, on this test set: {metric['words']} improved by"
-    size = f"{_difference(metric, one['difference'])}{unit}"
+    size = f"{difference_text(metric, one['difference'])}{unit}"
     if one["low"] is None:
         return f"{what} {size}; a single run doesn't show what seeds do."
-    low, high = (_difference(metric, one[key]) for key in ("low", "high"))
+    low, high = (difference_text(metric, one[key]) for key in ("low", "high"))
     return f"{what} {size}, with other seeds on these very rows plausibly by {low} to {high}."
 
 
-def _folded(text: str, width: int, indent: int = 0) -> list[str]:
+def folded(text: str, width: int, indent: int = 0) -> list[str]:
+    """Return a text as lines of at most this width."""
     margin = " " * indent
     return textwrap.wrap(
         text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     ) or [""]
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
     """Return a text as LaTeX shows it."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"}
     escaped = {sign: f"\\{sign}" for sign in "&%$#_{}"}

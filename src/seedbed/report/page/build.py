@@ -14,13 +14,18 @@ import jinja2
 
 from seedbed.errors import UnreadableError
 from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables, spec_of
-from seedbed.report import findings, forest, glance, judged, ranking, sentences, single
+from seedbed.report import findings, forest, glance, judged, judged_tables, ranking, sentences, single
 from seedbed.report.glossary import TERMS
 from seedbed.report.page import tables
 
 __all__ = ["notebook_page", "report_page"]
 
-_TEMPLATES = {"comparison": "comparison.html", "training": "training.html", "judgement": "judgement.html"}
+_TEMPLATES = {
+    "comparison": "comparison.html",
+    "training": "training.html",
+    "judgement": "judgement.html",
+    "tables": "tables.html",
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,14 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # What templates may call: the package's own sentences and tables, and nothing else.
-    own = {"findings": findings, "forest": forest, "glance": glance, "judged": judged, "ranking": ranking}
+    own = {
+        "findings": findings,
+        "forest": forest,
+        "glance": glance,
+        "judged": judged,
+        "judged_tables": judged_tables,
+        "ranking": ranking,
+    }
     environment.globals |= {**own, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
