@@ -135,7 +135,10 @@ def test_train_writes_the_history_and_a_picture_and_says_so(call, here):
     folder = here / "seedbed-out" / "train-moons"
     assert names(folder) == sorted(OF_TRAIN)
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert done.err.splitlines() == [f"wrote seedbed-out/train-moons/{name}" for name in OF_TRAIN]
+    empty, score, *_, report, following = done.err.splitlines()
+    assert (empty, score.startswith("Test accuracy ")) == ("", True)
+    assert report.startswith("Report:   seedbed-out/train-moons/report.html ")
+    assert following == "Next:     seedbed compare example:moons --candidate relu:5"
     header, *rows = (folder / "history.csv").read_text().splitlines()
     assert header == "seed,epoch,train_loss,train_accuracy,test_loss,test_accuracy"
     expected = [f"{seed},{epoch}" for seed in (5, 6, 7) for epoch in range(7)]
@@ -529,7 +532,9 @@ TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--
 
 def test_inspect_shows_a_line_for_each_column_and_warnings_first(call, table):
     done = call("inspect", table(CARS), "--target", "outcome")
-    assert (done.status, done.err) == (0, "")
+    assert done.status == 0
+    assert done.err.splitlines()[-1].startswith("Next:     seedbed compare ")
+    assert done.err.endswith(" --target outcome --quick\n")
     lines = [line.split() for line in done.out.splitlines() if line]
     assert " ".join(lines[1]) == "Target outcome, binary: no 60.0% (36), yes 40.0% (24); yes is the positive one"
     kinds = {line[0]: line[1] for line in lines if line[0] in ("paint", "price", "day", "owner")}

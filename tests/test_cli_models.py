@@ -57,7 +57,7 @@ def test_training_says_what_it_wrote_and_what_to_do_next(folder, call, tmp_path)
     table, path = folder / "patients.csv", tmp_path / "m.safetensors"
     status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
     assert (status, out.splitlines()[0][:14]) == (0, "Model relu:5: ")
-    assert err.splitlines()[-2:] == [f"wrote {path}", f"Try: seedbed predict {path} TABLE"]
+    assert err.splitlines()[-2:] == [f"wrote {path}", f"Next:     seedbed predict {path} TABLE"]
     assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
 
 
@@ -338,7 +338,7 @@ def test_a_comparison_says_how_to_have_the_network_that_it_advises(folder, run, 
              "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
     status, out, err = call(*words)
     assert (status, "Use " in out) == (0, True)
-    assert err.splitlines()[-1] == f"Try: seedbed train {run} -o model.safetensors"
+    assert err.splitlines()[-1] == f"Next:     seedbed train {run} -o model.safetensors"
 
 
 BAD = {

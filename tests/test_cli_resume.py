@@ -108,9 +108,9 @@ def test_a_finished_train_prints_its_lines_again_and_trains_nothing(call, here, 
         again = call(*words)
     assert (again.status, again.out) == (0, first.out)
     assert "the run in seedbed-out/train-moons is finished already; --overwrite trains it again" in again.err
-    assert "wrote" in call(*words, "--overwrite").err
+    assert "Report: " in call(*words, "--overwrite").err
     assert "finished already" in call(*words).err
-    assert "wrote" in call(*words, "--lr", "0.5").err
+    assert "Report: " in call(*words, "--lr", "0.5").err
 
 
 def test_the_blend_is_suggested_where_it_was_not_compared(call):

@@ -76,7 +76,7 @@ def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_
     ]
     assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
         "No network is needed: trees did at least as well.",
-        "The best network is small (82.5%); large (82.5%) is about as good but 200 times as large.",
+        "Network to take: small (82.5%); large (82.5%) is about as good but 200 times as large.",
         "These 1,299 rows don't show which of the first three is best.",
     ]
 

@@ -91,8 +91,8 @@ def test_without_a_terminal_a_plain_line_comes_now_and_then(fast):
 def test_a_plain_line_names_three_that_are_at_work_and_is_never_broken(fast):
     state = [Progress(f"relu:{'5,' * n}5", 1, 9, NAN, NAN, None, 3, 7, "choosing") for n in range(10, 20)]
     (line,) = printed(*state)
-    assert line.startswith("10 of 90 networks; relu:5,5")
-    assert line.endswith("5 1/9, epoch 3 of 7; 7 more; choosing how to train")
+    assert line.startswith("choosing learning rate and epochs: 10 of 90 networks; relu:5,5")
+    assert line.endswith("5 1/9, epoch 3 of 7; 7 more")
 
 
 def test_a_run_that_is_over_soon_prints_no_plain_line():
@@ -142,8 +142,18 @@ def test_no_count_time_or_score_breaks_it(total, done, band, left, epoch, epochs
     assert ("train" in shown) == (band is not None)
 
 
+def test_a_plain_line_counts_the_networks_of_the_stage_as_the_plan_does(fast):
+    state = [Progress(name, 40, 80, NAN, NAN, None, None, 7, "fitting", 10, 20) for name in ("relu:5", "tanh:5")]
+    (line,) = printed(*state)
+    assert line == "training the networks that are compared: 20 of 40 networks"
+
+
 def test_the_round_is_told_where_there_are_two():
-    for stage, words in (("choosing", "choosing how to train"), ("fitting", "training what is judged"), ("", "")):
+    for stage, words in (
+        ("choosing", "choosing learning rate and epochs"),
+        ("fitting", "training the networks that are compared"),
+        ("", ""),
+    ):
         state = Progress("relu:5", 1, 9, NAN, NAN, 125.0, 3, 7, stage)
         assert drawn(state)[-1] == "; ".join(filter(None, [words, "about 2 min left"]))
 

@@ -23,8 +23,8 @@ def summary(make):
 def test_one_network_is_called_what_luck_dealt(summary):
     assert headline(summary()) == "Test accuracy 80.0%, once."
     assert list(single_sentences(summary())) == [
-        "One network on one split, after 1,000 epochs: whatever luck dealt.",
-        "--seeds 100 shows what other seeds would have done, seedbed compare what other rows would.",
+        "One network on one split, after 1,000 epochs: another seed or split may give another result.",
+        "--seeds 100 shows other seeds, seedbed compare other splits.",
     ]
 
 
@@ -35,7 +35,7 @@ def test_many_networks_have_a_range_that_is_about_seeds_only(summary):
         "100 networks that differ in nothing but their seed, after 1,000 epochs: the lowest at 55.0%, the highest at "
         "95.0%."
     )
-    assert last.startswith("All share one split, so this is what other seeds do, and says nothing of other rows")
+    assert last.startswith("All share one split, so this shows other seeds and not other rows")
 
 
 @pytest.mark.parametrize(("n", "which"), [(2, "both"), (3, "all 3"), (19, "all 19")])

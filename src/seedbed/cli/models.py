@@ -79,7 +79,7 @@ def train_model(
         path = model.save(wanted.output)
     if not run.quiet:
         print(model)
-    say(run, *warnings, f"wrote {path}", f"Try: seedbed predict {path} TABLE")
+    say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
 
 
 def _refuse_of_a_blend(wanted: ModelOptions) -> None:
@@ -174,7 +174,11 @@ def show(
 ) -> None:
     """Show what is in a model file: what it predicts from what, how it was trained, and how well it may do."""
     found = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
-    print(json.dumps(found.card(), allow_nan=False) if as_json else found)
+    if as_json:
+        print(json.dumps(found.card(), allow_nan=False))
+        return
+    print(found)
+    print_stderr("", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv")
 
 
 def predict(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from seedbed.cli.options import TableArgument, TableOptions
+from seedbed.cli.telling import print_stderr
 
 __all__ = ["examples", "inspect"]
 
@@ -26,7 +28,12 @@ def inspect(
     from seedbed.report import overview_text
 
     document = inspect_table(table, **columns.settings())
-    print(json.dumps(document, allow_nan=False) if as_json else overview_text(document))
+    if as_json:
+        print(json.dumps(document, allow_nan=False))
+        return
+    print(overview_text(document))
+    target = "" if table.startswith("example:") else f" --target {shlex.quote(columns.target or 'COLUMN')}"
+    print_stderr("", f"Next:     seedbed compare {shlex.quote(table)}{target} --quick")
 
 
 def examples() -> None:

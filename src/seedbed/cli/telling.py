@@ -16,7 +16,7 @@ from seedbed.errors import visible
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
 
-__all__ = ["interruptible", "print_lines", "print_stderr", "say", "shown"]
+__all__ = ["interruptible", "print_lines", "print_stderr", "say", "shown", "working"]
 
 
 @contextlib.contextmanager
@@ -25,6 +25,17 @@ def shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str
     from seedbed.report import ProgressDisplay
 
     with ProgressDisplay(watch.progress, Console(stderr=True), quiet=quiet or run.quiet, score_name=score_name):
+        yield
+
+
+@contextlib.contextmanager
+def working(words: str, run: RunOptions) -> Iterator[None]:
+    """Show on a terminal what is being done, until it is done."""
+    console = Console(stderr=True)
+    if run.quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(visible(words), spinner="line"):
         yield
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ from seedbed.cli.options import (
     TableArgument,
     TableOptions,
 )
-from seedbed.cli.telling import interruptible, print_lines, print_stderr, say, shown
+from seedbed.cli.telling import interruptible, print_lines, print_stderr, say, shown, working
 from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
@@ -86,6 +86,7 @@ def _train_on_a_split(
     from seedbed.experiment import Watch, finished_curves
     from seedbed.experiment import train as train_candidate
     from seedbed.networks import candidate_from
+    from seedbed.report import single_text
     from seedbed.training import own_module
 
     rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
@@ -114,7 +115,11 @@ def _train_on_a_split(
     notes = [history.note] if history.note else []
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
-    say(run, *notes, *_written(trained.save(folder, pictures=run.format)))
+    trained.save(folder, pictures=run.format)
+    place, target = shlex.quote(str(folder)), f" --target {shlex.quote(columns.target)}" if columns.target else ""
+    say(run, *notes, "", single_text(trained.summary()))
+    say(run, f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)")
+    say(run, f"Next:     seedbed compare {shlex.quote(table)}{target} --candidate {shlex.quote(words.name)}")
 
 
 def compare(
@@ -157,24 +162,25 @@ def compare(
     run: RunOptions = _FOR_RUN,
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
-    from seedbed.data import read_table
-    from seedbed.experiment import TUTORIAL, plan_within, specify
-
     lrs = recipe.lrs()
-    specified = functools.partial(
-        specify,
-        read_table(table, **columns.settings()),
-        candidate or TUTORIAL,
-        recipe=recipe.recipe(trained, epoch),
-        lrs=lrs if len(lrs) > 1 else (),
-        command=command_line(),
-        **dataclasses.asdict(design),
-        **judging.settings(),
-    )
-    experiment = specified()
-    _check_named(judging.fail_if_worse, experiment)
-    folder = run.folder("compare", experiment.table.name)
-    plan = plan_within(specified, None if overwrite else folder, functools.partial(say, run), **run.settings())
+    with working(f"Reading {table} and planning", run):
+        from seedbed.data import read_table
+        from seedbed.experiment import TUTORIAL, plan_within, specify
+
+        specified = functools.partial(
+            specify,
+            read_table(table, **columns.settings()),
+            candidate or TUTORIAL,
+            recipe=recipe.recipe(trained, epoch),
+            lrs=lrs if len(lrs) > 1 else (),
+            command=command_line(),
+            **dataclasses.asdict(design),
+            **judging.settings(),
+        )
+        experiment = specified()
+        _check_named(judging.fail_if_worse, experiment)
+        folder = run.folder("compare", experiment.table.name)
+        plan = plan_within(specified, None if overwrite else folder, functools.partial(say, run), **run.settings())
     shown_as = "json" if as_json else "details" if details else "glance"
     comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, shown_as=shown_as)
     return _failed(judging.fail_if_worse, comparison)
@@ -317,7 +323,3 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
     used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
     for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):
         print(line)
-
-
-def _written(paths: Sequence[Path]) -> list[str]:
-    return [f"wrote {path}" for path in paths]

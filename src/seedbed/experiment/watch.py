@@ -111,13 +111,16 @@ class Watch:
     def progress(self) -> tuple[Progress, ...]:
         """How far each is, in order."""
         done, now, spent = dict(self._done), dict[str, int](), self._spent
+        stage_done, stage_total = dict[str, int](), dict[str, int]()
         epochs = self._board.epochs()
         for number, task in enumerate(self._tasks):
             at = task.epochs if number in self._finished else epochs[number] if number < len(epochs) else -1
             spent += task.cost * max(at, 0) / task.epochs
             for name, n_networks in task.networks.items():
+                stage_total[name] = stage_total.get(name, 0) + n_networks
                 if at >= task.epochs:
                     done[name] += n_networks
+                    stage_done[name] = stage_done.get(name, 0) + n_networks
                 elif at >= 0:
                     now[name] = max(at, now.get(name, 0))
         self._networks.see(spent)
@@ -125,7 +128,8 @@ class Watch:
         left = None if None in parts or not parts else sum(part or 0.0 for part in parts) + self._after
         return tuple(
             Progress(name, done[name], total, *self._bands[name], left, now.get(name), self._epochs.get(name),
-                     self.stage)
+                     self.stage, *((stage_done.get(name, 0), stage_total[name]) if self.stage and name in stage_total
+                                   else (None, None)))
             for name, total in self._totals.items()
         )  # fmt: skip
 

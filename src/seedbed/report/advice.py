@@ -124,7 +124,10 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     if network != first:
         larger = f"{_with_score(document, first)} is about as good{_larger(document, first, network)}"
     if use in advice["as_good"]:
-        yield f"The best network is {_with_score(document, network)}{f'; {larger}' if larger else ''}."
+        if larger:  # the simplest one of several that are about as good
+            yield f"Network to take: {_with_score(document, network)}; {larger}."
+        else:
+            yield f"The best network is {_with_score(document, network)}."
     elif larger:
         yield f"{larger}."
 

@@ -18,7 +18,7 @@ from seedbed.report.sentences import counted, is_first_look, no_verdict_reason, 
 __all__ = ["FirstScreen", "first_screen"]
 
 _MOST_NAMED = 3
-_LITTLE, _MUCH = 10, 50  # percent by which a range may become narrower
+_LITTLE, _MUCH = 20, 50  # percent by which a range may become narrower
 _TOO_MANY = 10_000_000  # rows
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
@@ -286,12 +286,14 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     given = [(what, percent) for what, percent in found if percent is not None]
     if not given:
         return
-    little = all(percent < _LITTLE for _, percent in given)
-    amounts = [(what, f"{percent:.0f}%" if percent < _MUCH else "half or more") for what, percent in given]
-    (what, amount), *rest = amounts
-    sentence = f"More {what} would narrow the ranges by {amount} at most"
-    sentence += "".join(f", more {other} by {also}" for other, also in rest)
-    yield f"{sentence}{': that is little' if little else ''}."
+    names = [what for what, _ in given]
+    if all(percent < _LITTLE for _, percent in given):
+        little = " and ".join(f"{percent:.0f}%" for _, percent in given)
+        yield f"More {' or '.join(names)} hardly help: they narrow the ranges by {little} at most."
+        return
+    amounts = [f"{percent:.0f}%" if percent < _MUCH else "half or more" for _, percent in given]
+    rest = "".join(f", more {what} by {also}" for what, also in zip(names[1:], amounts[1:], strict=True))
+    yield f"More {names[0]} would narrow the ranges by {amounts[0]} at most{rest}."
 
 
 def _rows_needed(verdict: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ __all__ = ["Progress", "ProgressDisplay", "duration"]
 Band = tuple[float, float, float]
 
 _REDRAWS_A_SECOND = 5
+_PLAIN_FIRST = 3.0
 _PLAIN_EVERY = 10.0
 _LOOKS_EVERY = 0.5  # whoever counts the time that is left must be asked more often than a line is due
 _NAMED_IN_A_LINE = 3
@@ -41,6 +42,7 @@ class Progress:
         epoch: what is trained now has done so many epochs; none where nothing of it is trained now.
         epochs: of how many; none for a baseline.
         stage: of the whole run, `timing`, `choosing` or `fitting`; empty where there is only one, and at baselines.
+        stage_done, stage_total: its networks in this stage; none where there is only one.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Progress:
     epoch: int | None = None
     epochs: int | None = None
     stage: str = ""
+    stage_done: int | None = None
+    stage_total: int | None = None
 
 
 class ProgressDisplay:
@@ -106,7 +110,7 @@ class ProgressDisplay:
         return [replace(one, name=visible(one.name)) for one in self._named()]
 
     def _print_lines(self) -> None:
-        due = time.monotonic() + _PLAIN_EVERY
+        due = time.monotonic() + min(_PLAIN_FIRST, _PLAIN_EVERY)
         while not self._over.wait(_LOOKS_EVERY):
             state = self._state()
             if time.monotonic() >= due:
@@ -160,6 +164,9 @@ def _line(state: Sequence[Progress]) -> str:
     """All in one line: what is done of all networks, what is trained now, and what is left."""
     networks = [one for one in state if one.epochs]
     done, total = sum(one.done for one in networks), sum(one.total for one in networks)
+    staged = [one for one in networks if one.stage_total is not None]
+    if staged:  # the numbers of the plan, which counts each stage by itself
+        done, total = (sum(getattr(one, f"stage_{key}") or 0 for one in staged) for key in ("done", "total"))
     at_work = [f"{one.name} {one.done:,}/{one.total:,}, epoch {one.epoch:,} of {one.epochs:,}"
                for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
     at_work += [f"{one.name} {one.done:,}/{one.total:,}"
@@ -170,21 +177,28 @@ def _line(state: Sequence[Progress]) -> str:
         fits = sum(one.total for one in state)
         done, total = sum(one.done for one in state), fits
     counted = f"{done:,} of {total:,} {'networks' if networks else 'fits'}"
-    return "; ".join(part for part in (counted, *at_work, _summary(state)) if part)
+    stage, left = _stage(state), _left(state)
+    counted = f"{stage}: {counted}" if stage else counted
+    return "; ".join(part for part in (counted, *at_work, left) if part)
 
 
 def _summary(state: Sequence[Progress]) -> str:
     """What is true of all: the stage, and the time that is left."""
-    if not state:
-        return ""
+    return "; ".join(word for word in (_stage(state), _left(state)) if word)
+
+
+def _stage(state: Sequence[Progress]) -> str:
     stages = {
         "timing": "timing some steps of each network",
-        "choosing": "choosing how to train",
-        "fitting": "training what is judged",
+        "choosing": "choosing learning rate and epochs",
+        "fitting": "training the networks that are compared",
     }
-    left = state[0].seconds_left
-    words = [stages.get(state[0].stage, ""), "" if left is None else f"about {duration(left)} left"]
-    return "; ".join(word for word in words if word)
+    return stages.get(state[0].stage, "") if state else ""
+
+
+def _left(state: Sequence[Progress]) -> str:
+    left = state[0].seconds_left if state else None
+    return "" if left is None else f"about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:

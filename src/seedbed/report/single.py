@@ -37,8 +37,8 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     (run,) = score["runs"]
     if one["n_networks"] == 1:
-        yield f"One network on one split, after {epochs}: whatever luck dealt."
-        yield "--seeds 100 shows what other seeds would have done, seedbed compare what other rows would."
+        yield f"One network on one split, after {epochs}: another seed or split may give another result."
+        yield "--seeds 100 shows other seeds, seedbed compare other splits."
         return
     extremes = ""
     if run["n"] >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
@@ -48,7 +48,7 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
     if one["n_diverged"]:
         lost = f"{one['n_diverged']:,} of {one['n_networks']:,} networks diverged and are left out"
         yield f"{lost}. Give a lower learning rate."
-    yield "All share one split, so this is what other seeds do, and says nothing of other rows: seedbed compare does."
+    yield "All share one split, so this shows other seeds and not other rows: seedbed compare does."
 
 
 def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
