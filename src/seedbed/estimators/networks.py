@@ -22,11 +22,11 @@ from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
 from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule
 from seedbed.training import ENGINES, Engine
+from seedbed.typing import Floats
 
 __all__ = ["Networks"]
 
 Auto = Literal["auto"]
-Floats = NDArray[np.float64]
 
 # scikit-learn's tools may fit and predict in several threads, and two things are shared by all of them: torch's random
 # state, from which networks draw when they are built, and modules' calls, which torch.fx bends while it traces one.

@@ -11,10 +11,9 @@ from sklearn.utils import check_array, check_consistent_length
 
 from seedbed.data import MemoryColumns
 from seedbed.errors import DataError
+from seedbed.typing import Floats
 
 __all__ = ["named", "unless_equal", "weighted_rows", "word_in"]
-
-Floats = NDArray[np.float64]
 
 
 def weighted_rows(

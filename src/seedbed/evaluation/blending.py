@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.typing import Floats
+
 __all__ = ["best_temperature", "blend_weights", "mean_loss", "tempered"]
 
-Floats = NDArray[np.float64]
 
 _ROUNDS = 50
 _LEAST = 1e-12

@@ -18,10 +18,10 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.classification import class_codes
 from seedbed.evaluation.estimates import student_quantile
 from seedbed.evaluation.metrics import METRICS, RowScore, metric
+from seedbed.typing import Floats
 
 __all__ = ["row_mean_se", "score_interval", "widening"]
 
-Floats = NDArray[np.float64]
 
 # Weights of a block of resamples: small enough for the cache, which makes it three times as fast as a block of 2e6.
 _CELLS_AT_ONCE = 50_000

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.thinning import evenly
+from seedbed.typing import Floats
 
 __all__ = [
     "consistency_band",
@@ -15,7 +16,6 @@ __all__ = [
     "reliability",
 ]
 
-Floats = NDArray[np.float64]
 _CELLS_AT_ONCE = 2_000_000
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.resampled import variance_shares
@@ -54,7 +54,6 @@ LITTLE = "Either the features say little of the target, or more rows are needed 
 # contradict each other, as "more epochs" and "stop earlier" do.
 _CAUSES = ("diverged", "dead_units", "under_trained", "over_trained", "no_better_than_prior")
 
-Floats = NDArray[np.float64]
 Shape = tuple[int, int, int]
 
 

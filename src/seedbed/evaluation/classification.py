@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.typing import Floats
+
 __all__ = [
     "FoldAuc",
     "auc_influence",
@@ -17,8 +19,6 @@ __all__ = [
     "multiclass_auc",
     "predicted_classes",
 ]
-
-Floats = NDArray[np.float64]
 
 
 def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.checks import NOTHING, Check
 from seedbed.evaluation.resampled import corrected_t
+from seedbed.typing import Floats
 
 __all__ = ["diverged", "over_trained", "under_trained"]
 
@@ -22,7 +23,6 @@ __all__ = ["diverged", "over_trained", "under_trained"]
 MATTERS = 0.01  # of what always guessing the same costs: a fall or rise of the loss
 LATE = 0.9  # of the epochs: whoever trained up to here went to the end
 
-Floats = NDArray[np.float64]
 Shape = tuple[int, int, int]
 
 

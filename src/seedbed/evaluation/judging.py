@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean
 from seedbed.evaluation.estimates import Estimate, p_better, rows_factor, rows_needed
@@ -14,10 +14,9 @@ from seedbed.evaluation.lottery import paired_runs
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
+from seedbed.typing import Floats
 
 __all__ = ["fold_differences", "judge", "judge_all"]
-
-Floats = NDArray[np.float64]
 
 
 def fold_differences(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> Floats:

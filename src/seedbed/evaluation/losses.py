@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.classification import class_codes
 from seedbed.evaluation.metrics import METRICS, metric
+from seedbed.typing import Floats
 
 __all__ = [
     "Margin",
@@ -23,8 +24,6 @@ __all__ = [
     "prior_loss",
     "row_losses",
 ]
-
-Floats = NDArray[np.float64]
 
 
 def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None = None) -> Floats:

@@ -21,10 +21,10 @@ from seedbed.evaluation.classification import (
     multiclass_auc,
     predicted_classes,
 )
+from seedbed.typing import Floats
 
 __all__ = ["METRICS", "Metric", "RowScore", "default_metric", "metric"]
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.

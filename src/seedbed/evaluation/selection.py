@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seedbed.evaluation.bootstrap import resample_weights
+from seedbed.typing import Floats
 
 __all__ = ["bbc_cv"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

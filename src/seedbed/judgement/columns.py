@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from seedbed.data import Columns, open_rows, value_columns
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.judgement.score_names import is_known
+from seedbed.typing import Floats
 
 __all__ = ["Factor", "Recognised", "Roles", "factor", "numbers", "opened", "recognise"]
 
-Floats = NDArray[np.float64]
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
     "candidate": ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"),

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import (
@@ -27,10 +26,10 @@ from seedbed.evaluation import judge as judge_pair
 from seedbed.judgement.layout import Layout
 from seedbed.judgement.score_names import ScoreKind
 from seedbed.report import SCHEMA_VERSION
+from seedbed.typing import Floats
 
 __all__ = ["Conclusion", "Question", "conclude", "document_of"]
 
-Floats = NDArray[np.float64]
 
 _SHARE_OF_REFERENCE = 0.02
 

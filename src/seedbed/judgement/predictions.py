@@ -20,7 +20,6 @@ from seedbed.scoring import Result
 
 __all__ = ["Predicted", "read_predictions"]
 
-Floats = NDArray[np.float64]
 
 _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
 _PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")

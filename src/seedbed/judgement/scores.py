@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
+from seedbed.typing import Floats
 
 __all__ = ["Runs", "cube_of", "paired", "read_runs"]
 
-Floats = NDArray[np.float64]
 
 _MOST_CELLS = 50_000_000
 _MOST_NAMED = 4
