@@ -11,6 +11,7 @@ from seedbed.training.forward import Chain, forward_of
 from seedbed.training.layers import Dropout
 
 EXACT = 1e-9
+pytestmark = pytest.mark.usefixtures("engine")
 WORDS = [
     "tanh:4,4@residual",
     "silu:6,6@residual,layernorm,dropout=0.2",

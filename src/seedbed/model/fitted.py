@@ -93,16 +93,19 @@ class FittedNetworks:
         return (self._network(number, precise=precise) for number in range(self.n_networks))
 
     def _network(self, number: int, *, precise: bool) -> nn.Module:
-        state = {name: value[number] for name, value in self.states.items()}
+        state = {}
+        for name, value in self.states.items():
+            kind = torch.float64 if precise and value.is_floating_point() else value.dtype
+            state[name] = value[number].to(kind, copy=True)
+        return self._of_state(state)
+
+    def _of_state(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """A network with these tensors, and no copies of them where it is one of seedbed's."""
         network: nn.Module
         if isinstance(self.architecture, MLP | BlendedMLPs):
             with torch.device("meta"):  # without memory, and nothing is drawn
                 network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
-            kinds = [
-                torch.float64 if precise and value.is_floating_point() else value.dtype for value in state.values()
-            ]
-            copies = [value.to(kind, copy=True) for value, kind in zip(state.values(), kinds, strict=True)]
-            network.load_state_dict(dict(zip(state, copies, strict=True)), assign=True)
+            network.load_state_dict(state, assign=True)
         else:
             with seeded(0):  # what a layer draws is overwritten, and the caller's random state isn't touched
                 network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
@@ -118,9 +121,24 @@ class FittedNetworks:
         """All networks at once, in double precision. None for a user's own network: its code may not take doubles."""
         if not isinstance(self.architecture, MLP | BlendedMLPs):
             return None
-        return Stacks(self.architecture, self.states, self.preprocessor.n_inputs, self.n_outputs)
+        return Stacks(self.architecture, self._precise_states, self.preprocessor.n_inputs, self.n_outputs)
+
+    @functools.cached_property
+    def _precise_states(self) -> Mapping[str, Tensor]:
+        return {name: value.double() if value.is_floating_point() else value for name, value in self.states.items()}
+
+    @functools.cached_property
+    def precise_networks(self) -> tuple[nn.Module, ...]:
+        """The networks in double precision, so that a row is predicted the same wherever it stands among others. A
+        user's own are as they are, as their code may not take doubles."""
+        if not isinstance(self.architecture, MLP | BlendedMLPs):
+            return self._networks
+        return tuple(
+            self._of_state({name: value[i] for name, value in self._precise_states.items()})
+            for i in range(self.n_networks)
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         # Modules can be made again, and a user's own may not be fit for pickling.
-        made = ("_networks", "stacks", "classes_")
+        made = ("_networks", "_precise_states", "precise_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}

@@ -176,14 +176,14 @@ def values_of(
     """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`.
 
     Args:
-        networks: to be used one after the other, in double precision; all of the model at once if left out.
+        networks: in double precision; those of the model if left out, which predict few rows all at once.
     """
     with torch.inference_mode():
-        if networks is None and model.stacks is not None:
+        if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
             outputs = model.stacks(torch.from_numpy(matrix))
         else:
             # Nothing here holds a network while the next one is made.
-            made = model.networks() if networks is None else networks
+            made = model.precise_networks if networks is None else networks
             outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
             found = torch.softmax(outputs, dim=2)

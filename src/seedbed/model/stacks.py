@@ -1,4 +1,4 @@
-"""All networks of a model at once: each member of a blend is one stack."""
+"""All networks of a model at once, for few rows: each member of a blend is one stack."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from seedbed.training import StackedNetworks
 
 __all__ = ["Stacks"]
 
-_NUMBERS_AT_A_TIME = 1 << 17  # rows x units x networks of a layer: they stay in the cache
+_MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
 
 
 class Stacks:
-    """The networks of a model in double precision, so that a row is predicted the same wherever it stands among others.
+    """The networks of a model, which predict few rows in a tenth of the time that one after the other takes.
 
     Args:
-        states: of the networks, by the names in their `state_dict` [network, ...].
+        states: of the networks, by the names in their `state_dict` [network, ...], in double precision.
+
+    Attributes:
+        most_rows: up to which they are quicker; of more, layers leave the cache.
     """
 
     def __init__(
@@ -33,20 +36,16 @@ class Stacks:
         members: dict[str, nn.Module] = {"": network}
         if self._blend is not None:
             members = {f"{len(network) - 1}.{name}.": member for name, member in self._blend.named_children()}
-        precise = {name: value.double() if value.is_floating_point() else value for name, value in states.items()}
         self._members = []
         for start, member in members.items():
-            own = {name.removeprefix(start): value for name, value in precise.items() if name.startswith(start)}
+            own = {name.removeprefix(start): value for name, value in states.items() if name.startswith(start)}
             self._members.append(StackedNetworks(member, own))
-        widest = max((n_inputs, *(max(value.shape[1:]) for value in precise.values() if value.dim() > 1)))
-        self._n_rows = max(1, _NUMBERS_AT_A_TIME // (widest * len(next(iter(states.values())))))
+        widest = max((n_inputs, *(max(value.shape[1:]) for value in states.values() if value.dim() > 1)))
+        self.most_rows = max(1, _MOST_NUMBERS // (widest * len(next(iter(states.values())))))
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the outputs [network, row, output] for inputs X [row, input]."""
-        return torch.cat([self._outputs(part.double()) for part in X.split(self._n_rows)], 1)
-
-    def _outputs(self, X: Tensor) -> Tensor:
-        seen = self._clip(X)
+        seen = self._clip(X.double())
         found = torch.stack([member(seen).permute(2, 0, 1) for member in self._members])
         if self._blend is None:
             return found[0]

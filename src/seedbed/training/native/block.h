@@ -19,6 +19,7 @@ template <class Layout> struct Block {
   using V = Vec<T>;
   using M = Mask<T>;
   using U32 = typename Lanes<T>::U32;
+  using Unit = typename Layout::Unit;  // a number of each network of the block
   static constexpr int L = Lanes<T>::L, N = Layout::NETWORKS, ROWS = Layout::ROWS;
 
   const Job& job;
@@ -178,22 +179,22 @@ template <class Layout> struct Block {
     }
   }
 
-  Embedding<T> embedding(const Rows& rows, const Layer& layer) const {
-    return {layer, rows.n, job.n_features, value(layer.in) + layer.from, zeros};
+  typename Layout::Embedding embedding(const Rows& rows, const Layer& layer) const {
+    const auto* seen = (const Unit*)value(layer.in < 0 ? 0 : layer.in) + layer.from;
+    return {layer, rows.n, Layout::place(1, 0, job.n_features) / N, Layout::place(1, 0, layer.n_out) / N, seen, zeros};
   }
 
   void embed(const Rows& rows, const Layer& layer, V* out) {
-    if constexpr (N == L) {
-      switch (layer.kind) {
-        case SEE:
-          Embedding<T>::see(job, rows.n, X + rows.row * job.n_features, rows.own ? (const V*)gathered : nullptr,
-                            (const V*)scale, (const V*)shift, (const V*)extra, out);
-          break;
-        case KEEP: embedding(rows, layer).keep(out + layer.to); break;
-        case PERIODIC: embedding(rows, layer).periodic(params, value(layer.spare), out + layer.to); break;
-        case PIECEWISE: embedding(rows, layer).piecewise((const V*)constants, out + layer.to); break;
-        case LEVELS: embedding(rows, layer).levels(params, out + layer.to); break;
-      }
+    Unit* to = (Unit*)out + layer.to;
+    switch (layer.kind) {
+      case SEE:
+        embedding(rows, layer).see(job, table(rows), (const Unit*)gathered, (const Unit*)scale, (const Unit*)shift,
+                                   (const Unit*)extra, to);
+        break;
+      case KEEP: embedding(rows, layer).keep(to); break;
+      case PERIODIC: embedding(rows, layer).periodic(params, value(layer.spare), gradient(layer.d_in), to); break;
+      case PIECEWISE: embedding(rows, layer).piecewise((const Unit*)constants, to); break;
+      case LEVELS: embedding(rows, layer).levels(params, to); break;
     }
   }
 
@@ -388,10 +389,10 @@ template <class Layout> struct Block {
         case FORK: for (long i = 0; i < n; i++) d_in[i] = d[i] + gradient(layer.spare)[i]; break;
         case ADD: for (long i = 0; i < n; i++) d_in[i] = d[i]; break;
         case PERIODIC:
-          embedding(rows, layer).periodic_back(params, value(layer.spare), value(layer.out) + layer.to,
-                                               gradient(layer.d_out) + layer.to, d_in, gradients);
+          embedding(rows, layer).periodic_back(params, value(layer.spare), (const Unit*)value(layer.out) + layer.to,
+                                               (Unit*)gradient(layer.d_out) + layer.to, d_in, gradients);
           break;
-        case LEVELS: embedding(rows, layer).levels_back(d + layer.to, gradients); break;
+        case LEVELS: embedding(rows, layer).levels_back((const Unit*)d + layer.to, gradients); break;
       }
     }
   }
@@ -429,7 +430,7 @@ template <class Layout> struct Block {
       const Layer& layer = layers[k];
       long n = width(layer.n_out);
       for (long r = 0; r < rows.n; r++) {
-        long n_spare = layer.kind == LAYERNORM ? n : layer.kind == PERIODIC ? 2 * layer.waves * layer.n_in : 0;
+        long n_spare = layer.kind == LAYERNORM ? n : 0;  // waves are finite
         V *kept = value(layer.out) + r * n, *spare = value(layer.spare) + r * n_spare;
         const M counts = own(w_train, r) != T(0);
         for (long u = 0; u < n; u++) kept[u] = counts ? kept[u] : V{};

@@ -15,16 +15,16 @@
 template <class T> struct Embedding {
   using V = Vec<T>;
   const Layer& layer;
-  long n_rows, n_seen;  // rows of the tile, inputs of a row
-  const V* seen;        // of the first row, the layer's first input
+  long n_rows, n_seen, n_out;  // rows of the tile; from one row to the next, of `seen` and of the embedded inputs
+  const V* seen;               // of the first row, the layer's first input
   const V* zeros;
 
-  // Inputs as each network sees them: `scale * x + shift`, and what givers add to takers.
-  static void see(const Job& job, long n_rows, const T* X, const V* gathered, const V* scale, const V* shift,
-                  const V* extra, V* out) {
+  // Inputs as each network sees them: `scale * x + shift`, and what givers add to takers. They come from the table X or
+  // are gathered.
+  void see(const Job& job, const T* X, const V* gathered, const V* scale, const V* shift, const V* extra, V* out) const {
     const long n = job.n_features;
     for (long r = 0; r < n_rows; r++, out += n) {
-      for (long i = 0; i < n; i++) out[i] = gathered ? gathered[r * n + i] : all<T>(X[r * n + i]);
+      for (long i = 0; i < n; i++) out[i] = X ? all<T>(X[r * n + i]) : gathered[r * n + i];
       if (!scale) continue;
       V given[job.n_givers + 1];
       for (long g = 0; g < job.n_givers; g++) given[g] = out[job.givers[g]] * extra[g];
@@ -35,14 +35,14 @@ template <class T> struct Embedding {
 
   void keep(V* out) const {
     for (long r = 0; r < n_rows; r++)
-      for (long i = 0; i < layer.n_in; i++) out[r * layer.n_out + i] = seen[r * n_seen + i];
+      for (long i = 0; i < layer.n_in; i++) out[r * n_out + i] = seen[r * n_seen + i];
   }
 
   // -- Periodic: the inputs, then relu(weight @ [sin(2 pi c x), cos(2 pi c x)] + bias) of each.
   // Waves of a row lie as [input][sines, cosines].
 
-  void periodic(const V* params, V* waves, V* out) const {
-    const long K = layer.waves, n_waves = 2 * K * layer.n_in, n_out = layer.n_out, each = layer.each;
+  void periodic(const V* params, V* waves, V*, V* out) const {
+    const long K = layer.waves, n_waves = 2 * K * layer.n_in, each = layer.each;
     keep(out);
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K) {
       const V* c = params + layer.frequencies + i * K;
@@ -63,7 +63,7 @@ template <class T> struct Embedding {
 
   // `d` arrives at the units [row][n_out] and is changed; `slopes` has room for the waves of one input.
   void periodic_back(const V* params, const V* waves, const V* out, V* d, V* slopes, V* gradients) const {
-    const long K = layer.waves, n_waves = 2 * K * layer.n_in, n_out = layer.n_out, each = layer.each;
+    const long K = layer.waves, n_waves = 2 * K * layer.n_in, each = layer.each;
     out += layer.n_in, d += layer.n_in;
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K, out += each, d += each) {
       for (long r = 0; r < n_rows; r++)
@@ -90,7 +90,7 @@ template <class T> struct Embedding {
   void piecewise(const V* constants, V* out) const {
     const long bins = layer.each, n = layer.n_in * bins;
     const V *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
-    for (long r = 0; r < n_rows; r++, out += layer.n_out)
+    for (long r = 0; r < n_rows; r++, out += n_out)
       for (long i = 0; i < layer.n_in; i++) {
         const V x = seen[r * n_seen + i];
         for (long b = i * bins; b < (i + 1) * bins; b++) {
@@ -104,13 +104,134 @@ template <class T> struct Embedding {
   // -- Levels of a category, each with numbers of its own: a linear layer of some inputs.
 
   void levels(const V* params, V* out) const {
-    Product<T, false>{seen, n_seen, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, layer.n_out,
+    Product<T, false>{seen, n_seen, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, n_out,
                       layer.n_in}.run(n_rows, layer.each);
   }
 
   void levels_back(const V* d, V* gradients) const {
     V* own = gradients + layer.weight;
-    Product<T, false>{seen, 1, n_seen, d, layer.n_out, 1, own, layer.each, 1, own, layer.each, n_rows}
+    Product<T, false>{seen, 1, n_seen, d, n_out, 1, own, layer.each, 1, own, layer.each, n_rows}
         .run(layer.n_in, layer.each);
+  }
+};
+
+// The same for one network, whose rows are plain numbers: `seen` and the embedded inputs have the units of a row side by
+// side, padded to full vectors. Sines and products of periodic functions are taken of L rows at once, one to a lane: the
+// waves of a tile lie as [input][wave][L rows].
+template <class T> struct EmbeddingOfOne {
+  using V = Vec<T>;
+  static constexpr int L = Lanes<T>::L;
+  const Layer& layer;
+  long n_rows, seen_row, out_row;  // rows of the tile; numbers from one row to the next
+  const T* seen;
+  const V* zeros;
+
+  long n_groups() const { return (n_rows + L - 1) / L; }
+
+  void see(const Job& job, const T* X, const T*, const T* scale, const T* shift, const T* extra, T* out) const {
+    const long n = job.n_features;
+    for (long r = 0; r < n_rows; r++, X += n, out += out_row) {
+      for (long i = 0; i < n; i++) out[i] = scale ? X[i] * scale[i] + shift[i] : X[i];
+      for (long g = 0; scale && g < job.n_givers; g++) out[job.takers[g]] += X[job.givers[g]] * extra[g];
+    }
+  }
+
+  void keep(T* out) const {
+    for (long r = 0; r < n_rows; r++)
+      for (long i = 0; i < layer.n_in; i++) out[r * out_row + i] = seen[r * seen_row + i];
+  }
+
+  // One number of each of L rows; zeros behind the last row.
+  V beside(const T* numbers, long row, long group) const {
+    V found = V{};
+    for (int lane = 0; lane < L; lane++)
+      if (group * L + lane < n_rows) found[lane] = numbers[(group * L + lane) * row];
+    return found;
+  }
+
+  void periodic(const V* params, V* waves, V* scratch, T* out) const {
+    const long K = layer.waves, G = n_groups(), each = layer.each;
+    const T *c = (const T*)(params + layer.frequencies), *weight = (const T*)(params + layer.weight);
+    const T* bias = (const T*)(params + layer.bias);
+    keep(out);
+    out += layer.n_in;
+    for (long i = 0; i < layer.n_in; i++, waves += 2 * K * G, c += K, weight += each * 2 * K, bias += each, out += each) {
+      for (long g = 0; g < G; g++) {
+        const V x = beside(seen + i, seen_row, g) * T(6.28318530717958647693);
+        for (long k = 0; k < K; k++) sin_cos<T>(c[k] * x, waves[k * G + g], waves[(K + k) * G + g]);
+      }
+      Product<T, true>{weight, 2 * K, 1, waves, G, 1, zeros, 0, 0, scratch, G, 2 * K}.run(each, G);
+      for (long r = 0; r < n_rows; r++)
+        for (long u = 0; u < each; u++) {
+          const T x = scratch[u * G + r / L][r % L] + bias[u];
+          out[r * out_row + u] = x <= T(0) ? T(0) : x;
+        }
+    }
+  }
+
+  // `slopes` has room for the waves and the units of one input.
+  void periodic_back(const V* params, const V* waves, const T* out, const T* d, V* slopes, V* gradients) const {
+    const long K = layer.waves, G = n_groups(), each = layer.each;
+    const T* weight = (const T*)(params + layer.weight);
+    T *of_weight = (T*)(gradients + layer.weight), *of_bias = (T*)(gradients + layer.bias);
+    T* of_frequency = (T*)(gradients + layer.frequencies);
+    V* own = slopes + 2 * K * G;
+    out += layer.n_in, d += layer.n_in;
+    for (long i = 0; i < layer.n_in; i++, waves += 2 * K * G, weight += each * 2 * K, out += each, d += each) {
+      for (long u = 0; u < each; u++, of_bias++) {
+        V sum = V{};
+        for (long g = 0; g < G; g++) {
+          const V reached = beside(out + u, out_row, g), slope = beside(d + u, out_row, g);
+          own[u * G + g] = reached <= T(0) ? V{} : slope;
+          sum += own[u * G + g];
+        }
+        *of_bias += total<T>(sum)[0];
+        for (long k = 0; k < 2 * K; k++, of_weight++) {
+          V along = V{};
+          for (long g = 0; g < G; g++) along += own[u * G + g] * waves[k * G + g];
+          *of_weight += total<T>(along)[0];
+        }
+      }
+      Product<T, true>{weight, 1, 2 * K, own, G, 1, zeros, 0, 0, slopes, G, each}.run(2 * K, G);
+      for (long k = 0; k < K; k++, of_frequency++) {
+        V sum = V{};
+        for (long g = 0; g < G; g++) {
+          const V cosine = waves[(K + k) * G + g], sine = waves[k * G + g];
+          sum += (slopes[k * G + g] * cosine - slopes[(K + k) * G + g] * sine) * beside(seen + i, seen_row, g);
+        }
+        *of_frequency += total<T>(sum)[0] * T(6.28318530717958647693);
+      }
+    }
+  }
+
+  void piecewise(const T* constants, T* out) const {
+    const long bins = layer.each, n = layer.n_in * bins;
+    const T *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
+    for (long r = 0; r < n_rows; r++, out += out_row)
+      for (long i = 0; i < layer.n_in; i++) {
+        const T x = seen[r * seen_row + i];
+        for (long b = i * bins; b < (i + 1) * bins; b++) {
+          T come = (x - left[b]) * factor[b];
+          come = come < least[b] ? least[b] : come;
+          out[b] = come > most[b] ? most[b] : come;
+        }
+      }
+  }
+
+  void levels(const V* params, T* out) const {
+    for (long r = 0; r < n_rows; r++, out += out_row) {
+      const T* weight = (const T*)(params + layer.weight);
+      for (long u = 0; u < layer.each; u++) out[u] = T(0);
+      for (long i = 0; i < layer.n_in; i++, weight += layer.each)
+        for (long u = 0; u < layer.each; u++) out[u] += seen[r * seen_row + i] * weight[u];
+    }
+  }
+
+  void levels_back(const T* d, V* gradients) const {
+    for (long r = 0; r < n_rows; r++, d += out_row) {
+      T* own = (T*)(gradients + layer.weight);
+      for (long i = 0; i < layer.n_in; i++, own += layer.each)
+        for (long u = 0; u < layer.each; u++) own[u] += seen[r * seen_row + i] * d[u];
+    }
   }
 };

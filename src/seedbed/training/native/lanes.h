@@ -177,14 +177,15 @@ template <class T> INLINE Vec<T> softplus(Vec<T> x) {
   return at_least<T>(x, T(0)) + log1p<T>(exp<T>(-magnitude<T>(x)));
 }
 
-// Sine and cosine. From LARGEST_ANGLE on, where neighbouring numbers are far apart on the circle, they are 0 and 1.
+// Sine and cosine. From LARGEST_ANGLE on, where neighbouring numbers are far apart on the circle, they are 0 and 1, so
+// that they are finite for all numbers.
 template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
   using S = Lanes<T>;
   constexpr T factorials[20] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880,
                                 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800., 1. / 87178291200.,
                                 1. / 1307674368000., 1. / 20922789888000., 1. / 355687428096000.,
                                 1. / 6402373705728000., 1. / 121645100408832000.};
-  x = magnitude<T>(x) < S::LARGEST_ANGLE ? x : x - x;
+  x = magnitude<T>(x) >= S::LARGEST_ANGLE ? Vec<T>{} : x;
   Vec<T> shifted = x * T(0.63661977236758134308) + S::ROUNDING;  // its lowest bits hold n, the nearest quarter turn
   Vec<T> n = shifted - S::ROUNDING;
   Vec<T> r = x - n * S::QUARTER_1 - n * S::QUARTER_2 - n * S::QUARTER_3, square = r * r;

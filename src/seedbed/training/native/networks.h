@@ -12,11 +12,14 @@
 //     +------------------------+     A tile is `job.tile` rows of that; all layers of a tile stay in the cache.
 #pragma once
 #include "job.h"
+#include "embeddings.h"
 #include "products.h"
 
 template <class Number> struct NetworksInLanes {
   using T = Number;
   using V = Vec<T>;
+  using Unit = V;
+  using Embedding = ::Embedding<T>;
   using Key = typename Lanes<T>::U32;  // of random bits
   static constexpr int L = Lanes<T>::L, NETWORKS = L, ROWS = 1;  // of a vector of a layer's values
 

@@ -102,8 +102,7 @@ class Program:
         digits of a result depend on it."""
         linear = [layer for layer in self.layers if layer.kind == LINEAR]
         padded = sum(layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1)
-        known = self.layers[0].kind == LINEAR  # embeddings have one layout
-        return known and self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
+        return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 
     def parameter(self, name: str, size: int, *, is_weight: bool) -> int:
         """The place of a tensor of parameters."""
@@ -226,13 +225,11 @@ class _Reader:
             program.n_constants += 4 * like.n_in * n_bins
             return like._replace(kind=PIECEWISE, weight=program.n_constants - 4 * like.n_in * n_bins, each=n_bins)
         if isinstance(layer, Periodic):
-            n_waves = self.shapes[layer.name + "weight"][2]
+            _, each, n_waves = self.shapes[layer.name + "weight"]
             frequencies, weight, bias = (self._tensor(program, layer.name + part) for part in _PERIODIC)
-            return like._replace(
-                kind=PERIODIC, weight=weight, bias=bias, d_in=program.gradients(n_waves), waves=n_waves // 2,
-                spare=program.values(like.n_in * n_waves), each=self.shapes[layer.name + "weight"][1],
-                frequencies=frequencies,
-            )  # fmt: skip
+            spare, scratch = program.values(like.n_in * n_waves), program.gradients(n_waves + each)
+            return like._replace(kind=PERIODIC, weight=weight, bias=bias, frequencies=frequencies, spare=spare,
+                                 d_in=scratch, waves=n_waves // 2, each=each)  # fmt: skip
         assert isinstance(layer, Linear)
         return like._replace(kind=LEVELS, weight=self._tensor(program, layer.name + "weight"), each=layer.units)
 

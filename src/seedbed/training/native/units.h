@@ -17,12 +17,15 @@
 // parameters, and of their gradients and moments, is always zero. That of values may be anything; whatever sums over
 // units leaves it out (`real`). The loss works on L rows side by side, one to a lane.
 #pragma once
+#include "embeddings.h"
 #include "job.h"
 #include "products.h"
 
 template <class Number> struct UnitsInLanes {
   using T = Number;
   using V = Vec<T>;
+  using Unit = T;
+  using Embedding = EmbeddingOfOne<T>;
   using U32 = typename Lanes<T>::U32;
   using Key = uint32_t;
   static constexpr int L = Lanes<T>::L, NETWORKS = 1, ROWS = L;
@@ -110,6 +113,8 @@ template <class Number> struct UnitsInLanes {
     for (long k = 0; k < job.n_layers; k++) {
       layers[k] = job.layers[k];
       turned[k] = n_turned(job, k) ? take(n_turned(job, k)) : nullptr;
+      if (layers[k].kind == PIECEWISE) continue;  // its constants aren't packed
+      layers[k].frequencies = packed(job, layers[k].frequencies);
       if (layers[k].weight >= 0) layers[k].weight = packed(job, layers[k].weight);
       if (layers[k].bias >= 0) layers[k].bias = packed(job, layers[k].bias);
     }
