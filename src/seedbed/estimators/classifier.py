@@ -13,10 +13,11 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from seedbed.data import label_texts
 from seedbed.errors import OptionError, TargetError
-from seedbed.estimators.networks import Auto, Floats, Networks
+from seedbed.estimators.networks import Auto, Networks
 from seedbed.estimators.rows import named, unless_equal, weighted_rows
 from seedbed.networks import Candidate, Schedule
 from seedbed.training import Engine
+from seedbed.typing import Floats
 
 __all__ = ["SeedbedClassifier"]
 
