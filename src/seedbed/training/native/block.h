@@ -57,7 +57,7 @@ template <class Layout> struct Block {
            (n_tiles + (N == 1 ? job.n_rows * (long)sizeof(int32_t) : 0)) / VECTOR_BYTES + 1;
   }
 
-  Block(const Job& job, long number)
+  APART Block(const Job& job, long number)
       : job(job), number(number), free((V*)job.work), layout(job, number, free), layers(layout.layers),
         params(layout.params) {
     long b = number * N, rows = b * job.n_rows, features = b * job.n_features;
@@ -108,7 +108,7 @@ template <class Layout> struct Block {
   // -- What a split makes of the table: X' = scale * X + shift + what givers add, so X' W + b = X (scale * W + ...) +
   // (b + shift W).
 
-  void fold() {
+  APART void fold() {
     if (!folds(job)) return;
     const Layer& first = layers[0];
     const V* W = params + first.weight;
@@ -155,7 +155,7 @@ template <class Layout> struct Block {
     const int32_t* numbers = nullptr;
   };
 
-  void forward(const Rows& rows, bool training, long step) {
+  APART void forward(const Rows& rows, bool training, long step) {
     for (long k = 0; k < job.n_layers; k++) {
       const Layer& layer = layers[k];
       const V* in = layer.in < 0 ? nullptr : value(layer.in);
@@ -285,7 +285,7 @@ template <class Layout> struct Block {
     return y_scale ? goal * own(y_scale, 0) + own(y_shift, 0) : goal;
   }
 
-  void lose(const Rows& rows, const T* w_train, const T* w_test, Figures& so_far) {
+  APART void lose(const Rows& rows, const T* w_train, const T* w_test, Figures& so_far) {
     const Layer& last = layers[job.n_layers - 1];
     const long K = job.n_outputs, stride = width(K) * L, n = (rows.n + ROWS - 1) / ROWS;
     const V* z = value(last.out);
@@ -363,7 +363,7 @@ template <class Layout> struct Block {
 
   // -- Backward
 
-  void backward(const Rows& rows) {
+  APART void backward(const Rows& rows) {
     for (long k = job.n_layers - 1; k >= 0; k--) {
       const Layer& layer = layers[k];
       if (layer.d_out < 0) continue;  // nothing is trained from here on
@@ -445,7 +445,7 @@ template <class Layout> struct Block {
 
   // -- Steps
 
-  void update(long step) {
+  APART void update(long step) {
     const double* now = job.clock + step * 3;
     const double factor = job.factors ? job.factors[step] : 1.0;
     alignas(VECTOR_BYTES) T rates[N];
@@ -514,7 +514,7 @@ template <class Layout> struct Block {
   }
 
   // Copy picked rows [row][N] together, `stride` numbers apart; -1 is none. `counts`: what each row counts.
-  void gather(const int32_t* picked, long stride, const T* counts, long n) {
+  APART void gather(const int32_t* picked, long stride, const T* counts, long n) {
     const long F = job.n_features, K = job.n_outputs;
     for (long r = 0; r < n; r++)
       for (int lane = 0; lane < N; lane++) {
@@ -579,7 +579,7 @@ template <class Layout> struct Block {
   }
 
   // Figures of the test rows, each network's own, and outputs [place][output][N], if asked.
-  void test_rows(Figures& sums, T* outputs) {
+  APART void test_rows(Figures& sums, T* outputs) {
     const long stride = (long)job.n_blocks * N, K = job.n_outputs;
     for (long place = 0; place < job.n_tested; place += job.tile) {
       Rows rows{place, job.n_tested - place < job.tile ? job.n_tested - place : job.tile, true};

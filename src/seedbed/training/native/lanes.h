@@ -16,6 +16,7 @@
 #endif
 #endif
 #define INLINE static inline __attribute__((always_inline))
+#define APART __attribute__((noinline))  // copies in each caller would only take the compiler longer
 
 #if defined(__AVX512VL__) || defined(__aarch64__)
 #define VECTOR_REGISTERS 32

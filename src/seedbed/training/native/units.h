@@ -58,7 +58,7 @@ template <class Number> struct UnitsInLanes {
     return k > 0 && job.layers[k].kind == LINEAR && job.layers[k].n_out <= L / 2;
   }
 
-  static Matrix matrix(const Job& job, const Segment& segment) {
+  APART static Matrix matrix(const Job& job, const Segment& segment) {
     for (long k = 0; k < job.n_layers; k++) {
       const Layer& layer = job.layers[k];
       if (layer.kind != LINEAR || layer.weight != segment.start) continue;
@@ -69,7 +69,7 @@ template <class Number> struct UnitsInLanes {
   }
 
   // Vectors of the segments that begin before a place.
-  static long packed(const Job& job, long place) {
+  APART static long packed(const Job& job, long place) {
     long n = 0;
     for (long s = 0; s < job.n_segments && job.segments[s].start < place; s++) {
       Matrix m = matrix(job, job.segments[s]);
@@ -102,7 +102,7 @@ template <class Number> struct UnitsInLanes {
   V** turned;  // [layer], the transposed weights, or null
   T *outside, *outside_moments;  // as Python has them
 
-  UnitsInLanes(const Job& job, long block, V*& free) : job(job), n_params(n_packed(job)) {
+  APART UnitsInLanes(const Job& job, long block, V*& free) : job(job), n_params(n_packed(job)) {
     outside = (T*)job.params + block * job.n_params;
     outside_moments = (T*)job.moments + block * job.n_moments * job.n_params;
     auto take = [&](long n) { V* taken = free; free += n; return taken; };
@@ -125,7 +125,7 @@ template <class Number> struct UnitsInLanes {
     load();
   }
 
-  void copy(T* plain, V* padded, bool inwards) const {
+  APART void copy(T* plain, V* padded, bool inwards) const {
     for (long s = 0; s < job.n_segments; s++) {
       Matrix m = matrix(job, job.segments[s]);
       T *one = plain + job.segments[s].start, *row = (T*)(padded + segments[s].start);
@@ -151,7 +151,7 @@ template <class Number> struct UnitsInLanes {
   }
 
   // Transpose the weights that have changed, L x L numbers at a time.
-  void stepped() {
+  APART void stepped() {
     for (long k = 0; k < job.n_layers; k++) {
       const Layer& layer = layers[k];
       if (!turned[k]) continue;
@@ -168,7 +168,7 @@ template <class Number> struct UnitsInLanes {
     }
   }
 
-  void clear_padding(V* gradients) const {
+  APART void clear_padding(V* gradients) const {
     for (long s = 0; s < job.n_segments; s++) {
       Matrix m = matrix(job, job.segments[s]);
       long last = width(m.columns) - 1;
