@@ -97,7 +97,7 @@ def test_what_rows_repeats_and_seeds_would_do_is_said_once_and_without_contradic
         document(verdicts=[make.verdict("relu:5", -1, 1, seed_share=0.5)])
     )
     settled = said(document(-0.03, -0.02))
-    assert "Every verdict is decided: more rows, repeats or seeds aren't needed for that." in settled
+    assert "Trained like this, every verdict is decided: more rows, repeats or seeds aren't needed." in settled
     assert "More rows would" not in settled
 
 

@@ -269,7 +269,7 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     if not document["verdicts"]:
         return
     if not undecided:
-        yield "Every verdict is decided: more rows, repeats or seeds aren't needed for that."
+        yield "Trained like this, every verdict is decided: more rows, repeats or seeds aren't needed."
         return
     known = [one for one in undecided if one["rows_needed"]]
     if known:
