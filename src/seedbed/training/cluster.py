@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import torch
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
+from seedbed.training.hooks import quiet_ray_workers, ray_address
 from seedbed.training.versions import versions
 
 __all__ = ["Cluster", "Tasks", "pick_cluster", "processor"]
@@ -153,9 +154,8 @@ def _connect_ray(ray: Any, address: str) -> None:
     there = ray.get_runtime_context().gcs_address if ray.is_initialized() else None
     if there and not address:
         return
-    services, worker = (_library(f"ray._private.{name}", "ray") for name in ("services", "worker"))
     try:
-        where = services.canonicalize_bootstrap_address(address or "auto")
+        where = ray_address(address)
     except (ConnectionError, ValueError, OSError):
         if address:
             raise _unreachable("Ray", address, "this is no HOST:PORT") from None
@@ -164,8 +164,9 @@ def _connect_ray(ray: Any, address: str) -> None:
         return
     if there:
         raise OptionError(f"this process is connected to the Ray cluster at {there}", "Leave the address out.")
-    _check_answers(where)
-    worker._worker_logs_enabled = False  # whatever happens to a node, Ray would print it on stdout
+    if where != "auto":
+        _check_answers(where)
+    quiet_ray_workers()
     try:
         ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:  # noqa: BLE001 - another version, a port that isn't Ray's: each fails in its own way

@@ -21,6 +21,7 @@ from seedbed.networks import Embeddings as EmbeddingsModule
 from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Tensors, activation_of
 from seedbed.networks import Residual as ResidualModule
 from seedbed.training.embeddings import Periodic, Piecewise, parted
+from seedbed.training.hooks import has_hooks
 from seedbed.training.inputs import Inputs, folded
 from seedbed.training.products import batched_product
 from seedbed.training.randomness import dropped, layer_noise, sloped
@@ -240,7 +241,7 @@ def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Stac
         name: the module's qualified name with a dot behind it (or nothing).
         numbers: of the modules that draw, see `randomness.drawn_modules`.
     """
-    if module._forward_hooks or module._forward_pre_hooks:
+    if has_hooks(module):
         return None
     entry = activation_of(module)
     if entry is not None and entry.elementwise:

@@ -1,0 +1,29 @@
+"""What isn't in the documentation of other libraries: each has a fallback."""
+
+import importlib
+
+import pytest
+from torch import nn
+
+from seedbed.training import hooks
+
+
+def test_without_the_other_librarys_part_each_hook_does_nothing(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    hooks.keep_large_workers()
+    hooks.quiet_ray_workers()
+    assert hooks.ray_address("10.0.0.1:6379") == "10.0.0.1:6379"
+    assert hooks.ray_address("") == "auto"
+
+
+@pytest.mark.parametrize("name", ["_forward_hooks", "_forward_pre_hooks"])
+def test_a_module_with_a_hook_is_known_by_attributes_that_this_torch_has(name):
+    module = nn.ReLU()
+    assert hasattr(module, name)
+    assert not hooks.has_hooks(module)
+    getattr(module, f"register{name.removesuffix('s')}")(lambda *args: None)
+    assert hooks.has_hooks(module)
