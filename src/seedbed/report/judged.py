@@ -101,7 +101,8 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         among = "all pairs" if plan["all_pairs"] else counted(comparisons - plan["tried"], "comparison")
         thrown = f" and {counted(plan['tried'], 'thrown away attempt')}" if plan["tried"] else ""
         together = f" that hold for {among}{thrown} together" if comparisons > 1 else ""
-        yield f"Plausibly: within {certain} intervals{together}; the ranking's ranges stand each by itself."
+        ranges = f"{certain} intervals{together}" if comparisons > 1 else f"a {certain} interval"
+        yield f"Plausibly: within {ranges}; the ranking's ranges stand each by itself."
         if plan["kind"] == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan['df']} degrees of freedom."
         if plan["kind"] == "cross_validation" and plan["folds"] < 5:
