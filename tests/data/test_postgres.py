@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.data import read_table
 from seedbed.data.sources.opening import open_source
-from seedbed.data.sources.postgres import Address
+from seedbed.data.sources.postgres import DatabaseAddress
 from seedbed.errors import DataError, OptionError, TableNotFoundError
 
 SCRIPT = """
@@ -169,7 +169,7 @@ def test_the_servers_own_words_are_searched_for_the_password(garden, refusal):
 
 
 def test_an_address_is_shown_without_password_and_options():
-    address = Address.of("postgres://me:pass@localhost:5432/my%20base?sslmode=require&password=other")
+    address = DatabaseAddress.of("postgres://me:pass@localhost:5432/my%20base?sslmode=require&password=other")
     assert address.shown == "postgresql://me:***@localhost:5432/my%20base"
     assert (address.database, set(address.secrets)) == ("my base", {"pass", "other"})
     assert "pass" not in repr(address)

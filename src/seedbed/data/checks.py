@@ -154,10 +154,10 @@ def _pairs_by_chance(table: Table, *, at_least: float) -> float:
 
 def _too_few(table: Table, groups: Ints) -> bool:
     """Return whether the groups, or those with rows outside the largest class, are too few for folds."""
-    dealt = [(groups, _FEWEST)]
+    required = [(groups, _FEWEST)]
     if table.task != "regression":
-        dealt.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
-    return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in dealt)
+        required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
+    return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in required)
 
 
 def _repeated(groups: Ints) -> Ints:

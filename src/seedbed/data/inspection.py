@@ -32,9 +32,9 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
         notes: those about this column.
 
     Returns:
-        name, kind, used, missing (cells), n_unique (values beside missing ones), notes (sentences), and by kind: `low`,
-        `high`, `median` and `histogram` of numbers and of dates (as ISO text), or `levels`, the commonest with their
-        counts, of categories and booleans.
+        name, kind, used, missing (cells), n_unique (values, not counting missing ones), notes (sentences), and by kind:
+        `low`, `high`, `median` and `histogram` of numbers and of dates (as ISO text), or `levels`, the commonest with
+        their counts, of categories and booleans.
     """
     values = column.values[~np.isnan(column.values)]
     kind = column.schema.kind

@@ -31,7 +31,7 @@ class ColumnSchema:
         levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other kinds.
         spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
             empty for the other kinds.
-        missing_words: the words for a missing cell, beside the empty cell.
+        missing_words: the words for a missing cell; an empty cell is always one.
         has_missing: whether a cell of the table is missing.
     """
 

@@ -16,7 +16,7 @@ from seedbed.typing import Bools, Floats, Ints
 __all__ = ["Sizes", "TargetDesign", "coarse_sizes", "medians_of", "moments", "target_design"]
 
 _LARGEST = np.finfo(np.float64).max
-_UNIT_STEP = 64  # units are powers of 2**64; in between, float32 has room enough for any sum of products
+_UNIT_STEP = 64  # units are powers of 2**64; in between, float32 can hold any sum of products
 _UNIT_LIMIT = 960  # 2**1024 is infinite, 2**-1088 is zero
 _GRID_STEP = 4  # grids are powers of 16
 _NEAR_ZERO = 16.0  # spreads

@@ -2,7 +2,7 @@
 
 Two readers are needed. DuckDB is many times faster at filling columns. But it drops an extra cell that is empty (`1,2,`
 under `a,b`), accepts NUL bytes, and fails at mixed line ends without naming a line. Reading one column more with
-`null_padding` would show extra and missing cells, but not in parallel, and DuckDB still can't tell on which line a row
+`null_padding` would show extra and missing cells, but not in parallel, and DuckDB still can't say on which line a row
 begins, whether it can read the file itself, or which row is the header. So Python walks through each file once. The
 rows of both readers must agree.
 """
@@ -39,7 +39,7 @@ SEARCHED = 1 << 26  # characters of one row, to name the column of a cell that i
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:
-    """Return the position of the header among the first rows of a table; 0 where nothing tells of another.
+    """Return the position of the header among the first rows of a table; 0 if there is no other.
 
     A row is the header if it has all names that are `wanted`. Otherwise, rows are titles if at least two of their cells
     are empty or lacking (of two columns: one). The first row that is no title is the header if it has a text for each

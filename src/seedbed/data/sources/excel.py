@@ -33,7 +33,7 @@ MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
 CHUNK = 1 << 20
 BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
-# What zipfile raises for damaged bytes, beside OSError; RuntimeError where a password is needed.
+# What zipfile raises for damaged bytes, apart from OSError; RuntimeError if a password is needed.
 DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError, RuntimeError)
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
 

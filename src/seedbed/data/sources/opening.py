@@ -16,7 +16,7 @@ from seedbed.data.sources.examples import EXAMPLES, open_example
 from seedbed.data.sources.files import SUFFIXES, open_file
 from seedbed.data.sources.memory import array_columns, as_frame, open_frame, record_columns
 from seedbed.data.sources.options import SourceOptions
-from seedbed.data.sources.postgres import Address, is_address, open_postgres
+from seedbed.data.sources.postgres import DatabaseAddress, is_address, open_postgres
 from seedbed.errors import DataError
 
 __all__ = ["open_rows", "open_source"]
@@ -70,7 +70,7 @@ def open_source(
     """
     options = SourceOptions(table, query, skip_rows, tuple(wanted), limit)
     if isinstance(source, str) and is_address(source):
-        address = Address.of(source)
+        address = DatabaseAddress.of(source)
         options.check(address.shown, "table", "query")
         with open_postgres(address, options) as columns:
             yield Source(columns, table or address.database or "query")
@@ -80,7 +80,9 @@ def open_source(
             raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
         path = Path(source)
         with open_file(path, options) as columns:
-            yield Source(columns, table or _stem(path))
+            while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
+                path = path.with_suffix("")
+            yield Source(columns, table or path.name)
     elif isinstance(source, str):
         options.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
@@ -90,13 +92,6 @@ def open_source(
         options.check("a data frame")
         with open_frame(source) as columns:
             yield Source(columns, "data frame")
-
-
-def _stem(path: Path) -> str:
-    """The file's name without the suffixes of its format: 'a.b.csv.gz' is 'a.b'."""
-    while path.suffix.lower() in SUFFIXES:
-        path = path.with_suffix("")
-    return path.name
 
 
 @contextlib.contextmanager
@@ -114,8 +109,8 @@ def open_rows(
     Args:
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
-        names: the columns that the model knows.
-        table, query, skip_rows, limit: as `read_table` has them. The header is also found by `names`.
+        names: the columns of the model.
+        table, query, skip_rows, limit: as in `read_table`. The header is also found by `names`.
 
     Raises:
         DataError: the rows can't be read; see `read_table`.

@@ -18,7 +18,7 @@ from seedbed.data.sources.loaded import open_loader
 from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
 from seedbed.errors import DataError, UnreadableError
 
-__all__ = ["Address", "is_address", "open_postgres"]
+__all__ = ["DatabaseAddress", "is_address", "open_postgres"]
 
 SCHEMES = ("postgresql://", "postgres://")
 PARTS = re.compile(
@@ -51,8 +51,8 @@ PASSWORD_ADVICE = (
 
 
 @dataclass(frozen=True)
-class Address:
-    """Address of a database. Messages may contain only `shown`.
+class DatabaseAddress:
+    """DatabaseAddress of a database. Messages may contain only `shown`.
 
     Attributes:
         url: as the user gave it.
@@ -67,7 +67,7 @@ class Address:
     secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
-    def of(cls, url: str) -> Address:
+    def of(cls, url: str) -> DatabaseAddress:
         """Parse an address. It is checked here because libpq's own messages would quote parts of the password.
 
         Raises:
@@ -98,7 +98,7 @@ def is_address(source: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_postgres(address: Address, options: SourceOptions) -> Iterator[Columns]:
+def open_postgres(address: DatabaseAddress, options: SourceOptions) -> Iterator[Columns]:
     """Open a table, a query, or the only table of a database.
 
     Raises:
@@ -135,7 +135,7 @@ def open_postgres(address: Address, options: SourceOptions) -> Iterator[Columns]
 
 
 @contextlib.contextmanager
-def _server(address: Address, limit: SourceLimit) -> Iterator[Any]:
+def _server(address: DatabaseAddress, limit: SourceLimit) -> Iterator[Any]:
     """Yield a cursor in a transaction that can only read."""
     try:
         from adbc_driver_postgresql import dbapi
@@ -156,7 +156,7 @@ def _server(address: Address, limit: SourceLimit) -> Iterator[Any]:
         raise _refusal(error, address, limit) from error
 
 
-def _refusal(error: Exception, address: Address, limit: SourceLimit) -> DataError:
+def _refusal(error: Exception, address: DatabaseAddress, limit: SourceLimit) -> DataError:
     """Return the error for a query that the server refused, or stopped because it took too long."""
     if getattr(error, "sqlstate", None) == CANCELLED or "statement timeout" in str(error):
         return limit.too_slow(address.shown)

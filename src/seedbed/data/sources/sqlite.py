@@ -72,7 +72,7 @@ class _Watch:
     """Stops a statement that takes too long or fills the disk, when SQLite calls it.
 
     Attributes:
-        reason: why it was stopped: an error of the limit, or an exception raised meanwhile, such as Ctrl-C.
+        reason: why it was stopped: an error of the limit, or another exception such as Ctrl-C.
     """
 
     def __init__(self, limit: SourceLimit, where: str) -> None:
