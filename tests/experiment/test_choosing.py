@@ -8,6 +8,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from seedbed.errors import OptionError
 from seedbed.evaluation import Choice, choose
 from seedbed.experiment import Experiment, make_plan, run
 from seedbed.fitting import rounds
@@ -209,3 +210,11 @@ def test_labels_that_are_noise_are_guessed_no_better_than_by_chance(small):
         flattered.append(found["relu:20"].curves[3].max(axis=0).mean())
     assert np.mean(inner) == pytest.approx(0.5, abs=0.04)
     assert np.mean(flattered) > 0.56  # what an epoch chosen on the rows that are scored would have shown
+
+
+def test_patience_is_refused_where_every_candidate_is_used_after_the_last_epoch(planned):
+    with pytest.raises(OptionError, match="patience is of an epoch that inner splits choose, and none is chosen"):
+        planned("relu:3", recipe={"patience": 3})
+    recipe = {"patience": 1, "epochs": 9, "lr": 0.1}
+    plan = planned("relu:3", "tanh:4@epoch=last", name="trained", recipe=recipe)
+    assert {chunk.together for stack in plan.choosing.stacks for chunk in stack.plan.chunks} == {2}

@@ -224,6 +224,10 @@ def specify(
     design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
     design = dataclasses.replace(design, time_limit=_seconds(time_limit, _QUICK_SECONDS if quick else None))
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
+    own = [candidate.recipe(recipe) for candidate in found]
+    if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
+        hint = "Leave it out, or have one chosen: --epoch inner."
+        raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
     return Experiment(
         table=table,
         candidates=found,
