@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from seedbed.cli import main
+from seedbed.cli.telling import print_lines
 
 QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
@@ -41,6 +43,27 @@ def test_a_report_that_is_drawn_again_is_the_same(call, run):
     status, out, err = call("report", run)
     assert (status, out, err) == (0, "", f"wrote {run / 'report.html'}\n")
     assert (run / "report.html").read_bytes() == first
+
+
+def test_it_opens_in_a_browser_if_asked_to(call, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) == 1)
+    assert call("report", run, "--open") == (0, "", f"wrote {run / 'report.html'}\n")
+    assert opened == [(run / "report.html").as_uri()]
+    assert "no browser was found: open " in call("report", run, "--open")[2]
+    assert call("report", run, "--text", "--format", "png")[0] == 2
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True),
+                                                     ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])  # fmt: skip
+def test_a_terminal_gets_colours_unless_they_are_refused(capsys, monkeypatch, variables, coloured):
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    print_lines([Text("better", "green"), Text("plain")])
+    out = capsys.readouterr().out
+    assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (coloured, True, True)
 
 
 def test_it_goes_where_output_says_and_takes_the_file_too(call, run, tmp_path):

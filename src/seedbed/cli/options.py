@@ -146,14 +146,14 @@ class RecipeOptions:
 @Parameter(name="*", group=_JUDGING)
 @dataclass(frozen=True, kw_only=True)
 class JudgingOptions:
-    """What is held against what, and by which measure."""
+    """What is compared with what, and by which score."""
 
     reference: str | None = None
-    "Hold the others against this candidate or baseline; the first candidate if left out."
+    "The candidate or baseline that the others are compared with; the first candidate if left out."
     baseline: Annotated[tuple[str, ...], _REPEATED] = ()
     "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
     baselines: bool = True
-    "Always guessing, logistic or linear regression and boosted trees beside the candidates."
+    "Compare with three baselines: the class frequencies or the mean, a regression, and boosted trees."
     metric: Literal["brier", "log_loss", "accuracy", "squared_error", "mae"] | None = None
     "The score that verdicts are about; brier for classes, squared_error for numbers."
     margin: float | None = None

@@ -34,7 +34,7 @@ __all__ = ["main"]
 
 app = App(
     name="seedbed",
-    help="Train hundreds of small PyTorch networks at once on your table, and see what helped and what was luck.",
+    help="Train hundreds of small PyTorch networks at once on your table, and see what helps and what is chance.",
     help_epilogue="Try: seedbed compare example:breast-cancer",
     help_format="plaintext",
     version=lambda: version("seedbed"),

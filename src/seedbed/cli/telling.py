@@ -52,7 +52,7 @@ def print_lines(lines: Iterable[Text]) -> None:
     """Print lines on stdout, with colours where a terminal shows them and NO_COLOR isn't set."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
-        if console.is_terminal:
+        if console.is_terminal and not console.no_color:
             console.print(line)
         else:
             print(line.plain)

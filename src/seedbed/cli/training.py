@@ -271,7 +271,7 @@ def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]
 
 
 def _check_named(name: str | None, experiment: Experiment) -> None:
-    """`--fail-if-worse` must name what is held against the reference. Raises OptionError."""
+    """Raise OptionError unless `--fail-if-worse` names a model that is compared with the reference."""
     if name == experiment.reference:
         raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
     if name is not None and name not in (others := [one for one in experiment.names if one != experiment.reference]):
