@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from seedbed.networks import Tensors
+from seedbed.networks import Tensors, activation_of
 from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.general import General, OneByOne, general_forward
 from seedbed.training.inputs import Inputs, counting, expanded
@@ -178,7 +178,7 @@ def read_chain(network: nn.Module) -> Chain | None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in OWN or super().is_leaf_module(m, module_qualified_name)
+        return type(m) in OWN or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
 def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:

@@ -19,13 +19,11 @@ from seedbed.model.export.spellings import words_of
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.layout import SUFFIX
 from seedbed.model.saving import check_writable, write_checked
-from seedbed.networks import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
 
 __all__ = ["write_python"]
 
 _SIGNATURE = "# Written by seedbed "
 _MARK = "seedbed.plain"  # the key of the data in the metadata of the weights
-_PARTS = (Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip)
 _LAST = """
 NET = Net(__file__.removesuffix(".py") + ".safetensors")
 LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
@@ -48,10 +46,11 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     with torch.device("meta"):  # for its layers' sizes and settings only
         network = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
     kinds = {type(layer) for layer in network.modules()}
-    head, own = inspect.getsource(plain_page).split("# fmt: off\n")
-    source = "\n\n".join(inspect.getsource(part) for part in _PARTS if part in kinds)
+    head, rest = inspect.getsource(plain_page).split("# fmt: off\n")
+    own = sorted((kind for kind in kinds if not kind.__module__.startswith("torch.")), key=lambda kind: kind.__name__)
+    source = "\n\n".join(map(inspect.getsource, own))
     needs = f"{_SIGNATURE}{version('seedbed')}; needs torch, safetensors and the weights beside it.\n"
-    page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + own + _LAST).encode()
+    page = (needs + head + (f"{source}\n\n" if source else "") + "# fmt: off\n" + rest + _LAST).encode()
     plain = ("candidate", "task", "target_name", "threshold", "target_mean", "target_deviation", "n_networks")
     about = {
         **{name: getattr(model, name) for name in plain},
