@@ -64,6 +64,18 @@ def test_incomplete_splits_can_be_dropped_and_it_says_so(scores):
     )
 
 
+def test_a_single_complete_split_is_too_few_after_dropping(scores):
+    columns = scores(folds=3)
+    columns["accuracy"][0] = columns["accuracy"][4] = float("nan")
+    with pytest.raises(sb.DataError, match="a single split has the scores of all candidates"):
+        sb.judge(columns, drop_incomplete=True)
+
+
+def test_options_of_scores_are_refused_beside_a_target(scores):
+    with pytest.raises(sb.OptionError, match="drop_incomplete is about scores"):
+        sb.judge(scores(), target="accuracy", drop_incomplete=True)
+
+
 def test_hundreds_of_candidates_are_too_many_and_a_hundred_are_not(scores):
     many = {"fold": [0, 1] * 250, "name": [str(i // 2) for i in range(500)], "accuracy": [0.5, 0.6] * 250}
     with pytest.raises(sb.OptionError, match="has 250 different values; the most candidates are 200"):

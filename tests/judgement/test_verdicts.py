@@ -138,6 +138,7 @@ def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference()
 
     assert [margin("accuracy"), margin("f1")] == [0.01, 0.01]
     assert margin("rmse", 100) == pytest.approx(0.02 * 80.2)
+    assert margin("r2", -3) == 0.01
 
 
 def test_a_table_for_a_paper_has_a_row_for_each_candidate():

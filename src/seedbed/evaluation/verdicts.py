@@ -270,8 +270,8 @@ def _what_would_settle(v: Verdict) -> str:
     small = f"To tell a difference as small as the {_matters(v)} takes"
     if v.n_rows is None:
         low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
-        times = f"{low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"
-        return f"{small} about {times} times as many rows."
+        times = f"about {low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"
+        return f"{small} {times} times as many rows."
     now = f"(now {_rounded(v.n_rows, 3)})"
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
         return f"{small} somewhat more rows of this kind {now}."

@@ -11,6 +11,7 @@ import numpy as np
 
 from seedbed.arguments import check_arguments
 from seedbed.data import Columns
+from seedbed.errors import OptionError
 from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise
 from seedbed.judgement.judging import Question, conclude, document_of
 from seedbed.judgement.layout import layout_of, numbered
@@ -94,6 +95,9 @@ def judge(
     roles = Roles(
         candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row
     )
+    if target is not None and (drop_incomplete or lower_is_better is not None):
+        option = "drop_incomplete" if drop_incomplete else "lower_is_better"
+        raise OptionError(f"{option} is about scores, and a file with a target holds predictions", "Leave it out.")
     reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
     name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     with opened(scores, **(source or {})) as columns:

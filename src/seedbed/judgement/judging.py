@@ -13,6 +13,7 @@ import numpy as np
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import (
+    METRICS,
     Estimate,
     Verdict,
     brackets,
@@ -157,7 +158,8 @@ def _margin(reference: Floats, kind: ScoreKind, question: Question) -> tuple[flo
     reference's score."""
     if question.margin is not None:
         return question.margin, "given"
-    if kind.greater_is_better and np.abs(reference).max() <= 1:
+    known = METRICS.get(kind.name)
+    if kind.greater_is_better and (np.abs(reference).max() <= 1 or (known is not None and known.high <= 1)):
         return 0.01, "default"
     size = abs(float(reference.mean()))
     if not size > 0:

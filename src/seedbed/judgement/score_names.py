@@ -32,7 +32,6 @@ _LOWER = frozenset(
     {"loss", "nll", "cross_entropy", "error", "err", "mse", "rmse", "mean_squared_error", "root_mean_squared_error",
      "mean_absolute_error", "mape", "perplexity", "ece", "wer", "cer", "deviance", "regret", "cost"}
 )  # fmt: skip
-_SHARES = ("accuracy", "balanced_accuracy")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class ScoreKind:
     @property
     def is_share(self) -> bool:
         """Whether it is a share of rows, shown in percent."""
-        return self.name in _SHARES
+        return self.name in METRICS and METRICS[self.name].percent
 
 
 def score_kind(name: str, *, lower_is_better: bool | None = None) -> ScoreKind:

@@ -196,11 +196,12 @@ def paired(scores: Scores, runs: Runs, *, drop_incomplete: bool) -> Paired:
         several = any(values.shape[1] > 1 for values in own.values())
         raise DataError(
             f"{runs.where}: scores are missing: {listed_runs(lacking)}",
-            f"All candidates need all splits{', with all of their seeds' * several}. If a run failed, say so in your "
-            "paper; --drop-incomplete leaves out the splits in which a score is missing.",
+            f"All candidates need all splits{', with all of their seeds' * several}. If a run failed, report that; "
+            "--drop-incomplete leaves out the splits in which a score is missing.",
         )
-    if not keep.any():
-        raise DataError(f"{runs.where}: no split has the scores of all candidates", "Score them on the same splits.")
+    if keep.sum() < 2:
+        left = "no split has" if not keep.any() else "a single split has"
+        raise DataError(f"{runs.where}: {left} the scores of all candidates", "Score them on the same splits.")
     n = int((~keep).sum())
     dropped = (
         f"{n} of {len(keep)} splits {'is' if n == 1 else 'are'} left out, as scores are missing there "
