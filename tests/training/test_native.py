@@ -63,7 +63,7 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
 
 
 @pytest.mark.parametrize(
-    ("words", "wide"), [("relu:48,48", False), ("relu:64,64", True), ("relu:500", True), ("tanh:9,600,9", False)]
+    ("words", "wide"), [("relu:40,40", False), ("relu:48,48", True), ("relu:500", True), ("tanh:9,600,9", False)]
 )
 def test_units_are_in_lanes_where_layers_are_wide_and_fill_vectors(words, wide):
     network = parse_candidate(words).architecture(12, 1)

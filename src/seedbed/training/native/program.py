@@ -26,7 +26,7 @@ _FUNCTIONS = (
 _PERIODIC = ("frequencies", "weight", "bias")
 _IN_PLACE = ("relu", "tanh", "sigmoid")
 _VECTOR = 8  # numbers of a vector on most machines; the layout mustn't depend on the machine or on the type of numbers
-_WIDE, _MOST_PADDING = 4096, 1.25
+_WIDE, _MOST_PADDING = 3000, 1.25
 """From so many parameters on, units in lanes are quicker, as a block of networks leaves the second-level cache;
 unless padding to full vectors makes the products more than so many times as large. Measured, see benchmarks/LOG.md."""
 _CALLS = {f"{name}(){{}}": name for name in ("relu", "tanh", "sigmoid", "silu", "mish", "softsign")}
