@@ -23,7 +23,7 @@ from seedbed.evaluation.choosing import Choice, Waiting, choose
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
-from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.estimates import Estimate, wilson
 from seedbed.evaluation.held_out import HoldOut, paired_hold_out, seed_difference
 from seedbed.evaluation.judging import fold_differences, judge, judge_all
 from seedbed.evaluation.losses import Margin, default_margin, margin_beside, prior_loss, row_losses
@@ -35,7 +35,6 @@ from seedbed.evaluation.protocol import Design, protocol
 from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
 from seedbed.evaluation.selection import bbc_cv
 from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
-from seedbed.evaluation.wilson import wilson
 
 __all__ = [
     "CURVES",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.thinning import evenly
+from seedbed.evaluation.curves import evenly
 from seedbed.typing import Floats
 
 __all__ = [

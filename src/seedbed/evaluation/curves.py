@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.evaluation.thinning import evenly
-
-__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "summarize_curves"]
+__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "evenly", "summarize_curves"]
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -152,3 +150,8 @@ def _summarize(
 def _plain(values: NDArray[Any]) -> list[float]:
     """Python floats, written no longer than a chart needs."""
     return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]
+
+
+def evenly(n: int, most: int) -> NDArray[np.intp]:
+    """At most `most` of the numbers 0..n-1, evenly spread, first and last among them (where `most` is 2 or more)."""
+    return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))

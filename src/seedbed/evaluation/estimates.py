@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
-__all__ = ["Estimate", "inference", "p_better", "rows_factor", "rows_needed", "student_quantile"]
+__all__ = ["Estimate", "inference", "p_better", "rows_factor", "rows_needed", "student_quantile", "wilson"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,3 +120,31 @@ def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> flo
     level = 1 - estimate.alpha / estimate.comparisons / 2
     quantiles = student_quantile(level, estimate.df) + student_quantile(power, estimate.df)
     return (quantiles * estimate.se / margin) ** 2
+
+
+class Wilson(NamedTuple):
+    """Both ends of an interval of a share."""
+
+    low: float
+    high: float
+
+
+def wilson(successes: float, n: int, *, alpha: float = 0.05) -> Wilson:
+    """The score interval of a binomial share (Wilson 1927); it stays within [0, 1] and works at 0 and n successes.
+
+    Each row counts once: pass one repeat's hits, or their mean over repeats and seeds, never their sum.
+
+    Args:
+        successes: 0..n, may be a mean and thus no integer. n: rows.
+
+    Raises:
+        ValueError: n is below 1, successes outside 0..n, or alpha outside (0, 1).
+    """
+    if n < 1 or not 0 <= successes <= n or not 0 < alpha < 1:
+        raise ValueError(f"needs 0 <= successes <= n, n >= 1, alpha in (0, 1); got {successes}, {n}, {alpha}")
+    z = student_quantile(1 - alpha / 2, None)
+    share = successes / n
+    shrunk = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrunk
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrunk
+    return Wilson(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
