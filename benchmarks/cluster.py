@@ -29,7 +29,7 @@ from seedbed.experiment import make_plan, specify
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import _in_order
 from seedbed.fitting import Round, Stack
-from seedbed.networks import recipe_named
+from seedbed.settings import Compute, Design, recipe_named
 from seedbed.training import Chunk, TrainingData, train_chunk
 
 NODES = (1, 2, 10, 100, 1000)
@@ -149,11 +149,13 @@ def plans(path: Path) -> Iterator[tuple[str, Plan]]:
     wide = ("relu:5", "relu:64,64", "relu:128,128")
     yield (
         "the tutorial's three",
-        make_plan(specify(table, three, recipe=recipe_named("tutorial"), baselines=()), jobs=2),
+        make_plan(specify(table, three, recipe=recipe_named("tutorial"), design=Design(baselines=())), Compute(jobs=2)),
     )
     for words, interval in (("three to relu:128,128", "corrected"), ("the same, --interval nested", "nested")):
-        experiment = specify(table, wide, recipe=recipe_named("trained"), baselines=(), interval=interval)
-        yield words, make_plan(experiment, jobs=2)
+        experiment = specify(
+            table, wide, recipe=recipe_named("trained"), design=Design(baselines=(), interval=interval)
+        )
+        yield words, make_plan(experiment, Compute(jobs=2))
 
 
 def many(work: Work) -> Work:

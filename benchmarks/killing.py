@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+import seedbed as sb
 from seedbed.experiment import compare, comparison
 from seedbed.files import write_whole
 from seedbed.training import savepoint
@@ -34,14 +35,9 @@ from seedbed.training.process import one_thread
 
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
-    "baselines": ["prior", "logistic-regression"],
-    "epoch": "inner",
-    "lr": 0.5,
-    "recipe": "tutorial",
-    "repeats": 1,
-    "folds": 3,
-    "seeds": 2,
-    "jobs": 1,
+    "recipe": sb.Recipe(epoch="inner", lr=0.5),
+    "design": sb.Design(baselines=["prior", "logistic-regression"], repeats=1, folds=3, seeds=2),
+    "compute": sb.Compute(jobs=1),
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
 
@@ -60,7 +56,8 @@ def main() -> int:
             trial = Trial(Path(place) / "random", epochs=40)
             found["random"] = at_random(trial, options.kills, random.Random(options.random_state))
         if options.steps:
-            small = {"candidates": ["relu:3"], "baselines": ["prior"]}
+            design = sb.Design(baselines=["prior"], repeats=1, folds=3, seeds=2)
+            small = {"candidates": ["relu:3"], "design": design}
             found["steps"] = at_each_step(Trial(Path(place) / "steps", epochs=2, **small))
     print(json.dumps(found))
     return int(any(part["differing"] for part in found.values()))

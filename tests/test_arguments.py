@@ -42,8 +42,9 @@ def rows():
 
 
 def compare(**given):
-    base = {"candidates": ["linear:1"], "baselines": [], "repeats": 1, "folds": 2, "seeds": 1, "epochs": 1, "lr": 0.1}
-    base = {"table": X, "y": Y, **base, "epoch": "last", "engine": "torch", "jobs": 1, **given}
+    design, compute = sb.Design(baselines=[], repeats=1, folds=2, seeds=1), sb.Compute(engine="torch", jobs=1)
+    base = {"candidates": ["linear:1"], "recipe": "tutorial", "epochs": 1, "design": design, "compute": compute}
+    base = {"table": X, "y": Y, **base, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
 
 
@@ -77,6 +78,8 @@ CALLS = {
     sb.read_table: lambda **given: sb.read_table(**{"source": rows(), "target": "y", **given}),
     sb.inspect_table: lambda **given: sb.inspect_table(**{"source": rows(), "target": "y", **given}),
     sb.Recipe: sb.Recipe,
+    sb.Design: sb.Design,
+    sb.Compute: sb.Compute,
     sb.SeedbedClassifier: lambda **given: fit(sb.SeedbedClassifier, **given),
     sb.SeedbedRegressor: lambda **given: fit(sb.SeedbedRegressor, **given),
 }
@@ -115,20 +118,36 @@ def test_a_hostile_value_is_of_use_or_refused(function, name, tmp_path, monkeypa
 
 def test_the_message_says_what_was_found_and_what_is_wanted():
     for given, message in (
-        ({"epoch": 5}, "epoch is 5. It must be 'inner', 'last' or None."),
-        ({"folds": 2.5}, "folds is 2.5. It must be a whole number or None."),
         ({"quick": "yes"}, "quick is 'yes'. It must be True or False."),
-        ({"drop": [1.5]}, "drop is [1.5]. It must be a list of texts."),
         ({"folder": Hostile()}, "folder is a Hostile. It must be a text, a path or None."),
-        (
-            {"recipe": sb.Recipe()},
-            "recipe is a Recipe, and compare takes the name of one. Give 'trained' or 'tutorial'",
-        ),
+        ({"recipe": 5}, "recipe is 5. It must be a Recipe, 'trained' or 'tutorial'."),
         (
             {"epochs": 10**30},
-            "epochs is 1000000000000000000000000000000. It must be at most 1,000,000.",
+            "epochs is 1000000000000000000000000000000. It must be a whole number from 1 to 1,000,000.",
         ),
     ):
         with pytest.raises(sb.OptionError) as caught:
             compare(**given)
         assert str(caught.value).startswith(message)
+    with pytest.raises(sb.OptionError, match=r"folds is 2.5. It must be a whole number or None\."):
+        sb.Design(folds=2.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("optimizer", r"a setting of Recipe: recipe=sb\.Recipe\.trained\(optimizer=\.\.\.\)"),
+        ("baselines", r"a setting of Design: design=sb\.Design\(baselines=\.\.\.\)"),
+        ("jobs", r"a setting of Compute: compute=sb\.Compute\(jobs=\.\.\.\)"),
+        ("drop", r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)"),
+    ],
+)
+def test_an_argument_that_belongs_elsewhere_is_refused_with_its_place(name, place):
+    with pytest.raises(sb.OptionError, match=rf"compare has no argument {name}\. It is {place}"):
+        compare(**{name: 1})
+    with pytest.raises(TypeError, match="nonsense"):
+        compare(nonsense=1)
+
+
+def test_compare_has_at_most_fourteen_parameters():
+    assert len(inspect.signature(sb.compare).parameters) <= 14

@@ -17,7 +17,8 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed.cli.options import DesignOptions, JudgingOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.settings import Compute
 
 TRAIN = ("train", "example:moons", "--jobs", "1")
 ENGINE = ("--jobs", "1")
@@ -278,20 +279,20 @@ def test_progress_goes_to_stderr(call, monkeypatch):
 
 
 def test_options_of_the_run_become_those_of_the_engine():
-    assert RunOptions().settings() == {"jobs": None, "cluster": None, "engine": "auto", "device": "auto"}
+    assert RunOptions().compute() == Compute()
     options = RunOptions(jobs=3, engine="torch", device="cpu")
-    assert options.settings() == {"jobs": 3, "cluster": None, "engine": "torch", "device": "cpu"}
+    assert options.compute() == Compute(jobs=3, engine="torch", device="cpu")
 
 
 def test_compare_from_the_command_line_is_compare_from_python(call):
-    from seedbed import compare
+    from seedbed import Design, compare
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
-    expected = compare("example:moons", candidates=["relu:3", "linear:2"], reference="linear:2", recipe="tutorial",
-                       baselines=[], repeats=1, folds=3, seeds=2, epochs=3, random_state=3,
-                       jobs=1).to_dict()  # fmt: skip
+    expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3,
+                       design=Design(reference="linear:2", baselines=[], repeats=1, folds=3, seeds=2, random_state=3),
+                       compute=Compute(jobs=1)).to_dict()  # fmt: skip
     assert document["command"].startswith("seedbed compare example:moons --jobs 1 --recipe tutorial")
-    assert expected["command"].startswith("sb.compare('example:moons', candidates=['relu:3', 'linear:2'], baselines=[]")
+    assert "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe(epochs=3), design=sb.Design(" in expected["command"]
     for key in ("command", "seconds"):
         del document[key], expected[key]
     del document["files"]
@@ -988,7 +989,7 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
     assert helped.status == 0
     assert [word for word in ("train", "compare", "inspect", "examples", "--version") if word not in helped.out] == []
     groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
-    groups["compare"] = (*groups["train"], JudgingOptions, DesignOptions)
+    groups["compare"] = (*groups["train"], DesignOptions)
     own = {"train": "--candidate --seed --seeds --test-size --random-state --every",
            "compare": "--candidate --recipe --epoch --json --no-baselines", "inspect": "--json"}  # fmt: skip
     for verb, classes in groups.items():

@@ -236,8 +236,9 @@ def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, 
 
 def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
-    comparison = sb.compare(folder / "patients.csv", target="ill", drop=["id"], candidates=names, repeats=1,
-                            folds=3, seeds=2, epochs=12, jobs=1, baselines=[])  # fmt: skip
+    table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
+    design = sb.Design(repeats=1, folds=3, seeds=2, baselines=[])
+    comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(jobs=1))
     for name in names:
         ours = comparison.model(name, n_networks=2, jobs=1).save(tmp_path / "a.safetensors")
         options = ("--networks", 2, "--jobs", 1, "-q")

@@ -168,6 +168,8 @@ def test_another_table_is_refused(call, begun, here, real_table):
         ),
         ('{"command": "seedbed compare postgresql://me:***@host/db"}', "password in the command of run isn't kept"),
         ('{"versions": {}}', "was begun in Python"),
+        ('{"command": "seedbed compare t.csv"}', "was begun by another version of seedbed. Run the command again"),
+        ('{"command": "seedbed compare t.csv", "options": {"table": "t", "old": 1}}', "by another version of seedbed"),
     ],
     ids=str,
 )
@@ -243,16 +245,17 @@ def test_code_that_has_changed_since_is_refused_without_a_question(call, strange
 @pytest.mark.parametrize(
     ("words", "doing"),
     [
-        ("example:moons --baseline this.Zen(x=1)", "imports this.Zen(x=1)"),
-        ("example:moons --baseline 'this:Zen'", "imports this:Zen"),
-        ("postgresql://host/db --target y", "connects to postgresql://host/db"),
-        ("example:moons --cluster ray:host:1", "sends the work to ray:host:1"),
-        ("example:moons --baseline '\x1b[2Jthis.A'", r"imports \x1b[2Jthis.A"),
+        ({"design": {"baseline": ["this.Zen(x=1)"]}}, "imports this.Zen(x=1)"),
+        ({"design": {"baseline": ["this:Zen"]}}, "imports this:Zen"),
+        ({"table": "postgresql://host/db", "columns": {"target": "y"}}, "connects to postgresql://host/db"),
+        ({"run": {"cluster": "ray:host:1"}}, "sends the work to ray:host:1"),
+        ({"design": {"baseline": ["\x1b[2Jthis.A"]}}, r"imports \x1b[2Jthis.A"),
     ],
 )
 def test_other_code_and_other_machines_are_asked_about_too(call, here, words, doing):
     (here / "run").mkdir()
-    (here / "run" / "experiment.json").write_text(json.dumps({"command": f"seedbed compare {words}"}))
+    frozen = {"command": "seedbed compare", "options": {"table": "example:moons"} | words}
+    (here / "run" / "experiment.json").write_text(json.dumps(frozen))
     done = call("resume", "run")
     assert (done.status, done.out) == (2, "")
     assert f"the command in run {doing}. Look at the code" in done.err

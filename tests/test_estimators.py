@@ -129,7 +129,7 @@ def test_both_take_the_same_options_but_for_the_weight_of_classes():
         ({"class_weight": {0: -1, 1: 1}}, OptionError, "class_weight is negative"),
         ({"numeric": ["x9"]}, OptionError, "there is no column 'x9'"),
         ({"categorical": [5]}, OptionError, "there is no column 5"),
-        ({"engine": "fast"}, OptionError, "engine is 'fast'"),
+        ({"engine": "fast"}, OptionError, "unknown engine 'fast'"),
         ({"device": "abacus"}, OptionError, "no device 'abacus'"),
     ],
 )

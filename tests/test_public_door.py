@@ -33,7 +33,8 @@ def test_the_command_lines_help_loads_no_heavy_library(arguments):
 
 
 def test_asking_for_a_name_loads_what_it_needs():
-    assert "torch" in loaded_after("from seedbed import Recipe")
+    assert "torch" in loaded_after("from seedbed import MLP")
+    assert loaded_after("from seedbed import Recipe, Design, Compute; Recipe(), Design(), Compute()") == []
 
 
 def test_all_names_are_there_and_nothing_else_is_shown():

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from seedbed.experiment import Comparison, compare
     from seedbed.judgement import Judgement, judge
     from seedbed.model import Model, fit_model, load
-    from seedbed.networks import MLP, Candidate, Recipe
+    from seedbed.networks import MLP, Candidate
+    from seedbed.settings import Compute, Design, Recipe
     from seedbed.training import History, train_many
 
 __version__ = "0.1.0"
@@ -44,7 +45,9 @@ __all__ = [
     "CandidateError",
     "ColumnError",
     "Comparison",
+    "Compute",
     "DataError",
+    "Design",
     "History",
     "Judgement",
     "Model",
@@ -71,10 +74,12 @@ __all__ = [
 
 _PACKAGES = {
     "compare": "experiment",
+    "Compute": "settings",
+    "Design": "settings",
+    "Recipe": "settings",
     "Comparison": "experiment",
     "MLP": "networks",
     "Candidate": "networks",
-    "Recipe": "networks",
     "SeedbedClassifier": "estimators",
     "SeedbedRegressor": "estimators",
     "History": "training",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 import functools
 import inspect
 import numbers
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from seedbed.errors import OptionError
 
-__all__ = ["check_arguments", "shown"]
+__all__ = ["check_arguments", "checked", "shown"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None",
           Path: "a path"}  # fmt: skip
@@ -29,7 +33,7 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
 
     Args:
         function: the function, or the class whose `__init__` is meant.
-        given: its arguments by name, as `locals()` has them at its beginning; other names are passed over.
+        given: its arguments by name; other names are ignored.
 
     Raises:
         OptionError: an argument has another type; the message has its name, its value and what it must be.
@@ -37,6 +41,32 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
             raise OptionError(f"{name} is {shown(given[name])}", f"It must be {_described(annotation)}.")
+
+
+def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that checks a function's arguments at each call; see `check_arguments`.
+
+    Args:
+        hint: returns what to do about a keyword that the function doesn't have, given its name; empty if unknown.
+
+    Raises:
+        OptionError: an argument has another type, or a keyword isn't one of the function's and there is a hint.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            for name in kwargs:
+                if name not in signature.parameters and (words := hint(name)):
+                    raise OptionError(f"{function.__name__} has no argument {name}", words)
+            check_arguments(function, signature.bind(*args, **kwargs).arguments)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def shown(value: Any, longest: int = 60) -> str:
@@ -53,7 +83,9 @@ def shown(value: Any, longest: int = 60) -> str:
 
 @functools.cache
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
-    call = function.__init__ if inspect.isclass(function) else function
+    call: Any = function
+    if inspect.isclass(function) and not dataclasses.is_dataclass(function):  # whose fields may come from several files
+        call = function.__init__
     return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
 
 

@@ -13,7 +13,14 @@ import pytest
 import seedbed as sb
 from seedbed.experiment import train
 
-QUICK: dict[str, Any] = {"jobs": 1, "epochs": 60, "repeats": 2, "folds": 3, "seeds": 2}
+QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
+
+
+def design(**words: Any) -> sb.Design:
+    """Few splits and seeds."""
+    return sb.Design(**{"repeats": 2, "folds": 3, "seeds": 2, **words})
+
+
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
 GHOSTS = "[data-chart=curves] g.concat_0_group path[stroke-width='0.7']"
 BANDS = "[data-chart=curves] g.concat_0_group path[aria-roledescription='area mark']"
@@ -24,7 +31,7 @@ PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.back
 def summary() -> Any:
     """Three networks and two baselines on two moons."""
     return sb.compare("example:moons", candidates=["linear:3", "relu:8", "tanh:8"], recipe="tutorial", lr=0.5,
-                      baselines=["prior", "logistic-regression"], **QUICK).summary()  # fmt: skip
+                      design=design(baselines=["prior", "logistic-regression"]), **QUICK).summary()  # fmt: skip
 
 
 @pytest.fixture
@@ -41,13 +48,14 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     numbers.write_text("x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)))
     two = ["linear:3", "relu:4"]
     return {
-        "classes": sb.compare("example:iris", candidates=two, **QUICK).summary(),
-        "numbers": sb.compare(numbers, target="y", candidates=two, **QUICK).summary(),
-        "few": sb.compare(few, target="y", candidates=two, **QUICK | {"repeats": 1}).summary(),
-        "alone": sb.compare("example:moons", candidates="relu:4", baselines=[], **QUICK).summary(),
-        "one_epoch": sb.compare("example:moons", candidates=two, recipe="tutorial", **QUICK | {"epochs": 1}).summary(),
+        "classes": sb.compare("example:iris", candidates=two, design=design(), **QUICK).summary(),
+        "numbers": sb.compare(numbers, target="y", candidates=two, design=design(), **QUICK).summary(),
+        "few": sb.compare(few, target="y", candidates=two, design=design(repeats=1), **QUICK).summary(),
+        "alone": sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK).summary(),
+        "one_epoch": sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
+                                **QUICK | {"epochs": 1}).summary(),
         "diverged": sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
-                               reference="tame", **QUICK).summary(),
+                               design=design(reference="tame"), **QUICK).summary(),
         "seed": train("example:moons").summary(),
         "seeds": train("example:moons", seeds=range(30), jobs=1).summary(),
     }  # fmt: skip
@@ -287,8 +295,8 @@ def test_names_are_text_and_never_markup(open_page: Callable[..., Any], report: 
 @pytest.mark.slow
 def test_the_largest_page_is_small_and_answers_at_once(open_page: Callable[..., Any], report: Callable[[Any], Path]):
     names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
-    found = sb.compare("example:moons", candidates=names, recipe="tutorial", baselines=[], repeats=4, folds=4,
-                       seeds=3, epochs=1000)  # fmt: skip
+    found = sb.compare("example:moons", candidates=names, recipe="tutorial", epochs=1000,
+                       design=design(baselines=[], repeats=4, folds=4, seeds=3))  # fmt: skip
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
     page = open_page(path)

@@ -17,7 +17,7 @@ class Net(nn.Sequential):
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
 """
-SMALL = {"recipe": "tutorial", "baselines": [], "epochs": 3, "repeats": 1, "folds": 2, "seeds": 2}
+SMALL = {"recipe": "tutorial", "epochs": 3, "design": sb.Design(baselines=[], repeats=1, folds=2, seeds=2)}
 
 
 @pytest.fixture(params=["ray", "dask"])
@@ -77,7 +77,7 @@ def _once(act):
 def test_a_network_in_a_file_is_found_where_seedbed_runs(cluster, tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
-    there, here = (sb.compare("example:moons", candidates=["net.py:Net"], **SMALL, **where)
+    there, here = (sb.compare("example:moons", candidates=["net.py:Net"], **SMALL, compute=sb.Compute(**where))
                    for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(there["net.py:Net"].predictions, here["net.py:Net"].predictions)
 
@@ -89,7 +89,7 @@ def test_a_network_made_on_the_spot_travels(cluster):
             nn.Linear(n_features, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_outputs)
         )
     }
-    there, here = (sb.compare("example:moons", candidates=candidates, **SMALL, **where)
+    there, here = (sb.compare("example:moons", candidates=candidates, **SMALL, compute=sb.Compute(**where))
                    for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(there["mine"].predictions, here["mine"].predictions)
 
@@ -99,7 +99,7 @@ def test_a_module_that_no_node_has_is_named(cluster, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     network = __import__("only_here").Net
     with pytest.raises(TrainingError, match="'only_here'"):
-        sb.compare("example:moons", candidates=[network], **SMALL, cluster=cluster)
+        sb.compare("example:moons", candidates=[network], **SMALL, compute=sb.Compute(cluster=cluster))
     del sys.modules["only_here"]
 
 
@@ -110,7 +110,7 @@ def test_an_error_on_a_node_is_the_error_here(cluster):
         return nn.Linear(n_features, n_outputs)
 
     with pytest.raises(SeedbedError, match="no such luck") as caught:
-        sb.compare("example:moons", candidates={"mine": build}, **SMALL, cluster=cluster)
+        sb.compare("example:moons", candidates={"mine": build}, **SMALL, compute=sb.Compute(cluster=cluster))
     assert caught.value.hint == "Try again."
 
 
@@ -118,7 +118,7 @@ def test_a_node_of_another_kind_is_refused(cluster, monkeypatch):
     other = Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
     monkeypatch.setattr("seedbed.training.cluster.Asked", lambda: Asked(other))
     with pytest.raises(TrainingError, match=r"the version of torch on node \S+ is .*, and 1\.0 where seedbed runs"):
-        sb.compare("example:moons", candidates=["relu:3"], **SMALL, cluster=cluster)
+        sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(cluster=cluster))
 
 
 def test_many_seeds_and_a_model_are_trained_there_as_well(cluster):
@@ -127,6 +127,6 @@ def test_many_seeds_and_a_model_are_trained_there_as_well(cluster):
     many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, **where)
                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(many.test_loss, here.test_loss)
-    comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, jobs=1)
+    comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(jobs=1))
     there, here = (comparison.model("relu:3", n_networks=3, **where) for where in ({"cluster": cluster}, {"jobs": 1}))
     assert all((there.states[name] == here.states[name]).all() for name in here.states)

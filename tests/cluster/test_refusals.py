@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-import seedbed as sb
 from seedbed.cli import main
 from seedbed.errors import OptionError
 from seedbed.training.parallel import pick_workers
@@ -78,12 +77,3 @@ def test_a_cluster_without_a_cpu_is_refused(monkeypatch):
     empty = type("Empty", (), {"__init__": lambda self, address: None, "n_cpus": 0})
     monkeypatch.setattr("seedbed.training.cluster.RayCluster", empty)
     assert refused("ray") == "the cluster 'ray' has no CPU to train on. Start a node first."
-
-
-def test_the_option_decides_no_result_so_it_is_not_in_the_call_to_repeat():
-    assert "cluster" in sb.compare.__kwdefaults__
-    from seedbed.experiment.asked import call_of
-
-    assert call_of(sb.compare, sb.compare.__kwdefaults__ | {"table": "t.csv", "y": None, "cluster": "ray"}) == (
-        "sb.compare('t.csv')"
-    )

@@ -9,7 +9,7 @@ import pytest
 from seedbed.data import ColumnSchema, Table, table_from_arrays
 from seedbed.data.table import Column
 from seedbed.experiment import Comparison, Plan, compare, conclude, make_plan, run, specify
-from seedbed.networks import recipe_named
+from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
 from seedbed.training.process import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "seeds": 2}
@@ -43,6 +43,17 @@ def table_of() -> Callable[..., Table]:
     return make
 
 
+def compare_with(*table: Any, **words: Any) -> Comparison:
+    """`compare` with settings by their names alone, whichever class they belong to."""
+
+    def taken(kind: Any) -> dict[str, Any]:
+        return {name: words.pop(name) for name in settings_of(kind) if name in words}
+
+    design, compute, lr = Design(**taken(Design)), Compute(**taken(Compute)), words.pop("lr", None)
+    recipe = recipe_named(words.pop("recipe", "trained"), **taken(Recipe))
+    return compare(*table, recipe=recipe, lr=lr, design=design, compute=compute, **words)
+
+
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
     """Candidates compared on a table, with few folds, seeds and epochs and without baselines."""
@@ -52,8 +63,8 @@ def compared() -> Callable[..., Comparison]:
     ) -> Comparison:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
-        spec = specify(table, candidates, recipe=recipe_named(name, **words), **options)
-        return conclude(run(make_plan(spec, jobs=1)))
+        spec = specify(table, candidates, recipe=recipe_named(name, **words), design=Design(**options))
+        return conclude(run(make_plan(spec, Compute(jobs=1))))
 
     return run_it
 
@@ -63,7 +74,7 @@ def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
     """`compare` on few rows, folds, seeds and epochs, without baselines; on `arrays` unless a table is given."""
 
     def run(*table: Any, **options: Any) -> Comparison:
-        return compare(*(table or arrays), **{**SMALL, **options})
+        return compare_with(*(table or arrays), **{**SMALL, **options})
 
     return run
 
@@ -77,7 +88,9 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
         common = recipe_named(name, **{**words, **(recipe or {})})
         options = {**DESIGN, "baselines": [], **options}
         table = table_from_arrays(*arrays)
-        return make_plan(specify(table, candidates, recipe=common, **options), jobs=1)
+        lrs = options.pop("lrs", ())
+        spec = specify(table, candidates, recipe=common, lrs=lrs, design=Design(**options))
+        return make_plan(spec, Compute(jobs=1))
 
     return plan
 

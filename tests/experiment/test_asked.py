@@ -1,61 +1,64 @@
-"""A call as text, as its reader would type it again."""
+"""A comparison as text, as its reader would type it again."""
 
 import numpy as np
 import pytest
 
+from seedbed.data import read_table, table_from_arrays
 from seedbed.experiment.asked import call_of, without_passwords
+from seedbed.settings import RECIPES, Design, Recipe
+
+CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))
 
 
-def compare(
-    table, *, target=None, candidates=("linear:5",), repeats=None, quick=False, lr=1.0, jobs=None, device="auto"
-):
-    """A function with defaults of many kinds."""
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """The call that compares as it is told on a table in a file."""
+    monkeypatch.chdir(tmp_path)
+
+    def say(candidates="relu:5", recipe=RECIPES["trained"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
+        (tmp_path / name).write_text(CSV)
+        return call_of(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
+
+    return say
 
 
-def said(table="t.csv", **changes):
-    given = {"table": table, "target": None, "candidates": ("linear:5",), "repeats": None, "quick": False, "lr": 1.0,
-             "jobs": None, "device": "auto", "something": 1}  # fmt: skip
-    return call_of(compare, given | changes)
+def test_only_what_differs_from_the_defaults_is_said(said):
+    assert said(candidates=("linear:5", "linear:20,20", "relu:5")) == "sb.compare('t.csv', target='y')"
+    assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
+    assert said(recipe=Recipe()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
 
 
-def test_only_what_differs_from_the_defaults_is_said():
-    assert said() == "sb.compare('t.csv')"
-    assert said(candidates=("linear:5",), lr=1.0) == "sb.compare('t.csv')"
-    assert said(target="y", quick=True) == "sb.compare('t.csv', target='y', quick=True)"
+def test_settings_are_said_as_they_are_made(said):
+    text = said(recipe=Recipe(momentum=0.9), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
+    assert "recipe=sb.Recipe(momentum=0.9), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
+    assert eval(repr(Recipe.trained(epochs=3)), {"Recipe": Recipe}) == Recipe.trained(epochs=3)
 
 
-def test_how_it_runs_is_left_out():
-    assert said(jobs=4, device="cpu") == "sb.compare('t.csv')"
+def test_a_table_with_more_options_is_read_first(said):
+    assert said(categorical=["x"]).startswith("sb.compare(sb.read_table('t.csv', target='y', categorical=['x']), ")
 
 
-def test_values_equal_to_a_default_but_of_another_kind_are_said():
-    assert said(quick=0) == "sb.compare('t.csv', quick=0)"
-    assert said(lr=1) == "sb.compare('t.csv', lr=1)"
-    assert said(candidates=["linear:5"]) == "sb.compare('t.csv', candidates=['linear:5'])"
+def test_arrays_are_said_by_what_they_are():
+    table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
+    assert call_of(table, "relu:5", RECIPES["trained"], (), Design()).startswith("sb.compare(<Table arrays: 40 rows")
 
 
-def test_arrays_are_said_by_kind_and_shape():
-    assert said(np.zeros((3, 2))) == "sb.compare(<ndarray 3 x 2>)"
-    assert said({"X": np.zeros(3)}) == "sb.compare({'X': <ndarray 3>})"
+def test_what_is_long_is_said_by_its_kind(said):
+    assert "candidates=<list of 1000>" in said(["a"] * 1000)
+    assert "candidates=<dict of 1000>" in said({str(number): [] for number in range(1000)})
 
 
-def test_what_is_long_is_said_by_its_kind():
-    assert said("x" * 300) == "sb.compare(<str>)"
-    assert said(["a"] * 1000) == "sb.compare(<list of 1000>)"
-    assert said({str(number): [] for number in range(1000)}) == "sb.compare(<dict of 1000>)"
+@pytest.mark.parametrize("value", [read_table, dict])
+def test_functions_and_classes_are_said_by_name(said, value):
+    assert said({"mine": value}).endswith(f"candidates={{'mine': {value.__name__}}})")
 
 
-@pytest.mark.parametrize("value", [compare, dict])
-def test_functions_and_classes_are_said_by_name(value):
-    assert said(value) == f"sb.compare({value.__name__})"
+def test_quotes_in_names_survive(said):
+    text = said(['a "b"', "c'd"], name="it's.csv")
+    assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""
 
 
-def test_quotes_in_names_survive():
-    text = said("it's.csv", candidates=['a "b"', "c'd"])
-    assert text == """sb.compare("it's.csv", candidates=['a "b"', "c'd"])"""
-
-
-def test_no_address_in_memory_is_said():
+def test_no_address_in_memory_is_said(said):
     assert " at 0x" not in said(object())
 
 

@@ -8,12 +8,15 @@ import pytest
 from seedbed.data import ColumnSchema, Split, encode, repeated_folds
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import compare, specify
+from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitting import fit_baselines
 from seedbed.model import blend_table
 from seedbed.model.portfolio import members_for
 from seedbed.networks import recipe_named
+from seedbed.settings import Design
+
+from .conftest import compare_with
 
 SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 
@@ -98,12 +101,12 @@ def test_alone_it_is_compared_with_nothing(arrays, table_of):
     table, recipe = table_of(*arrays), recipe_named("tutorial")
     for alone in ("auto", ["auto"], {"mine": "auto"}):
         with pytest.raises(CandidateError, match="nothing"):
-            specify(table, alone, recipe=recipe, baselines=[])
+            specify(table, alone, recipe=recipe, design=Design(baselines=[]))
 
 
 def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(arrays, tmp_path):
     given = {"baselines": ["prior", {"mine": "logistic-regression"}], "repeats": 1, "folds": 3, "recipe": "tutorial"}
-    found = compare(*arrays, candidates=["auto"], **given, folder=tmp_path, jobs=1)
+    found = compare_with(*arrays, candidates=["auto"], **given, folder=tmp_path, jobs=1)
     assert found.experiment.reference == "auto"
     assert found.experiment.names == ("prior", "mine", "auto")
     text = found.details()
@@ -116,11 +119,18 @@ def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(ar
 
 def test_it_may_be_named_among_the_baselines_but_once(arrays, table_of):
     table, recipe = table_of(*arrays), recipe_named("tutorial")
-    assert specify(table, ["relu:3"], recipe=recipe, baselines=["auto"]).names == ("relu:3", "auto")
-    assert specify(table, ["relu:3", "auto"], recipe=recipe, baselines="prior").names == ("relu:3", "prior", "auto")
-    assert specify(table, {"a": "relu:3", "b": "auto"}, recipe=recipe, baselines=[]).names == ("a", "auto")
+    assert specify(table, ["relu:3"], recipe=recipe, design=Design(baselines=["auto"])).names == ("relu:3", "auto")
+    assert specify(table, ["relu:3", "auto"], recipe=recipe, design=Design(baselines="prior")).names == (
+        "relu:3",
+        "prior",
+        "auto",
+    )
+    assert specify(table, {"a": "relu:3", "b": "auto"}, recipe=recipe, design=Design(baselines=[])).names == (
+        "a",
+        "auto",
+    )
     with pytest.raises(Exception, match="two baselines"):
-        specify(table, ["relu:3", "auto"], recipe=recipe, baselines=["auto"])
+        specify(table, ["relu:3", "auto"], recipe=recipe, design=Design(baselines=["auto"]))
 
 
 def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):

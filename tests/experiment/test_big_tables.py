@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from seedbed.data import on_disk, read_table, table_from_arrays
-from seedbed.experiment import Kept, compare, make_plan, run, specify
+from seedbed.experiment import Kept, make_plan, run, specify
 from seedbed.model import fit_model
 from seedbed.networks import Recipe
-from seedbed.networks.recipe import BATCH_SIZE
 from seedbed.scoring.scores import resamples_for
+from seedbed.settings import Compute, Design
+from seedbed.settings.recipe import BATCH_SIZE
+
+from .conftest import compare_with
 
 RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
 RECIPE = Recipe(epochs=2, lr=0.1, epoch="inner", batch_size=256)
@@ -32,8 +35,8 @@ def on_the_disk(monkeypatch):
 
 
 def planned(arrays, recipe=RECIPE, **options):
-    spec = specify(table_from_arrays(*arrays), ["relu:4"], recipe=recipe, baselines=[], **options)
-    return make_plan(spec, jobs=1)
+    spec = specify(table_from_arrays(*arrays), ["relu:4"], recipe=recipe, design=Design(baselines=[], **options))
+    return make_plan(spec, Compute(jobs=1))
 
 
 def test_locked_rows_are_locked_on_disk_too(arrays, on_the_disk):
@@ -68,7 +71,7 @@ def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_dis
     X, y = np.concatenate([X, X[:2_000] + 1]), rng.integers(0, 2, 8_000)
     options = {"candidates": ["relu:2", "tanh:2"], "epochs": 1, "folds": 2, "repeats": 1, "seeds": 1,
                "baselines": [], "recipe": "tutorial", "batch_size": 512}  # fmt: skip
-    one, two, three = (compare(X, y, jobs=jobs, **options) for jobs in (1, 1, 2))
+    one, two, three = (compare_with(X, y, jobs=jobs, **options) for jobs in (1, 1, 2))
     for name in ("relu:2", "tanh:2"):
         np.testing.assert_array_equal(one[name].predictions, two[name].predictions)
         np.testing.assert_array_equal(one[name].predictions, three[name].predictions)
@@ -78,7 +81,8 @@ def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_dis
 def test_numbers_are_learnt_on_disk_too(arrays, on_the_disk):
     X, _ = arrays
     y = 1000 + 30 * X[:, 0] - 10 * X[:, 2] + np.random.default_rng(0).normal(size=len(X))
-    plan = make_plan(specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, baselines=[], seeds=1), jobs=1)
+    spec = specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, design=Design(baselines=[], seeds=1))
+    plan = make_plan(spec, Compute(jobs=1))
     found = run(plan)["linear:2"]
     assert found.scores["r2"].mean > 0.95
     assert found.curves[3, -1, 0] == pytest.approx(found.scores["r2"].mean, abs=1e-3)
@@ -127,7 +131,7 @@ def test_a_file_is_compared_from_disk(arrays, on_the_disk, tmp_path):
     connection.execute(f"COPY (SELECT * FROM found) TO '{path}'")
     table = read_table(path, target="y")
     np.testing.assert_array_equal(table.features, X[:, :2])
-    found = compare(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1)
+    found = compare_with(table, candidates=["relu:3"], epochs=1, baselines=[], recipe="tutorial", jobs=1)
     assert found["relu:3"].finite
 
 

@@ -12,6 +12,7 @@ from seedbed.errors import OptionError
 from seedbed.evaluation import Choice, choose
 from seedbed.experiment import Experiment, make_plan, run
 from seedbed.fitting import rounds
+from seedbed.settings import Compute
 from seedbed.training import train_chunks
 from seedbed.training.randomness import derive
 
@@ -54,7 +55,7 @@ def test_noise_for_the_test_labels_of_a_split_changes_nothing_but_its_score(plan
     target[test] = np.random.default_rng(number).integers(0, 2, len(test))
     monkeypatch.setattr(Experiment, "splits", lambda self: plan.splits)
     table = dataclasses.replace(plan.experiment.table, target=target)
-    noisy = run(make_plan(dataclasses.replace(plan.experiment, table=table), jobs=1))
+    noisy = run(make_plan(dataclasses.replace(plan.experiment, table=table), Compute(jobs=1)))
     own = slice(2 * number, 2 * number + 2)
     for name in ("tanh:4", "relu:3"):
         before, after = chosen[name], noisy[name]

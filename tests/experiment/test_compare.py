@@ -14,7 +14,10 @@ from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetErro
 from seedbed.experiment import TUTORIAL, compare
 from seedbed.experiment.baselines import STANDARD
 from seedbed.networks import RECIPES
+from seedbed.settings import Compute
 from seedbed.training.randomness import derive
+
+from .conftest import compare_with
 
 
 def test_splits_are_those_of_scikit_learn(comparison, arrays):
@@ -127,7 +130,7 @@ def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(a
     plans, module = [], importlib.import_module("seedbed.experiment.compare")
     monkeypatch.setattr(module, "run", lambda plan, **options: plans.append(plan))
     monkeypatch.setattr(module, "conclude", lambda results: results)
-    compare(*arrays, jobs=1)
+    compare(*arrays, compute=Compute(jobs=1))
     (plan,) = plans
     spec = plan.experiment
     assert [one.name for one in spec.baselines] == list(STANDARD["binary"])
@@ -215,4 +218,4 @@ def test_a_table_and_options_that_do_not_fit_are_seedbed_errors(arrays):
     X, y = arrays
     for table, options in ((("no.csv",), {"target": "y"}), ((X,), {}), ((X, y[:5]), {}), ((X, y), {"target": "y"})):
         with pytest.raises(SeedbedError):
-            compare(*table, **options)
+            compare_with(*table, **options)

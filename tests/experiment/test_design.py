@@ -10,13 +10,14 @@ from seedbed.errors import OptionError, TargetError
 from seedbed.experiment import specify
 from seedbed.experiment.plan import inner_of
 from seedbed.networks import Recipe
+from seedbed.settings import Design
 
 
 def design_of(n_rows, rare=None, **options):
     target = np.zeros(n_rows, dtype=int)
     target[: n_rows // 2 if rare is None else rare] = 1
     table = table_from_arrays(np.arange(2.0 * n_rows).reshape(-1, 2), target)
-    return specify(table, "relu:3", recipe=Recipe(), baselines=[], **options).design
+    return specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[], **options)).design
 
 
 def counts(design):
@@ -113,7 +114,7 @@ def test_splits_are_dealt_by_the_design_and_locked_rows_by_its_share():
     rng = np.random.default_rng(0)
     for n_rows, n_splits, n_test in ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 1, 5000)):
         table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
-        spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
+        spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
         splits = spec.splits()
         assert len(splits) == n_splits
         assert {len(split.test) for split in splits} == {n_test}
@@ -134,7 +135,9 @@ def spec_of(n_rows, options=None, **fields):
     rng = np.random.default_rng(0)
     table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
     fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
-    return specify(dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), baselines=[], **(options or {}))
+    return specify(
+        dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), design=Design(baselines=[], **(options or {}))
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_a_tiny_class_among_several_forbids_no_verdict(n_rare, expected):
     target = np.arange(300) % 2
     target[:n_rare] = 2
     table = dataclasses.replace(table, target=target, labels=("a", "b", "c"), task="multiclass")
-    spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
+    spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
     assert spec.design.kind == expected
     assert {len(split.test) for split in spec.splits()} == {30}
 
@@ -266,6 +269,6 @@ def test_a_tiny_class_among_several_forbids_no_verdict(n_rare, expected):
 def test_numbers_to_predict_have_no_rare_class():
     table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
     table = dataclasses.replace(table, target=np.arange(300.0) ** 2, labels=(), task="regression")
-    spec = specify(table, "relu:3", recipe=Recipe(), baselines=[])
+    spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
     assert counts(spec.design) == ("cross_validation", 10, 10, 5, 9)
     assert len(inner_of(spec, spec.splits())) == 100

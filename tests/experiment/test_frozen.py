@@ -14,12 +14,13 @@ from seedbed.experiment import make_plan, specify
 from seedbed.experiment.frozen import freeze
 from seedbed.experiment.spec import specification
 from seedbed.networks import Recipe
+from seedbed.settings import Compute, Design
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
 def document_of(plan, folder):
-    return json.loads(freeze(plan, folder).read_text())
+    return json.loads(freeze(plan, folder, {}).read_text())
 
 
 def test_it_is_written_before_the_first_fit(small, tmp_path):
@@ -129,8 +130,10 @@ def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):
     notes = (Note("a decision"), Note("an id", column="x0", code="SB107"))
     found = []
     for words in ({"groups": groups, "grouped_by": "who", "notes": notes}, {"times": np.arange(80.0)}):
-        spec = specify(table_of(X, y, "regression", **words), "linear:2", recipe=Recipe(epochs=2), baselines=[])
-        found.append(document_of(make_plan(spec, jobs=1), tmp_path)["table"])
+        spec = specify(
+            table_of(X, y, "regression", **words), "linear:2", recipe=Recipe(epochs=2), design=Design(baselines=[])
+        )
+        found.append(document_of(make_plan(spec, Compute(jobs=1)), tmp_path)["table"])
     grouped, timed = found
     assert (grouped["task"], grouped["labels"], grouped["warnings"]) == ("regression", [], ["SB107"])
     assert len(grouped["groups_sha256"]) == len(timed["times_sha256"]) == 64

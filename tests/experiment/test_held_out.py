@@ -11,6 +11,7 @@ from seedbed.evaluation import Choice, paired_hold_out
 from seedbed.experiment import make_plan, specify
 from seedbed.fitting import rounds
 from seedbed.networks import Recipe
+from seedbed.settings import Compute, Design
 from seedbed.training.randomness import derive
 
 WHOLE = {"repeats": None, "folds": None, "seeds": None}
@@ -34,8 +35,10 @@ def found(small, large):
 @pytest.fixture(scope="module")
 def plan(large):
     recipe = Recipe(epochs=3, lr=0.5, epoch="inner")
-    spec = specify(table_from_arrays(*large), ["logistic", "tanh:3"], recipe=recipe, baselines=[], random_state=5)
-    return make_plan(spec, jobs=1)
+    spec = specify(
+        table_from_arrays(*large), ["logistic", "tanh:3"], recipe=recipe, design=Design(baselines=[], random_state=5)
+    )
+    return make_plan(spec, Compute(jobs=1))
 
 
 def test_a_stratified_fifth_of_the_rows_is_locked_away(found, large):

@@ -10,9 +10,11 @@ import pytest
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.experiment import Kept, compare
+from seedbed.experiment import Kept
 from seedbed.experiment.origin import origin
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
+
+from .conftest import compare_with
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -103,10 +105,10 @@ def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
             raise StopError
 
     with pytest.raises(StopError):
-        compare(rows, folder=tmp_path / "cut", on_progress=stop, **words)
+        compare_with(rows, folder=tmp_path / "cut", on_progress=stop, **words)
     assert len(files(tmp_path / "cut")) == 11
     for folder in ("cut", "whole"):
-        compare(rows, folder=tmp_path / folder, **words)
+        compare_with(rows, folder=tmp_path / folder, **words)
     assert document(tmp_path / "cut") == document(tmp_path / "whole")
 
 

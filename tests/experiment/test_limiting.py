@@ -11,8 +11,9 @@ from seedbed.data import table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, plan_within, specify
 from seedbed.networks import recipe_named
+from seedbed.settings import Compute, Design
 
-RUNNING = {"jobs": 1, "engine": "torch"}
+RUNNING = Compute(jobs=1, engine="torch")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def arrays_of(n_rows):
 
 def specified(n_rows, **options):
     table, recipe = table_from_arrays(*arrays_of(n_rows)), recipe_named("tutorial", epochs=3)
-    return functools.partial(specify, table, ["relu:3"], recipe=recipe, baselines=[], **options)
+    return functools.partial(specify, table, ["relu:3"], recipe=recipe, design=Design(baselines=[], **options))
 
 
 def design_of(plan):
@@ -52,7 +53,7 @@ def design_of(plan):
 )
 def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
     takes(seconds * 50)
-    plan = plan_within(specified(100, time_limit=100), **RUNNING)
+    plan = plan_within(specified(100, time_limit=100), RUNNING)
     assert design_of(plan) == (*wanted, 100)
     assert plan.experiment.design.shortened == ("" if wanted == (10, 5) else "10 repeats with 5 seeds")
 
@@ -62,7 +63,7 @@ def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
 )
 def test_a_first_look_also_cuts_the_rows_of_its_sample(takes, seconds, wanted):
     takes(seconds)
-    plan = plan_within(specified(20_000, quick=True), **RUNNING)
+    plan = plan_within(specified(20_000, quick=True), RUNNING)
     assert design_of(plan) == pytest.approx(wanted, rel=0.02)
     assert plan.experiment.whole.n_rows == 20_000
     assert plan.experiment.design.time_limit == 60

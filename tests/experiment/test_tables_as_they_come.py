@@ -10,8 +10,11 @@ import pytest
 from seedbed.data import ColumnSchema, Preprocessor, Table, read_table
 from seedbed.data.table import Column
 from seedbed.evaluation import paired_hold_out
-from seedbed.experiment import compare, make_plan, run, specify, train
+from seedbed.experiment import make_plan, run, specify, train
 from seedbed.networks import recipe_named
+from seedbed.settings import Compute, Design
+
+from .conftest import compare_with
 
 N = 120
 FAST = {"repeats": 1, "folds": 3, "seeds": 1, "epochs": 5, "lr": 0.1, "jobs": 1, "baselines": []}
@@ -37,8 +40,8 @@ def mixed():
 
 def planned(table, name="tutorial", **recipe):
     design = {"repeats": 1, "folds": 3, "seeds": 2, "baselines": []}
-    spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), **design)
-    return make_plan(spec, jobs=1)
+    spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), design=Design(**design))
+    return make_plan(spec, Compute(jobs=1))
 
 
 def with_noise(table, rows, seed):
@@ -91,7 +94,7 @@ def test_a_split_sees_what_its_training_rows_alone_make_of_the_table(mixed):
 
 
 def test_baselines_are_fed_with_the_same_columns(mixed):
-    found = compare(mixed, candidates=["relu:4"], **{**FAST, "baselines": ["standard"]})
+    found = compare_with(mixed, candidates=["relu:4"], **{**FAST, "baselines": ["standard"]})
     assert all(found[name].finite for name in ("prior", "logistic-regression", "boosted-trees"))
     assert found["logistic-regression"].scores["brier"].mean < found["prior"].scores["brier"].mean
 
@@ -118,7 +121,7 @@ def test_groups_and_time_together_can_be_compared(mixed, name):
 
 def test_the_range_on_locked_rows_is_that_of_their_groups(mixed):
     table = dataclasses.replace(mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float))
-    found = compare(table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "seeds": 2})
+    found = compare_with(table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "seeds": 2})
     one, other = found.results
     losses = [result.row_losses("brier")[0][:, result.tested] for result in (one, other)]
     by_group = paired_hold_out(*losses, groups=table.groups[one.tested])
@@ -138,7 +141,7 @@ def test_every_task_goes_with_every_design_and_these_columns(mixed, task, design
     words = {"interval": "nested", "seeds": 1, "repeats": 2} if design == "nested" else {"seeds": 2}
     if design == "by time":
         words |= {"repeats": None}
-    found = compare(table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words})
+    found = compare_with(table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words})
     assert all(result.finite for result in found.results)
     assert len(found.verdicts) == 4
     assert str(found)

@@ -39,8 +39,9 @@ def comparison(request) -> sb.Comparison:
     labels = LABELS.get(request.param)
     y = z if labels is None else np.array(labels)[np.digitize(z, [0.0] if len(labels) == 2 else [-0.5, 0.5])]
     baseline = "linear-regression" if labels is None else "logistic-regression"
-    return sb.compare(X, y, candidates=["linear:2", "tanh:3"], baselines=[baseline], recipe="tutorial", epochs=3,
-                      lr=0.1, repeats=2, folds=3, seeds=2, jobs=1)  # fmt: skip
+    design = sb.Design(baselines=[baseline], repeats=2, folds=3, seeds=2)
+    return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,
+                      compute=sb.Compute(jobs=1))  # fmt: skip
 
 
 def test_a_comparisons_own_predictions_exported_as_csv_give_its_verdicts(comparison, tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from seedbed.errors import OptionError
 from seedbed.networks import OPTIMIZERS, Recipe
-from seedbed.networks.recipe import LOSSES, RECIPES, recipe_named
+from seedbed.settings.recipe import LOSSES, RECIPES, recipe_named
 
 
 def test_the_default_recipe_is_the_tutorials():
@@ -77,7 +77,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"lr": float("nan")}, "lr is nan"),
         ({"momentum": float("inf")}, "momentum is inf"),
         ({"weight_decay": -1}, "weight_decay is -1"),
-        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 up"),
+        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 to 1,000,000"),
         ({"epochs": 2.0}, "epochs is 2.0"),
         ({"batch_size": 0}, "batch_size is 0. It must be a whole number from 1 up, or left out"),
         ({"batch_size": "full"}, "batch_size is 'full'"),

@@ -46,10 +46,11 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
 
 
 def test_the_documents_of_these_tests_have_the_shape_of_a_real_one(make):
-    from seedbed import compare
+    from seedbed import Compute, Design, compare
 
-    real = compare("example:moons", candidates=["linear:2", "relu:2"], baselines=["prior"], recipe="tutorial", epochs=2,
-                   lr=[0.1, 1], repeats=1, folds=2, seeds=2, jobs=1).to_dict()  # fmt: skip
+    real = compare("example:moons", candidates=["linear:2", "relu:2"], recipe="tutorial", epochs=2, lr=[0.1, 1],
+                   design=Design(baselines=["prior"], repeats=1, folds=2, seeds=2),
+                   compute=Compute(jobs=1)).to_dict()  # fmt: skip
     ours = two(make, "better") | {"checks": [make.check("relu:5", "diverged")], "top": make.chosen("", "relu:5")}
     ours |= {"candidates": [make.network("relu:5"), make.baseline("prior")], "sweeps": [real["top"]]}
     assert ours.keys() == real.keys()

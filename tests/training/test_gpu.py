@@ -63,9 +63,13 @@ def test_the_same_seeds_give_the_same_bits(task):
 
 
 def test_a_comparison_and_its_model_come_home_from_there(tmp_path):
-    options = {"recipe": "tutorial", "epochs": 20, "repeats": 1, "folds": 3, "seeds": 2, "baselines": ()}
+    design = sb.Design(repeats=1, folds=3, seeds=2, baselines=())
+    options = {"recipe": "tutorial", "epochs": 20, "design": design}
     words = ["relu:5", "tanh:5"]
-    there, here = (sb.compare("example:iris", candidates=words, device=way, **options) for way in (DEVICE, "cpu"))
+    there, here = (
+        sb.compare("example:iris", candidates=words, compute=sb.Compute(device=way), **options)
+        for way in (DEVICE, "cpu")
+    )
     for name in words:
         np.testing.assert_allclose(there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3)
     table = sb.read_table("example:iris")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import OptionError, TrainingError
-from seedbed.networks.recipe import LOSSES as NAMES
+from seedbed.settings.recipe import LOSSES as NAMES
 from seedbed.training import train_many
 from seedbed.training.losses import LOSSES, check_smoothing, encode_target, pick_loss, r2
 

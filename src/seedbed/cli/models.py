@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -55,8 +56,7 @@ def train_model(
     warnings: Iterable[str] = ()  # a comparison has told those of its table
     with interruptible("interrupted, no model written"):
         if Path(table).is_dir():
-            own = wanted.recipe or wanted.epoch or random_state
-            if columns != TableOptions() or recipe != RecipeOptions() or own:
+            if columns != TableOptions() or recipe != RecipeOptions() or random_state:
                 raise OptionError(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
@@ -68,10 +68,10 @@ def train_model(
         else:
             options["random_state"] = random_state
             if candidate == AUTO:
-                _refuse_of_a_blend(wanted)
+                _refuse_of_a_blend(recipe)
                 options["settings"] = recipe.given()
             else:
-                options["recipe"] = recipe.recipe(wanted.recipe or "trained", wanted.epoch)
+                options["recipe"] = recipe.named("trained")
             rows = read_table(table, **columns.settings())
             notes = [note.as_dict() for note in rows.notes]
             warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
@@ -82,10 +82,10 @@ def train_model(
     say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
 
 
-def _refuse_of_a_blend(wanted: ModelOptions) -> None:
+def _refuse_of_a_blend(recipe: RecipeOptions) -> None:
     """Raises OptionError where something is asked for that a blend decides by itself."""
     for name in ("recipe", "epoch"):
-        if getattr(wanted, name) is not None:
+        if getattr(recipe, name) is not None:
             hint = "Leave it out; --epochs, --lr and the like are taken."
             raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
 
@@ -98,12 +98,12 @@ def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, 
 
     if candidate == AUTO:
         with _watched_blend(table, run, options["n_networks"]) as board:
-            return blend_table(table, watch=board, **options, **run.settings())[0]
+            return blend_table(table, watch=board, **options, **dataclasses.asdict(run.compute()))[0]
     found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
     own = found.recipe(options["recipe"])
     say(run, *filter(None, [own_module(found, table)]))
     with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
-        return fit_model(table, found, watch=board, **options, **run.settings())
+        return fit_model(table, found, watch=board, **options, **dataclasses.asdict(run.compute()))
 
 
 def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
@@ -120,7 +120,7 @@ def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[
         epochs = found.settled.epochs if found.settled else found.recipe.epochs
         watched = _watched(found.candidate.name, epochs, n_networks, n_inner, run)
     with watched as board:
-        return found.fit(watch=board, **options, **run.settings())
+        return found.fit(watch=board, **options, **dataclasses.asdict(run.compute()))
 
 
 def _watched_blend(table: Table, run: RunOptions, n_networks: int | None) -> AbstractContextManager[Board]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from seedbed.errors import OptionError
-
-if TYPE_CHECKING:
-    from seedbed.networks import Recipe
+from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_of, parsed, recipe_named, settings_of
 
 __all__ = [
-    "DesignOptions",
-    "JudgingOptions",
+    "CompareOptions",
     "ModelOptions",
     "RecipeOptions",
     "RunOptions",
@@ -24,7 +22,11 @@ __all__ = [
     "SplitOptions",
     "TableArgument",
     "TableOptions",
+    "kept_options",
+    "options_from",
 ]
+
+T = TypeVar("T")
 
 _TABLE = Group.create_ordered("Table")
 _JUDGING = Group.create_ordered("Judging")
@@ -34,6 +36,8 @@ _MODEL = Group.create_ordered("Model, with -o")
 _SPLIT = Group.create_ordered("One split, without -o")
 _RUN = Group.create_ordered("Run")
 
+_GROUPS = {"Judging": _JUDGING}
+
 _REPEATED = Parameter(negative=(), show_default=False)
 
 TableArgument = Annotated[
@@ -42,6 +46,57 @@ TableArgument = Annotated[
         help="A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
     ),
 ]
+
+
+def _options_of(kind: type[Settings], *, unset: bool = False, **types: type) -> Callable[[type[T]], type[T]]:
+    """Return a decorator that gives a class of options a field for each setting, beside the class's own fields.
+
+    Args:
+        unset: the defaults are None, whatever those of the settings are.
+        types: those of options that take another type than their setting.
+    """
+
+    def decorate(own: type[T]) -> type[T]:
+        found: dict[str, Any] = {}
+        for field in dataclasses.fields(kind):
+            about, kinds = settings_of(kind)[field.name], kinds_of(kind, field.name)
+            if not about.option:
+                continue
+            help = about.help if not about.none else f"{about.help} A number, or {about.none}."
+            usual = {getattr(one, field.name) for one in RECIPES.values()} if unset else set()
+            if len(usual) == 1 and not usual <= {None, False}:
+                help += f" [default: {usual.pop()}]"
+            words: Any = Literal[about.choices] if about.choices else str if about.none else kinds[0]
+            shown = Parameter(help=help, negative=() if field.default is False else None)
+            if about.group:
+                shown = Parameter.combine(shown, Parameter(group=_GROUPS[about.group]))
+            found[field.name] = Annotated[types.get(field.name, words) | None, shown]
+            setattr(own, field.name, None if unset else field.default)
+        own.__annotations__ = own.__annotations__ | found if unset else found | own.__annotations__
+        return own
+
+    return decorate
+
+
+def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
+    """Return the settings that are given (not None) among options; `parts` are some that are read already.
+
+    Raises:
+        OptionError: a word is neither a value nor the word for none.
+    """
+    found = {}
+    for name, about in settings_of(kind).items():
+        value = parts[name] if name in parts else getattr(options, name) if about.option else None
+        if about.none and isinstance(value, str):
+            try:
+                value = parsed(kind, name, value)
+            except ValueError:
+                number = "a whole number" if int in kinds_of(kind, name) else "a number"
+                message = f"{name.replace('_', ' ')} is '{value}'"
+                raise OptionError(message, f"Give {number}, or {about.none}.") from None
+        if value is not None:
+            found[name] = value
+    return found
 
 
 @Parameter(name="*", group=_TABLE)
@@ -89,108 +144,49 @@ class TableOptions(SourceOptions):
 
 @Parameter(name="*", group=_RECIPE)
 @dataclass(frozen=True, kw_only=True)
+@_options_of(Recipe, unset=True, lr=str)
 class RecipeOptions:
     """How every network is trained; a candidate's own words (relu:5@lr=0.1) overrule it."""
 
-    epochs: int | None = None
-    "Passes over the training rows, or the most that are made; 1000."
-    lr: str | None = None
-    "Learning rate. compare also takes several, 0.001,0.01,0.1, and compares each candidate at each of them."
-    schedule: Literal["constant", "cosine", "onecycle"] | None = None
-    "How the rate changes from step to step: not, down to 0 as a cosine, or up and down in one cycle."
-    warmup: float | None = None
-    "Share of all steps, 0.05 say, over which the rate rises first; 0 if left out."
-    optimizer: str | None = None
-    "sgd, adam or adamw, as in torch.optim."
-    momentum: float | None = None
-    "Momentum, for sgd; 0 if left out."
-    nesterov: Annotated[bool | None, Parameter(negative=())] = None
-    "Nesterov's momentum, for sgd."
-    weight_decay: float | None = None
-    "The optimizer's own default in torch.optim if left out."
-    decay_biases: bool | None = None
-    "Whether biases, and scales and shifts of normalisations, decay as well; they do if left out, as in torch.optim."
-    clip_norm: float | None = None
-    "A network's gradient is scaled down to this norm where it is larger; it isn't if left out."
-    label_smoothing: float | None = None
-    "Share, 0.1 say, by which labels are moved towards all alike in what is trained on; 0 if left out."
-    batch_size: str = "full"
-    "Rows a step: a number, or full for the whole training set."
-    patience: int | None = None
-    "Epochs that choosing waits for a lower validation loss; until 1.5 times the best epoch plus 50 if left out."
+    recipe: Literal["trained", "tutorial"] | None = None
+    "trained: AdamW, learning rate and epoch chosen by inner splits; tutorial: plain SGD, for train on one split."
 
     def lrs(self) -> tuple[float, ...]:
-        """The learning rates that are given; none, one or several."""
+        """Return the learning rates that are given; none, one or several."""
+        lr = getattr(self, "lr")  # noqa: B009 - a field that mypy can't see
         try:
-            return tuple(float(part) for part in self.lr.split(",")) if self.lr is not None else ()
+            return tuple(float(part) for part in lr.split(",")) if lr is not None else ()
         except ValueError:
-            raise OptionError(f"lr is '{self.lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
+            raise OptionError(f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
 
     def given(self) -> dict[str, Any]:
-        """What is asked for, by the words of a recipe."""
-        size = self.batch_size
-        if size != "full" and not size.isdecimal():
-            raise OptionError(f"batch size is '{size}'", "Give a whole number, or full.")
+        """Return the settings of the recipe that are given, a learning rate if it is one."""
         lrs = self.lrs()
-        said = {**dataclasses.asdict(self), "lr": lrs[0] if len(lrs) == 1 else None}
-        said["batch_size"] = None if size == "full" else int(size)
-        return {name: value for name, value in said.items() if value is not None}
+        return _given(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
 
-    def recipe(self, name: str, epoch: str | None = None) -> Recipe:
-        """What the engine calls a recipe: the named one with the options that are given."""
-        from seedbed.networks import recipe_named
-
-        return recipe_named(name, **self.given(), **({} if epoch is None else {"epoch": epoch}))
-
-
-@Parameter(name="*", group=_JUDGING)
-@dataclass(frozen=True, kw_only=True)
-class JudgingOptions:
-    """What is compared with what, and by which score."""
-
-    reference: str | None = None
-    "The candidate or baseline that the others are compared with; the first candidate if left out."
-    baseline: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
-    baselines: bool = True
-    "Compare with three baselines: the class frequencies or the mean, a regression, and boosted trees."
-    metric: Literal["brier", "log_loss", "accuracy", "squared_error", "mae"] | None = None
-    "The score that verdicts are about; brier for classes, squared_error for numbers."
-    margin: float | None = None
-    "The difference that matters; 0.01 of accuracy, else 0.02 of what guessing costs; at most a tenth of the error."
-    alpha: float = 0.05
-    "How often a difference may be claimed where there is none, over all comparisons together."
-    interval: Literal["corrected", "nested"] = "corrected"
-    "How ranges are computed; nested trains many times more networks."
-    fail_if_worse: str | None = None
-    "Exit with status 1 if this candidate is worse than the reference."
-
-    def settings(self) -> dict[str, Any]:
-        """The keyword arguments of `specify`."""
-        from seedbed.experiment import BASELINES
-
-        standard = BASELINES if self.baselines else ()
-        names = ("reference", "metric", "margin", "alpha", "interval")
-        return {"baselines": (*standard, *self.baseline), **{name: getattr(self, name) for name in names}}
+    def named(self, otherwise: str) -> Recipe:
+        """Return the recipe that is named, or another, with the settings that are given."""
+        return recipe_named(self.recipe or otherwise, **self.given())
 
 
 @Parameter(name="*", group=_DESIGN)
 @dataclass(frozen=True, kw_only=True)
+@_options_of(Design)
 class DesignOptions:
-    """How many splits and seeds; by the number of rows where left out."""
+    """How many splits and seeds, and what is compared with what; by the number of rows where left out."""
 
-    repeats: int | None = None
-    "How often the rows are dealt into folds; 10, or 3 from 2,000 rows on."
-    folds: int | None = None
-    "Folds a repeat, the same for all candidates; 10."
-    seeds: int | None = None
-    "Networks for each candidate and split; 5, or 3 from 2,000 rows on."
-    quick: Annotated[bool, Parameter(negative=())] = False
-    "A first look in a minute at most: few repeats and seeds, and of a large table a sample of the rows."
-    time_limit: float | None = None
-    "Seconds that the run may take, about: repeats are cut to what fits, then seeds, before the first fit."
-    random_state: int = 0
-    "All randomness is derived from it."
+    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=_JUDGING)] = ()
+    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
+    baselines: Annotated[bool, Parameter(group=_JUDGING)] = True
+    "Compare with three baselines: the class frequencies or the mean, a regression, and boosted trees."
+    fail_if_worse: Annotated[str | None, Parameter(group=_JUDGING)] = None
+    "Exit with status 1 if this candidate is worse than the reference."
+
+    def design(self) -> Design:
+        """Return the design that is asked for."""
+        from seedbed.experiment import BASELINES
+
+        return Design(**_given(self, Design), baselines=(*(BASELINES if self.baselines else ()), *self.baseline))
 
 
 @Parameter(name="*", group=_MODEL)
@@ -202,16 +198,12 @@ class ModelOptions:
     "The model's file, NAME.safetensors; it is trained on all rows."
     networks: int | None = None
     "How many networks a model has, each with its own seed; 10."
-    recipe: Literal["trained", "tutorial"] | None = None
-    "As compare has it; trained, or tutorial for one split."
-    epoch: Literal["inner", "last"] | None = None
-    "Which epoch counts: inner, chosen by rows held back from training, or last, exactly --epochs; by the recipe."
     threshold: float | None = None
     "Of two labels: above which probability the positive one is predicted; 0.5."
 
     def refuse(self) -> None:
         """An error where something is said of a model, and none is asked for."""
-        for name in ("networks", "epoch", "threshold"):
+        for name in ("networks", "threshold"):
             if getattr(self, name) is not None:
                 raise OptionError(f"--{name} is of a model", "Add -o model.safetensors to have one.")
 
@@ -254,17 +246,10 @@ class SplitOptions:
 
 @Parameter(name="*", group=_RUN)
 @dataclass(frozen=True, kw_only=True)
+@_options_of(Compute)
 class RunOptions:
     """Where and how it runs."""
 
-    jobs: int | None = None
-    "How many cores train at once; all cores if left out."
-    cluster: str | None = None
-    "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
-    engine: Literal["auto", "native", "torch"] = "auto"
-    "What trains: native is a kernel in C++, made for this machine at the first training; torch takes all networks."
-    device: str = "auto"
-    "auto, cpu or cuda."
     out: Path | None = None
     "Folder for the files; seedbed-out/VERB-TABLE if left out."
     format: Literal["png", "svg", "pdf"] | None = None
@@ -272,9 +257,9 @@ class RunOptions:
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
     "No plan, no progress."
 
-    def settings(self) -> dict[str, Any]:
-        """The keyword arguments that `train_many` and `compare` share."""
-        return {"jobs": self.jobs, "cluster": self.cluster, "engine": self.engine, "device": self.device}
+    def compute(self) -> Compute:
+        """Return what trains, and where."""
+        return Compute(**_given(self, Compute))
 
     def refuse_files(self, why: str) -> None:
         """An error where something is said of a folder or of pictures."""
@@ -289,3 +274,49 @@ class RunOptions:
             if place.exists() and not place.is_dir():
                 raise OptionError(f"can't write to {folder}: {place} is a file", "Name another folder with --out.")
         return folder
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """What a comparison is asked for, but for its table. It is kept in the folder of the run, for `resume`."""
+
+    candidate: Annotated[tuple[str, ...], _REPEATED] = ()
+    "What to compare; may be repeated. The tutorial's three if left out."
+    details: Annotated[bool, Parameter(negative=())] = False
+    "Print every verdict with its numbers, and the ranking with intervals."
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+    "One JSON document on stdout."
+    columns: TableOptions = TableOptions()
+    design: DesignOptions = DesignOptions()
+    recipe: RecipeOptions = RecipeOptions()
+    run: RunOptions = RunOptions()
+
+
+def kept_options(options: Any) -> dict[str, Any]:
+    """Return options as plain values, fit for JSON, without those that have their default."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            found[field.name] = kept_options(value)
+        elif value != field.default:
+            found[field.name] = str(value) if isinstance(value, Path) else value
+    return {name: value for name, value in found.items() if value != {}}
+
+
+def options_from(kind: type[T], kept: Mapping[str, Any]) -> T:
+    """Return options from what `kept_options` has made of them.
+
+    Raises:
+        TypeError, KeyError: they are another version's.
+    """
+    hints, values = get_type_hints(kind), dict[str, Any]()
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            values[name] = options_from(hints[name], value)
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+        else:
+            values[name] = Path(value) if Path in get_args(hints[name]) else value
+    return kind(**values)

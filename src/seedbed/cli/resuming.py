@@ -6,18 +6,16 @@ import contextlib
 import dataclasses
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from seedbed.cli.options import RunOptions
+from seedbed.cli.options import CompareOptions, RunOptions, options_from
 from seedbed.cli.telling import print_lines, print_stderr, say
 from seedbed.cli.training import compare
-from seedbed.cli.typed import typed
 from seedbed.errors import OptionError
 
 __all__ = ["resume"]
@@ -47,20 +45,17 @@ def resume(
         raise OptionError(f"{run} holds no comparison", "Name the folder that seedbed compare has made.")
     if is_finished(run):
         return _told(run, RunOptions(quiet=quiet), as_json)
-    tokens = _tokens(run, frozen.get("command", ""))
-    program = App()
-    program.command(compare)
-    _, bound, _ = program.parse_args(tokens, exit_on_error=False, print_error=False)
-    options = bound.arguments.get("run", RunOptions())
-    bound.arguments["run"] = dataclasses.replace(
-        options, out=run.absolute(), jobs=options.jobs if jobs is None else jobs, quiet=options.quiet or quiet
+    table, options = _options(run, frozen)
+    here: dict[str, Any] = {"out": run.absolute(), "quiet": options.run.quiet or quiet}
+    if jobs is not None:
+        here["jobs"] = jobs
+    options = dataclasses.replace(
+        options, as_json=options.as_json or as_json, run=dataclasses.replace(options.run, **here)
     )
-    bound.arguments["as_json"] = as_json or bound.arguments.get("as_json", False)
-    bound.arguments["resumed"] = True
-    with contextlib.chdir(_begun_in(run, frozen)), typed(tokens):
+    with contextlib.chdir(_begun_in(run, frozen)):
         if not trust:
-            _check_trusted(run, bound.args[0], bound.arguments, frozen)
-        return compare(*bound.args, **bound.kwargs)
+            _check_trusted(run, table, options, frozen)
+        return compare(table, options=options, begun=frozen["command"])
 
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
@@ -77,23 +72,33 @@ def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     return 0
 
 
-def _tokens(run: Path, command: str) -> list[str]:
-    """The command that began a run, without the program's name. Raises OptionError if it isn't one."""
-    if not command.startswith("seedbed compare "):
+def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]:
+    """Return the table and the options that a run was begun with.
+
+    Raises:
+        OptionError: it was begun in Python or by an earlier seedbed, or its password isn't kept.
+    """
+    command = frozen.get("command", "")
+    if not command.startswith("seedbed compare"):
         message = f"the run in {run} was begun in Python: {command or 'nobody knows how'}"
         raise OptionError(message, "The same call with the same folder goes on from what is kept.")
     if "***" in command:
         raise OptionError(f"the password in the command of {run} isn't kept", _AGAIN)
-    return shlex.split(command)[1:]
+    try:
+        kept = dict(frozen["options"])
+        return kept.pop("table"), options_from(CompareOptions, kept)
+    except (KeyError, TypeError, ValueError):
+        message = f"the run in {run} was begun by another version of seedbed"
+        raise OptionError(message, f"Run the command again: {command}") from None
 
 
-def _check_trusted(run: Path, table: str, given: Mapping[str, Any], frozen: Mapping[str, Any]) -> None:
+def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> None:
     """Ask before a command, which may be a stranger's, loads code or connects to another machine.
 
     Raises:
         OptionError: a file of code has changed since the run was begun, nobody can be asked, or the answer is no.
     """
-    doings = list(_doings(run, table, given, frozen))
+    doings = list(_doings(run, table, options, frozen))
     if not doings:
         return
     message = f"the command in {run} {' and '.join(doings)}"
@@ -104,27 +109,27 @@ def _check_trusted(run: Path, table: str, given: Mapping[str, Any], frozen: Mapp
     raise OptionError(message, f"Look at the code and at {run / 'experiment.json'}; if you trust them, add --trust.")
 
 
-def _doings(run: Path, table: str, given: Mapping[str, Any], frozen: Mapping[str, Any]) -> Iterator[str]:
+def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> Iterator[str]:
     """What a command does beyond reading a local table and training networks of seedbed and scikit-learn."""
     from seedbed.experiment import file_hash
     from seedbed.networks import FileArchitecture, candidates_from
 
     files = frozen.get("files") or {}
-    for one in candidates_from([word for word in given.get("candidate", ()) if word.strip() != "auto"] or "relu:5"):
+    for one in candidates_from([word for word in options.candidate if word.strip() != "auto"] or "relu:5"):
         if isinstance(one.architecture, FileArchitecture):
             path = one.architecture.path
             if not (found := file_hash(Path(path))) or files.get(path) != found:
                 message = f"{path} isn't the file that the run in {run} was begun with"
                 raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained anew.")
             yield f"runs the Python code in {Path(path).absolute()}"
-    for word in given["judging"].baseline if "judging" in given else ():
+    for word in options.design.baseline:
         package, *inner = re.split("[.:]", word.partition("(")[0].strip())
         if inner and package != "sklearn":
             yield f"imports {word}"
     if "://" in table:
         yield f"connects to {table}"
-    if "run" in given and given["run"].cluster:
-        yield f"sends the work to {given['run'].cluster}"
+    if cluster := options.run.compute().cluster:
+        yield f"sends the work to {cluster}"
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

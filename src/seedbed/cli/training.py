@@ -9,33 +9,32 @@ import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from seedbed.cli.models import train_model
 from seedbed.cli.options import (
-    DesignOptions,
-    JudgingOptions,
+    CompareOptions,
     ModelOptions,
     RecipeOptions,
     RunOptions,
     SplitOptions,
     TableArgument,
     TableOptions,
+    kept_options,
 )
 from seedbed.cli.telling import interruptible, print_lines, print_stderr, say, shown, working
 from seedbed.cli.typed import command_line
 from seedbed.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Comparison, Experiment, Kept, Plan, RunFolder, Watch
+    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
 
 __all__ = ["compare", "train"]
 
 _FOR_TABLE, _FOR_RUN, _FOR_RECIPE = TableOptions(), RunOptions(), RecipeOptions()
-_FOR_JUDGING, _FOR_DESIGN = JudgingOptions(), DesignOptions()
-_FOR_MODEL, _FOR_SPLIT = ModelOptions(), SplitOptions()
+_FOR_MODEL, _FOR_SPLIT, _FOR_COMPARISON = ModelOptions(), SplitOptions(), CompareOptions()
 
 
 def train(
@@ -55,7 +54,7 @@ def train(
 ) -> None:
     """Train one candidate on one split, the tutorial's run; with -o, on all rows: a model to take home."""
     if len(recipe.lrs()) > 1:
-        raise OptionError(f"lr is {recipe.lr}", "Give one; compare takes several.")
+        raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in recipe.lrs())}", "Give one; compare takes several.")
     from seedbed.experiment import check_no_part_of_a_run
 
     check_no_part_of_a_run(table)
@@ -89,7 +88,7 @@ def _train_on_a_split(
     from seedbed.report import single_text
     from seedbed.training import own_module
 
-    rows, common, words = read_table(table, **columns.settings()), recipe.recipe("tutorial"), candidate_from(candidate)
+    rows, common, words = read_table(table, **columns.settings()), recipe.named("tutorial"), candidate_from(candidate)
     say(run, *filter(None, [own_module(words, rows)]))
     folder = run.folder("train", rows.name)
     if not split.overwrite and (found := finished_curves(folder, rows, words, command_line())) is not None:
@@ -107,7 +106,7 @@ def _train_on_a_split(
             recipe=common,
             command=command_line(),
             watch=watch,
-            **run.settings(),
+            **dataclasses.asdict(run.compute()),
         )
     history = trained.history
     curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
@@ -126,124 +125,82 @@ def compare(
     table: TableArgument,
     /,
     *,
-    candidate: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="What to compare; may be repeated. The tutorial's three if left out.", negative=(), show_default=False
-        ),
-    ] = (),
-    trained: Annotated[
-        Literal["trained", "tutorial"],
-        Parameter(
-            name="--recipe",
-            help="trained: AdamW, learning rate and epoch chosen by rows held back from training; tutorial: plain SGD.",
-        ),
-    ] = "trained",
-    epoch: Annotated[
-        Literal["inner", "last"] | None,
-        Parameter(help="Which epoch counts: inner, chosen by rows held back from training, or last; by the recipe."),
-    ] = None,
-    details: Annotated[
-        bool, Parameter(help="Print every verdict with its numbers, and the ranking with intervals.", negative=())
-    ] = False,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    options: CompareOptions = _FOR_COMPARISON,
     overwrite: Annotated[
         bool,
         Parameter(
-            help="Train again what is finished, and give up what another, unfinished run has left in the folder.",
+            help="Train again what is finished, and discard what another, unfinished run has left in the folder.",
             negative=(),
         ),
     ] = False,
-    resumed: Annotated[bool, Parameter(parse=False)] = False,
-    columns: TableOptions = _FOR_TABLE,
-    judging: JudgingOptions = _FOR_JUDGING,
-    design: DesignOptions = _FOR_DESIGN,
-    recipe: RecipeOptions = _FOR_RECIPE,
-    run: RunOptions = _FOR_RUN,
+    begun: Annotated[str, Parameter(parse=False)] = "",
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
-    lrs = recipe.lrs()
+    run, lrs = options.run, options.recipe.lrs()
     with working(f"Reading {table} and planning", run):
         from seedbed.data import read_table
-        from seedbed.experiment import TUTORIAL, plan_within, specify
+        from seedbed.experiment import (
+            TUTORIAL,
+            conclude,
+            open_folder,
+            plan_within,
+            specify,
+            watch_plan,
+            without_passwords,
+        )
+        from seedbed.experiment import run as execute
+        from seedbed.report import serious_sentences
 
         specified = functools.partial(
             specify,
-            read_table(table, **columns.settings()),
-            candidate or TUTORIAL,
-            recipe=recipe.recipe(trained, epoch),
+            read_table(table, **options.columns.settings()),
+            options.candidate or TUTORIAL,
+            recipe=options.recipe.named("trained"),
+            design=options.design.design(),
             lrs=lrs if len(lrs) > 1 else (),
-            command=command_line(),
-            **dataclasses.asdict(design),
-            **judging.settings(),
+            command=begun or command_line(),
         )
         experiment = specified()
-        _check_named(judging.fail_if_worse, experiment)
+        _check_named(options.design.fail_if_worse, experiment)
         folder = run.folder("compare", experiment.table.name)
-        plan = plan_within(specified, None if overwrite else folder, functools.partial(say, run), **run.settings())
-    shown_as = "json" if as_json else "details" if details else "glance"
-    comparison = _carried_out(plan, folder, run, overwrite=overwrite, resumed=resumed, shown_as=shown_as)
-    return _failed(judging.fail_if_worse, comparison)
-
-
-def _carried_out(
-    plan: Plan, folder: Path, run: RunOptions, *, overwrite: bool, resumed: bool, shown_as: str
-) -> Comparison:
-    """Return what came of a plan, which is trained unless its folder has its results; print it.
-
-    Args:
-        shown_as: `glance`, `details` or `json`.
-    """
-    from seedbed.experiment import open_folder
-    from seedbed.report import serious_sentences
-
+        plan = plan_within(specified, run.compute(), None if overwrite else folder, functools.partial(say, run))
     warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
     say(run, *warnings, plan.sentence())
-    with open_folder(plan, folder, overwrite=overwrite, resumed=resumed) as opened:
-        if opened.finished is None:
-            comparison, paths = _executed(plan, run, opened, shown_as=shown_as)
-            last = []
-        else:
-            comparison, paths = opened.finished, sorted(path for path in folder.iterdir() if path.suffix)
+    asked = {"table": without_passwords(table), **kept_options(options)}
+    with open_folder(plan, folder, overwrite=overwrite, resumed=bool(begun), options=asked) as opened:
+        comparison, last = opened.finished, list[str]()
+        if comparison is not None:
+            paths = sorted(path for path in folder.iterdir() if path.suffix)
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
-            _print(comparison, shown_as)
-    if shown_as == "json":
+            _print(comparison, options)
+        else:
+            kept, watch = opened.kept, watch_plan(plan, draws=True)
+            if opened.replaces:
+                say(run, f"{folder} holds another finished run, which this one replaces: {opened.replaces}")
+            if kept.networks or kept.fits:
+                say(run, f"{_counted(kept, watch)} there already")
+            with _going_on(kept, watch):
+                with shown(watch, run, score_name=plan.experiment.score_name):
+                    comparison = conclude(execute(plan, watch=watch, kept=kept))
+                try:
+                    _print(comparison, options)
+                except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
+                    opened.save(comparison, pictures=run.format)
+                    raise
+                paths = opened.save(comparison, pictures=run.format)
+    if options.as_json:
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     say(run, *last, *_pointers(plan, comparison, folder))
-    return comparison
+    return _failed(options.design.fail_if_worse, comparison)
 
 
-def _executed(plan: Plan, run: RunOptions, opened: RunFolder, *, shown_as: str) -> tuple[Comparison, list[Path]]:
-    """What came of a plan, which is printed, and the files that were written then.
-
-    Raises KeyboardInterrupt, which says what is kept.
-    """
-    from seedbed.experiment import conclude, watch_plan
-    from seedbed.experiment import run as execute
-
-    kept, watch = opened.kept, watch_plan(plan, draws=True)
-    if opened.replaces:
-        say(run, f"{kept.folder} holds another finished run, which this one replaces: {opened.replaces}")
-    if kept.networks or kept.fits:
-        say(run, f"{_counted(kept, watch)} there already")
-    with _going_on(kept, watch):
-        with shown(watch, run, score_name=plan.experiment.score_name):
-            comparison = conclude(execute(plan, watch=watch, kept=kept))
-        try:
-            _print(comparison, shown_as)
-        except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
-            opened.save(comparison, pictures=run.format)
-            raise
-        return comparison, opened.save(comparison, pictures=run.format)
-
-
-def _print(comparison: Comparison, shown_as: str) -> None:
-    """Print a comparison on stdout as `glance` or `details`; its JSON names files, and comes once they are written."""
+def _print(comparison: Comparison, options: CompareOptions) -> None:
+    """Print a comparison on stdout; its JSON names files, and comes once they are written."""
     from seedbed.report import glance_lines
 
-    if shown_as == "details":
+    if options.details and not options.as_json:
         print(comparison.details(), flush=True)
-    elif shown_as == "glance":
+    elif not options.as_json:
         print_lines(glance_lines(comparison.to_dict()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.arguments import check_arguments
+from seedbed.arguments import checked
 from seedbed.data.encoding.design import encode
 from seedbed.data.notes import Note, serious_first
 from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
@@ -81,6 +81,7 @@ def _date(seconds: float | None, midnight: bool) -> str | None:
 SCHEMA_VERSION = 1
 
 
+@checked()
 def inspect_table(
     source: Any,
     *,
@@ -108,7 +109,6 @@ def inspect_table(
     Raises:
         DataError, OptionError: as `read_table`.
     """
-    check_arguments(inspect_table, locals())
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         columns, target = found.columns, text_or_none(target) or found.target
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.arguments import check_arguments
+from seedbed.arguments import checked
 from seedbed.data.checks import find_duplicates, find_leaks, find_totals, merged_groups
 from seedbed.data.columns import Columns, as_notes
 from seedbed.data.kinds.drafts import distinct
@@ -29,6 +29,7 @@ __all__ = ["ColumnRoles", "build_table", "read_table", "text_or_none", "texts", 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 
+@checked()
 def read_table(
     source: Any,
     *,
@@ -76,7 +77,6 @@ def read_table(
         >>> read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
-    check_arguments(read_table, locals())
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         columns, target = found.columns, text_or_none(target) or found.target
         if target is None:

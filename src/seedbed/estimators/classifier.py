@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,15 +14,14 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from seedbed.data import label_texts
 from seedbed.errors import OptionError, TargetError
-from seedbed.estimators.networks import Auto, Networks
+from seedbed.estimators.networks import Networks
 from seedbed.estimators.rows import named, unless_equal, weighted_rows
-from seedbed.networks import Candidate, Schedule
-from seedbed.training import Engine
 from seedbed.typing import Floats
 
 __all__ = ["SeedbedClassifier"]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier that averages the probabilities of many small networks.
 
@@ -70,64 +70,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         feature_names_in_: their names [column], of a data frame.
     """
 
-    classes_: NDArray[Any]
-
-    def __init__(
-        self,
-        *,
-        candidate: str | Candidate | Callable[..., Any] = "auto",
-        portfolio: Sequence[str] | None = None,
-        n_networks: int | Auto = "auto",
-        time_limit: float | None = None,
-        epochs: int | Auto = "auto",
-        max_epochs: int | Auto = "auto",
-        lr: float | Auto = "auto",
-        schedule: Schedule | Auto = "auto",
-        warmup: float = 0.0,
-        optimizer: str = "adamw",
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float | None = None,
-        decay_biases: bool | Auto = "auto",
-        clip_norm: float | None = None,
-        label_smoothing: float = 0.0,
-        batch_size: int | None = None,
-        patience: int | None = None,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        numeric: Sequence[str | int] = (),
-        categorical: Sequence[str | int] = (),
-        random_state: int | np.random.RandomState | None = None,
-        engine: Engine = "auto",
-        device: str = "auto",
-        n_jobs: int | None = None,
-    ) -> None:
-        super().__init__(
-            candidate=candidate,
-            portfolio=portfolio,
-            n_networks=n_networks,
-            time_limit=time_limit,
-            epochs=epochs,
-            max_epochs=max_epochs,
-            lr=lr,
-            schedule=schedule,
-            warmup=warmup,
-            optimizer=optimizer,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            decay_biases=decay_biases,
-            clip_norm=clip_norm,
-            label_smoothing=label_smoothing,
-            batch_size=batch_size,
-            patience=patience,
-            numeric=numeric,
-            categorical=categorical,
-            random_state=random_state,
-            engine=engine,
-            device=device,
-            n_jobs=n_jobs,
-        )
-        self.class_weight = class_weight
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
+    classes_: NDArray[Any] = field(init=False)
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit networks to all rows whose weight isn't zero.

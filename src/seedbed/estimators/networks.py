@@ -6,6 +6,7 @@ import dataclasses
 import numbers
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import joblib
@@ -21,7 +22,7 @@ from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_colu
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
 from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule
-from seedbed.training import ENGINES, Engine
+from seedbed.settings import Compute, Engine, settings_of
 from seedbed.typing import Floats
 
 __all__ = ["Networks"]
@@ -33,64 +34,38 @@ Auto = Literal["auto"]
 _one_at_a_time = threading.Lock()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What both estimators share."""
+    """What both estimators share. Nothing is checked before `fit`, as scikit-learn wants it.
 
-    model_: Model
+    Settings of a `Recipe` have its names and types, and its defaults where "auto" isn't one; a test compares them.
+    """
 
-    def __init__(
-        self,
-        *,
-        candidate: str | Candidate | Callable[..., Any] = "auto",
-        portfolio: Sequence[str] | None = None,
-        n_networks: int | Auto = "auto",
-        time_limit: float | None = None,
-        epochs: int | Auto = "auto",
-        max_epochs: int | Auto = "auto",
-        lr: float | Auto = "auto",
-        schedule: Schedule | Auto = "auto",
-        warmup: float = 0.0,
-        optimizer: str = "adamw",
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float | None = None,
-        decay_biases: bool | Auto = "auto",
-        clip_norm: float | None = None,
-        label_smoothing: float = 0.0,
-        batch_size: int | None = None,
-        patience: int | None = None,
-        numeric: Sequence[str | int] = (),
-        categorical: Sequence[str | int] = (),
-        random_state: int | np.random.RandomState | None = None,
-        engine: Engine = "auto",
-        device: str = "auto",
-        n_jobs: int | None = None,
-    ) -> None:
-        # What isn't checked before `fit` may be anything.
-        self.candidate = candidate
-        self.portfolio = portfolio
-        self.n_networks: Any = n_networks
-        self.time_limit = time_limit
-        self.epochs: Any = epochs
-        self.max_epochs: Any = max_epochs
-        self.lr: Any = lr
-        self.schedule: Any = schedule
-        self.warmup = warmup
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weight_decay = weight_decay
-        self.decay_biases: Any = decay_biases
-        self.clip_norm = clip_norm
-        self.label_smoothing = label_smoothing
-        self.batch_size = batch_size
-        self.patience = patience
-        self.numeric = numeric
-        self.categorical = categorical
-        self.random_state: Any = random_state
-        self.engine: Any = engine
-        self.device = device
-        self.n_jobs = n_jobs
+    candidate: str | Candidate | Callable[..., Any] = "auto"
+    portfolio: Sequence[str] | None = None
+    n_networks: int | Auto = "auto"
+    time_limit: float | None = None
+    epochs: int | Auto = "auto"
+    max_epochs: int | Auto = "auto"
+    lr: float | Auto = "auto"
+    schedule: Schedule | Auto = "auto"
+    warmup: float = 0.0
+    optimizer: str = "adamw"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float | None = None
+    decay_biases: bool | Auto = "auto"
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    batch_size: int | None = None
+    patience: int | None = None
+    numeric: Sequence[str | int] = ()
+    categorical: Sequence[str | int] = ()
+    random_state: int | np.random.RandomState | None = None
+    engine: Engine = "auto"
+    device: str = "auto"
+    n_jobs: int | None = None
+    model_: Model = field(init=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -104,8 +79,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
-        if self.engine not in ENGINES:
-            raise OptionError(f"engine is {shown(self.engine)}", "It must be auto, native or torch.")
+        compute = Compute(engine=self.engine, device=self.device, jobs=self._jobs())
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
@@ -113,9 +87,9 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             "n_networks": None if n_networks is None else int(n_networks),
             "sample_weight": weights,
             "random_state": self._seed(),
-            "engine": self.engine,
-            "device": self.device,
-            "jobs": self._jobs(),
+            "engine": compute.engine,
+            "device": compute.device,
+            "jobs": compute.jobs,
         }
         with _one_at_a_time:
             if self._is_auto("candidate"):
@@ -154,7 +128,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             if value is None or (isinstance(value, str) and value != "auto"):
                 raise OptionError(f"{name} is {value!r}", "It must be a number, or 'auto'.")
         usual = type(self)().get_params()
-        names = [name for name in Recipe.__dataclass_fields__ if name in usual]
+        names = [name for name in settings_of(Recipe) if name in usual]
         found = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
         if self._is_auto("epochs"):
             found["epochs"] = self.max_epochs
@@ -171,12 +145,13 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _seed(self) -> int:
         """A whole number is the model's own seed, so that `fit_model` can make the same model; else one is drawn."""
-        if isinstance(self.random_state, numbers.Integral):
-            seed = int(self.random_state)
+        given: Any = self.random_state
+        if isinstance(given, numbers.Integral):
+            seed = int(given)
             if not 0 <= seed < 2**32:
                 raise OptionError(f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1.")
             return seed
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return int(check_random_state(given).randint(np.iinfo(np.int32).max))
 
     def _jobs(self) -> int:
         """As scikit-learn has it: one job unless more are asked for, here or by `joblib.parallel_config`.

@@ -31,7 +31,7 @@ from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
 from seedbed.evaluation.metrics import METRICS, Metric, default_metric
 from seedbed.evaluation.nested import nested_interval
 from seedbed.evaluation.over_tables import critical_difference, mean_ranks, rank_groups, signed_rank
-from seedbed.evaluation.protocol import Design, protocol
+from seedbed.evaluation.protocol import Protocol, protocol
 from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
 from seedbed.evaluation.selection import bbc_cv
 from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
@@ -45,7 +45,6 @@ __all__ = [
     "Check",
     "Choice",
     "CorrectedT",
-    "Design",
     "Estimate",
     "FoldAuc",
     "HoldOut",
@@ -53,6 +52,7 @@ __all__ = [
     "Margin",
     "MeanInterval",
     "Metric",
+    "Protocol",
     "Verdict",
     "Waiting",
     "advise",

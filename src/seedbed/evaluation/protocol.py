@@ -7,7 +7,7 @@ from typing import Literal
 
 from seedbed.errors import TargetError
 
-__all__ = ["Design", "protocol"]
+__all__ = ["Protocol", "protocol"]
 
 Kind = Literal["scores_only", "cross_validation", "held_out"]
 
@@ -18,7 +18,7 @@ _FEWEST_TO_LOCK = 50  # rows outside the largest class, so that ten of them are 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class Protocol:
     """How the candidates are compared.
 
     Attributes:
@@ -57,7 +57,7 @@ def protocol(
     quick: bool = False,
     n_groups: int | None = None,
     by_time: bool = False,
-) -> Design:
+) -> Protocol:
     """The design for a table: the section "What is run by default" of the statistics page.
 
     Args:
@@ -78,9 +78,9 @@ def protocol(
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if too_few:
         folds, reason = max(2, min(folds, outside_largest or 10)), f"{too_few}, so only scores are shown"
-        return Design(kind="scores_only", repeats=1, folds=folds, seeds=5, df=None, quick=quick, reason=reason)
+        return Protocol(kind="scores_only", repeats=1, folds=folds, seeds=5, df=None, quick=quick, reason=reason)
     if _can_lock(n_rows, outside_largest, n_groups):
-        return Design(
+        return Protocol(
             kind="held_out",
             repeats=1,
             folds=5,
@@ -98,7 +98,7 @@ def protocol(
     if quick:
         repeats, seeds = 1, 3
     first_look = "a first look, " if quick else ""
-    return Design(
+    return Protocol(
         kind="cross_validation",
         repeats=repeats,
         folds=folds,
@@ -139,9 +139,9 @@ def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) ->
     return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
 
 
-def _by_time(n_rows: int, too_few: str, *, quick: bool) -> Design:
+def _by_time(n_rows: int, too_few: str, *, quick: bool) -> Protocol:
     locked = "the latest fifth is locked away and looked at once, since rows are split by time"
-    return Design(
+    return Protocol(
         kind="scores_only" if too_few else "held_out",
         repeats=1,
         folds=5,

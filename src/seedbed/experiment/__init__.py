@@ -10,7 +10,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.limiting import plan_within
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
-from seedbed.experiment.run_folder import RunFolder, is_finished, open_folder
+from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.single import finished_curves, train
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
 from seedbed.experiment.taking_home import take_home_from
@@ -23,7 +23,6 @@ __all__ = [
     "Experiment",
     "Kept",
     "Plan",
-    "RunFolder",
     "Watch",
     "check_no_part_of_a_run",
     "compare",

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seedbed.data import Table
+from seedbed.experiment.spec import TUTORIAL
 from seedbed.experiment.writing import spelled
+from seedbed.settings import RECIPES, Design, Recipe
 
 __all__ = ["call_of", "without_passwords"]
 
-_HOW_IT_RUNS = ("on_progress", "jobs", "cluster", "device", "folder", "overwrite")
 _LONGEST = 200
 # An address is matched to the end of its word, with a password or without: else each :// would be read to that end.
 _ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s'\"]+)")
 _OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
 
 
-def call_of(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """`sb.compare('heart_failure.csv', target='DEATH_EVENT')`: what was given, but for what is so anyway and what
-    decides no result.
+def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float], design: Design) -> str:
+    """Return a call of `sb.compare` that asks the same again, such as `sb.compare('t.csv', target='y', quick=True)`.
 
-    Args:
-        function: what was called.
-        given: its arguments by name, as `locals()` has them while none is changed; other names are passed over.
+    Tables and objects that have no short text are shown by their kind, passwords as stars.
     """
-    arguments = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        value = given[name]
-        if name in _HOW_IT_RUNS or value is parameter.default or _same(value, parameter.default):
-            continue
-        keyword = parameter.kind is parameter.KEYWORD_ONLY
-        arguments.append(f"{name}={_word(value)}" if keyword else _word(value))
-    return without_passwords(f"sb.{function.__name__}({', '.join(arguments)})")
+    reading = {name: value for name, value in (table.reading or {}).items() if name != "source"}
+    if table.reading is None:
+        arguments = [repr(table)]
+    elif reading.keys() <= {"target"}:
+        arguments = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
+    else:
+        words = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
+        arguments = [f"sb.read_table({', '.join(words)})"]
+    if candidates != TUTORIAL:
+        arguments.append(f"candidates={_word(candidates)}")
+    names = [name for name, known in RECIPES.items() if known == recipe]
+    if names != ["trained"]:
+        arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
+    if lrs:
+        arguments.append(f"lr={list(lrs)}")
+    if design != Design():
+        arguments.append(f"design=sb.{design!r}")
+    return without_passwords(f"sb.compare({', '.join(arguments)})")
 
 
 def without_passwords(text: str) -> str:
@@ -44,10 +53,6 @@ def without_passwords(text: str) -> str:
         return f"{address[1]}:***@{rest}" if password else address[0]
 
     return _OPTION.sub("***", _ADDRESS.sub(starred, text))
-
-
-def _same(value: Any, default: Any) -> bool:
-    return isinstance(value, str | int | float | tuple) and type(value) is type(default) and value == default
 
 
 def _word(value: Any) -> str:

@@ -20,7 +20,7 @@ from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
-from seedbed.training import Engine
+from seedbed.settings import Engine
 
 if TYPE_CHECKING:
     from altair import ConcatChart

@@ -37,13 +37,18 @@ _HASHED = {
 }
 
 
-def freeze(plan: Plan, folder: str | Path) -> Path:
-    """Write `experiment.json` into a folder, which is made if need be."""
+def freeze(plan: Plan, folder: str | Path, options: Mapping[str, Any]) -> Path:
+    """Write `experiment.json` into a folder, which is made if need be.
+
+    Args:
+        options: those of the command, which `seedbed resume` takes; empty for a call in Python.
+    """
     path = Path(folder) / FROZEN
     path.parent.mkdir(parents=True, exist_ok=True)
     when = datetime.now(UTC).isoformat(timespec="seconds")
     document = dict(plan.specification) | {
         "command": plan.experiment.command,
+        "options": dict(options),
         "reading": _without_passwords(plan.experiment.table.reading),
         "networks": {one.name: architecture_to_values(one.architecture) for one in plan.experiment.candidates},
         "code": code_of(plan),

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import SeedbedError
-from seedbed.evaluation import Design
+from seedbed.evaluation import Protocol
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.spec import Experiment
 from seedbed.report import counted
+from seedbed.settings import Compute
 
 __all__ = ["plan_within"]
 
@@ -26,9 +27,9 @@ _CAUTION = 0.9  # share of the limit that a design is cut to, as what fits is es
 
 def plan_within(
     specified: Callable[..., Experiment],
+    compute: Compute,
     folder: str | Path | None = None,
     tell: Callable[[str], None] = lambda words: None,
-    **running: Any,
 ) -> Plan:
     """Return the plan of an experiment whose design fits its time limit, if it has one.
 
@@ -37,9 +38,9 @@ def plan_within(
 
     Args:
         specified: `specify` with all that is asked for; it takes `rows`.
+        compute: what trains, and where.
         folder: of the run.
         tell: is given a line before steps are timed.
-        running: `jobs`, `cluster`, `compile` and `device`, as `make_plan` has them.
 
     Raises:
         SeedbedError: as `make_plan`.
@@ -48,12 +49,12 @@ def plan_within(
     experiment = specified()
     limit = experiment.design.time_limit
     if limit is None:
-        return make_plan(experiment, **running)
-    if folder is not None and (again := _frozen_plan(specified, frozen_in(Path(folder)), limit, running)) is not None:
+        return make_plan(experiment, compute)
+    if folder is not None and (again := _frozen_plan(specified, frozen_in(Path(folder)), limit, compute)) is not None:
         return again
     tell(f"Timing some steps, for a design that fits {limit:g} s ...")
     for trial in range(_MOST_TRIALS):
-        plan = timed(make_plan(experiment, **running), briefly=trial == 0)
+        plan = timed(make_plan(experiment, compute), briefly=trial == 0)
         left = limit - (time.perf_counter() - started)
         smaller = None if plan.seconds <= left else _smaller(experiment, specified, _share(plan, left))
         if smaller is None:
@@ -100,7 +101,7 @@ def _smaller(experiment: Experiment, specified: Callable[..., Experiment], share
 
 
 def _frozen_plan(
-    specified: Callable[..., Experiment], frozen: Mapping[str, Any], limit: float, running: Mapping[str, Any]
+    specified: Callable[..., Experiment], frozen: Mapping[str, Any], limit: float, compute: Compute
 ) -> Plan | None:
     """The plan that was decided on when this very run was begun; None where another run, or none, was begun."""
     then = frozen.get("design")
@@ -109,7 +110,7 @@ def _frozen_plan(
     try:
         sample = frozen["table"]["sample"]
         experiment = specified(rows=frozen["table"]["n_rows"]) if sample else specified()
-        plan = make_plan(dataclasses.replace(experiment, design=Design(**then)), **running)
+        plan = make_plan(dataclasses.replace(experiment, design=Protocol(**then)), compute)
     except (SeedbedError, KeyError, TypeError):  # what is frozen isn't of this run
         return None
     return None if differences(frozen, plan.specification) else plan

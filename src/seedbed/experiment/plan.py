@@ -13,9 +13,9 @@ from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, targ
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
 from seedbed.report import counted, drawing_seconds, duration
+from seedbed.settings import Compute
 from seedbed.training import (
     Cluster,
-    Engine,
     derive,
     own_module,
     pick_workers,
@@ -168,34 +168,27 @@ class Plan:
         return f"{words}; about {duration(self.seconds)}"
 
 
-def make_plan(
-    experiment: Experiment,
-    *,
-    jobs: int | None = None,
-    cluster: str | None = None,
-    engine: Engine = "auto",
-    device: str = "auto",
-) -> Plan:
+def make_plan(experiment: Experiment, compute: Compute) -> Plan:
     """Splits, design and chunks of an experiment.
 
     Raises:
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
     """
-    n_jobs, where, afar = pick_workers(jobs, device, cluster)
+    n_jobs, where, afar = pick_workers(compute.jobs, compute.device, compute.cluster)
     splits = experiment.splits()
     pairs = fold_pairs(splits) if experiment.nested else ()
     everything = splits + tuple(split for _, _, split in pairs)
     keys = [(split.repeat, split.fold) for split in splits] + [(split.repeat, i, j) for i, j, split in pairs]
     encoding = encode(experiment.table)
     data, table = table_data(experiment.table, encoding, everything), experiment.table
-    fitting = plan_round(table, data, _fitting(experiment, keys), engine=engine, device=where)
+    fitting = plan_round(table, data, _fitting(experiment, keys), engine=compute.engine, device=where)
     inner: tuple[tuple[Split, ...], ...] = ()
     choosing = None
     if any(recipe.chooses for recipe in experiment.recipes().values()):
         inner = inner_of(experiment, everything)
         data = dataclasses.replace(table_data(table, encoding, [one for own in inner for one in own]), X=data.X)
         runs = _choosing(experiment, len(inner), len(inner[0]))
-        choosing = plan_round(table, data, runs, together=len(inner[0]), engine=engine, device=where)
+        choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
     if where == "cpu" and afar is None:  # after all that may be refused: workers that still start complain of an end
         wake_workers(n_jobs)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -19,7 +21,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.experiment.restoring import restored
 from seedbed.files import remove_parts
 
-__all__ = ["RunFolder", "is_finished", "open_folder"]
+__all__ = ["is_finished", "open_folder"]
 
 _RESULTS = "comparison.json"
 _NAMED = 3  # differences that a message names
@@ -56,13 +58,19 @@ class RunFolder:
 
 @contextlib.contextmanager
 def open_folder(
-    plan: Plan, folder: str | Path, *, overwrite: bool = False, resumed: bool = False
+    plan: Plan,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    resumed: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[RunFolder]:
     """The folder of a run, which is made if need be, with the specification in it.
 
     Args:
         overwrite: train again what is finished, and give up what another, unfinished run has left there.
         resumed: it must be this very run's.
+        options: those of the command, as plain values; they are kept beside the specification.
 
     Raises:
         OptionError: another process is writing there, nothing can be written, or an unfinished run there is another.
@@ -95,7 +103,7 @@ def open_folder(
                 (folder / _RESULTS).unlink()  # until the new ones are there, the run isn't finished
         if differing or finished or not frozen:
             with _written(folder, "Name another folder."):
-                freeze(plan, folder)
+                freeze(plan, folder, options)
         yield RunFolder(path, kept, replaces=_shown(differing) if finished else "")
     finally:
         # A rival who has opened it by now finds that it is nobody's, and opens it anew.

@@ -27,14 +27,13 @@ from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, Recipe, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.training import Board, Chunk, Engine, History, told_of, train_many, versions
+from seedbed.settings import Engine, settings_of
+from seedbed.training import Board, Chunk, History, told_of, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
 
 __all__ = ["finished_curves", "train"]
-
-_NOT_GIVEN = ("loss", "epoch", "horizon", "patience")  # settings of a recipe that a single split has no choice of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -196,8 +195,8 @@ def train(
         X[split.test],
         y[split.test],
         seeds=seeds,
-        **{name: value for name, value in dataclasses.asdict(own).items() if name not in _NOT_GIVEN},
-        loss=LOSSES[rows.task],
+        **{name: getattr(own, name) for name, about in settings_of(Recipe).items() if not about.choosing}
+        | {"loss": LOSSES[rows.task]},
         engine=engine,
         device=device,
         jobs=jobs,

@@ -6,14 +6,12 @@ import dataclasses
 import hashlib
 import json
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from seedbed.arguments import shown
 from seedbed.data import (
     Split,
     Table,
@@ -28,20 +26,20 @@ from seedbed.data import (
     windows,
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
-from seedbed.evaluation import METRICS, Design, default_margin, default_metric, protocol
+from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, Recipe, candidates_from
 from seedbed.report import counted
+from seedbed.settings import Design, Interval
 from seedbed.training import derive, versions
 
 __all__ = [
     "LOSSES",
     "TUTORIAL",
     "Experiment",
-    "Interval",
     "hashed",
     "specification",
     "specify",
@@ -51,13 +49,12 @@ __all__ = [
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 """The tutorial's three networks: what is compared where nothing else is asked for."""
 
-Interval = Literal["corrected", "nested"]
+DESIGN = Design()
 
 # Of nested cross-validation: a hundred repeats, as its error estimate is noisy, of few folds, as it trains a network
 # for each pair of folds. One seed each: repeats average over seeds, too.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
-_MOST = 100_000
 # Of a first look: as many rows as train some hundred networks in a minute, and from how many rows on they are drawn.
 _QUICK_ROWS, _SAMPLED_FROM = 5_000, 6_000
 _QUICK_SECONDS = 60.0
@@ -113,7 +110,7 @@ class Experiment:
     baselines: tuple[Baseline, ...]
     reference: str
     recipe: Recipe
-    design: Design
+    design: Protocol
     metric: str
     margin: float
     margin_given: bool = False
@@ -125,15 +122,6 @@ class Experiment:
     whole: Table | None = None
 
     def __post_init__(self) -> None:
-        for name in ("repeats", "folds", "seeds"):
-            if not 1 <= getattr(self.design, name) <= _MOST:
-                raise OptionError(f"{name} is {shown(getattr(self.design, name))}", f"Give 1 to {_MOST:,}.")
-        if not 0 < self.alpha < 1:
-            raise OptionError(f"alpha is {self.alpha}", "Give an error level such as 0.05.")
-        if not (self.margin > 0 and np.isfinite(self.margin)):
-            raise OptionError(f"margin is {self.margin}", "Give the smallest difference that matters, above 0.")
-        if self.interval not in get_args(Interval):
-            raise OptionError(f"unknown interval '{self.interval}'", did_you_mean(self.interval, get_args(Interval)))
         if self.nested and self.design.folds < 3:
             raise OptionError("nested intervals need at least 3 folds", "Give --folds 5.")
         for name in self.names:
@@ -186,60 +174,46 @@ def specify(
     candidates: Sequence[Any] | Mapping[str, Any] | str = TUTORIAL,
     *,
     recipe: Recipe,
-    reference: str | None = None,
-    baselines: Sequence[Any] | Mapping[str, Any] | str | None = None,
+    design: Design = DESIGN,
     lrs: Sequence[float] = (),
-    repeats: int | None = None,
-    folds: int | None = None,
-    seeds: int | None = None,
-    quick: bool = False,
-    time_limit: float | None = None,
     rows: int | None = None,
-    metric: str | None = None,
-    margin: float | None = None,
-    alpha: float = 0.05,
-    interval: Interval = "corrected",
-    random_state: int = 0,
     command: str = "",
 ) -> Experiment:
-    """An experiment from candidates as a user gives them.
+    """Return the experiment that compares candidates, given as a user gives them.
 
     Args:
-        reference, baselines: the first candidate, and `BASELINES`, if left out.
+        design: what of it is left out is chosen by the table, see `evaluation.protocol`.
         lrs: learning rates that every candidate without one of its own is expanded into.
-        repeats, folds, seeds: by the table's size if left out, see `evaluation.protocol`.
-        time_limit, rows: seconds, and how many rows a first look draws; if left out, a minute of it, and 5,000.
-        metric: `evaluation.default_metric` if left out.
-        margin: the smaller of `evaluation.default_margin` and a tenth of the reference's error if left out.
+        rows: how many rows a first look draws; 5,000 if left out.
+        command: what a user types to have it again.
 
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
-    random_state = _whole("random_state", random_state)
-    table, whole = _sampled(table, rows, random_state) if quick else (table, None)
+    random_state = int(design.random_state)
+    table, whole = _sampled(table, rows, random_state) if design.quick else (table, None)
     given, blends = _without_auto(candidates)
     alone = bool(blends) and not given
     found, sweeps = ((), ()) if alone else _expanded(candidates_from(given), lrs)
-    metric = _metric(metric, table.task)
-    design = _design(table, repeats, folds, seeds, quick=quick, nested=interval == "nested")
-    design = dataclasses.replace(design, time_limit=_seconds(time_limit, _QUICK_SECONDS if quick else None))
+    metric = _metric(design.metric, table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     own = [candidate.recipe(recipe) for candidate in found]
     if any(one.patience is not None for one in own) and all(one.epoch == "last" for one in own):
         hint = "Leave it out, or have one chosen: --epoch inner."
         raise OptionError("patience is of an epoch that inner splits choose, and none is chosen", hint)
+    reference = design.reference
     return Experiment(
         table=table,
         candidates=found,
-        baselines=_models(baselines, blends, alone, random_state, table.task),
+        baselines=_models(design.baselines, blends, alone, random_state, table.task),
         reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
         recipe=_recipe_for(table, recipe, lrs),
-        design=design,
+        design=_protocol(table, design),
         metric=metric,
-        margin=default_margin(metric, table.target) if margin is None else float(margin),
-        margin_given=margin is not None,
-        alpha=float(alpha),
-        interval=interval,
+        margin=default_margin(metric, table.target) if design.margin is None else float(design.margin),
+        margin_given=design.margin is not None,
+        alpha=float(design.alpha),
+        interval=design.interval,
         sweeps=sweeps,
         random_state=random_state,
         command=command,
@@ -329,10 +303,9 @@ def _expanded(
     return candidates_from(found), tuple(sweeps)
 
 
-def _design(
-    table: Table, repeats: int | None, folds: int | None, seeds: int | None, *, quick: bool, nested: bool
-) -> Design:
-    """The protocol for a table of this size, with what the user asks for in place of its own."""
+def _protocol(table: Table, asked: Design) -> Protocol:
+    """Return the protocol for a table of this size, with what the user asks for in place of its own."""
+    quick, nested = asked.quick, asked.interval == "nested"
     by_time = table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together are no such groups
     design = protocol(
@@ -347,13 +320,15 @@ def _design(
         n = table.n_rows - len(split.train) - len(split.test)
         words = f"{design.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
         design = dataclasses.replace(design, reason=words) if n else design
-    given = {"repeats": repeats, "folds": folds, "seeds": seeds}
-    asked = {name: _whole(name, value) for name, value in given.items() if value is not None}
-    if by_time and asked.get("repeats", 1) > 1:
+    counts = {"repeats": asked.repeats, "folds": asked.folds, "seeds": asked.seeds}
+    given = {name: int(value) for name, value in counts.items() if value is not None}
+    limit = (_QUICK_SECONDS if quick else None) if asked.time_limit is None else float(asked.time_limit)
+    design = dataclasses.replace(design, time_limit=limit)
+    if by_time and given.get("repeats", 1) > 1:
         raise OptionError(
-            f"repeats is {asked['repeats']}, but there is one way to split rows by time", "Leave repeats out."
+            f"repeats is {given['repeats']}, but there is one way to split rows by time", "Leave repeats out."
         )
-    if design.kind == "held_out" and not by_time and {"repeats", "folds"} & asked.keys():
+    if design.kind == "held_out" and not by_time and {"repeats", "folds"} & given.keys():
         design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
     if nested and by_time:
         raise OptionError("nested intervals need cross-validation, but rows are split by time", "Leave them out.")
@@ -363,9 +338,9 @@ def _design(
     if nested and design.kind == "cross_validation":
         n = _NESTED_REPEATS // 5 if quick else _NESTED_REPEATS
         design = dataclasses.replace(design, repeats=n, folds=min(design.folds, _NESTED_FOLDS), seeds=_NESTED_SEEDS)
-    if asked:
-        design = dataclasses.replace(design, **asked, quick=design.quick and "repeats" not in asked)  # type: ignore[arg-type]
-    if not (asked or nested) or not design.has_verdict:
+    if given:
+        design = dataclasses.replace(design, **given, quick=design.quick and "repeats" not in given)  # type: ignore[arg-type]
+    if not (given or nested) or not design.has_verdict:
         return design
     folds_and_seeds = f"{counted(design.folds, 'fold')} x {counted(design.seeds, 'seed')}"
     words = f"{table.n_rows} rows: {design.repeats} x {folds_and_seeds}"
@@ -374,22 +349,7 @@ def _design(
     elif design.kind == "held_out":
         words = f"{table.n_rows} rows: a fifth is locked away and looked at once, the rest chooses in {folds_and_seeds}"
     df = design.folds - 1 if design.kind == "cross_validation" else None
-    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if asked else words)
-
-
-def _seconds(value: Any, default: float | None) -> float | None:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise OptionError(f"time_limit is {value!r}", "Give a number of seconds above 0.")
-    return float(value)
-
-
-def _whole(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise OptionError(f"{name} is {value!r}", "Give a whole number.") from None
+    return dataclasses.replace(design, df=df, reason=f"{words}, as asked for" if given else words)
 
 
 def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from seedbed.networks import (
     Recipe,
     architecture_from_values,
     candidate_from,
-    settings_in,
+    recipe_in,
 )
 from seedbed.report import counted, guessing, read_summary
-from seedbed.training import Board, Chunk, Engine
+from seedbed.settings import Engine
+from seedbed.training import Board, Chunk
 
 __all__ = ["take_home", "take_home_from"]
 
@@ -124,7 +125,7 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
         return _blend(summary, found, _table(folder, summary, frozen))
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
     # What it doesn't say is a setting that there wasn't, so it is as it was without.
-    recipe = Recipe(**settings_in(specified))
+    recipe = recipe_in(specified)
     candidate = _candidate(found["name"], specified["architecture"], frozen)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
         message = f"the network that this comparison advises is Python code, {candidate.name}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.arguments import check_arguments
+from seedbed.arguments import checked
 from seedbed.data import Columns
 from seedbed.errors import OptionError
 from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise
@@ -25,6 +25,7 @@ from seedbed.judgement.tables import Part, over_tables
 __all__ = ["judge"]
 
 
+@checked()
 def judge(
     scores: Any,
     *,
@@ -90,7 +91,6 @@ def judge(
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
-    check_arguments(judge, locals())
     question = Question(reference=reference, margin=margin, alpha=alpha, tried=tried, all_pairs=all_pairs)
     roles = Roles(
         candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedbed.data import Columns, Split, Task
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
-from seedbed.evaluation import Design, protocol
+from seedbed.evaluation import Protocol, protocol
 from seedbed.judgement.columns import Factor, Roles, factor, found_roles, numbers, plain
 from seedbed.judgement.layout import Layout, layout_of
 from seedbed.judgement.scores import Runs, read_runs
@@ -325,7 +325,7 @@ def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Se
             )
 
 
-def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Design:
+def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Protocol:
     """Return the design as a comparison has it; too few rows have no verdict, as there."""
     n, outside = len(target), None
     if answers.task != "regression":
@@ -338,7 +338,7 @@ def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int)
             kind, reason = "scores_only", usual.reason
     elif layout.kind != "one_split":
         kind, reason = "scores_only", f"{n} rows, {outside} of them outside the largest class, are too few"
-    return Design(
+    return Protocol(
         kind=kind,
         repeats=layout.repeats,
         folds=layout.folds,

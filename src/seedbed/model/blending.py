@@ -24,7 +24,8 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
 from seedbed.networks import BlendedMLPs, Recipe
-from seedbed.training import Board, Chunk, Engine, pick_workers
+from seedbed.settings import Engine
+from seedbed.training import Board, Chunk, pick_workers
 from seedbed.typing import Floats
 
 __all__ = ["OutOfBag", "blend_table"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seedbed.arguments import check_arguments, shown
+from seedbed.arguments import checked, shown
 from seedbed.data import Preprocessor, Table, encode, read_table
 from seedbed.errors import OptionError
 from seedbed.fitting import Running, Settled, choose_settings, fit_networks, with_settings
@@ -17,10 +17,10 @@ from seedbed.model.portfolio import AUTO, settings_of
 from seedbed.model.predicting import check_threshold
 from seedbed.model.row_weights import row_weights
 from seedbed.networks import RECIPES, Recipe, candidate_from
+from seedbed.settings import Engine
 from seedbed.training import (
     Board,
     Chunk,
-    Engine,
     derive,
     pick_workers,
     told_of,
@@ -32,6 +32,7 @@ N_NETWORKS = 10
 """Of a candidate, where nobody says how many."""
 
 
+@checked()
 def fit_model(
     table: Any,
     candidate: Any = "relu:5",
@@ -68,7 +69,6 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
     """
-    check_arguments(fit_model, locals())
     table = _table(table, target)
     _check(table, n_networks, threshold)
     if isinstance(candidate, str) and candidate == AUTO:

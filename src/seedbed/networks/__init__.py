@@ -1,4 +1,4 @@
-"""Architectures of one network, the candidate grammar, and the recipe's settings."""
+"""Architectures of one network, and the candidate grammar."""
 
 from seedbed.networks.activations import ACTIVATIONS, activation_of
 from seedbed.networks.blend import BlendedMLPs
@@ -10,11 +10,21 @@ from seedbed.networks.candidate import (
     parse_candidate,
 )
 from seedbed.networks.mlp import MLP
-from seedbed.networks.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
 from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
-from seedbed.networks.recipe import RECIPES, Recipe, Schedule, recipe_named, settings_in
 from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.settings import (
+    BETAS,
+    OPTIMIZERS,
+    RECIPES,
+    Recipe,
+    Schedule,
+    State,
+    Step,
+    Tensors,
+    recipe_in,
+    recipe_named,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -44,6 +54,6 @@ __all__ = [
     "candidate_from",
     "candidates_from",
     "parse_candidate",
+    "recipe_in",
     "recipe_named",
-    "settings_in",
 ]

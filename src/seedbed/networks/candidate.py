@@ -28,8 +28,8 @@ from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
 from seedbed.networks.blend import BlendedMLPs
 from seedbed.networks.mlp import MLP
-from seedbed.networks.recipe import Recipe
 from seedbed.networks.user import FileArchitecture, UserArchitecture
+from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 
 __all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "parse_candidate"]
 
@@ -37,7 +37,6 @@ Architecture = Callable[[int, int], nn.Module]
 """How to build one network from `n_features` and `n_outputs`."""
 
 _SWITCHES = ("layernorm", "batchnorm", "residual")
-_RECIPE_SWITCHES = ("nesterov", "decay_biases")
 _SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "dropout": float,
     "plr": int,
@@ -46,21 +45,8 @@ _SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
     "ple": int,
     "embed": int,
 }
-_RECIPE_TYPES: Mapping[str, Callable[[str], Any]] = {
-    "optimizer": str,
-    "lr": float,
-    "schedule": str,
-    "warmup": float,
-    "momentum": float,
-    "weight_decay": float,
-    "clip_norm": lambda text: None if text == "none" else float(text),
-    "label_smoothing": float,
-    "epochs": int,
-    "epoch": str,
-    "batch_size": lambda text: None if text == "full" else int(text),
-    "patience": lambda text: None if text == "none" else int(text),
-}
-_WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_SWITCHES, *_RECIPE_TYPES)
+_RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
+_WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_WORDS)
 
 
 @dataclass(frozen=True)
@@ -188,17 +174,21 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
             raise _wrong(text, f"'{key}' stands there twice", "Leave one out.")
-        if key in (*_SWITCHES, *_RECIPE_SWITCHES):
-            (recipe if key in _RECIPE_SWITCHES else shape)[key] = _switch(text, key, value if equals else "true")
-            continue
+        kind = bool if key in _SWITCHES else _SHAPE_TYPES.get(key)
+        known = (kind,) if kind else kinds_of(Recipe, key)
+        if bool in known and not equals:
+            value = "true"
         try:
-            if key in _SHAPE_TYPES:
-                shape[key] = _SHAPE_TYPES[key](value)
+            if key in _RECIPE_WORDS:
+                recipe[key] = parsed(Recipe, key, value)
             else:
-                recipe[key] = _RECIPE_TYPES[key](value)
-        except ValueError:
-            whole = _SHAPE_TYPES.get(key) is int or key in ("epochs", "batch_size", "patience")
-            raise _wrong(text, f"'{key}={value}' isn't a {'whole ' * whole}number", f"Write {key}=VALUE.") from None
+                shape[key] = _SHAPE_TYPES[key](value) if kind is not bool else {"true": True, "false": False}[value]
+        except (ValueError, KeyError):
+            if bool in known:
+                hint = f"Write {key} alone to switch it on."
+                raise _wrong(text, f"'{key}={value}' is neither true nor false", hint) from None
+            whole = "whole " * (int in known)
+            raise _wrong(text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE.") from None
     try:
         Recipe(**recipe)
     except UsageError as error:
@@ -206,12 +196,6 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
         if "belong to sgd" not in error.message and "nesterov needs" not in error.message:
             raise _wrong(text, error.message, error.hint) from None
     return shape, recipe
-
-
-def _switch(text: str, key: str, value: str) -> bool:
-    if value not in ("true", "false"):
-        raise _wrong(text, f"'{key}={value}' is neither true nor false", f"Write {key} alone to switch it on.")
-    return value == "true"
 
 
 def _wrong(text: str, message: str, hint: str) -> CandidateError:

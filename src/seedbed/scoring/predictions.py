@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data import Split, Task
-from seedbed.evaluation import Design, default_metric, row_losses
+from seedbed.evaluation import Protocol, default_metric, row_losses
 
 __all__ = ["Predictions"]
 
@@ -36,7 +36,7 @@ class Predictions:
 
     target: npt.NDArray[Any]
     splits: tuple[Split, ...]
-    design: Design
+    design: Protocol
     predictions: Floats
     task: Task = "binary"
     groups: npt.NDArray[np.int64] | None = None

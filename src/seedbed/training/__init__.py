@@ -18,7 +18,7 @@ from seedbed.training.parallel import (
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import ENGINES, Engine, StackPlan, plan_stack, torch_seconds
+from seedbed.training.planning import StackPlan, plan_stack, torch_seconds
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
 from seedbed.training.savepoint import Savepoint
@@ -26,12 +26,10 @@ from seedbed.training.stacked import StackedNetworks
 from seedbed.training.versions import versions
 
 __all__ = [
-    "ENGINES",
     "Board",
     "Chunk",
     "ChunkResult",
     "Cluster",
-    "Engine",
     "History",
     "Savepoint",
     "StackPlan",

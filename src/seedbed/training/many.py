@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.arguments import check_arguments, shown
+from seedbed.arguments import checked, shown
 from seedbed.data import Task
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation import CURVES
-from seedbed.networks import Candidate, Recipe, Schedule, candidate_from, settings_in
+from seedbed.networks import Candidate, candidate_from
+from seedbed.settings import Engine, Recipe, taking
 from seedbed.training.arrays import one_split
 from seedbed.training.board import Board
 from seedbed.training.candidates import ends_in_shares
@@ -25,7 +26,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.history import History
 from seedbed.training.losses import Loss, check_smoothing, encode_target, pick_loss
 from seedbed.training.parallel import pick_workers, train_chunks
-from seedbed.training.planning import Engine, check_engine, plan_stack
+from seedbed.training.planning import check_engine, plan_stack
 from seedbed.training.process import one_thread
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import Rows, train_reference
@@ -36,6 +37,8 @@ __all__ = ["train_many"]
 _MOST_SEEDS = 1_000_000
 
 
+@checked()
+@taking(Recipe)
 def train_many(
     build: Callable[..., nn.Module] | Candidate | str,
     X_train: Any,
@@ -44,19 +47,6 @@ def train_many(
     y_test: Any,
     *,
     seeds: Sequence[int] | int = 100,
-    epochs: int = 1000,
-    lr: float = 0.01,
-    schedule: Schedule = "constant",
-    warmup: float = 0.0,
-    optimizer: str = "sgd",
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float | None = None,
-    decay_biases: bool = True,
-    clip_norm: float | None = None,
-    batch_size: int | None = None,
-    loss: str = "auto",
-    label_smoothing: float = 0.0,
     sample_weight: Any = None,
     engine: Engine = "auto",
     device: str = "auto",
@@ -64,6 +54,7 @@ def train_many(
     cluster: str | None = None,
     dtype: str = "float32",
     watch: Callable[[Sequence[Chunk]], Board] | None = None,
+    **recipe: Any,
 ) -> History:
     """Train one network for each seed, all of them at once.
 
@@ -76,7 +67,7 @@ def train_many(
         X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
         y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
         seeds: one a network; a number means `range` of it.
-        epochs to label_smoothing: the recipe, see `Recipe`.
+        recipe: settings of a `Recipe`, by name.
         sample_weight: what each training row counts [row], in loss and training figures.
         engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` takes it where it can.
         device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
@@ -87,15 +78,14 @@ def train_many(
     Raises:
         SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
     """
-    check_arguments(train_many, locals())
-    common = Recipe(**settings_in(locals()))
+    common = Recipe(**recipe)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
-    make, recipe = _builder(candidate_from(build), data, common)
+    make, own = _builder(candidate_from(build), data, common)
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
     check_engine(engine)
     if len(numbers) == 1 and sample_weight is None:
-        return _single(make, data, recipe, numbers[0], where)
-    return _stacked(make, data, recipe, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
+        return _single(make, data, own, numbers[0], where)
+    return _stacked(make, data, own, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
 
 
 def _stacked(

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.networks import OPTIMIZERS, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
+from seedbed.settings import Engine
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
@@ -22,10 +23,8 @@ from seedbed.training.general import OneByOne
 from seedbed.training.native import covers, kernel
 from seedbed.training.stack import build_network
 
-__all__ = ["ENGINES", "Engine", "StackPlan", "check_engine", "pick_device", "plan_stack", "torch_seconds"]
+__all__ = ["StackPlan", "check_engine", "pick_device", "plan_stack", "torch_seconds"]
 
-Engine = Literal["auto", "native", "torch"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 _LANES = 16  # networks come in full vectors of 16 floats
 _MOST = 496
@@ -161,8 +160,8 @@ def plan_stack(
 
 def check_engine(engine: str) -> None:
     """Raises OptionError: there is no such engine."""
-    if engine not in ENGINES:
-        raise OptionError(f"engine is '{engine}'", "It must be auto, native or torch.")
+    if engine not in (known := get_args(Engine)):
+        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
 
 
 def _native(

@@ -1,0 +1,102 @@
+"""How a comparison is designed and judged, and on what it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seedbed.settings.fields import Settings, documented, setting
+
+__all__ = ["Compute", "Design", "Engine", "Interval"]
+
+Interval = Literal["corrected", "nested"]
+
+Engine = Literal["auto", "native", "torch"]
+
+_MOST = 100_000
+_COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
+_JUDGING = {"group": "Judging"}
+
+
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Design(Settings):
+    """How many splits and seeds a comparison has, and how it is judged. What is left out depends on the table.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+
+    reference: str | None = setting(
+        None,
+        "The candidate or baseline that others are compared with; the first candidate if left out.",
+        **_JUDGING,
+    )
+    baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(
+        None,
+        "Baselines: names, import paths, scikit-learn models, or a mapping of names to these; predicting the class"
+        " frequencies, a linear model and boosted trees if left out.",
+        option=False,
+    )
+    metric: str | None = setting(
+        None,
+        "The score that verdicts are about; brier for classes, squared_error for numbers.",
+        choices=("brier", "log_loss", "accuracy", "squared_error", "mae"),
+        later=True,
+        **_JUDGING,
+    )
+    margin: float | None = setting(
+        None,
+        "The difference that matters; 0.01 of accuracy, else 0.02 of what predicting the class frequencies costs; at"
+        " most a tenth of the reference's error.",
+        above=0,
+        hint="Give the smallest difference that matters, above 0.",
+        **_JUDGING,
+    )
+    alpha: float = setting(
+        0.05,
+        "How often a difference may be claimed where there is none, over all comparisons together.",
+        above=0,
+        below=1,
+        hint="Give an error level such as 0.05.",
+        **_JUDGING,
+    )
+    interval: Interval = setting(
+        "corrected", "How ranges are computed; nested trains many times more networks.", **_JUDGING
+    )
+    repeats: int | None = setting(
+        None, "How often the rows are dealt into folds; 10, or 3 from 2,000 rows on.", **_COUNT
+    )
+    folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
+    seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
+    quick: bool = setting(
+        False, "A first look in a minute at most: few repeats and seeds, and of a large table a sample of the rows."
+    )
+    time_limit: float | None = setting(
+        None,
+        "Seconds that the run may take, about: repeats are cut to what fits, then seeds, before the first fit.",
+        above=0,
+        hint="Give a number of seconds above 0.",
+    )
+    random_state: int = setting(0, "All randomness is derived from it.")
+
+
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Compute(Settings):
+    """What trains, and where. It decides no result, up to rounding.
+
+    Raises:
+        OptionError: there is no such engine, or a value has another type.
+    """
+
+    jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
+    cluster: str | None = setting(
+        None, "Train on a running cluster: ray or dask; with an address ray:HOST:PORT, dask:tcp://HOST:PORT."
+    )
+    engine: Engine = setting(
+        "auto",
+        "What trains: native is a kernel in C++, built here at the first training; torch takes all networks.",
+    )
+    device: str = setting("auto", "auto, cpu or cuda.")

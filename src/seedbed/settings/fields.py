@@ -1,0 +1,200 @@
+"""Settings: frozen dataclasses whose fields carry their help, choices and bounds.
+
+The metadata of a field is the one source for validation, the command line, the candidate grammar and the documentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from seedbed.arguments import check_arguments, shown
+from seedbed.errors import OptionError, did_you_mean
+
+__all__ = ["Settings", "documented", "kinds_of", "merged", "parsed", "setting", "settings_of", "taking"]
+
+T = TypeVar("T")
+S = TypeVar("S", bound="Settings")
+
+_KNOWN: dict[type[Any], dict[str, tuple[Setting, tuple[Any, ...]]]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The metadata of one setting.
+
+    Attributes:
+        help: one or two sentences.
+        choices: the words that it takes; empty if it isn't a choice of words.
+        later: whether its words are checked where the table is known.
+        at_least, above, below, at_most: bounds of a number.
+        hint: what to give instead of a value out of bounds; made from the bounds if empty.
+        left_out: what leaving it out means, for that hint, such as "for all rows".
+        none: the word for None on the command line and in a candidate's words; empty if there is none.
+        choosing: whether it is about choosing by inner splits, which only a comparison and a model have.
+        word: whether it may stand among a candidate's words.
+        option: whether it is an option of the command line.
+        group: the heading of its option in `--help`; that of its class if empty.
+    """
+
+    help: str
+    choices: tuple[str, ...] = ()
+    later: bool = False
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    hint: str = ""
+    left_out: str = ""
+    none: str = ""
+    choosing: bool = False
+    word: bool = False
+    option: bool = True
+    group: str = ""
+
+    def allows(self, number: float) -> bool:
+        """Return whether a number is finite and within the bounds."""
+        return (
+            (isinstance(number, int) or math.isfinite(number))
+            and (self.at_least is None or number >= self.at_least)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+            and (self.at_most is None or number <= self.at_most)
+        )
+
+
+def setting(default: Any, help: str, **about: Any) -> Any:
+    """Return a dataclass field with the metadata of a `Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(help=help, **about)})
+
+
+def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
+    """Return the metadata of each setting of a class, by name and in order; with the choices of its `Literal`."""
+    return {name: about for name, (about, _) in _known(kind).items()}
+
+
+def kinds_of(kind: type[Any], name: str) -> tuple[Any, ...]:
+    """Return the types that a setting may have, without None."""
+    return _known(kind)[name][1]
+
+
+def parsed(kind: type[Settings], name: str, text: str) -> Any:
+    """Return the value of a setting from its text on the command line or in a candidate's words.
+
+    Raises:
+        ValueError: the text is not a number, or neither `true` nor `false`.
+    """
+    about, kinds = settings_of(kind)[name], kinds_of(kind, name)
+    if about.none and text == about.none:
+        return None
+    if bool in kinds:
+        return {"true": True, "false": False}[text] if text in ("true", "false") else _no_value(text)
+    if int in kinds:
+        return int(text)
+    return float(text) if float in kinds else text
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Settings:
+    """The base of settings; values are checked against the metadata of their fields.
+
+    Raises:
+        OptionError: a value has another type, is out of bounds or isn't one of the choices.
+    """
+
+    def __post_init__(self) -> None:
+        check_arguments(type(self), self.__dict__)
+        for name, (about, kinds) in _known(type(self)).items():
+            value = getattr(self, name)
+            if about.choices and not about.later and value is not None and value not in about.choices:
+                raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
+            if value is not None and (int in kinds or float in kinds) and not about.allows(value):
+                raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=int in kinds))
+
+    def __repr__(self) -> str:
+        """Return the call that makes them again, without the values that are defaults."""
+        given = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
+def merged(settings: S, **given: Any) -> S:
+    """Return settings with those that are given (not None) in place of their own."""
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Return a decorator for a function whose `**keywords` are settings, those about choosing left out: it gives the
+    function a signature that names them, with their types and defaults."""
+
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        hints = get_type_hints(kind)
+        own = inspect.signature(function)
+        named = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+            for one in dataclasses.fields(kind)
+            if not settings_of(kind)[one.name].choosing
+        ]
+        function.__signature__ = own.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        function.__annotations__ |= {one.name: one.annotation for one in more}
+        return function
+
+    return decorate
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Add the help of each setting to the docstring of its class, under `Attributes:`."""
+    lines = [f"    {name}: {_uncapitalized(about.help)}" for name, about in settings_of(kind).items()]
+    kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Attributes:", *lines])
+    return kind
+
+
+def _known(kind: type[Any]) -> dict[str, tuple[Setting, tuple[Any, ...]]]:
+    """Return metadata and types of each setting of a class; looked up once, as recipes are made often."""
+    if kind not in _KNOWN:
+        hints, found = get_type_hints(kind), {}
+        for field in dataclasses.fields(kind):
+            about: Setting = field.metadata["setting"]
+            parts = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
+            words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+            found[field.name] = dataclasses.replace(about, choices=about.choices or tuple(words)), parts
+        _KNOWN[kind] = found
+    return _KNOWN[kind]
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union; of anything else, itself."""
+    return (annotation,) if get_origin(annotation) is Literal else get_args(annotation) or (annotation,)
+
+
+def _bounds(about: Setting, *, whole: bool) -> str:
+    """Return what a number must be, as a sentence."""
+    share = about.at_least == 0 and about.below == 1
+    words = "a share" if share else "a whole number" if whole else "a number"
+    if about.at_least is not None:
+        words += f" from {about.at_least:,}"
+    if about.above is not None:
+        words += f" above {about.above:,}"
+    if about.below is not None:
+        words += f" to below {about.below:,}"
+    elif about.at_most is not None:
+        words += f" to {about.at_most:,}"
+    elif about.at_least is not None:
+        words += " up"
+    return f"It must be {words}, or left out {about.left_out}." if about.left_out else f"It must be {words}."
+
+
+def _uncapitalized(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _no_value(text: str) -> Any:
+    raise ValueError(text)

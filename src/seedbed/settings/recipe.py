@@ -1,0 +1,249 @@
+"""The recipe: how a network is trained, as plain frozen settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.settings.fields import Settings, documented, merged, setting, settings_of
+from seedbed.settings.optimizers import OPTIMIZERS
+
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "Schedule",
+    "recipe_in",
+    "recipe_named",
+]
+
+MOST_EPOCHS = 1_000_000
+"""More than anybody trains for; curves of all networks have to fit into memory."""
+
+BATCH_SIZE = 4096
+"""Rows of a step where nobody says how many and all are too many: enough to keep a core's vectors full with a stack of
+narrow networks, few enough for hundreds of steps an epoch."""
+
+_PATIENCE = (1.5, 50)
+"""How long choosing an epoch waits for a lower mean validation loss where nobody says how long: until the epoch is past
+1.5 times the best one plus 50 (see docs/decisions)."""
+
+LOSSES = ("bce", "cross_entropy", "mse")
+
+EpochChoice = Literal["inner", "last"]
+
+Schedule = Literal["constant", "cosine", "onecycle"]
+
+
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Recipe(Settings):
+    """How a network is trained. `Recipe()` is the tutorial's recipe, `Recipe.trained()` the one that `compare` uses.
+
+    Raises:
+        OptionError: a value is out of range, or two values contradict.
+    """
+
+    epochs: int = setting(
+        1000,
+        "Passes over the training rows; the most that are made where inner splits choose the epoch.",
+        at_least=1,
+        at_most=MOST_EPOCHS,
+        word=True,
+    )
+    epoch: EpochChoice = setting(
+        "last",
+        "The epoch after which a network is used: the last, or one chosen by inner splits of the training rows.",
+        choosing=True,
+        word=True,
+    )
+    lr: float | None = setting(
+        0.01,
+        "Learning rate, the highest of the schedule. compare takes several, each candidate at each of them.",
+        at_least=0,
+        word=True,
+    )
+    schedule: Schedule = setting(
+        "constant",
+        "How the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down, as"
+        " CosineAnnealingLR and OneCycleLR of torch.",
+        word=True,
+    )
+    warmup: float = setting(
+        0.0,
+        "Share of all steps, such as 0.05, over which the rate rises first.",
+        at_least=0,
+        below=1,
+        word=True,
+    )
+    horizon: int | None = setting(
+        None,
+        "Epochs that schedule and warm-up are planned for; those that are trained if left out.",
+        choosing=True,
+        option=False,
+    )
+    optimizer: str = setting(
+        "sgd", "Optimizer, with the arithmetic of its namesake in torch.optim.", choices=tuple(OPTIMIZERS), word=True
+    )
+    momentum: float = setting(0.0, "Momentum of sgd.", at_least=0, word=True)
+    nesterov: bool = setting(False, "Use Nesterov's momentum, with sgd and a momentum.", word=True)
+    weight_decay: float | None = setting(
+        None, "Weight decay; the optimizer's own default in torch.optim if left out.", at_least=0, word=True
+    )
+    decay_biases: bool = setting(
+        True, "Also decay biases, and scales and shifts of normalisations, as torch.optim does.", word=True
+    )
+    clip_norm: float | None = setting(
+        None,
+        "The largest norm of a network's gradient; a larger gradient is scaled down to it.",
+        above=0,
+        left_out="for no clipping",
+        none="none",
+        word=True,
+    )
+    batch_size: int | None = setting(
+        None,
+        "Rows per step, instead of the full training set.",
+        at_least=1,
+        left_out="for all rows",
+        none="full",
+        word=True,
+    )
+    loss: str = setting(
+        "auto",
+        "Loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.",
+        choices=("auto", *LOSSES),
+        option=False,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "Share, such as 0.1, by which labels are moved towards all classes alike, in the loss that is trained on only.",
+        at_least=0,
+        below=1,
+        word=True,
+    )
+
+    patience: int | None = setting(
+        None,
+        "Epochs without a lower validation loss after which choosing ends; if left out, 1.5 x the best epoch plus 50,"
+        " all epochs where a schedule changes the rate, and 8 in a blend.",
+        at_least=1,
+        hint="It must be a whole number of epochs from 1 up, or left out.",
+        none="none",
+        choosing=True,
+        word=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_smoothing and self.loss == "mse":
+            raise OptionError("label_smoothing is of classes, and loss mse of numbers", "Leave label_smoothing out.")
+        if self.warmup and self.schedule == "onecycle":
+            raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
+        if self.horizon is not None and self.horizon < self.epochs:
+            message = f"horizon is {self.horizon}, and there are {self.epochs} epochs"
+            raise OptionError(message, "It must be a whole number, as many at least, or left out.")
+        if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
+            raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
+        if self.nesterov and not self.momentum:
+            raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
+
+    @classmethod
+    def trained(cls, **given: Any) -> Recipe:
+        """Return the recipe that `compare` uses, with these settings in place of its own."""
+        return replace(RECIPES["trained"], **given)
+
+    @property
+    def decay(self) -> float:
+        """The weight decay in force."""
+        return OPTIMIZERS[self.optimizer].weight_decay if self.weight_decay is None else self.weight_decay
+
+    @property
+    def lrs(self) -> tuple[float, ...]:
+        """The learning rate, or those that it is chosen from."""
+        return OPTIMIZERS[self.optimizer].lr_grid if self.lr is None else (self.lr,)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether inner splits are needed."""
+        return self.lr is None or self.epoch == "inner"
+
+    @property
+    def waits(self) -> tuple[float, float]:
+        """How long choosing an epoch waits for a lower loss, (factor, epochs) as `evaluation.choose` has it."""
+        if self.epoch == "last" or (self.patience is None and self.schedule != "constant"):
+            return 1.0, math.inf
+        return _PATIENCE if self.patience is None else (1.0, self.patience)
+
+    @property
+    def ending(self) -> str:
+        """The same in words, for specifications; empty where nothing ends before the last epoch."""
+        factor, epochs = self.waits
+        return f"past {factor:g} x its best epoch + {epochs}" if epochs < self.epochs else ""
+
+    @property
+    def varies(self) -> bool:
+        """Whether the learning rate changes from step to step."""
+        return self.schedule != "constant" or self.warmup > 0
+
+    def in_batches(self) -> Recipe:
+        """The same with batches of `BATCH_SIZE` rows where it has none of its own: for tables that are too large for
+        steps over all rows."""
+        return self if self.batch_size is not None else replace(self, batch_size=BATCH_SIZE)
+
+    def describe(self) -> str:
+        """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""
+        words = [OPTIMIZERS[self.optimizer].words]
+        if self.momentum:
+            words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
+        words.append(f"lr {self.lr:g}" if self.lr is not None else f"lr of {_listed(self.lrs)} by inner splits")
+        if self.varies:
+            words.append(self._course())
+        if self.decay:
+            words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
+        if self.clip_norm is not None:
+            words.append(f"gradient clipped at norm {self.clip_norm:g}")
+        if self.label_smoothing:
+            words.append(f"label smoothing {self.label_smoothing:g}")
+        words.append("full batch" if self.batch_size is None else f"batches of {self.batch_size}")
+        epochs = f"{self.epochs} epochs" if self.epochs > 1 else "1 epoch"
+        words.append(epochs if self.epoch == "last" else f"up to {epochs}, stopped by inner splits")
+        if self.epoch == "inner" and self.patience is not None:
+            words.append(f"patience {self.patience}")
+        return ", ".join(words)
+
+    def _course(self) -> str:
+        """How the learning rate changes: `cosine schedule with 10% warm-up`."""
+        schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
+        warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
+        words = " with ".join(filter(None, (schedule, warmup)))
+        return words if self.horizon in (None, self.epochs) else f"{words}, laid out for {self.horizon} epochs"
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+RECIPES = {
+    "tutorial": Recipe(),
+    "trained": Recipe(optimizer="adamw", lr=None, epochs=1000, epoch="inner"),
+}
+"""Recipes by name: the tutorial's own, and one that gives every candidate its fair chance."""
+
+
+def recipe_named(name: str, **given: Any) -> Recipe:
+    """Return a recipe by its name, with the settings that are given (not None) in place of its own.
+
+    Raises:
+        OptionError: there is none of this name, or a setting is out of range.
+    """
+    if name not in RECIPES:
+        raise OptionError(f"unknown recipe '{name}'", did_you_mean(name, RECIPES))
+    return merged(RECIPES[name], **given)
+
+
+def recipe_in(document: Mapping[str, Any]) -> Recipe:
+    """Return the recipe whose settings are among the keys of a document; those that it lacks have their defaults."""
+    return Recipe(**{name: document[name] for name in settings_of(Recipe) if name in document})

@@ -1,0 +1,79 @@
+"""Settings: one description for Python, the command line, candidates' words, estimators and documents."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+import seedbed as sb
+from seedbed.cli.options import CompareOptions, kept_options, options_from
+from seedbed.errors import OptionError
+from seedbed.networks import parse_candidate
+from seedbed.settings import kinds_of, merged, parsed, settings_of
+
+ROOT = Path(__file__).resolve().parent.parent
+KINDS = (sb.Recipe, sb.Design, sb.Compute)
+ALL = [(kind, name) for kind in KINDS for name in settings_of(kind)]
+WORDS = [name for name, about in settings_of(sb.Recipe).items() if about.word]
+BOUNDED = [
+    (kind, name, bound)
+    for kind, name in ALL
+    for bound in ("at_least", "above", "below", "at_most")
+    if getattr(settings_of(kind)[name], bound) is not None
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_every_setting_has_help_which_its_docstring_repeats(kind, name):
+    help = settings_of(kind)[name].help
+    assert help.endswith(".")
+    assert f"    {name}: {help[0].lower()}{help[1:]}" in kind.__doc__
+
+
+@pytest.mark.parametrize(("kind", "name", "bound"), BOUNDED)
+def test_a_number_out_of_bounds_is_refused_by_its_name(kind, name, bound):
+    number = getattr(settings_of(kind)[name], bound)
+    outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[bound]
+    with pytest.raises(OptionError, match=rf"^{name} is "):
+        kind(**{name: int(outside) if int in kinds_of(kind, name) else float(outside)})
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_every_word_of_a_recipe_is_understood_in_a_candidate_and_documented(name):
+    about, kinds = settings_of(sb.Recipe)[name], kinds_of(sb.Recipe, name)
+    text = about.choices[-1] if about.choices else "true" if bool in kinds else "1" if int in kinds else "0.5"
+    assert parse_candidate(f"relu:5@{name}={text}").overrides == ((name, parsed(sb.Recipe, name, text)),)
+    if about.none:
+        assert parse_candidate(f"relu:5@{name}={about.none}").overrides == ((name, None),)
+    assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
+
+
+def test_options_come_back_from_the_folder_of_a_run():
+    empty = CompareOptions()
+    assert kept_options(empty) == {}
+    changed = dataclasses.replace(empty.run, out=Path("a/b"), quiet=True)
+    given = dataclasses.replace(empty, candidate=("relu:5", "auto"), run=changed)
+    assert kept_options(given) == {"candidate": ("relu:5", "auto"), "run": {"out": "a/b", "quiet": True}}
+    assert options_from(CompareOptions, kept_options(given)) == given
+
+
+def test_given_settings_replace_those_of_a_recipe_and_none_is_not_given():
+    assert merged(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(lr=0.5, epochs=3)
+    assert sb.Recipe.trained(epochs=3) == dataclasses.replace(sb.Recipe.trained(), epochs=3)
+
+
+@pytest.mark.parametrize("kind", [sb.SeedbedClassifier, sb.SeedbedRegressor])
+def test_the_estimators_have_every_setting_of_a_recipe_with_its_type_and_default(kind):
+    parameters, hints, known = inspect.signature(kind).parameters, get_type_hints(kind), get_type_hints(sb.Recipe)
+    chosen = {name for name, one in parameters.items() if one.default == "auto"}
+    for field in dataclasses.fields(sb.Recipe):
+        if field.name in ("epoch", "horizon", "loss"):
+            assert field.name not in parameters
+            continue
+        kinds = {*kinds_of(sb.Recipe, field.name)}
+        assert kinds <= {*get_args(hints[field.name]), hints[field.name]}
+        if field.name not in chosen:
+            assert hints[field.name] == known[field.name]
+            assert parameters[field.name].default == getattr(sb.Recipe(optimizer="adamw"), field.name)
