@@ -307,7 +307,7 @@ def main() -> None:
         simulated.append((row.what, str(n_sets), f"{hits / n_sets:.1%}", f"{low:.1%} to {high:.1%}", row.bound, so))
         say(f"{row.name}: {hits} of {n_sets} {so}")
     real = [line for line in real_lines(options.sets) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)]
-    text = page(simulated, real, time.process_time() - started)
+    text = page(simulated, real, options.sets, time.process_time() - started)
     if str(options.out) == "-":
         print(text)
     else:
@@ -341,7 +341,7 @@ made.
 """
 
 
-def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], seconds: float) -> str:
+def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], n_sets: int, seconds: float) -> str:
     parts = [INTRO]
     if simulated:
         header = ("what", "tables", "rate", "95 % interval", "bound", "so")
@@ -349,10 +349,10 @@ def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], seconds:
     if real:
         header = ("table, pair", "true difference", "called better", "called worse", "wrong", "truth covered")
         remark = (
-            f"{N_REAL} rows are drawn and judged by 10 x 10 folds; the truth is the mean over {N_TRUTH} other training "
-            f"sets of {round(0.9 * N_REAL)} rows, scored on {N_FRESH:,} of the remaining rows. Halves: every second "
-            "column against the others. One more: all columns against all but the first. Wrong: called better or worse "
-            "against the truth."
+            f"{N_REAL} rows are drawn {n_sets} times and judged by 10 x 10 folds; the truth is the mean over {N_TRUTH} "
+            f"other training sets of {round(0.9 * N_REAL)} rows, scored on {N_FRESH:,} of the remaining rows. Halves: "
+            "every second column against the others. One more: all columns against all but the first. Wrong: called "
+            "better or worse against the truth."
         )
         parts.append(f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n")
     parts.append(f"The work of one core for {number(seconds / 60)} minutes ({machine()['processor']}).\n")
