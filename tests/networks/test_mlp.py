@@ -84,11 +84,11 @@ def test_an_activation_takes_arguments_and_underscores():
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has 2 arguments. It takes negative_slope."),
+        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
         ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
         ("celu(0):4", "'celu(0)' has an argument that it can't take. It takes alpha."),
         ("elu(nan):4", "'elu(nan)' has an argument that it can't take. It takes alpha."),
-        ("relu(1):4", "'relu(1)' has 1 arguments. Write relu."),
+        ("relu(1):4", "'relu(1)' has too many arguments. Write relu."),
         ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
     ],
 )

@@ -85,7 +85,7 @@ def activation(text: str) -> nn.Module:
     entry = ACTIVATIONS[name]
     takes = f"It takes {', '.join(entry.arguments)}." if entry.arguments else f"Write {name}."
     if len(values) > len(entry.arguments):
-        raise CandidateError(f"'{text}' has {len(values)} arguments", takes)
+        raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
         made = entry(*map(float, values))
         fits = not values or bool(made.eval()(torch.linspace(-3, 3, 7, device="cpu")).isfinite().all())
