@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 import seedbed as sb
@@ -153,3 +155,13 @@ def test_a_judgement_is_short_as_a_repr_and_its_verdicts_as_well():
     judgement = sb.judge(WIDE, score="accuracy")
     assert repr(judgement) == "<Judgement against old: new: better>"
     assert "<pre>" in judgement._repr_html_()
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 0.9), st.floats(0.5, 0.9)), min_size=3, max_size=12))
+def test_swapping_the_reference_turns_the_interval_around(pairs):
+    old, new = (list(values) for values in zip(*pairs, strict=True))
+    table = {"fold": range(len(old)), "old": old, "new": new}
+    one, other = sb.judge(table, score="accuracy"), sb.judge(table, score="accuracy", reference="new")
+    if one.verdicts:
+        assert (one["new"]["low"], one["new"]["high"]) == pytest.approx((-other["old"]["high"], -other["old"]["low"]))
+        assert one.is_better("new") == other.is_worse("old")
