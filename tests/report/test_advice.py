@@ -63,7 +63,7 @@ def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_la
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
     assert advice_sentences(found) == [
         "Use small: it is simpler than large, which leads, and about as good.",
-        "large (82.5%) is about as good but 200 times as large.",
+        "large (82.5%) is 200 times as large.",
         "These 1,299 rows don't show which of the first two is best.",
     ]
 

@@ -128,8 +128,8 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
             yield f"Network to take: {_with_score(document, network)}; {larger}."
         else:
             yield f"The best network is {_with_score(document, network)}."
-    elif larger:
-        yield f"{larger}."
+    elif larger and (size := _larger(document, first, network)):
+        yield f"{_with_score(document, first)} is {size.removeprefix(' but ')}."
 
 
 def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:

@@ -96,6 +96,8 @@ def _lottery(summary: Mapping[str, Any]) -> str:
             f"A single run can mislead: {run['name']} does better than {summary['reference']} in "
             f"{of * run['better']:.0f} of {of} runs"
         )
+    if not score["runs"]:
+        return "All networks diverged"
     run = max(score["runs"], key=lambda one: one["highest"] - one["lowest"])
     if score["name"] == "accuracy":
         low, high = (f"{100 * run[key]:.0f}%" for key in ("lowest", "highest"))
