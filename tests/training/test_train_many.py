@@ -21,7 +21,7 @@ QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
         ({"seeds": ["a"]}, r"seeds is \['a'\]. .*whole numbers"),
         ({"seeds": [0.5]}, r"seeds is \[0.5\]"),
         ({"seeds": [2**70]}, "seed is too large"),
-        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 up"),
+        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 to 1,000,000"),
         ({"epochs": 2.5}, "epochs is 2.5"),
         ({"lr": float("nan")}, "lr is nan. It must be a number from 0 up"),
         ({"lr": -1}, "lr is -1"),

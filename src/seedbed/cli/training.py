@@ -66,6 +66,8 @@ def train(
         raise OptionError(f"{table} is a comparison, which is trained already", "Add -o model.safetensors for a model.")
     else:
         model.refuse()
+        if "epoch" in recipe.given():
+            raise OptionError("--epoch is of a model", "Add -o model.safetensors to have one.")
         _train_on_a_split(table, candidate or "relu:5", split, random_state, columns, recipe, run)
 
 
