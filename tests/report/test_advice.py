@@ -63,7 +63,7 @@ def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_la
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
     assert advice_sentences(found) == [
         "Use small: it is simpler than large, which leads, and about as good.",
-        "large (82.5%) is 200 times as large.",
+        "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
         "These 1,299 rows don't show which of the first two is best.",
     ]
 
@@ -71,12 +71,13 @@ def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_la
 def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_second(document):
     losses = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
     assert advice_sentences(document(losses)) == [
-        "No network is needed: trees is shown to be better than large.",
-        "The best network is large (82.5%).",
+        "No network is needed: use trees, which is shown to be better than large.",
+        "If it must be a network: large (82.5%).",
     ]
     assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
-        "No network is needed: trees did at least as well.",
-        "Network to take: small (82.5%); large (82.5%) is about as good but 200 times as large.",
+        "No network is needed: use trees, which did at least as well.",
+        "If it must be a network: small (82.5%).",
+        "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
         "These 1,299 rows don't show which of the first three is best.",
     ]
 
@@ -84,8 +85,8 @@ def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_
 def test_where_a_baseline_ties_no_network_is_needed_either(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
-        "No network is needed: logistic did about as well as large.",
-        "The best network is large (82.5%).",
+        "No network is needed: use logistic, which did about as well as large.",
+        "If it must be a network: large (82.5%).",
         "These 1,299 rows don't show which of the first two is best.",
     ]
 

@@ -50,7 +50,7 @@ def test_the_recommendation_stands_above_the_table_and_the_table_above_the_notes
 @pytest.mark.parametrize(
     ("low", "high", "word"),
     [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no practical difference"),
-     (-0.005, 0.03, "no worse"), (-0.03, 0.03, "undecided")],
+     (-0.005, 0.03, "at least as good"), (-0.03, 0.03, "undecided")],
 )  # fmt: skip
 def test_a_row_has_accuracy_its_difference_the_other_score_and_the_verdict(document, low, high, word):
     (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
@@ -91,18 +91,31 @@ def test_candidates_that_share_a_finding_share_a_sentence(document, make):
 
 def test_what_rows_repeats_and_seeds_would_do_is_said_once_and_without_contradiction(document, make):
     text = said(document())
-    assert "More rows would decide: 5,000 to 20,000 for relu:5." in text
+    assert "More rows would decide: 5,000 to 20,000 in all for relu:5." in text
     assert "More repeats or seeds hardly help: they narrow the ranges by 8% and 11% at most." in text
     assert "ranges by 8% at most, more seeds by 29%." in said(
         document(verdicts=[make.verdict("relu:5", -1, 1, seed_share=0.5)])
     )
     settled = said(document(-0.03, -0.02))
-    assert "Trained like this, every verdict is decided: more rows, repeats or seeds aren't needed." in settled
+    assert "Every verdict is decided: more rows, repeats or seeds aren't needed." in settled
     assert "More rows would" not in settled
+    checks = [make.check("relu:5", "under_trained")]
+    unfinished = said(document(-0.03, -0.02, checks=checks))
+    assert "Every verdict is decided for networks trained like this: more rows" in unfinished
+
+
+def test_a_first_look_does_not_say_that_no_more_is_needed(document):
+    assert "aren't needed" not in said(document(-0.03, -0.02, plan={"quick": True, "repeats": 1, "seeds": 3}))
+
+
+def test_where_no_table_could_have_so_many_rows_more_rows_are_no_advice(document, make):
+    verdict = make.verdict("relu:5", -1, 1) | {"rows_needed": (2_000_000, 8_000_000)}
+    assert "More rows can hardly decide: it would take 2,000,000" in said(document(verdicts=[verdict]))
 
 
 def test_without_baselines_it_is_open_whether_a_network_is_needed(make):
-    alone = make.document(make.network("linear:5"), make.network("relu:5"), verdicts=[make.verdict("relu:5", -1, 1)])
+    networks = [make.network("linear:5"), make.network("relu:5")]
+    alone = make.document(*networks, verdicts=[make.verdict("relu:5", -1, 1)], advice=ADVICE)
     assert "this doesn't show whether a network is needed" in said(alone)
 
 

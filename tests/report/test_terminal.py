@@ -201,7 +201,7 @@ def test_who_is_better_worse_or_neither_is_said_in_one_line_before_the_verdicts(
     )
     line = (
         "In short, against linear:5 - better: relu:3, relu:6; worse: relu:2, relu:7; no practical difference: relu:5; "
-        "no worse: relu:4; undecided: relu:1. relu:1 against"
+        "at least as good: relu:4; undecided: relu:1. relu:1 against"
     )
     assert line in unfolded(comparison_text(document))
     assert "\n\nIn short, against linear:5 - worse: relu:5.\n\nrelu:5 is worse" in comparison_text(two(make, "worse"))

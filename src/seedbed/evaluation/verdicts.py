@@ -24,7 +24,7 @@ SHORT: dict[Rule, str] = {
     "better": "better",
     "worse": "worse",
     "no_practical_difference": "no practical difference",
-    "no_worse": "no worse",
+    "no_worse": "at least as good",
     "cannot_tell": "undecided",
 }
 """Each rule in a word or three, in the order in which verdicts are told."""

@@ -70,11 +70,11 @@ def guessing(document: Mapping[str, Any]) -> str:
     return f"predicting the {'mean' if document['task'] == 'regression' else 'class frequencies'}"
 
 
-def listed(words: Sequence[str], most: int | None = None) -> str:
-    """Join words as `a, b and c`; more than `most` are counted instead of named."""
+def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> str:
+    """Join words as `a, b and c`, or with another word before the last; more than `most` are counted, not named."""
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def margin_words(metric: Mapping[str, Any], value: float | None = None) -> str:
@@ -96,19 +96,20 @@ def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
         return f"Use no model: all of them are shown to be worse than {guessing(document)}."
     if use in advice["as_good"]:
         if ahead := advice["ahead"]:
-            shown = f"{_are(ahead)} shown to be better than {first}"
-            return f"No network is needed: {listed(ahead, _MOST_NAMED)} {shown}."
+            shown = f"which {_are(ahead)} shown to be better than {first}"
+            return f"No network is needed: use {listed(ahead, _MOST_NAMED, 'or')}, {shown}."
         places = {name: place for place, name in enumerate(document["ranking"])}
         leaders = [name for name in advice["as_good"] if places[name] < places[first]]
         if leaders:
-            return f"No network is needed: {listed(leaders, _MOST_NAMED)} did at least as well."
-        as_good = listed(advice["as_good"], _MOST_NAMED)
-        return f"No network is needed: {as_good} did about as well as {first}."
+            return f"No network is needed: use {listed(leaders, _MOST_NAMED, 'or')}, which did at least as well."
+        as_good = listed(advice["as_good"], _MOST_NAMED, "or")
+        return f"No network is needed: use {as_good}, which did about as well as {first}."
     if use != best:
         return f"Use {use}: it is simpler than {best}, which leads, and about as good."
     if advice["undecided"]:
         return f"Use {use}: it has {_lowest(document)}, but its lead may be chance."
-    return f"Use {use}: it is shown to be better than all others."
+    others = [name for name in document["ranking"] if name != use]
+    return f"Use {use}: it is shown to be better than {others[0] if len(others) == 1 else 'all others'}."
 
 
 def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
@@ -120,16 +121,10 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
         return
-    larger = ""
-    if network != first:
-        larger = f"{_with_score(document, first)} is about as good{_larger(document, first, network)}"
     if use in advice["as_good"]:
-        if larger:  # the simplest one of several that are about as good
-            yield f"Network to take: {_with_score(document, network)}; {larger}."
-        else:
-            yield f"The best network is {_with_score(document, network)}."
-    elif larger and (size := _larger(document, first, network)):
-        yield f"{_with_score(document, first)} is {size.removeprefix(' but ')}."
+        yield f"If it must be a network: {_with_score(document, network)}."
+    if network != first and (size := _larger(document, first, network)):
+        yield f"{_with_score(document, first)} isn't shown to be better than {network}, and has {size}."
 
 
 def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
@@ -179,12 +174,12 @@ def _with_score(document: Mapping[str, Any], name: str) -> str:
 
 
 def _larger(document: Mapping[str, Any], large: str, small: str) -> str:
-    """Return how much larger one network is than another, to follow a sentence on it."""
+    """Return how many more parameters one network has than another; empty where that isn't known."""
     found = {one["name"]: one.get("n_parameters") for one in document["candidates"]}
     if not found[large] or not found[small]:
         return ""
     times = found[large] / found[small]
-    return f" but {times:.0f} times as large" if times >= _MUCH_LARGER else " but larger"
+    return f"{times:.0f} times as many parameters" if times >= _MUCH_LARGER else "more parameters"
 
 
 def _range(name: str, score: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ __all__ = ["FirstScreen", "first_screen"]
 _MOST_NAMED = 3
 _LITTLE, _MUCH = 20, 50  # percent by which a range may become narrower
 _TOO_MANY = 10_000_000  # rows
+_OUT_OF_REACH = 100  # times as many rows as there are
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
@@ -79,7 +80,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     """Return the first screen of a comparison, from `Comparison.to_dict()`."""
     advice = advice_sentences(document)
     if advice:
-        headline, why = advice[0], [*advice[1:], *expected_sentences(document)]
+        headline, why = advice[0], [*advice[1:], *expected_sentences(document), *_no_baseline(document)]
     else:
         headline, why = _no_verdict(document), []
     lead = lead_metric(document)
@@ -87,10 +88,18 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     if other == lead:
         other = "r2" if lead == "mae" else "mae" if lead == "r2" else "brier"
     of = "model" if not document["verdicts"] else f"compared with {document['reference']}"
-    way = "" if METRICS[other].greater_is_better else " (low is good)"
-    columns = (of, METRICS[lead].words, "difference", f"{METRICS[other].words}{way}", "verdict")
     own = document["metric"]["name"] == lead or (lead == "r2" and document["metric"]["name"] == "squared_error")
     scale = 100.0 if lead == "accuracy" else 1.0
+    said = [] if METRICS[other].greater_is_better else ["low is good"]
+    if document["verdicts"] and not own:
+        said.append("decides")
+    columns = (
+        of,
+        METRICS[lead].words,
+        "difference",
+        METRICS[other].words + (f" ({', '.join(said)})" if said else ""),
+        "verdict",
+    )
     return FirstScreen(
         heading=tuple(_heading(document)),
         warnings=(*serious_sentences(document["notes"]), *_first_look(document)),
@@ -147,6 +156,12 @@ def _spread(document: Mapping[str, Any]) -> str:
     if document["task"] == "binary":
         return f"{share} larger class"
     return f"{len(document['labels'])} classes, {share} largest"
+
+
+def _no_baseline(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that no baseline was compared, where that is so."""
+    if document["verdicts"] and not any(one["kind"] == "baseline" for one in document["candidates"]):
+        yield "No baseline was compared, so this doesn't show whether a network is needed."
 
 
 def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
@@ -220,8 +235,6 @@ def _signed(name: str, value: float) -> str:
 
 def _training(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it."""
-    if document["verdicts"] and not any(one["kind"] == "baseline" for one in document["candidates"]):
-        yield "No baseline was compared, so this doesn't show whether a network is needed."
     found: dict[str, list[Mapping[str, Any]]] = {}
     for check in document["checks"]:
         found.setdefault(_key(check), []).append(check)
@@ -269,16 +282,21 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     if not document["verdicts"]:
         return
     if not undecided:
-        yield "Trained like this, every verdict is decided: more rows, repeats or seeds aren't needed."
+        if not is_first_look(document):
+            unfinished = any(_key(check) in ("under_trained", "learnt_nothing") for check in document["checks"])
+            so_far = " for networks trained like this" if unfinished else ""
+            yield f"Every verdict is decided{so_far}: more rows, repeats or seeds aren't needed."
         return
     known = [one for one in undecided if one["rows_needed"]]
     if known:
         least = min(known, key=lambda one: one["rows_needed"][1])
         most = max(known, key=lambda one: one["rows_needed"][1])
-        takes = f"{_rows_needed(least)} for {least['candidate']}"
-        if most is not least:
-            takes += f", {_rows_needed(most)} for {most['candidate']}"
-        yield f"More rows would decide: {takes}."
+        takes = f"{_rows_needed(least)} in all for {least['candidate']}"
+        if least["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
+            yield f"More rows can hardly decide: it would take {takes}."
+        else:
+            rest = "" if most is least else f", {_rows_needed(most)} for {most['candidate']}"
+            yield f"More rows would decide: {takes}{rest}."
     shares = [one["seed_share"] for one in undecided if one["seed_share"] is not None]
     seeds = 100 * (1 - math.sqrt(1 - max(shares))) if shares else None
     repeats = 100 * (1 - document["more_repeats_ratio"]) if document["interval"] == "corrected" else None
