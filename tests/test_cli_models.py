@@ -284,7 +284,7 @@ def test_that_no_network_is_needed_is_said_beside_the_model_that_is_advised(run,
         summary["advice"] |= {"as_good": leading, "use": "prior", "best": "prior", "undecided": []}
         path.write_text(json.dumps(summary))
         err = call("train", tmp_path / "run", "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[2]
-        assert ("No model is needed" in err) == said
+        assert ("Use no model" in err) == said
 
 
 def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
@@ -407,7 +407,7 @@ BAD = {
     "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
     "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin, which is a pipe and no file"),
     "a mistyped verb": (("shwo", "{d}/m.safetensors"), "no verb 'shwo'. Did you mean 'show'? The verbs are train, "),
-    "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, resume, "),
+    "no verb at all": (("banana",), "there is no verb 'banana'. The verbs are train, compare, judge, resume, "),
 }
 
 

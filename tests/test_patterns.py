@@ -24,7 +24,7 @@ FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall
 # Patterns that are put together inside a function; beside the place, what they can be.
 INSIDE = {
     "data/columns.py: pattern": (),  # what `.matches` is called with, enrolled by itself
-    "data/kinds/numerals.py: f-string": (),  # compiled into globals of that module
+    "data/cells.py: f-string": (),  # compiled into globals of that module
     "networks/user.py: hint": tuple(_HINTS.values()),
     "data/sources/delimited.py: f-string": [rf' *"(?:[^"]|"")*|[^{mark}\r\n]*' for mark in (",", ";", r"\t", r"\|")],
 }

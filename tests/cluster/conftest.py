@@ -1,7 +1,6 @@
 """Clusters of two nodes on this machine, and the comparison that all of them must reproduce."""
 
 import contextlib
-import functools
 import importlib
 import json
 import os
@@ -18,12 +17,9 @@ import seedbed as sb
 
 ARGUMENTS = {
     "candidates": ["relu:64,64", "linear:5"],
-    "baselines": ["sklearn.naive_bayes.GaussianNB"],
     "recipe": "tutorial",
     "epochs": 30,
-    "repeats": 1,
-    "folds": 5,
-    "seeds": 20,
+    "design": sb.Design(baselines=["sklearn.naive_bayes.GaussianNB"], repeats=1, folds=5, seeds=20),
 }
 
 
@@ -40,8 +36,13 @@ def needed(module: str) -> None:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., sb.Comparison]:
-    """A comparison of 200 networks in more than a dozen chunks, wherever it is to run."""
-    return functools.partial(sb.compare, "example:breast-cancer", **ARGUMENTS)
+    """A comparison of 200 networks in more than a dozen chunks; keywords that `Compute` has say where it runs."""
+
+    def run(folder: Path | None = None, on_progress: Callable | None = None, **where: object) -> sb.Comparison:
+        compute = sb.Compute(**where)
+        return sb.compare("example:breast-cancer", compute=compute, folder=folder, on_progress=on_progress, **ARGUMENTS)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import seedbed as sb
 from seedbed.errors import CandidateError
 from seedbed.model import load
 from seedbed.networks import MLP
@@ -107,7 +108,8 @@ def test_features_and_labels_apart_may_be_of_any_kind(small, arrays, plain, same
 def test_columns_can_be_dropped(small, arrays, plain, same):
     X, y = arrays
     frame = pd.DataFrame(X, columns=NAMES).assign(y=y, name="text", more=1.5)
-    same(small(frame, target="y", drop=["name", "more"], candidates="tanh:4")["tanh:4"], plain)
+    table = sb.read_table(frame, target="y", drop=["name", "more"])
+    same(small(table, candidates="tanh:4")["tanh:4"], plain)
 
 
 def test_labels_are_counted_in_the_document(small, arrays):

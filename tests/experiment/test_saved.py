@@ -169,11 +169,10 @@ def saved(comparison, tmp_path_factory):
 
 def test_the_files_are_written_and_nothing_is_left_beside_them(saved):
     folder, paths = saved
-    pictures = [f"{name}.png" for name in ("curves", "intervals", "lottery", "calibration")]
-    assert paths == [folder / name for name in ("comparison.json", "report.html", *pictures, "curves.safetensors")]
+    assert paths == [folder / name for name in ("comparison.json", "report.html", "curves.png", "curves.safetensors")]
     assert sorted(folder.iterdir()) == sorted(paths)
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in paths)
-    assert all((folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n") for name in pictures)
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def test_pictures_are_written_in_the_format_asked_for(comparison, tmp_path):
@@ -252,7 +251,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_half(comparison
     with pytest.raises(ValueError, match="JSON"):
         broken.save(tmp_path)
     assert (tmp_path / "comparison.json").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 7
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):

@@ -57,7 +57,7 @@ def test_the_top_of_the_ranking_was_chosen_of_all(swept):
     top = swept.conclusions.top
     assert (top.name, top.winner, top.among) == ("", ranking[0], 6)
     assert (top.expected, top.low, top.high) == pytest.approx((expected.value, expected.low, expected.high))
-    assert f"not its own {top.apparent:.3f}" in " ".join(str(swept).split())
+    assert f"not its own {top.apparent:.3f}" in " ".join(swept.details().split())
 
 
 def test_a_metric_that_is_better_when_greater_is_turned_round(small):
