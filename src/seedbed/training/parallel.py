@@ -89,7 +89,13 @@ def end_workers() -> None:
     if not _started.is_set():
         return  # joblib would start some, to end them
     with contextlib.suppress(Exception):
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        _kill_workers()
+
+
+def _kill_workers() -> None:
+    # Without `reuse`, loky compares its default arguments with joblib's. They differ, so it would wait until joblib's
+    # workers have done all their tasks, and return a new executor.
+    get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 def _awake() -> None:
@@ -133,7 +139,7 @@ def side_by_side(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib counts what it cancels
             done.close()
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        _kill_workers()
         raise
     finally:
         threading.excepthook = told
