@@ -33,7 +33,8 @@ def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float],
     else:
         words = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
         arguments = [f"sb.read_table({', '.join(words)})"]
-    if candidates != TUTORIAL:
+    words_alone = isinstance(candidates, tuple) and all(isinstance(one, str) for one in candidates)
+    if not words_alone or candidates != TUTORIAL:  # an array has no one answer to whether it equals something
         arguments.append(f"candidates={_word(candidates)}")
     names = [name for name, known in RECIPES.items() if known == recipe]
     if names != ["trained"]:
