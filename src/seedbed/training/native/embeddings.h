@@ -1,6 +1,6 @@
 // What is made of each input before the first linear layer, for L networks side by side.
 //
-//     seen [row][input]              row of the embedded inputs (n_out units)
+//     seen [row][input]              row of the embedded inputs (out_row units)
 //     +--------+-----+--------+      +--------+-----------------------------+------------------+----
 //     | others | own | own    |  ->  | others | x ..., relu(W waves + b)    | bins of each ... | ...
 //     +--------+-----+--------+      | KEEP   | PERIODIC                    | PIECEWISE        | LEVELS
@@ -12,11 +12,37 @@
 #include "job.h"
 #include "products.h"
 
-template <class T> struct Embedding {
-  using V = Vec<T>;
+// Rows of a tile and what both layouts do with them alike. X is a vector, one lane a network, or the number of one network.
+template <class X> struct Seen {
   const Layer& layer;
-  long n_rows, n_seen, n_out;  // rows of the tile; from one row to the next, of `seen` and of the embedded inputs
-  const V* seen;               // of the first row, the layer's first input
+  long n_rows, seen_row, out_row;  // rows of the tile; from one row to the next, of `seen` and of the embedded inputs
+  const X* seen;                   // of the first row, the layer's first input
+
+  void keep(X* out) const {
+    for (long r = 0; r < n_rows; r++)
+      for (long i = 0; i < layer.n_in; i++) out[r * out_row + i] = seen[r * seen_row + i];
+  }
+
+  // Piecewise linear: how far an input has come through each of its bins, from `least` to `most`. The constants of the
+  // bins are [left, 1 / width, least, most] by [input][bin].
+  void piecewise(const X* constants, X* out) const {
+    const long bins = layer.each, n = layer.n_in * bins;
+    const X *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
+    for (long r = 0; r < n_rows; r++, out += out_row)
+      for (long i = 0; i < layer.n_in; i++) {
+        const X x = seen[r * seen_row + i];
+        for (long b = i * bins; b < (i + 1) * bins; b++) {
+          X come = (x - left[b]) * factor[b];
+          come = come < least[b] ? least[b] : come;
+          out[b] = come > most[b] ? most[b] : come;
+        }
+      }
+  }
+};
+
+template <class T> struct Embedding : Seen<Vec<T>> {
+  using V = Vec<T>;
+  using Seen<V>::layer, Seen<V>::n_rows, Seen<V>::seen_row, Seen<V>::out_row, Seen<V>::seen, Seen<V>::keep;
   const V* zeros;
 
   // Inputs as each network sees them: `scale * x + shift`, and what givers add to takers. They come from the table X or
@@ -33,11 +59,6 @@ template <class T> struct Embedding {
     }
   }
 
-  void keep(V* out) const {
-    for (long r = 0; r < n_rows; r++)
-      for (long i = 0; i < layer.n_in; i++) out[r * n_out + i] = seen[r * n_seen + i];
-  }
-
   // -- Periodic: the inputs, then relu(weight @ [sin(2 pi c x), cos(2 pi c x)] + bias) of each.
   // Waves of a row lie as [input][sines, cosines].
 
@@ -50,67 +71,50 @@ template <class T> struct Embedding {
         const V turns = c[k] * T(6.28318530717958647693);
         for (long r = 0; r < n_rows; r++) {
           V* to = waves + r * n_waves + k;
-          sin_cos<T>(turns * seen[r * n_seen + i], to[0], to[K]);
+          sin_cos<T>(turns * seen[r * seen_row + i], to[0], to[K]);
         }
       }
       V* to = out + layer.n_in + i * each;
       Product<T, false>{waves, n_waves, 1, params + layer.weight + i * each * 2 * K, 1, 2 * K,
-                        params + layer.bias + i * each, 0, 1, to, n_out, 2 * K}.run(n_rows, each);
+                        params + layer.bias + i * each, 0, 1, to, out_row, 2 * K}.run(n_rows, each);
       for (long r = 0; r < n_rows; r++)
-        for (long u = 0; u < each; u++) to[r * n_out + u] = to[r * n_out + u] <= T(0) ? V{} : to[r * n_out + u];
+        for (long u = 0; u < each; u++) to[r * out_row + u] = to[r * out_row + u] <= T(0) ? V{} : to[r * out_row + u];
     }
   }
 
-  // `d` arrives at the units [row][n_out] and is changed; `slopes` has room for the waves of one input.
+  // `d` arrives at the units [row][out_row] and is changed; `slopes` has room for the waves of one input.
   void periodic_back(const V* params, const V* waves, const V* out, V* d, V* slopes, V* gradients) const {
     const long K = layer.waves, n_waves = 2 * K * layer.n_in, each = layer.each;
     out += layer.n_in, d += layer.n_in;
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K, out += each, d += each) {
       for (long r = 0; r < n_rows; r++)
-        for (long u = 0; u < each; u++) d[r * n_out + u] = out[r * n_out + u] <= T(0) ? V{} : d[r * n_out + u];
+        for (long u = 0; u < each; u++) d[r * out_row + u] = out[r * out_row + u] <= T(0) ? V{} : d[r * out_row + u];
       const V* weight = params + layer.weight + i * each * 2 * K;
       V *of_weight = gradients + layer.weight + i * each * 2 * K, *of_bias = gradients + layer.bias + i * each;
-      add_columns<T>(d, n_rows, n_out, each, of_bias);
-      Product<T, false>{d, 1, n_out, waves, n_waves, 1, of_weight, 2 * K, 1, of_weight, 2 * K, n_rows}.run(each, 2 * K);
-      Product<T, false>{d, n_out, 1, weight, 2 * K, 1, zeros, 0, 0, slopes, 2 * K, each}.run(n_rows, 2 * K);
+      add_columns<T>(d, n_rows, out_row, each, of_bias);
+      Product<T, false>{d, 1, out_row, waves, n_waves, 1, of_weight, 2 * K, 1, of_weight, 2 * K, n_rows}.run(each, 2 * K);
+      Product<T, false>{d, out_row, 1, weight, 2 * K, 1, zeros, 0, 0, slopes, 2 * K, each}.run(n_rows, 2 * K);
       for (long k = 0; k < K; k++) {
         V sum = V{};
         for (long r = 0; r < n_rows; r++) {
           const V *wave = waves + r * n_waves + k, *slope = slopes + r * 2 * K + k;
-          sum += (slope[0] * wave[K] - slope[K] * wave[0]) * seen[r * n_seen + i];
+          sum += (slope[0] * wave[K] - slope[K] * wave[0]) * seen[r * seen_row + i];
         }
         gradients[layer.frequencies + i * K + k] += sum * T(6.28318530717958647693);
       }
     }
   }
 
-  // -- Piecewise linear: how far an input has come through each of its bins, from `least` to `most`. The constants of the
-  // bins are [left, 1 / width, least, most] by [input][bin].
-
-  void piecewise(const V* constants, V* out) const {
-    const long bins = layer.each, n = layer.n_in * bins;
-    const V *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
-    for (long r = 0; r < n_rows; r++, out += n_out)
-      for (long i = 0; i < layer.n_in; i++) {
-        const V x = seen[r * n_seen + i];
-        for (long b = i * bins; b < (i + 1) * bins; b++) {
-          V come = (x - left[b]) * factor[b];
-          come = come < least[b] ? least[b] : come;
-          out[b] = come > most[b] ? most[b] : come;
-        }
-      }
-  }
-
   // -- Levels of a category, each with numbers of its own: a linear layer of some inputs.
 
   void levels(const V* params, V* out) const {
-    Product<T, false>{seen, n_seen, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, n_out,
+    Product<T, false>{seen, seen_row, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, out_row,
                       layer.n_in}.run(n_rows, layer.each);
   }
 
   void levels_back(const V* d, V* gradients) const {
     V* own = gradients + layer.weight;
-    Product<T, false>{seen, 1, n_seen, d, n_out, 1, own, layer.each, 1, own, layer.each, n_rows}
+    Product<T, false>{seen, 1, seen_row, d, out_row, 1, own, layer.each, 1, own, layer.each, n_rows}
         .run(layer.n_in, layer.each);
   }
 };
@@ -118,12 +122,10 @@ template <class T> struct Embedding {
 // The same for one network, whose rows are plain numbers: `seen` and the embedded inputs have the units of a row side by
 // side, padded to full vectors. Sines and products of periodic functions are taken of L rows at once, one to a lane: the
 // waves of a tile lie as [input][wave][L rows].
-template <class T> struct EmbeddingOfOne {
+template <class T> struct EmbeddingOfOne : Seen<T> {
   using V = Vec<T>;
+  using Seen<T>::layer, Seen<T>::n_rows, Seen<T>::seen_row, Seen<T>::out_row, Seen<T>::seen, Seen<T>::keep;
   static constexpr int L = Lanes<T>::L;
-  const Layer& layer;
-  long n_rows, seen_row, out_row;  // rows of the tile; numbers from one row to the next
-  const T* seen;
   const V* zeros;
 
   long n_groups() const { return (n_rows + L - 1) / L; }
@@ -134,11 +136,6 @@ template <class T> struct EmbeddingOfOne {
       for (long i = 0; i < n; i++) out[i] = scale ? X[i] * scale[i] + shift[i] : X[i];
       for (long g = 0; scale && g < job.n_givers; g++) out[job.takers[g]] += X[job.givers[g]] * extra[g];
     }
-  }
-
-  void keep(T* out) const {
-    for (long r = 0; r < n_rows; r++)
-      for (long i = 0; i < layer.n_in; i++) out[r * out_row + i] = seen[r * seen_row + i];
   }
 
   // One number of each of L rows; zeros behind the last row.
@@ -202,20 +199,6 @@ template <class T> struct EmbeddingOfOne {
         *of_frequency += total<T>(sum)[0] * T(6.28318530717958647693);
       }
     }
-  }
-
-  void piecewise(const T* constants, T* out) const {
-    const long bins = layer.each, n = layer.n_in * bins;
-    const T *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
-    for (long r = 0; r < n_rows; r++, out += out_row)
-      for (long i = 0; i < layer.n_in; i++) {
-        const T x = seen[r * seen_row + i];
-        for (long b = i * bins; b < (i + 1) * bins; b++) {
-          T come = (x - left[b]) * factor[b];
-          come = come < least[b] ? least[b] : come;
-          out[b] = come > most[b] ? most[b] : come;
-        }
-      }
   }
 
   void levels(const V* params, T* out) const {
