@@ -6,7 +6,7 @@ python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 
 The learners are least-squares fits with a small ridge, so that hundreds of tables a row take minutes. Scores go through
 a CSV file or a mapping, as a user has them.
 
-- cv, skewed: two blocks of three columns tell equally much, so whoever is called better or worse is a false winner.
+- cv, skewed: two blocks of three columns are equally informative, so a verdict of better or worse is false.
   Columns are independent and normal, or skewed (exponentials of normal ones) and dependent (neighbours correlate by
   0.7).
 - mc: the same with random splits in place of folds.

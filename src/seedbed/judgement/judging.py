@@ -174,7 +174,7 @@ def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
 
 
 def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
-    """Return on whom there is no verdict, as the difference is one number other than 0 in all splits."""
+    """Return the candidates without a verdict: their difference is the same number, not 0, in all splits."""
     found = {}
     for name, values in losses.items():
         x = losses[reference].mean(axis=1) - values.mean(axis=1)
