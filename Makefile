@@ -21,7 +21,7 @@ check: .venv/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py -m "not slow"
+	$(PY) -m pytest tests/test_architecture.py tests/test_docs.py tests/test_english.py -m "not slow"
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 docs: .venv/installed-dev
