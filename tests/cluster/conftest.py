@@ -1,4 +1,4 @@
-"""Clusters of two nodes on this machine, and the comparison that all of them must reproduce."""
+"""Start clusters of two nodes on this machine, and make the comparison that all of them must reproduce."""
 
 import contextlib
 import importlib
@@ -24,7 +24,7 @@ ARGUMENTS = {
 
 
 def needed(module: str) -> None:
-    """Skip the test without a library, or fail it in CI."""
+    """Skip the test if a library is missing; fail it in CI."""
     try:
         importlib.import_module(module)
     except ImportError:
@@ -36,7 +36,7 @@ def needed(module: str) -> None:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., sb.Comparison]:
-    """A comparison of 200 networks in more than a dozen chunks; keywords that `Compute` has say where it runs."""
+    """Compare 200 networks in more than a dozen chunks; the arguments of `Compute` say where they are trained."""
 
     def run(folder: Path | None = None, on_progress: Callable | None = None, **where: object) -> sb.Comparison:
         compute = sb.Compute(**where)
@@ -47,13 +47,13 @@ def compared() -> Callable[..., sb.Comparison]:
 
 @pytest.fixture(scope="session")
 def local(compared) -> sb.Comparison:
-    """The same in this process."""
+    """The same comparison, trained in this process."""
     return compared(jobs=1)
 
 
 @pytest.fixture(scope="session")
 def assert_same() -> Callable[[sb.Comparison, sb.Comparison], None]:
-    """Fails unless two comparisons have the same curves and predictions, bit for bit, and say the same."""
+    """Assert that two comparisons have the same curves, predictions and verdicts, bit for bit."""
 
     def check(one: sb.Comparison, other: sb.Comparison) -> None:
         mine, theirs = one._arrays(), other._arrays()
@@ -67,7 +67,7 @@ def assert_same() -> Callable[[sb.Comparison, sb.Comparison], None]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[object]:
-    """A Ray cluster of two nodes with one CPU each. Its head notices a dead node after two seconds."""
+    """A Ray cluster of two nodes with one CPU each. Its head detects a dead node after two seconds."""
     needed("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
@@ -85,7 +85,7 @@ def ray_cluster() -> Iterator[object]:
 
 
 class DaskProcesses:
-    """A scheduler and workers, each a process as `dask scheduler` and `dask worker` start it."""
+    """A scheduler and workers, each started as a process like `dask scheduler` and `dask worker`."""
 
     def __init__(self, folder: Path) -> None:
         self.file, self.processes = folder / "scheduler.json", []
@@ -119,7 +119,7 @@ class DaskProcesses:
 
 @pytest.fixture(scope="session")
 def start_dask(tmp_path_factory) -> Iterator[Callable[[int], DaskProcesses]]:
-    """Starts Dask clusters, which end with the tests."""
+    """A function that starts Dask clusters, which end with the tests."""
     needed("distributed")
     started = []
 
@@ -133,7 +133,7 @@ def start_dask(tmp_path_factory) -> Iterator[Callable[[int], DaskProcesses]]:
     yield start
     from distributed import default_client
 
-    with contextlib.suppress(ValueError):  # there is none
+    with contextlib.suppress(ValueError):  # there is no default client
         default_client().close()
     for one in started:
         one.end()
@@ -147,7 +147,7 @@ def dask_cluster(start_dask) -> DaskProcesses:
 
 @pytest.fixture
 def kill() -> Callable[[int], None]:
-    """Ends a process and all that it has started, as the loss of a machine does."""
+    """End a process and its children, as the loss of a machine does."""
 
     import psutil  # distributed needs it as well
 
@@ -161,7 +161,7 @@ def kill() -> Callable[[int], None]:
 
 @pytest.fixture
 def needs_ray() -> Iterator[None]:
-    """Ray, and no connection to a cluster."""
+    """Ray without a connection to a cluster."""
     needed("ray")
     import ray
 
@@ -171,6 +171,6 @@ def needs_ray() -> Iterator[None]:
 
 @pytest.fixture
 def needs_dask(monkeypatch) -> None:
-    """Dask, and no address but the one that is given."""
+    """Dask without a configured scheduler address."""
     needed("distributed")
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)

@@ -1,4 +1,4 @@
-"""A comparison on a cluster: the same bits as here, whatever happens to a node on the way."""
+"""Comparisons on a cluster give the same bits as local ones, also if a node is lost."""
 
 import sys
 
@@ -22,7 +22,7 @@ SMALL = {"recipe": "tutorial", "epochs": 3, "design": sb.Design(baselines=[], re
 
 @pytest.fixture(params=["ray", "dask"])
 def cluster(request) -> str:
-    """A running cluster, as a user names it."""
+    """The name of a running cluster."""
     running = request.getfixturevalue(f"{request.param}_cluster")
     return f"{request.param}:{running.address}"
 
@@ -32,7 +32,7 @@ def test_a_cluster_gives_the_same_bits_as_one_process(compared, local, assert_sa
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_node_of_ray_that_is_killed_costs_nothing_but_time(compared, local, assert_same, ray_cluster, kill, capfd):
+def test_a_killed_ray_node_does_not_change_the_result(compared, local, assert_same, ray_cluster, kill, capfd):
     lost = ray_cluster.add_node(num_cpus=1)
     raylet = lost.all_processes["raylet"][0].process
     capfd.readouterr()
@@ -41,9 +41,7 @@ def test_a_node_of_ray_that_is_killed_costs_nothing_but_time(compared, local, as
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_worker_of_dask_that_is_killed_costs_nothing_but_time(
-    compared, local, assert_same, dask_cluster, kill, capfd
-):
+def test_a_killed_dask_worker_does_not_change_the_result(compared, local, assert_same, dask_cluster, kill, capfd):
     lost = dask_cluster.add_worker()
     dask_cluster.wait_for(3)
     capfd.readouterr()
@@ -54,7 +52,7 @@ def test_a_worker_of_dask_that_is_killed_costs_nothing_but_time(
 
 
 @pytest.mark.slow
-def test_a_scheduler_of_dask_that_is_lost_is_an_error_and_what_is_finished_is_kept(start_dask, compared, tmp_path):
+def test_a_lost_dask_scheduler_is_an_error_and_finished_chunks_are_kept(start_dask, compared, tmp_path):
     cluster = start_dask(n_workers=1)
     lost = _once(cluster.processes[0].kill)
     with pytest.raises(TrainingError, match="the Dask cluster was lost on the way"):
@@ -63,7 +61,7 @@ def test_a_scheduler_of_dask_that_is_lost_is_an_error_and_what_is_finished_is_ke
 
 
 def _once(act):
-    """Acts when the first networks are finished, and others are being trained."""
+    """Call a function once the first networks are finished while others are being trained."""
     acted = []
 
     def hear(progress):
@@ -74,7 +72,7 @@ def _once(act):
     return hear
 
 
-def test_a_network_in_a_file_is_found_where_seedbed_runs(cluster, tmp_path, monkeypatch):
+def test_a_network_in_a_file_is_loaded_on_the_nodes(cluster, tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
     there, here = (sb.compare("example:moons", candidates=["net.py:Net"], **SMALL, compute=sb.Compute(**where))
@@ -82,7 +80,7 @@ def test_a_network_in_a_file_is_found_where_seedbed_runs(cluster, tmp_path, monk
     assert np.array_equal(there["net.py:Net"].predictions, here["net.py:Net"].predictions)
 
 
-def test_a_network_made_on_the_spot_travels(cluster):
+def test_a_network_class_defined_in_the_script_is_sent_to_the_nodes(cluster):
     n_hidden = 3
     candidates = {
         "mine": lambda n_features, n_outputs: nn.Sequential(
@@ -94,7 +92,7 @@ def test_a_network_made_on_the_spot_travels(cluster):
     assert np.array_equal(there["mine"].predictions, here["mine"].predictions)
 
 
-def test_a_module_that_no_node_has_is_named(cluster, tmp_path, monkeypatch):
+def test_a_module_that_is_missing_on_the_nodes_is_named(cluster, tmp_path, monkeypatch):
     (tmp_path / "only_here.py").write_text(NET)
     monkeypatch.syspath_prepend(tmp_path)
     network = __import__("only_here").Net
@@ -103,7 +101,7 @@ def test_a_module_that_no_node_has_is_named(cluster, tmp_path, monkeypatch):
     del sys.modules["only_here"]
 
 
-def test_an_error_on_a_node_is_the_error_here(cluster):
+def test_an_error_on_a_node_is_raised_locally(cluster):
     def build(n_features, n_outputs):
         if "pytest" not in sys.modules:  # on a node
             raise SeedbedError("no such luck", "Try again.")
@@ -114,14 +112,14 @@ def test_an_error_on_a_node_is_the_error_here(cluster):
     assert caught.value.hint == "Try again."
 
 
-def test_a_node_of_another_kind_is_refused(cluster, monkeypatch):
+def test_a_node_with_another_version_of_torch_is_refused(cluster, monkeypatch):
     other = Asked.__dataclass_fields__["kind"].default_factory() | {"torch": "1.0"}
     monkeypatch.setattr("seedbed.training.cluster.Asked", lambda: Asked(other))
     with pytest.raises(TrainingError, match=r"the version of torch on node \S+ is .*, and 1\.0 where seedbed runs"):
         sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(cluster=cluster))
 
 
-def test_many_seeds_and_a_model_are_trained_there_as_well(cluster):
+def test_train_many_and_fit_model_run_on_a_cluster(cluster):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
     many, here = (train_many("relu:5", X[:40], y[:40], X[40:], y[40:], seeds=40, epochs=5, **where)

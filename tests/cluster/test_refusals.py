@@ -1,4 +1,4 @@
-"""Clusters that can't be had: one line that says why, and what to do."""
+"""Clusters that can't be used raise an error of one line that says why and what to do."""
 
 import json
 import sys
@@ -18,18 +18,18 @@ def refused(word: str, jobs: int | None = None, device: str = "auto") -> str:
     return str(caught.value)
 
 
-def test_a_wrong_name_gets_the_nearest_one():
+def test_an_unknown_cluster_suggests_the_nearest_name():
     assert refused("rai") == "no cluster 'rai'. Did you mean 'ray'?"
     assert refused("tcp://127.0.0.1:8786") == "no cluster 'tcp://127.0.0.1:8786'. Known: dask, ray"
 
 
-def test_jobs_and_gpus_are_of_this_machine():
+def test_jobs_and_devices_cannot_be_combined_with_a_cluster():
     assert "Leave one of them out" in refused("ray", jobs=2)
     assert "device is 'cuda'" in refused("dask", device="cuda")
 
 
 @pytest.mark.parametrize(("name", "module"), [("ray", "ray"), ("dask", "distributed")])
-def test_without_the_library_it_says_what_to_install(name, module, monkeypatch):
+def test_a_missing_library_names_the_package_to_install(name, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     assert refused(name) == f"--cluster {name} needs the package {module}. Install it: pip install 'seedbed[{name}]'."
 
@@ -47,7 +47,7 @@ def test_an_address_without_a_cluster_is_refused_in_one_line(address, request, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_an_address_it_says_how_to_give_one(needs_ray, needs_dask, monkeypatch, capfd):
+def test_a_missing_address_says_how_to_set_it(needs_ray, needs_dask, monkeypatch, capfd):
     def none(address):
         raise ConnectionError("Could not find any running Ray instance.")
 
@@ -56,7 +56,7 @@ def test_without_an_address_it_says_how_to_give_one(needs_ray, needs_dask, monke
     assert refused("dask").startswith("--cluster dask names no scheduler. Say dask:tcp://HOST:PORT")
 
 
-def test_json_carries_the_refusal(monkeypatch, tmp_path, capfd):
+def test_the_error_is_printed_as_json(monkeypatch, tmp_path, capfd):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main([*COMPARE, "rey", "--json"])

@@ -1,4 +1,4 @@
-"""Scores as somebody may have them."""
+"""Example score tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Columns = dict[str, list[Any]]
 
 @pytest.fixture
 def scores() -> Callable[..., Columns]:
-    """Makes a mapping of columns in long form: `new` gains `gain` over `old` in accuracy."""
+    """Make a mapping of columns in long form; `new` gains `gain` over `old` in accuracy."""
 
     def make(
         *, repeats: int = 1, folds: int = 10, seeds: int = 1, gain: float = 0.0, spread: float = 0.01, key: int = 0
@@ -35,7 +35,7 @@ def scores() -> Callable[..., Columns]:
 
 @pytest.fixture
 def csv(tmp_path) -> Callable[[Columns], str]:
-    """Writes columns to a CSV file and returns its path."""
+    """Write columns to a CSV file and return its path."""
 
     def write(columns: Columns) -> str:
         path = tmp_path / "scores.csv"

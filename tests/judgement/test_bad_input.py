@@ -1,4 +1,4 @@
-"""One clear sentence for each thing that can be wrong with a file of scores."""
+"""Each error in a file of scores raises one clear sentence."""
 
 import pytest
 
@@ -29,7 +29,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_sentence_that_says_what_to_do(scores, case):
+def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
     spoil, message = CASES[case]
     with pytest.raises(sb.SeedbedError) as caught:
         sb.judge(spoil(scores()))
@@ -49,13 +49,13 @@ def test_bad_input_is_one_sentence_that_says_what_to_do(scores, case):
         ({"tried": "many"}, "tried is 'many'. It must be a whole number"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(scores, options, message):
+def test_an_invalid_option_is_refused(scores, options, message):
     with pytest.raises(sb.SeedbedError) as caught:
         sb.judge(scores(), **options)
     assert message in str(caught.value)
 
 
-def test_incomplete_splits_can_be_dropped_and_it_says_so(scores):
+def test_dropping_incomplete_splits_is_reported(scores):
     columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
     judgement = sb.judge(columns, drop_incomplete=True)
     assert "1 of 10 splits is left out" in str(judgement)
@@ -71,12 +71,12 @@ def test_a_single_complete_split_is_too_few_after_dropping(scores):
         sb.judge(columns, drop_incomplete=True)
 
 
-def test_options_of_scores_are_refused_beside_a_target(scores):
+def test_options_for_scores_are_refused_together_with_a_target(scores):
     with pytest.raises(sb.OptionError, match="drop_incomplete is about scores"):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
 
 
-def test_hundreds_of_candidates_are_too_many_and_a_hundred_are_not(scores):
+def test_at_most_a_hundred_candidates_are_accepted(scores):
     many = {"fold": [0, 1] * 250, "name": [str(i // 2) for i in range(500)], "accuracy": [0.5, 0.6] * 250}
     with pytest.raises(sb.OptionError, match="has 250 different values; the most candidates are 200"):
         sb.judge(many)

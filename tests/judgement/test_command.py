@@ -1,4 +1,4 @@
-"""The verb: text, JSON, files, exit status, and how little it loads."""
+"""The verb `judge`: text, JSON, files, exit status and imports."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_the_exit_status_says_whether_a_candidate_is_better_or_worse(scores, csv
     assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
 
 
-def test_seeds_on_one_split_fail_a_job_that_asks_for_better(scores, csv):
+def test_seeds_on_one_split_fail_a_check_for_better(scores, csv):
     path = csv(scores(folds=1, seeds=20, gain=0.2))
     assert status(path, "--fail-unless-better", "new") == 1
     assert status(path, "--fail-if-worse", "new") == 0
@@ -70,7 +70,7 @@ def test_report_and_paper_table_are_written(scores, csv, tmp_path, capsys):
     assert "<Text>" not in capsys.readouterr().err
 
 
-def test_judging_loads_neither_torch_nor_what_draws(scores, csv):
+def test_judging_imports_neither_torch_nor_altair(scores, csv):
     code = (
         "import sys\nfrom seedbed.cli import main\n"
         f"try: main(['judge', {csv(scores())!r}])\nexcept SystemExit: pass\n"

@@ -1,4 +1,4 @@
-"""Small versions of benchmarks/judged.py. Seeds are fixed, so the rates are numbers, not chances."""
+"""Small versions of benchmarks/judged.py with fixed seeds, so the rates are deterministic."""
 
 import importlib
 from pathlib import Path
@@ -15,7 +15,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("judged")
 
 
-def test_equal_candidates_in_a_csv_are_seldom_called_different_where_a_t_test_does_so_in_half_of_the_tables(judged):
+def test_equal_candidates_are_seldom_called_different_while_a_plain_t_test_errs_in_half_of_the_tables(judged):
     assert sum(judged.false_winner(number, 100, repeats=3) for number in range(20)) <= 2
     assert sum(judged.naive(number, 100) for number in range(20)) >= 8
 
@@ -24,21 +24,21 @@ def test_equal_candidates_on_random_splits_are_seldom_called_different(judged):
     assert sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7
 
 
-def test_seeds_alone_never_call_anybody_better_or_worse(judged):
+def test_seeds_on_one_split_never_give_a_verdict(judged):
     assert not any(judged.called_by_seeds(number) for number in range(40))
 
 
-def test_a_loop_of_fifty_useless_changes_keeps_none_of_them(judged):
+def test_a_loop_keeps_none_of_fifty_useless_changes(judged):
     assert not any(judged.keeps_any(number, 100) for number in range(3))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cv-100", "mc-100-50-0.2", "mc-300-10-0.33"])
-def test_false_winners_keep_their_bound_over_hundreds_of_tables(judged, name):
+def test_the_rate_of_false_winners_keeps_its_bound_over_hundreds_of_tables(judged, name):
     (row,) = (row for row in judged.simulated_rows() if row.name == name)
     assert sum(row.draw(number) for number in range(400)) / 400 <= row.most
 
 
 @pytest.mark.slow
-def test_at_most_the_nominal_share_of_loops_keeps_any_useless_change(judged):
+def test_at_most_the_nominal_share_of_loops_keeps_a_useless_change(judged):
     assert sum(judged.keeps_any(number, 100) for number in range(60)) / 60 <= 0.05

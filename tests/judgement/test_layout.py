@@ -1,4 +1,4 @@
-"""How the splits were made, recognised by columns or asked for, and refused where it isn't clear."""
+"""The kind of the splits is recognised from columns or given, and refused where it is ambiguous."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_repeats_of_folds_are_recognised(scores):
     assert "2 seeds a split" in str(found)
 
 
-def test_folds_without_repeats_are_recognised_and_too_many_are_asked_about(scores):
+def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_option(scores):
     few = renamed(scores(folds=10), repeat=None)
     assert plan(sb.judge(few)) == {"kind": "cross_validation", "repeats": 1, "folds": 10, "df": 9}
     many = renamed(scores(folds=50), repeat=None)
@@ -29,7 +29,7 @@ def test_folds_without_repeats_are_recognised_and_too_many_are_asked_about(score
     assert plan(sb.judge(many, folds=10)) == {"kind": "cross_validation", "repeats": 5, "folds": 10, "df": 9}
 
 
-def test_rows_in_order_may_be_folds_and_otherwise_nothing_is_guessed(scores):
+def test_rows_without_split_columns_need_an_option(scores):
     bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
     with pytest.raises(sb.DataError, match="no column says whether they are folds, random splits or seeds"):
         sb.judge(bare)
@@ -53,7 +53,7 @@ def test_a_large_test_share_widens_the_interval_by_the_overlap(scores):
     assert ratio == pytest.approx(((1 / 10 + 1) / (1 / 10 + 1 / 9)) ** 0.5)
 
 
-def test_columns_that_count_rows_overrule_what_a_fold_is_called(scores):
+def test_row_counts_overrule_the_name_of_the_split_column(scores):
     found = scores(folds=10) | {"n_train": [50] * 20, "n_test": [50] * 20}
     judgement = sb.judge(found)
     assert plan(judgement)["kind"] == "random_splits"
@@ -70,7 +70,7 @@ def test_bootstrap_samples_are_refused_with_the_reason(scores, name):
         sb.judge(labelled)
 
 
-def test_options_that_contradict_the_columns_or_each_other_are_refused(scores):
+def test_contradictory_options_are_refused(scores):
     with pytest.raises(sb.OptionError, match="folds is 5, and the file has 10 in a repeat"):
         sb.judge(scores(repeats=2, folds=10), folds=5)
     with pytest.raises(sb.OptionError, match="folds and a test share are given"):
@@ -79,11 +79,11 @@ def test_options_that_contradict_the_columns_or_each_other_are_refused(scores):
         sb.judge(scores(), test_share=2.0)
 
 
-def test_two_folds_make_rough_ranges_and_it_says_so(scores):
+def test_two_folds_give_wide_intervals_with_a_warning(scores):
     assert "2 folds make rough ranges" in str(sb.judge(scores(folds=2)))
 
 
-def test_each_split_may_have_seeds_of_its_own(scores):
+def test_each_split_may_have_different_seeds(scores):
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}
     assert sb.judge(own)["new"] == sb.judge(found)["new"]

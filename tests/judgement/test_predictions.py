@@ -1,4 +1,4 @@
-"""Verdicts on out-of-fold predictions: those of a comparison, and what can be wrong with a file."""
+"""Verdicts on out-of-fold predictions from comparisons and from files, and errors in such files."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ LABELS = {"binary": ["no", "yes"], "multiclass": ["a", "b", "c"]}
 
 @pytest.fixture
 def predictions():
-    """Makes predictions of two candidates, `sharp` being better by `gain`, as a data frame."""
+    """Make a data frame of predictions of two candidates; `sharp` is better by `gain`."""
 
     def make(n=120, repeats=2, folds=5, seeds=1, gain=0.0, key=0) -> pd.DataFrame:
         rng = np.random.default_rng(key)
@@ -32,7 +32,7 @@ def predictions():
 
 @pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
 def comparison(request) -> sb.Comparison:
-    """A small comparison of each task."""
+    """Make a small comparison for each task."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(90, 3))
     z = X[:, 0] + 0.5 * rng.normal(size=90)
@@ -44,7 +44,7 @@ def comparison(request) -> sb.Comparison:
                       compute=sb.Compute(jobs=1))  # fmt: skip
 
 
-def test_a_comparisons_own_predictions_exported_as_csv_give_its_verdicts(comparison, tmp_path):
+def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_path):
     comparison.predictions().to_csv(tmp_path / "predictions.csv", index=False)
     judged = sb.judge(str(tmp_path / "predictions.csv"), target="y").to_dict()
     expected = comparison.to_dict()
@@ -57,7 +57,7 @@ def test_a_comparisons_own_predictions_exported_as_csv_give_its_verdicts(compari
         ]
 
 
-def test_a_comparisons_own_scores_give_its_verdicts(comparison):
+def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
     judged = sb.judge(comparison.scores(), margin=comparison.conclusions.margin.value)
     for verdict in comparison.verdicts:
         one = judged[verdict.candidate]
@@ -68,13 +68,13 @@ def test_a_comparisons_own_scores_give_its_verdicts(comparison):
         comparison.scores("roc_auc")
 
 
-def test_verdicts_are_a_frame_and_their_repr_is_one_line(comparison):
+def test_verdicts_convert_to_a_frame_and_have_a_repr_of_one_line(comparison):
     frame = comparison.to_frame()
     assert list(frame["candidate"]) == [verdict.candidate for verdict in comparison.verdicts]
     assert repr(comparison.verdicts[0]).startswith("<Verdict: tanh:3 against linear:2: ")
 
 
-def test_scores_are_those_of_scikit_learn(predictions):
+def test_scores_equal_those_of_scikit_learn(predictions):
     frame = predictions(repeats=1, folds=2, gain=0.05)
     scores = {one["name"]: one["scores"] for one in sb.judge(frame, target="y").to_dict()["candidates"]}
     sharp = frame[frame["candidate"] == "sharp"]
@@ -92,7 +92,7 @@ def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
     assert sb.judge(random, target="y").to_dict()["plan"]["kind"] == "random_splits"
 
 
-def test_predicted_labels_are_judged_by_accuracy_alone(predictions):
+def test_predicted_labels_are_judged_by_accuracy_only(predictions):
     frame = predictions(gain=0.2)
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     document = sb.judge(frame, target="y").to_dict()
@@ -102,7 +102,7 @@ def test_predicted_labels_are_judged_by_accuracy_alone(predictions):
         sb.judge(frame, target="y", score="brier")
 
 
-def test_the_positive_label_can_be_named(predictions):
+def test_the_positive_label_can_be_given(predictions):
     frame = predictions(repeats=1)
     turned = frame.assign(probability=1 - frame["probability"])
     one, other = sb.judge(frame, target="y"), sb.judge(turned, target="y", positive="no")
@@ -110,14 +110,14 @@ def test_the_positive_label_can_be_named(predictions):
 
 
 @pytest.mark.parametrize(("n", "kind"), [(4000, "held_out"), (3999, "one_split")])
-def test_one_split_has_a_verdict_only_where_a_comparison_would_lock_as_many_rows(predictions, n, kind):
+def test_one_split_has_a_verdict_only_if_it_has_as_many_test_rows_as_a_comparison_would_lock(predictions, n, kind):
     frame = predictions(n=n, repeats=1, folds=1, seeds=3, gain=0.05)
     judgement = sb.judge(frame, target="y")
     assert judgement.to_dict()["plan"]["kind"] == kind
     assert judgement.is_better("sharp") == (kind == "held_out")
 
 
-def test_too_few_rows_have_no_verdict_as_in_a_comparison(predictions):
+def test_too_few_rows_have_no_verdict(predictions):
     judgement = sb.judge(predictions(n=40), target="y")
     assert judgement.verdicts == []
     assert "40 rows are too few" in " ".join(str(judgement).split())
@@ -139,14 +139,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_with_predictions_is_one_sentence(predictions, case):
+def test_invalid_predictions_raise_one_sentence(predictions, case):
     spoil, message = CASES[case]
     with pytest.raises(sb.SeedbedError) as caught:
         sb.judge(spoil(predictions()), target="y")
     assert message in str(caught.value)
 
 
-def test_a_prediction_that_is_not_finite_costs_the_verdict(predictions):
+def test_a_non_finite_prediction_prevents_the_verdict(predictions):
     frame = predictions()
     frame.loc[frame["candidate"] == "sharp", "probability"] = np.nan
     judgement = sb.judge(frame, target="y")
@@ -154,7 +154,7 @@ def test_a_prediction_that_is_not_finite_costs_the_verdict(predictions):
     assert one == {"candidate": "sharp", "reason": "some of its predictions aren't finite"}
 
 
-def test_networks_of_one_split_are_scores_without_a_verdict():
+def test_networks_of_one_split_have_scores_but_no_verdict():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
     data = (X[:30], y[:30], X[30:], y[30:])

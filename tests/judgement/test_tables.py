@@ -1,4 +1,4 @@
-"""Several tables at once: a verdict on each, and over tables ranks, critical difference and signed ranks."""
+"""Several tables: a verdict per table, and ranks, critical difference and signed-rank test over tables."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from seedbed.figures import chart_of
 
 @pytest.fixture
 def tables():
-    """Makes scores of three candidates on `n` tables; `new` gains `gain` on each."""
+    """Make scores of three candidates on `n` tables; `new` gains `gain` on each."""
 
     def make(n, gain=0.03, score="accuracy", key=0):
         rng = np.random.default_rng(key)
@@ -29,20 +29,20 @@ def tables():
 
 
 @given(st.lists(st.floats(-5, 5).filter(lambda one: abs(one) > 1e-6), min_size=1, max_size=30, unique_by=abs))
-def test_without_ties_the_signed_rank_test_is_scipys_exact_one(differences):
+def test_without_ties_the_signed_rank_test_equals_scipys_exact_test(differences):
     p, balance = signed_rank(differences)
     assert p == pytest.approx(wilcoxon(differences, method="exact").pvalue, abs=1e-10)
     assert -1 <= balance <= 1
 
 
-def test_ties_get_their_mean_rank_and_zeros_are_left_out():
+def test_ties_get_their_mean_rank_and_zeros_are_dropped():
     assert signed_rank([1, 1, 1, 1, 1]) == (pytest.approx(2 / 32), 1.0)
     assert signed_rank([0, 0]) == (1.0, 0.0)
-    # Of |1| |1| |2| with ranks 1.5 1.5 3, all signs: sums 0 1.5 1.5 3 3 4.5 4.5 6; the negative one has 1.5.
+    # |1| |1| |2| have ranks 1.5 1.5 3; over all signs the sums are 0 1.5 1.5 3 3 4.5 4.5 6; the negative one has 1.5.
     assert signed_rank([1, -1, 2]) == (pytest.approx(2 * 3 / 8), pytest.approx(0.5))
 
 
-def test_critical_differences_are_those_of_demsars_table():
+def test_critical_differences_equal_demsars_table():
     # Demsar 2006: q at 5 % is 1.960 for 2 candidates, 2.569 for 4, 3.164 for 10; 4 candidates on 14 tables: 1.25.
     assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
     for k, q in ((2, 1.960), (4, 2.569), (10, 3.164)):
@@ -65,27 +65,27 @@ def test_a_candidate_that_gains_on_all_of_eight_tables_is_better_over_tables(tab
     assert "new is better than old over 8 tables: ahead on 8, behind on 0" in " ".join(str(judgement).split())
 
 
-def test_fewer_than_five_tables_have_verdicts_of_their_own_and_none_over_tables(tables):
+def test_fewer_than_five_tables_have_single_verdicts_but_none_over_tables(tables):
     judgement = sb.judge(tables(4, gain=0.08))
     assert judgement.verdicts == []
     assert "4 tables are too few for a verdict over tables, which needs 5" in " ".join(str(judgement).split())
     assert [one["verdicts"][0]["rule"] for one in judgement.tables] == ["better_by_margin"] * 4
 
 
-def test_where_no_number_of_wins_could_be_enough_it_says_so(tables):
+def test_too_few_tables_for_any_significant_result_are_reported(tables):
     said = " ".join(str(sb.judge(tables(5))).split())
     assert "With 5 tables and 2 comparisons no signed-rank test can reach p = 0.05" in said
     assert "no signed-rank test can reach" not in str(sb.judge(tables(8)))
 
 
-def test_errors_are_compared_as_shares_of_the_references(tables):
+def test_errors_are_compared_relative_to_the_reference(tables):
     columns = tables(6, gain=-0.03, score="rmse")
     scaled = [value * 10 ** int(table[1:]) for value, table in zip(columns["rmse"], columns["table"], strict=True)]
     one, other = sb.judge(columns)["new"], sb.judge(columns | {"rmse": scaled})["new"]
     assert one["difference"] == pytest.approx(other["difference"]) == pytest.approx(0.05, abs=0.02)
 
 
-def test_one_score_a_table_is_enough_over_tables():
+def test_one_score_per_table_suffices_over_tables():
     rng = np.random.default_rng(0)
     old = rng.uniform(0.6, 0.9, 10)
     judgement = sb.judge({"dataset": range(10), "old": old, "new": old + 0.01}, score="accuracy")
@@ -102,7 +102,7 @@ def test_candidates_must_have_scores_on_all_tables(tables):
         sb.judge(columns, all_pairs=True)
 
 
-def test_an_error_names_the_table_and_the_line_of_the_whole_file(tables, tmp_path):
+def test_an_error_names_the_table_and_the_line_in_the_file(tables, tmp_path):
     columns = tables(5)
     columns["accuracy"][20] = "oops"
     lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]

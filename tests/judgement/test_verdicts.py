@@ -1,4 +1,4 @@
-"""What is said of scores: by hand, beside baycomp, and where nothing may be said."""
+"""Verdicts on scores, compared with hand calculations and baycomp."""
 
 import math
 import re
@@ -19,9 +19,9 @@ NEW = [0.83, 0.81, 0.85, 0.83, 0.84]
 WIDE = {"fold": [0, 1, 2, 3, 4], "old": OLD, "new": NEW}
 
 
-def test_five_folds_agree_with_the_numbers_worked_out_by_hand():
+def test_five_folds_agree_with_a_calculation_by_hand():
     verdict = sb.judge(WIDE, score="accuracy")["new"]
-    # Differences .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s = sqrt(.00005).
+    # Differences are .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s = sqrt(.00005).
     se = math.sqrt(0.00005 * (1 / 5 + 1 / 4))
     half = 2.7764451051977934 * se  # the 97.5 % quantile of Student's t with 4 degrees of freedom
     expected = (0.03, 0.03 - half, 0.03 + half, 2 * stats.t.sf(0.03 / se, 4))
@@ -29,7 +29,7 @@ def test_five_folds_agree_with_the_numbers_worked_out_by_hand():
     assert verdict["rule"] == "better_by_margin"
 
 
-def test_probabilities_are_those_of_baycomp_for_repeated_folds(scores):
+def test_probabilities_equal_baycomps_for_repeated_folds(scores):
     found = scores(repeats=1, folds=10, gain=0.01, key=3)
     ours = [np.array(found["accuracy"])[[one == name for one in found["candidate"]]] for name in ("old", "new")]
     left, _, right = baycomp.CorrelatedTTest.probs(*ours, rope=0.01, runs=1)
@@ -38,7 +38,7 @@ def test_probabilities_are_those_of_baycomp_for_repeated_folds(scores):
     assert sb.judge(found, margin=0.01, reference="new")["old"]["p_better_by_margin"] == pytest.approx(left, abs=1e-10)
 
 
-def test_seeds_are_averaged_within_a_split_and_never_counted_as_data(scores):
+def test_seeds_are_averaged_within_a_split(scores):
     several = scores(repeats=2, folds=5, seeds=4, gain=0.005)
     frame = pd.DataFrame(several)
     means = frame.groupby(["candidate", "repeat", "fold"], sort=False, as_index=False)["accuracy"].mean()
@@ -47,7 +47,7 @@ def test_seeds_are_averaged_within_a_split_and_never_counted_as_data(scores):
 
 
 @pytest.mark.parametrize("key", range(8))
-def test_scores_of_one_split_are_never_called_better_however_many_seeds_there_are(scores, key):
+def test_scores_of_one_split_are_never_called_better(scores, key):
     judgement = sb.judge(scores(folds=1, seeds=50, gain=0.05, key=key))
     assert judgement.verdicts == []
     assert not judgement.is_better("new")
@@ -64,7 +64,7 @@ def test_the_interval_on_one_split_is_welchs(scores):
     assert (one["low"], one["high"]) == pytest.approx(tuple(expected), abs=1e-10)
 
 
-def test_an_error_is_better_where_it_is_lower():
+def test_a_lower_error_is_better():
     errors = {"fold": WIDE["fold"], "old": [1 - one for one in OLD], "new": [1 - one for one in NEW]}
     as_error, as_accuracy = sb.judge(errors, score="error"), sb.judge(WIDE, score="accuracy")
     assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
@@ -72,13 +72,13 @@ def test_an_error_is_better_where_it_is_lower():
     assert "new has the lowest error" in str(as_error)
 
 
-def test_without_a_number_of_rows_it_says_how_many_times_as_many_it_would_take():
+def test_without_row_counts_the_rows_needed_are_a_multiple():
     table = {"fold": [0, 1, 2, 3], "old": [0.7, 0.8, 0.75, 0.8], "new": [0.8, 0.7, 0.8, 0.75]}
     sentence = sb.judge(table, score="accuracy", margin=0.05)["new"]["sentence"]
     assert re.search(r"takes about \d+ to \d+ times as many rows", sentence)
 
 
-def test_scores_in_percent_give_the_verdict_of_shares():
+def test_scores_in_percent_give_the_same_verdict_as_shares():
     percent = {"fold": WIDE["fold"], "old": [100 * one for one in OLD], "new": [100 * one for one in NEW]}
     one, other = sb.judge(percent, score="acc", margin=2), sb.judge(WIDE, score="accuracy", margin=0.02)
     assert one["new"]["low"] == pytest.approx(other["new"]["low"])
@@ -97,7 +97,7 @@ def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, c
         assert [verdict[key] for key in keys] == pytest.approx([verdicts[0][key] for key in keys])
 
 
-def test_attempts_that_were_thrown_away_widen_the_interval_like_candidates(scores):
+def test_discarded_attempts_widen_the_interval_like_candidates(scores):
     found = scores(repeats=3, folds=10, gain=0.006)
     alone, tried = sb.judge(found)["new"], sb.judge(found, tried=9)["new"]
     assert tried["comparisons"] == 10
@@ -107,7 +107,7 @@ def test_attempts_that_were_thrown_away_widen_the_interval_like_candidates(score
     )
 
 
-def test_all_pairs_hold_together(scores):
+def test_all_pairs_are_consistent(scores):
     found = scores(folds=10, gain=0.02)
     third = {key: [*values, *values[:10]] for key, values in found.items()}
     third["candidate"][-10:] = ["third"] * 10
@@ -151,7 +151,7 @@ def test_a_table_for_a_paper_has_a_row_for_each_candidate():
     assert "$+3.0$" in text
 
 
-def test_a_judgement_is_short_as_a_repr_and_its_verdicts_as_well():
+def test_judgements_and_verdicts_have_a_short_repr():
     judgement = sb.judge(WIDE, score="accuracy")
     assert repr(judgement) == "<Judgement against old: new: better>"
     assert "<pre>" in judgement._repr_html_()

@@ -1,4 +1,4 @@
-"""Networks that are blends: what they compute, and how they are described."""
+"""Blends of networks: their outputs and their descriptions."""
 
 import json
 
@@ -71,7 +71,7 @@ def test_certain_members_give_finite_logits():
 
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 1.5, "limit": 3.0}, {"numbers": True}])
-def test_a_blend_comes_back_from_its_description(options):
+def test_a_blend_is_rebuilt_from_its_description(options):
     made = BlendedMLPs(MEMBERS, NAMES, WEIGHTS, **options)
     values = json.loads(json.dumps(architecture_to_values(made)))
     found = architecture_from_values(values)
@@ -109,6 +109,6 @@ def test_a_blend_in_a_blend_is_refused():
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5)])
-def test_weights_that_make_no_mean_are_refused(weights):
+def test_weights_that_do_not_sum_to_one_are_refused(weights):
     with pytest.raises(CandidateError):
         BlendedMLPs(MEMBERS, NAMES, weights)

@@ -1,4 +1,4 @@
-"""The candidate grammar: what it reads, and what it says of a word that it doesn't know."""
+"""The candidate grammar: what it accepts, and the errors for unknown words."""
 
 import dataclasses
 import string
@@ -41,7 +41,7 @@ from seedbed.networks import (
         (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
     ],
 )
-def test_words_become_an_architecture(text, mlp):
+def test_words_are_read_as_an_architecture(text, mlp):
     candidate = parse_candidate(text)
     assert candidate.name == text.strip()
     assert candidate.overrides == ()
@@ -51,7 +51,7 @@ def test_words_become_an_architecture(text, mlp):
         assert getattr(candidate.architecture, word) == getattr(mlp, word)
 
 
-def test_recipe_words_change_the_common_recipe_and_nothing_else():
+def test_recipe_words_change_only_their_own_settings():
     words = "optimizer=adamw,lr=0.003,weight_decay=0.1,epochs=50,batch_size=32"
     recipe = parse_candidate(f"relu:5@{words}").recipe(Recipe(loss="mse"))
     assert recipe == Recipe(optimizer="adamw", lr=0.003, weight_decay=0.1, epochs=50, batch_size=32, loss="mse")
@@ -91,7 +91,7 @@ WORDS = st.fixed_dictionaries(
 
 
 @given(LAYERS, WORDS)
-def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
+def test_every_candidate_is_read_back_from_its_text(layers, words):
     text = "+".join(f"{name}:{','.join(map(str, widths))}" for name, widths in layers)
     said = {key: "full" if value is None else str(value).lower() for key, value in words.items()}
     candidate = parse_candidate(text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items()))
@@ -164,7 +164,7 @@ def test_whatever_the_grammar_can_say_is_read_back_exactly(layers, words):
         ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),
     ],
 )  # fmt: skip
-def test_a_wrong_word_is_named_in_one_line_with_what_is_right(text, message):
+def test_a_wrong_word_is_named_with_the_valid_choices(text, message):
     with pytest.raises(CandidateError) as caught:
         parse_candidate(text)
     assert str(caught.value).startswith(f"candidate '{text}': {message}")
@@ -181,7 +181,7 @@ NEARLY = st.lists(
 
 
 @given(st.text(max_size=30) | NEARLY | st.text(alphabet=string.printable, max_size=30))
-def test_junk_is_a_candidate_or_a_candidate_error_and_nothing_else(text):
+def test_arbitrary_text_is_a_candidate_or_raises_a_candidate_error(text):
     try:
         candidate = parse_candidate(text)
     except CandidateError:
@@ -191,14 +191,14 @@ def test_junk_is_a_candidate_or_a_candidate_error_and_nothing_else(text):
 
 
 @pytest.mark.parametrize("digits", [10, 5000])
-def test_a_number_of_thousands_of_digits_is_an_error_like_any_other(digits):
+def test_a_number_of_thousands_of_digits_is_refused(digits):
     for text in ("relu:" + "9" * digits, "relu:5@epochs=x" + "9" * digits):
         with pytest.raises(CandidateError):
             parse_candidate(text)
 
 
-def test_what_contradicts_the_common_recipe_is_said_with_the_candidates_name():
-    candidate = parse_candidate("relu:5@momentum=0.9")  # fine in itself
+def test_a_contradiction_with_the_common_recipe_names_the_candidate():
+    candidate = parse_candidate("relu:5@momentum=0.9")  # valid without the common recipe
     assert candidate.recipe(Recipe()).momentum == 0.9
     with pytest.raises(CandidateError, match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd"):
         candidate.recipe(Recipe(optimizer="adam"))
@@ -211,7 +211,7 @@ class Net(nn.Module):
     pass
 
 
-def test_candidates_are_made_of_words_callables_and_candidates():
+def test_candidates_may_be_text_callables_or_candidates():
     assert candidate_from("relu:5").name == "relu:5"
     assert candidate_from("relu:5", "mine") == Candidate("mine", MLP((5,), ("relu",)))
     assert candidate_from(candidate_from("relu:5"), "mine").name == "mine"
@@ -229,13 +229,13 @@ def test_candidates_are_made_of_words_callables_and_candidates():
         (None, "a candidate can't be None"),
     ],
 )
-def test_what_is_no_candidate_is_refused(spec, message):
+def test_other_types_are_refused_as_candidates(spec, message):
     with pytest.raises(CandidateError) as caught:
         candidate_from(spec)
     assert str(caught.value).startswith(message)
 
 
-def test_several_candidates_have_names_of_their_own():
+def test_several_candidates_have_distinct_names():
     assert [c.name for c in candidates_from(["relu:5", Net])] == ["relu:5", "Net"]
     assert [c.name for c in candidates_from("relu:5")] == ["relu:5"]
     assert [c.name for c in candidates_from({"a": "relu:5", "b": "relu:5"})] == ["a", "b"]
@@ -258,6 +258,6 @@ def test_every_candidate_error_is_a_seedbed_error():
 @pytest.mark.parametrize(
     ("text", "message"), [("auto", "blend of many networks"), (" auto@lr=0.1", "no words of its own")]
 )
-def test_a_blend_is_no_single_network(text, message):
+def test_a_blend_cannot_be_built_as_a_single_network(text, message):
     with pytest.raises(CandidateError, match=message):
         parse_candidate(text)

@@ -1,4 +1,4 @@
-"""`MLP` builds exactly what one would write with `nn.Sequential`, to the bit."""
+"""`MLP` builds exactly what `nn.Sequential` would, bit for bit."""
 
 import dataclasses
 
@@ -45,7 +45,7 @@ def built(make, seed=42):
         ),
     ],
 )
-def test_a_candidate_is_the_plain_sequential_with_the_same_first_numbers(words, plain):
+def test_a_candidate_equals_the_plain_sequential_with_the_same_initial_parameters(words, plain):
     mine, theirs = built(lambda: parse_candidate(words).architecture(12, 1)), built(plain)
     assert repr(mine) == repr(theirs)
     for (name, value), (other, expected) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
@@ -55,7 +55,7 @@ def test_a_candidate_is_the_plain_sequential_with_the_same_first_numbers(words, 
 
 @pytest.mark.parametrize("more", [{}, {"layernorm": True}, {"batchnorm": True, "dropout": 0.5}], ids=str)
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
-def test_every_activation_builds_and_runs_and_lets_gradients_through(name, more):
+def test_every_activation_builds_runs_and_passes_gradients(name, more):
     network = built(lambda: MLP((6, 4), name, **more)(3, 2))
     z = network(torch.randn(8, 3))
     assert z.shape == (8, 2)
@@ -65,7 +65,7 @@ def test_every_activation_builds_and_runs_and_lets_gradients_through(name, more)
     assert kinds.count(name) == (3 if name == "linear" else 2)
 
 
-def test_the_activations_are_all_of_torch_that_need_no_argument():
+def test_the_activations_are_all_modules_of_torch_without_required_arguments():
     assert {"relu", "tanh", "elu", "gelu", "silu", "prelu", "rrelu", "softmax", "glu", "leakyrelu"} <= set(ACTIVATIONS)
     assert not {"threshold", "multiheadattention", "softmax2d"} & set(ACTIVATIONS)
     for name, make in ACTIVATIONS.items():
@@ -92,14 +92,14 @@ def test_an_activation_takes_arguments_and_underscores():
         ("leaky_rely(0.2):4", "no activation 'leaky_rely(0.2)'. Did you mean"),
     ],
 )
-def test_arguments_that_an_activation_does_not_take_are_refused(text, hint):
+def test_invalid_arguments_of_an_activation_are_refused(text, hint):
     with pytest.raises(CandidateError) as caught:
         parse_candidate(text)
     assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["softmax", "softmin", "logsoftmax"])
-def test_softmax_and_its_kin_run_over_the_units_of_a_row(name):
+def test_softmax_like_activations_run_over_the_units_of_a_row(name):
     values = ACTIVATIONS[name]()(torch.randn(3, 4))
     sums = (values.exp() if name == "logsoftmax" else values).sum(1)
     torch.testing.assert_close(sums, torch.ones(3))
@@ -118,13 +118,13 @@ def test_softmax_and_its_kin_run_over_the_units_of_a_row(name):
         (lambda: activation("softmax2d"), "no activation 'softmax2d' in torch.nn. Did you mean 'softmax'?"),
     ],
 )
-def test_what_cannot_be_built_is_refused_at_once(make, message):
+def test_an_invalid_mlp_is_refused_on_construction(make, message):
     with pytest.raises(CandidateError) as caught:
         make()
     assert message in str(caught.value)
 
 
-def test_an_mlp_is_a_value():
+def test_an_mlp_is_hashable_and_compares_by_value():
     assert MLP([5, 4], ["relu", "tanh"]) == MLP((5, 4), ("relu", "tanh"))
     assert len({MLP((5,)), MLP((5,)), MLP((6,))}) == 2
     assert MLP((5, 4), "tanh").by_layer == ("tanh", "tanh")

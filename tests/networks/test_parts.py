@@ -1,4 +1,4 @@
-"""The modules that torch doesn't have compute what they say."""
+"""seedbed's own modules compute what their documentation says."""
 
 import pytest
 import torch
@@ -13,12 +13,12 @@ def seeded():
     torch.manual_seed(0)
 
 
-def test_a_residual_layer_adds_to_what_it_is_given():
+def test_a_residual_layer_adds_its_input():
     layer, x = Residual(nn.Linear(4, 4), nn.Tanh()), torch.randn(3, 4)
     torch.testing.assert_close(layer(x), x + torch.tanh(layer[0](x)))
 
 
-def test_a_periodic_embedding_is_what_the_paper_writes_with_the_inputs_before_it():
+def test_a_periodic_embedding_equals_the_papers_formula_after_the_inputs():
     layer, x = PeriodicEmbedding(2, units=3, n_frequencies=4, sigma=0.5), torch.randn(5, 2)
     found = layer(x)
     torch.testing.assert_close(found[:, :2], x)
@@ -28,7 +28,7 @@ def test_a_periodic_embedding_is_what_the_paper_writes_with_the_inputs_before_it
         torch.testing.assert_close(found[:, 2 + 3 * feature : 5 + 3 * feature], embedded.relu())
 
 
-def test_frequencies_begin_with_the_deviation_that_is_asked_for():
+def test_frequencies_start_with_the_given_standard_deviation():
     for sigma in (0.1, 3.0):
         network = MLP((4,), plr=2, plr_frequencies=2000, plr_sigma=sigma)(3, 1)
         assert abs(network[0].frequencies.std() / sigma - 1) < 0.05
@@ -36,7 +36,7 @@ def test_frequencies_begin_with_the_deviation_that_is_asked_for():
 
 
 def encoding(column, bins):
-    """One that has looked at one input."""
+    """An encoding whose bins are fitted to one input."""
     layer = PiecewiseLinearEncoding(1, bins)
     layer.look_at(torch.tensor(column)[:, None])
     return layer
@@ -46,7 +46,7 @@ def encoded(layer, *numbers):
     return layer(torch.tensor(numbers)[:, None]).tolist()
 
 
-def test_bins_are_filled_one_after_the_other_and_the_outer_ones_go_on_beyond_their_edges():
+def test_bins_fill_in_order_and_the_outer_bins_extend_beyond_their_edges():
     layer = encoding([0.0, 1.0, 3.0, 7.0], 3)
     assert layer.edges.tolist() == [[0, 1, 3, 7]]
     assert encoded(layer, 0.5, 2.0, 5.0) == [[0.5, 0, 0], [1, 0.5, 0], [1, 1, 0.5]]
@@ -60,7 +60,7 @@ def test_edges_are_the_quantiles_of_the_rows():
     torch.testing.assert_close(layer.edges, X.quantile(torch.linspace(0, 1, 9), 0).T)
 
 
-def test_equal_edges_are_one_and_a_flag_has_one_bin_that_is_the_flag():
+def test_equal_edges_are_merged_and_a_flag_has_one_bin():
     flag = encoding([0.0, 0.0, 0.0, 1.0, 0.0, 1.0], 4)
     assert sorted(encoded(flag, 0.0, 1.0)) == [[0, 0, 0, 0], [0, 0, 0, 1]]
     assert sum(encoded(flag, 0.25)[0]) == 0.25
@@ -70,43 +70,43 @@ def test_equal_edges_are_one_and_a_flag_has_one_bin_that_is_the_flag():
 
 
 @pytest.mark.parametrize("heavy", [0.0, 0.5, 1.0])
-def test_a_heavy_value_takes_one_bin_and_the_other_edges_are_spread_over_the_rest(heavy):
+def test_a_frequent_value_takes_one_bin_and_the_other_edges_cover_the_remaining_rows(heavy):
     rest = torch.linspace(0, 1, 800)[1:-1]
     layer = encoding(torch.cat([torch.full((9200,), heavy), rest]).tolist(), 16)
     assert len(layer.edges.unique()) == 17
-    apart = layer.edges[0].diff().sort().values  # one bin leads to the heavy value or from it
+    apart = layer.edges[0].diff().sort().values  # one bin ends at the frequent value or starts there
     torch.testing.assert_close(apart[2:], torch.full((14,), 1 / 15), atol=0.01, rtol=0)
 
 
-def test_several_heavy_values_have_an_edge_each():
+def test_each_of_several_frequent_values_has_an_edge():
     numbers = torch.cat([torch.zeros(400), torch.ones(300), torch.rand(300) * 8 + 2])
     layer = encoding(numbers.tolist(), 8)
     assert layer.edges[0, :2].tolist() == [0, 1]
     assert len(layer.edges.unique()) == 9
 
 
-def test_numbers_that_differ_by_rounding_are_not_told_apart():
+def test_numbers_that_differ_by_rounding_share_a_bin():
     layer = encoding([0.1, 0.1 + 1e-7, 0.1 - 1e-7, 0.5, 0.9, 0.9 + 1e-7], 5)
     assert (layer.edges.diff() > 1e-3).sum() == 2
 
 
-def test_a_constant_says_nothing():
+def test_a_constant_input_is_encoded_as_zero():
     layer = encoding([3.0] * 7, 5)
     assert encoded(layer, 3.0, -1.0, 1e30) == [[0] * 5] * 3
 
 
-def test_before_it_has_looked_a_network_computes_already():
+def test_a_network_computes_before_its_bins_are_fitted():
     assert MLP((4,), ple=6)(3, 2)(torch.randn(5, 3)).isfinite().all()
     assert MLP((4,), ple=6)(3, 2)[1].in_features == 18
 
 
-def test_embeddings_keep_what_no_layer_takes_before_what_the_layers_give():
+def test_embeddings_put_unembedded_inputs_before_the_embedded_ones():
     first, second, x = nn.Linear(2, 4), nn.Tanh(), torch.randn(3, 6)
     found = Embeddings(6, [[4, 1], [5]], [first, second])(x)
     torch.testing.assert_close(found, torch.cat([x[:, [0, 2, 3]], first(x[:, [4, 1]]), x[:, [5]].tanh()], 1))
 
 
-def test_embeddings_show_each_layer_the_inputs_that_it_takes():
+def test_embeddings_pass_each_layer_its_inputs():
     X, alone = torch.randn(50, 5), PiecewiseLinearEncoding(2, 3)
     layer = Embeddings(5, [[3], [0, 4]], [nn.Linear(1, 2), PiecewiseLinearEncoding(2, 3)])
     layer.look_at(X)
@@ -115,7 +115,7 @@ def test_embeddings_show_each_layer_the_inputs_that_it_takes():
 
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])
-def test_only_numbers_are_embedded_once_it_is_told_which_they_are(words):
+def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
     network = MLP((4,), **words).told((0, 3), ((1, 2),))(5, 1)
     assert network[0].inputs == [[0, 3]]
     assert network[1].in_features == 3 + 6
@@ -127,16 +127,16 @@ def test_only_numbers_are_embedded_once_it_is_told_which_they_are(words):
         torch.testing.assert_close(told[name], value)
 
 
-def test_a_category_with_many_levels_is_looked_up_in_a_table_of_embeddings():
+def test_a_category_with_many_levels_uses_an_embedding_table():
     architecture = MLP((4,), embed=2).told((0,), ((1, 2, 3), (4, 5), (6, 7, 8, 9)))
     network = architecture(10, 1)
-    assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels are no more than two numbers
+    assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels take no more inputs than two numbers
     table = nn.Embedding.from_pretrained(network[0][1].weight.T)
     levels = torch.tensor([3, 0, 2])
     x = torch.zeros(3, 10)
     x[torch.arange(3), 6 + levels] = 1
     torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
-    assert MLP((4,), embed=2)(10, 1)[0].in_features == 10  # nobody has told
+    assert MLP((4,), embed=2)(10, 1)[0].in_features == 10  # the numeric inputs are not given
     many = MLP((), embed=50).told((), (tuple(range(400)),))(400, 1)[0][0].weight
     assert abs(many.std() - 1) < 0.05
 
@@ -151,11 +151,11 @@ def test_a_category_with_many_levels_is_looked_up_in_a_table_of_embeddings():
         ({"embed": -1}, "embed is -1"),
     ],
 )
-def test_inputs_that_cannot_be_are_refused(words, message):
+def test_invalid_inputs_of_embeddings_are_refused(words, message):
     with pytest.raises(CandidateError, match=message):
         MLP((4,), **words)
 
 
-def test_inputs_beyond_those_that_there_are_are_refused():
+def test_inputs_out_of_range_are_refused():
     with pytest.raises(CandidateError, match="aren't among 3"):
         MLP((4,), ple=2, numbers=(3,))(3, 1)

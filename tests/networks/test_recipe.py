@@ -1,4 +1,4 @@
-"""The recipe: plain frozen settings, checked at once."""
+"""The recipe: frozen settings that are checked on construction."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from seedbed.networks import OPTIMIZERS, Recipe
 from seedbed.settings.recipe import LOSSES, RECIPES, recipe_named
 
 
-def test_the_default_recipe_is_the_tutorials():
+def test_the_default_recipe_is_that_of_the_tutorial():
     assert Recipe() == Recipe(optimizer="sgd", lr=0.01, momentum=0.0, epochs=1000, batch_size=None, loss="auto")
     assert Recipe().describe() == "SGD, lr 0.01, full batch, 1000 epochs"
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -19,7 +19,7 @@ def test_the_default_recipe_is_the_tutorials():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_weight_decay_of_an_optimizer_is_torchs_default(name):
+def test_the_default_weight_decay_of_an_optimizer_is_torchs(name):
     cls = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
     assert Recipe(optimizer=name).decay == cls([torch.nn.Parameter(torch.zeros(1))]).defaults["weight_decay"]
     assert Recipe(optimizer=name, weight_decay=0.3).decay == 0.3
@@ -101,12 +101,12 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
     ],
 )
-def test_a_setting_out_of_range_or_in_contradiction_is_refused(settings, message):
+def test_settings_out_of_range_or_contradictory_are_refused(settings, message):
     with pytest.raises(OptionError, match=message):
         Recipe(**settings)
 
 
-def test_a_recipe_by_name_takes_what_is_given_and_keeps_the_rest():
+def test_given_settings_replace_those_of_a_named_recipe():
     assert recipe_named("tutorial") == RECIPES["tutorial"] == Recipe()
     trained = recipe_named("trained", epochs=50, lr=None)
     assert trained == dataclasses.replace(RECIPES["trained"], epochs=50)
@@ -117,13 +117,13 @@ def test_a_recipe_by_name_takes_what_is_given_and_keeps_the_rest():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_learning_rate_that_is_not_given_is_one_of_the_optimizers_grid(optimizer):
+def test_the_default_learning_rates_are_the_optimizers_grid(optimizer):
     assert Recipe(optimizer=optimizer, lr=None).lrs == OPTIMIZERS[optimizer].lr_grid
     assert Recipe(optimizer=optimizer, lr=0.3).lrs == (0.3,)
     assert [Recipe(lr=None).chooses, Recipe(epoch="inner").chooses, Recipe().chooses] == [True, True, False]
 
 
-def test_how_long_choosing_waits_is_told_in_words_where_it_waits():
+def test_the_patience_is_described_where_it_applies():
     trained = RECIPES["trained"]
     assert trained.ending == "past 1.5 x its best epoch + 50"
     assert dataclasses.replace(trained, patience=20).ending == "past 1 x its best epoch + 20"

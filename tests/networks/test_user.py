@@ -1,4 +1,4 @@
-"""Networks of the user's own: callables, and classes in files."""
+"""User-defined networks: callables, and classes in files."""
 
 import copy
 import functools
@@ -12,7 +12,7 @@ from seedbed.networks import Candidate, FileArchitecture, UserArchitecture, cand
 
 
 class NoArgument(nn.Module):
-    """Like the tutorial's LinearModel()."""
+    """A network like the tutorial's LinearModel()."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ class Builder:
         functools.partial(lambda n_features, width: nn.Linear(12, n_features), n_features=1, width=7),
     ],
 )
-def test_a_callable_is_given_the_sizes_that_its_signature_names(build):
+def test_a_callable_receives_the_sizes_that_its_signature_names(build):
     network = UserArchitecture(build, "mine")(12, 1)
     weights = [module for module in network.modules() if isinstance(module, nn.Linear)]
     assert (weights[0].in_features, weights[-1].out_features) == (12, 1)
@@ -91,7 +91,7 @@ def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, 
         UserArchitecture(build, "mine")(12, 1)
 
 
-def test_a_candidate_of_a_plain_callable_is_given_sizes_by_name():
+def test_a_callable_in_a_candidate_receives_sizes_by_name():
     candidate = candidate_from(Candidate("mine", Own, (("lr", 0.1),)))
     assert candidate.architecture(17, 1).out_features == 32
     assert (candidate.name, candidate.overrides) == ("mine", (("lr", 0.1),))
@@ -103,7 +103,7 @@ def test_a_callable_that_builds_no_module_is_refused_with_what_it_built(made, ki
         UserArchitecture(lambda: made, "mine")(12, 1)
 
 
-def test_a_mistake_in_the_users_own_code_keeps_its_traceback():
+def test_an_error_in_user_code_keeps_its_traceback():
     def build():
         raise ZeroDivisionError("mine")
 
@@ -145,7 +145,7 @@ def test_a_class_or_function_in_a_file_builds_a_network(file):
     assert parse_candidate(f"{file}:LinearModel@lr=0.1").overrides == (("lr", 0.1),)
 
 
-def test_a_file_is_found_from_the_working_folder_and_its_architecture_travels(file, monkeypatch):
+def test_a_relative_file_is_found_and_its_architecture_can_be_pickled(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     candidate = parse_candidate("my net.py:LinearModel")
     assert candidate.name == "my net.py:LinearModel"
@@ -153,7 +153,7 @@ def test_a_file_is_found_from_the_working_folder_and_its_architecture_travels(fi
     assert isinstance(copy.deepcopy(candidate.architecture(12, 1)), nn.Module)
 
 
-def test_an_edited_file_is_loaded_anew_and_files_of_one_name_do_not_collide(file, tmp_path):
+def test_an_edited_file_is_reloaded_and_files_of_one_name_do_not_collide(file, tmp_path):
     assert FileArchitecture(str(file), "LinearModel")(12, 1).layer_1.out_features == 5
     file.write_text(SOURCE.replace("12, 5", "12, 7"))
     assert FileArchitecture(str(file), "LinearModel")(12, 1).layer_1.out_features == 7
@@ -175,9 +175,9 @@ def test_an_edited_file_is_loaded_anew_and_files_of_one_name_do_not_collide(file
         ("def Net():\n    return 5\n", "Net", "'Net' built a int"),
     ],
 )
-def test_a_file_that_does_not_help_is_one_clear_line(file, source, name, message):
+def test_an_unusable_file_raises_an_error_of_one_line(file, source, name, message):
     file.write_text(source)
-    for _ in range(2):  # a failed import leaves nothing half made behind
+    for _ in range(2):  # a failed import leaves no partial module in sys.modules
         with pytest.raises(CandidateError, match=message) as caught:
             FileArchitecture(str(file), name)(12, 1)
         assert "\n" not in str(caught.value)
