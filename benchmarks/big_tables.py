@@ -136,7 +136,7 @@ def one(case: Case) -> Cost:
 
     from seedbed.networks import Recipe, candidate_from
     from seedbed.training import plan_stack
-    from seedbed.training.process import ready_to_train
+    from seedbed.training.machine import ready_to_train
     from seedbed.training.stepping import Training
 
     data = _rows(case)

@@ -30,8 +30,8 @@ import numpy as np
 import seedbed as sb
 from seedbed.experiment import compare, comparison
 from seedbed.files import write_whole
-from seedbed.training import savepoint
-from seedbed.training.process import one_thread
+from seedbed.training import chunk
+from seedbed.training.machine import one_thread
 
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--steps", action="store_true", help="a SIGKILL before each step, one a run")
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
-    savepoint._SECONDS = 0.0
+    chunk._SECONDS = 0.0
     _draw_nothing()
     found = {}
     with tempfile.TemporaryDirectory() as place, one_thread("cpu"):

@@ -10,7 +10,7 @@ from seedbed.data import ColumnSchema, Table, table_from_arrays
 from seedbed.data.table import Column
 from seedbed.experiment import Comparison, Plan, compare, conclude, make_plan, run, specify
 from seedbed.settings import Compute, Design, Recipe, recipe_named, settings_of
-from seedbed.training.process import one_thread
+from seedbed.training.machine import one_thread
 
 DESIGN = {"repeats": 1, "folds": 3, "seeds": 2}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "jobs": 1}

@@ -14,9 +14,9 @@ from torch import nn
 from seedbed.networks import Recipe
 from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.machine import one_thread
 from seedbed.training.native import program
 from seedbed.training.native.build import Kernel
-from seedbed.training.process import one_thread
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
 

@@ -7,7 +7,7 @@ import pytest
 
 from seedbed.evaluation import Waiting
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Savepoint, plan_stack, savepoint, stepping, train_chunk
+from seedbed.training import Savepoint, plan_stack, stepping, train_chunk
 
 from .test_stops import KINDS
 
@@ -85,7 +85,7 @@ class StopError(Exception):
 
 
 def test_after_a_kill_the_losses_are_the_same(two_splits, chunks, monkeypatch, tmp_path):
-    monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+    monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
     monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
     monkeypatch.setattr(stepping, "_CHECKED", 2)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from seedbed.data import on_disk, spill
 from seedbed.networks import PiecewiseLinearEncoding, Recipe
-from seedbed.training import looking, plan_stack, train_chunk, train_many
+from seedbed.training import plan_stack, train_chunk, train_many
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference
 
@@ -93,7 +93,7 @@ def test_each_network_is_shown_the_rows_of_its_split_as_the_split_sees_them(mapp
 
 
 def test_of_very_many_rows_some_are_shown_evenly_spaced_and_the_same_to_the_plain_loop(task, monkeypatch):
-    monkeypatch.setattr(looking, "MOST_ROWS", 20)
+    monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", 20)
     table = task("bce")
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
     alone = Centred().double()
@@ -116,7 +116,7 @@ def on_the_disk(mapped, monkeypatch):
 
 @pytest.mark.parametrize("most", [25, 1000])
 def test_of_a_table_in_a_file_the_first_rows_are_shown_as_they_lie_shuffled(on_the_disk, monkeypatch, most):
-    monkeypatch.setattr(looking, "MOST_ROWS", most)
+    monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", most)
     data = on_the_disk
     for split, state in enumerate(networks_of(data, Centred)):
         rows = np.flatnonzero(data.train[:, split])[:most]

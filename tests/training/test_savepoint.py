@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk
+from seedbed.training import Savepoint, plan_stack, train_chunk
 
 from .test_stops import Unmapped
 
@@ -22,7 +22,7 @@ class StopError(Exception):
 
 @pytest.fixture(autouse=True)
 def in_every_epoch(monkeypatch):
-    monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+    monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
     monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
 
 
@@ -152,7 +152,7 @@ def test_tensors_come_back_laid_out_as_they_were(tmp_path):
 
 
 def test_it_saves_only_when_it_is_time(chunk, two_splits, tmp_path, monkeypatch):
-    monkeypatch.setattr(savepoint, "_SECONDS", 3600.0)
+    monkeypatch.setattr("seedbed.training.chunk._SECONDS", 3600.0)
     train_chunk(chunk(), two_splits, None, Savepoint(tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []
 

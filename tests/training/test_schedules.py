@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.networks import Recipe, parse_candidate
-from seedbed.training import Savepoint, plan_stack, savepoint, train_chunk, train_many
-from seedbed.training.arrays import one_split
-from seedbed.training.schedules import make_torch_schedule, rate_factors
+from seedbed.training import Savepoint, plan_stack, train_chunk, train_many
+from seedbed.training.data import one_split
+from seedbed.training.optimizers import make_torch_schedule, rate_factors
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -150,7 +150,7 @@ def test_a_float32_stack_follows_the_plain_loop(task, course):
 @pytest.mark.parametrize("words", ["relu:4", "tanh:4@dropout=0.3"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_training_that_was_stopped_goes_on_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):
-    monkeypatch.setattr(savepoint, "_SECONDS", -1.0)
+    monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
     monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
     chunk, *_ = planned(two_splits, words, optimizer="adam", batch_size=16, dtype="float32", **course).chunks
 

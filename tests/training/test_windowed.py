@@ -11,8 +11,9 @@ from torch import nn
 from seedbed.data import on_disk, spill
 from seedbed.errors import TrainingError
 from seedbed.networks import MLP, Recipe
-from seedbed.training import TrainingData, plan_stack, train_chunk, whole, windowed
+from seedbed.training import TrainingData, plan_stack, train_chunk
 from seedbed.training.randomness import shuffled
+from seedbed.training.rows import WindowedTable
 
 ROWS, FEATURES, SPLITS, EPOCHS = 400, 3, 2, 3
 SEEDS, OF_SPLIT = (3, 8, 5, 1), (0, 1, 1, 0)
@@ -46,7 +47,7 @@ NETWORKS = {
 def tiny_windows(monkeypatch):
     """57 rows a window, and blocks of 64 to evaluate, of the least size."""
     monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * FEATURES * 57)
-    monkeypatch.setattr(windowed, "_ACTIVATIONS", 1)
+    monkeypatch.setattr("seedbed.training.rows._ACTIVATIONS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def in_the_windows_order(data, monkeypatch):
         assert len(there) == n
         return torch.from_numpy(np.searchsorted(there, rows))
 
-    monkeypatch.setattr(whole, "shuffled", drawn)
+    monkeypatch.setattr("seedbed.training.rows.shuffled", drawn)
 
 
 def trained(build, data, recipe=RECIPE, **options):
@@ -134,7 +135,7 @@ def test_every_row_is_trained_on_once_an_epoch_and_batches_are_full(on_the_disk)
     seen = []
     for rows in (on_the_disk.X, -np.asarray(on_the_disk.X)):
         data = dataclasses.replace(on_the_disk, X=rows)
-        training = windowed.WindowedTable(placing_of(chunk, data), data.loss("bce", 1), 1, 4)
+        training = WindowedTable(placing_of(chunk, data), data.loss("bce", 1), 1, 4)
         batches = list(training.batches(1))
         assert [len(batch.weights) for batch, _, _ in batches] == [32] * training.n_steps
         assert torch.cat([share[None] for *_, share in batches]).sum(0).tolist() == [260.0] * 4
@@ -146,7 +147,7 @@ def test_every_row_is_trained_on_once_an_epoch_and_batches_are_full(on_the_disk)
 
 
 def placing_of(chunk, data):
-    from seedbed.training.placing import Placing
+    from seedbed.training.inputs import Placing
 
     return Placing(data, chunk.splits, chunk.seeds, chunk.recipe.batch_size, True, False, torch.device("cpu"),
                    torch.float32)  # fmt: skip

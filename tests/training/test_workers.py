@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from joblib.externals.loky import process_executor
 
-from seedbed.training import end_workers, process, side_by_side
+from seedbed.training import end_workers, machine, side_by_side
 
 
 def test_a_worker_that_grows_lives_on_without_a_warning():
     def grow(number):
-        with process.ready_to_train("cpu"):
-            vars(process).setdefault("grown", []).append(b"1" * 200_000_000)
+        with machine.ready_to_train("cpu"):
+            vars(machine).setdefault("grown", []).append(b"1" * 200_000_000)
         time.sleep(1.1)  # joblib looks once a second
         return os.getpid()
 

@@ -1,13 +1,13 @@
 """The engine: many networks in one step."""
 
-from seedbed.training.board import Board
 from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
-from seedbed.training.chunk import Chunk, ChunkResult
-from seedbed.training.cluster import Cluster, processor
+from seedbed.training.chunk import Board, Chunk, ChunkResult, Savepoint
+from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
-from seedbed.training.history import History
-from seedbed.training.looking import look_at
-from seedbed.training.many import train_many
+from seedbed.training.forward import StackedNetworks
+from seedbed.training.inputs import look_at
+from seedbed.training.machine import one_thread, processor, versions
+from seedbed.training.many import History, train_many
 from seedbed.training.parallel import (
     end_workers,
     pick_jobs,
@@ -19,11 +19,7 @@ from seedbed.training.parallel import (
     wake_workers,
 )
 from seedbed.training.planning import StackPlan, plan_stack, torch_seconds
-from seedbed.training.process import one_thread
 from seedbed.training.randomness import derive, seeded
-from seedbed.training.savepoint import Savepoint
-from seedbed.training.stacked import StackedNetworks
-from seedbed.training.versions import versions
 
 __all__ = [
     "Board",

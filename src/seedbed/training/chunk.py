@@ -1,18 +1,26 @@
-"""A chunk of a stack, and what comes of it."""
+"""A chunk: networks that are trained together, the result, the board of progress and the savepoint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
+from seedbed.files import temporary_folder, write_whole
 from seedbed.networks import Recipe
 
-__all__ = ["Chunk", "ChunkResult"]
+__all__ = ["Board", "Chunk", "ChunkResult", "Place", "Savepoint"]
+
 
 _USUAL_SHARE = 0.35  # of its epochs, as long as networks that choose are trained by default (see benchmarks/LOG.md)
 
@@ -86,3 +94,147 @@ class ChunkResult:
     dead: npt.NDArray[np.float32]
     states: tuple[dict[str, Tensor], ...] | None
     best: int | None = None
+
+
+NOT_BEGUN = -1
+
+Counts = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of one chunk on a board; it can travel to another process.
+
+    Attributes:
+        path: the board's file.
+        number: of the chunk.
+    """
+
+    path: str
+    number: int
+
+    def pen(self) -> Callable[[int], None]:
+        """What writes down how many epochs are done. Where the board is gone it writes nothing: a training mustn't end
+        for want of somebody to watch it."""
+        try:
+            counts, number = _mapped(self.path), self.number
+        except (OSError, ValueError):
+            return lambda epochs: None
+
+        def write(epochs: int) -> None:
+            counts[number] = epochs
+
+        return write
+
+
+class Board:
+    """A number for each chunk that is being trained: how many epochs are done, `NOT_BEGUN` before the first.
+
+    It is a file that all processes map into memory. So writing is a store, and nobody waits for anybody.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counts = np.empty(0, dtype=np.int32)
+
+    def epochs(self) -> list[int]:
+        """How far each chunk is; empty before the first is trained. Any thread may ask, also when all is over."""
+        return self._counts.tolist()  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def laid_out(self, n_chunks: int) -> Iterator[list[Place]]:
+        """A place for each chunk, for as long as the block lasts. Without room for a file nothing is written down."""
+        self._counts, path = np.full(n_chunks, NOT_BEGUN, dtype=np.int32), ""
+        with contextlib.ExitStack() as last:
+            with contextlib.suppress(OSError):
+                file = last.enter_context(temporary_folder()) / "epochs"
+                file.write_bytes(self._counts.tobytes())  # a hole in a file, on a full disk, ends who writes into it
+                self._counts, path = _mapped(str(file)), str(file)
+            try:
+                yield [Place(path, number) for number in range(n_chunks)]
+            finally:
+                self._counts = self._counts.copy()
+
+
+def _mapped(path: str) -> Counts:
+    # As a plain array, into which a number is stored three times as fast.
+    return np.asarray(np.memmap(path, dtype=np.int32, mode="r+"))
+
+
+_SECONDS = 30.0  # between two savings
+
+
+class Savepoint:
+    """Two files, written in turn: where one is damaged there is the other.
+
+    What a training draws at random depends on the number of its step alone, so all there is to keep are its tensors and
+    how many epochs are done. It can travel to another process.
+
+    Args:
+        path: of the files, which add `.0.state` and `.1.state` to it; it stands for all that decides the training.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.files = tuple(Path(f"{path}.{generation}.state") for generation in range(2))
+        self._next, self._last = 0, time.monotonic()
+
+    def load(self) -> tuple[int, dict[str, Tensor]] | None:
+        """Epochs done and tensors, laid out in memory as they were, of the later file that is whole; none where neither
+        is. From now on the time counts."""
+        found = [_read(path) for path in self.files]
+        done = [one[0] if one else -1 for one in found]
+        self._next, self._last = int(done[0] > done[1]), time.monotonic()
+        return found[1 - self._next]
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._last > _SECONDS
+
+    def save(self, epochs: int, tensors: Mapping[str, Tensor]) -> None:
+        """Write down where the training stands. Where that fails, on a full disk say, the training goes on."""
+        with contextlib.suppress(Exception):  # a full disk has more than one name
+            write_whole(self.files[self._next], lambda path: _write(path, epochs, tensors))
+            self._next = 1 - self._next
+        self._last = time.monotonic()
+
+    def remove(self) -> None:
+        """The training is done."""
+        for path in self.files:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _write(path: Path, epochs: int, tensors: Mapping[str, Tensor]) -> None:
+    from safetensors.torch import save  # its save_file would write a temporary file of its own beside ours
+
+    # Of its own, as safetensors refuses tensors that share memory.
+    whole = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
+    about = {
+        "epochs": str(epochs),
+        # A product of the same numbers may round otherwise where they lie in another order.
+        "strides": json.dumps({name: tensor.stride() for name, tensor in tensors.items()}),
+        "sha256": _hashed(epochs, whole),
+    }
+    path.write_bytes(save(whole, metadata=about))
+
+
+def _read(path: Path) -> tuple[int, dict[str, Tensor]] | None:
+    from safetensors import safe_open
+
+    with contextlib.suppress(Exception), safe_open(path, framework="pt") as file:  # whatever is wrong with it
+        about = file.metadata()
+        whole = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        strides = json.loads(about["strides"])
+        if about["sha256"] == _hashed(int(about["epochs"]), whole):
+            laid = {name: torch.empty_strided(one.shape, strides[name], dtype=one.dtype).copy_(one)
+                    for name, one in whole.items()}  # fmt: skip
+            return int(about["epochs"]), laid
+    return None
+
+
+def _hashed(epochs: int, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(str(epochs).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

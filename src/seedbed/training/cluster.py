@@ -20,13 +20,11 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
-
 from seedbed.errors import OptionError, TrainingError, did_you_mean, error_line
 from seedbed.training.hooks import quiet_ray_workers, ray_address
-from seedbed.training.versions import versions
+from seedbed.training.machine import processor, versions
 
-__all__ = ["Cluster", "Tasks", "pick_cluster", "processor"]
+__all__ = ["Cluster", "Tasks", "pick_cluster"]
 
 Tasks = Sequence[tuple[Any, ...]]
 
@@ -258,11 +256,6 @@ def _dask_client(dask: Any, address: str) -> Any:
             return dask.Client(where, timeout=_SECONDS_TO_ANSWER)
     except Exception as error:  # noqa: BLE001 - an address that can't be read fails otherwise than one without answer
         raise _unreachable("Dask", where, error_line(error)) from None
-
-
-def processor() -> str:
-    """The kind of processor that torch computes for: another kind rounds otherwise."""
-    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 @functools.cache

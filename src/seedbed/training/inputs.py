@@ -7,14 +7,19 @@ takes all of it into its weights, so that all networks still share one matmul wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from seedbed.training.products import summed_at
+from seedbed.data import rows_of, windows
+from seedbed.training.data import TrainingData
 
-__all__ = ["Inputs", "across", "as_seen", "counting", "expanded", "folded"]
+__all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "look_at", "look_at_splits"]
 
 
 class Across(NamedTuple):
@@ -134,3 +139,112 @@ class _Counting(torch.autograd.Function):
 def _where(counts: Tensor, x: Tensor) -> Tensor:
     # The mask lies in memory as x does, or else the result wouldn't, and every sum behind it would round otherwise.
     return torch.where(torch.zeros_like(x, dtype=torch.bool) | counts[:, None], x, 0)
+
+
+def summed_at(parts: Tensor, places: Tensor, n: int, *, dim: int) -> Tensor:
+    """Add each slice of `parts` along `dim` to place `places` [slice] of n; the others are zero. It has no gradient."""
+    zeros = parts.new_zeros((*parts.shape[:dim], n, *parts.shape[dim + 1 :]))
+    if not parts.is_cuda:
+        return zeros.index_add_(dim, places, parts)
+    # There index_add_ adds in any order, while this one sorts: the same bits each time.
+    return zeros.index_put_([None] * dim + [places], parts, accumulate=True)
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How a table becomes tensors of a chunk.
+
+    Attributes:
+        data: the table.
+        splits: the number of the split that each network trains on.
+        seeds: one a network.
+        batch_size: of the recipe.
+        is_chain: whether the networks are a chain; a general network gets rows just as it sees them.
+        network_first: whether the network axis varies slowest in memory.
+        device, dtype: as torch has them.
+    """
+
+    data: TrainingData
+    splits: tuple[int, ...]
+    seeds: tuple[int, ...]
+    batch_size: int | None
+    is_chain: bool
+    network_first: bool
+    device: torch.device
+    dtype: torch.dtype
+
+    def inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
+        """Rows X [row, feature] and what each network sees of them; a general network gets just that."""
+        data, own = self.data, torch.from_numpy(X).to(self.device, self.dtype)
+        extra = self.of_splits(data.extra)
+        also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
+        added = None if also is None or extra is None else across(also, extra)
+        inputs = Inputs(own, self.of_splits(data.scale), self.of_splits(data.shift), added)
+        if self.is_chain or inputs.scale is None:
+            return inputs
+        return Inputs(as_seen(own[:, :, None], inputs)[:, :, 0])
+
+    def of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
+        """Values [..., split] as [..., network]."""
+        return None if values is None else self.placed(torch.from_numpy(values[..., list(self.splits)]))
+
+    def placed(self, value: Tensor) -> Tensor:
+        """A tensor with a last axis `network` where and how it is wanted."""
+        value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
+        if self.network_first:
+            return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
+        return value.contiguous()
+
+
+MOST_ROWS = 1 << 14
+"""Rows that are shown at most. A quantile of so many is off by half a hundredth of the rows at most, as a rule."""
+
+
+def look_at(network: nn.Module, X: Tensor) -> None:
+    """Show a network its training rows X [row, feature]."""
+    rows = X[torch.from_numpy(_some(len(X)))] if len(X) > MOST_ROWS else X
+    with torch.no_grad():
+        for module in _that_look(network):
+            module.look_at(rows)  # type: ignore[operator]
+
+
+def look_at_splits(
+    networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
+) -> None:
+    """Show each network the training rows of its split, given by number."""
+    if not _that_look(networks[0]):
+        return
+    seen = {split: _training_rows(data, split, dtype) for split in dict.fromkeys(splits)}
+    for network, split in zip(networks, splits, strict=True):
+        look_at(network.to(dtype), seen[split])
+
+
+def _that_look(network: nn.Module) -> list[nn.Module]:
+    if callable(getattr(network, "look_at", None)):
+        return [network]
+    return [module for child in network.children() for module in _that_look(child)]
+
+
+def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor:
+    """As the split's networks see them."""
+    if data.order is None:
+        rows = data.train[:, split].nonzero()[0]
+        X = data.X[rows[_some(len(rows))]]
+    else:
+        X = _first_rows(data, split)
+    return Placing(data, (split,), (0,), None, False, False, torch.device("cpu"), dtype).inputs(X).X
+
+
+def _some(n_rows: int) -> npt.NDArray[np.int64]:
+    """Rows from the first to the last, all or evenly spaced: a sorted table has some of everything."""
+    return np.linspace(0, n_rows - 1, min(n_rows, MOST_ROWS)).astype(np.int64)
+
+
+def _first_rows(data: TrainingData, split: int) -> npt.NDArray[np.floating]:
+    """Of a table in a file, whose rows lie shuffled."""
+    found: list[npt.NDArray[np.floating]] = []
+    for rows in windows(*data.X.shape):
+        found.append(rows_of(data.X, rows)[rows_of(data.train, rows)[:, split] > 0])
+        if sum(map(len, found)) >= MOST_ROWS:
+            break
+    return np.concatenate(found)[:MOST_ROWS]

@@ -1,16 +1,19 @@
-"""The optimizer of a recipe, as a pure step or as torch has it, and what a step needs besides."""
+"""Optimizers and schedules of the learning rate: as pure functions of a step, and as torch has them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
 from seedbed.networks import BETAS, OPTIMIZERS, Recipe, Step, Tensors
 
-__all__ = ["clipped", "clock", "make_torch_optimizer", "pick_optimizer"]
+__all__ = ["clipped", "clock", "make_torch_optimizer", "make_torch_schedule", "pick_optimizer", "rate_factors"]
+
 
 _CLIP_EPS = 1e-6
 
@@ -59,3 +62,58 @@ def _all_decay(stacked: Tensor) -> bool:
 
 def _weights_decay(stacked: Tensor) -> bool:
     return stacked.dim() > 2  # one of them is the network
+
+
+# The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.
+_RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
+
+
+def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:
+    """What the learning rate is multiplied with [step], in double precision; none where it stays as it is.
+
+    A step's number alone decides, so a training that goes on after a kill goes on with the right rate.
+    """
+    if not recipe.varies:
+        return None
+    total, rising = _steps(recipe, steps_an_epoch)
+    course: dict[str, Callable[[int], float]] = {
+        "constant": lambda step: 1.0,
+        "cosine": lambda step: _between(1.0, 0.0, step / (total - rising)),
+        "onecycle": lambda step: _one_cycle(step, total),
+    }
+    after = course[recipe.schedule]
+    steps = range(recipe.epochs * steps_an_epoch)
+    factors = [(step + 1) / (rising + 1) if step < rising else after(step - rising) for step in steps]
+    return torch.tensor(factors, dtype=torch.float64)
+
+
+def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_an_epoch: int) -> LRScheduler | None:
+    """The same schedule out of `torch.optim.lr_scheduler`, for the reference trainer; to be stepped after each step."""
+    total, rising = _steps(recipe, steps_an_epoch)
+    (lr,) = recipe.lrs
+    if recipe.schedule == "onecycle":
+        return OneCycleLR(optimizer, lr, total_steps=total, cycle_momentum=False)
+    warmup = LinearLR(optimizer, 1 / (rising + 1), total_iters=rising) if rising else None
+    if recipe.schedule == "constant":
+        return warmup
+    cosine = CosineAnnealingLR(optimizer, total - rising)
+    return SequentialLR(optimizer, [warmup, cosine], [rising]) if warmup else cosine
+
+
+def _steps(recipe: Recipe, steps_an_epoch: int) -> tuple[int, int]:
+    """How many steps the schedule is laid out for, and over how many of them the rate rises evenly: it reaches its
+    height at the step that follows."""
+    total = (recipe.horizon or recipe.epochs) * steps_an_epoch
+    return total, min(round(recipe.warmup * total), total - 1)
+
+
+def _one_cycle(step: int, total: int) -> float:
+    height = _RISE * total - 1
+    if step <= height:
+        return _between(_FIRST, 1.0, step / height)
+    return _between(1.0, _LAST, (step - height) / (total - 1 - height))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Half a cosine from start to end."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

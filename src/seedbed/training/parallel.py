@@ -21,14 +21,12 @@ from joblib.externals.loky.backend import resource_tracker as joblibs_tracker
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError
-from seedbed.training.board import Board, Place
-from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.chunk import Board, Chunk, ChunkResult, Place, Savepoint
 from seedbed.training.cluster import Cluster, Tasks, pick_cluster
 from seedbed.training.data import TrainingData
+from seedbed.training.machine import no_collection, ready_to_train
 from seedbed.training.native import NativeTraining
 from seedbed.training.planning import pick_device
-from seedbed.training.process import no_collection, ready_to_train
-from seedbed.training.savepoint import Savepoint
 from seedbed.training.stepping import Training
 
 __all__ = [

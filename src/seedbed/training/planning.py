@@ -18,8 +18,7 @@ from seedbed.networks import OPTIMIZERS, Embeddings, PeriodicEmbedding, Piecewis
 from seedbed.settings import Engine
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, forward_of
-from seedbed.training.general import OneByOne
+from seedbed.training.forward import Chain, Forward, OneByOne, forward_of
 from seedbed.training.native import covers, kernel
 from seedbed.training.stack import build_network
 

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from seedbed.evaluation import CURVES
 from seedbed.networks import Recipe
-from seedbed.training.looking import look_at
+from seedbed.training.inputs import look_at
 from seedbed.training.losses import Loss, r2
-from seedbed.training.optimizers import make_torch_optimizer
+from seedbed.training.optimizers import make_torch_optimizer, make_torch_schedule
 from seedbed.training.randomness import Draws, network_keys, reseed, seeded, shuffled, stateless
-from seedbed.training.schedules import make_torch_schedule
 
 __all__ = ["Rows", "outputs_of", "train_reference"]
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from seedbed.networks import Recipe, State, Tensors
-from seedbed.training.forward import Forward
-from seedbed.training.general import OneByOne
+from seedbed.training.forward import Forward, OneByOne
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.losses import Loss
 from seedbed.training.optimizers import clipped, pick_optimizer

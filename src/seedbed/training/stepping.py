@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,25 +16,45 @@ from torch import Tensor, nn
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.evaluation import CURVES, Waiting
 from seedbed.networks import Tensors
-from seedbed.training.best import Best
-from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of
-from seedbed.training.inputs import Inputs
-from seedbed.training.looking import look_at_splits
+from seedbed.training.inputs import Inputs, Placing, look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
-from seedbed.training.optimizers import clock, pick_optimizer
-from seedbed.training.placing import Placing
+from seedbed.training.optimizers import clock, pick_optimizer, rate_factors
 from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of
-from seedbed.training.savepoint import Savepoint
-from seedbed.training.schedules import rate_factors
+from seedbed.training.rows import WholeTable, WindowedTable
 from seedbed.training.stack import Pass, build_network, stack_networks, unstack
 from seedbed.training.step import Hyper, StackState, Steps, make_steps
-from seedbed.training.whole import WholeTable
-from seedbed.training.windowed import WindowedTable
 
-__all__ = ["Training"]
+__all__ = ["Best", "Training"]
+
+
+class Best:
+    """What networks were when a loss that they have in common was least; of equal ones the first.
+
+    One epoch for all: that of a single network's least loss on its few test rows is mostly luck, so what it says of
+    these rows would look better than it is. One network that diverges ends it for all.
+
+    Attributes:
+        epoch: which one it was, counted from 1; 0 before any.
+        loss: the loss.
+        values: parameters and buffers by name [..., network].
+        outputs: for test rows.
+    """
+
+    def __init__(self) -> None:
+        self.epoch, self.loss = 0, math.inf
+        self.values: Tensors = {}
+        self.outputs = torch.empty(0)
+
+    def see(self, epoch: int, values: Tensors, outputs: Tensor, loss: float) -> None:
+        """Keep them if they are better after this epoch; the first are kept in any case."""
+        if loss < self.loss or not self.values:
+            self.epoch, self.loss = epoch, loss if math.isfinite(loss) else math.inf
+            self.values, self.outputs = {name: value.clone() for name, value in values.items()}, outputs.clone()
+
 
 _CHECKED = 16  # epochs between two looks at whether networks may end, or an eighth of those done
 

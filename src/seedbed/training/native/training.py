@@ -13,17 +13,15 @@ import torch
 
 from seedbed.errors import TrainingError
 from seedbed.networks import Tensors
-from seedbed.training.best import Best
-from seedbed.training.chunk import Chunk, ChunkResult
+from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, dead_share
 from seedbed.training.native.build import kernel
 from seedbed.training.native.job import Blocks, Setup
 from seedbed.training.native.program import program_of
 from seedbed.training.optimizers import clock
-from seedbed.training.savepoint import Savepoint
-from seedbed.training.stepping import Training
-from seedbed.training.whole import WholeTable
+from seedbed.training.rows import WholeTable
+from seedbed.training.stepping import Best, Training
 
 __all__ = ["NativeTraining"]
 

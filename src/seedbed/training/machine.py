@@ -1,16 +1,31 @@
-"""What a process that trains sets up for itself: one thread a chunk, and memory that stays at hand."""
+"""This process and its machine: versions, processor, threads and memory."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import platform
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import torch
 
 from seedbed.training.hooks import keep_freed_memory, keep_large_workers
 
-__all__ = ["no_collection", "one_thread", "ready_to_train"]
+__all__ = ["no_collection", "one_thread", "processor", "ready_to_train", "versions"]
+
+
+_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Of all that may change a digit."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def processor() -> str:
+    """The kind of processor that torch computes for: another kind rounds otherwise."""
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 @contextlib.contextmanager
