@@ -134,7 +134,8 @@ def one(case: Case) -> Cost:
     """An epoch of all networks in this process, on one thread."""
     import torch
 
-    from seedbed.networks import Recipe, candidate_from
+    from seedbed.networks import candidate_from
+    from seedbed.settings import Recipe
     from seedbed.training import plan_stack
     from seedbed.training.machine import ready_to_train
     from seedbed.training.stepping import Training

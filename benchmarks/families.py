@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from workload import LR, Rows, load_rows
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import plan_stack, train_chunk
 
 

@@ -10,8 +10,8 @@ from rounds import Contender, Task, UnavailableError, timed
 from workload import Rows
 
 from seedbed.data import encode, repeated_folds, table_from_arrays
-from seedbed.networks import Recipe, parse_candidate
-from seedbed.settings import Engine
+from seedbed.networks import parse_candidate
+from seedbed.settings import Engine, Recipe
 from seedbed.training import Chunk, TrainingData, pick_jobs, plan_stack, train_chunk, train_chunks
 from seedbed.training.data import table_data
 from seedbed.training.native import kernel

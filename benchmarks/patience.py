@@ -20,7 +20,7 @@ from tables import Table
 import seedbed as sb
 from seedbed.evaluation import Waiting, choose
 from seedbed.experiment import make_plan, specify
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 from seedbed.training import train_chunks
 
 CANDIDATES = ("relu:5", "linear:5", "relu:20,20")

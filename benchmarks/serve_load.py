@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import seedbed as sb
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 
 N_ROWS = 200
 

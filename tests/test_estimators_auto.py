@@ -8,7 +8,7 @@ from sklearn.datasets import make_classification, make_regression
 import seedbed as sb
 from seedbed import SeedbedClassifier, SeedbedRegressor
 from seedbed.errors import CandidateError, OptionError
-from seedbed.networks import RECIPES, Recipe
+from seedbed.settings import RECIPES, Recipe
 
 SMALL = ("logistic@lr=0.05", "silu:6,6@layernorm,residual", "relu:6@ple=3")
 FAST = {"portfolio": SMALL, "n_networks": 8, "max_epochs": 15, "random_state": 0}

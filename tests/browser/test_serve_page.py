@@ -11,8 +11,8 @@ import pytest
 
 from seedbed.data import read_table
 from seedbed.model import Model, fit_model
-from seedbed.networks import recipe_named
 from seedbed.serve import Address, serving
+from seedbed.settings import recipe_named
 
 TOKEN = "correct-horse-battery"
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -13,8 +13,7 @@ from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitting import fit_baselines
 from seedbed.model import blend_table
 from seedbed.model.portfolio import members_for
-from seedbed.networks import recipe_named
-from seedbed.settings import Design
+from seedbed.settings import Design, recipe_named
 
 from .conftest import compare_with
 

@@ -13,8 +13,7 @@ from torch import nn
 from seedbed.errors import CandidateError, OptionError, SeedbedError, TargetError
 from seedbed.experiment import TUTORIAL, compare
 from seedbed.experiment.baselines import STANDARD
-from seedbed.networks import RECIPES
-from seedbed.settings import Compute
+from seedbed.settings import RECIPES, Compute
 from seedbed.training.randomness import derive
 
 from .conftest import compare_with

@@ -9,8 +9,7 @@ from seedbed.data import inner_holdout, table_from_arrays
 from seedbed.errors import OptionError, TargetError
 from seedbed.experiment import specify
 from seedbed.experiment.plan import inner_of
-from seedbed.networks import Recipe
-from seedbed.settings import Design
+from seedbed.settings import Design, Recipe
 
 
 def design_of(n_rows, rare=None, **options):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from seedbed.experiment import train
-from seedbed.networks import OPTIMIZERS, Recipe
+from seedbed.settings import OPTIMIZERS, Recipe
 
 
 class SometimesNaN(nn.Sequential):

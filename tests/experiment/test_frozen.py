@@ -13,8 +13,7 @@ from seedbed.data import Note
 from seedbed.experiment import make_plan, specify
 from seedbed.experiment.frozen import freeze
 from seedbed.experiment.spec import specification
-from seedbed.networks import Recipe
-from seedbed.settings import Compute, Design
+from seedbed.settings import Compute, Design, Recipe
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 

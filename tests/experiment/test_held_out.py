@@ -10,8 +10,7 @@ from seedbed.data import table_from_arrays
 from seedbed.evaluation import Choice, paired_hold_out
 from seedbed.experiment import make_plan, specify
 from seedbed.fitting import rounds
-from seedbed.networks import Recipe
-from seedbed.settings import Compute, Design
+from seedbed.settings import Compute, Design, Recipe
 from seedbed.training.randomness import derive
 
 WHOLE = {"repeats": None, "folds": None, "seeds": None}

@@ -10,8 +10,7 @@ import pytest
 from seedbed.data import table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, plan_within, specify
-from seedbed.networks import recipe_named
-from seedbed.settings import Compute, Design
+from seedbed.settings import Compute, Design, recipe_named
 
 RUNNING = Compute(jobs=1, engine="torch")
 

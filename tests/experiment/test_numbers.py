@@ -17,10 +17,10 @@ from seedbed.data import Split
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, fold_differences, protocol
 from seedbed.experiment.conclusions import guessing_like
-from seedbed.networks import Recipe
 from seedbed.report import comparison_text
 from seedbed.scoring.predictions import Predictions
 from seedbed.scoring.scores import score
+from seedbed.settings import Recipe
 from seedbed.training.randomness import derive
 
 pytestmark = pytest.mark.usefixtures("plain_charts")

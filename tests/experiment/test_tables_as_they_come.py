@@ -11,8 +11,7 @@ from seedbed.data import ColumnSchema, Preprocessor, Table, read_table
 from seedbed.data.table import Column
 from seedbed.evaluation import paired_hold_out
 from seedbed.experiment import make_plan, run, specify, train
-from seedbed.networks import recipe_named
-from seedbed.settings import Compute, Design
+from seedbed.settings import Compute, Design, recipe_named
 
 from .conftest import compare_with
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from seedbed.data import read_table
 from seedbed.errors import CandidateError, OptionError
 from seedbed.experiment import train
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 from seedbed.training import train_many
 
 

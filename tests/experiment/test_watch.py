@@ -7,7 +7,7 @@ import pytest
 
 from seedbed.experiment import Watch, run, train, watch_plan
 from seedbed.experiment.watch import Task
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from seedbed.data import Table, read_table
 from seedbed.model import Model, fit_model
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 from seedbed.training import one_thread
 
 N = 160

@@ -14,7 +14,8 @@ from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model, members
 from seedbed.model.members import splits_of_networks
 from seedbed.model.portfolio import members_for, recipe_for, words_for
-from seedbed.networks import BlendedMLPs, parse_candidate, recipe_named
+from seedbed.networks import BlendedMLPs, parse_candidate
+from seedbed.settings import recipe_named
 
 QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "jobs": 1}
 SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")

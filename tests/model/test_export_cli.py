@@ -10,7 +10,7 @@ from torch import nn
 
 from seedbed.cli import main
 from seedbed.model import fit_model
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 
 from .conftest import FAST
 

@@ -15,7 +15,8 @@ from seedbed.errors import CandidateError, OptionError
 from seedbed.model import fit_model
 from seedbed.model.export import onnx_graph
 from seedbed.model.export.onnx_file import onnx_of
-from seedbed.networks import ACTIVATIONS, recipe_named
+from seedbed.networks import ACTIVATIONS
+from seedbed.settings import recipe_named
 
 from .conftest import CANDIDATES, FAST, TARGETS
 from .onnx_cells import far_off, feed_of, run_onnx, sown

@@ -18,7 +18,8 @@ import seedbed as sb
 from seedbed.errors import OptionError
 from seedbed.model import fit_model
 from seedbed.model.export import plain_python
-from seedbed.networks import ACTIVATIONS, recipe_named
+from seedbed.networks import ACTIVATIONS
+from seedbed.settings import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 from .onnx_cells import sown

@@ -22,7 +22,7 @@ from seedbed.errors import CandidateError, ModelFileError, OptionError
 from seedbed.model import fit_model, load, tabulating
 from seedbed.model.layout import KEY, canonical, fingerprint
 from seedbed.model.saving import to_bytes, write_checked
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
 

@@ -19,9 +19,9 @@ import seedbed as sb
 from seedbed.cli import main
 from seedbed.data import EXAMPLES, Table, read_table
 from seedbed.model import Model, fit_model
-from seedbed.networks import recipe_named
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate
+from seedbed.settings import recipe_named
 
 from .conftest import FAST, PARTS, TARGETS
 from .onnx_cells import feed_of, run_onnx, sown

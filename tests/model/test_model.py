@@ -14,7 +14,8 @@ from seedbed.data import Preprocessor, open_rows
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, TrainingError
 from seedbed.fitting import Settled, with_settings
 from seedbed.model import Blocks, fit_model, load, values_of
-from seedbed.networks import Recipe, parse_candidate, recipe_named
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe, recipe_named
 from seedbed.training import derive, told_of
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference

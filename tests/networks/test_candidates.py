@@ -12,15 +12,14 @@ from seedbed.errors import CandidateError, SeedbedError
 from seedbed.networks import (
     ACTIVATIONS,
     MLP,
-    OPTIMIZERS,
     Candidate,
     FileArchitecture,
-    Recipe,
     UserArchitecture,
     candidate_from,
     candidates_from,
     parse_candidate,
 )
+from seedbed.settings import OPTIMIZERS, Recipe
 
 
 @pytest.mark.parametrize(

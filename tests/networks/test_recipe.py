@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedbed.errors import OptionError
-from seedbed.networks import OPTIMIZERS, Recipe
+from seedbed.settings import OPTIMIZERS, Recipe
 from seedbed.settings.recipe import LOSSES, RECIPES, recipe_named
 
 

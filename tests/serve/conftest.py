@@ -19,11 +19,11 @@ import pytest
 
 from seedbed.data import read_table
 from seedbed.model import Model, fit_model
-from seedbed.networks import recipe_named
 from seedbed.serve import Address, serving
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits
+from seedbed.settings import recipe_named
 from seedbed.training import one_thread
 
 N = 160

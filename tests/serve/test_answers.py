@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seedbed.model import fit_model
-from seedbed.networks import recipe_named
+from seedbed.settings import recipe_named
 
 from .conftest import TARGETS, application, ask, asked, run
 

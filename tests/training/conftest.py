@@ -11,7 +11,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.machine import one_thread

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from seedbed.errors import TrainingError
-from seedbed.networks import MLP, Recipe, parse_candidate
+from seedbed.networks import MLP, parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk
 from seedbed.training.inputs import Inputs, _Added, across, expanded, folded
 from seedbed.training.losses import encode_target

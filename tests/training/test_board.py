@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from seedbed.networks import MLP, Recipe
+from seedbed.networks import MLP
+from seedbed.settings import Recipe
 from seedbed.training import Board, TrainingData, plan_stack, train_chunks, train_many
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import TrainingError
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 from seedbed.training import History, train_many
 from seedbed.training.losses import LOSSES, encode_target, pick_loss
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, planning, train_chunk, train_many
 
 pytestmark = pytest.mark.usefixtures("engine")

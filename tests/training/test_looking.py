@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from seedbed.data import on_disk, spill
-from seedbed.networks import PiecewiseLinearEncoding, Recipe
+from seedbed.networks import PiecewiseLinearEncoding
+from seedbed.settings import Recipe
 from seedbed.training import plan_stack, train_chunk, train_many
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference

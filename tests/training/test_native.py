@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import ACTIVATIONS, Recipe, parse_candidate
+from seedbed.networks import ACTIVATIONS, parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import native, plan_stack, planning, train_chunk, train_chunks, train_many
 from seedbed.training.forward import forward_of
 from seedbed.training.native import build, program

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import OPTIMIZERS, Recipe
+from seedbed.settings import OPTIMIZERS, Recipe
 from seedbed.training.optimizers import clipped, clock, make_torch_optimizer, pick_optimizer
 
 LR, DECAY = (0.1, 0.01, 0.0), (0.0, 0.3, 0.1)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import ACTIVATIONS, OPTIMIZERS, Recipe, parse_candidate
+from seedbed.networks import ACTIVATIONS, parse_candidate
+from seedbed.settings import OPTIMIZERS, Recipe
 from seedbed.training import train_many
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference

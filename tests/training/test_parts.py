@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe, Residual, candidate_from
+from seedbed.networks import MLP, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, candidate_from
+from seedbed.settings import Recipe
 from seedbed.training import planning, train_many
 from seedbed.training.forward import Chain, forward_of
 from seedbed.training.layers import Dropout

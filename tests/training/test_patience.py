@@ -6,7 +6,8 @@ import torch
 from scipy.special import expit
 
 from seedbed.evaluation import mean_loss
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import plan_stack, train_chunk
 
 from .test_stops import KINDS, SEEDS, SPLITS

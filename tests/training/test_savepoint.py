@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import Savepoint, plan_stack, train_chunk
 
 from .test_stops import Unmapped

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import Savepoint, plan_stack, train_chunk, train_many
 from seedbed.training.data import one_split
 from seedbed.training.optimizers import make_torch_schedule, rate_factors

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.reference import Rows, train_reference

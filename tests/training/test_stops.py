@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seedbed.networks import Recipe, parse_candidate
+from seedbed.networks import parse_candidate
+from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk
 
 pytestmark = pytest.mark.usefixtures("engine")

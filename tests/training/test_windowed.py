@@ -10,7 +10,8 @@ from torch import nn
 
 from seedbed.data import on_disk, spill
 from seedbed.errors import TrainingError
-from seedbed.networks import MLP, Recipe
+from seedbed.networks import MLP
+from seedbed.settings import Recipe
 from seedbed.training import TrainingData, plan_stack, train_chunk
 from seedbed.training.randomness import shuffled
 from seedbed.training.rows import WindowedTable

@@ -21,8 +21,8 @@ from seedbed.arguments import check_arguments, shown
 from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_columns
 from seedbed.errors import DataError, OptionError
 from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
-from seedbed.networks import RECIPES, BlendedMLPs, Candidate, Recipe, Schedule
-from seedbed.settings import Compute, Engine, settings_of
+from seedbed.networks import BlendedMLPs, Candidate
+from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.typing import Floats
 
 __all__ = ["Networks"]

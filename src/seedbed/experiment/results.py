@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from seedbed.data import Split
 from seedbed.experiment.spec import Experiment
-from seedbed.networks import Recipe
 from seedbed.scoring import Result
+from seedbed.settings import Recipe
 
 __all__ = ["BaselineResult", "CandidateResult", "Results"]
 

@@ -25,9 +25,9 @@ from seedbed.experiment.watch import Task, Watch
 from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
-from seedbed.networks import MLP, Candidate, Recipe, candidate_from
+from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.settings import Engine, settings_of
+from seedbed.settings import Engine, Recipe, settings_of
 from seedbed.training import Board, Chunk, History, told_of, train_many, versions
 
 if TYPE_CHECKING:

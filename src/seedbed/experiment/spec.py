@@ -31,9 +31,9 @@ from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.experiment.writing import spelled
 from seedbed.model import AUTO
-from seedbed.networks import Candidate, Recipe, candidates_from
+from seedbed.networks import Candidate, candidates_from
 from seedbed.report import counted
-from seedbed.settings import Design, Interval
+from seedbed.settings import Design, Interval, Recipe
 from seedbed.training import derive, versions
 
 __all__ = [

@@ -16,17 +16,9 @@ from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.experiment.writing import spelled
 from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
-from seedbed.networks import (
-    RECIPES,
-    Candidate,
-    FileArchitecture,
-    Recipe,
-    architecture_from_values,
-    candidate_from,
-    recipe_in,
-)
+from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import counted, guessing, read_summary
-from seedbed.settings import Engine
+from seedbed.settings import RECIPES, Engine, Recipe, recipe_in
 from seedbed.training import Board, Chunk
 
 __all__ = ["take_home", "take_home_from"]

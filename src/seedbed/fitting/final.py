@@ -15,8 +15,8 @@ from seedbed.data import Encoding, Split, Table
 from seedbed.errors import TrainingError
 from seedbed.fitting.inner import inner_splits
 from seedbed.fitting.rounds import Round, Runs, choices_of, choosing_runs, plan_round
-from seedbed.networks import Candidate, Recipe
-from seedbed.settings import Engine
+from seedbed.networks import Candidate
+from seedbed.settings import Engine, Recipe
 from seedbed.training import Board, Chunk, ChunkResult, Cluster, derive, table_data, train_chunks
 
 __all__ = ["Running", "Settled", "choose_settings", "fit_networks", "n_choosing", "with_settings"]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seedbed.data import Table
 from seedbed.evaluation import Choice, choose
-from seedbed.networks import Candidate, Recipe
-from seedbed.settings import Engine
+from seedbed.networks import Candidate
+from seedbed.settings import Engine, Recipe
 from seedbed.training import StackPlan, TrainingData, plan_candidate
 
 __all__ = ["Round", "Runs", "Stack", "choices_of", "choosing_runs", "plan_round"]

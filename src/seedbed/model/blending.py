@@ -23,8 +23,8 @@ from seedbed.model.members import Member, Rows, network_of, splits_of_networks, 
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, members_for, networks_for, recipe_for
 from seedbed.model.row_weights import row_weights
-from seedbed.networks import BlendedMLPs, Recipe
-from seedbed.settings import Engine
+from seedbed.networks import BlendedMLPs
+from seedbed.settings import Engine, Recipe
 from seedbed.training import Board, Chunk, pick_workers
 from seedbed.typing import Floats
 

@@ -16,8 +16,8 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, settings_of
 from seedbed.model.predicting import check_threshold
 from seedbed.model.row_weights import row_weights
-from seedbed.networks import RECIPES, Recipe, candidate_from
-from seedbed.settings import Engine
+from seedbed.networks import candidate_from
+from seedbed.settings import RECIPES, Engine, Recipe
 from seedbed.training import (
     Board,
     Chunk,

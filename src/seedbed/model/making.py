@@ -11,7 +11,8 @@ from torch import Tensor
 from seedbed.data import Preprocessor, Split, Table, target_design
 from seedbed.fitting import Settled
 from seedbed.model.model import Model
-from seedbed.networks import Architecture, Recipe
+from seedbed.networks import Architecture
+from seedbed.settings import Recipe
 from seedbed.training import versions
 
 __all__ = ["facts_of", "make_model", "target_scale"]

@@ -16,7 +16,8 @@ from seedbed.data import Encoding, Preprocessor, Split, Table
 from seedbed.errors import SeedbedError
 from seedbed.fitting import Running, inner_splits
 from seedbed.model.making import target_scale
-from seedbed.networks import MLP, Candidate, Recipe, SmoothClip
+from seedbed.networks import MLP, Candidate, SmoothClip
+from seedbed.settings import Recipe
 from seedbed.training import (
     ChunkResult,
     TrainingData,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from seedbed.data import Table, encode
 from seedbed.errors import OptionError
-from seedbed.networks import MLP, RECIPES, Candidate, Recipe, candidates_from
+from seedbed.networks import MLP, Candidate, candidates_from
+from seedbed.settings import RECIPES, Recipe
 from seedbed.training import told_of, torch_seconds
 
 __all__ = [

@@ -26,8 +26,7 @@ from torch import nn
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
 from seedbed.networks.activations import ACTIVATIONS, is_activation
-from seedbed.networks.blend import BlendedMLPs
-from seedbed.networks.mlp import MLP
+from seedbed.networks.mlp import MLP, BlendedMLPs
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 

@@ -9,8 +9,7 @@ from typing import Any
 from torch import nn
 
 from seedbed.errors import CandidateError
-from seedbed.networks.blend import BlendedMLPs
-from seedbed.networks.mlp import MLP
+from seedbed.networks.mlp import MLP, BlendedMLPs
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = ["architecture_from_values", "architecture_to_values"]

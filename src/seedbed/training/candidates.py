@@ -14,7 +14,8 @@ from torch import nn
 
 from seedbed.data import Table, Task, encode
 from seedbed.errors import CandidateError, SeedbedError
-from seedbed.networks import MLP, Candidate, FileArchitecture, Recipe, UserArchitecture
+from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
+from seedbed.settings import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing
 from seedbed.training.planning import StackPlan, plan_stack

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.files import temporary_folder, write_whole
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 
 __all__ = ["Board", "Chunk", "ChunkResult", "Place", "Savepoint"]
 

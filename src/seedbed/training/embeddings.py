@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seedbed.networks import Tensors
+from seedbed.settings import Tensors
 from seedbed.training.stack import Pass
 
 __all__ = ["Periodic", "Piecewise", "bins_between", "parted"]

@@ -27,7 +27,8 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, vjp, vmap
 
 from seedbed.errors import TrainingError
-from seedbed.networks import Tensors, activation_of
+from seedbed.networks import activation_of
+from seedbed.settings import Tensors
 from seedbed.training.embeddings import Periodic, Piecewise
 from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import (

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seedbed.networks import Embeddings as EmbeddingsModule
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, Tensors, activation_of
+from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
 from seedbed.networks import Residual as ResidualModule
+from seedbed.settings import Tensors
 from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.hooks import has_hooks
 from seedbed.training.inputs import Inputs, folded

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
-from seedbed.networks import BETAS, OPTIMIZERS, Recipe, Step, Tensors
+from seedbed.settings import BETAS, OPTIMIZERS, Recipe, Step, Tensors
 
 __all__ = ["clipped", "clock", "make_torch_optimizer", "make_torch_schedule", "pick_optimizer", "rate_factors"]
 

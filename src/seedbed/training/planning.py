@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import OPTIMIZERS, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Recipe
-from seedbed.settings import Engine
+from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.settings import OPTIMIZERS, Engine, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, OneByOne, forward_of

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.evaluation import CURVES
-from seedbed.networks import Recipe
+from seedbed.settings import Recipe
 from seedbed.training.inputs import look_at
 from seedbed.training.losses import Loss, r2
 from seedbed.training.optimizers import make_torch_optimizer, make_torch_schedule

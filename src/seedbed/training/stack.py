@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seedbed.errors import CandidateError
-from seedbed.networks import Tensors
+from seedbed.settings import Tensors
 from seedbed.training.randomness import seeded
 
 __all__ = ["Layout", "Pass", "Placement", "build_network", "stack_networks", "unstack"]

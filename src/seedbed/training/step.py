@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from seedbed.networks import Recipe, State, Tensors
+from seedbed.settings import Recipe, State, Tensors
 from seedbed.training.forward import Forward, OneByOne
 from seedbed.training.inputs import Inputs, as_seen
 from seedbed.training.losses import Loss

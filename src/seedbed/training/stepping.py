@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seedbed.errors import CandidateError, TrainingError
 from seedbed.evaluation import CURVES, Waiting
-from seedbed.networks import Tensors
+from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, forward_of

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seedbed.networks import OPTIMIZERS, Recipe, Tensors
+from seedbed.settings import OPTIMIZERS, Recipe, Tensors
 from seedbed.training.embeddings import bins_between
 from seedbed.training.inputs import Inputs
 from seedbed.training.native.program import Program

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from seedbed.errors import TrainingError
-from seedbed.networks import Tensors
+from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, dead_share
