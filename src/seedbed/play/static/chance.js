@@ -1,0 +1,181 @@
+/** Chance, seen: test scores over seeds and over splits side by side, and what one run alone would have shown. */
+
+import { valuesAt } from "./curves.js";
+import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
+import { settingsName } from "./settings.js";
+import { quantity, element, scoreName, scoreText, sizeText } from "./words.js";
+
+const BASE = 28;
+
+/** Return the scores of single networks, one for each split, all with the first seed. */
+export function scoresOverSplits(run) {
+  const last = run.epochs.length - 1;
+  const found = [];
+  run.request.networks.forEach(({ seed }, i) => {
+    const value = run.curves.testScore[i * run.epochs.length + last];
+    if (seed === 0 && Number.isFinite(value)) found.push(value);
+  });
+  return Float64Array.from(found).sort();
+}
+
+/** Draw both distributions and the one run. Returns what shows the runs of the current and the pinned network. */
+export function createChance(place, drawPlace) {
+  const state = { current: null, pinned: null, task: "binary", at: null, mark: null, tally: { better: 0, worse: 0, equal: 0, all: 0 }, seen: [] };
+  const panels = ["seeds", "splits"].map((kind) => {
+    const figure = element("figure", { class: "panel spread", role: "img" });
+    const caption = element("p", { class: "small" });
+    place.append(element("div", {}, figure, caption));
+    const panel = { kind, figure, caption };
+    panel.surface = canvasIn(figure, () => paint(panel));
+    return panel;
+  });
+  const said = element("p", { class: "said", role: "status" });
+  const button = element("button", { type: "button", class: "main", onclick: draw }, "Draw one run");
+  drawPlace.append(button, said);
+  say();
+
+  function valuesOf(one, kind) {
+    if (kind === "seeds") return one?.seeds ? valuesAt(one.seeds, "testScore", Math.min(state.at ?? Infinity, one.seeds.epochs.length - 1)) : [];
+    return one?.splits ? scoresOverSplits(one.splits) : [];
+  }
+
+  function domain() {
+    const all = [state.current, state.pinned].flatMap((one) => ["seeds", "splits"].flatMap((kind) => [...valuesOf(one, kind)])).filter((value) => value > -1.5);
+    if (!all.length) return [0.5, 1];
+    const low = Math.min(...all);
+    const high = Math.max(...all);
+    const edge = Math.max(0.02, (high - low) * 0.08);
+    return [low - edge, state.task === "regression" ? high + edge : Math.min(1.005, high + edge)];
+  }
+
+  function paint(panel) {
+    const { pen, width, height } = panel.surface;
+    if (!width || !state.current) return;
+    panel.surface.clear();
+    const paints = colours();
+    const [low, high] = domain();
+    const x = (value) => 12 + (width - 24) * ((value - low) / (high - low || 1));
+    const values = valuesOf(state.current, panel.kind);
+    const others = valuesOf(state.pinned, panel.kind);
+    const title = panel.kind === "seeds" ? `${quantity(values.length, "seed")}, one split` : `one seed, ${quantity(values.length, "split")}`;
+    label(pen, title, 12, 12, { colour: paints.ink, size: 13, weight: "bold" });
+    const floor = others.length ? (height - BASE + 24) / 2 + 6 : height - BASE;
+    pen.strokeStyle = paints.rule;
+    pen.lineWidth = 1;
+    for (const tick of ticks(low, high, width > 320 ? 6 : 4)) {
+      pen.beginPath();
+      pen.moveTo(Math.round(x(tick)) + 0.5, 24);
+      pen.lineTo(Math.round(x(tick)) + 0.5, height - BASE + 4);
+      pen.stroke();
+      const text = state.task === "regression" ? String(Number(tick.toFixed(2))) : `${Math.round(100 * tick)}\u202f%`;
+      label(pen, text, x(tick), height - 12, { colour: paints.faint, align: "center" });
+    }
+    pen.strokeStyle = paints.faint;
+    pen.beginPath();
+    pen.moveTo(8, Math.round(floor) + 0.5);
+    pen.lineTo(width - 8, Math.round(floor) + 0.5);
+    pen.stroke();
+    stack(pen, values, x, floor, floor - 30, paints.current, -1);
+    if (others.length) stack(pen, others, x, floor, height - BASE - floor, paints.pinned, 1);
+    for (const [one, sign, colour] of [[state.mark?.current, -1, paints.ink], [state.mark?.pinned, 1, paints.ink]]) {
+      if (!Number.isFinite(one) || (sign > 0 && !others.length) || state.mark.kind !== panel.kind) continue;
+      pen.strokeStyle = colour;
+      pen.lineWidth = 2.5;
+      pen.beginPath();
+      pen.moveTo(x(one), floor);
+      pen.lineTo(x(one), floor + sign * (sign > 0 ? height - BASE - floor : floor - 26));
+      pen.stroke();
+    }
+    describe(panel, values, others);
+  }
+
+  /** Pile up one dot for each network, upwards or downwards. */
+  function stack(pen, values, x, floor, space, colour, sign) {
+    const bins = new Map();
+    const wide = Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
+    for (const value of values) {
+      const bin = Math.round(x(value) / wide);
+      bins.set(bin, (bins.get(bin) ?? 0) + 1);
+    }
+    const most = Math.max(1, ...bins.values());
+    const step = Math.min(wide, space / most);
+    pen.fillStyle = colour;
+    for (const [bin, size] of bins) {
+      if (step < 0.7 * wide) {
+        pen.fillRect(bin * wide - wide / 2 + 0.5, sign < 0 ? floor - size * step : floor, wide - 1, size * step);
+        continue;
+      }
+      for (let i = 0; i < size; i++) {
+        pen.beginPath();
+        pen.arc(bin * wide, floor + sign * (i + 0.5) * step + sign, Math.min(wide, step) / 2 - 0.4, 0, 7);
+        pen.fill();
+      }
+    }
+  }
+
+  function describe(panel, values, others) {
+    const text = (value) => scoreText(value, state.task);
+    const span = (sorted) => `${text(sorted[0])} to ${text(sorted.at(-1))}`;
+    const name = scoreName(state.task);
+    if (!values.length) {
+      panel.caption.textContent = panel.kind === "splits" ? "The splits are trained after the seeds." : "";
+    } else {
+      panel.caption.textContent = panel.kind === "seeds"
+        ? `Same rows, same recipe. Only the random start differs: test ${name} ${span(values)}.`
+        : `Same recipe, same seed. Only the rows that fall into the test differ: ${span(values)}.`;
+    }
+    panel.figure.setAttribute("aria-label", `${panel.caption.textContent}${others.length ? ` The pinned network: ${span(others)}.` : ""}`);
+  }
+
+  function draw() {
+    const { current, pinned, task } = state;
+    const runs = current?.splits ?? current?.seeds;
+    const done = runs ? runs.request.networks.map((network, i) => ({ ...network, i })).filter(({ i }) => Number.isFinite(scoreAt(runs, i))) : [];
+    if (!done.length) return;
+    const one = done[Math.floor(Math.random() * done.length)];
+    const mine = scoreAt(runs, one.i);
+    const otherRuns = runs === current.splits ? pinned?.splits : pinned?.seeds;
+    const j = otherRuns?.request.networks.findIndex((network) => network.split === one.split && network.seed === one.seed) ?? -1;
+    const other = j >= 0 ? scoreAt(otherRuns, j) : NaN;
+    state.mark = { kind: runs === current.splits ? "splits" : "seeds", current: mine, pinned: other };
+    state.tally.all++;
+    const name = settingsName(current.settings);
+    const start = `Split ${one.split + 1}, seed ${one.seed}: `;
+    if (Number.isFinite(other)) {
+      const gain = mine - other;
+      const rival = settingsName(pinned.settings);
+      const verdict = Math.abs(gain) < 1e-9 ? "equal" : gain > 0 ? "better" : "worse";
+      state.tally[verdict]++;
+      const claim = verdict === "equal" ? `\u201c${name} and ${rival} are equally good.\u201d` : `\u201c${verdict === "better" ? name : rival} is better, by ${sizeText(gain, task)}.\u201d`;
+      say(`${start}${name} ${scoreText(mine, task)}, ${rival} ${scoreText(other, task)}. A tutorial would write: `, claim,
+        ` Of ${quantity(state.tally.all, "single run")} so far, ${state.tally.better} say better, ${state.tally.worse} worse, ${state.tally.equal} equal.`);
+    } else {
+      state.seen.push(mine);
+      const tail = state.seen.length > 1 ? ` Your ${state.seen.length} runs so far: ${state.seen.slice(-8).map((value) => scoreText(value, task)).join(", ")}.` : " Draw again.";
+      say(`${start}${scoreText(mine, task)}. A tutorial would write: `, `\u201c${name} reaches ${scoreText(mine, task)}.\u201d`, tail);
+    }
+    panels.forEach(paint);
+  }
+
+  const scoreAt = (run, i) => run.curves.testScore[(i + 1) * run.epochs.length - 1];
+
+  function say(start, claim, tail) {
+    if (!start) said.replaceChildren("Train once, as most tutorials do: one split, one seed. What would you conclude?");
+    else said.replaceChildren(start, element("b", {}, claim), tail);
+  }
+
+  const repaint = oncePerFrame(() => panels.forEach(paint));
+  return {
+    show(changes) {
+      Object.assign(state, changes);
+      repaint();
+    },
+    /** Forget the runs that were drawn: another network is looked at. */
+    reset() {
+      Object.assign(state, { mark: null, seen: [], tally: { better: 0, worse: 0, equal: 0, all: 0 } });
+      say();
+      repaint();
+    },
+    draw,
+  };
+}

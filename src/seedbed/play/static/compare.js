@@ -1,0 +1,222 @@
+/** Two networks on the same splits: the verdict, how it grows with the splits, and why a network may be worse. */
+
+import { bandOf } from "./curves.js";
+import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
+import { PRESETS, networkWord, settingsName } from "./settings.js";
+import { judge } from "./verdict.js";
+import { count, quantity, element, signedText, sizeText } from "./words.js";
+
+/** Return a run with its first splits only; all its networks must be trained. */
+function firstSplits(run, splits) {
+  const seeds = run.request.networks.findIndex((network) => network.split !== run.request.networks[0].split);
+  const networks = run.request.networks.slice(0, splits * (seeds < 0 ? run.request.networks.length : seeds));
+  const length = networks.length * run.epochs.length;
+  const curves = Object.fromEntries(Object.entries(run.curves).map(([name, values]) => [name, values.subarray(0, length)]));
+  return { ...run, request: { ...run.request, networks }, curves, trained: networks.length, status: "done" };
+}
+
+/** Return the number of splits from the first on of which both runs have trained all networks. */
+export function commonSplits(a, b) {
+  const done = (run) => {
+    const last = run.epochs.length - 1;
+    const open = run.request.networks.findIndex((_, i) => !Number.isFinite(run.curves.testScore[i * run.epochs.length + last]));
+    return open < 0 ? run.request.networks.at(-1).split + 1 : run.request.networks[open].split;
+  };
+  return Math.min(done(a), done(b));
+}
+
+/** Return the verdict in a sentence: what the comparison shows. */
+export function verdictSentence(found, name, rival) {
+  if (found.verdict === "better") return `${name} is better than ${rival}.`;
+  if (found.verdict === "worse") return `${name} is worse than ${rival}.`;
+  if (found.rule === "no_worse") return `${name} is at least as good as ${rival}; perhaps better.`;
+  if (found.verdict === "no_practical_difference") return `No practical difference between ${name} and ${rival}.`;
+  return `Undecided: ${name} could be better or worse than ${rival}.`;
+}
+
+/** Return why a network may not be at its best: "learning" when its test loss still falls at the end, "rising" when it rises. */
+export function trainingState(run) {
+  const middle = bandOf(run, "testLoss").middle;
+  const last = middle.length - 1;
+  if (last < 10 || !Number.isFinite(middle[last])) return null;
+  const lowest = Math.min(...middle.filter(Number.isFinite));
+  if (middle[last] > lowest * 1.05) return "rising";
+  const before = middle[Math.round(last * 0.8)];
+  return before - middle[last] > 0.02 * before ? "learning" : null;
+}
+
+/** Build the comparison. The callbacks pin, unpin, and change settings. */
+export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) {
+  const state = { current: null, pinned: null, task: "binary", rows: 0, history: [] };
+  const finding = document.getElementById("compare-finding");
+  const empty = element("div", { class: "unpinned" });
+  const verdict = element("p", { class: "verdict", role: "status" });
+  const numbers = element("p", {});
+  const names = element("p", { class: "pair" });
+  const figure = element("figure", { class: "panel funnel", role: "img" });
+  const key = element("p", { class: "small" }, "Each line: where the true difference plausibly lies, after so many splits. Grey: too small to matter. More splits narrow the line only so far, as they reuse the same rows.");
+  const why = element("div", { class: "why" });
+  const full = element("div", {}, names, verdict, numbers, figure, key, why);
+  place.append(empty, full);
+  const surface = canvasIn(figure, paint);
+
+  function update() {
+    const { current, pinned, task } = state;
+    empty.hidden = Boolean(pinned);
+    full.hidden = !pinned;
+    if (!current) return;
+    if (!pinned) {
+      finding.textContent = "Is another network really better?";
+      const word = networkWord(current.settings.hidden);
+      empty.replaceChildren(
+        element("p", {}, "Pin this network, change it, and both train on the same splits. Then see whether the difference is real."),
+        element("div", { class: "buttons" },
+          element("button", { type: "button", class: "main", onclick: onPin }, `Pin ${settingsName(current.settings)}`),
+          ...PRESETS.filter(({ hidden }) => networkWord(hidden) !== word).map(({ hidden }) =>
+            element("button", { type: "button", onclick: () => onPinAndTry(hidden) }, `Pin it and try ${networkWord(hidden)}`))));
+      return;
+    }
+    const name = settingsName(current.settings);
+    const rival = settingsName(pinned.settings);
+    names.replaceChildren(
+      element("span", { class: "swatch current" }), element("b", {}, name), " compared with ",
+      element("span", { class: "swatch pinned" }), element("b", {}, rival), " (pinned) ",
+      element("button", { type: "button", onclick: onUnpin }, "Unpin"));
+    if (name === rival) {
+      finding.textContent = "Now change the network.";
+      verdict.textContent = "";
+      numbers.textContent = `${rival} is pinned. Change layers, activation or recipe: both are then compared on the same splits.`;
+      figure.hidden = key.hidden = true;
+      why.replaceChildren();
+      return;
+    }
+    figure.hidden = key.hidden = false;
+    extend();
+    const found = state.history.at(-1);
+    if (!found) {
+      finding.textContent = `Is ${name} better than ${rival}?`;
+      verdict.textContent = "";
+      const one = current.settings.splits < 2 ? "Two splits are needed at least for a verdict: move the slider for splits." : "Training both on the same splits\u2026";
+      numbers.textContent = one;
+      surface.clear();
+      return;
+    }
+    finding.textContent = verdictSentence(found, name, rival);
+    verdict.textContent = found.words;
+    verdict.className = `verdict ${found.verdict}`;
+    const unit = task === "regression" ? "" : " points";
+    numbers.textContent = `Measured: ${signedText(found.difference, task)}${unit}. Plausible: ${signedText(found.low, task)} to ${signedText(found.high, task)}, ` +
+      `after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found)}`;
+    explain(name);
+    repaint();
+  }
+
+  function advice(found) {
+    if (found.verdict === "no_practical_difference") return "Take the simpler one.";
+    if (found.verdict !== "undecided") return "";
+    if (!found.rows_needed) return "Whether it gains anything, these rows can't decide.";
+    const [few, many] = found.rows_needed.map((rows) => count(Number(rows.toPrecision(2))));
+    return `These ${count(state.rows)} rows can't decide it: that would take ${few} to ${many} rows. More splits or seeds hardly help.`;
+  }
+
+  function extend() {
+    const { current, pinned } = state;
+    if (!current.splits || !pinned.splits) return;
+    const splits = commonSplits(current.splits, pinned.splits);
+    for (let n = state.history.length ? state.history.at(-1).splits + 1 : 2; n <= splits; n++) {
+      const found = judge(firstSplits(pinned.splits, n), firstSplits(current.splits, n));
+      if (found.verdict) state.history.push(found);
+      else if (n === splits) state.open = found;
+    }
+  }
+
+  function explain(name) {
+    const cause = state.current.seeds?.status === "done" ? trainingState(state.current.seeds) : null;
+    const { epochs, optimizer } = state.current.settings;
+    if (cause === "learning") {
+      why.replaceChildren(
+        element("p", {}, `Why? Look at the curves: the test loss of ${name} still falls at the last epoch. It is still learning. Give it a better recipe:`),
+        element("div", { class: "buttons" },
+          epochs < 5000 ? element("button", { type: "button", onclick: () => onChange({ epochs: Math.min(5000, epochs * 3) }) }, `Train ${count(Math.min(5000, epochs * 3))} epochs`) : "",
+          optimizer === "sgd" ? element("button", { type: "button", onclick: () => onChange({ optimizer: "adamw" }) }, "Use AdamW") : ""));
+    } else if (cause === "rising") {
+      why.replaceChildren(
+        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end. It learns the training rows by heart. Fewer epochs may help:`),
+        element("div", { class: "buttons" }, element("button", { type: "button", onclick: () => onChange({ epochs: Math.max(50, Math.round(epochs / 3)) }) }, `Train ${count(Math.max(50, Math.round(epochs / 3)))} epochs`)));
+    } else why.replaceChildren();
+  }
+
+  function paint() {
+    if (!state.pinned || !state.history.length || !surface.width) return;
+    const { pen, width, height } = surface;
+    const { task, history } = state;
+    const paints = colours();
+    surface.clear();
+    const last = history.at(-1);
+    const settled = history.filter((one) => one.splits >= Math.min(5, last.splits));
+    const reach = Math.max(2.2 * last.rope, ...settled.flatMap((one) => [Math.abs(one.low), Math.abs(one.high)])) * 1.06;
+    const left = 44;
+    const right = width - 12;
+    const top = 24;
+    const bottom = height - 58;
+    const x = (value) => (left + right) / 2 + (value / reach) * ((right - left) / 2);
+    const inside = (value) => Math.min(right, Math.max(left, x(value)));
+    const most = Math.max(last.splits, state.current.settings.splits);
+    const y = (splits) => top + ((splits - 1) / Math.max(1, most - 1)) * (bottom - top);
+    pen.fillStyle = paints.zone;
+    pen.fillRect(x(-last.rope), top - 4, x(last.rope) - x(-last.rope), height - 22 - top);
+    const tint = { better: paints.better, worse: paints.worse, no_practical_difference: paints.ink, undecided: paints.unsure };
+    label(pen, "\u2190 worse", x(0) - 14, 10, { colour: paints.faint, align: "right" });
+    label(pen, "better \u2192", x(0) + 14, 10, { colour: paints.faint });
+    pen.strokeStyle = paints.faint;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    pen.moveTo(x(0), top - 4);
+    pen.lineTo(x(0), height - 24);
+    pen.stroke();
+    const thick = Math.min(4, Math.max(1, ((bottom - top) / most) * 0.6));
+    for (const one of history) {
+      pen.strokeStyle = tint[one.verdict];
+      pen.globalAlpha = 0.55;
+      pen.lineWidth = thick;
+      pen.beginPath();
+      pen.moveTo(inside(one.low), y(one.splits));
+      pen.lineTo(inside(one.high), y(one.splits));
+      pen.stroke();
+      pen.globalAlpha = 1;
+      pen.fillStyle = tint[one.verdict];
+      pen.fillRect(inside(one.difference) - 1.5, y(one.splits) - thick, 3, thick * 2);
+    }
+    for (const tick of ticks(1, most, 4)) label(pen, String(tick), left - 8, y(tick), { colour: paints.faint, align: "right" });
+    label(pen, "splits", left - 8, top - 14, { colour: paints.faint, align: "right" });
+    const base = height - 38;
+    pen.strokeStyle = tint[last.verdict];
+    pen.lineWidth = 4;
+    pen.beginPath();
+    pen.moveTo(inside(last.low), base);
+    pen.lineTo(inside(last.high), base);
+    pen.stroke();
+    pen.beginPath();
+    pen.arc(inside(last.difference), base, 7, 0, 7);
+    pen.fillStyle = last.verdict === "undecided" ? paints.background : tint[last.verdict];
+    pen.fill();
+    pen.lineWidth = 3;
+    pen.stroke();
+    label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
+    for (const tick of ticks(-reach, reach, width > 420 ? 6 : 4)) label(pen, signedText(tick, task), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    figure.setAttribute("aria-label", `${finding.textContent} Difference ${signedText(last.difference, task)}, plausibly ${signedText(last.low, task)} to ${signedText(last.high, task)}; less than ${sizeText(last.rope, task)} is too small to matter.`);
+  }
+
+  const repaint = oncePerFrame(paint);
+  return {
+    show(changes) {
+      const anew = ["current", "pinned"].some((one) => one in changes && changes[one]?.splits !== state[one]?.splits);
+      Object.assign(state, changes);
+      if (anew) state.history = [];
+      update();
+    },
+    grow: oncePerFrame(update),
+    /** Return the verdict so far, or null. */
+    verdict: () => (state.pinned && settingsName(state.current.settings) !== settingsName(state.pinned.settings) ? (state.history.at(-1) ?? null) : null),
+  };
+}

@@ -1,0 +1,408 @@
+/** The page: what is set, what is trained next, and who is told of it. */
+
+import { createChance } from "./chance.js";
+import { createClassroom, readResult } from "./classroom.js";
+import { createCompare, verdictSentence } from "./compare.js";
+import { choiceOf, createControls } from "./controls.js";
+import { createCurves, quantile, valuesAt } from "./curves.js";
+import { readCsv } from "./csv.js";
+import { createEngine } from "./engine.js";
+import { createNetwork } from "./network.js";
+import { acceptDrops, askTarget, createOpening } from "./opening.js";
+import { repaintAll } from "./paint.js";
+import { fromFragment, requestFor, seedNetworks, settingsName, splitNetworks, toFragment, weightCount } from "./settings.js";
+import { createSurface } from "./surface.js";
+import { createTakeaway } from "./takeaway.js";
+import { decodeTable, exampleTable } from "./table.js";
+import { count, quantity, element, lossText, scoreName, scoreText, shortened, signedText } from "./words.js";
+
+const WAIT = 120; // milliseconds after the last change
+const BATCH = 8; // splits that are trained together
+const MOST_KNOWN = 12; // runs that are kept
+const MOST_BYTES = 30e6; // of a dropped file
+
+const by = (id) => document.getElementById(id);
+const page = {
+  table: null, isToy: false, settings: null, pinned: null, current: { settings: null, seeds: null, splits: null }, rival: null,
+  at: null, highlight: 0, turn: 0, running: [], known: new Map(), timer: 0, began: 0, tables: 0,
+};
+
+/** Write a problem above everything, in one sentence; null clears it. */
+function complain(sentence) {
+  by("problem").hidden = !sentence;
+  by("problem").textContent = sentence ?? "";
+}
+
+// What is trained ----------------------------------------------------------------------------------------------------
+
+/** Return the runs of settings: two slots, of many seeds on one split and of many splits. */
+function slotsOf(settings) {
+  return { settings, seeds: null, splits: null };
+}
+
+/** Settings of the pinned network with the seeds and splits of now, so that both are trained alike. */
+function pinnedSettings() {
+  return page.pinned && { ...page.pinned, seeds: page.settings.seeds, splits: page.settings.splits };
+}
+
+/** Train one run, or return it if it is known. Resolves when it has ended. */
+function trained(slots, slot, networks, onGrow) {
+  const request = requestFor(slots.settings, networks);
+  const key = JSON.stringify([page.tables, request]);
+  const known = page.known.get(key);
+  if (known) {
+    slots[slot] = known;
+    onGrow(known);
+    return Promise.resolve(known);
+  }
+  return new Promise((resolve) => {
+    const run = page.engine.train(page.table, request, (now) => {
+      onGrow(now);
+      if (now.status === "running") return;
+      page.running = page.running.filter((one) => one !== now);
+      if (now.status === "done") {
+        page.known.set(key, now);
+        if (page.known.size > MOST_KNOWN) page.known.delete(page.known.keys().next().value);
+      }
+      resolve(now);
+    });
+    slots[slot] = run;
+    page.running.push(run);
+  });
+}
+
+/** Train the splits a few at a time, so that what is known grows with them; the parts are one run to all who read it. */
+async function trainedSplits(slots, onGrow, isOld) {
+  const networks = splitNetworks(slots.settings);
+  const seeds = networks.filter((one) => one.split === 0).length;
+  let whole = null;
+  for (let first = 0; first < networks.length; first += BATCH * seeds) {
+    const slot = {};
+    const part = await trained({ settings: slots.settings, ...slot }, "part", networks.slice(first, first + BATCH * seeds), () => {});
+    if (isOld() || part.status !== "done") return part;
+    if (!whole) {
+      const curves = Object.fromEntries(Object.keys(part.curves).map((name) => [name, new Float32Array(networks.length * part.epochs.length).fill(NaN)]));
+      whole = { table: page.table, request: { ...part.request, networks }, epochs: part.epochs, curves, trained: 0, status: "running" };
+      slots.splits = whole;
+    }
+    for (const [name, values] of Object.entries(part.curves)) whole.curves[name].set(values, first * part.epochs.length);
+    whole.trained += part.trained;
+    onGrow();
+  }
+  whole.status = "done";
+  return whole;
+}
+
+/** Train everything that the page shows: the seeds first, then the pinned network, then the splits. */
+async function trainAll() {
+  const turn = ++page.turn;
+  const isOld = () => turn !== page.turn;
+  for (const run of page.running) run.cancel();
+  page.running = [];
+  page.at = null;
+  page.began = performance.now();
+  document.body.dataset.state = "training";
+  const current = slotsOf(page.settings);
+  const rival = page.pinned ? slotsOf(pinnedSettings()) : null;
+  Object.assign(page, { current, rival });
+  page.highlight = Math.min(page.highlight, page.settings.seeds - 1);
+  complain(null);
+  const views = () => showRuns();
+  const started = trained(current, "seeds", seedNetworks(page.settings), () => { if (!isOld()) growSeeds(); });
+  if (rival) rival.seeds = page.known.get(JSON.stringify([page.tables, requestFor(rival.settings, seedNetworks(rival.settings))])) ?? null;
+  views();
+  const done = await started;
+  if (isOld()) return;
+  if (done.status === "failed") return fail(done.message);
+  growSeeds();
+  surface.show(current.seeds, page.table);
+  if (rival) {
+    await trained(rival, "seeds", seedNetworks(rival.settings), () => {});
+    if (isOld()) return;
+    views();
+    await trainedSplits(rival, () => { if (!isOld()) growSplits(); }, isOld);
+    if (isOld()) return;
+  }
+  const splits = await trainedSplits(current, () => { if (!isOld()) growSplits(); }, isOld);
+  if (isOld()) return;
+  if (splits.status === "failed") return fail(splits.message);
+  document.body.dataset.state = "done";
+  growSplits();
+  takeaway.show();
+}
+
+function fail(message) {
+  document.body.dataset.state = "done";
+  complain(`The training stopped: ${message}`);
+  by("status").textContent = "";
+}
+
+/** Train anew soon; changes that follow each other quickly are one. */
+function trainSoon() {
+  clearTimeout(page.timer);
+  document.body.dataset.state = "training";
+  page.timer = setTimeout(trainAll, WAIT);
+}
+
+/** Change settings: everything that shows them follows at once, and training soon. */
+function change(changes) {
+  page.settings = Object.freeze({ ...page.settings, ...changes });
+  showSettings();
+  chance.reset();
+  trainSoon();
+}
+
+// What is shown ------------------------------------------------------------------------------------------------------
+
+function showSettings() {
+  const { settings, table } = page;
+  controls.show(settings);
+  network.show(settings.hidden, table);
+  by("word").textContent = settingsName(settings);
+  by("size").textContent = `${count(weightCount(settings.hidden, table.nInputs, table.nOutputs))} weights`;
+  const isPinned = page.pinned && settingsName(page.pinned) === settingsName(settings);
+  by("pin").textContent = page.pinned ? "Unpin" : "Pin it";
+  by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
+  by("pinned").hidden = !page.pinned;
+  by("pinned-word").textContent = page.pinned ? settingsName(page.pinned) : "";
+  by("pinned").dataset.same = String(Boolean(isPinned));
+  const fragment = linkFragment();
+  try {
+    history.replaceState(null, "", fragment);
+  } catch {
+    // A page opened from the disk may not change its address; the link under "Take along" still holds everything.
+  }
+}
+
+function linkFragment() {
+  const words = page.isToy ? { table: page.table.name, ...opening.shape() } : {};
+  return toFragment(page.settings, words);
+}
+
+function showRuns() {
+  curves.show(page.current.seeds, page.rival?.seeds?.status === "done" ? page.rival.seeds : null, page.table.task);
+  curves.set({ at: page.at, highlight: page.highlight });
+  chance.show({ current: page.current, pinned: page.rival, task: page.table.task, at: page.at });
+  compare.show({ current: page.current, pinned: page.rival, task: page.table.task, rows: page.table.rows });
+  growSeeds();
+}
+
+function growSeeds() {
+  const run = page.current.seeds;
+  if (!run) return;
+  curves.grow();
+  chance.show({ at: page.at });
+  network.weigh(run.weights(page.highlight));
+  const slider = scrub.slider;
+  slider.max = run.epochs.length - 1;
+  if (page.at === null) slider.value = slider.max;
+  if (run.status === "done") compare.grow();
+  showProgress();
+  readOut();
+}
+
+function growSplits() {
+  chance.show({});
+  compare.grow();
+  showProgress();
+}
+
+function showProgress() {
+  const runs = [page.current, page.rival].filter(Boolean);
+  const all = runs.length * (page.settings.seeds + splitNetworks(page.settings).length);
+  const done = runs.reduce((sum, slots) => sum + (slots.seeds?.trained ?? 0) + (slots.splits?.trained ?? 0), 0);
+  const ended = document.body.dataset.state === "done";
+  by("progress").value = ended ? 1 : done / all;
+  by("progress").classList.toggle("ended", ended);
+  const seconds = ((performance.now() - page.began) / 1000).toFixed(1);
+  const text = ended ? `${quantity(done, "network")} in ${seconds} s` : `Training ${quantity(all, "network")}\u2026`;
+  if (ended && by("status").dataset.turn === String(page.turn)) return;
+  by("status").dataset.turn = ended ? String(page.turn) : "";
+  by("status").textContent = text;
+}
+
+/** Say in words what the curves show at the chosen epoch. */
+function readOut() {
+  const run = page.current.seeds;
+  const { task } = page.table;
+  const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
+  const measure = page.measure === "loss" ? "testLoss" : "testScore";
+  const sorted = valuesAt(run, measure, place);
+  const text = page.measure === "loss" ? lossText : (value) => scoreText(value, task);
+  const name = page.measure === "loss" ? "loss" : scoreName(task);
+  scrub.output.textContent = count(run.epochs[place]);
+  scrub.slider.setAttribute("aria-valuetext", `epoch ${run.epochs[place]}`);
+  if (sorted.length) {
+    const own = run.curves[measure][page.highlight * run.epochs.length + place];
+    by("readout").replaceChildren(
+      `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
+      `. The black line is seed ${page.highlight}: ${text(own)}.`);
+  }
+  const verdict = page.rival ? compare.verdict() : null;
+  headline(run, verdict);
+}
+
+function headline(run, verdict) {
+  const { table, settings } = page;
+  const shares = run.split(0);
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows`;
+  if (verdict) {
+    by("headline").textContent = verdictSentence(verdict, settingsName(settings), settingsName(page.pinned));
+    by("lead").textContent = `Measured: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
+    return;
+  }
+  const sorted = valuesAt(run, "testScore", run.epochs.length - 1);
+  const same = `They differ in their random start alone: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
+  by("lead").textContent = same;
+  if (run.status !== "done" || sorted.length < 2) {
+    by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe: how different can they be?`;
+    return;
+  }
+  const [low, high] = [sorted[0], sorted.at(-1)].map((value) => scoreText(value, table.task));
+  const what = table.task === "regression" ? `R\u00b2 from ${low} to ${high}` : `${low.replace(".0", "")} to ${high.replace(".0", "")} right`;
+  by("headline").textContent = low === high ? `${quantity(settings.seeds, "network")}, one recipe: all reach ${low}.` : `${quantity(settings.seeds, "network")}, one recipe: ${what} on new rows.`;
+}
+
+// Tables and files ---------------------------------------------------------------------------------------------------
+
+function useTable(table, isToy, name = table.name) {
+  Object.assign(page, { table, isToy, tables: page.tables + 1, pinned: null, at: null });
+  page.known.clear();
+  opening.mark(name, isToy);
+  by("target").hidden = true;
+  complain(null);
+  showSettings();
+  chance.reset();
+  trainSoon();
+}
+
+async function takeFiles(files) {
+  complain(null);
+  const problems = [];
+  for (const file of files) {
+    if (file.size > MOST_BYTES) {
+      problems.push(`${file.name} is larger than 30 MB: use a part of its rows.`);
+      continue;
+    }
+    const text = await file.text();
+    const found = readResult(text, file.name);
+    if (found) {
+      const problem = found.error ?? classroom.add(found.result, file.name);
+      if (problem) problems.push(problem);
+      else by("class").scrollIntoView({ block: "nearest" });
+    } else if (/\.json$/i.test(file.name)) problems.push(`${file.name} is no result of a class.`);
+    else takeCsv(file.name, text, problems);
+  }
+  if (problems.length) complain(problems.slice(0, 3).join(" "));
+}
+
+function takeCsv(name, text, problems) {
+  const short = name.replace(/\.[^.]*$/, "");
+  const read = readCsv(text);
+  if (!read.columns?.length) {
+    problems.push(read.error ?? `${name} holds no table.`);
+    return;
+  }
+  askTarget(by("target"), shortened(name, 40), read.columns, (target) => {
+    const found = readCsv(text, target);
+    if (found.error || !found.table) complain(found.error);
+    else useTable({ ...found.table, name: short }, false, short);
+  });
+}
+
+// The parts ----------------------------------------------------------------------------------------------------------
+
+function pin() {
+  page.pinned = page.pinned ? null : page.settings;
+  showSettings();
+  chance.reset();
+  trainAll();
+}
+
+const given = JSON.parse(by("play-table").textContent);
+const opening = createOpening(by("tables"), {
+  own: given ? shortened(String(given.name), 30) : null,
+  onOwn: () => useTable(decodeTable(given), false, shortened(String(given.name), 30)),
+  onToy: (name) => useTable(exampleTable(name, opening.shape()), true),
+  onFiles: takeFiles,
+});
+const network = createNetwork(by("network"), { onChange: (hidden) => change({ hidden }) });
+const controls = createControls(by("recipe"), by("presets"), { onChange: change });
+const curves = createCurves(by("curves"), { onPick: (at) => moveTo(at) });
+const chance = createChance(by("spread"), by("draw"));
+const compare = createCompare(by("comparison"), {
+  onPin: pin, onUnpin: pin, onChange: change,
+  onPinAndTry: (hidden) => { page.pinned = page.settings; change({ hidden }); },
+});
+const surface = createSurface(by("map"));
+const takeaway = createTakeaway(by("takeaway"), () => page.current.splits?.status === "done" && {
+  table: page.table,
+  requests: [page.rival, page.current].filter((slots) => slots?.splits?.status === "done").map((slots) => slots.splits),
+  link: `${location.href.split("#")[0]}${linkFragment()}`,
+});
+const classroom = createClassroom(by("classroom"), {
+  read: () => page.table && { settings: page.settings, table: page.table },
+  trainOne: async (seed) => {
+    const run = await trained({ settings: page.settings }, "one", [{ split: 0, seed }], () => {});
+    return run.curves.testScore.at(-1);
+  },
+  onFiles: takeFiles,
+});
+choiceOf(by("measure"), "measure", { score: "accuracy", loss: "loss" }, "score", (measure) => {
+  page.measure = measure;
+  curves.set({ measure });
+  readOut();
+});
+
+/** Move the cursor over the epochs; the end follows the training. */
+function moveTo(at) {
+  const last = page.current.seeds.epochs.length - 1;
+  page.at = at >= last ? null : at;
+  scrub.slider.value = at;
+  curves.set({ at: page.at });
+  chance.show({ at: page.at });
+  readOut();
+}
+
+const scrub = {
+  slider: element("input", { type: "range", min: 0, max: 199, value: 199, id: "epoch", "aria-label": "Epoch" }),
+  output: element("output", { for: "epoch" }),
+};
+scrub.slider.addEventListener("input", () => moveTo(Number(scrub.slider.value)));
+const seed = element("input", { type: "number", min: 0, max: 199, value: 0, id: "highlight" });
+seed.addEventListener("input", () => {
+  page.highlight = Math.min(page.settings.seeds - 1, Math.max(0, Math.round(Number(seed.value)) || 0));
+  curves.set({ highlight: page.highlight });
+  network.weigh(page.current.seeds.weights(page.highlight));
+  readOut();
+});
+by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Black line: seed ", seed));
+
+by("again").addEventListener("click", () => { page.known.clear(); trainAll(); });
+by("pin").addEventListener("click", pin);
+by("theme").addEventListener("click", () => {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  repaintAll();
+});
+acceptDrops(by("drop"), takeFiles);
+
+/** Read the link that opened the page, and start. */
+async function start() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  page.settings = Object.freeze(fromFragment(location.hash.includes("=") ? location.hash : ""));
+  try {
+    page.engine = await createEngine();
+  } catch (error) {
+    complain(`This browser can't start the training (${error.message}). A current Firefox, Chrome, Edge or Safari can.`);
+    return;
+  }
+  const number = (name) => (words.has(name) ? Number(words.get(name)) : NaN);
+  opening.reshape({ rows: number("rows"), noise: number("noise") });
+  const toy = ["moons", "circles", "xor", "spiral"].find((one) => one === words.get("table"));
+  if (toy || !given) useTable(exampleTable(toy ?? "moons", opening.shape()), true);
+  else useTable(decodeTable(given), false, shortened(String(given.name), 30));
+  document.body.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,87 @@
+/** Where the table comes from: the one in this file, a toy, or a CSV that is dropped or chosen. */
+
+import { element } from "./words.js";
+
+const TOYS = { moons: "two half moons", circles: "a ring in a ring", xor: "four corners", spiral: "two spirals" };
+
+/** Build the row of tables. `own` is the name of the table in the file, or null. Files go to `onFiles`. */
+export function createOpening(place, { own, onOwn, onToy, onFiles }) {
+  const buttons = new Map();
+  const add = (name, title, onclick) => {
+    const button = element("button", { type: "button", title, "aria-pressed": "false", onclick }, name);
+    buttons.set(name, button);
+    place.append(button);
+  };
+  place.append(element("span", { class: "small", "aria-hidden": "true" }, "Table"));
+  if (own !== null) add(own, "The table in this file", onOwn);
+  for (const [name, says] of Object.entries(TOYS)) add(name, `A toy: ${says}`, () => onToy(name));
+  const input = element("input", { type: "file", accept: ".csv,text/csv,.txt,.tsv,.json", multiple: true, class: "hidden-input", id: "file" });
+  input.addEventListener("change", () => {
+    onFiles([...input.files]);
+    input.value = "";
+  });
+  place.append(element("label", { class: "button", for: "file", title: "Nothing leaves this browser" }, input, "Your CSV\u2026"));
+  const rows = element("input", { type: "range", id: "toy-rows", min: 50, max: 2000, step: 50, value: 300 });
+  const noise = element("input", { type: "range", id: "toy-noise", min: 0, max: 0.5, step: 0.05, value: 0.2 });
+  const shape = element("span", { class: "shape", hidden: true },
+    element("label", {}, "Rows ", rows, element("output", {}, "300")), element("label", {}, "Noise ", noise, element("output", {}, "0.2")));
+  place.append(shape);
+  let toy = null;
+  for (const input of [rows, noise]) {
+    input.addEventListener("input", () => {
+      input.nextSibling.textContent = input.value;
+      if (toy) onToy(toy);
+    });
+  }
+
+  return {
+    shape: () => ({ rows: Number(rows.value), noise: Number(noise.value) }),
+    /** Set rows and noise of the toys, as a link says. */
+    reshape(given) {
+      for (const [input, value] of [[rows, given.rows], [noise, given.noise]]) {
+        if (!Number.isFinite(value)) continue;
+        input.value = value;
+        input.nextSibling.textContent = input.value;
+      }
+    },
+    /** Mark the table that is in use. */
+    mark(name, isToy) {
+      toy = isToy ? name : null;
+      shape.hidden = !isToy;
+      for (const [one, button] of buttons) button.setAttribute("aria-pressed", String(one === name && (isToy || one === own)));
+    },
+  };
+}
+
+/** Ask which column of a dropped table is the target. */
+export function askTarget(form, name, columns, onChoose) {
+  const choose = element("select", { id: "target-column" }, ...columns.map((column) => element("option", { value: column, selected: column === columns.at(-1) }, column)));
+  form.replaceChildren(
+    element("label", { for: "target-column" }, element("b", {}, name), element("span", {}, " is read. Which column shall be predicted?")),
+    choose, element("button", { type: "submit", class: "main" }, "Train on it"),
+    element("button", { type: "button", onclick: () => { form.hidden = true; } }, "Cancel"));
+  form.hidden = false;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    onChoose(choose.value);
+  };
+  choose.focus();
+}
+
+/** Let files be dropped anywhere on the page. */
+export function acceptDrops(cover, onFiles) {
+  let depth = 0;
+  const show = (by) => {
+    depth = Math.max(0, depth + by);
+    cover.hidden = depth === 0;
+  };
+  addEventListener("dragenter", (event) => { event.preventDefault(); show(1); });
+  addEventListener("dragleave", () => show(-1));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    show(0);
+    onFiles([...event.dataTransfer.files]);
+  });
+}

@@ -1,0 +1,102 @@
+/** What can be set: a network, its recipe, and how often it is trained. Settings are plain frozen values. */
+
+export const ACTIVATION_NAMES = { linear: "none (linear)", relu: "ReLU", tanh: "Tanh", sigmoid: "Sigmoid", elu: "ELU", gelu: "GELU", silu: "SiLU", leaky_relu: "Leaky ReLU" };
+export const OPTIMIZER_NAMES = { sgd: "SGD", adamw: "AdamW" };
+export const LEARNING_RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
+export const EPOCH_STEPS = [50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000];
+export const MOST_LAYERS = 4;
+export const MOST_UNITS = 64;
+export const MOST_SEEDS = 200;
+export const MOST_SPLITS = 100;
+
+/** Seeds that are trained on each split, at most: enough to average over the start. */
+export const SEEDS_PER_SPLIT = 3;
+
+const layers = (...units) => units.map((number) => ({ units: number, activation: "linear" }));
+
+/** The recipe of the tutorial and its first network. */
+export const TUTORIAL = Object.freeze({ hidden: layers(5), optimizer: "sgd", lr: 0.01, epochs: 1000, seeds: 100, splits: 50 });
+
+/** The three networks of the tutorial. */
+export const PRESETS = [
+  { hidden: layers(5), says: "One hidden layer" },
+  { hidden: layers(20, 20), says: "Deeper" },
+  { hidden: [{ units: 5, activation: "relu" }], says: "With ReLU" },
+];
+
+/** Return seedbed's word for hidden layers: "linear:20,20", "relu:5+tanh:3", "logistic". */
+export function networkWord(hidden) {
+  if (!hidden.length) return "logistic";
+  const alike = hidden.every((layer) => layer.activation === hidden[0].activation);
+  if (alike) return `${hidden[0].activation}:${hidden.map((layer) => layer.units).join(",")}`;
+  return hidden.map((layer) => `${layer.activation}:${layer.units}`).join("+");
+}
+
+/** Return the name of a network with what its recipe changes: "relu:5, AdamW". */
+export function settingsName(settings) {
+  const parts = [networkWord(settings.hidden)];
+  if (settings.optimizer !== TUTORIAL.optimizer) parts.push(OPTIMIZER_NAMES[settings.optimizer]);
+  if (settings.lr !== TUTORIAL.lr) parts.push(`rate ${settings.lr}`);
+  if (settings.epochs !== TUTORIAL.epochs) parts.push(`${settings.epochs} epochs`);
+  return parts.join(", ");
+}
+
+/** Return the number of weights and biases of a network. */
+export function weightCount(hidden, nInputs, nOutputs) {
+  const sizes = [nInputs, ...hidden.map((layer) => layer.units), nOutputs];
+  return sizes.slice(1).reduce((sum, units, i) => sum + (sizes[i] + 1) * units, 0);
+}
+
+/** Return a request to the engine for networks of a split and a seed each. */
+export function requestFor(settings, networks) {
+  const { hidden, optimizer, lr, epochs } = settings;
+  return { hidden, optimizer, lr, epochs, weightDecay: optimizer === "adamw" ? 0.01 : 0, testShare: 0.2, networks };
+}
+
+/** Return the networks of many seeds on the first split. */
+export function seedNetworks(settings) {
+  return Array.from({ length: settings.seeds }, (_, seed) => ({ split: 0, seed }));
+}
+
+/** Return the networks of a few seeds on each of many splits, split by split. */
+export function splitNetworks(settings) {
+  const seeds = Math.min(SEEDS_PER_SPLIT, settings.seeds);
+  return Array.from({ length: settings.splits * seeds }, (_, i) => ({ split: Math.floor(i / seeds), seed: i % seeds }));
+}
+
+/** Return settings as the fragment of an address. */
+export function toFragment(settings, table) {
+  const { hidden, optimizer, lr, epochs, seeds, splits } = settings;
+  const words = { network: networkWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
+  return `#${new URLSearchParams(Object.entries(words).map(([name, value]) => [name, String(value)]))}`;
+}
+
+const within = (text, low, high, usual) => {
+  const number = Number(text);
+  return text !== null && text !== "" && Number.isFinite(number) ? Math.min(high, Math.max(low, number)) : usual;
+};
+
+/** Return the settings of a fragment. What is missing or unreadable is the tutorial's. */
+export function fromFragment(fragment) {
+  const words = new URLSearchParams(fragment.replace(/^#/, ""));
+  return {
+    hidden: hiddenOf(words.get("network")) ?? TUTORIAL.hidden,
+    optimizer: words.get("optimizer") in OPTIMIZER_NAMES ? words.get("optimizer") : TUTORIAL.optimizer,
+    lr: within(words.get("lr"), 1e-6, 10, TUTORIAL.lr),
+    epochs: Math.round(within(words.get("epochs"), 1, 5000, TUTORIAL.epochs)),
+    seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, TUTORIAL.seeds)),
+    splits: Math.round(within(words.get("splits"), 1, MOST_SPLITS, TUTORIAL.splits)),
+  };
+}
+
+/** Return hidden layers from seedbed's word, or null where it can't be shown here. */
+export function hiddenOf(word) {
+  if (word === "logistic") return [];
+  const hidden = [];
+  for (const part of (word ?? "").split("+")) {
+    const found = /^([a-z_]+):(\d+(?:,\d+)*)$/.exec(part);
+    if (!found || !(found[1] in ACTIVATION_NAMES)) return null;
+    for (const units of found[2].split(",")) hidden.push({ units: Math.min(MOST_UNITS, Math.max(1, Number(units))), activation: found[1] });
+  }
+  return hidden.length <= MOST_LAYERS ? hidden : null;
+}

@@ -1,0 +1,328 @@
+/** What the networks say at each place of two columns, the others at their median: the mean of the seeds, or one after the other. */
+
+import { canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
+import { choiceOf } from "./controls.js";
+import { count, element } from "./words.js";
+
+const GRID = 56;
+const MOST_MAPPED = 40;
+
+/** Return the median of each input, missing cells left out. */
+export function medians(table) {
+  return Array.from({ length: table.nInputs }, (_, input) => {
+    const values = [];
+    for (let row = 0; row < table.rows; row++) {
+      const value = table.x[row * table.nInputs + input];
+      if (!Number.isNaN(value)) values.push(value);
+    }
+    values.sort((a, b) => a - b);
+    return values.length ? values[Math.floor(values.length / 2)] : 0;
+  });
+}
+
+/** Return the inputs that are numbers, the ones most related to the target first. */
+export function numberInputs(table) {
+  const related = (input) => {
+    let n = 0, sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
+    for (let row = 0; row < table.rows; row++) {
+      const x = table.x[row * table.nInputs + input];
+      const y = table.y[row];
+      if (Number.isNaN(x)) continue;
+      n++; sx += x; sy += y; sxx += x * x; syy += y * y; sxy += x * y;
+    }
+    return Math.abs((n * sxy - sx * sy) / (Math.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy)) || 1)) || 0;
+  };
+  const numeric = table.inputs.map((_, i) => i).filter((i) => table.inputs[i].kind === "number");
+  const strength = new Map(numeric.map((i) => [i, related(i)]));
+  return numeric.sort((a, b) => strength.get(b) - strength.get(a));
+}
+
+/** Return the level line of a grid as pairs of points, by marching squares. */
+export function levelLine(values, size, level) {
+  const found = [];
+  for (let row = 0; row + 1 < size; row++) {
+    for (let column = 0; column + 1 < size; column++) {
+      const corners = [[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]];
+      const points = [];
+      for (let k = 0; k < 4; k++) {
+        const [ax, ay] = corners[k];
+        const [bx, by] = corners[(k + 1) % 4];
+        const a = values[ay * size + ax] - level;
+        const b = values[by * size + bx] - level;
+        if (a < 0 !== b < 0) points.push([ax + (bx - ax) * (a / (a - b)), ay + (by - ay) * (a / (a - b))]);
+      }
+      for (let k = 0; k + 1 < points.length; k += 2) found.push(points[k], points[k + 1]);
+    }
+  }
+  return found;
+}
+
+/** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. */
+export function createSurface(place) {
+  const state = { run: null, table: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0 };
+  const figure = element("figure", { class: "panel plane", role: "img", "aria-label": "Map of predictions" });
+  const side = element("div", { class: "map-side" });
+  const selects = ["across", "up"].map((axis) => {
+    const choose = element("select", { id: `axis-${axis}` });
+    choose.addEventListener("change", () => {
+      state.columns = selects.map((one) => Number(one.choose.value));
+      renew();
+    });
+    return { axis, choose };
+  });
+  const mode = element("div", { class: "choice", role: "radiogroup", "aria-label": "What the map shows" });
+  const seedName = element("output", {});
+  const slider = element("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Seed on the map" });
+  slider.addEventListener("input", () => showSeed(Number(slider.value)));
+  const legend = element("ul", { class: "legend" });
+  const note = element("p", { class: "small" });
+  side.append(
+    ...selects.map(({ axis, choose }) => element("label", { for: `axis-${axis}` }, element("span", {}, axis === "across" ? "Across" : "Up"), choose)),
+    mode, element("label", { class: "slider" }, element("span", {}, "Seed"), slider, seedName), legend, note);
+  place.append(figure, side);
+  const surface = canvasIn(figure, paint);
+  const modes = choiceOf(mode, "map-mode", { mean: "mean of the seeds", each: "one after the other" }, "mean", (value) => {
+    state.mode = value;
+    if (value === "each") play();
+    repaint();
+  });
+  new IntersectionObserver(([entry]) => {
+    state.seen = entry.isIntersecting;
+    if (state.seen && state.stale) renew();
+    if (state.seen && state.mode === "each") play();
+  }, { rootMargin: "200px" }).observe(place);
+
+  function showSeed(seed) {
+    Object.assign(state, { seed, mode: "each", plays: false });
+    modes.set("each");
+    repaint();
+  }
+
+  function play() {
+    if (state.plays) return;
+    state.plays = true;
+    let before = 0;
+    const pace = isStill() ? 1500 : 220;
+    const step = (now) => {
+      if (!state.plays || state.mode !== "each" || !state.seen) { state.plays = false; return; }
+      if (now - before > pace && state.outputs) {
+        before = now;
+        state.seed = (state.seed + 1) % state.outputs.length;
+        repaint();
+      }
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  }
+
+  /** Compute the outputs of all networks at the grid and at the rows. */
+  async function renew() {
+    const { run, table } = state;
+    state.stale = true;
+    if (!state.seen || !run || run.status !== "done" || !state.columns) return;
+    state.stale = false;
+    const turn = ++state.turn;
+    const [across, up] = state.columns;
+    const middle = medians(table);
+    const ends = [across, up].map((input) => {
+      let low = Infinity, high = -Infinity;
+      for (let row = 0; row < table.rows; row++) {
+        const value = table.x[row * table.nInputs + input];
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      const edge = (high - low || 1) * 0.06;
+      return [low - edge, high + edge];
+    });
+    const grid = new Float64Array(GRID * GRID * table.nInputs);
+    for (let i = 0; i < GRID * GRID; i++) {
+      grid.set(middle, i * table.nInputs);
+      grid[i * table.nInputs + across] = ends[0][0] + ((i % GRID) / (GRID - 1)) * (ends[0][1] - ends[0][0]);
+      grid[i * table.nInputs + up] = ends[1][1] - (Math.floor(i / GRID) / (GRID - 1)) * (ends[1][1] - ends[1][0]);
+    }
+    const networks = Array.from({ length: Math.min(MOST_MAPPED, run.request.networks.length) }, (_, i) => i);
+    const size = GRID * GRID * table.nOutputs;
+    const flat = await run.predict(networks, grid);
+    const known = await run.predict(networks, table.x);
+    if (turn !== state.turn) return;
+    state.outputs = networks.map((_, i) => flat.subarray(i * size, (i + 1) * size));
+    state.known = networks.map((_, i) => known.subarray(i * table.rows * table.nOutputs, (i + 1) * table.rows * table.nOutputs));
+    state.mean = meanOf(state.outputs);
+    state.knownMean = meanOf(state.known);
+    state.lines = table.nOutputs === 1 && table.task !== "regression" ? state.outputs.map((one) => levelLine(one, GRID, 0.5)) : [];
+    state.ends = ends;
+    state.test = new Set(run.split(0).test);
+    slider.max = networks.length - 1;
+    repaint();
+  }
+
+  function meanOf(all) {
+    const mean = new Float32Array(all[0].length);
+    for (const one of all) for (let i = 0; i < mean.length; i++) mean[i] += one[i] / all.length;
+    return mean;
+  }
+
+  function predicted(outputs, row) {
+    const { table } = state;
+    if (table.nOutputs === 1) return outputs[row] > 0.5 ? 1 : 0;
+    let best = 0;
+    for (let k = 1; k < table.nOutputs; k++) if (outputs[row * table.nOutputs + k] > outputs[row * table.nOutputs + best]) best = k;
+    return best;
+  }
+
+  function paint() {
+    const { table, ends } = state;
+    if (!surface.width || !table) return;
+    const { pen, width, height } = surface;
+    const paints = colours();
+    surface.clear();
+    if (!state.outputs) return;
+    const outputs = state.mode === "mean" ? state.mean : state.outputs[state.seed % state.outputs.length];
+    const known = state.mode === "mean" ? state.knownMean : state.known[state.seed % state.known.length];
+    const box = { left: 8, top: 8, width: width - 16, height: height - 34 };
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(imageOf(outputs, paints), box.left, box.top, box.width, box.height);
+    const px = (column) => box.left + (column / (GRID - 1)) * box.width;
+    const py = (row) => box.top + (row / (GRID - 1)) * box.height;
+    pen.strokeStyle = paints.ink;
+    const draw = (points) => {
+      pen.beginPath();
+      for (let i = 0; i < points.length; i += 2) {
+        pen.moveTo(px(points[i][0]), py(points[i][1]));
+        pen.lineTo(px(points[i + 1][0]), py(points[i + 1][1]));
+      }
+      pen.stroke();
+    };
+    if (state.lines.length) {
+      pen.lineWidth = 1;
+      pen.globalAlpha = state.mode === "mean" ? 0.22 : 0.1;
+      state.lines.forEach(draw);
+      pen.globalAlpha = 1;
+      pen.lineWidth = 2;
+      draw(levelLine(outputs, GRID, 0.5));
+    }
+    const errors = paintRows(pen, paints, known, box, ends);
+    const [across, up] = state.columns.map((input) => table.inputs[input].name);
+    label(pen, `${across} \u2192`, box.left + box.width, height - 12, { colour: paints.faint, align: "right" });
+    label(pen, `\u2191 ${up}`, box.left, height - 12, { colour: paints.faint });
+    seedName.textContent = state.mode === "mean" ? "all" : String(state.seed);
+    slider.value = state.seed;
+    const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
+    const wrong = table.task === "regression" ? "" : ` ${errors} of ${state.test.size} test rows are wrong.`;
+    figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
+    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too, so it may lie on the wrong side and be right.` : ""}`;
+  }
+
+  function paintRows(pen, paints, known, box, ends) {
+    const { table } = state;
+    const spread = targetEnds();
+    let errors = 0;
+    const place = (row, axis) => (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0]);
+    for (const isTest of [false, true]) {
+      for (let row = 0; row < table.rows; row++) {
+        if (state.test.has(row) !== isTest) continue;
+        const x = box.left + place(row, 0) * box.width;
+        const y = box.top + (1 - place(row, 1)) * box.height;
+        if (!Number.isFinite(x + y)) continue;
+        const wrong = table.task !== "regression" && predicted(known, row) !== table.y[row];
+        if (isTest && wrong) errors++;
+        pen.beginPath();
+        pen.arc(x, y, isTest ? 5 : 2.5, 0, 7);
+        pen.fillStyle = table.task === "regression" ? mixed(paints, (table.y[row] - spread[0]) / (spread[1] - spread[0])) : paints.classes[table.y[row] % paints.classes.length];
+        pen.globalAlpha = isTest ? 1 : 0.75;
+        pen.fill();
+        pen.lineWidth = isTest ? 1.3 : 0.5;
+        pen.strokeStyle = isTest ? paints.ink : paints.background;
+        pen.stroke();
+        pen.globalAlpha = 1;
+        if (isTest && wrong) {
+          pen.lineWidth = 2;
+          pen.strokeStyle = paints.ink;
+          pen.beginPath();
+          pen.moveTo(x - 6, y - 6); pen.lineTo(x + 6, y + 6);
+          pen.moveTo(x - 6, y + 6); pen.lineTo(x + 6, y - 6);
+          pen.stroke();
+        }
+      }
+    }
+    return errors;
+  }
+
+  function targetEnds() {
+    let low = Infinity, high = -Infinity;
+    for (const value of state.table.y) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return [low, high];
+  }
+
+  function mixed(paints, share) {
+    const [low, high] = [channels(paints.classes[0]), channels(paints.current)];
+    const at = Math.min(1, Math.max(0, share));
+    return `rgb(${low.map((one, k) => Math.round(one + at * (high[k] - one))).join(",")})`;
+  }
+
+  function imageOf(outputs, paints) {
+    const { table } = state;
+    const image = document.createElement("canvas");
+    image.width = image.height = GRID;
+    const brush = image.getContext("2d");
+    const data = brush.createImageData(GRID, GRID);
+    const paper = channels(paints.background);
+    const tints = paints.classes.map(channels);
+    const blue = channels(paints.current);
+    const [low, high] = table.task === "regression" ? targetEnds() : [0, 1];
+    for (let i = 0; i < GRID * GRID; i++) {
+      let colour = paper;
+      let strength = 0;
+      if (table.task === "regression") {
+        const share = Math.min(1, Math.max(0, (outputs[i] - low) / (high - low || 1)));
+        colour = tints[0].map((one, k) => one + share * (blue[k] - one));
+        strength = 0.75;
+      } else if (table.nOutputs === 1) {
+        colour = tints[outputs[i] > 0.5 ? 1 : 0];
+        strength = Math.abs(outputs[i] - 0.5) * 1.3;
+      } else {
+        const best = predicted(outputs, i);
+        const floor = 1 / table.nOutputs;
+        colour = tints[best % tints.length];
+        strength = 0.1 + 0.6 * Math.max(0, (outputs[i * table.nOutputs + best] - floor) / (1 - floor));
+      }
+      for (let k = 0; k < 3; k++) data.data[4 * i + k] = paper[k] + strength * (colour[k] - paper[k]);
+      data.data[4 * i + 3] = 255;
+    }
+    brush.putImageData(data, 0, 0);
+    return image;
+  }
+
+  function legendOf(table) {
+    const dot = (number) => element("span", { class: "dot", style: `--dot: var(--series-${[4, 2, 3, 6, 8, 7, 5, 9, 1, 0][number % 10]})` });
+    const classes = (table.classes ?? []).slice(0, 8).map((name, i) => element("li", {}, dot(i), `${table.target} ${name}`));
+    legend.replaceChildren(...classes,
+      ...(table.task === "regression" ? [element("li", {}, element("span", { class: "ramp" }), `${table.target}: low to high`)] : [element("li", {}, element("span", { class: "cross" }, "\u00d7"), "test row, wrong")]),
+      element("li", {}, element("span", { class: "dot large" }), "test row"), element("li", {}, element("span", { class: "dot small-dot" }), "training row"));
+  }
+
+  const repaint = oncePerFrame(paint);
+  return {
+    show(run, table) {
+      if (table !== state.table) {
+        const inputs = numberInputs(table);
+        const usable = inputs.length >= 2;
+        figure.hidden = side.hidden = !usable;
+        place.querySelector(".none")?.remove();
+        if (!usable) place.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
+        const order = [...inputs].sort((a, b) => a - b);
+        state.columns = usable ? (table.nInputs === 2 ? order : inputs.slice(0, 2)) : null;
+        selects.forEach(({ choose }, i) => {
+          choose.replaceChildren(...order.map((input) => element("option", { value: input, selected: usable && input === state.columns[i] }, table.inputs[input].name)));
+        });
+        Object.assign(state, { outputs: null, seed: 0 });
+        legendOf(table);
+      }
+      Object.assign(state, { run, table });
+      renew();
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** Numbers and small pieces of the page as text and as elements. Texts of a table only ever enter as text nodes. */
+
+/** Return an element. Attributes that start with "on" are listeners; children are elements or texts. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** Return 12345 as "12,345". */
+export function count(value) {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** Return a number with its noun: "1 seed", "100 seeds". */
+export function quantity(value, noun) {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+const minus = (text) => text.replace("-", "\u2212");
+
+/** Return a score as text: accuracy in per cent, R2 with two decimals. */
+export function scoreText(value, task) {
+  if (!Number.isFinite(value)) return "\u2013";
+  return task === "regression" ? minus(value.toFixed(2)) : `${minus((100 * value).toFixed(1))}\u202f%`;
+}
+
+/** Return the size of a difference between two scores, with its unit and without a sign. */
+export function sizeText(value, task) {
+  const size = Math.abs(value);
+  if (task === "regression") return size.toFixed(2);
+  return `${(100 * size).toFixed(1)} points`;
+}
+
+/** Return a signed difference without a unit: "+1.7". */
+export function signedText(value, task) {
+  const text = task === "regression" ? value.toFixed(2) : (100 * value).toFixed(1);
+  return Number(text) > 0 ? `+${text}` : minus(text);
+}
+
+/** Return a loss as text. */
+export function lossText(value) {
+  return Number.isFinite(value) ? value.toPrecision(3) : "\u2013";
+}
+
+/** Return the name of the score of a task. */
+export function scoreName(task) {
+  return task === "regression" ? "R\u00b2" : "accuracy";
+}
+
+/** Return a text cut to a number of characters. */
+export function shortened(text, most = 24) {
+  return text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;
+}
+
+/** Offer a text as a file. */
+export function saveFile(name, text, type = "text/plain") {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  const link = element("a", { href: address, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+/** Return a button that copies a text. */
+export function copyButton(read, label = "Copy") {
+  const button = element("button", { type: "button" }, label);
+  button.addEventListener("click", async () => {
+    const text = read();
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // A file opened from the disk may not use the clipboard; the old way still works there.
+      const area = element("textarea", { class: "hidden-text", "aria-hidden": "true" });
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = label; }, 1500);
+  });
+  return button;
+}
