@@ -1,4 +1,4 @@
-"""What this room's tests share."""
+"""Fixtures for the tests of seedbed.data."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from seedbed.errors import SeedbedError
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write bytes or text to a file of this test."""
+    """A function that writes bytes or text to a file of this test."""
 
     def to_file(content: str | bytes, name: str = "table.csv") -> Path:
         path = tmp_path / name
@@ -30,7 +30,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def refusal() -> Callable[..., SeedbedError]:
-    """The error with which a source is refused."""
+    """A function that returns the error with which a source is refused."""
 
     def refused(source: object, **options: str) -> SeedbedError:
         with pytest.raises(SeedbedError) as caught, open_source(source, **options):
@@ -42,9 +42,9 @@ def refusal() -> Callable[..., SeedbedError]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address, without a database's name, of a PostgreSQL server that runs as long as the tests."""
+    """The address, without a database name, of a PostgreSQL server that runs as long as the tests."""
     programs = _postgres_programs()
-    # Not in pytest's folder, which only the superuser may enter; and a socket's path must be short.
+    # Not in pytest's folder, which only the superuser may enter. The path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="seedbed-pg-") as folder:
         # The server refuses to run as the superuser.
         other = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
@@ -69,7 +69,7 @@ def postgres() -> Iterator[str]:
 
 
 def _postgres_programs() -> Path:
-    """The newest server that Debian's packages have put here; without one the test is skipped, or fails in CI."""
+    """The newest server among Debian's packages. Without one, skip the test, or fail in CI."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -87,15 +87,15 @@ def _free_port() -> int:
 
 @pytest.fixture
 def tiny_windows(monkeypatch):
-    """Every table is large, and a window holds some tens of rows."""
+    """Make every table count as large, with windows of a few dozen rows."""
     for name, value in (("LARGE_ROWS", 1), ("LARGE_CELLS", 1), ("LARGE_BYTES", 1), ("WINDOW_BYTES", 3000)):
         monkeypatch.setattr(on_disk, name, value)
 
 
 @pytest.fixture(scope="module")
 def mixed_parquet(tmp_path_factory):
-    """Numbers, one with gaps, one far from zero, a constant in part of the rows; a category with rare levels, dates
-    with gaps; rows that are copies; a target that is missing once."""
+    """A file with numbers (with gaps, far from zero, partly constant), a category with rare levels, dates with gaps,
+    duplicate rows and one missing target."""
     found = tmp_path_factory.mktemp("large") / "mixed.parquet"
     duckdb.connect().execute(
         f"""COPY (SELECT sin(i % 650) AS a, CASE WHEN i % 7 > 0 THEN cos(i % 650) END AS b,

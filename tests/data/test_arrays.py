@@ -1,4 +1,4 @@
-"""X and y given apart."""
+"""X and y given as separate arrays."""
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ def test_a_frame_brings_its_names_and_they_can_be_replaced():
         table_from_arrays(frame, [1, 0, 1], feature_names=["a", "b", "c"])
 
 
-def test_the_callers_arrays_stay_writable_and_apart():
+def test_the_callers_arrays_stay_writable_and_are_copied():
     mine, target = X.copy(), np.array([0, 1, 1])
     table = table_from_arrays(mine, target)
     mine[0, 0], target[0] = 99.0, 1
@@ -78,13 +78,13 @@ def test_the_callers_arrays_stay_writable_and_apart():
         (X[:, :0], [0, 1, 1], DataError, "no feature"),
     ],
 )
-def test_arrays_that_cannot_be_used_are_refused_with_a_reason(bad, y, error, words):
+def test_unusable_arrays_are_refused_with_a_reason(bad, y, error, words):
     with pytest.raises(error) as caught:
         table_from_arrays(bad, y)
     assert words in str(caught.value)
 
 
-def test_what_is_said_of_columns_and_target_holds_for_arrays_too():
+def test_options_of_columns_and_target_apply_to_arrays():
     table = table_from_arrays(X, [0, 1, 1], categorical="x0", positive="0")
     assert [column.schema.kind for column in table.columns] == ["category", "number"]
     assert (table.labels, table.target.tolist()) == (("1", "0"), [1, 0, 0])

@@ -1,4 +1,4 @@
-"""What can't be used is refused with one clear line: what was found, where, what to do."""
+"""Unusable input raises one clear line: what was found, where, what to do."""
 
 import gzip
 
@@ -52,7 +52,7 @@ def test_a_bad_file_is_refused_with_place_and_reason(write, case):
     assert "\n" not in str(caught.value)
 
 
-def test_all_columns_with_infinite_numbers_are_named_at_once(write):
+def test_all_columns_with_infinite_numbers_are_named_together(write):
     path = write('a,b,c,y\n1,"u\nv",inf,0\n\n\n1e999,w,2,1\n3,x,-Infinity,1\n')
     with pytest.raises(ColumnError) as caught:
         read_table(path, target="y")
@@ -63,7 +63,7 @@ def test_all_columns_with_infinite_numbers_are_named_at_once(write):
     assert read_table(path, target="y", categorical=["a"], drop="c").columns[0].schema.levels == ("1", "1e999", "3")
 
 
-def test_a_missing_file_offers_the_nearest_in_its_folder(write):
+def test_a_missing_file_suggests_the_nearest_name_in_its_folder(write):
     path = write("a,y\n1,0\n2,1\n", "patients.csv")
     with pytest.raises(TableNotFoundError, match=r"no such file: .*patient\.csv\. Did you mean '.*patients\.csv'\?"):
         read_table(path.with_name("patient.csv"), target="y")
@@ -73,7 +73,7 @@ def test_a_missing_file_offers_the_nearest_in_its_folder(write):
         read_table(path.parent, target="y")
 
 
-def test_a_pattern_in_a_file_name_is_only_a_name(write):
+def test_wildcards_in_a_file_name_are_not_expanded(write):
     write("a,y\n1,0\n2,1\n", "t1.csv")
     with pytest.raises(TableNotFoundError):
         read_table(write("", "t1.csv").with_name("t*.csv"), target="y")
@@ -87,11 +87,11 @@ def test_no_target_lists_the_columns_and_suggests_one(write):
         read_table(write("age,outcome\n1,0\n2,1\n"))
 
 
-def test_columns_of_one_name_in_parquet_are_not_renamed_in_silence(tmp_path):
+def test_duplicate_column_names_in_parquet_are_refused(tmp_path):
     frame = pl.DataFrame({"a": [1, 2], "b": [{"c": 1}, {"c": 2}], "y": [0, 1]})
     frame.write_parquet(tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet", target="y").feature_names == ("a", "b")
-    # Names are of one length, so the bytes can be changed in place.
+    # Both names have the same length, so the bytes can be replaced in place.
     frame.rename({"b": "q"}).drop("q").with_columns(q=pl.lit(1)).write_parquet(tmp_path / "q.parquet")
     raw = (tmp_path / "q.parquet").read_bytes()
     assert b"q" in raw
@@ -100,7 +100,7 @@ def test_columns_of_one_name_in_parquet_are_not_renamed_in_silence(tmp_path):
         read_table(tmp_path / "q.parquet", target="y")
 
 
-def test_bad_cells_and_names_of_a_frame_are_found_too():
+def test_bad_cells_and_names_of_a_data_frame_are_refused():
     with pytest.raises(ColumnError, match=r"column 'a' \(1 of 2 cells, first in row 1 \(counted from 0\): 'inf'"):
         read_table(pd.DataFrame({"a": [1.0, float("inf")], "y": [0, 1]}), target="y")
     with pytest.raises(DataError, match="'a' 2 times"):
@@ -133,7 +133,7 @@ ROLES = {
 
 
 @pytest.mark.parametrize("case", ROLES)
-def test_a_wrong_role_is_refused_with_the_nearest_name_or_the_contradiction(write, case):
+def test_a_wrong_role_is_refused_with_the_nearest_name_or_the_conflict(write, case):
     options, error, words = ROLES[case]
     path = write("age,town,outcome\n1,u,0\n2,v,1\n,w,1\n")
     with pytest.raises(error) as caught:

@@ -51,12 +51,12 @@ NO_NUMBERS += ["1-2", "1.2.3", "++inf", "0x10", "$1€2", "1,,000", ".", ",", "1
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD)
-def test_a_dressed_number_is_understood_by_either_decimal_mark(text):
+def test_formatted_numbers_are_read_with_either_decimal_mark(text):
     np.testing.assert_array_equal(numeral(text), UNDERSTOOD[text])
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS, ids=lambda text: text[:9])
-def test_what_is_no_number_is_none(text):
+def test_text_that_is_no_number_is_not_read_as_one(text):
     assert all(map(math.isnan, numeral(text)))
 
 
@@ -76,7 +76,7 @@ AMOUNTS = st.lists(st.integers(-(10**9), 10**9).map(lambda cents: cents / 100), 
 
 
 @given(AMOUNTS, st.data())
-def test_thousands_decimal_commas_money_and_missing_words_change_no_value(values, data):
+def test_separators_currencies_and_missing_words_do_not_change_values(values, data):
     words = data.draw(st.lists(st.sampled_from(["NA", "n/a", "-", "", "?", None]), max_size=4))
     plain = [1234.5, 0.5, *values, *[math.nan] * len(words)]
     for dress in (thousands, decimal_comma, lambda v: f"${v:,}", lambda v: f"{decimal_comma(v)} €", repr):
@@ -86,7 +86,7 @@ def test_thousands_decimal_commas_money_and_missing_words_change_no_value(values
         np.testing.assert_array_equal(column.values, plain)
 
 
-def test_a_column_that_could_be_read_in_two_ways_follows_the_table():
+def test_an_ambiguous_column_follows_the_other_columns():
     both = ["60,667", "75", "1,234"] * 7
     for others, value, code in (
         ({"b": ["1,5"] * 20 + ["2"]}, 60.667, ""),
@@ -104,7 +104,7 @@ def test_a_column_that_could_be_read_in_two_ways_follows_the_table():
         )
 
 
-def test_dots_part_thousands_where_other_columns_have_decimal_commas():
+def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
     commas = ["1,5"] * 20 + ["2"]
     dotted = {"a": ["1.234", "75", "1.500"] * 7, "b": commas}
     assert type_columns(columns_of(**dotted), [0, 1]).columns[0].values.tolist()[:3] == [1234, 75, 1500]
@@ -117,7 +117,7 @@ def test_dots_part_thousands_where_other_columns_have_decimal_commas():
 
 
 @pytest.mark.parametrize("style", ["thousands", "decimal comma", "decimal comma, quoted", "missing words"])
-def test_heart_failure_reads_the_same_however_its_numbers_are_written(real_table, write, style):
+def test_heart_failure_is_the_same_in_every_number_format(real_table, write, style):
     header, *rows = [line.split(",") for line in real_table("heart_failure.csv").read_text().splitlines()]
     expected = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
     gone = np.zeros(expected.features.shape, dtype=bool)
@@ -186,18 +186,18 @@ NO_DATES += ["1/3/2024 13:00 pm", "1 Foo 2024", "0000-01-01", "0001-01-01T00:00+
 
 
 @pytest.mark.parametrize("text", IN_ANY_ORDER)
-def test_a_date_with_the_year_first_or_a_named_month_is_one_in_every_order(text):
+def test_a_date_with_the_year_first_or_a_named_month_is_unambiguous(text):
     assert moment(text) == (IN_ANY_ORDER[text],) * 3
 
 
 @pytest.mark.parametrize("text", BY_ORDER)
-def test_the_order_of_day_and_month_decides_where_it_can(text):
+def test_the_order_of_day_and_month_decides_ambiguous_dates(text):
     expected = [math.nan if parts is None else seconds(*parts) for parts in BY_ORDER[text]]
     np.testing.assert_array_equal(moment(text), [math.nan, *expected])
 
 
 @pytest.mark.parametrize("text", NO_DATES)
-def test_what_is_no_date_is_none(text):
+def test_text_that_is_no_date_is_not_read_as_one(text):
     assert all(map(math.isnan, moment(text)))
 
 
@@ -206,7 +206,7 @@ ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 
 @given(MOMENTS, ZONES)
-def test_what_python_writes_as_iso_is_read_exactly(when, zone):
+def test_dates_in_pythons_iso_format_are_read_exactly(when, zone):
     when = when.replace(tzinfo=zone)
     expected = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
     assert math.floor(moment(when.isoformat()).ymd) == expected
@@ -221,7 +221,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_columns_certain_cells_decide_its_order(order):
+def test_unambiguous_cells_decide_the_order_of_their_column(order):
     typed = type_columns(columns_of(d=ORDERS[order] * 8), [0])
     (column,) = typed.columns
     assert (column.schema.kind, column.schema.spelling) == ("date", order)
@@ -230,7 +230,7 @@ def test_a_columns_certain_cells_decide_its_order(order):
     assert [note.code for note in typed.notes if note.code] == ["SB204"]
 
 
-def test_without_certain_cells_other_columns_decide_or_a_warning_names_the_choice():
+def test_without_unambiguous_cells_other_columns_decide_or_a_warning_is_given():
     unsure, sure = ["1/3/2024", "2/4/2024"] * 5, ["13/3/2024", "14/4/2024"] * 5
     typed = type_columns(columns_of(d=unsure, e=sure), [0, 1])
     assert typed.columns[0].values[0] == seconds(2024, 3, 1)
@@ -243,7 +243,7 @@ def test_without_certain_cells_other_columns_decide_or_a_warning_names_the_choic
 
 
 @pytest.mark.parametrize(("written", "n_notes"), [("2024-{month:02}-01", 0), ("2024/{month}/1", 1)])
-def test_a_date_is_explained_unless_it_is_written_as_it_is_shown(write, written, n_notes):
+def test_a_note_explains_dates_that_are_shown_in_another_format(write, written, n_notes):
     rows = "".join(f"{written.format(month=1 + i % 12)},{i % 2}\n" for i in range(24))
     notes = read_table(write("day,y\n" + rows), target="y").notes
     assert len([note for note in notes if "is read as dates" in note.message]) == n_notes

@@ -14,7 +14,7 @@ from seedbed.data import ColumnSchema, Table, checks, inspect_table, repeated_fo
 from seedbed.data.checks import _binned, duplicate_groups, find_duplicates, find_leaks, merged_groups
 from seedbed.data.table import Column
 
-# Equal rows stay together, unless they are equal by chance or too many
+# Equal rows stay in one fold, unless they are equal by chance or too many
 
 
 def table_of(features, target, task=None):
@@ -27,7 +27,7 @@ def table_of(features, target, task=None):
 
 
 def typed(path):
-    """A real table with its texts as numbers of levels."""
+    """A real table with texts coded as integers."""
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     codes = [
         column.to_numpy(dtype=float)
@@ -46,7 +46,7 @@ CELLS = st.sampled_from([0.0, -0.0, 1.0, float("nan"), -float("nan"), 1e300])
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from([0, 1])), min_size=1, max_size=30))
-def test_numbers_are_shared_by_equal_rows_and_no_others(rows):
+def test_two_rows_have_the_same_number_if_and_only_if_they_are_equal(rows):
     def plain(row):
         return tuple("missing" if cell != cell else float(cell) for cell in row)
 
@@ -60,7 +60,7 @@ def test_numbers_are_shared_by_equal_rows_and_no_others(rows):
             assert (found == found[i]).tolist() == [one == other for other in keys]
 
 
-def test_rows_that_only_share_a_hash_are_told_apart(monkeypatch):
+def test_rows_with_equal_hashes_are_compared(monkeypatch):
     features = np.random.default_rng(0).integers(0, 3, (200, 3)) * 1.0
     expected = duplicate_groups(features)
     assert len(np.unique(expected)) == 27
@@ -69,10 +69,10 @@ def test_rows_that_only_share_a_hash_are_told_apart(monkeypatch):
     np.testing.assert_array_equal(found[:, None] == found, expected[:, None] == expected)
 
 
-def test_copies_and_disagreeing_rows_are_counted_and_stay_in_one_fold():
+def test_duplicates_and_contradictory_rows_are_counted_and_stay_in_one_fold():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(100, 3))
-    features[[40, 41, 90]] = features[[7, 7, 8]]  # two copies; a row with another target
+    features[[40, 41, 90]] = features[[7, 7, 8]]  # two duplicates; a row with another
     features[50, 1] = features[51, 1] = np.nan
     target = np.arange(100) % 2
     target[[40, 41, 90]] = target[7], target[7], 1 - target[8]
@@ -86,12 +86,12 @@ def test_copies_and_disagreeing_rows_are_counted_and_stay_in_one_fold():
     assert notes[0].message == "2 rows are exact copies of an earlier one; rows with equal features stay in one fold"
 
 
-def test_rows_that_all_differ_say_nothing():
+def test_distinct_rows_give_no_warning():
     features = np.random.default_rng(0).normal(size=(60, 2))
     assert find_duplicates(table_of(features, np.arange(60) % 2)) == (None, ())
 
 
-def test_numbers_to_predict_may_differ_where_features_are_equal():
+def test_numeric_targets_of_equal_rows_may_differ():
     features = np.random.default_rng(0).normal(size=(60, 2))
     features[30:33] = features[:3]
     target = np.random.default_rng(1).normal(size=60)
@@ -103,7 +103,7 @@ def test_numbers_to_predict_may_differ_where_features_are_equal():
 
 
 @pytest.mark.parametrize(("n_columns", "n_levels"), [(4, 2), (8, 2), (4, 4), (3, 10)])
-def test_rows_that_are_equal_by_chance_are_dealt_like_others(n_columns, n_levels):
+def test_rows_that_are_equal_by_chance_are_split_like_others(n_columns, n_levels):
     rng = np.random.default_rng(0)
     table = table_of(rng.integers(0, n_levels, (300, n_columns)), rng.integers(0, 2, 300))
     groups, (note,) = find_duplicates(table)
@@ -113,7 +113,7 @@ def test_rows_that_are_equal_by_chance_are_dealt_like_others(n_columns, n_levels
     assert note.count > 20
 
 
-def test_a_table_that_stands_in_its_file_three_times_stays_together_though_its_columns_are_coarse():
+def test_a_table_repeated_three_times_keeps_its_copies_together():
     rng = np.random.default_rng(0)
     features, target = rng.integers(0, 8, (100, 6)), rng.integers(0, 2, 100)
     groups, notes = find_duplicates(table_of(np.tile(features, (3, 1)), np.tile(target, 3)))
@@ -121,7 +121,7 @@ def test_a_table_that_stands_in_its_file_three_times_stays_together_though_its_c
     assert codes_of(notes) == [("SB201", 200)]
 
 
-def test_a_row_that_fills_a_fold_is_dealt_over_all_and_others_stay_together():
+def test_a_row_with_very_many_copies_is_split_and_others_stay_together():
     rng = np.random.default_rng(0)
     features, target = rng.normal(size=(200, 3)), np.arange(200) % 2
     features[:30], target[:30] = 0.0, 0
@@ -140,7 +140,7 @@ def test_a_row_that_fills_a_fold_is_dealt_over_all_and_others_stay_together():
     ("n_different", "n_outside", "kept"),
     [(19, 9, False), (20, 10, True), (60, 1, False), (60, 2, False), (60, 10, True)],
 )
-def test_too_few_different_rows_are_not_kept_together(n_different, n_outside, kept):
+def test_copies_are_split_if_there_are_too_few_different_rows(n_different, n_outside, kept):
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(n_different, 3)), 10, axis=0)
     target = np.repeat(np.arange(n_different) < n_outside, 10).astype(np.int64)
@@ -166,14 +166,14 @@ def test_too_few_different_rows_are_not_kept_together(n_different, n_outside, ke
         ("heart_failure.csv", None, []),
     ],
 )
-def test_duplicates_of_real_tables(real_table, name, n_groups, expected):
+def test_the_duplicates_of_real_tables_are_counted(real_table, name, n_groups, expected):
     groups, notes = find_duplicates(typed(real_table(name)))
     assert (None if groups is None else len(np.unique(groups))) == n_groups
     assert codes_of(notes) == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25))
-def test_merged_groups_are_the_finest_that_part_neither(pairs):
+def test_merged_groups_are_the_finest_that_split_neither_grouping(pairs):
     named, duplicates = np.array(pairs).T
     merged = merged_groups(named, duplicates)
     reached = (named[:, None] == named) | (duplicates[:, None] == duplicates)
@@ -193,7 +193,7 @@ def test_fifty_thousand_rows_of_a_hundred_columns_take_about_a_second():
     assert len(np.unique(groups)) == 25_000
 
 
-# A column that knows the outcome is asked about; a good one isn't
+# A column that contains the outcome is reported; a merely good one isn't
 
 
 def table_with(columns, target, task=None, kind="number"):
@@ -209,7 +209,7 @@ def leaks(*arguments, **options):
 
 
 @pytest.mark.parametrize(("n_rows", "n_classes"), [(300, 2), (2000, 2), (900, 3), (60_000, 2), (5000, 7)])
-def test_what_knows_the_outcome_is_found_and_what_only_helps_is_not(n_rows, n_classes):
+def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(n_rows, n_classes):
     rng = np.random.default_rng(0)
     target = rng.choice(n_classes, size=n_rows, p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1))))
     flipped = np.where(rng.random(n_rows) < 0.005, (target + 1) % n_classes, target)
@@ -227,7 +227,7 @@ def test_what_knows_the_outcome_is_found_and_what_only_helps_is_not(n_rows, n_cl
     assert leaks(as_levels, target, kind="category") == ["copy", "noisy copy"]
 
 
-def test_the_question_says_how_to_leave_the_column_out():
+def test_the_warning_says_how_to_drop_the_column():
     target = np.arange(100) % 2
     (note,) = find_leaks(table_with({"day's end": target}, target))
     assert (note.code, note.column, note.count, note.rows) == ("SB203", "day's end", None, ())
@@ -237,7 +237,7 @@ def test_the_question_says_how_to_leave_the_column_out():
     )
 
 
-def test_a_rare_class_of_a_large_table_is_looked_at_whole():
+def test_all_rows_of_a_rare_class_are_checked_in_a_large_table():
     rng = np.random.default_rng(0)
     target = (rng.random(200_000) < 0.0005).astype(np.int64)
     assert 50 < target.sum() < 150
@@ -245,29 +245,29 @@ def test_a_rare_class_of_a_large_table_is_looked_at_whole():
     assert leaks(columns, target) == ["amount paid back"]
 
 
-def test_levels_of_single_rows_predict_nothing():
+def test_levels_with_a_single_row_predict_nothing():
     target = np.arange(400) % 2
     names = np.random.default_rng(0).permutation(400)
     assert leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category") == []
-    # A level of two rows has one of them among the others.
+    # If a level has two rows, one of them is among the other rows.
     assert leaks({"couple": np.arange(400) // 4 * 2 + target}, target, kind="category") == ["couple"]
 
 
-def test_unknown_levels_are_taken_for_no_class():
+def test_unknown_levels_predict_no_class():
     target = np.arange(400) % 2
     assert leaks({"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category") == []
     numbers = np.random.default_rng(0).normal(size=400)
     assert leaks({"name": np.arange(400)}, numbers, "regression", kind="category") == []
 
 
-def test_missing_cells_are_one_level():
+def test_missing_cells_form_one_level():
     target = np.arange(400) % 2
     known = np.where(target == 0, np.nan, np.arange(400) // 100)
     assert leaks({"known": known}, target, kind="category") == ["known"]
     assert leaks({"known": known}, target) == ["known"]
 
 
-def test_frequent_values_and_missing_cells_have_bins_of_their_own():
+def test_frequent_values_and_missing_cells_have_separate_bins():
     values = np.array([4.0] + [5.0] * 39 + [7.0] * 40 + list(range(10, 26)) + [np.nan, np.nan])
     shuffled = np.random.default_rng(0).permutation(98)
     (column,) = table_with({"x": values[shuffled]}, np.arange(98) % 2).columns
@@ -278,13 +278,13 @@ def test_frequent_values_and_missing_cells_have_bins_of_their_own():
         assert np.ptp(np.bincount(fold[bins == one], minlength=5)) <= 1
 
 
-def test_a_rare_class_does_not_drown_in_one_bin():
+def test_a_rare_class_gets_several_bins():
     rng = np.random.default_rng(0)
     target = (rng.random(20_000) < 0.01).astype(np.int64)
     assert leaks({"sum": 10 * target + rng.normal(size=20_000)}, target) == ["sum"]
 
 
-def test_numbers_to_predict_are_known_by_their_ranks():
+def test_a_column_that_ranks_like_a_numeric_target_is_reported():
     rng = np.random.default_rng(0)
     target = rng.standard_cauchy(500)
     columns = {
@@ -301,14 +301,14 @@ def test_numbers_to_predict_are_known_by_their_ranks():
 
 
 @pytest.mark.parametrize(("n_rare", "found"), [(9, []), (10, ["copy"])])
-def test_two_classes_of_ten_rows_are_needed(n_rare, found):
+def test_the_leak_check_needs_two_classes_of_ten_rows(n_rare, found):
     target = (np.arange(60) < n_rare).astype(np.int64)
     assert leaks({"copy": target}, target) == found
     of_three = np.append(target, [2, 2])
     assert leaks({"copy": of_three}, of_three) == found
 
 
-def test_a_class_of_few_rows_spares_no_column():
+def test_a_class_of_few_rows_does_not_hide_a_leak():
     target = np.array([0] * 100 + [1] * 100 + [2] * 9)
     column = np.where(target == 2, np.arange(209) % 2, target)
     assert leaks({"all but the rare": column}, target) == ["all but the rare"]
@@ -335,10 +335,13 @@ def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind)
         ("bank_marketing.csv.gz", []),
         ("adult.csv.gz", []),
         ("wine_quality.csv", []),
-        ("mushroom.csv.gz", ["odor"]),  # .985: the smell of a mushroom nearly settles it, and is known before
+        (
+            "mushroom.csv.gz",
+            ["odor"],
+        ),  # .985: the smell is known in advance
     ],
 )
-def test_leaks_of_real_tables(real_table, name, expected):
+def test_the_leaks_of_real_tables_are_found(real_table, name, expected):
     frame = pd.read_csv(real_table(name), keep_default_na=False, na_values=[""])
     columns = []
     for word, series in frame.iloc[:, :-1].items():
@@ -352,7 +355,7 @@ def test_leaks_of_real_tables(real_table, name, expected):
     assert time.process_time() - start < 1
 
 
-def test_irises_are_told_apart_by_no_single_measure():
+def test_no_single_column_of_iris_is_a_leak():
     iris = load_iris()
     assert leaks(dict(zip(iris.feature_names, iris.data.T, strict=True)), iris.target) == []
 
@@ -367,7 +370,7 @@ def test_ten_thousand_columns_take_a_few_seconds(task):
     assert time.process_time() - start < 8
 
 
-# Rows that aren't data: totals, and one row that outweighs all others
+# Rows that aren't data (totals), and a row that outweighs all others
 
 
 N = 40
@@ -375,7 +378,7 @@ AMOUNTS = np.round(np.random.default_rng(0).uniform(10, 99, N), 2)
 
 
 def sales(*last, label="region"):
-    """A table of numbers to predict, with more rows below."""
+    """A table with a numeric target, with further rows appended."""
     rows = [f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}" for i, amount in enumerate(AMOUNTS)]
     return "\n".join([f"{label},staff,sales", *rows, *last]) + "\n"
 
@@ -384,7 +387,7 @@ def warnings(path, **options):
     return {one["code"]: one for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]}
 
 
-def test_a_row_with_over_half_of_the_targets_variance_is_warned_of_first(write):
+def test_a_row_with_over_half_of_the_targets_variance_is_the_first_warning(write):
     found = inspect_table(write(sales("north,3,229888596")), target="sales")["warnings"]
     assert found[0]["code"] == "SB207"
     assert "97.6 % of the variance" in found[0]["message"]
@@ -393,11 +396,11 @@ def test_a_row_with_over_half_of_the_targets_variance_is_warned_of_first(write):
 
 
 @pytest.mark.parametrize("tail", [(), ("north,3,120.5",), ("south,,99.9",)])
-def test_ordinary_rows_are_not_warned_of(write, tail):
+def test_ordinary_rows_give_no_warning(write, tail):
     assert not {"SB207", "SB208"} & set(warnings(write(sales(*tail))))
 
 
-def test_a_heavy_tail_over_many_rows_is_no_single_row(write):
+def test_a_heavy_tail_over_many_rows_gives_no_warning(write):
     incomes = np.exp(np.random.default_rng(1).normal(size=2000))
     text = "x,sales\n" + "".join(f"{i % 9},{value}\n" for i, value in enumerate(incomes))
     assert "SB207" not in warnings(write(text))
@@ -406,35 +409,35 @@ def test_a_heavy_tail_over_many_rows_is_no_single_row(write):
 @pytest.mark.parametrize(
     "word", ["Total", "SUM", "Summe:", "Gesamt", "Insgesamt", "Total general", "Grand total", "Durchschnitt"]
 )
-def test_a_last_row_that_is_called_a_total_is_warned_of(write, word):
+def test_a_last_row_named_total_gives_a_warning(write, word):
     found = warnings(write(sales(f"{word},5,50")))["SB208"]
     assert f"'{word}' in column 'region'" in found["message"]
     assert found["rows"] == [f"line {N + 2}"]
 
 
-def test_all_of_the_last_rows_are_named(write):
+def test_all_total_rows_at_the_end_are_named(write):
     found = warnings(write(sales("Summe,5,50", "Mittelwert,5,50")))["SB208"]
     assert (found["count"], found["rows"]) == (2, [f"line {N + 2}", f"line {N + 3}"])
 
 
-def test_a_word_that_other_rows_have_too_is_a_level(write):
+def test_a_word_for_total_in_other_rows_is_an_ordinary_level(write):
     text = sales().replace("south", "total")
     assert text.endswith(f"north,{39 % 7 + 1},{AMOUNTS[39]}\n")
     assert "SB208" not in warnings(write(text + "total,3,45\n"))
 
 
-def test_a_last_row_of_column_sums_is_warned_of_without_a_word(write):
+def test_a_last_row_of_column_sums_gives_a_warning_without_the_word_total(write):
     staff = sum(i % 7 + 1 for i in range(N))
     found = warnings(write(sales(f",{staff},{AMOUNTS.sum():.2f}")))["SB208"]
     assert "the sum of the others in columns 'staff', 'sales'" in found["message"]
 
 
-def test_a_total_without_a_target_is_left_out_and_no_total_then(write):
+def test_a_total_row_without_a_target_is_dropped_without_a_warning(write):
     table = read_table(write(sales(f"Summe,{N * 4},")), target="sales")
     assert [note.code for note in table.notes if note.code in ("SB205", "SB208")] == ["SB205"]
 
 
-def test_sums_of_counts_that_happen_are_not_taken_for_totals(write):
+def test_accidental_sums_of_counts_give_no_warning(write):
     rows = [f"{int(i in (3, 9, 20))},{i % 5},{i % 3},{i * 0.37 + 1:.2f}" for i in range(N)]
     text = "rare,b,c,sales\n" + "\n".join([*rows, "3,4,1,7.5"]) + "\n"
     assert "SB208" not in warnings(write(text))

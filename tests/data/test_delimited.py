@@ -1,4 +1,4 @@
-"""Delimited text: headers below titles, encodings, and files that want to break the reader."""
+"""Delimited text: headers below titles, encodings, and hostile files."""
 
 import codecs
 import contextlib
@@ -20,7 +20,7 @@ from seedbed.data.sources.opening import open_source
 from seedbed.data.sources.options import SourceLimit
 from seedbed.errors import OptionError, SeedbedError, UnreadableError
 
-# A header that isn't the first line is found, or the error says what to do
+# A header that isn't the first line is found, or the error says how to find it
 
 
 ROWS = "".join(f"Kind {i};{1 + i % 6};{14 + i % 4}\n" for i in range(12))
@@ -55,7 +55,7 @@ def test_rows_are_named_by_their_lines_below_titles(write):
 
 
 @pytest.mark.parametrize("skip", [1, 2])
-def test_rows_are_skipped_where_the_header_can_not_be_found(write, skip):
+def test_a_header_that_is_not_found_can_be_given_by_skipped_rows(write, skip):
     path = write('a;b;c "of" that\n\n'[: 16 if skip == 1 else 17] + "name;seat;home\nAnna;left;Rome\nBert;right;Bonn\n")
     names, n_rows, _, notes = opened(path, skip_rows=skip)
     assert (names, n_rows) == (("name", "seat", "home"), 2)
@@ -74,22 +74,22 @@ NO_TITLES = {
 
 
 @pytest.mark.parametrize("what", NO_TITLES)
-def test_nothing_is_skipped_where_it_is_not_clear(what):
+def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
     assert find_header([line.split(",") for line in NO_TITLES[what].splitlines()]) == 0
 
 
-def test_the_first_line_is_the_header_if_that_is_said(write):
+def test_the_first_line_is_the_header_if_no_rows_are_skipped_explicitly(write):
     with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*--skip-rows"):
         opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
 
 
-def test_titles_above_text_alone_are_an_error_that_says_what_to_do(write):
+def test_titles_above_columns_of_text_are_refused_with_advice(write):
     for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
         with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: --skip-rows 1 "):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 
-def test_names_that_are_wanted_find_the_header():
+def test_requested_column_names_locate_the_header():
     rows = [["Class 10b"], ["name", "town", "seat"], ["Anna", "Rome", "left"]]
     assert find_header(rows, ["town", "seat"]) == 1
     assert find_header(rows, ["age"]) == 0
@@ -101,38 +101,38 @@ def test_a_number_of_rows_to_skip_is_a_whole_number(write, skip):
         opened(write(TABLE), skip_rows=skip)
 
 
-def test_more_rows_to_skip_than_there_are_is_an_error(write):
+def test_skipping_more_rows_than_exist_is_refused(write):
     with pytest.raises(UnreadableError, match="is empty below the 99 lines to skip"):
         opened(write(TABLE), skip_rows=99)
 
 
-def test_what_has_no_lines_can_not_skip_any():
+def test_sources_without_lines_cannot_skip_rows():
     with pytest.raises(OptionError, match="has no rows to skip"):
         opened("example:iris", skip_rows=1)
 
 
-def test_a_table_is_read_again_as_it_was_read(write):
+def test_a_table_is_reread_with_the_same_skipped_rows(write):
     table = read_table(write("x,y\n" + TABLE), target="age", skip_rows=1)
     assert table.reading["skip_rows"] == 1
     again = dict(table.reading)
     assert read_table(again.pop("source"), **again).feature_names == table.feature_names
 
 
-# Text that isn't UTF-8 is read by what its bytes say, and the user is told
+# Text that isn't UTF-8 is decoded by its bytes, and a note says so
 
 
 TEXT = "name,y\nJosé,0\nZoë “Z”,1\n"
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig"])
-def test_utf8_is_read_without_a_word(write, codec):
+def test_utf8_is_read_without_a_note(write, codec):
     with open_source(write(TEXT.encode(codec))) as source:
         assert (source.columns.names, source.columns.cells(0)) == (("name", "y"), ["José", "Zoë “Z”"])
         assert source.columns.notes == ()
 
 
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
-def test_utf16_is_told_by_its_first_bytes(write, mark):
+def test_utf16_is_recognised_by_its_first_bytes(write, mark):
     codec = "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be"
     with open_source(write(mark + TEXT.replace("\n", "\r\n").encode(codec))) as source:
         assert source.columns.cells(0) == ["José", "Zoë “Z”"]
@@ -140,7 +140,7 @@ def test_utf16_is_told_by_its_first_bytes(write, mark):
         assert source.columns.places([1]) == {1: "line 3"}
 
 
-def test_what_is_no_utf8_is_windows_1252_and_the_first_line_is_named(write):
+def test_other_text_is_read_as_windows_1252_and_the_first_such_line_is_named(write):
     with open_source(write(TEXT.encode("cp1252"))) as source:
         (note,) = source.columns.notes
         assert source.columns.cells(0) == ["José", "Zoë “Z”"]
@@ -163,22 +163,22 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bytes_that_are_no_text_are_refused_with_their_line(write, case):
+def test_bytes_that_are_not_text_are_refused_with_their_line(write, case):
     content, words = BAD[case]
     with pytest.raises(UnreadableError) as caught, open_source(write(content)):
         pass
     assert words in caught.value.message
 
 
-def test_a_letter_may_lie_across_two_blocks(write):
-    text = "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"  # the letter's two bytes lie on both sides of the first MiB
+def test_a_letter_may_be_split_between_two_blocks(write):
+    text = "a,y\n" + "1,0\n" * 262_142 + "abcü,1\n"  # the letter's two bytes are on both sides of the first MiB
     assert text.encode()[(1 << 20)] == 0xBC
     with open_source(write(text)) as source:
         assert source.columns.cells(0)[-1] == "abcü"
         assert source.columns.notes == ()
 
 
-# Whatever the bytes, a table comes in whole or is refused with a SeedbedError: never a shift, never a lost row
+# Every file is read completely or refused with a SeedbedError: no shifted cell, no lost row
 
 
 PIECES = ["a", "b", "y", ",", ",", ",", "\n", "\n", "\n", "\r\n", "\r", '"', '""', "1", "0", " ", "\t", ";", "|"]
@@ -202,14 +202,14 @@ def rows_of(columns):
 
 
 def pythons_rows(text: str, delimiter: str):
-    # DuckDB keeps spaces before a cell, and takes a quote after them for a quote, as Python does only by this option.
+    # DuckDB keeps spaces before a cell and recognises a quote after them. Python does so only with this option.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     header, *rows = [[cell.lstrip(" ") for cell in row] for row in reader if row]
     return [[cell.strip() for cell in header], *rows]
 
 
 @given(st.one_of(st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)))
-def test_only_a_seedbed_error_escapes_and_no_cell_moves(content):
+def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
     with on_disk(content) as path:
         with contextlib.suppress(SeedbedError):
             read_table(path, target="y")
@@ -232,7 +232,7 @@ CELLS = st.text(
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(",;\t|"),
 )
-def test_whatever_python_writes_comes_in_cell_by_cell(rows, codec, ends, delimiter):
+def test_every_file_written_by_python_is_read_cell_by_cell(rows, codec, ends, delimiter):
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
     writer.writerows([("first", "second", "third"), *rows])
@@ -248,7 +248,7 @@ NUMBERS = st.lists(
 
 
 @given(NUMBERS, st.data())
-def test_every_number_arrives_however_its_cell_is_dressed(rows, data):
+def test_every_number_is_read_in_every_format(rows, data):
     dress = st.sampled_from(["{}", '"{}"', " {}", "{} ", '" {} "', ' "{}"'])
     ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n"])
     text = "a,b,y" + data.draw(ends)
@@ -259,7 +259,7 @@ def test_every_number_arrives_however_its_cell_is_dressed(rows, data):
 
 
 @given(NUMBERS, st.data())
-def test_a_row_with_a_cell_too_many_or_too_few_is_always_found(rows, data):
+def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
     lines = [",".join(map(repr, row)) for row in rows]
     victim = data.draw(st.integers(0, len(lines) - 1))
     cells = lines[victim].split(",")

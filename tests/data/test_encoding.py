@@ -1,4 +1,4 @@
-"""A table's columns as inputs: each split's own medians, deviations and levels, through one matrix for all."""
+"""A table's columns as inputs: each split has its own medians, deviations and levels, and all share one matrix."""
 
 import pickle
 import zlib
@@ -37,7 +37,7 @@ def table_of(*columns: Column) -> Table:
 
 
 def mixed(seed: int, n_rows: int) -> Table:
-    """Columns of all kinds, with missing cells, rare levels, and some that hardly vary."""
+    """Columns of all kinds, with missing cells, rare levels and near-constant values."""
     rng = np.random.default_rng(seed)
 
     def gaps(values: np.ndarray) -> np.ndarray:
@@ -62,14 +62,14 @@ def mixed(seed: int, n_rows: int) -> Table:
 
 
 def deal(n_rows: int, seed: int) -> Split:
-    """Two thirds of the rows train, or just three."""
+    """Return splits that train on two thirds of the rows, or on three rows."""
     rows = np.random.default_rng(seed).permutation(n_rows)
     first_test = [n_rows * 2 // 3, 3][seed % 2]
     return Split(repeat=0, fold=0, train=np.sort(rows[:first_test]), test=np.sort(rows[first_test:]))
 
 
 def numbers_oracle(values: np.ndarray, rows: np.ndarray, *, scaled: bool = True) -> list[np.ndarray]:
-    """scikit-learn's imputer with its indicator, and its scaler; a column that tells nothing is zero."""
+    """scikit-learn's imputer with indicator, and its scaler; a constant column is zero."""
     cells = values[:, None]
     if np.isnan(cells[rows]).all():
         return [np.zeros(len(cells)), np.zeros(len(cells))]
@@ -83,7 +83,7 @@ def numbers_oracle(values: np.ndarray, rows: np.ndarray, *, scaled: bool = True)
 
 
 def levels_oracle(column: Column, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """scikit-learn's one-hot encoder, taught on words that are rare no more."""
+    """scikit-learn's one-hot encoder, fitted after rare levels were replaced."""
     levels, n_rows = column.schema.levels, len(column.values)
     hashed = len(levels) > 200
     needed = max(1, -(-n_rows // 200)) if hashed else max(1, min(10, -(-n_rows // 200)))
@@ -131,7 +131,7 @@ def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray
 
 
 def folded(design: InputDesign, split: int, dtype: type = np.float64) -> np.ndarray:
-    """The law, as a network's first layer applies it."""
+    """Apply the affine map as a network's first layer does."""
     matrix, scale, shift = (
         part.astype(dtype) for part in (design.matrix, design.scale[:, split], design.shift[:, split])
     )
@@ -144,21 +144,21 @@ def folded(design: InputDesign, split: int, dtype: type = np.float64) -> np.ndar
 
 @settings(max_examples=40)
 @given(SEEDS, N_ROWS)
-def test_each_split_sees_what_scikit_learn_makes_of_its_training_rows(seed, n_rows):
+def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     table = mixed(seed, n_rows)
     splits = [deal(n_rows, seed), deal(n_rows, seed + 1)]
     design = encode(table).design(splits)
     for place, split in enumerate(splits):
         expected = oracle(table, split.train)
         np.testing.assert_allclose(folded(design, place), expected, rtol=1e-9, atol=1e-6)  # of 1.7e9 +- 1
-        if len(split.train) >= 20:  # of three rows, the deviation can be any small part of that of all rows
+        if len(split.train) >= 20:  # with three rows, the deviation can be any small part of the deviation of all rows
             narrow = folded(design, place, np.float32)
             assert np.abs((narrow - expected) / np.maximum(1, np.abs(expected))).max() < 1e-5
 
 
 @settings(max_examples=40)
 @given(SEEDS, N_ROWS)
-def test_a_preprocessor_fitted_on_a_splits_training_rows_gives_what_that_split_sees(seed, n_rows):
+def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_split(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
     alone = Preprocessor.fit(table, split.train)
     assert (alone.names, alone.sources) == (encode(table).names, encode(table).sources)
@@ -169,7 +169,7 @@ def test_a_preprocessor_fitted_on_a_splits_training_rows_gives_what_that_split_s
 
 @settings(max_examples=40)
 @given(SEEDS, N_ROWS)
-def test_the_design_of_one_split_is_that_of_many(seed, n_rows):
+def test_the_inputs_of_a_split_do_not_depend_on_other_splits(seed, n_rows):
     encoding = encode(mixed(seed, n_rows))
     splits = [deal(n_rows, seed + place) for place in range(3)]
     many = encoding.design(splits)
@@ -183,13 +183,13 @@ def test_the_design_of_one_split_is_that_of_many(seed, n_rows):
 
 @settings(max_examples=40)
 @given(SEEDS, N_ROWS)
-def test_natural_inputs_are_those_before_scaling_in_the_users_units(seed, n_rows):
+def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
     natural = encode(table).natural(split.train)
     np.testing.assert_array_equal(natural, oracle(table, split.train, scaled=False))
 
 
-def test_numbers_without_gaps_are_natural_as_they_are_and_add_to_no_other_input():
+def test_numbers_without_gaps_are_natural_inputs():
     table = table_of(number("a", np.arange(9.0)), number("b", np.arange(9.0) % 2, "boolean"))
     encoding = encode(table)
     design = encoding.design([deal(9, 0)])
@@ -199,7 +199,8 @@ def test_numbers_without_gaps_are_natural_as_they_are_and_add_to_no_other_input(
 
 
 def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
-    """Other cells in the given rows: numbers drawn anew; dates and levels change places, so that none becomes rare."""
+    """Replace cells in the given rows: numbers are drawn anew; dates and levels are permuted, so that none becomes
+    rare."""
     rng = np.random.default_rng(seed)
     columns = []
     for column in table.columns:
@@ -213,7 +214,7 @@ def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
 
 @settings(max_examples=40)
 @given(SEEDS, N_ROWS)
-def test_no_row_outside_the_training_rows_changes_a_bit_of_what_they_become(seed, n_rows):
+def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
     other = noisy(table, split.test, seed)
     before, after = (Preprocessor.fit(one, split.train) for one in (table, other))
@@ -224,7 +225,7 @@ def test_no_row_outside_the_training_rows_changes_a_bit_of_what_they_become(seed
     np.testing.assert_array_equal(encode(table).natural(rows)[rows], encode(other).natural(rows)[rows])
 
 
-def test_inputs_have_names_and_know_their_columns():
+def test_inputs_have_names_and_refer_to_their_columns():
     table = table_of(
         number("age", np.array([1.0, np.nan] * 4)),
         category("sex", ["m", "f", None, "f"] * 2),
@@ -238,7 +239,7 @@ def test_inputs_have_names_and_know_their_columns():
     assert encoding.n_inputs == len(encoding.names)
 
 
-def test_a_date_is_days_month_weekday_and_hour():
+def test_a_date_becomes_days_month_weekday_and_hour():
     # 2000-02-29 was a Tuesday, 1969-12-31 a Wednesday
     days = np.array([951_782_400 + 23.5 * 3_600, -86_400, np.nan, 951_782_400])
     (inputs,) = (encode(table_of(number("day", days, "date"))).natural(np.arange(3)),)
@@ -256,7 +257,7 @@ def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, ne
     assert encode(table_of(column)).names == ("word=enough", "word=most", "word=(other)")
 
 
-def test_of_over_200_levels_those_of_half_a_percent_stay_and_the_others_share_32_inputs_by_their_text():
+def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
     words = [f"town {row}" for row in range(3000)] + ["York"] * 20 + ["Rome"] * 19
     encoding = encode(table_of(category("town", words + ["Paris"] * (4000 - len(words)))))
     assert encoding.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
@@ -267,7 +268,7 @@ def test_of_over_200_levels_those_of_half_a_percent_stay_and_the_others_share_32
     assert np.flatnonzero(rome).tolist() == [2 + zlib.crc32(b"Rome") % 32]
 
 
-def test_a_bucket_that_no_training_row_has_taught_says_nothing():
+def test_a_hash_bucket_without_training_rows_is_zero():
     table = table_of(category("word", ["a"] * 10 + ["b"] * 10))
     taught, untaught = (Split(0, 0, rows, np.arange(19, 20)) for rows in (np.arange(19), np.arange(10)))
     design = encode(table).design([taught, untaught])
@@ -275,16 +276,16 @@ def test_a_bucket_that_no_training_row_has_taught_says_nothing():
     assert folded(design, 1)[19].tolist() == [0, 0, 0]
 
 
-def test_a_level_too_rare_among_the_training_rows_counts_in_its_bucket():
+def test_a_level_that_is_rare_in_training_uses_its_hash_bucket():
     table = table_of(category("word", ["a"] * 1990 + ["b"] * 10))
-    split = Split(0, 0, np.arange(1999), np.arange(1999, 2000))  # nine rows of b are left
+    split = Split(0, 0, np.arange(1999), np.arange(1999, 2000))  # nine rows of b remain
     design = encode(table).design([split])
     assert folded(design, 0)[1999].tolist() == [0, 0, 1]
     assert design.also.tolist() == [2, 2, 2]
     assert design.extra[:, 0].tolist() == [0, 1, 0]
 
 
-def test_a_column_that_float32_cannot_hold_is_named():
+def test_a_column_beyond_the_range_of_float32_is_named():
     sizes = np.arange(9.0)
     sizes[8] = 1e200
     table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
@@ -294,7 +295,7 @@ def test_a_column_that_float32_cannot_hold_is_named():
         Preprocessor.fit(table, np.arange(8)).transform_table(table)
 
 
-def test_an_encoding_is_sent_to_other_processes_without_what_they_can_make_again():
+def test_a_pickled_encoding_leaves_out_what_can_be_recomputed():
     encoding = encode(mixed(3, 300))
     split = deal(300, 0)
     small = len(pickle.dumps(encoding))
@@ -304,7 +305,7 @@ def test_an_encoding_is_sent_to_other_processes_without_what_they_can_make_again
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(encoding)).natural(split.train), before)
 
 
-def test_a_layout_says_which_inputs_are_numbers_and_which_belong_to_a_category():
+def test_a_layout_lists_numeric_inputs_and_the_inputs_of_each_category():
     layout = encode(mixed(0, 300)).layout
     names = layout.places.names
     numbers = {names[place] for place in layout.number_inputs}

@@ -1,4 +1,4 @@
-"""The tables that come with seedbed."""
+"""The example tables included in the package."""
 
 import shutil
 import sys
@@ -41,7 +41,7 @@ def test_breast_cancer_counts_malignant_as_positive():
         ("digits", load_digits, tuple("0123456789")),
     ],
 )
-def test_sets_of_several_classes_are_scikit_learns_with_words_as_labels(name, load, labels):
+def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load, labels):
     bunch = load()
     with open_source(f"example:{name}") as source:
         names, n_features = source.columns.names, bunch.data.shape[1]
@@ -50,7 +50,7 @@ def test_sets_of_several_classes_are_scikit_learns_with_words_as_labels(name, lo
         assert source.columns.cells(n_features) == [labels[code] for code in bunch.target]
 
 
-def test_moons_are_scikit_learns():
+def test_moons_equal_scikit_learns():
     points, target = make_moons(n_samples=500, noise=0.3, random_state=0)
     table = read_table("example:moons")
     assert (table.feature_names, table.target_name) == (("x1", "x2"), "moon")
@@ -58,17 +58,17 @@ def test_moons_are_scikit_learns():
     np.testing.assert_array_equal(table.target, target)
 
 
-def test_an_unknown_example_offers_the_nearest():
+def test_an_unknown_example_suggests_the_nearest_name():
     with pytest.raises(TableNotFoundError, match=r"no example 'moon'\. Did you mean 'moons'\?"):
         read_table("example:moon")
 
 
-def test_another_target_of_an_example_can_be_named():
+def test_an_example_can_have_another_target():
     table = read_table("example:moons", target="x1")
     assert (table.target_name, table.task, table.feature_names) == ("x1", "regression", ("x2", "moon"))
 
 
-def test_heart_failure_is_taken_from_the_folder_that_is_named(real_table, tmp_path, monkeypatch):
+def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeypatch):
     shutil.copy(real_table("heart_failure.csv"), tmp_path)
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pooch", None)
@@ -77,14 +77,14 @@ def test_heart_failure_is_taken_from_the_folder_that_is_named(real_table, tmp_pa
     assert (table.name, table.target.sum()) == ("heart-failure", 96)
 
 
-def test_a_heart_failure_table_that_was_changed_is_refused(tmp_path, monkeypatch):
+def test_a_changed_heart_failure_table_is_refused(tmp_path, monkeypatch):
     (tmp_path / "heart_failure.csv").write_text("a,DEATH_EVENT\n1,0\n2,1\n")
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     with pytest.raises(DataError, match="sha256"):
         read_table("example:heart-failure")
 
 
-def test_heart_failure_is_fetched_once_with_its_checksum(real_table, tmp_path, monkeypatch):
+def test_heart_failure_is_downloaded_once_and_its_checksum_verified(real_table, tmp_path, monkeypatch):
     calls = []
 
     def retrieve(url, known_hash, fname, path):
@@ -100,7 +100,7 @@ def test_heart_failure_is_fetched_once_with_its_checksum(real_table, tmp_path, m
     assert calls == [(f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")]
 
 
-def test_without_a_network_the_way_out_is_named(tmp_path, monkeypatch):
+def test_without_a_network_the_error_names_the_alternative(tmp_path, monkeypatch):
     def retrieve(url, known_hash, fname, path):
         raise ConnectionError("no route")
 

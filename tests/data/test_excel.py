@@ -1,4 +1,4 @@
-"""Sheets of Excel workbooks come in as Excel has them, and what is no table is refused."""
+"""Sheets of Excel workbooks are read as Excel shows them, and unusable ones are refused."""
 
 import datetime as dt
 import sys
@@ -17,7 +17,7 @@ ROW = ["Anna", dt.date(2009, 2, 1), dt.datetime(2024, 3, 1, 8, 30), 12.5, True, 
 
 @pytest.fixture
 def book(tmp_path):
-    """Write sheets, rows by name, to a workbook."""
+    """A function that writes sheets (name to rows) to a workbook."""
 
     def to_file(hidden=(), **sheets):
         workbook = openpyxl.Workbook()
@@ -39,7 +39,7 @@ def rows_of(path, **options):
         return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
 
 
-def test_cells_are_as_excel_has_them(book):
+def test_cells_are_read_as_excel_shows_them(book):
     path = book(A=[HEADER, ROW, [None, None, "=1/0", 3, False, "#N/A"]])
     assert rows_of(path)[1:] == [
         ["Anna", "2009-02-01", "2024-03-01 08:30:00", "12.5", "true", "007"],
@@ -47,7 +47,7 @@ def test_cells_are_as_excel_has_them(book):
     ]
 
 
-def test_columns_are_typed_as_those_of_any_table(book):
+def test_columns_are_typed_as_in_other_tables(book):
     rows = [["Kind", dt.date(2009, 1 + i % 9, 1), i % 7 + 0.5, i % 2 == 0, f"{i % 3},5", i % 2] for i in range(30)]
     table = read_table(book(A=[["who", "born", "points", "active", "share", "y"], *rows]), target="y")
     kinds = {column.name: column.schema.kind for column in table.columns}
@@ -55,13 +55,13 @@ def test_columns_are_typed_as_those_of_any_table(book):
     assert table.columns[3].values[1] == 1.5
 
 
-def test_numbers_are_numbers_though_other_columns_write_commas(book):
+def test_numbers_are_kept_beside_text_columns_with_decimal_commas(book):
     rows = [[1.234 + i, f"{i},75", i % 2] for i in range(30)]
     table = read_table(book(A=[["a", "b", "y"], *rows]), target="y")
     assert table.columns[0].values[0] == 1.234
 
 
-def test_titles_blank_rows_and_unused_columns_are_no_part_of_the_table(book):
+def test_titles_blank_rows_and_unused_columns_are_skipped(book):
     rows = [
         ["Klasse 10b"],
         [],
@@ -78,7 +78,7 @@ def test_titles_blank_rows_and_unused_columns_are_no_part_of_the_table(book):
     assert rows_of(path, skip_rows=3)[0] == ["Anna", "1", "3"]
 
 
-def test_of_several_sheets_one_must_be_named_and_the_error_names_them(book):
+def test_a_sheet_must_be_chosen_among_several(book):
     path = book(Noten=[HEADER, ROW], Adressen=[["a", "b"], [1, 2]])
     with pytest.raises(OptionError, match=r"2 sheets: Noten, Adressen.*--table Noten"):
         rows_of(path)
@@ -91,7 +91,7 @@ def test_of_several_sheets_one_must_be_named_and_the_error_names_them(book):
     assert table.reading["table"] == "Noten"
 
 
-def test_sheets_that_are_empty_or_hidden_need_not_be_ruled_out(book):
+def test_empty_and_hidden_sheets_are_ignored(book):
     path = book(hidden=["secret"], Noten=[HEADER, ROW], Tabelle2=[], secret=[["a"], [1]])
     with open_source(path) as source:
         assert source.columns.names == tuple(HEADER)
@@ -99,19 +99,19 @@ def test_sheets_that_are_empty_or_hidden_need_not_be_ruled_out(book):
     assert rows_of(path, table="secret") == [["a"], ["1"]]
 
 
-def test_without_the_extra_the_error_says_what_to_install(book, monkeypatch):
+def test_a_missing_extra_names_the_command_to_install_it(book, monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(OptionError, match=r"pip install 'seedbed\[excel\]'"):
         rows_of(book(A=[HEADER, ROW]))
 
 
-def test_a_sheet_has_no_query(book):
+def test_a_query_of_a_workbook_is_refused(book):
     with pytest.raises(OptionError, match="no query to choose"):
         rows_of(book(A=[HEADER, ROW]), query="SELECT 1")
 
 
 def changed(path, name, *replacements):
-    """The workbook with other bytes in one of its parts."""
+    """The workbook with one of its parts replaced."""
     with zipfile.ZipFile(path) as packed:
         parts = {one: packed.read(one) for one in packed.namelist()}
     for old, new in replacements:
@@ -135,13 +135,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_sheet_is_refused_before_it_takes_memory(book, what):
+def test_a_hostile_sheet_is_refused_before_it_uses_memory(book, what):
     path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
     with pytest.raises(UnreadableError, match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read"):
         rows_of(path)
 
 
-def test_a_part_that_unpacks_to_more_than_memory_is_refused(book):
+def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
     path = changed(book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"))
     assert path.stat().st_size < 30_000
     with pytest.raises(UnreadableError, match=r"needs about 30 MB; the limit is 10 MB.*--limit 40MB"):
@@ -150,7 +150,7 @@ def test_a_part_that_unpacks_to_more_than_memory_is_refused(book):
 
 
 @pytest.mark.parametrize("value", ["0", "<x/>0"])
-def test_one_long_text_for_many_cells_counts_for_each(book, value):
+def test_a_shared_text_counts_for_each_of_its_cells(book, value):
     cells = f'<row><c t="s"><v>{value}</v></c></row>'.encode() * 2000
     path = changed(book(A=[HEADER, ROW]), SHEET, (b"<sheetData>", b"<sheetData>" + cells))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as out:

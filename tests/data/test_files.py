@@ -1,4 +1,4 @@
-"""What a path may lead to: every kind of file that is read, and every kind that is refused by name."""
+"""Every supported kind of file is read, and every other kind is refused by name."""
 
 import csv
 import datetime as dt
@@ -42,7 +42,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_a_file_of_another_kind_is_named_and_the_way_out_told(write, case):
+def test_a_file_of_an_unsupported_kind_is_named_with_advice(write, case):
     content, words = OTHERS[case]
     with pytest.raises(UnreadableError) as caught, open_file(write(content, "t.csv")):
         pass
@@ -50,18 +50,18 @@ def test_a_file_of_another_kind_is_named_and_the_way_out_told(write, case):
     assert caught.value.hint == "Save the table in it as CSV."
 
 
-def test_a_gzip_that_lies_is_refused(write):
+def test_a_damaged_gzip_file_is_refused(write):
     packed = gzip.compress(b"a,y\n1,0\n2,1\n" * 99)
     wrong_sum = packed[:-8] + bytes(4) + packed[-4:]
     for content in (packed[:-9], wrong_sum, packed[:2], packed + b"and more", b"\x1f\x8b" + bytes(50)):
         with pytest.raises(UnreadableError, match="gzip file is damaged"), open_file(write(content)):
             pass
-    with open_file(write(b"a,y\n1,0\n", "t.csv.gz")) as columns:  # no gzip at all, only its name
+    with open_file(write(b"a,y\n1,0\n", "t.csv.gz")) as columns:  # not a gzip file, only
         assert columns.names == ("a", "y")
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.csv"])
-def test_every_kind_may_be_packed_and_wear_any_name(write, tmp_path, name):
+def test_every_kind_may_be_gzipped_and_have_any_suffix(write, tmp_path, name):
     frame = pl.DataFrame({"a": ["1", "2"], "y": ["u", "v"]})
     plain = tmp_path / name
     {"t.parquet": frame.write_parquet, "t.json": frame.write_json, "t.csv": frame.write_csv}[name](plain)
@@ -69,7 +69,7 @@ def test_every_kind_may_be_packed_and_wear_any_name(write, tmp_path, name):
         assert (columns.names, columns.cells(1), columns.where[-9:]) == (("a", "y"), ["u", "v"], "table.dat")
 
 
-def test_a_pipe_a_device_a_folder_and_nothing_are_told_apart(tmp_path):
+def test_pipes_devices_folders_and_missing_files_have_different_errors(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnreadableError, match="is a pipe or a device"), open_file(tmp_path / "pipe"):
         pass
@@ -82,7 +82,7 @@ def test_a_pipe_a_device_a_folder_and_nothing_are_told_apart(tmp_path):
             pass
 
 
-def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
+def test_a_file_without_read_permission_is_refused(write, monkeypatch):
     path = write("a,y\n1,0\n")
     opened = type(path).open
 
@@ -91,12 +91,12 @@ def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
             raise PermissionError(13, "Permission denied", str(self))
         return opened(self, *args, **options)
 
-    monkeypatch.setattr(type(path), "open", forbidden)  # permissions don't bind a superuser
+    monkeypatch.setattr(type(path), "open", forbidden)  # permissions don't apply to
     with pytest.raises(UnreadableError, match=r"can't be opened .*Permission denied"), open_file(path):
         pass
 
 
-def test_a_name_that_is_no_text_is_a_name_all_the_same(tmp_path):
+def test_a_file_name_that_is_not_utf8_is_accepted(tmp_path):
     path = tmp_path / os.fsdecode(b"t\xff.csv")
     path.write_bytes(b"a,y\n1,0\n")
     with open_file(path) as columns:
@@ -113,7 +113,7 @@ DELIMITED = {
 
 
 @pytest.mark.parametrize("text", DELIMITED)
-def test_the_delimiter_is_the_one_that_the_rows_agree_on(write, text):
+def test_the_delimiter_is_the_one_on_which_the_rows_agree(write, text):
     words, cells = DELIMITED[text]
     with open_file(write(text)) as columns:
         assert [note.message for note in columns.notes] == [f"cells are taken to be separated by {words}"]
@@ -123,12 +123,12 @@ def test_the_delimiter_is_the_one_that_the_rows_agree_on(write, text):
 @pytest.mark.parametrize(
     "text", ['a,b\n"\r",2\n', 'a\r\n"\r"\r\n', 'a\n"\r"', '"\r"\n"\r"\n', '"a\r\n",b\r\n"\r",2\r\n']
 )
-def test_a_line_end_in_quotes_is_a_cell_as_it_stands(write, text):
+def test_a_line_break_in_quotes_belongs_to_its_cell(write, text):
     with open_file(write(text)) as columns:
         assert (columns.cells(0), columns.names[0].strip()) == (["\r"], columns.names[0])
 
 
-def test_a_row_that_duckdb_lost_is_found(write, monkeypatch):
+def test_a_row_that_duckdb_skips_is_detected(write, monkeypatch):
     def lossy(loader, *args, **options):
         load_csv(loader, *args, **options)
         loader.connection.execute("DELETE FROM cells WHERE rowid = 2")
@@ -152,14 +152,14 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("case", LIMITS)
-def test_a_cell_or_a_table_too_large_is_refused_with_its_place(write, case):
+def test_a_too_large_cell_or_table_is_refused_with_its_place(write, case):
     content, words = LIMITS[case]
     with pytest.raises(UnreadableError) as caught, open_file(write(content)):
         pass
     assert words in caught.value.message
 
 
-def test_a_cell_of_just_the_limit_and_a_row_of_megabytes_are_read(write):
+def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
     cells = ["x" * (1 << 16)] * 64
     with open_file(write(",".join(f"c{i}" for i in range(64)) + "\n" + ",".join(cells) + "\n")) as columns:
         assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
@@ -172,7 +172,7 @@ def test_ten_thousand_columns_are_read(write):
         np.testing.assert_array_equal(columns.numbers(range(10_000)), matrix)
 
 
-def test_what_csv_readers_elsewhere_were_told_does_not_matter(write):
+def test_global_settings_of_csv_readers_have_no_effect(write):
     path = write(b"a,b\n1," + b"x" * 10**6)
     before = csv.field_size_limit(1 << 30)
     try:
@@ -182,7 +182,7 @@ def test_what_csv_readers_elsewhere_were_told_does_not_matter(write):
         csv.field_size_limit(before)
 
 
-def test_parquet_cells_are_written_as_text_that_typing_understands(tmp_path):
+def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     zone = dt.timezone(dt.timedelta(hours=2))
     frame = pl.DataFrame(
         {
@@ -218,7 +218,7 @@ def test_parquet_cells_are_written_as_text_that_typing_understands(tmp_path):
 
 
 @pytest.mark.parametrize("option", [{"table": "t"}, {"query": "SELECT 1"}], ids=str)
-def test_a_table_or_a_query_of_what_is_no_database_is_refused(write, refusal, option):
+def test_table_and_query_are_refused_for_other_files(write, refusal, option):
     for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
@@ -226,7 +226,7 @@ def test_a_table_or_a_query_of_what_is_no_database_is_refused(write, refusal, op
         assert error.hint == "SQLite files and postgresql:// addresses take --table and --query, Excel files --table."
 
 
-def test_an_address_elsewhere_is_not_quoted(refusal):
+def test_an_unsupported_address_is_not_quoted(refusal):
     error = refusal("https://me:secret@localhost/t.csv")
     assert error.message == "tables aren't fetched from https://"
     assert "secret" not in str(error)
@@ -240,7 +240,7 @@ def test_duckdb_never_fetches_an_extension():
         loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 
 
-def test_nothing_is_left_in_the_folder_for_temporary_files(write, tmp_path, monkeypatch):
+def test_reading_leaves_no_temporary_files(write, tmp_path, monkeypatch):
     def files(folder):
         return [path.name for path in folder.rglob("*") if path.is_file()]
 
@@ -253,7 +253,7 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(write, tmp_path, monk
     assert files(scratch) == ["owner"]
 
 
-def test_help_needs_neither_duckdb_nor_a_driver():
+def test_help_imports_neither_duckdb_nor_a_driver():
     code = (
         "import sys\nfrom seedbed.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

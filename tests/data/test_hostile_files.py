@@ -1,4 +1,4 @@
-"""Bytes changed in files of every kind, and what is no file at all: a table or one clear error, and nothing else."""
+"""Damaged and hostile files of every kind give a table or one clear error."""
 
 import contextlib
 import gzip
@@ -52,7 +52,7 @@ KINDS = {
 
 
 def changed(content: bytes, draw: random.Random) -> bytes:
-    """Other bytes in a few places, or the file cut off."""
+    """Change bytes in a few places, or truncate the file."""
     found = bytearray(content)
     for _ in range(draw.choice([1, 3, 10])):
         place = draw.randrange(len(found))
@@ -62,7 +62,7 @@ def changed(content: bytes, draw: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_changed_bytes_give_a_table_or_an_error_of_ours(tmp_path, name):
+def test_changed_bytes_give_a_table_or_a_seedbed_error(tmp_path, name):
     path, draw = tmp_path / name, random.Random(name)
     KINDS[name](path)
     content = path.read_bytes()
@@ -72,7 +72,7 @@ def test_changed_bytes_give_a_table_or_an_error_of_ours(tmp_path, name):
             inspect_table(path)
 
 
-def test_a_socket_a_loop_of_links_and_devices_are_no_tables(tmp_path):
+def test_sockets_link_loops_and_devices_are_refused(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -81,7 +81,7 @@ def test_a_socket_a_loop_of_links_and_devices_are_no_tables(tmp_path):
                 inspect_table(path)
 
 
-def test_a_file_that_grows_while_it_is_read_is_refused(write, monkeypatch):
+def test_a_file_that_grows_during_reading_is_refused(write, monkeypatch):
     path = write(TEXT * 2)
     monkeypatch.setattr("seedbed.data.sources.charset.CHUNK", 64)
     with path.open("a") as more:
@@ -106,14 +106,14 @@ HOLES = {
 
 
 @pytest.mark.parametrize("name", HOLES)
-def test_holes_in_a_file_are_not_read_from_end_to_end(write, name):
+def test_the_holes_of_a_sparse_file_are_not_read(write, name):
     path = write(HOLES[name], name)
     os.truncate(path, 1 << 40)
     with pytest.raises(UnreadableError):
         inspect_table(path)
 
 
-SECRET = "".join(["s3cret", "pw"])  # not as it stands in a line of a traceback
+SECRET = "".join(["s3cret", "pw"])  # not in its escaped form in a line
 ADDRESSES = ["{}@127.0.0.1:1/x", "127.0.0.1:1/x?password={}", "{}%zz@h/x", "{} @h/x", "{}@127.0.0.1:1/x?sslpassword={}"]
 
 

@@ -1,4 +1,4 @@
-"""A table at a glance, from its cells to the dict that is shown."""
+"""The overview of a table that `seedbed inspect` shows, as a dict."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def column(kind, values, **schema):
     return Column(ColumnSchema("a", kind, **schema), np.array(values, dtype=np.float64))
 
 
-def test_a_number_is_told_by_its_range_and_its_missing_cells():
+def test_a_number_is_summarised_by_its_range_and_missing_cells():
     found = column_overview(column("number", [3, NAN, 1, 1, 8]), used=True)
     assert (found["missing"], found["n_unique"]) == (1, 3)
     assert (found["low"], found["median"], found["high"]) == (1, 2, 8)
     assert sum(found["histogram"]) == 4
 
 
-def test_a_category_is_told_by_its_commonest_levels():
+def test_a_category_is_summarised_by_its_most_frequent_levels():
     found = column_overview(column("category", [0, 2, 2, NAN, 1, 2], levels=("x", "y", "z")), used=True)
     assert list(found["levels"].items()) == [("z", 3), ("x", 1), ("y", 1)]
     assert (found["missing"], found["n_unique"]) == (1, 3)
 
 
-def test_a_boolean_is_told_by_what_the_cells_said():
+def test_a_boolean_is_summarised_by_its_original_words():
     found = column_overview(column("boolean", [0, 1, 1], levels=("no", "yes")), used=True)
     assert found["levels"] == {"yes": 2, "no": 1}
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(86_400, "1970-01-02"), (86_460, "1970-01-02 00:01:00")])
-def test_dates_are_shown_as_dates_and_with_their_time_where_there_is_one(seconds, shown):
+def test_dates_are_shown_with_a_time_only_if_there_is_one(seconds, shown):
     found = column_overview(column("date", [0, seconds]), used=True)
     assert found["high"] == shown
 
 
-def test_a_column_with_nothing_in_it_has_no_range():
+def test_an_empty_column_has_no_range():
     found = column_overview(column("number", [NAN, NAN]), used=False)
     assert (found["low"], found["histogram"], found["n_unique"], found["used"]) == (None, [], 0, False)
 
@@ -67,7 +67,7 @@ def test_one_huge_value_does_not_hide_the_shape_of_the_others():
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
-def test_every_value_is_in_a_bar_and_the_dict_is_fit_for_json(values):
+def test_every_value_is_counted_in_a_bin_and_the_dict_is_valid_json(values):
     found = number_overview(np.array(values))
     assert sum(found["histogram"]) == len(values)
     json.dumps(found, allow_nan=False)
@@ -87,17 +87,17 @@ def table(tmp_path):
     return path
 
 
-def test_every_column_but_the_target_is_there_and_what_is_left_out_says_so(table):
+def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(table):
     found = inspect_table(table, target="sold")
     assert [(one["name"], one["kind"], one["used"]) for one in found["columns"]] == [
         ("id", "number", False), ("paint", "category", True), ("width", "number", True), ("old", "boolean", True),
     ]  # fmt: skip
     assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == ["SB101"]
-    assert found["n_inputs"] == 6  # two levels and the others, the width, old and whether it is missing
+    assert found["n_inputs"] == 6  # two levels and "other", the width, old and its missing flag
     assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
 
 
-def test_without_a_target_all_columns_are_told_of(table):
+def test_without_a_target_all_columns_are_listed(table):
     found = inspect_table(table)
     assert [one["name"] for one in found["columns"]] == ["id", "paint", "width", "old", "sold"]
     assert found["target"] is None
@@ -109,7 +109,7 @@ def test_a_target_of_numbers_has_a_range(table):
     assert sum(found["target"]["histogram"]) == 40
 
 
-def test_notes_stand_with_their_column_and_the_dict_is_fit_for_json(table):
+def test_notes_belong_to_their_column_and_the_dict_is_valid_json(table):
     found = inspect_table(table, target="sold", drop=["width"])
     columns = {one["name"]: one for one in found["columns"]}
     assert columns["old"]["missing"] == 1
@@ -123,7 +123,7 @@ def test_every_code_of_a_warning_is_known(table):
     assert not [note for note in found["notes"] if note["code"]]
 
 
-def test_a_column_that_is_not_there_is_an_error(table):
+def test_an_unknown_column_is_refused(table):
     with pytest.raises(ColumnError, match="Did you mean 'sold'"):
         inspect_table(table, target="sole")
 
@@ -134,7 +134,7 @@ def test_options_are_those_of_reading(table):
     assert kinds == {"id": ("number", True), "width": ("category", True), "old": ("boolean", True)}
 
 
-def test_what_is_shown_is_about_the_rows_that_have_a_target(write):
+def test_only_rows_with_a_target_are_summarised(write):
     rows = [f"{'' if i < 20 else 'red'},{i if i < 90 else ''},{i % 2 if i < 90 else ''}" for i in range(100)]
     table = write("paint,width,sold\n" + "\n".join([*rows, "blue,3,"]) + "\n")
     found = inspect_table(table, target="sold")
@@ -144,14 +144,14 @@ def test_what_is_shown_is_about_the_rows_that_have_a_target(write):
     assert "red 100%" in overview_text(found)
 
 
-def test_a_column_that_is_missing_wherever_there_is_a_target_has_nothing_to_show(write):
+def test_a_column_that_is_missing_in_all_rows_with_a_target_is_empty(write):
     rows = "".join(f",{i % 3},{i % 2}\n" for i in range(40)) + "blue,1,\nred,2,\nred,0,\n"
     found = inspect_table(write("paint,width,sold\n" + rows), target="sold")
     assert (found["columns"][0]["missing"], found["columns"][0]["levels"]) == (40, {})
     assert "paint" in overview_text(found)
 
 
-def test_warnings_that_may_make_a_result_wrong_come_first(write):
+def test_the_most_severe_warnings_come_first(write):
     rows = [f"{i},same,{'late' if i % 2 else 'early'},{'Red' if i % 4 else 'red'},{i % 2}" for i in range(60)]
     found = inspect_table(write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y")
     assert [one["code"] for one in found["warnings"]][:3] == ["SB203", "SB105", "SB101"]

@@ -1,4 +1,4 @@
-"""JSON: records in a list, or one after the other."""
+"""JSON: records in a list, or one per line."""
 
 import json
 import tempfile
@@ -36,7 +36,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_records_are_read_from_every_form_and_no_digit_is_lost(form):
+def test_records_are_read_from_every_form_without_losing_digits(form):
     assert read(FORMS[form]) == {
         "a": [str(2**60 + 1), "0.1", ""],
         "b": ["x", "ü", ""],
@@ -45,7 +45,7 @@ def test_records_are_read_from_every_form_and_no_digit_is_lost(form):
     }
 
 
-def test_records_are_known_by_their_text_not_by_the_files_name():
+def test_json_is_recognised_by_content_not_by_file_name():
     assert read('[{"a": 1}]', "t.txt") == read('{"a": 1}\n', "t.csv") == {"a": ["1"]}
     assert read("{a},b\n1,2\n", "t.csv") == {"{a}": ["1"], "b": ["2"]}
 
@@ -60,7 +60,7 @@ CELLS = st.one_of(
 
 
 @given(st.lists(st.dictionaries(st.text("abc", min_size=1, max_size=2), CELLS, min_size=1), min_size=1, max_size=6))
-def test_every_value_comes_in_under_its_key(records):
+def test_every_value_is_read_under_its_key(records):
     found = read(json.dumps(records))
     assert list(found) == list(dict.fromkeys(key for record in records for key in record))
     for key, cells in found.items():
@@ -92,7 +92,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "[", '{"a":1}', '[{"a":1},']))
-def test_only_a_seedbed_error_escapes_and_only_for_what_is_no_table(text, beginning):
+def test_arbitrary_json_is_a_table_or_raises_a_seedbed_error(text, beginning):
     try:
         found = read(beginning + text)
     except SeedbedError:
@@ -131,7 +131,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_no_table_is_refused_with_its_place(write, refusal, case):
+def test_json_that_is_not_a_table_is_refused_with_its_place(write, refusal, case):
     text, words = BAD[case]
     error = refusal(write(text, "t.json"))
     assert isinstance(error, UnreadableError)
@@ -139,7 +139,7 @@ def test_what_is_no_table_is_refused_with_its_place(write, refusal, case):
     assert "\n" not in str(error)
 
 
-def test_words_for_what_is_no_number_are_kept_as_words(write):
+def test_words_for_missing_numbers_are_kept_as_text(write):
     with open_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json")) as source:
         assert source.columns.cells(0) == ["NaN", "-Infinity", "1e999"]
         np.testing.assert_array_equal(source.columns.numbers([0]), [[np.nan], [np.nan], [np.inf]])

@@ -1,4 +1,4 @@
-"""What a column is: number, boolean, date or category, and what is said of it."""
+"""The kind of a column (number, boolean, date or category), and the notes on it."""
 
 import itertools
 
@@ -56,14 +56,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize("case", KINDS)
-def test_a_column_is_told_by_its_cells(case):
+def test_the_cells_decide_the_kind_of_a_column(case):
     cells, kind, levels = KINDS[case]
     column = only(type_columns(columns_of(a=cells), [0]))
     assert column.schema.kind == kind
     assert levels is None or column.schema.levels == levels
 
 
-def test_a_files_plain_numbers_are_codes_where_one_has_leading_zeros(write):
+def test_numbers_with_leading_zeros_are_codes(write):
     with open_file(write("zip,n,y\n00123,1.5,0\n12345,2,1\n00123,03.5,1\n")) as columns:
         typed = type_columns(columns, [0, 1, 2])
     assert [column.schema.kind for column in typed.columns] == ["category", "number", "boolean"]
@@ -100,7 +100,7 @@ def test_none_and_minus_are_levels_among_words_and_na_is_one_among_codes():
     assert (grade.schema.levels, grade.schema.missing_words) == (("Ex", "Gd", "TA"), ("NA",))
 
 
-def test_cells_that_do_not_fit_are_missing_counted_and_found(write):
+def test_cells_that_do_not_fit_are_counted_and_treated_as_missing(write):
     rows = "".join(f"{n}.5,{n % 2}\n" for n in range(60))
     path = write(f"a,y\nx,1\n{rows}about 7,0\n")
     table = read_table(path, target="y")
@@ -110,7 +110,7 @@ def test_cells_that_do_not_fit_are_missing_counted_and_found(write):
     assert np.flatnonzero(np.isnan(table.features[:, 0])).tolist() == [0, 61]
 
 
-def test_the_user_overrules_what_the_cells_tell():
+def test_the_user_can_set_the_kind_of_a_column():
     cells = columns_of(a=["1", "x", "3.0", "1.0"], b=["0", "1", "1", "0"], z=["01", "2", "3", "3"], d=["x"] * 4)
     typed = type_columns(cells, [0, 1, 2], numeric=["a", "b", "z"])
     assert [column.schema.kind for column in typed.columns] == ["number"] * 3
@@ -141,7 +141,7 @@ IDS = {
 
 
 @pytest.mark.parametrize("case", IDS)
-def test_identifiers_are_left_out_or_told(case):
+def test_identifiers_are_dropped_or_reported(case):
     names, cells, code = IDS[case]
     for name in names:
         typed = type_columns(columns_of(**{name: cells}), [0])
@@ -149,20 +149,20 @@ def test_identifiers_are_left_out_or_told(case):
         assert typed.left_out == (frozenset([name]) if code == "SB101" else frozenset())
 
 
-def test_an_identifier_is_kept_where_the_user_says_what_it_is():
+def test_an_identifier_is_kept_if_the_user_sets_its_kind():
     cells = columns_of(id=[str(n) for n in range(30)], name=[f"p{n}" for n in range(30)])
     typed = type_columns(cells, [0, 1], numeric=["id"], categorical=["name"])
     assert (typed.left_out, [note.code for note in typed.notes]) == (frozenset(), [])
 
 
-def test_constant_and_empty_columns_are_left_out_and_one_value_with_gaps_is_not():
+def test_constant_and_empty_columns_are_dropped_but_one_value_with_gaps_is_kept():
     cells = columns_of(a=["7", "7.0", "7"], b=["u", "u ", "u"], c=["", None, "NA"], d=["7", "", "7"], e=["-", "", "NA"])
     typed = type_columns(cells, range(5))
     assert typed.left_out == {"a", "b", "c", "e"}
     assert [codes_of(typed, name) for name in "abcde"] == [["SB102"], ["SB102"], ["SB103"], [], ["SB103"]]
 
 
-def test_levels_that_differ_only_in_case_or_inner_spaces_stay_apart_with_a_warning():
+def test_levels_that_differ_only_in_case_or_inner_spaces_stay_separate_with_a_warning():
     typed = type_columns(columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1])
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
@@ -184,7 +184,7 @@ COLUMNS = st.lists(st.lists(CELLS, min_size=1, max_size=6), min_size=1, max_size
 
 
 @given(COLUMNS, st.integers(0, 3), st.sampled_from(["", "numeric", "categorical"]))
-def test_a_column_read_by_its_schema_is_equal_to_what_it_was_typed_as(drawn, n_forced, forced):
+def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, forced):
     cells = {f"c{i}": list(itertools.islice(itertools.cycle(column), 24)) for i, column in enumerate(drawn)}
     columns = columns_of(**cells)
     options = {forced: list(cells)[:n_forced]} if forced else {}
@@ -202,14 +202,14 @@ def test_a_column_read_by_its_schema_is_equal_to_what_it_was_typed_as(drawn, n_f
 @pytest.mark.parametrize(
     "name", ["titanic.csv", "sick.csv", "telco_churn.csv", "credit_approval.csv", "heart_failure.csv"]
 )
-def test_the_same_law_holds_for_real_tables(real_table, name):
+def test_real_tables_read_by_their_schemas_are_equal(real_table, name):
     with open_file(real_table(name)) as columns:
         typed = type_columns(columns, range(len(columns.names)))
         for position, column in enumerate(typed.columns):
             np.testing.assert_array_equal(read_cells(columns, position, column.schema)[0], column.values)
 
 
-def test_new_cells_are_read_by_the_old_schema_and_never_refused():
+def test_new_cells_are_read_by_the_existing_schema():
     for schema, cells, expected in (
         (
             ColumnSchema("a", "number", spelling="comma"),
@@ -242,7 +242,7 @@ def test_a_table_of_many_kinds_becomes_one_matrix_and_its_notes(write):
     assert table.features[:2].tolist() == [[1, 0, 1704067200], [0, 1, 1704153600]]
 
 
-def test_group_and_time_columns_are_no_features_and_are_not_judged(write):
+def test_group_and_time_columns_are_not_features_and_give_no_notes(write):
     rows = [f"p{n},{n},{n % 7},{n % 2}" for n in range(30)]
     path = write("who,when,a,y\n" + "\n".join(rows) + "\n,,3,\n,32,3,1\n,33,3,0\n")
     table = read_table(path, target="y", group="who", time_split="when")
@@ -253,7 +253,7 @@ def test_group_and_time_columns_are_no_features_and_are_not_judged(write):
     assert "a group of its own" in table.notes[1].message
 
 
-def test_a_frames_types_say_what_its_columns_are():
+def test_the_types_of_a_data_frame_decide_the_kinds_of_its_columns():
     frame = pd.DataFrame(
         {
             "day": [pd.Timestamp("2024-01-01 10:00"), pd.NaT, pd.Timestamp("2024-01-02")],
@@ -269,14 +269,14 @@ def test_a_frames_types_say_what_its_columns_are():
     assert table.features[0].tolist() == [1704103200, 1, 0, 1]
 
 
-def test_whole_numbers_that_float64_takes_for_others_are_an_identifier_and_not_constant():
+def test_integers_beyond_float64_are_an_identifier_and_not_constant():
     typed = type_columns(columns_of(pid=[str(2**60 + n // 2) for n in range(60)]), [0])
     (note,) = typed.notes
     assert (note.code, typed.left_out) == ("SB101", {"pid"})
     assert "more digits than can be told apart" in note.message
 
 
-def test_years_of_two_digits_are_told_of():
+def test_years_of_two_digits_give_a_note():
     cells = [f"{month:02}/28/{year}" for month in range(1, 13) for year in ("68", "99")]
     (note,) = [one for one in type_columns(columns_of(born=cells), [0]).notes if not one.code]
     assert "69 to 99 are 1969 to 1999" in note.message

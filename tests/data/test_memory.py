@@ -79,12 +79,12 @@ def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
         assert (source.columns.names, source.columns.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
 
 
-def test_a_relation_that_cannot_be_computed_is_refused(refusal):
+def test_a_duckdb_relation_that_fails_is_refused(refusal):
     with duckdb.connect() as connection:
         failing = connection.sql("SELECT error('no luck') AS a")
         assert isinstance(refusal(failing), UnreadableError)
         relation = connection.sql("SELECT 1 AS a")
-    assert isinstance(refusal(relation), UnreadableError)  # its connection is closed
+    assert isinstance(refusal(relation), UnreadableError)  # its connection is closed before it is read
     failing = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
     assert "the data frame can't be computed" in refusal(failing).message
 
@@ -115,20 +115,20 @@ SERIES = {
 
 
 @pytest.mark.parametrize("case", SERIES)
-def test_every_type_is_written_as_a_person_would(case):
+def test_every_type_is_converted_to_readable_text(case):
     series, cells = SERIES[case]
     frame = series.to_frame("a") if isinstance(series, pl.Series) else pd.DataFrame({"a": series})
     assert frame_columns(frame).cells(0) == cells
 
 
-def test_names_that_are_no_text_become_text_and_may_then_be_alike():
+def test_names_that_are_not_text_are_converted_and_may_then_collide():
     assert frame_columns(pd.DataFrame([[1, 2]])).names == ("0", "1")
     assert frame_columns(pd.DataFrame([[1, 2]], columns=[1, "1"])).names == ("1", "1")
     with pytest.raises(DataError, match="'a' 2 times"):
         frame_columns(pd.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
-def test_what_is_no_frame_or_too_much_of_one_is_refused(refusal):
+def test_other_objects_and_too_large_frames_are_refused(refusal):
     assert "can't be read from dict" in refusal({"a": [1]}).message
     assert "can't be read from ndarray" in refusal(np.zeros((2, 2))).message
     assert "10,001 columns" in refusal(pl.DataFrame({f"c{i}": [1] for i in range(10_001)})).message
@@ -138,13 +138,13 @@ def test_what_is_no_frame_or_too_much_of_one_is_refused(refusal):
 
 
 @given(st.lists(st.one_of(st.none(), st.datetimes(allow_imaginary=False)), min_size=1))
-def test_every_moment_is_written_as_iso_8601(moments):
+def test_every_timestamp_is_written_as_iso_8601(moments):
     cells = frame_columns(pl.DataFrame({"a": pl.Series(moments, dtype=pl.Datetime("us"))})).cells(0)
     assert [cell and dt.datetime.fromisoformat(cell) for cell in cells] == moments
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_what_a_frame_calls_a_category_is_one_though_it_looks_like_numbers(library):
+def test_a_categorical_column_of_numbers_stays_a_category(library):
     codes, target = ["10115", "20095", "80331"] * 8, ["a", "b"] * 12
     if library == "pandas":
         frame = pd.DataFrame({"zip": pd.Categorical([int(code) for code in codes]), "y": target})
@@ -155,7 +155,7 @@ def test_what_a_frame_calls_a_category_is_one_though_it_looks_like_numbers(libra
     assert table_from_arrays(frame[["zip"]], target).columns[0].schema.kind == "category"
 
 
-def test_names_and_labels_that_are_no_text_are_taken_as_text():
+def test_names_and_labels_that_are_not_text_are_converted():
     frame = pd.DataFrame({0: np.arange(20) % 7, 1: [True, False] * 10})
     assert read_table(frame, target=1, positive=False).labels[1] == "False"
     assert read_table(frame, target=1, numeric=0).feature_names == ("0",)

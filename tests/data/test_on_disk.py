@@ -1,4 +1,4 @@
-"""Large tables: the same columns, groups, hashes and inputs as small ones, but in files."""
+"""Large tables on disk have the same columns, groups, hashes and inputs as small ones in memory."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def columns(table):
     return [(column.schema, column.values.tolist()) for column in table.columns]
 
 
-def test_a_large_table_is_read_as_a_small_one_is(mixed_parquet, tiny_windows, monkeypatch):
+def test_a_large_table_is_read_like_a_small_one(mixed_parquet, tiny_windows, monkeypatch):
     large = read_table(mixed_parquet, target="y")
     monkeypatch.undo()
     small = read_table(mixed_parquet, target="y")
-    assert str(columns(large)) == str(columns(small))  # as text, NaN is NaN
+    assert str(columns(large)) == str(columns(small))  # compared as text because NaN differs from NaN
     assert large.notes == small.notes
     for part in ("target", "groups", "features"):
         np.testing.assert_array_equal(getattr(large, part), getattr(small, part))
@@ -45,7 +45,7 @@ def test_rows_are_gathered_in_any_order(tiny_windows):
     np.testing.assert_array_equal(on_disk.column_of(array, 1), np.asarray(array)[:, 1])
 
 
-def test_a_file_goes_with_its_array_and_with_what_is_never_finished(tiny_windows):
+def test_a_file_is_deleted_with_its_array_also_if_writing_fails(tiny_windows):
     array = spill(np.arange(10.0))
     part = array[3:]
     path = Path(array.filename)
@@ -73,7 +73,7 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(monkeypatch):
     assert "TMPDIR" in caught.value.hint
 
 
-def test_what_is_large_is_told_by_rows_and_cells():
+def test_rows_and_cells_decide_whether_a_table_is_large():
     assert is_large(10_000_000, 12)
     assert not is_large(10_000_000, 1)
     assert not is_large(2_000, 10_000)

@@ -1,4 +1,4 @@
-"""PostgreSQL: a real server answers, nothing in it is changed, and no password is shown."""
+"""PostgreSQL with a real server: read-only access, and no password in errors."""
 
 import socket
 import subprocess
@@ -40,7 +40,7 @@ def garden(postgres):
     return f"{postgres}/garden"
 
 
-def test_a_table_comes_in_with_every_digit(garden):
+def test_a_table_is_read_with_all_digits(garden):
     with open_source(garden, table="beds") as source:
         columns = source.columns
         assert (source.name, columns.names) == ("beds", ("id", "height", "soil", "Day", "fruit", "y"))
@@ -72,13 +72,13 @@ TYPES = {
 }
 
 
-def test_every_type_arrives_as_a_number_or_as_the_servers_own_text(garden):
+def test_every_type_is_read_as_a_number_or_as_the_servers_text(garden):
     with open_source(garden, query=f"SELECT {', '.join(TYPES)}") as source:
         cells = [source.columns.cells(i)[0] for i in range(len(TYPES))]
     assert dict(zip(TYPES, cells, strict=True)) == TYPES
 
 
-def test_a_query_may_end_as_people_end_them_and_names_may_be_alike(garden):
+def test_a_query_may_end_with_semicolons_and_repeat_names(garden):
     for query in (
         "SELECT y AS a, id AS a FROM beds ORDER BY id DESC;",
         "WITH b AS (TABLE beds) SELECT y, id FROM b --",
@@ -96,7 +96,7 @@ def test_a_table_may_be_named_with_its_schema(garden, table, cells):
         assert cells is None or source.columns.cells(0) == cells
 
 
-def test_tables_are_listed_where_none_is_named_or_there(garden, postgres, refusal):
+def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(garden, postgres, refusal):
     error = refusal(garden)
     assert isinstance(error, OptionError)
     assert error.message.endswith('has 3 tables: beds, old.beds, old.odd "name')
@@ -131,13 +131,13 @@ BAD = {
 }
 
 
-def test_no_rows_are_no_table_to_train_on(garden):
+def test_a_table_without_rows_is_refused(garden):
     with pytest.raises(DataError, match="there are no rows"):
         read_table(garden, query="SELECT 1 AS a, 2 AS y WHERE false", target="y")
 
 
 @pytest.mark.parametrize("query", BAD)
-def test_what_gives_no_table_is_refused_with_a_reason(garden, refusal, query):
+def test_queries_that_give_no_table_are_refused_with_a_reason(garden, refusal, query):
     error = refusal(garden, query=query)
     assert isinstance(error, DataError)
     assert BAD[query] in error.message
@@ -163,7 +163,7 @@ def test_no_error_shows_the_password(garden, postgres, refusal):
         assert "s3cret%2Fw" not in str(error)
 
 
-def test_the_servers_own_words_are_searched_for_the_password(garden, refusal):
+def test_the_password_is_removed_from_the_servers_messages(garden, refusal):
     error = refusal(garden, query='SELECT "s3cret/word"')
     assert 'refuses: column "***" does not exist' in error.message
 
@@ -176,7 +176,7 @@ def test_an_address_is_shown_without_password_and_options():
     assert address.masked("no pass or other") == "no *** or ***"
 
 
-def test_a_server_that_never_answers_is_given_up(refusal):
+def test_a_server_that_never_answers_times_out(refusal):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -199,7 +199,7 @@ def test_a_query_with_too_many_rows_is_stopped(garden, refusal):
     assert "garden: 200,000 rows and 2 columns need about 23 MB; the limit is 9 MB" in error.message
 
 
-def test_without_the_driver_the_command_that_installs_it_is_told(refusal, monkeypatch):
+def test_a_missing_driver_names_the_command_to_install_it(refusal, monkeypatch):
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
     error = refusal("postgresql://me:pass@localhost/x", query="SELECT 1")
     assert error.message == "postgresql://me:***@localhost/x needs the driver of PostgreSQL"
@@ -217,7 +217,7 @@ def test_pyarrow_is_not_needed(garden):
 
 
 @pytest.mark.slow
-def test_a_million_rows_arrive_in_seconds(garden):
+def test_a_million_rows_of_postgresql_are_read_in_seconds(garden):
     query = "SELECT i, i * 1.5 AS n, 'x' || i % 9 AS t FROM generate_series(1, 1000000) AS i"
     with open_source(garden, query=query) as source:
         assert source.columns.n_rows == 10**6

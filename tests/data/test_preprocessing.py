@@ -1,4 +1,4 @@
-"""New rows: columns by name, what is strange about them told, and a state without pickle."""
+"""New rows: columns are matched by name, anomalies are reported, and the state is stored without pickle."""
 
 import json
 from typing import NamedTuple
@@ -33,7 +33,7 @@ def table_of(columns: Columns) -> Table:
 
 
 def some(**changed: list[str | None]) -> MemoryColumns:
-    """Rows as they were in training, but for the given columns."""
+    """Rows as in training, except for the given columns."""
     n_rows = len(next(iter(changed.values())))
     return source({name: list(cells[:n_rows]) for name, cells in CELLS.items()} | changed)
 
@@ -48,7 +48,7 @@ class Transformed(NamedTuple):
 
 
 def transform(fitted: Preprocessor, rows: Columns) -> Transformed:
-    """Inputs of new rows as one block, and all that is reported about them."""
+    """Return the inputs of new rows as one block, and all notes about them."""
     positions, remarks = fitted.find_columns(rows)
     matrix, odd = fitted.inputs_of(rows, positions)
     report = OddityReport(fitted)
@@ -71,7 +71,7 @@ def fitted(table):
     return Preprocessor.fit(table, np.arange(50))
 
 
-def test_the_training_table_read_as_new_rows_gives_the_same_inputs_and_nothing_to_tell(table, fitted):
+def test_the_training_rows_give_the_same_inputs_without_notes(table, fitted):
     found = transform(fitted, source(CELLS))
     np.testing.assert_array_equal(found.matrix, fitted.transform_table(table))
     assert found.matrix.dtype == np.float32
@@ -79,14 +79,14 @@ def test_the_training_table_read_as_new_rows_gives_the_same_inputs_and_nothing_t
     assert not found.doubtful.any()
 
 
-def test_columns_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
+def test_columns_may_come_in_any_order_and_others_are_ignored_with_a_note(fitted):
     shuffled = {name: CELLS[name] for name in reversed(CELLS)}
     found = transform(fitted, source({"note": ["x"] * N} | shuffled | {"id": ["7"] * N}))
     np.testing.assert_array_equal(found.matrix, transform(fitted, source(CELLS)).matrix)
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
     assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
-    (index,) = transform(fitted, source({"": ["7"] * N} | CELLS)).notes  # as pandas writes it
+    (index,) = transform(fitted, source({"": ["7"] * N} | CELLS)).notes  # the index as pandas writes it
     assert index.message == "1 column that the model doesn't use is ignored: one without a name"
 
 
@@ -102,18 +102,18 @@ def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
         transform(fitted, twice)
 
 
-def test_unseen_levels_say_what_rare_ones_say_and_are_counted(fitted):
+def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
     assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
     towns = [place for place, name in enumerate(fitted.names) if name.startswith("town=")]
-    assert not found.matrix[1:, towns].any()  # no training row was rare, so the bucket has learnt nothing
+    assert not found.matrix[1:, towns].any()  # no level was rare in training, so the bucket's input is zero
     (note,) = found.notes
     assert (note.column, note.code, note.count, note.rows[0]) == ("town", "SB302", 3, "row 1 (counted from 0)")
     assert "'Bonn', 'Kyiv'" in note.message
 
 
-def test_unseen_levels_of_a_hashed_column_count_in_the_bucket_of_their_own_text():
+def test_unseen_levels_of_a_hashed_column_use_the_bucket_of_their_text():
     words = [f"town {row % 250}" for row in range(2000)]
     fitted = Preprocessor.fit(table_of(source({"town": words})))
     assert len(fitted.names) == 32
@@ -124,7 +124,7 @@ def test_unseen_levels_of_a_hashed_column_count_in_the_bucket_of_their_own_text(
     assert found.unseen == {"town": 3}
 
 
-def test_numbers_far_from_training_are_told(table, fitted):
+def test_numbers_far_from_training_are_reported(table, fitted):
     found = transform(fitted, some(weight=["70", "500", "-300"]))
     assert found.outliers == {"weight": 2}
     assert found.cells.outlying.sum() == 2
@@ -136,7 +136,7 @@ def test_numbers_far_from_training_are_told(table, fitted):
     assert nearly.cells.outlying[:, 1].tolist() == [False, True]
 
 
-def test_a_rare_answer_of_two_is_not_far_from_training_nor_is_a_rare_weekday():
+def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     mondays = [f"2024-{month:02}-{day:02}" for month, day in [(1, 1), (4, 1), (7, 1)] * 20]
     columns = source({"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]})
     fitted = Preprocessor.fit(table_of(columns))
@@ -148,19 +148,19 @@ def test_a_rare_answer_of_two_is_not_far_from_training_nor_is_a_rare_weekday():
     assert transform(fitted, columns).outliers == {"seen": 1}
 
 
-def test_cells_missing_where_training_had_none_become_the_median_with_a_note(table, fitted):
+def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(table, fitted):
     found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
     place = fitted.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
-    unread, missing = found.notes  # a missing age is nothing new
+    unread, missing = found.notes  # age has missing cells in training
     assert (unread.code, unread.column, unread.count) == ("SB305", "weight", 1)
     assert (missing.code, missing.column, missing.count) == ("SB304", "weight", 1)
     assert found.cells.missing[:, :2].tolist() == [[True, True], [False, False], [False, False]]
     assert found.cells.unreadable[:, :2].tolist() == [[False, False], [False, True], [False, False]]
 
 
-def test_cells_that_cannot_be_read_are_told_also_where_training_had_some_missing(fitted):
+def test_unreadable_cells_are_reported_also_in_columns_with_gaps(fitted):
     found = transform(fitted, some(age=["old", "", "n/a"], sex=["divers", "male", "female"]))
     assert found.cells.unreadable[:, 0].tolist() == [True, False, False]
     assert found.cells.missing[:, 0].tolist() == [False, True, True]
@@ -173,7 +173,7 @@ def test_cells_that_cannot_be_read_are_told_also_where_training_had_some_missing
     assert [(note.code, note.message) for note in gone.notes] == [("SB304", "'age': all 3 cells missing")]
 
 
-def test_of_what_cannot_be_read_nothing_but_notes_and_flags_differ_from_a_missing_cell(fitted):
+def test_unreadable_cells_differ_from_missing_cells_only_in_notes_and_flags(fitted):
     strange = transform(fitted, some(age=["old"] * 3, sex=["divers"] * 3))
     gone = transform(fitted, some(age=[""] * 3, sex=[""] * 3))
     np.testing.assert_array_equal(strange.matrix, gone.matrix)
@@ -181,7 +181,7 @@ def test_of_what_cannot_be_read_nothing_but_notes_and_flags_differ_from_a_missin
     assert {note.code for note in gone.notes} == {"SB304"}
 
 
-def test_a_new_level_is_nothing_strange_where_all_levels_are_rare():
+def test_new_levels_are_not_reported_if_all_levels_are_rare():
     cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
@@ -190,7 +190,7 @@ def test_a_new_level_is_nothing_strange_where_all_levels_are_rare():
     assert found.unseen == {"town": 1}
 
 
-def test_rows_of_which_more_than_half_is_unknown_are_refused(fitted):
+def test_rows_with_more_than_half_unknown_cells_are_refused(fitted):
     half = {"age": [""] * 2, "weight": ["?"] * 2}
     assert transform(fitted, some(**half)).matrix.shape == (2, fitted.n_inputs)
     with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
@@ -199,7 +199,7 @@ def test_rows_of_which_more_than_half_is_unknown_are_refused(fitted):
     assert found.doubtful.tolist() == [True, False, False]
 
 
-def test_a_row_that_training_had_is_never_refused_however_empty():
+def test_an_almost_empty_training_row_is_not_refused():
     cells = {name: column[:40] + [""] * 20 for name, column in CELLS.items()} | {"sex": CELLS["sex"]}
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({name: column[-1:] for name, column in cells.items()}))
@@ -207,7 +207,7 @@ def test_a_row_that_training_had_is_never_refused_however_empty():
     assert fitted.least_known == 0.2
 
 
-def test_no_rows_are_no_inputs(fitted):
+def test_no_rows_give_no_inputs(fitted):
     assert transform(fitted, source({name: [] for name in CELLS})).matrix.shape == (0, fitted.n_inputs)
 
 
@@ -244,7 +244,7 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
         (lambda values, arrays: values.update(least_known=2.0), "an array or a number is missing"),
     ],
 )
-def test_a_damaged_state_is_an_error_of_ours(fitted, change, message):
+def test_a_damaged_state_raises_a_seedbed_error(fitted, change, message):
     values, arrays = fitted.to_state()
     values, arrays = json.loads(json.dumps(values)), dict(arrays)
     change(values, arrays)
@@ -252,7 +252,7 @@ def test_a_damaged_state_is_an_error_of_ours(fitted, change, message):
         Preprocessor.from_state(values, arrays)
 
 
-def test_a_table_of_other_columns_is_refused(fitted):
+def test_a_table_with_other_columns_is_refused(fitted):
     cells = CELLS | {"town": ["Bonn"] * 30 + ["Rome"] * 30}
     with pytest.raises(ColumnError, match="column 'town' isn't what was fitted"):
         fitted.transform_table(table_of(source(cells)))

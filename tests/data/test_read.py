@@ -1,4 +1,4 @@
-"""Good tables come in whole, whatever they are written in."""
+"""Good tables are read completely from every format."""
 
 import csv
 import gzip
@@ -28,7 +28,7 @@ NUMERIC_TABLES = {
 
 
 @pytest.mark.parametrize("name", NUMERIC_TABLES)
-def test_a_real_table_has_the_size_and_balance_that_its_index_says(real_table, name):
+def test_a_real_table_has_the_size_and_balance_in_its_index(real_table, name):
     target, n_rows, n_features, labels, n_positive = NUMERIC_TABLES[name]
     table = read_table(real_table(name), target=target)
     assert (table.n_rows, table.n_features) == (n_rows, n_features)
@@ -37,7 +37,7 @@ def test_a_real_table_has_the_size_and_balance_that_its_index_says(real_table, n
     assert (table.task, table.target_name, table.name) == ("binary", target, name.split(".")[0])
 
 
-def test_every_cell_is_what_pythons_csv_and_float_read(real_table):
+def test_every_cell_equals_what_pythons_csv_and_float_read(real_table):
     path = real_table("heart_failure.csv")
     with path.open(newline="") as text:
         header, *rows = csv.reader(text)
@@ -47,7 +47,7 @@ def test_every_cell_is_what_pythons_csv_and_float_read(real_table):
     assert [table.labels[code] for code in table.target] == [row[-1] for row in rows]
 
 
-def test_arrays_of_a_table_are_typed_and_cannot_be_changed(real_table):
+def test_arrays_of_a_table_are_typed_and_read_only(real_table):
     table = read_table(real_table("banknote.csv"), target="forged")
     assert (table.features.dtype, table.target.dtype) == (np.float64, np.int64)
     with pytest.raises(ValueError, match="read-only"):
@@ -59,11 +59,11 @@ def test_arrays_of_a_table_are_typed_and_cannot_be_changed(real_table):
 @pytest.mark.parametrize(
     "form", ["parquet", "csv.gz", "tsv", "crlf", "cr", "mixed", "bom", "semicolon", "quoted", "spaces"]
 )
-def test_one_table_reads_the_same_in_every_form(real_table, tmp_path, form):
+def test_a_table_is_the_same_in_every_format(real_table, tmp_path, form):
     source = real_table("heart_failure.csv")
     text = source.read_text()
     forms = {
-        "csv.gz": gzip.compress(text[:5000].encode()) + gzip.compress(text[5000:].encode()),  # two members
+        "csv.gz": gzip.compress(text[:5000].encode()) + gzip.compress(text[5000:].encode()),  # two gzip members
         "tsv": text.replace(",", "\t").encode(),
         "crlf": text.replace("\n", "\r\n").encode(),
         "cr": text.replace("\n", "\r").encode(),
@@ -82,7 +82,7 @@ def test_one_table_reads_the_same_in_every_form(real_table, tmp_path, form):
 
 
 @pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
-def test_a_data_frame_reads_like_its_file(real_table, library):
+def test_a_data_frame_equals_its_file(real_table, library):
     path = real_table("kc1.csv")
     frame = library.read_csv(path)
     assert_same(read_table(frame, target="defects"), read_table(path, target="defects"))
@@ -95,7 +95,7 @@ def assert_same(one: Table, other: Table) -> None:
     assert [label.lower() for label in one.labels] == [label.lower() for label in other.labels]
 
 
-def test_dropped_columns_are_gone_and_the_target_may_stand_anywhere(write):
+def test_columns_can_be_dropped_and_the_target_may_be_in_any_position(write):
     path = write("a,y,b,c\n1,no,2,x\n3,yes,4,z\n")
     table = read_table(path, target="y", drop=["c"])
     assert table.feature_names == ("a", "b")
@@ -109,25 +109,25 @@ def test_a_delimiter_in_quotes_is_text_even_after_a_space(write):
     assert (table.features.tolist(), table.target.tolist()) == ([[1], [2]], [0, 1])
 
 
-def test_numeric_labels_are_ordered_as_numbers_and_words_by_code_point(write):
+def test_numeric_labels_are_sorted_as_numbers_and_words_by_code_point(write):
     assert read_table(write("a,y\n1,10\n2,9\n"), target="y").labels == ("9", "10")
     assert read_table(write("a,y\n1,x10\n2,x9\n"), target="y").labels == ("x10", "x9")
     assert read_table(write("a,y\n1,1.5\n2,-2\n"), target="y").labels == ("-2", "1.5")
 
 
-def test_labels_that_differ_only_in_spelling_are_one_label_with_a_note(write):
+def test_labels_that_differ_only_in_number_format_are_merged_with_a_note(write):
     table = read_table(write("a,y\n1,1\n2,1.0\n3,0\n4, 1\n"), target="y")
     assert (table.labels, table.target.tolist()) == (("0", "1"), [1, 1, 0, 1])
     assert any("spelling" in note.message for note in table.notes)
 
 
-def test_a_constant_column_is_left_out_with_a_note(real_table):
+def test_a_constant_column_is_dropped_with_a_note(real_table):
     table = read_table(real_table("ionosphere.csv"), target="class")
     assert "a02" not in table.feature_names
     assert [(note.code, note.column) for note in table.notes if note.column] == [("SB102", "a02")]
 
 
-def test_a_delimiter_that_is_no_comma_is_noted(write):
+def test_a_delimiter_other_than_a_comma_gives_a_note(write):
     assert any("semicolon" in note.message for note in read_table(write("a;y\n1;0\n2;1\n"), target="y").notes)
     assert read_table(write("a,y\n1,0\n2,1\n"), target="y").notes == ()
 
@@ -138,7 +138,7 @@ CELLS = st.one_of(
 
 
 @given(st.lists(CELLS.filter(lambda cell: "\x00" not in cell), min_size=1, max_size=20))
-def test_duckdb_and_python_agree_on_what_a_number_is(cells):
+def test_duckdb_and_python_recognise_the_same_numbers(cells):
     with duckdb.connect(":memory:") as connection:
         query = f"SELECT {number_sql('cell', 'VARCHAR')} FROM (SELECT unnest(?) AS cell)"
         found = [row[0] for row in connection.execute(query, [cells]).fetchall()]
@@ -156,7 +156,7 @@ def test_parquet_types_become_numbers_and_boolean_labels_words(tmp_path):
     assert (table.labels, table.target.tolist()) == (("false", "true"), [1, 0])
 
 
-def test_text_cells_of_a_frame_are_typed_like_a_files(write):
+def test_text_cells_of_a_data_frame_are_typed_like_those_of_a_file(write):
     frame = pd.DataFrame({"a": [" 1 ", "1e-3", "-.5"], "y": ["u", "v", "v"]})
     np.testing.assert_array_equal(read_table(frame, target="y").features[:, 0], [1, 1e-3, -0.5])
     lazy = pl.LazyFrame({"a": ["7", "8"], "y": [0.0, 1.0]})
@@ -174,7 +174,7 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
 
 
 @pytest.mark.parametrize("index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)])
-def test_an_unnamed_first_column_that_numbers_the_rows_is_left_out(write, index):
+def test_an_unnamed_first_column_of_row_numbers_is_dropped(write, index):
     table = read_table(write(",a,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in index)), target="y")
     assert table.feature_names == ("a",)
     (note,) = [note for note in table.notes if note.code == "SB101"]
@@ -182,6 +182,6 @@ def test_an_unnamed_first_column_that_numbers_the_rows_is_left_out(write, index)
 
 
 @pytest.mark.parametrize("cells", [["x"] * 30, [1] * 30, [i / 2 for i in range(30)], [*range(29), ""]])
-def test_an_unnamed_first_column_of_anything_else_is_an_error(write, cells):
+def test_any_other_unnamed_first_column_is_refused(write, cells):
     with pytest.raises(UnreadableError, match="column 1 of 3 has no name"):
         read_table(write(",a,y\n" + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))), target="y")

@@ -1,4 +1,4 @@
-"""Rows to predict that come as plain values."""
+"""Rows to predict that are given as plain values."""
 
 import re
 import time
@@ -24,12 +24,12 @@ def test_numbers_with_gaps_stay_numbers():
 
 
 @pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])
-def test_whole_numbers_that_a_float_would_change_are_kept_as_text(large):
+def test_integers_that_a_float_would_change_are_kept_as_text(large):
     assert value_columns([[large, None]], ["x"]).cells(0) == [str(large), None]
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, (1,)])
-def test_a_value_that_is_a_list_or_a_record_is_refused(value):
+def test_a_list_or_record_as_a_value_is_refused(value):
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
         value_columns([[1, value]], ["x"])
     with pytest.raises(DataError, match=r"records: 'x' holds a \w+"):
@@ -49,12 +49,12 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
 @pytest.mark.parametrize(
     "cell", ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000]
 )
-def test_a_cell_of_a_million_characters_is_read_soon(cell):
+def test_a_cell_of_a_million_characters_is_read_quickly(cell):
     started = time.perf_counter()
     assert not np.isfinite(parse_number(cell))
     assert time.perf_counter() - started < 1
 
 
 @given(st.text("0123456789+-.eE \t", max_size=12))
-def test_the_pattern_of_a_number_means_what_it_meant_when_it_was_slow(text):
+def test_the_pattern_of_a_number_equals_a_simple_slow_pattern(text):
     assert bool(re.fullmatch(NUMBER, text)) == bool(re.fullmatch(WITH_TWO_WAYS, text))

@@ -1,4 +1,4 @@
-"""Numbers standardised by the training rows alone, and all splits through one matrix of coarse sizes."""
+"""Numbers are standardised by the training rows alone; all splits share one matrix."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from seedbed.data.encoding.scaling import medians_of
 from seedbed.data.table import Column
 from seedbed.errors import TargetError
 
-# A target of numbers, standardised by training rows and brought back
+# A numeric target, standardised by training rows and transformed back
 
 
 PRICES = np.random.default_rng(0).normal(250_000, 100_000, 60).round()
@@ -24,7 +24,7 @@ def quarter_tested(n_rows: int, seed: int) -> Split:
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=30), st.sampled_from([1, 0.1, 1e-200, 1e200]))
-def test_each_split_sees_the_target_as_its_training_rows_standardise_it(cells, unit):
+def test_each_split_standardises_the_target_by_its_training_rows(cells, unit):
     target = np.array(cells) * unit
     splits = [quarter_tested(len(target), seed) for seed in range(2)]
     design = target_design(target, splits)
@@ -37,7 +37,7 @@ def test_each_split_sees_the_target_as_its_training_rows_standardise_it(cells, u
         np.testing.assert_allclose(design.restore(seen, number), target, rtol=1e-9, atol=1e-9 * np.abs(target).max())
 
 
-def test_a_target_constant_in_training_is_only_centred():
+def test_a_target_that_is_constant_in_training_is_only_centred():
     target = np.array([5.0, 5, 5, 8])
     design = target_design(target, [Split(0, 0, np.arange(3), np.arange(3, 4))])
     assert (design.scale[0] * design.values + design.shift[0]).tolist() == [0, 0, 0, 3]
@@ -47,7 +47,7 @@ def test_a_target_constant_in_training_is_only_centred():
     assert huge.restore(huge.values + huge.shift, 0).tolist() == (target * 2.0**700).tolist()
 
 
-def test_outputs_of_float32_come_back_in_float64_and_in_the_targets_units():
+def test_outputs_are_converted_to_float64_in_the_targets_units():
     split = quarter_tested(60, 0)
     design = target_design(PRICES, [split])
     narrow = (design.values.astype(np.float32) * np.float32(design.scale[0])) + np.float32(design.shift[0])
@@ -57,7 +57,7 @@ def test_outputs_of_float32_come_back_in_float64_and_in_the_targets_units():
     assert design.means[0] == pytest.approx(PRICES[split.train].mean(), rel=1e-14)
 
 
-def test_no_test_row_changes_a_bit_of_what_the_training_rows_target_becomes():
+def test_standardised_targets_of_training_rows_do_not_depend_on_test_rows():
     split = quarter_tested(60, 1)
     other = PRICES.copy()
     other[split.test] = PRICES[split.test] * 1.5 + 7
@@ -66,15 +66,15 @@ def test_no_test_row_changes_a_bit_of_what_the_training_rows_target_becomes():
     assert (before.scale[0], before.shift[0]) == (after.scale[0], after.shift[0])
 
 
-def test_a_target_that_float32_cannot_hold_is_refused():
+def test_a_target_beyond_the_range_of_float32_is_refused():
     with pytest.raises(TargetError, match="differ too much in size"):
         target_design(np.array([1.0, 2, 3, 1e200]), [Split(0, 0, np.arange(3), np.arange(3, 4))])
 
 
-# The inputs of a large table: those of a small one, shuffled once
+# The inputs of a large table equal those of a small one, shuffled once
 
 
-def test_the_inputs_of_a_large_table_are_those_of_a_small_one_shuffled(mixed_parquet, tiny_windows, monkeypatch):
+def test_the_inputs_of_a_large_table_equal_those_of_a_small_one_shuffled(mixed_parquet, tiny_windows, monkeypatch):
     table = read_table(mixed_parquet, target="y")
     splits = repeated_folds(table.target, repeats=1, folds=5, random_state=0, groups=table.groups)
     large = encode(table).design(splits)
@@ -87,7 +87,7 @@ def test_the_inputs_of_a_large_table_are_those_of_a_small_one_shuffled(mixed_par
         np.testing.assert_allclose(getattr(large, part), getattr(small, part), rtol=1e-9, atol=1e-12)
 
 
-def test_medians_do_not_depend_on_how_many_splits_are_counted_at_a_time(tiny_windows):
+def test_medians_do_not_depend_on_how_many_splits_are_computed_together(tiny_windows):
     numbers = np.random.default_rng(0).normal(size=(500, 2))
     numbers[::7, 1] = np.nan
     member = np.random.default_rng(1).random((500, 9)) < 0.7
@@ -119,7 +119,7 @@ AWKWARD = {
 
 
 def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The definition; a column constant in training is zero."""
+    """Standardise by the definition; a column that is constant in training is zero."""
     varies = train.min(axis=0) != train.max(axis=0)
     return np.where(varies, (rows - train.mean(axis=0)) / np.where(varies, train.std(axis=0), 1), 0)
 
@@ -139,7 +139,7 @@ def alone(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return Preprocessor.fit(table, rows).transform_table(table)
 
 
-def test_real_rows_are_bit_for_bit_what_plain_numpy_gives(real_table):
+def test_real_rows_equal_plain_numpy_bit_for_bit(real_table):
     table = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
     train = np.arange(239)
     inputs = Preprocessor.fit(table, train).transform_table(table)
@@ -158,13 +158,13 @@ def test_the_design_gives_each_split_its_own_standardised_features(features, see
         expected = plain(features[split.train], features)
         folded = design.matrix * design.scale[:, number] + design.shift[:, number]
         sizes = np.abs(design.matrix * design.scale[:, number]) + np.abs(design.shift[:, number]) + 1
-        # A column of 1e6 whose training rows differ in the third decimal has lost nine digits before we see it.
+        # In a column of 1e6 whose training rows differ in the third decimal, nine digits are lost before scaling.
         noise = np.abs(features).max(axis=0) * 1e-15 / np.maximum(features[split.train].std(axis=0), 1e-12)
         assert (np.abs(folded - expected) <= 1e-12 * sizes + 8 * noise * (expected != 0)).all()
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_float32_keeps_what_a_split_can_see_of_awkward_columns(name):
+def test_float32_keeps_the_digits_of_columns_with_extreme_scales(name):
     features = AWKWARD[name]
     split = Split(0, 0, np.arange(45), np.arange(45, 60))
     design = encode(table_of(features)).design([split])
@@ -172,12 +172,12 @@ def test_float32_keeps_what_a_split_can_see_of_awkward_columns(name):
     unit = np.abs(features[:45]).max()
     expected = plain(features[:45] / unit, features / unit)
     assert (np.abs(matrix * scale + shift - expected) / np.maximum(1, np.abs(expected))).max() < 1e-5
-    if name != "smallest numbers":  # their mean isn't a multiple of the smallest number
+    if name != "smallest numbers":  # the mean isn't a multiple
         np.testing.assert_allclose(alone(features, split.train), expected, rtol=1e-6, atol=1e-6)
 
 
 @given(MATRICES, st.integers(0, 9))
-def test_a_test_row_never_changes_what_training_rows_become(features, seed):
+def test_inputs_of_training_rows_do_not_depend_on_test_rows(features, seed):
     split = third_tested(len(features), seed)
     other = features.copy()
     other[split.test] = features[split.test] * 3 + 5
@@ -191,7 +191,7 @@ def test_a_test_row_never_changes_what_training_rows_become(features, seed):
     ("name", "target"),
     [("heart_failure", "DEATH_EVENT"), ("pima_diabetes", "diabetes"), ("sonar", "Class"), ("wine_quality", "quality")],
 )
-def test_noise_in_a_fifth_of_the_rows_leaves_the_shared_matrix_as_it_is_bit_for_bit(real_table, name, target):
+def test_noise_in_a_fifth_of_the_rows_leaves_the_other_rows_of_the_shared_matrix_unchanged(real_table, name, target):
     values = np.genfromtxt(real_table(f"{name}.csv"), delimiter=",", skip_header=1)[:, :-1]
     values = values[:, ~np.isnan(values).any(axis=0)]
     changed = 0
@@ -230,7 +230,7 @@ def test_numbers_of_any_size_are_standardised_without_overflow(power):
     assert np.isfinite(encode(table_of(features * power)).design([third_tested(20, 0)]).matrix.astype(np.float32)).all()
 
 
-def test_the_design_of_a_real_experiment_is_the_one_by_one_standardisation(real_table):
+def test_the_design_of_a_real_experiment_equals_standardising_each_split_alone(real_table):
     table = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
     splits = repeated_folds(table.target, repeats=2, folds=10, random_state=0)
     design = encode(table).design(splits)

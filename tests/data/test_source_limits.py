@@ -1,4 +1,4 @@
-"""Small sources that would fill the memory, the disk or the day are refused, and the error says how to read them."""
+"""Small sources that would exhaust memory, disk or time are refused, and the error says how to read them."""
 
 import contextlib
 import gzip
@@ -18,7 +18,7 @@ KEYS = '{"y":1,' + ",".join(f'"k{i}":1' for i in range(9_000)) + "}\n"
 
 @pytest.fixture
 def view(tmp_path):
-    """A function that makes an SQLite file with one view."""
+    """A function that creates an SQLite file with one view."""
 
     def made(select: str):
         with contextlib.closing(sqlite3.connect(tmp_path / "t.db")) as database:
@@ -37,7 +37,7 @@ def test_a_limit_is_a_size_a_time_or_both(given):
 
 
 @pytest.mark.parametrize("given", ["", "50", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"])
-def test_a_limit_that_says_nothing_is_refused(given):
+def test_an_invalid_limit_is_refused(given):
     with pytest.raises(OptionError, match="Give a size, a time or both: 50GB, 30min or 50GB,30min"):
         SourceLimit.of(given)
 
@@ -49,13 +49,13 @@ def test_a_large_file_may_hold_twenty_times_its_size():
     SourceLimit.of(None).check_rows(10_000_000, 13, "the table of docs/big_tables.md")
 
 
-def test_a_view_that_never_ends_is_stopped_and_the_error_says_how_to_wait(view, refusal):
+def test_an_endless_view_is_stopped_and_the_error_says_how_to_wait_longer(view, refusal):
     error = refusal(view(COUNT + "SELECT count(*) FROM c"), limit="0.2s")
     assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
     assert error.hint == "If you trust the source, raise the limit: --limit 1h (in Python: limit='1h')."
 
 
-def test_a_view_that_gives_rows_without_end_is_stopped_by_its_size(view, refusal):
+def test_a_view_of_endless_rows_is_stopped_by_its_size(view, refusal):
     error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), limit="2MB")
     assert "rows and 2 columns need about 2 MB; the limit is 2 MB" in error.message
     assert "raise the limit: --limit 3MB" in error.hint
@@ -66,12 +66,12 @@ def test_a_view_that_fills_the_disk_is_stopped(view, refusal):
     assert "t.db: the query needs over" in refusal(view(growing), limit="20MB,60s").message
 
 
-def test_huge_values_of_sqlite_are_refused_before_they_take_memory(view, refusal):
+def test_huge_values_of_sqlite_are_refused_before_they_use_memory(view, refusal):
     error = refusal(view("SELECT hex(zeroblob(490000000)) AS x, 1 AS y"))
     assert error.message.endswith("t.db: a value is over 262,144 bytes")
 
 
-def test_a_picture_beside_the_columns_that_are_asked_for_does_no_harm(tmp_path):
+def test_a_large_blob_in_an_unselected_column_is_not_read(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "t.db")) as database:
         database.execute("CREATE TABLE t (a, picture, y)")
         database.executemany("INSERT INTO t VALUES (?, zeroblob(5000000), ?)", [(1, 0), (2, 1)])
@@ -80,7 +80,7 @@ def test_a_picture_beside_the_columns_that_are_asked_for_does_no_harm(tmp_path):
     assert table.features.tolist() == [[1], [2]]
 
 
-def test_ctrl_c_ends_a_query(view, monkeypatch):
+def test_ctrl_c_interrupts_a_query(view, monkeypatch):
     def pressed() -> float:
         raise KeyboardInterrupt
 
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_a_query(view, monkeypatch):
         inspect_table(view(COUNT + "SELECT count(*) FROM c"))
 
 
-def test_a_record_with_150_000_keys_is_refused_in_a_moment(write, refusal):
+def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):
     for record in ({f"k{i}": 1 for i in range(150_000)}, None):
         text = json.dumps(record) if record else "{" + ",".join(['"k": 1'] * 150_000) + "}"
         assert "record 1 has 150,000 columns; the limit is 10,000" in refusal(write(text, "t.json")).message
@@ -120,14 +120,14 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("case", BOMBS)
-def test_a_gzip_bomb_is_cut_off_at_the_limit(write, refusal, case):
+def test_a_gzip_bomb_is_refused_at_the_limit(write, refusal, case):
     packed = gzip.compress(BOMBS[case]) if BOMBS[case] else gzip.compress(b"1,0\n" * 25_000) * 50
     assert "unpacks to over 2 MB; the limit is 2 MB" in refusal(write(packed, "t.gz"), limit="2MB").message
     if case == "rows":
         assert "rows and 2 columns need about 5 MB" in refusal(write(packed, "t.gz"), limit="5MB").message
 
 
-def test_a_line_of_commas_is_refused_before_it_is_a_list(write, refusal, monkeypatch):
+def test_a_line_of_commas_is_refused_before_it_is_split(write, refusal, monkeypatch):
     monkeypatch.setattr("seedbed.data.sources.delimited.MAX_ROW_CELLS", 100_000)
     monkeypatch.setattr("seedbed.data.sources.delimited.MAX_ROW", 500_000)
     commas = "the row that begins in line 2 has over 100,000 cells"
@@ -136,7 +136,7 @@ def test_a_line_of_commas_is_refused_before_it_is_a_list(write, refusal, monkeyp
     assert "line 2 has over 500,000 characters" in refusal(write(b"a,y\n" + b"x" * 600_000)).message
 
 
-def test_a_record_longer_than_any_table_is_refused(write, refusal, monkeypatch):
+def test_a_too_long_record_is_refused(write, refusal, monkeypatch):
     monkeypatch.setattr("seedbed.data.sources.json_records.MAX_RECORD", 1 << 21)
     error = refusal(write(gzip.compress(b'[{"a": [' + b"11," * (1 << 21), 1)))
     assert "line 1, character 2 is no JSON (its record has over 16 million characters)" in error.message

@@ -14,14 +14,14 @@ from seedbed.data.group_folds import group_rows
 from seedbed.data.splits import time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
-# Splits are scikit-learn's, so that anybody can deal the same rows
+# Splits equal scikit-learn's, so that they can be reproduced elsewhere
 
 
 TARGET = np.array([0] * 70 + [1] * 30)
 
 
 @pytest.mark.parametrize(("test_size", "random_state"), [(0.2, 0), (0.33, 7), (0.02, 1), (0.5, 42)])
-def test_the_holdout_is_scikit_learns_rows_in_its_order(test_size, random_state):
+def test_the_holdout_equals_scikit_learns_rows_in_the_same_order(test_size, random_state):
     split = holdout(TARGET, test_size=test_size, random_state=random_state)
     train, test = train_test_split(np.arange(100), test_size=test_size, random_state=random_state, stratify=TARGET)
     assert split.train.tolist() == train.tolist()
@@ -29,14 +29,14 @@ def test_the_holdout_is_scikit_learns_rows_in_its_order(test_size, random_state)
     assert (split.repeat, split.fold, split.train.dtype) == (0, 0, np.int64)
 
 
-def test_heart_failure_is_dealt_239_to_60(real_table):
+def test_heart_failure_is_split_into_239_and_60_rows(real_table):
     table = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
     split = holdout(table.target)
     assert (len(split.train), len(split.test)) == (239, 60)
     assert table.target[split.test].sum() == 19
 
 
-def test_folds_are_scikit_learns_sorted_and_each_row_tests_once_a_repeat():
+def test_folds_equal_scikit_learns_and_test_each_row_once_per_repeat():
     splits = repeated_folds(TARGET, repeats=3, folds=5, random_state=11)
     theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=11).split(TARGET, TARGET)
     assert [(s.repeat, s.fold) for s in splits] == [(r, f) for r in range(3) for f in range(5)]
@@ -49,7 +49,7 @@ def test_folds_are_scikit_learns_sorted_and_each_row_tests_once_a_repeat():
         assert sorted(tested) == list(range(100))
 
 
-def test_repeats_deal_anew_and_rows_cannot_be_changed():
+def test_repeats_shuffle_anew_and_row_numbers_are_read_only():
     first, second = (s for s in repeated_folds(TARGET, repeats=2, folds=2, random_state=0) if s.fold == 0)
     assert first.test.tolist() != second.test.tolist()
     with pytest.raises(ValueError, match="read-only"):
@@ -57,7 +57,7 @@ def test_repeats_deal_anew_and_rows_cannot_be_changed():
 
 
 @pytest.mark.parametrize("test_size", [0.0, 1.0, -0.2, 20, float("nan"), 0.001, 0.999])
-def test_a_test_size_that_leaves_no_test_or_no_training_is_refused(test_size):
+def test_a_test_size_without_test_or_training_rows_is_refused(test_size):
     with pytest.raises(OptionError, match="test_size"):
         holdout(TARGET, test_size=test_size)
 
@@ -71,7 +71,7 @@ def test_folds_repeats_and_seeds_out_of_range_are_refused():
         holdout(TARGET, random_state=-1)
 
 
-def test_too_few_rows_outside_the_largest_class_are_counted_with_advice():
+def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
     target = np.array([0] * 20 + [1] * 3)
     with pytest.raises(TargetError, match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)"):
         repeated_folds(target, repeats=1, folds=5, random_state=0)
@@ -85,7 +85,7 @@ def test_too_few_rows_outside_the_largest_class_are_counted_with_advice():
 @pytest.mark.parametrize(
     "counts", [(40, 30, 4, 1), (1, 50, 1, 1, 1, 1), (6,) * 5, (5, 6), (9, 1, 9), (1, 7, 1)], ids=str
 )
-def test_a_rare_class_is_dealt_over_the_folds_as_evenly_as_can_be(counts):
+def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     target = np.repeat(np.arange(len(counts)) * 3, counts)  # codes may have gaps
     folds = min(7, sum(counts) - max(counts))
     splits = repeated_folds(target, repeats=3, folds=folds, random_state=2)
@@ -101,7 +101,7 @@ def test_a_rare_class_is_dealt_over_the_folds_as_evenly_as_can_be(counts):
 @pytest.mark.parametrize(
     ("counts", "test_size"), [((30, 20, 1), 0.2), ((9, 9, 9, 9, 9, 9), 0.1), ((40, 1, 1), 0.3)], ids=str
 )
-def test_a_holdout_of_rare_classes_is_exact_in_size_and_fair_to_each(counts, test_size):
+def test_a_holdout_of_rare_classes_has_the_exact_size_and_keeps_shares(counts, test_size):
     target = np.repeat(np.arange(len(counts)), counts)
     for state in range(20):
         split = holdout(target, test_size=test_size, random_state=state)
@@ -111,13 +111,13 @@ def test_a_holdout_of_rare_classes_is_exact_in_size_and_fair_to_each(counts, tes
         assert (np.abs(np.bincount(target[split.test], minlength=len(counts)) - expected) < 1).all()
 
 
-def test_a_row_alone_in_its_class_is_tested_as_often_as_others():
+def test_the_only_row_of_a_class_is_tested_as_often_as_others():
     target = np.array([0] * 30 + [1] * 20 + [2])
     tested = [50 in holdout(target, random_state=state).test for state in range(300)]
     assert 0.14 < np.mean(tested) < 0.3  # 11 of 51 rows
 
 
-def test_numbers_are_dealt_by_scikit_learns_plain_splitters():
+def test_numeric_targets_use_scikit_learns_plain_splitters():
     target = np.random.default_rng(0).normal(size=53)
     theirs = RepeatedKFold(n_splits=4, n_repeats=2, random_state=9).split(target)
     mine = repeated_folds(target, repeats=2, folds=4, random_state=9)
@@ -130,14 +130,14 @@ def test_numbers_are_dealt_by_scikit_learns_plain_splitters():
     assert [part.tolist() for part in inner_holdout(target, rows, random_state=1)] == [sorted(part) for part in inner]
 
 
-def test_too_few_numbers_for_the_folds_are_refused():
+def test_too_few_rows_with_a_numeric_target_are_refused():
     with pytest.raises(OptionError, match="3 rows can't be dealt over 4 folds"):
         repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0)
     with pytest.raises(OptionError, match="leaves 0 rows to train on and 1 to test on"):
         holdout(np.ones(1))
 
 
-def test_an_inner_holdout_divides_the_given_rows_alone_stratified_and_sorted():
+def test_an_inner_holdout_splits_only_the_given_rows_stratified_and_sorted():
     rows = np.arange(0, 100, 2)  # 35 and 15 of the two classes
     train, rest = inner_holdout(TARGET, rows, random_state=3)
     expected = train_test_split(rows, test_size=0.2, random_state=3, stratify=TARGET[rows])
@@ -148,7 +148,7 @@ def test_an_inner_holdout_divides_the_given_rows_alone_stratified_and_sorted():
 
 
 @pytest.mark.parametrize(("n", "m"), [(20, 1), (3, 2), (2, 2), (20, 0)], ids=str)
-def test_an_inner_holdout_of_a_class_too_small_to_be_stratified_is_still_made(n, m):
+def test_an_inner_holdout_with_a_class_too_small_to_stratify_works(n, m):
     target = np.array([0] * n + [1] * m)
     train, rest = inner_holdout(target, np.arange(n + m), random_state=0)
     assert sorted([*train, *rest]) == list(range(n + m))
@@ -166,12 +166,12 @@ def test_a_pair_of_folds_tests_both_and_trains_on_the_rest():
         assert split.train.tolist() == sorted(set(range(100)) - set(both))
 
 
-# Rows of a group never lie on both sides, and what can be even is even
+# A group is never split between both sides, and folds are as even as possible
 
 
 @st.composite
 def grouped(draw):
-    """A target of classes or numbers, and groups, a few of them large."""
+    """A target of classes or numbers, and groups, a few of which are large."""
     n = draw(st.integers(12, 80))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     target = rng.integers(0, draw(st.integers(2, 5)), n)
@@ -188,7 +188,7 @@ def sizes_and_shares(target, splits):
 
 
 @given(grouped(), st.integers(2, 4), st.integers(0, 99))
-def test_all_rows_are_tested_once_a_repeat_and_no_group_is_parted(table, folds, state):
+def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(table, folds, state):
     target, groups = table
     try:
         splits = repeated_folds(target, repeats=2, folds=folds, random_state=state, groups=groups)
@@ -205,7 +205,7 @@ def test_all_rows_are_tested_once_a_repeat_and_no_group_is_parted(table, folds, 
 
 
 @given(grouped(), st.floats(0.1, 0.6), st.integers(0, 99))
-def test_holdouts_part_no_group_either(table, test_size, state):
+def test_holdouts_do_not_split_groups(table, test_size, state):
     target, groups = table
     try:
         split = holdout(target, test_size=test_size, random_state=state, groups=groups)
@@ -220,7 +220,7 @@ def test_holdouts_part_no_group_either(table, test_size, state):
         assert not set(groups[train]) & set(groups[test])
 
 
-def test_the_same_state_deals_the_same_and_another_deals_anew():
+def test_the_same_random_state_gives_the_same_splits_and_another_gives_others():
     rng = np.random.default_rng(3)
     target, groups = rng.integers(0, 2, 200), rng.integers(0, 90, 200)
 
@@ -236,7 +236,7 @@ def test_the_same_state_deals_the_same_and_another_deals_anew():
     assert dealt(7)[:5] != dealt(7)[5:10]
 
 
-def test_single_rows_are_dealt_as_without_groups():
+def test_groups_of_single_rows_are_split_as_without_groups():
     target = np.array([0] * 70 + [1] * 30)
 
     def dealt(groups):
@@ -249,7 +249,7 @@ def test_single_rows_are_dealt_as_without_groups():
 
 
 @pytest.mark.parametrize("n_classes", [1, 2, 7])
-def test_many_small_groups_make_even_folds_with_even_shares(n_classes):
+def test_many_small_groups_give_even_folds_with_even_class_shares(n_classes):
     rng = np.random.default_rng(n_classes)
     groups = rng.integers(0, 900, 2000)
     target = rng.choice(n_classes, size=2000, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum())
@@ -275,7 +275,7 @@ def test_folds_are_more_even_than_scikit_learns():
     assert (spreads[0] < 0.6 * spreads[1]).all()
 
 
-def test_a_group_larger_than_a_fold_fills_one_and_single_rows_fill_the_others():
+def test_a_group_larger_than_a_fold_fills_one_fold():
     target = np.arange(100) % 2
     groups = np.where(np.arange(100) < 40, -1, np.arange(100))
     splits = repeated_folds(target, repeats=3, folds=5, random_state=0, groups=groups)
@@ -286,14 +286,14 @@ def test_a_group_larger_than_a_fold_fills_one_and_single_rows_fill_the_others():
 
 
 @pytest.mark.parametrize("sizes", [(50, 1, 1, 1), (1, 1, 1, 1), (30, 20, 10, 1), (9, 9, 9, 9)], ids=str)
-def test_no_fold_is_empty_where_there_are_as_many_groups(sizes):
+def test_no_fold_is_empty_if_there_are_as_many_groups_as_folds(sizes):
     groups = np.repeat(np.arange(4), sizes)
     target = np.random.default_rng(0).normal(size=len(groups))
     splits = repeated_folds(target, repeats=5, folds=4, random_state=0, groups=groups)
     assert all(len(np.unique(groups[split.test])) == 1 for split in splits)
 
 
-def test_a_holdout_takes_groups_of_all_sizes_and_meets_its_share():
+def test_a_holdout_mixes_group_sizes_and_meets_its_share():
     rng = np.random.default_rng(5)
     groups = np.repeat(np.arange(100), np.arange(1, 101))
     target = rng.integers(0, 2, len(groups))
@@ -304,13 +304,13 @@ def test_a_holdout_takes_groups_of_all_sizes_and_meets_its_share():
         assert 12 <= len(np.unique(groups[split.test])) <= 28  # neither a few large ones nor all the small ones
 
 
-def test_a_side_without_a_group_gets_the_smallest():
+def test_an_empty_side_gets_the_smallest_group():
     groups = np.repeat([0, 1, 2], [50, 40, 45])
     split = holdout(np.arange(135.0), test_size=0.05, groups=groups)
     assert np.unique(groups[split.test]).tolist() == [1]
 
 
-def test_too_few_groups_are_counted():
+def test_too_few_groups_are_refused():
     target, groups = np.arange(40) % 2, np.arange(40) % 3
     with pytest.raises(OptionError, match=r"40 rows form 3 group\(s\), too few for 5 parts .* at most 3 folds"):
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
@@ -320,7 +320,7 @@ def test_too_few_groups_are_counted():
         inner_holdout(target, np.arange(20), groups=np.arange(40) // 20)
 
 
-def test_a_class_that_lies_in_one_group_leaves_training_without_it():
+def test_a_class_in_a_single_group_may_be_missing_from_training():
     target = np.array([0] * 30 + [1] * 10)
     groups = np.where(target == 1, 99, np.arange(40))
     with pytest.raises(TargetError, match=r"all \d+ rows to train on are of the class with code 0"):
@@ -331,7 +331,7 @@ def test_a_class_that_lies_in_one_group_leaves_training_without_it():
 
 
 @pytest.mark.parametrize(("n_groups", "n_classes"), [(230_000, 2), (16_000, 7), (100, 2)])
-def test_fifty_thousand_rows_are_dealt_in_well_under_a_second(n_groups, n_classes):
+def test_fifty_thousand_rows_are_split_in_well_under_a_second(n_groups, n_classes):
     rng = np.random.default_rng(0)
     groups, target = rng.integers(0, n_groups, 50_000), rng.integers(0, n_classes, 50_000)
     start = time.process_time()
@@ -342,14 +342,14 @@ def test_fifty_thousand_rows_are_dealt_in_well_under_a_second(n_groups, n_classe
     assert (shares > 0).all()
 
 
-def test_the_order_of_the_table_decides_nothing():
+def test_splits_do_not_depend_on_the_order_of_groups():
     groups, target = np.arange(600) // 2, np.arange(600) // 2 % 2
     splits = repeated_folds(target, repeats=1, folds=3, random_state=0, groups=groups)
     assert all(abs(split.test.mean() - 299.5) < 50 for split in splits)
     assert abs(holdout(target, random_state=0, groups=groups).test.mean() - 299.5) < 50
 
 
-def test_kinds_hold_every_group_once():
+def test_each_group_has_exactly_one_kind():
     rng = np.random.default_rng(0)
     codes, groups = rng.integers(0, 3, 300), rng.integers(0, 120, 300)
     grouped = group_rows(codes, groups)
@@ -360,12 +360,12 @@ def test_kinds_hold_every_group_once():
             assert grouped.counts[kind].tolist() == [*np.bincount(own, minlength=3), len(own)]
 
 
-# The past trains, what follows is tested
+# Split by time: earlier rows train, later rows
 
 
 @st.composite
 def timed(draw):
-    """Times, many of them equal, and groups or none."""
+    """Times with many ties, with or without groups."""
     n = draw(st.integers(4, 90))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     times = rng.integers(0, draw(st.integers(1, 2 * n)), n) * 0.5 - 3
@@ -381,7 +381,7 @@ def test_the_latest_fifth_is_tested_in_the_order_of_the_table():
 
 
 @given(timed(), st.floats(0.05, 0.9))
-def test_all_that_is_tested_is_later_than_all_that_trains(table, test_size):
+def test_all_test_rows_are_later_than_all_training_rows(table, test_size):
     times, groups = table
     try:
         split = time_holdout(times, test_size=test_size, groups=groups)
@@ -399,7 +399,7 @@ def test_all_that_is_tested_is_later_than_all_that_trains(table, test_size):
 
 
 @given(timed(), st.integers(1, 6))
-def test_windows_expand_and_look_at_what_follows(table, folds):
+def test_windows_expand_and_test_the_rows_that_follow(table, folds):
     times, groups = table
     rows = np.flatnonzero(np.arange(len(times)) % 4 > 0)
     windows = time_folds(times, rows, folds=folds, groups=groups)
@@ -418,7 +418,7 @@ def test_windows_expand_and_look_at_what_follows(table, folds):
             assert sorted([*train, *block]) == longer.tolist()
 
 
-def test_windows_begin_with_half_of_the_rows_and_end_with_the_last():
+def test_windows_start_with_half_of_the_rows_and_end_with_the_last():
     rows = np.arange(300, 100, -1)
     windows = time_folds(np.arange(400.0), np.sort(rows), folds=5)
     assert [(len(train), len(block)) for train, block in windows] == [(n, 20) for n in (100, 120, 140, 160, 180)]
@@ -427,7 +427,7 @@ def test_windows_begin_with_half_of_the_rows_and_end_with_the_last():
 
 
 @pytest.mark.parametrize(("n", "expected"), [(2, 1), (12, 1), (39, 1), (40, 2), (60, 3), (500, 5)])
-def test_few_rows_make_fewer_windows_but_one(n, expected):
+def test_few_rows_give_fewer_windows_but_at_least_one(n, expected):
     windows = time_folds(np.arange(float(n)), np.arange(n), folds=5)
     assert len(windows) == expected
     assert all(len(block) >= min(10, n // 2) for _, block in windows)
@@ -436,7 +436,7 @@ def test_few_rows_make_fewer_windows_but_one(n, expected):
 @pytest.mark.parametrize(
     ("times", "n_test"),
     [
-        ([0, 1, 2, 3, 4, 4, 4, 5, 5, 5], 3),  # five is nearest to the two that were wanted
+        ([0, 1, 2, 3, 4, 4, 4, 5, 5, 5], 3),  # five is nearest to the two that were requested
         ([0, 1, 2, 3, 4, 5, 6, 9, 9, 9], 3),
         ([0, 1, 2, 3, 4, 5, 9, 9, 9, 10], 1),
         ([0, 9, 9, 9, 9, 9, 9, 9, 9, 9], 9),
@@ -444,18 +444,18 @@ def test_few_rows_make_fewer_windows_but_one(n, expected):
     ],
     ids=str,
 )
-def test_the_cut_is_the_nearest_that_parts_no_equal_times(times, n_test):
+def test_the_cut_is_the_nearest_that_does_not_split_equal_times(times, n_test):
     assert len(time_holdout(np.array(times, dtype=float)).test) == n_test
 
 
-def test_rows_of_groups_that_are_tested_are_left_out_of_training():
+def test_rows_of_tested_groups_are_excluded_from_training():
     groups = np.array([0, 1, 2, 3, 4, 5, 6, 7, 1, 2])
     split = time_holdout(np.arange(10.0), groups=groups)
     assert split.test.tolist() == [8, 9]
     assert split.train.tolist() == [0, 3, 4, 5, 6, 7]
 
 
-def test_what_has_no_past_is_refused():
+def test_rows_without_earlier_rows_are_refused():
     with pytest.raises(OptionError, match="all 10 rows have the same time"):
         time_holdout(np.full(10, 3.0))
     with pytest.raises(OptionError, match="each of the 8 earlier rows is of a group with rows among the latest 2"):
@@ -466,7 +466,8 @@ def test_what_has_no_past_is_refused():
     assert time_folds(np.full(10, 3.0), np.arange(10), folds=5) == ()
 
 
-# A sample of rows for a first look: stratified, of whole groups, over the whole period, the same for the same seed
+# A sample of rows for a first look is stratified, has whole groups, covers the whole period and depends only on the
+# seed
 
 
 @given(n=st.integers(50, 900), seed=st.integers(0, 99), share=st.floats(0.05, 0.95))
@@ -481,7 +482,7 @@ def test_classes_keep_their_shares_and_rows_their_order(n, seed, share):
 
 
 @given(seed=st.integers(0, 99))
-def test_groups_are_taken_whole(seed):
+def test_groups_are_sampled_whole(seed):
     rng = np.random.default_rng(seed)
     groups, target = rng.integers(0, 150, 1000), rng.integers(0, 3, 1000)
     rows = sample_rows(target, 300, random_state=seed, groups=groups)
@@ -489,18 +490,18 @@ def test_groups_are_taken_whole(seed):
     assert abs(len(rows) - 300) <= 3 * np.bincount(groups).max()
 
 
-def test_numbers_are_stratified_by_their_tenths():
+def test_numeric_targets_are_stratified_by_deciles():
     target = np.random.default_rng(0).lognormal(size=5000)
     rows = sample_rows(target, 500, random_state=0)
     tenths = np.searchsorted(np.quantile(target, np.arange(1, 10) / 10), target[rows])
     assert np.bincount(tenths).tolist() == [50] * 10
 
 
-def test_a_rare_class_keeps_rows_enough_for_folds():
+def test_a_rare_class_keeps_enough_rows_for_the_folds():
     target = np.repeat([0, 1, 2], [9900, 93, 7])
     assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [495, 20, 7]
 
 
 @pytest.mark.parametrize("n", [100, 1000])
-def test_a_table_that_is_no_larger_is_taken_as_it_is(n):
+def test_a_small_enough_table_is_not_sampled(n):
     np.testing.assert_array_equal(sample_rows(np.zeros(100, dtype=np.int64), n, random_state=0), np.arange(100))

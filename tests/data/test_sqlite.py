@@ -1,4 +1,4 @@
-"""SQLite files: a table, a query, and nothing but reading."""
+"""SQLite files: tables, queries, and read-only access."""
 
 import contextlib
 import shutil
@@ -12,7 +12,7 @@ from seedbed.errors import DataError, OptionError, TableNotFoundError, Unreadabl
 
 @pytest.fixture
 def database(tmp_path):
-    """A function that makes a file from SQL."""
+    """A function that creates a file from SQL."""
 
     def made(script: str, name: str = "study.db"):
         with sqlite3.connect(tmp_path / name) as connection:
@@ -38,21 +38,21 @@ def test_the_only_table_is_taken_with_a_note(database):
         assert columns.places([1]) == {1: "row 2"}
 
 
-def test_one_of_several_tables_is_named_however_odd_its_name(database):
+def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
     with open_source(database(TWO), table='odd "name') as source:
         assert (source.name, source.columns.cells(0), source.columns.notes) == ('odd "name', ["0.1", "-3"], ())
     with open_source(database("CREATE VIEW v AS SELECT 1 AS one", "view.db")) as source:
         assert source.columns.cells(0) == ["1"]
 
 
-def test_a_query_is_asked_as_it_stands(database):
+def test_a_query_is_run_unchanged(database):
     query = "WITH w AS (SELECT y, count(*) AS n FROM t GROUP BY y) SELECT y, n, n FROM w ORDER BY y -- all"
     with open_source(database(TWO), query=query) as source:
         assert (source.name, source.columns.names) == ("study", ("y", "n", "n"))
         assert source.columns.cells(0) == ["u", "ü"]
 
 
-def test_tables_are_listed_where_none_is_named_or_there(database, refusal):
+def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(database, refusal):
     error = refusal(database(TWO))
     assert isinstance(error, OptionError)
     assert error.message.endswith('study.db has 2 tables: odd "name, t')
@@ -79,7 +79,7 @@ def test_a_query_that_writes_is_refused(database, refusal, tmp_path, query):
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
 
 
-def test_what_another_program_has_not_yet_written_back_is_read_and_left_alone(tmp_path):
+def test_a_write_ahead_log_of_another_program_is_read_and_left_unchanged(tmp_path):
     path, log = tmp_path / "t.db", tmp_path / "t.db-wal"
     with contextlib.closing(sqlite3.connect(tmp_path / "open.db")) as writer:
         writer.executescript("PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (7);")
@@ -103,7 +103,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("query", BAD)
-def test_what_gives_no_table_is_refused_with_a_reason(database, refusal, query):
+def test_queries_that_give_no_table_are_refused_with_a_reason(database, refusal, query):
     error = refusal(database(ONE), query=query)
     assert isinstance(error, DataError)
     assert BAD[query] in error.message

@@ -1,4 +1,4 @@
-"""The target: which task it sets, its labels or numbers, and the rows that have one."""
+"""The target: the task that it implies, its labels or numbers, and rows without a target."""
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("case", TASKS)
-def test_the_cells_set_the_task(case):
+def test_the_cells_of_the_target_decide_the_task(case):
     cells, task, labels = TASKS[case]
     target = target_of(cells)
     assert (target.task, target.labels, target.kept) == (task, labels, None)
@@ -44,7 +44,7 @@ def test_the_cells_set_the_task(case):
         assert target.values.dtype == np.int64
 
 
-def test_the_user_sets_the_task():
+def test_the_user_can_set_the_task():
     regression = target_of(["0", "1", "1"], task="regression")
     assert (regression.task, regression.values.dtype, regression.values.tolist()) == (
         "regression",
@@ -72,7 +72,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_target_that_cannot_be_learnt_is_refused_with_a_reason(case):
+def test_an_unusable_target_is_refused_with_a_reason(case):
     cells, options, words = REFUSED[case]
     with pytest.raises(TargetError) as caught:
         target_of(cells, **options)
@@ -102,7 +102,7 @@ def test_an_option_that_does_not_fit_the_target_is_refused(cells, options, words
     assert words in str(caught.value)
 
 
-def test_rows_without_a_target_are_left_out_and_counted(write):
+def test_rows_without_a_target_are_dropped_and_counted(write):
     rows = "".join(f"{n % 7},{'NA' if n in (3, 5) else n % 2}\n" for n in range(20))
     table = read_table(write(f"a,y\n{rows}"), target="y")
     assert (table.n_rows, table.labels) == (18, ("0", "1"))
@@ -113,14 +113,14 @@ def test_rows_without_a_target_are_left_out_and_counted(write):
     assert (note.count, note.rows) == (2, ("line 5", "line 7"))
 
 
-def test_cells_of_a_numeric_target_that_are_no_numbers_are_told_and_left_out():
+def test_cells_of_a_numeric_target_that_are_not_numbers_are_reported_and_dropped():
     target = target_of([*(f"{n}.5" for n in range(30)), "about 7", "-"])
     assert (target.task, len(target.values), int(target.kept.sum())) == ("regression", 30, 30)
     codes = {note.code: note.count for note in target.notes if note.code}
     assert codes == {"SB104": 1, "SB205": 2}
 
 
-def test_spellings_of_one_label_are_merged_and_near_labels_stay_apart_with_a_warning():
+def test_number_formats_of_a_label_are_merged_and_similar_labels_give_a_warning():
     merged = target_of(["1", "1.0", "0", " 1"])
     assert (merged.labels, [note.code for note in merged.notes]) == (("0", "1"), [""])
     big = target_of([str(2**60), str(2**60 + 1), f"{2**60}.0"])
@@ -147,18 +147,18 @@ def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
         ("telco_churn.csv", "Churn", ("No", "Yes"), [5174, 1869]),
     ],
 )
-def test_the_targets_of_real_tables_are_what_their_index_says(real_table, name, column, labels, counts):
+def test_the_targets_of_real_tables_match_their_index(real_table, name, column, labels, counts):
     table = read_table(real_table(name), target=column)
     assert (table.labels, np.bincount(table.target).tolist()) == (labels, counts)
 
 
-def test_a_real_amount_is_predicted_as_a_number(real_table):
+def test_a_real_amount_is_a_regression_target(real_table):
     table = read_table(real_table("telco_churn.csv"), target="TotalCharges")
     assert (table.task, table.n_rows, table.labels) == ("regression", 7032, ())
     assert [note.count for note in table.notes if note.code == "SB205"] == [11]
 
 
-def test_numbers_have_no_positive_label():
+def test_a_regression_target_has_no_positive_label():
     with pytest.raises(OptionError, match="holds numbers, so no label is the positive one"):
         target_of(["1.5", "2.5", "3"], positive="3")
     with pytest.raises(OptionError, match="can't be the positive label of a regression task"):

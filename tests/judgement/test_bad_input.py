@@ -76,7 +76,7 @@ def test_options_for_scores_are_refused_together_with_a_target(scores):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
 
 
-def test_at_most_a_hundred_candidates_are_accepted(scores):
+def test_more_than_two_hundred_candidates_are_refused(scores):
     many = {"fold": [0, 1] * 250, "name": [str(i // 2) for i in range(500)], "accuracy": [0.5, 0.6] * 250}
     with pytest.raises(sb.OptionError, match="has 250 different values; the most candidates are 200"):
         sb.judge(many)

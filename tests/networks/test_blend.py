@@ -109,6 +109,6 @@ def test_a_blend_in_a_blend_is_refused():
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5)])
-def test_weights_that_do_not_sum_to_one_are_refused(weights):
+def test_invalid_weights_are_refused(weights):
     with pytest.raises(CandidateError):
         BlendedMLPs(MEMBERS, NAMES, weights)
