@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seedbed.evaluation import corrected_t, holm, more_repeats_ratio
-from seedbed.evaluation.resampled import variance_shares
+from seedbed.evaluation.estimates import variance_shares
 
 differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
 

@@ -18,8 +18,7 @@ from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, fold_differences, protocol
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.report import comparison_text
-from seedbed.scoring.predictions import Predictions
-from seedbed.scoring.scores import score
+from seedbed.scoring.predictions import Predictions, score
 from seedbed.settings import Recipe
 from seedbed.training.randomness import derive
 

@@ -17,8 +17,7 @@ from sklearn.metrics import (
 
 from seedbed.data import Split
 from seedbed.evaluation import protocol, row_mean_se, score_interval, widening
-from seedbed.scoring.predictions import Predictions
-from seedbed.scoring.scores import SCORES, Score, score
+from seedbed.scoring.predictions import SCORES, Predictions, Score, score
 
 BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),

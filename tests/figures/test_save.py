@@ -8,7 +8,7 @@ import re
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.figures import browser, learning_curves, pictures, save_chart
+from seedbed.figures import learning_curves, pictures, save_chart
 from seedbed.figures.theme import LIGHT
 
 
@@ -55,11 +55,11 @@ def test_the_page_fetches_nothing(chart, tmp_path):
 
 def test_the_script_of_a_page_is_made_once_and_kept(tmp_path, monkeypatch):
     kept = tmp_path / "vega.js"
-    monkeypatch.setattr(browser, "_kept", lambda: kept)
-    made = browser.browser_library.__wrapped__()
+    monkeypatch.setattr(pictures, "_kept", lambda: kept)
+    made = pictures.browser_library.__wrapped__()
     assert kept.read_text("utf-8") == made
-    monkeypatch.setattr(browser.vl_convert, "javascript_bundle", None)  # it can't be made again
-    assert browser.browser_library.__wrapped__() == made
+    monkeypatch.setattr(pictures.vl_convert, "javascript_bundle", None)  # it can't be made again
+    assert pictures.browser_library.__wrapped__() == made
 
 
 def test_one_picture_is_drawn_unless_a_format_asks_for_all(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.report.findings import finding, sure_sentences
-from seedbed.report.glossary import TERMS
+from seedbed.report.html_page import TERMS
 
 
 @pytest.fixture

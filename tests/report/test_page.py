@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from seedbed.report.page import report_page
+from seedbed.report.html_page import report_page
 
 
 @pytest.fixture

@@ -4,36 +4,60 @@ Nothing here trains, reads or prints. Differences are always `loss of the refere
 positive means that the candidate is better. A value that isn't defined is None.
 """
 
-from seedbed.evaluation.advice import Advice, advise
-from seedbed.evaluation.blending import best_temperature, blend_weights, mean_loss, tempered
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval, widening
-from seedbed.evaluation.brackets import brackets, separated
 from seedbed.evaluation.calibration import consistency_band, expected_calibration_error, reliability
 from seedbed.evaluation.checks import (
     Check,
     confined_outputs,
     consistent,
     dead_units,
+    diverged,
     no_better_than_prior,
+    over_trained,
     seeds_alike,
     seeds_apart,
+    under_trained,
     worse_than_logistic,
 )
-from seedbed.evaluation.choosing import Choice, Waiting, choose
+from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
-from seedbed.evaluation.curve_checks import diverged, over_trained, under_trained
 from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
-from seedbed.evaluation.estimates import Estimate, wilson
-from seedbed.evaluation.held_out import HoldOut, paired_hold_out, seed_difference
+from seedbed.evaluation.estimates import (
+    CorrectedT,
+    Estimate,
+    HoldOut,
+    corrected_t,
+    holm,
+    more_repeats_ratio,
+    nested_interval,
+    paired_hold_out,
+    seed_difference,
+    wilson,
+)
 from seedbed.evaluation.judging import fold_differences, judge, judge_all
-from seedbed.evaluation.losses import Margin, default_margin, margin_beside, prior_loss, row_losses
 from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
-from seedbed.evaluation.metrics import METRICS, Metric, default_metric
-from seedbed.evaluation.nested import nested_interval
-from seedbed.evaluation.over_tables import critical_difference, mean_ranks, rank_groups, signed_rank
+from seedbed.evaluation.metrics import (
+    METRICS,
+    Margin,
+    Metric,
+    default_margin,
+    default_metric,
+    margin_beside,
+    prior_loss,
+    row_losses,
+)
 from seedbed.evaluation.protocol import Protocol, protocol
-from seedbed.evaluation.resampled import CorrectedT, corrected_t, holm, more_repeats_ratio
-from seedbed.evaluation.selection import bbc_cv
+from seedbed.evaluation.ranking import (
+    Advice,
+    advise,
+    bbc_cv,
+    brackets,
+    critical_difference,
+    mean_ranks,
+    rank_groups,
+    separated,
+    signed_rank,
+)
 from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
 
 __all__ = [

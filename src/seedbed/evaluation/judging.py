@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seedbed.errors import OptionError, TrainingError, did_you_mean
-from seedbed.evaluation.estimates import Estimate, p_better, rows_factor, rows_needed
+from seedbed.evaluation.estimates import Estimate, corrected_t, holm, p_better, rows_factor, rows_needed
 from seedbed.evaluation.lottery import paired_runs
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.resampled import corrected_t, holm
 from seedbed.evaluation.verdicts import AccuracyDifference, Verdict, decide
 from seedbed.typing import Floats
 

@@ -1,11 +1,8 @@
 """Charts: plain summary dicts in, Altair charts out, and files of them."""
 
-from seedbed.figures.browser import browser_library
-from seedbed.figures.curve_data import BANDS
-from seedbed.figures.curves import learning_curves
+from seedbed.figures.curves import BANDS, learning_curves
 from seedbed.figures.limits import interval_limits
-from seedbed.figures.pictures import all_charts, chart_of, save_pictures
-from seedbed.figures.save import save_chart, spec_of, svg_of
+from seedbed.figures.pictures import all_charts, browser_library, chart_of, save_chart, save_pictures, spec_of, svg_of
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 
 __all__ = [

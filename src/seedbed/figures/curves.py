@@ -1,16 +1,20 @@
-"""Score and loss along the epochs, of one to ten candidates."""
+"""Learning curves: score and loss along the epochs, of one to ten candidates.
+
+A chart holds one record per line, with lists in it that the chart unfolds: a tenth of the size of one record per point.
+Epochs, which many lines share, stand in it once.
+"""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from seedbed.figures.curve_data import MEASURES, ghosts_of, grids_of, line_records, lines_of, network_records
-from seedbed.figures.limits import robust_limits
-from seedbed.figures.panels import SHOWN, along
+from seedbed.figures.limits import Line, robust_limits
+from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
     LIGHT,
@@ -22,9 +26,81 @@ from seedbed.figures.theme import (
     candidate_scale,
     themed,
 )
-from seedbed.figures.words import subtitle_lines, title_lines
 
-__all__ = ["learning_curves"]
+__all__ = [
+    "BANDS",
+    "learning_curves",
+]
+
+
+MEASURES = ("score", "loss")
+
+BANDS = {"middle": ("low", "high"), "wide": ("p05", "p95"), "mean": ("mean_low", "mean_high")}
+"""A band by its word: the two lines of a summary that bound it."""
+
+
+def grids_of(candidates: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """The lists of epochs that occur; a record says by its place in here which one is its own."""
+    grids: list[list[int]] = []
+    for candidate in candidates:
+        for key in ("epochs", "ghost_epochs"):
+            if candidate[key] not in grids:
+                grids.append(candidate[key])
+    return grids
+
+
+def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The means, and on test rows the bands around them.
+
+    Training rows come first, so that the lines that matter are drawn over the others.
+    """
+    grids = grids_of(candidates)
+    records = []
+    for part, part_name in PART_NAMES.items():
+        for candidate in candidates:
+            record = {"candidate": candidate["name"], "part": part_name, "grid": grids.index(candidate["epochs"])}
+            # One network has no middle half; and a band on training rows too would hide more than it shows.
+            banded = part == "test" and candidate["n_networks"] - candidate["n_diverged"] > 1
+            for measure in MEASURES:
+                curve = candidate["curves"][f"{part}_{measure}"]
+                record[measure] = curve["mean"]
+                if banded:
+                    for band, keys in BANDS.items():
+                        for side, key in zip(("low", "high"), keys, strict=True):
+                            record[f"{measure}_{band}_{side}"] = curve[key]
+            records.append(record)
+    return records
+
+
+def network_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The single networks on test rows; those on training rows too would hide the means."""
+    grids = grids_of(candidates)
+    return [
+        {
+            "candidate": candidate["name"],
+            "network": number,
+            "grid": grids.index(candidate["ghost_epochs"]),
+            "score": score,
+            "loss": loss,
+        }
+        for candidate in candidates
+        for number, (score, loss) in enumerate(
+            zip(ghosts_of(candidate, "score"), ghosts_of(candidate, "loss"), strict=True)
+        )
+    ]
+
+
+def ghosts_of(candidate: Mapping[str, Any], measure: str) -> list[list[float]]:
+    """The curves of single networks on test rows."""
+    ghosts: list[list[float]] = candidate["curves"][f"test_{measure}"]["ghosts"]
+    return ghosts
+
+
+def lines_of(candidate: Mapping[str, Any], measure: str) -> list[Line]:
+    """Mean and middle half on training rows, then on test rows."""
+    curves = [candidate["curves"][f"{part}_{measure}"] for part in PART_NAMES]
+    return [Line(curve["mean"], curve["low"], curve["high"]) for curve in curves]
+
 
 _R2_FLOOR = -0.5
 _CHARACTER = 6.6  # points; a letter of the legend, on average
@@ -70,7 +146,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     ]
     n_ghosts = sum(len(ghosts_of(candidate, "loss")) for candidate in shown)
     heading = title_lines(curves.get("title", "") if title is None else title)
-    subtitle = subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
+    subtitle = _subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
     chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
     # Set as they are: Altair would copy each number and check it against its schema.
     chart.params = _variables(candidates, limits, networks=bool(shown))
@@ -99,6 +175,39 @@ def _variables(
         "grids": grids_of(candidates),
     }
     return [alt.VariableParameter(name=name, value=value) for name, value in values.items()]
+
+
+def _subtitle_lines(
+    summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequence[str], chosen: bool = False
+) -> list[str]:
+    """The summary's own subtitle, then what the lines and bands are, and what is not shown.
+
+    Args:
+        summary: as `learning_curves` takes it.
+        n_ghosts: how many single networks are drawn.
+        beyond: which curves leave the picture.
+        chosen: whether the reader chooses what is drawn around the means, and so knows.
+    """
+    candidates = summary["candidates"]
+    counts = [candidate["n_networks"] - candidate["n_diverged"] for candidate in candidates]
+    drawn = [count for count in counts if count]
+    phrases = []
+    if max(drawn, default=0) > 1:
+        phrases.append(f"line: mean over {span(drawn)} networks")
+        phrases += [] if chosen else ["band: middle half on test rows"]
+    if n_ghosts and not chosen:
+        phrases.append(f"faint: {n_ghosts} single networks on test rows")
+    lost = [
+        f"{candidate['n_diverged']:,} of {candidate['n_networks']:,} ({candidate['name']})"
+        for candidate in candidates
+        if candidate["n_diverged"]
+    ]
+    if lost:
+        phrases.append(f"diverged and left out: {', '.join(lost)}")
+    if beyond:
+        phrases.append(f"beyond the axis: {', '.join(beyond)}")
+    phrases.append("curves are for understanding, not for judging")
+    return [*textwrap.wrap(summary.get("subtitle", ""), SUBTITLE_WIDTH), *phrase_lines(phrases)]
 
 
 # ---- axes

@@ -19,11 +19,11 @@ from seedbed.figures.panels import (
     panelled,
     row_axis,
     shown,
+    span,
     worse_layer,
     zero_layer,
 )
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
-from seedbed.figures.words import span
 
 __all__ = ["seed_lottery"]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import altair as alt
 
 from seedbed.figures.theme import PANEL_WIDTH, Theme, themed
-from seedbed.figures.words import phrase_lines, title_lines
 
 __all__ = [
     "PLAIN_AXIS",
     "SHOWN",
+    "SUBTITLE_WIDTH",
     "WIDE",
     "along",
     "by_rank",
@@ -21,8 +22,11 @@ __all__ = [
     "name_layer",
     "note_layer",
     "panelled",
+    "phrase_lines",
     "row_axis",
     "shown",
+    "span",
+    "title_lines",
     "worse_layer",
     "zero_layer",
 ]
@@ -84,6 +88,33 @@ def along(axis: Axis, field: str) -> Axis:
     other = axis.copy()
     other.shorthand = f"{field}:Q"
     return other
+
+
+# ---- the words above a chart
+
+_TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
+
+
+def title_lines(title: str) -> list[str]:
+    """The title, broken where it would make the picture wider."""
+    return textwrap.wrap(title, _TITLE_WIDTH) or [""]
+
+
+def span(counts: Sequence[int]) -> str:
+    """How many of each: one number, or from which to which."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def phrase_lines(phrases: Sequence[str]) -> list[str]:
+    """The phrases in as few lines as they need, each phrase whole where it can be."""
+    lines: list[str] = []
+    for phrase in phrases:
+        if lines and len(lines[-1]) + len(phrase) + 2 <= SUBTITLE_WIDTH:
+            lines[-1] += f"; {phrase}"
+        else:
+            lines += textwrap.wrap(phrase, SUBTITLE_WIDTH)
+    return lines
 
 
 # ---- rows, one a candidate

@@ -1,24 +1,166 @@
-"""All charts of a summary, and each as a file."""
+"""All charts of a summary, each as a file, as SVG, or for a browser; without a browser and without a network."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import altair as alt
+import vl_convert
 
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import OptionError, did_you_mean, visible
 from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
 from seedbed.figures.intervals import verdict_intervals
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.mean_ranks import mean_rank_chart
-from seedbed.figures.save import save_chart
 from seedbed.figures.theme import LIGHT, Theme
+from seedbed.files import is_private, write_whole
 
-__all__ = ["all_charts", "chart_of", "save_pictures"]
+__all__ = [
+    "all_charts",
+    "browser_library",
+    "chart_of",
+    "save_chart",
+    "save_pictures",
+    "spec_of",
+    "svg_of",
+]
+
+
+_ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
+VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale: float = 2.0) -> Path:
+    """Write the chart to a file; its suffix says the format: `.png`, `.svg`, `.pdf`, `.json` or `.html`.
+
+    The HTML page is self-contained and interactive. The file appears whole or not at all.
+
+    Args:
+        scale: pixels per point of a PNG; the other formats have no pixels.
+
+    Raises:
+        OptionError: the suffix is unknown, or the folder doesn't exist.
+    """
+    path = Path(path)
+    write = _FORMATS.get(path.suffix.lower())
+    if write is None:
+        found = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
+        raise OptionError(found, f"Known: {', '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise OptionError(f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first")
+    _check_room()
+    content = write(_drawable(spec_of(chart)), scale)
+    write_whole(path, lambda where: where.write_bytes(content))
+    return path
+
+
+def svg_of(chart: alt.TopLevelMixin) -> str:
+    """The chart as SVG, to stand in a page or a notebook."""
+    _check_room()
+    return _svg(_drawable(spec_of(chart)), 1.0).decode()
+
+
+def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Return a chart as a plain dict. Its data are passed as they are: Altair would copy them number by number."""
+    own: Any = chart
+    data = own.datasets if isinstance(own.datasets, dict) else {}
+    bare = own.copy(deep=False)
+    bare.datasets = alt.Undefined
+    spec: dict[str, Any] = bare.to_dict(validate=False)
+    return spec | {"datasets": spec.get("datasets", {}) | data}
+
+
+def _check_room() -> None:
+    """Raise OptionError where the limit of address space is too low for what draws: it would end the process."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= limit < _ADDRESSES:  # below 0 is none
+        message = f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB"
+        raise OptionError(message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.")
+
+
+def _drawable(spec: Any) -> Any:
+    """The chart with all its texts escaped: a control character would end the process while it is drawn."""
+    if isinstance(spec, dict):
+        return {_drawable(key): _drawable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return list(map(_drawable, spec))
+    return visible(spec) if isinstance(spec, str) else spec
+
+
+def _png(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE_VERSION, scale=scale, allowed_base_urls=[])
+
+
+def _svg(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[]).encode()
+
+
+def _pdf(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE_VERSION, allowed_base_urls=[])
+
+
+def _json(spec: dict[str, Any], scale: float) -> bytes:
+    return json.dumps(spec, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _html(spec: dict[str, Any], scale: float) -> bytes:
+    return vl_convert.vegalite_to_html(spec, vl_version=VEGA_LITE_VERSION, bundle=True, renderer="svg").encode()
+
+
+_FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
+    ".png": _png,
+    ".svg": _svg,
+    ".pdf": _pdf,
+    ".json": _json,
+    ".html": _html,
+}
+
+
+@functools.cache
+def browser_library() -> str:
+    """Return a script (0.9 MB) that defines `vegaEmbed` for the whole page; safe to stand in a script element.
+
+    It takes over a second to make, so it is kept in the user's cache folder.
+    """
+    kept = _kept()
+    try:
+        if kept is not None:
+            return kept.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        pass
+    # Of vl-convert's bundle vegaEmbed alone can be had: asked for vega or vegaLite by themselves it gives null.
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
+    library = bundle.replace("</script", "<\\/script")
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            write_whole(kept, lambda path: path.write_text(library, encoding="utf-8"))
+    return library
+
+
+def _kept() -> Path | None:
+    """Return where the script is kept; None where another user could put a script of theirs."""
+    folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "report"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (is_private(folder) and os.access(folder, os.W_OK)):
+            return None
+    except OSError:
+        return None
+    return folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
+
 
 PICTURES = ("png", "svg", "pdf")
 

@@ -24,8 +24,8 @@ from seedbed.evaluation import (
     separated,
 )
 from seedbed.evaluation import judge as judge_pair
-from seedbed.judgement.layout import Layout
-from seedbed.judgement.score_names import ScoreKind
+from seedbed.judgement.columns import ScoreKind
+from seedbed.judgement.scores import Layout
 from seedbed.report import SCHEMA_VERSION
 from seedbed.typing import Floats
 

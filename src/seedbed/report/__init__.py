@@ -3,15 +3,12 @@ nothing here knows how they came about."""
 
 from seedbed.report.advice import advice_sentences, guessing
 from seedbed.report.card import card_fragment, card_text, score_sentences
-from seedbed.report.judged import judgement_latex, judgement_text
-from seedbed.report.judged_tables import tables_latex, tables_text
-from seedbed.report.lines import epoch_lines
-from seedbed.report.notebook import notebook_fragment
+from seedbed.report.judged import judgement_latex, judgement_text, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted, note_sentences, serious_sentences
-from seedbed.report.single import single_text
-from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, read_summary, write_report
+from seedbed.report.single import epoch_lines, single_text
+from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, notebook_fragment, read_summary, write_report
 from seedbed.report.terminal import comparison_text, glance_lines, glance_text
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seedbed.evaluation import METRICS, plain_number
-from seedbed.report.ranking import measure
+from seedbed.report.tables import measure
 
 __all__ = [
     "advice_sentences",

@@ -12,9 +12,8 @@ from rich import box
 from rich.table import Table
 
 from seedbed.errors import visible
-from seedbed.report.drawn import drawn
-from seedbed.report.ranking import measure
 from seedbed.report.sentences import counted
+from seedbed.report.tables import drawn, measure
 
 __all__ = ["card_fragment", "card_text", "score_sentences"]
 

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 from seedbed.errors import visible
-from seedbed.report.drawn import drawn
 from seedbed.report.sentences import counted, note_sentence
+from seedbed.report.tables import drawn
 
 __all__ = ["overview_text"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from seedbed.data import SERIOUS
 from seedbed.evaluation import METRICS, SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
-from seedbed.report.ranking import measure
+from seedbed.report.tables import measure
 
 __all__ = [
     "counted",

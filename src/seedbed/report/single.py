@@ -1,13 +1,17 @@
-"""What there is to say of one candidate on one split, sentence by sentence, from its plain dict."""
+"""One candidate on one split as sentences, and the lines that the tutorial prints at each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedbed.report.ranking import measure
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["headline", "single_sentences", "single_text"]
+from seedbed.report.tables import measure
+
+__all__ = ["epoch_lines", "headline", "single_sentences", "single_text"]
+
 
 _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
 
@@ -60,3 +64,40 @@ def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
 def single_text(summary: Mapping[str, Any]) -> str:
     """Return what a training on one split came to, as text."""
     return "\n".join([headline(summary), *single_sentences(summary)])
+
+
+Curve = npt.NDArray[np.float32]
+
+
+def epoch_lines(
+    train_loss: Curve,
+    train_score: Curve,
+    test_loss: Curve,
+    test_score: Curve,
+    *,
+    every: int,
+    score_name: str = "accuracy",
+) -> Iterator[str]:
+    """A line for every `every`-th epoch of curves [epoch, network]: the figures, or mean and middle half of many."""
+    show = _one if train_loss.shape[1] == 1 else _many
+
+    def score(values: Curve) -> str:
+        return show(values, ".4f") if score_name == "R2" else show(100 * values, ".2f", "%")
+
+    name, short = ("R2", "R2") if score_name == "R2" else ("Accuracy", "acc")
+    for epoch in range(0, len(train_loss), every):
+        yield (
+            f"Epoch: {epoch}, Loss: {show(train_loss[epoch], '.5f')}, {name}: {score(train_score[epoch])} | "
+            f"Test loss: {show(test_loss[epoch], '.5f')}, Test {short}: {score(test_score[epoch])}"
+        )
+
+
+def _one(values: Curve, digits: str, unit: str = "") -> str:
+    return f"{values[0]:{digits}}{unit}"
+
+
+def _many(values: Curve, digits: str, unit: str = "") -> str:
+    if not len(values):
+        return "-"
+    low, high = np.percentile(values, (25, 75))
+    return f"{values.mean(dtype=np.float64):{digits}}{unit} ({low:{digits}} to {high:{digits}})"

@@ -13,7 +13,7 @@ from typing import Any
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.files import write_whole
 
-__all__ = ["SCHEMA_VERSION", "drawing_seconds", "read_summary", "write_report"]
+__all__ = ["SCHEMA_VERSION", "drawing_seconds", "notebook_fragment", "read_summary", "write_report"]
 
 _FILES = ("comparison.json", "training.json")
 _NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
@@ -37,11 +37,24 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OptionError(f"can't write the report to {path}: {why}", "Name a file, report.html say.")
-    from seedbed.report.page import report_page  # loads what draws
+    from seedbed.report.html_page import report_page  # loads what draws
 
     text = report_page(summary)
     write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path
+
+
+def notebook_fragment(summary: Mapping[str, Any]) -> str:
+    """Return a summary as HTML for the output of a cell: the first screen and a picture, without JavaScript.
+
+    Args:
+        summary: the `summary()` of a comparison or of one candidate's training.
+    """
+    from seedbed.figures import all_charts, svg_of  # loads what draws
+    from seedbed.report.html_page import notebook_page
+
+    pictures = [svg_of(chart) for chart in all_charts(summary, only=("curves",)).values()]
+    return notebook_page(summary, pictures)
 
 
 @functools.cache

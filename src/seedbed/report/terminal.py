@@ -11,9 +11,7 @@ from rich.text import Text
 
 from seedbed.errors import visible
 from seedbed.report.advice import advice_sentences
-from seedbed.report.drawn import drawn
 from seedbed.report.glance import FirstScreen, first_screen
-from seedbed.report.ranking import ranking_table
 from seedbed.report.sentences import (
     heading_sentences,
     in_short,
@@ -24,6 +22,7 @@ from seedbed.report.sentences import (
     serious_sentences,
     settling_sentences,
 )
+from seedbed.report.tables import drawn, ranking_table
 
 __all__ = ["comparison_text", "glance_lines", "glance_text"]
 

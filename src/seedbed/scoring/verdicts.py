@@ -17,7 +17,7 @@ from seedbed.evaluation import (
     nested_interval,
     paired_hold_out,
 )
-from seedbed.scoring.result import Result
+from seedbed.scoring.predictions import Result
 
 __all__ = ["NoVerdict", "difference", "verdicts_on"]
 

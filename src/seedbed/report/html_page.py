@@ -1,4 +1,4 @@
-"""The page put together: sentences, charts with their numbers, style, and the JavaScript that draws."""
+"""The report, one self-contained HTML page: sentences, charts with their numbers, style, and the script that draws."""
 
 from __future__ import annotations
 
@@ -14,11 +14,36 @@ import jinja2
 
 from seedbed.errors import UnreadableError
 from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables, spec_of
-from seedbed.report import findings, forest, glance, judged, judged_tables, ranking, sentences, single
-from seedbed.report.glossary import TERMS
-from seedbed.report.page import tables
+from seedbed.report import chart_numbers, findings, glance, judged, sentences, single, tables
 
 __all__ = ["notebook_page", "report_page"]
+
+
+TERMS = {
+    "accuracy": "Share of rows whose predicted label is right.",
+    "baseline": "A model that isn't a network, fitted on the same splits: predicting the class frequencies, logistic "
+    "regression, boosted trees, or a scikit-learn model that you name.",
+    "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
+    "two equal classes costs 0.25.",
+    "calibration": "How well predicted probabilities agree with observed frequencies.",
+    "candidate": "A network architecture, with its training settings, that is compared.",
+    "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
+    "cross-validation": "Rows are divided into folds; each fold is predicted by networks trained on the others.",
+    "epoch": "One pass over the training rows.",
+    "margin": "The smallest difference that matters to you (`--margin`).",
+    "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
+    "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
+    "reference": "The candidate or baseline that the others are compared with (`--reference`).",
+    "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
+    "seed": "The number that decides a network's initial parameters, and the order of its batches.",
+    "single run": "One network, trained once: one split and one seed.",
+    "split": "A division of the rows into training and test rows.",
+    "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
+    "undecided": "The confidence interval includes differences of either sign that matter: these rows can't decide.",
+    "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",
+}
+"""Terms in alphabetical order, each with one or two sentences."""
+
 
 _TEMPLATES = {
     "comparison": "comparison.html",
@@ -92,22 +117,16 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    # What templates may call: the package's own sentences and tables, and nothing else.
-    own = {
-        "findings": findings,
-        "forest": forest,
-        "glance": glance,
-        "judged": judged,
-        "judged_tables": judged_tables,
-        "ranking": ranking,
-    }
-    environment.globals |= {**own, "sentences": sentences, "single": single, "tables": tables, "terms": TERMS}
+    # The modules whose functions templates may call.
+    for module in (chart_numbers, findings, glance, judged, sentences, single, tables):
+        environment.globals[module.__name__.rpartition(".")[2]] = module
+    environment.globals["terms"] = TERMS
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 
 
 def _text(name: str) -> str:
-    return files("seedbed.report.page").joinpath(name).read_text(encoding="utf-8")
+    return files("seedbed.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _json(value: Any) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.figures import BANDS
-from seedbed.report.drawn import NumberTable
-from seedbed.report.ranking import measured
+from seedbed.report.tables import NumberTable, measured
 
 __all__ = [
     "calibration_table",

@@ -1,0 +1,322 @@
+"""What a ranking shows: which models differ, which to use, what the winner is worth, and ranks over tables."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seedbed.evaluation.bootstrap import resample_weights
+from seedbed.evaluation.estimates import Estimate, holm
+from seedbed.evaluation.verdicts import Verdict, decide
+from seedbed.typing import Floats
+
+__all__ = [
+    "Advice",
+    "advise",
+    "bbc_cv",
+    "brackets",
+    "critical_difference",
+    "mean_ranks",
+    "rank_groups",
+    "separated",
+    "signed_rank",
+]
+
+
+_DIFFERENT = ("better_by_margin", "better", "worse")
+
+
+def separated(
+    ranking: Sequence[str],
+    verdicts: Sequence[Verdict],
+    difference: Callable[[str, str], Estimate],
+    *,
+    margin: float,
+    alpha: float,
+) -> NDArray[np.bool_]:
+    """Return which pairs of a ranking are shown to differ [rank, rank].
+
+    A pair with a verdict differs where that says better or worse. Any other pair differs where the same rules would say
+    so at the level of the verdicts, and Holm's adjustment over all these pairs agrees.
+
+    Args:
+        ranking: names.
+        verdicts: on pairs of them.
+        difference: the estimate for two names, the reference first, at the level of the verdicts.
+        margin, alpha: as the verdicts have them.
+    """
+    places = {name: place for place, name in enumerate(ranking)}
+    apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
+    judged = {frozenset((places[verdict.reference], places[verdict.candidate])): verdict for verdict in verdicts}
+    others = [pair for pair in itertools.combinations(range(len(ranking)), 2) if frozenset(pair) not in judged]
+    p = []
+    for i, j in others:
+        found = difference(ranking[i], ranking[j])
+        p.append(found.p if decide(low=found.low, high=found.high, margin=margin) in _DIFFERENT else 1.0)
+    for (i, j), adjusted in zip(others, holm(p), strict=True):
+        apart[i, j] = apart[j, i] = adjusted < alpha
+    for (i, j), verdict in judged.items():
+        apart[i, j] = apart[j, i] = verdict.rule in _DIFFERENT
+    return apart
+
+
+def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
+    """Return groups of places such that two places share a group if and only if they aren't separated.
+
+    A place may stand in several brackets: not being shown to differ is no equality, and the ends of a chain may well
+    differ. The places of a bracket needn't be neighbours: where two models vary little from each other and much from a
+    third one, the third may be joined to the first and to none between them (a compact display, as of Piepho 2004).
+
+    Args:
+        separated: [rank, rank] bool, symmetric, False on the diagonal: whether the candidates at two places differ.
+
+    Returns:
+        The places of each bracket in ascending order, at least two; no bracket lies within another.
+
+    Raises:
+        ValueError: not such a table.
+    """
+    table = np.asarray(separated, dtype=bool)
+    if table.ndim != 2 or table.shape[0] != table.shape[1] or (table != table.T).any() or table.diagonal().any():
+        raise ValueError(f"separated must be symmetric [rank, rank], False on the diagonal; got shape {table.shape}")
+    found: list[tuple[int, ...]] = []
+    joined = table.copy()  # pairs that need no further bracket
+    for one, other in itertools.combinations(range(len(table)), 2):
+        if joined[one, other]:
+            continue
+        members = [one, other]
+        for place in range(len(table)):
+            if place not in members and not table[place, members].any():
+                members.append(place)
+        joined[np.ix_(members, members)] = True
+        found.append(tuple(sorted(members)))
+    return tuple(sorted(found))
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
+
+    Attributes:
+        use: the recommended model, a network or a baseline; None where nothing is shown to be better than guessing.
+        best: the best guess, the model with the lowest cross-validated error.
+        undecided: the other models that `best` isn't shown to be better than.
+        network: the network to take home, whatever `use` is: the simplest one of `among`.
+        first: the network with the lowest error.
+        among: the networks within the margin of `first` that aren't shown to be worse, itself included.
+        as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse; where
+            there are any, no network is needed.
+        ahead: those of them that are shown to be better than `first`.
+        no_gain: whether `first` isn't shown to be better than guessing the class frequencies or the mean.
+    """
+
+    use: str | None
+    best: str
+    undecided: tuple[str, ...]
+    network: str
+    first: str
+    among: tuple[str, ...]
+    as_good: tuple[str, ...]
+    ahead: tuple[str, ...]
+    no_gain: bool
+
+
+def advise(
+    losses: Mapping[str, float],
+    separated: ArrayLike,
+    n_parameters: Mapping[str, int],
+    *,
+    margin: float,
+    prior: str = "prior",
+    blend: str = "auto",
+    gains: bool = True,
+) -> Advice | None:
+    """Return which model to use, or None where no network was ranked.
+
+    Args:
+        losses: mean loss of each model, the lowest first.
+        separated: [rank, rank] bool, in that order: whether two models are shown to differ.
+        n_parameters: of each network. Whatever else is in `losses` is a baseline, but for the blend.
+        margin: the difference that matters, in units of the loss.
+        prior: the baseline that predicts the class frequencies or the mean.
+        blend: the blend of networks; it counts as the largest network.
+        gains: whether the network with the lowest error is shown to be better than guessing; where `prior` is among the
+            models, `separated` says it.
+    """
+    ranking, apart = list(losses), np.asarray(separated, dtype=bool)
+    sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == blend}
+    if not sizes:
+        return None
+    place = {name: number for number, name in enumerate(ranking)}
+    best, first = ranking[0], next(name for name in ranking if name in sizes)
+
+    def shown(one: str, other: str) -> bool:
+        return bool(apart[place[one], place[other]])
+
+    def as_good_as_first(name: str) -> bool:
+        if place[name] < place[first]:
+            return True
+        return losses[name] - losses[first] <= margin and not shown(name, first)
+
+    among = tuple(name for name in ranking if name in sizes and as_good_as_first(name))
+    network = min(among, key=lambda name: (sizes[name], place[name]))
+    as_good = tuple(name for name in ranking if name not in sizes and name != prior and as_good_as_first(name))
+    undecided = tuple(name for name in ranking[1:] if not shown(name, best))
+    use: str | None = network
+    if as_good:
+        use = as_good[0]
+    no_gain = (place[prior] < place[first] or not shown(prior, first)) if prior in place else not gains
+    if no_gain and (best in (prior, first) or prior in undecided):
+        use = prior if best == prior else None
+    return Advice(
+        use=use,
+        best=best,
+        undecided=undecided,
+        network=network,
+        first=first,
+        among=among,
+        as_good=as_good,
+        ahead=tuple(name for name in as_good if place[name] < place[first] and shown(name, first)),
+        no_gain=no_gain,
+    )
+
+
+@dataclass(frozen=True)
+class ChosenScore:
+    """The score of "train all candidates, take the best".
+
+    Attributes:
+        winner: index of the candidate that is best on all rows (ties: the first).
+        apparent: its own score on all rows, which flatters it.
+        value: the bias-corrected score, mean over resamples.
+        low, high: percentile interval of the out-of-bag scores.
+        chosen_share: [candidate], how often each was chosen in the resamples; a tie is shared.
+    """
+
+    winner: int
+    apparent: float
+    value: float
+    low: float
+    high: float
+    chosen_share: tuple[float, ...]
+
+
+def bbc_cv(losses: ArrayLike, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> ChosenScore:
+    """Bootstrap bias-corrected cross-validation (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
+
+    Draw rows with replacement; choose the candidate with the smallest mean loss on them; score it on the rest.
+
+    Args:
+        losses: [candidate, row], out-of-fold loss, averaged over repeats and seeds; smaller is better.
+
+    Raises:
+        ValueError: not [candidate, row] with at least two rows, or a loss isn't finite.
+    """
+    values = np.asarray(losses, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2 or not np.isfinite(values).all():
+        raise ValueError(f"losses must be finite [candidate, row] with at least 2 rows; got shape {values.shape}")
+
+    n_rows = values.shape[1]
+
+    def mean_loss(weights: Floats) -> Floats:
+        return np.asarray(weights @ values.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    on_all = mean_loss(np.ones((1, n_rows)))[0]
+    winner = int(np.argmin(on_all))
+    kept, shares = [], []
+    for weights in resample_weights(n_rows, n_resamples=n_resamples, random_state=random_state):
+        out_of_bag = (weights == 0).astype(np.float64)
+        some_left = out_of_bag.any(axis=1)
+        in_bag, left = mean_loss(weights[some_left]), mean_loss(out_of_bag[some_left])
+        tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
+        share = tied / tied.sum(axis=1, keepdims=True)
+        kept.append((share * left).sum(axis=1))
+        shares.append(share)
+    found = np.concatenate(kept)
+    low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2])
+    return ChosenScore(
+        winner=winner,
+        apparent=float(on_all[winner]),
+        value=float(found.mean()),
+        low=float(low),
+        high=float(high),
+        chosen_share=tuple(float(share) for share in np.concatenate(shares).mean(axis=0)),
+    )
+
+
+def signed_rank(differences: ArrayLike) -> tuple[float, float]:
+    """Return the exact two-sided p-value of Wilcoxon's signed-rank test (1945), and which side outweighs the other.
+
+    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs.
+    With n tables p can't be below 2^(1-n).
+
+    Args:
+        differences: [table].
+
+    Returns:
+        p, and the ranks of positive differences minus those of negative ones as a share of all, from -1 to 1.
+
+    Raises:
+        ValueError: not [table], or a difference isn't finite.
+    """
+    from scipy.stats import rankdata
+
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(f"differences must be finite [table]; got shape {values.shape}")
+    values = values[values != 0]
+    doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
+    total = int(doubled.sum())
+    chances = np.zeros(total + 1)
+    chances[0] = 1.0
+    for rank in doubled.tolist():
+        shifted = np.zeros(total + 1)
+        shifted[rank:] = chances[: total + 1 - rank]
+        chances = (chances + shifted) / 2
+    positive = int(doubled[values > 0].sum())
+    smaller = min(positive, total - positive)
+    balance = (2 * positive - total) / total if total else 0.0
+    return min(1.0, 2 * float(chances[: smaller + 1].sum())), balance
+
+
+def mean_ranks(losses: ArrayLike) -> list[float]:
+    """Return the mean rank of each candidate; [table, candidate] -> [candidate]. 1 is the best; ties share their ranks.
+
+    Raises:
+        ValueError: not [table, candidate], or a loss isn't finite.
+    """
+    from scipy.stats import rankdata
+
+    values = np.asarray(losses, dtype=np.float64)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError(f"losses must be finite [table, candidate]; got shape {values.shape}")
+    ranks: list[float] = rankdata(values, axis=1).mean(axis=0).tolist()
+    return ranks
+
+
+def critical_difference(n_candidates: int, n_tables: int, *, alpha: float = 0.05) -> float:
+    """Return by how much two mean ranks must differ for Nemenyi's test (Demsar 2006): q sqrt(k (k + 1) / (6 N)).
+
+    q is the quantile of the studentized range for k candidates and infinitely many degrees of freedom, over sqrt(2).
+    """
+    from scipy.stats import studentized_range
+
+    q = float(studentized_range.ppf(1 - alpha, n_candidates, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(n_candidates * (n_candidates + 1) / (6 * n_tables))
+
+
+def rank_groups(ranks: ArrayLike, difference: float) -> list[list[int]]:
+    """Return the largest groups of candidates whose mean ranks lie closer than a difference, at least two in each."""
+    values = np.asarray(ranks, dtype=np.float64)
+    order = np.argsort(values, kind="stable").tolist()
+    groups: list[list[int]] = []
+    for first in range(len(order)):
+        group = [one for one in order[first:] if values[one] - values[order[first]] < difference]
+        if len(group) > 1 and not any(set(group) <= set(other) for other in groups):
+            groups.append(group)
+    return groups
