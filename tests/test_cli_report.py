@@ -7,7 +7,7 @@ import pytest
 from rich.text import Text
 
 from seedbed.cli import main
-from seedbed.cli.telling import print_lines
+from seedbed.cli.terminal import print_lines
 
 QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
@@ -118,7 +118,7 @@ def test_a_summary_that_lost_a_part_is_refused(call, run, tmp_path):
 def test_a_password_in_an_address_is_not_kept(call, tmp_path):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
-    from seedbed.cli.typed import command_line, typed
+    from seedbed.cli.terminal import command_line, typed
 
     with typed(["compare", address, "--out", "my run"]):
         assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"

@@ -215,7 +215,7 @@ def test_code_that_a_folder_names_is_not_run_unasked(call, strange, here):
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 2), ("n", 2)])
 def test_on_a_terminal_the_user_is_asked(call, strange, here, monkeypatch, answer, status):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
-    monkeypatch.setattr("seedbed.cli.resuming._is_terminal", lambda stream: True)
+    monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
     done = call("resume", "seedbed-out/compare-moons")
     assert done.status == status
     assert "Do you trust it? [y/N]" in done.err
@@ -234,7 +234,7 @@ def test_code_that_a_folder_advises_is_not_taken_home_unasked(call, here, monkey
 
 
 def test_code_that_has_changed_since_is_refused_without_a_question(call, strange, here, monkeypatch):
-    monkeypatch.setattr("seedbed.cli.resuming._is_terminal", lambda stream: True)
+    monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
     (here / "net.py").write_text(OWN + "# more\n")
     done = call("resume", "seedbed-out/compare-moons")
     assert done.status == 2

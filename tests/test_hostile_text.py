@@ -135,4 +135,4 @@ def test_only_one_function_prints_on_stderr():
     writing = sorted(
         name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
     )
-    assert writing == ["cli/telling.py", "serve/app.py"]
+    assert writing == ["cli/terminal.py", "serve/app.py"]

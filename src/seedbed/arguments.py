@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import inspect
 import numbers
+import re
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from seedbed.errors import OptionError
 
-__all__ = ["check_arguments", "checked", "shown"]
+__all__ = ["check_arguments", "checked", "shown", "spelled"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,3 +140,8 @@ def _parts(annotation: Any) -> list[str]:
     if origin is collections.abc.Callable:
         return ["a function"]
     return [_WORDS.get(annotation, f"a {getattr(annotation, '__name__', annotation)}")]
+
+
+def spelled(thing: object) -> str:
+    """The `repr` of an object on one line, without addresses in memory."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from seedbed.data import read_table, table_from_arrays
-from seedbed.experiment.asked import call_of, without_passwords
+from seedbed.experiment.compare import call_of
+from seedbed.experiment.frozen import without_passwords
 from seedbed.settings import RECIPES, Design, Recipe
 
 CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))

@@ -10,7 +10,7 @@ from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
 from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
-from seedbed.experiment.fitting import fit_baselines
+from seedbed.experiment.fitted import fit_baselines
 from seedbed.model import blend_table
 from seedbed.model.portfolio import members_for
 from seedbed.settings import Design, recipe_named

@@ -24,11 +24,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
-from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.baselines import STANDARD, baselines_from
-from seedbed.experiment.fitting import _grouped, fit_baselines
-from seedbed.experiment.linear import tuned_linear_regression
-from seedbed.experiment.logistic import TunedLogisticRegression
+from seedbed.experiment.fitted import Baseline, _grouped, fit_baselines
+from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
 
 
 class Odd(ClassifierMixin, BaseEstimator):

@@ -11,7 +11,7 @@ from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.experiment import Kept
-from seedbed.experiment.origin import origin
+from seedbed.experiment.frozen import origin
 from seedbed.networks import MLP, FileArchitecture, UserArchitecture
 
 from .conftest import compare_with
@@ -278,7 +278,7 @@ def test_an_origin_changes_with_contents_and_is_none_where_code_has_no_file(tmp_
 
 
 def test_an_origin_is_the_same_in_another_process():
-    code = ("from seedbed.experiment.origin import origin; from seedbed.networks import MLP; import functools;"
+    code = ("from seedbed.experiment.frozen import origin; from seedbed.networks import MLP; import functools;"
             "from seedbed.experiment.baselines import baselines_from;"
             "print(origin(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)));"
             "print(*[origin(one.estimator) for one in baselines_from(['standard'], random_state=3)])")  # fmt: skip
@@ -289,7 +289,7 @@ def test_an_origin_is_the_same_in_another_process():
 
 
 def test_what_was_typed_at_a_prompt_has_no_origin():
-    code = ("from seedbed.experiment.origin import origin; from torch import nn\n"
+    code = ("from seedbed.experiment.frozen import origin; from torch import nn\n"
             "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\n"
             "print(origin(Net))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

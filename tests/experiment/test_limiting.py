@@ -26,7 +26,7 @@ def takes(monkeypatch):
             stack = dataclasses.replace(stack, plan=stack.plan.taking(cost))
             return dataclasses.replace(plan, fitting=dataclasses.replace(plan.fitting, stacks=(stack,)))
 
-        monkeypatch.setattr("seedbed.experiment.limiting.timed", timed)
+        monkeypatch.setattr("seedbed.experiment.pacing.timed", timed)
         monkeypatch.setattr("seedbed.experiment.plan.drawing_seconds", lambda: 0.0)
 
     return take

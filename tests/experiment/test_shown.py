@@ -6,7 +6,7 @@ import pytest
 
 from seedbed.errors import OptionError
 from seedbed.experiment import train
-from seedbed.experiment.writing import json_text
+from seedbed.experiment.summary import json_text
 from seedbed.report import read_summary
 
 

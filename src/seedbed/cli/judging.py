@@ -11,8 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from seedbed.cli.options import SourceOptions
-from seedbed.cli.telling import print_stderr
-from seedbed.cli.typed import command_line
+from seedbed.cli.terminal import command_line, print_stderr
 from seedbed.errors import OptionError
 
 __all__ = ["judge"]

@@ -1,29 +1,24 @@
-"""The verbs of models, and the half of `train` that makes one."""
+"""The verbs of saved models: show, predict, export and serve."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SourceOptions, TableArgument, TableOptions
-from seedbed.cli.telling import interruptible, print_stderr, say, shown
+from seedbed.cli.options import SourceOptions, TableArgument
+from seedbed.cli.terminal import interruptible, print_stderr
 from seedbed.errors import ModelFileError, OptionError
 
 if TYPE_CHECKING:
-    from seedbed.data import Table
     from seedbed.model import Model
 
-__all__ = ["loaded", "predict", "show", "train_model"]
+__all__ = ["export", "predict", "serve", "show"]
 
-Board = Callable[..., Any]
 
 _AS_IT_IS = SourceOptions()
 
@@ -31,113 +26,6 @@ ModelArgument = Annotated[Path, Parameter(help="A model file, as seedbed train -
 OwnNetwork = Annotated[
     str | None, Parameter(help="FILE.py:CLASS, where the model is one of a network of your own.", show_default=False)
 ]
-
-
-def train_model(
-    table: str,
-    candidate: str | None,
-    wanted: ModelOptions,
-    random_state: int,
-    columns: TableOptions,
-    recipe: RecipeOptions,
-    run: RunOptions,
-) -> None:
-    """Train on all rows, and write the model."""
-    from seedbed.data import read_table
-    from seedbed.model import AUTO, check_target
-    from seedbed.report import advice_sentences, note_sentences, read_summary, serious_sentences
-
-    assert wanted.output is not None
-    check_target(wanted.output)
-    options: dict[str, Any] = {
-        "n_networks": wanted.networks,
-        "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
-    }
-    warnings: Iterable[str] = ()  # a comparison has told those of its table
-    with interruptible("interrupted, no model written"):
-        if Path(table).is_dir():
-            if columns != TableOptions() or recipe != RecipeOptions() or random_state:
-                raise OptionError(
-                    f"the comparison in {table} has a table and a recipe of its own",
-                    "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
-                )
-            model = _of_run(Path(table), candidate, run, options)
-            summary = read_summary(table)
-            if candidate is None and summary["advice"]["as_good"]:
-                warnings = advice_sentences(summary)[:1]
-        else:
-            options["random_state"] = random_state
-            if candidate == AUTO:
-                _refuse_of_a_blend(recipe)
-                options["settings"] = recipe.given()
-            else:
-                options["recipe"] = recipe.named("trained")
-            rows = read_table(table, **columns.settings())
-            notes = [note.as_dict() for note in rows.notes]
-            warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
-            model = _of_table(rows, candidate or "relu:5", run, options)
-        path = model.save(wanted.output)
-    if not run.quiet:
-        print(model)
-    say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
-
-
-def _refuse_of_a_blend(recipe: RecipeOptions) -> None:
-    """Raises OptionError where something is asked for that a blend decides by itself."""
-    for name in ("recipe", "epoch"):
-        if getattr(recipe, name) is not None:
-            hint = "Leave it out; --epochs, --lr and the like are taken."
-            raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
-
-
-def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.fitting import n_choosing
-    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model
-    from seedbed.networks import candidate_from
-    from seedbed.training import own_module
-
-    if candidate == AUTO:
-        with _watched_blend(table, run, options["n_networks"]) as board:
-            return blend_table(table, watch=board, **options, **dataclasses.asdict(run.compute()))[0]
-    found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
-    own = found.recipe(options["recipe"])
-    say(run, *filter(None, [own_module(found, table)]))
-    with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
-        return fit_model(table, found, watch=board, **options, **dataclasses.asdict(run.compute()))
-
-
-def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import take_home_from
-    from seedbed.fitting import n_choosing
-    from seedbed.model import N_NETWORKS
-
-    found = take_home_from(folder, candidate)
-    if isinstance(found.candidate, str):
-        watched = _watched_blend(found.table, run, options["n_networks"])
-    else:
-        n_networks = options["n_networks"] or N_NETWORKS
-        n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
-        epochs = found.settled.epochs if found.settled else found.recipe.epochs
-        watched = _watched(found.candidate.name, epochs, n_networks, n_inner, run)
-    with watched as board:
-        return found.fit(watch=board, **options, **dataclasses.asdict(run.compute()))
-
-
-def _watched_blend(table: Table, run: RunOptions, n_networks: int | None) -> AbstractContextManager[Board]:
-    from seedbed.model import AUTO, blend_size
-
-    n_members, epochs, usual = blend_size(table)
-    return _watched(AUTO, epochs, n_members * (n_networks or usual), 0, run)
-
-
-@contextlib.contextmanager
-def _watched(name: str, epochs: int, n_networks: int, n_choosing: int, run: RunOptions) -> Iterator[Board]:
-    """What `fit_model` takes as `watch`, while it is shown."""
-    from seedbed.experiment import watch_model
-
-    watch, board = watch_model(name, epochs, n_networks, n_choosing)
-    with shown(watch, run):
-        yield board
 
 
 def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
@@ -235,3 +123,67 @@ def predict(
             print_stderr(f"{note.code or 'note'}: {note.message}")
         if output is not None:
             print_stderr(f"wrote {output}: {counted(written.n_rows, 'row')}")
+
+
+def export(
+    model: Annotated[Path, Parameter(help="A model's file, NAME.safetensors.")],
+    /,
+    *,
+    output: Annotated[
+        Path,
+        Parameter(name=["--output", "-o"], help="The file to write; it ends in .onnx or, with --python, in .py."),
+    ],
+    python: Annotated[
+        bool, Parameter(help="Plain PyTorch in place of ONNX, and its weights beside it.", negative=())
+    ] = False,
+    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
+) -> None:
+    """Write a model for where seedbed isn't: one ONNX file with preprocessing and all networks, or plain PyTorch."""
+    wanted = ".py" if python else ".onnx"
+    if output.suffix != wanted:
+        kind = "plain PyTorch" if python else "an ONNX file"
+        hint = f"Name a file that ends in {wanted}." if python or output.suffix != ".py" else "Add --python."
+        raise OptionError(f"can't write {kind} to {output}", hint)
+    exported = loaded(model).export(output)
+    if as_json:
+        notes = [note.as_dict() for note in exported.notes]
+        print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
+    elif not quiet:
+        for note in exported.notes:
+            print_stderr(f"note: {note.message}")
+        for path in exported.files:
+            print_stderr(f"wrote {path}")
+
+
+def serve(
+    model: Annotated[Path, Parameter(help="A model file, .safetensors.")],
+    /,
+    *,
+    host: Annotated[str, Parameter(help="The address to listen on; another than this machine's own needs --token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, Parameter(help="The port; 0 for any that is free.")] = 8000,
+    token: Annotated[
+        str | None,
+        Parameter(
+            env_var="SEEDBED_TOKEN",
+            help="What requests must show as Authorization: Bearer TOKEN. The variable isn't seen by other users.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        tuple[str, ...],
+        Parameter(help="A name by which the server may be called; may be repeated.", negative=(), show_default=False),
+    ] = (),
+) -> None:
+    """Answer over HTTP with a model's predictions, until Ctrl-C: a page for people, JSON for programs."""
+    from seedbed.serve import Address, check_address, serve_model
+
+    address = Address(host, port, token, allow_host)
+    check_address(address)
+    found = loaded(model)
+
+    def started(url: str) -> None:
+        print_stderr(f"serving {found.candidate} at {url} (Ctrl-C ends it)")
+
+    serve_model(found, model.stem, address, version=version("seedbed"), started=started)

@@ -18,16 +18,12 @@ from types import FrameType
 
 from cyclopts import App, CycloptsError
 
-from seedbed.cli.exporting import export
+from seedbed.cli.comparing import compare, resume
 from seedbed.cli.judging import judge
-from seedbed.cli.models import predict, show
-from seedbed.cli.reports import report
-from seedbed.cli.resuming import resume
-from seedbed.cli.serving import serve
-from seedbed.cli.tables import examples, inspect
-from seedbed.cli.telling import print_stderr
-from seedbed.cli.training import compare, train
-from seedbed.cli.typed import typed
+from seedbed.cli.models import export, predict, serve, show
+from seedbed.cli.showing import examples, inspect, report
+from seedbed.cli.terminal import print_stderr, typed
+from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
 
 __all__ = ["main"]

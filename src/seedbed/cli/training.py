@@ -1,40 +1,31 @@
-"""The verbs that train."""
+"""The verb that trains a candidate: on one split, or on all rows for a model to take home."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seedbed.cli.models import train_model
-from seedbed.cli.options import (
-    CompareOptions,
-    ModelOptions,
-    RecipeOptions,
-    RunOptions,
-    SplitOptions,
-    TableArgument,
-    TableOptions,
-    kept_options,
-)
-from seedbed.cli.telling import interruptible, print_lines, print_stderr, say, shown, working
-from seedbed.cli.typed import command_line
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
+from seedbed.cli.terminal import command_line, interruptible, say, shown
+from seedbed.errors import OptionError
 
 if TYPE_CHECKING:
-    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
+    from seedbed.data import Table
+    from seedbed.model import Model
 
-__all__ = ["compare", "train"]
+__all__ = ["train"]
+
+Board = Callable[..., Any]
 
 _FOR_TABLE, _FOR_RUN, _FOR_RECIPE = TableOptions(), RunOptions(), RecipeOptions()
-_FOR_MODEL, _FOR_SPLIT, _FOR_COMPARISON = ModelOptions(), SplitOptions(), CompareOptions()
+_FOR_MODEL, _FOR_SPLIT = ModelOptions(), SplitOptions()
 
 
 def train(
@@ -123,156 +114,6 @@ def _train_on_a_split(
     say(run, f"Next:     seedbed compare {shlex.quote(table)}{target} --candidate {shlex.quote(words.name)}")
 
 
-def compare(
-    table: TableArgument,
-    /,
-    *,
-    options: CompareOptions = _FOR_COMPARISON,
-    overwrite: Annotated[
-        bool,
-        Parameter(
-            help="Train again what is finished, and discard what another, unfinished run has left in the folder.",
-            negative=(),
-        ),
-    ] = False,
-    begun: Annotated[str, Parameter(parse=False)] = "",
-) -> int:
-    """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
-    run, lrs = options.run, options.recipe.lrs()
-    with working(f"Reading {table} and planning", run):
-        from seedbed.data import read_table
-        from seedbed.experiment import (
-            TUTORIAL,
-            conclude,
-            open_folder,
-            plan_within,
-            specify,
-            watch_plan,
-            without_passwords,
-        )
-        from seedbed.experiment import run as execute
-        from seedbed.report import serious_sentences
-
-        specified = functools.partial(
-            specify,
-            read_table(table, **options.columns.settings()),
-            options.candidate or TUTORIAL,
-            recipe=options.recipe.named("trained"),
-            design=options.design.design(),
-            lrs=lrs if len(lrs) > 1 else (),
-            command=begun or command_line(),
-        )
-        experiment = specified()
-        _check_named(options.design.fail_if_worse, experiment)
-        folder = run.folder("compare", experiment.table.name)
-        plan = plan_within(specified, run.compute(), None if overwrite else folder, functools.partial(say, run))
-    warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
-    say(run, *warnings, plan.sentence())
-    asked = {"table": without_passwords(table), **kept_options(options)}
-    with open_folder(plan, folder, overwrite=overwrite, resumed=bool(begun), options=asked) as opened:
-        comparison, last = opened.finished, list[str]()
-        if comparison is not None:
-            paths = sorted(path for path in folder.iterdir() if path.suffix)
-            last = [f"the run in {folder} is finished already; --overwrite trains it again"]
-            _print(comparison, options)
-        else:
-            kept, watch = opened.kept, watch_plan(plan, draws=True)
-            if opened.replaces:
-                say(run, f"{folder} holds another finished run, which this one replaces: {opened.replaces}")
-            if kept.networks or kept.fits:
-                say(run, f"{_counted(kept, watch)} there already")
-            with _going_on(kept, watch):
-                with shown(watch, run, score_name=plan.experiment.score_name):
-                    comparison = conclude(execute(plan, watch=watch, kept=kept))
-                try:
-                    _print(comparison, options)
-                except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
-                    opened.save(comparison, pictures=run.format)
-                    raise
-                paths = opened.save(comparison, pictures=run.format)
-    if options.as_json:
-        print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
-    say(run, *last, *_pointers(plan, comparison, folder))
-    return _failed(options.design.fail_if_worse, comparison)
-
-
-def _print(comparison: Comparison, options: CompareOptions) -> None:
-    """Print a comparison on stdout; its JSON names files, and comes once they are written."""
-    from seedbed.report import glance_lines
-
-    if options.details and not options.as_json:
-        print(comparison.details(), flush=True)
-    elif not options.as_json:
-        print_lines(glance_lines(comparison.to_dict()))
-
-
-def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
-    """Yield where the report and the details are, and the next command."""
-    from seedbed.model import AUTO, blend_seconds
-    from seedbed.report import duration
-
-    place, spec = shlex.quote(str(folder)), plan.experiment
-    yield ""
-    yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
-    yield f"Details:  seedbed report {place} --text"
-    if AUTO not in spec.names and not spec.design.quick:
-        seconds = blend_seconds(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
-        others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
-        yield (
-            f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
-            f"(a blend of networks; about {duration(seconds)})"
-        )
-    advice = comparison.conclusions.advice
-    if spec.design.quick and spec.command.startswith("seedbed "):
-        yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
-    elif advice is not None and not advice.no_gain:
-        yield f"Next:     seedbed train {place} -o model.safetensors"
-
-
-def _check_named(name: str | None, experiment: Experiment) -> None:
-    """Raise OptionError unless `--fail-if-worse` names a model that is compared with the reference."""
-    if name == experiment.reference:
-        raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
-    if name is not None and name not in (others := [one for one in experiment.names if one != experiment.reference]):
-        raise OptionError(f"--fail-if-worse {name} isn't compared with the reference", did_you_mean(name, others))
-
-
-def _failed(name: str | None, comparison: Comparison) -> int:
-    """1 if the candidate is worse than the reference, or has no finite predictions to be judged by; else 0."""
-    if name is None:
-        return 0
-    rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
-    if rules.get(name) == "worse" or not comparison[name].finite:
-        worse = f"is worse than {comparison.experiment.reference}" if name in rules else "has no finite predictions"
-        print_stderr(f"seedbed: {name} {worse}")
-        return 1
-    if name not in rules:
-        print_stderr(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell")
-    return 0
-
-
-@contextlib.contextmanager
-def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
-    """Says of an interrupt what it leaves behind."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if kept.networks or kept.fits or kept.begun:
-            what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
-            message = f"interrupted; {what} kept in {kept.folder}"
-            raise KeyboardInterrupt(message, "The same command, or seedbed resume, goes on from there.") from None
-        why = f": {kept.trouble}" if kept.trouble else ""
-        raise KeyboardInterrupt(f"interrupted before anything was finished, so nothing is kept{why}") from None
-
-
-def _counted(kept: Kept, watch: Watch) -> str:
-    """How many networks are kept, of all; where there are none, how many baselines' fits."""
-    total = sum(one.total for one in watch.progress() if one.epochs)
-    if kept.networks:
-        return f"{kept.networks:,} of {total:,} networks are"
-    return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
-
-
 def _print_epochs(curves: Any, score_name: str, every: int) -> None:
     """The tutorial's lines from curves [4, epoch, network]; of many seeds, without the networks that diverged."""
     import numpy as np
@@ -282,3 +123,110 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
     used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
     for line in epoch_lines(*curves[:, :, used], every=every, score_name=score_name):
         print(line)
+
+
+def train_model(
+    table: str,
+    candidate: str | None,
+    wanted: ModelOptions,
+    random_state: int,
+    columns: TableOptions,
+    recipe: RecipeOptions,
+    run: RunOptions,
+) -> None:
+    """Train on all rows, and write the model."""
+    from seedbed.data import read_table
+    from seedbed.model import AUTO, check_target
+    from seedbed.report import advice_sentences, note_sentences, read_summary, serious_sentences
+
+    assert wanted.output is not None
+    check_target(wanted.output)
+    options: dict[str, Any] = {
+        "n_networks": wanted.networks,
+        "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
+    }
+    warnings: Iterable[str] = ()  # a comparison has told those of its table
+    with interruptible("interrupted, no model written"):
+        if Path(table).is_dir():
+            if columns != TableOptions() or recipe != RecipeOptions() or random_state:
+                raise OptionError(
+                    f"the comparison in {table} has a table and a recipe of its own",
+                    "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
+                )
+            model = _of_run(Path(table), candidate, run, options)
+            summary = read_summary(table)
+            if candidate is None and summary["advice"]["as_good"]:
+                warnings = advice_sentences(summary)[:1]
+        else:
+            options["random_state"] = random_state
+            if candidate == AUTO:
+                _refuse_of_a_blend(recipe)
+                options["settings"] = recipe.given()
+            else:
+                options["recipe"] = recipe.named("trained")
+            rows = read_table(table, **columns.settings())
+            notes = [note.as_dict() for note in rows.notes]
+            warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
+            model = _of_table(rows, candidate or "relu:5", run, options)
+        path = model.save(wanted.output)
+    if not run.quiet:
+        print(model)
+    say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
+
+
+def _refuse_of_a_blend(recipe: RecipeOptions) -> None:
+    """Raises OptionError where something is asked for that a blend decides by itself."""
+    for name in ("recipe", "epoch"):
+        if getattr(recipe, name) is not None:
+            hint = "Leave it out; --epochs, --lr and the like are taken."
+            raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
+
+
+def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
+    from seedbed.fitting import n_choosing
+    from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model
+    from seedbed.networks import candidate_from
+    from seedbed.training import own_module
+
+    if candidate == AUTO:
+        with _watched_blend(table, run, options["n_networks"]) as board:
+            return blend_table(table, watch=board, **options, **dataclasses.asdict(run.compute()))[0]
+    found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
+    own = found.recipe(options["recipe"])
+    say(run, *filter(None, [own_module(found, table)]))
+    with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
+        return fit_model(table, found, watch=board, **options, **dataclasses.asdict(run.compute()))
+
+
+def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
+    from seedbed.experiment import take_home_from
+    from seedbed.fitting import n_choosing
+    from seedbed.model import N_NETWORKS
+
+    found = take_home_from(folder, candidate)
+    if isinstance(found.candidate, str):
+        watched = _watched_blend(found.table, run, options["n_networks"])
+    else:
+        n_networks = options["n_networks"] or N_NETWORKS
+        n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
+        epochs = found.settled.epochs if found.settled else found.recipe.epochs
+        watched = _watched(found.candidate.name, epochs, n_networks, n_inner, run)
+    with watched as board:
+        return found.fit(watch=board, **options, **dataclasses.asdict(run.compute()))
+
+
+def _watched_blend(table: Table, run: RunOptions, n_networks: int | None) -> AbstractContextManager[Board]:
+    from seedbed.model import AUTO, blend_size
+
+    n_members, epochs, usual = blend_size(table)
+    return _watched(AUTO, epochs, n_members * (n_networks or usual), 0, run)
+
+
+@contextlib.contextmanager
+def _watched(name: str, epochs: int, n_networks: int, n_choosing: int, run: RunOptions) -> Iterator[Board]:
+    """What `fit_model` takes as `watch`, while it is shown."""
+    from seedbed.experiment import watch_model
+
+    watch, board = watch_model(name, epochs, n_networks, n_choosing)
+    with shown(watch, run):
+        yield board

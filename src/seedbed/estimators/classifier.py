@@ -14,8 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from seedbed.data import label_texts
 from seedbed.errors import OptionError, TargetError
-from seedbed.estimators.networks import Networks
-from seedbed.estimators.rows import named, unless_equal, weighted_rows
+from seedbed.estimators.networks import Networks, named, unless_equal, weighted_rows
 from seedbed.typing import Floats
 
 __all__ = ["SeedbedClassifier"]

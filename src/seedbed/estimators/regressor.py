@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
 from seedbed.errors import TargetError
-from seedbed.estimators.networks import Networks
-from seedbed.estimators.rows import named, unless_equal, weighted_rows, word_in
+from seedbed.estimators.networks import Networks, named, unless_equal, weighted_rows, word_in
 from seedbed.typing import Floats
 
 __all__ = ["SeedbedRegressor"]

@@ -1,13 +1,11 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
-from seedbed.experiment.asked import without_passwords
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, conclude
-from seedbed.experiment.finding_runs import check_no_part_of_a_run
-from seedbed.experiment.frozen import file_hash, frozen_in
+from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in, without_passwords
 from seedbed.experiment.kept import Kept
-from seedbed.experiment.limiting import plan_within
+from seedbed.experiment.pacing import plan_within
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import is_finished, open_folder

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data import Encoding, Split, Table, Task
-from seedbed.experiment.baseline import Baseline
-from seedbed.experiment.seeded import Seeded
+from seedbed.experiment.fitted import Baseline
+from seedbed.experiment.logistic import Seeded
 from seedbed.model import AUTO, blend_seconds, blend_table, values_of
 
 __all__ = ["Auto", "auto"]

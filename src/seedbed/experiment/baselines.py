@@ -24,27 +24,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from seedbed.arguments import shown
+from seedbed.arguments import shown, spelled
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.experiment.auto import Auto, auto
-from seedbed.experiment.baseline import Baseline
-from seedbed.experiment.linear import tuned_linear_regression
-from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression
-from seedbed.experiment.writing import spelled
+from seedbed.experiment.fitted import STANDARD, Baseline
+from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression, tuned_linear_regression
 from seedbed.model import AUTO
 from seedbed.training import derive
 
-__all__ = ["BASELINES", "STANDARD", "baselines_from"]
+__all__ = ["BASELINES", "baselines_from"]
 
-_OF_CLASSES = ("prior", "logistic-regression", "boosted-trees")
-
-STANDARD: Mapping[Task, tuple[str, ...]] = {
-    "binary": _OF_CLASSES,
-    "multiclass": _OF_CLASSES,
-    "regression": ("prior", "linear-regression", "boosted-trees"),
-}
-"""What every candidate must beat, by task; from cheap to dear."""
 
 BASELINES = ("standard",)
 """What stands beside the candidates if nothing else is asked for."""

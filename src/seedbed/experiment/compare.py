@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from seedbed.arguments import checked
+from seedbed.arguments import checked, spelled
 from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
-from seedbed.experiment.asked import call_of
 from seedbed.experiment.comparison import Comparison, conclude
-from seedbed.experiment.limiting import plan_within
+from seedbed.experiment.frozen import without_passwords
+from seedbed.experiment.pacing import plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, specify
 from seedbed.experiment.watch import watch_plan
 from seedbed.report import Progress
-from seedbed.settings import Compute, Design, Recipe, merged, recipe_named, settings_of
+from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, recipe_named, settings_of
 
 __all__ = ["compare"]
 
@@ -123,3 +123,51 @@ def _table(table: Any, y: Any, target: str | int | None) -> Table:
     if target is not None:
         raise OptionError("target names a column of a table, but X and y are given apart", "Leave it out.")
     return table_from_arrays(table, y)
+
+
+_LONGEST = 200
+
+
+def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float], design: Design) -> str:
+    """Return a call of `sb.compare` that asks the same again, such as `sb.compare('t.csv', target='y', quick=True)`.
+
+    Tables and objects that have no short text are shown by their kind, passwords as stars.
+    """
+    reading = {name: value for name, value in (table.reading or {}).items() if name != "source"}
+    if table.reading is None:
+        arguments = [repr(table)]
+    elif reading.keys() <= {"target"}:
+        arguments = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
+    else:
+        words = [_word(table.reading["source"]), *(f"{name}={_word(value)}" for name, value in reading.items())]
+        arguments = [f"sb.read_table({', '.join(words)})"]
+    words_alone = isinstance(candidates, tuple) and all(isinstance(one, str) for one in candidates)
+    if not words_alone or candidates != TUTORIAL:  # an array has no one answer to whether it equals something
+        arguments.append(f"candidates={_word(candidates)}")
+    names = [name for name, known in RECIPES.items() if known == recipe]
+    if names != ["trained"]:
+        arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{recipe!r}")
+    if lrs:
+        arguments.append(f"lr={list(lrs)}")
+    if design != Design():
+        arguments.append(f"design=sb.{design!r}")
+    return without_passwords(f"sb.compare({', '.join(arguments)})")
+
+
+def _word(value: Any) -> str:
+    """A value as a user would type it; what is too long for that by its kind and shape."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"<{type(value).__name__} {' x '.join(str(size) for size in shape)}>"
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return value.__name__
+    if isinstance(value, Mapping):
+        words = "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        words = "[" + ", ".join(_word(one) for one in value) + "]"
+    else:
+        words = spelled(value)
+    if len(words) <= _LONGEST:
+        return words
+    many = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
+    return f"<{type(value).__name__}{many}>"

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.evaluation import CURVES, Check, Verdict
-from seedbed.experiment.conclusions import Conclusions, judge
-from seedbed.experiment.diagnosis import diagnose
-from seedbed.experiment.frames import predictions_frame, scores_frame, verdicts_frame
-from seedbed.experiment.results import Results
-from seedbed.experiment.summary import summarize
+from seedbed.experiment.conclusions import Conclusions, diagnose, judge
+from seedbed.experiment.results import Results, predictions_frame, scores_frame, verdicts_frame
+from seedbed.experiment.summary import json_text, summarize
 from seedbed.experiment.taking_home import take_home
-from seedbed.experiment.writing import json_text
 from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model

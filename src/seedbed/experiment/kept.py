@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seedbed.experiment.baseline import Baseline
-from seedbed.experiment.origin import origin
+from seedbed.experiment.fitted import Baseline
+from seedbed.experiment.frozen import origin
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
 from seedbed.files import remove_parts, write_whole

@@ -1,29 +1,33 @@
-"""The execution of a plan: baselines, then what chooses, then what is judged; chunks are trained side by side."""
+"""The run of a plan: baselines, then the networks that choose, then those that are judged; results are gathered."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, softmax
 
 from seedbed.evaluation import Choice
-from seedbed.experiment.fitting import fit_baselines
-from seedbed.experiment.gathering import GatheredBaseline, GatheredCandidate
+from seedbed.experiment.fitted import Baseline, fit_baselines
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import BaselineResult, Results
+from seedbed.experiment.results import BaselineResult, CandidateResult, Results
 from seedbed.experiment.watch import Task, Watch, watch_plan
 from seedbed.fitting import Round, Stack, choices_of
-from seedbed.training import Chunk, ChunkResult, train_chunks
+from seedbed.networks import MLP
+from seedbed.training import Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
 
-__all__ = ["run"]
+__all__ = ["GatheredBaseline", "GatheredCandidate", "run"]
 
 
 def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Results:
@@ -161,3 +165,158 @@ def _cost(stack: Stack, chunk: Chunk) -> float:
 def _in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
     """The longest first, so that no core is left with one at the end."""
     return sorted(places, key=lambda place: -_cost(*place))
+
+
+Band = tuple[float, float, float]
+Floats = npt.NDArray[np.floating]
+
+
+class _OutOfFold:
+    """Predictions for the test rows of each split, put in their places."""
+
+    def __init__(self, plan: Plan, n_seeds: int) -> None:
+        self.plan = plan
+        spec = plan.experiment
+        n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
+        row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
+        # Numbers of the user's own, such as years or prices, have more digits than float32.
+        dtype = np.float64 if kind == "regression" else np.float32
+        self.predictions: Floats = np.full((n_repeats, n_seeds, *row), np.nan, dtype=dtype)
+        self.pairs: Floats | None = None
+        if plan.pairs:
+            self.pairs = np.full((n_repeats, spec.design.folds, n_seeds, *row), np.nan, dtype=dtype)
+
+    def add(self, number: int, seed: int, predictions: Floats) -> None:
+        """Those for the test rows of a split, by its number among `plan.all_splits`."""
+        n_outer = len(self.plan.splits)
+        if number < n_outer:
+            split = self.plan.splits[number]
+            self.predictions[split.repeat, seed, split.test] = predictions
+            return
+        assert self.pairs is not None
+        one, other, split = self.plan.pairs[number - n_outer]
+        folds = self.plan.splits[split.repeat * self.plan.experiment.design.folds :]
+        # Trained without both folds, it stands for either as the outer one and predicts the rows of the other.
+        for outer, tested in ((one, other), (other, one)):
+            rows = folds[tested].test
+            self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
+
+
+class GatheredBaseline:
+    """The fits of one baseline."""
+
+    def __init__(self, plan: Plan, baseline: Baseline) -> None:
+        self.baseline, self._found = baseline, _OutOfFold(plan, 1)
+
+    def add(self, split: int, predictions: Floats) -> None:
+        """What it predicts for the test rows of a split."""
+        self._found.add(split, 0, predictions)
+
+    def result(self) -> BaselineResult:
+        plan = self._found.plan
+        return BaselineResult(
+            name=self.baseline.name,
+            target=plan.experiment.table.target,
+            task=plan.experiment.table.task,
+            splits=plan.splits,
+            groups=plan.experiment.table.groups,
+            design=plan.experiment.design,
+            alpha=plan.experiment.alpha,
+            predictions=self._found.predictions,
+            pairs=self._found.pairs,
+            description=self.baseline.description,
+        )
+
+
+class GatheredCandidate:
+    """The networks of one candidate.
+
+    Args:
+        choices: of each split; none where nothing is chosen.
+    """
+
+    def __init__(self, plan: Plan, number: int, choices: Sequence[Choice] | None) -> None:
+        spec = plan.experiment
+        self.plan, self.choices = plan, choices
+        self.candidate = spec.candidates[number]
+        self.recipe = self.candidate.recipe(spec.recipe)
+        self.stack = next(s.plan for s in plan.fitting.stacks if any(owner == number for owner, _ in s.owners))
+        n_networks = len(plan.splits) * spec.design.seeds
+        self.curves = np.full((4, self.recipe.epochs, n_networks), np.nan, dtype=np.float32)
+        self.dead = np.full(n_networks, np.nan, dtype=np.float32)
+        self.done = np.zeros(n_networks, dtype=bool)
+        self._found = _OutOfFold(plan, spec.design.seeds)
+        self._shares = not isinstance(self.candidate.architecture, MLP)
+        self._range = (math.inf, -math.inf)
+
+    def add(self, network: int, column: int, result: ChunkResult) -> None:
+        """A network by its number among the candidate's, and its column in the result of its chunk."""
+        split, seed = divmod(network, self.plan.experiment.design.seeds)
+        outputs = result.outputs[self.plan.all_splits[split].test, :, column]
+        self._found.add(split, seed, self._predictions(outputs, split))
+        self._shares = self._shares and are_shares(outputs, self.plan.experiment.table.task)
+        known = outputs[np.isfinite(outputs)]
+        if known.size:
+            self._range = min(self._range[0], float(known.min())), max(self._range[1], float(known.max()))
+        if network < len(self.done):
+            self.curves[:, :, network] = result.curves[:, :, column]
+            self.dead[network] = result.dead[column]
+            self.done[network] = True
+
+    def _predictions(self, outputs: npt.NDArray[np.float32], split: int) -> Floats:
+        """What outputs [row, output] of a network of a split mean, as in `Predictions`."""
+        finite = np.asarray(np.isfinite(outputs).all(axis=1), dtype=np.bool_)
+        if self.plan.target_design is not None:
+            restored = self.plan.target_design.restore(outputs[:, 0], split)
+            return np.where(finite & np.isfinite(restored), restored, np.nan)
+        if self.plan.experiment.table.task == "binary":
+            return np.where(finite, expit(outputs[:, 0]), np.nan).astype(np.float32)
+        shares = softmax(np.where(finite[:, None], outputs, 0.0), axis=1)
+        return np.where(finite[:, None], shares, np.nan).astype(np.float32)
+
+    def bands(self) -> tuple[Band, Band]:
+        """The score on training and test rows so far: (mean, low, high), low and high bounding the middle half."""
+        last = self.curves[:, -1, self.done]
+        train, test = (_band(last[curve, np.isfinite(last[[0, 2, curve]]).all(axis=0)]) for curve in (1, 3))
+        return train, test
+
+    def _confined(self) -> Literal["", "sigmoid", "softmax"]:
+        """What a network of the user's own seems to end with, where all its outputs are shares."""
+        spec = self.plan.experiment
+        if not self._shares or not self.done.any():
+            return ""
+        n_inputs = self.plan.fitting.data.X.shape[1]
+        build = functools.partial(self.candidate.architecture, n_inputs, spec.table.n_outputs)
+        return ends_in_shares(build, n_inputs, spec.table.task)
+
+    def result(self) -> CandidateResult:
+        spec, n_splits = self.plan.experiment, len(self.plan.splits)
+        choices = self.choices[:n_splits] if self.choices is not None else [None] * n_splits
+        return CandidateResult(
+            name=self.candidate.name,
+            target=spec.table.target,
+            task=spec.table.task,
+            splits=self.plan.splits,
+            groups=spec.table.groups,
+            design=spec.design,
+            alpha=spec.alpha,
+            predictions=self._found.predictions,
+            pairs=self._found.pairs,
+            recipe=self.recipe,
+            n_parameters=self.stack.n_parameters,
+            curves=self.curves,
+            diverged=np.asarray(~np.isfinite(self.curves[[0, 2]]).all(axis=(0, 1))),
+            epochs=np.array([choice.epochs if choice else self.recipe.epochs for choice in choices]),
+            lrs=np.array([self.recipe.lrs[choice.lr if choice else 0] for choice in choices]),
+            dead=self.dead,
+            note=self.stack.note,
+            confined=self._confined(),
+            output_range=self._range,
+        )
+
+
+def _band(values: npt.NDArray[np.float32]) -> Band:
+    if not len(values):
+        return (float("nan"),) * 3
+    low, high = np.percentile(values, (25, 75))
+    return float(values.mean()), float(low), float(high)

@@ -16,13 +16,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.arguments import spelled
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
 from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
-from seedbed.experiment.summary import runs_of, table_of
+from seedbed.experiment.summary import json_text, runs_of, table_of
 from seedbed.experiment.watch import Task, Watch
-from seedbed.experiment.writing import json_text, spelled
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, candidate_from

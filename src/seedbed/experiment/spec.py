@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.arguments import spelled
 from seedbed.data import (
     Split,
     Table,
@@ -27,9 +28,8 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
-from seedbed.experiment.baseline import Baseline
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.experiment.writing import spelled
+from seedbed.experiment.fitted import Baseline
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, candidates_from
 from seedbed.report import counted

@@ -5,6 +5,8 @@ docs/summary.md says what each key means; `tests/experiment/test_saved.py` holds
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,7 +32,7 @@ from seedbed.experiment.spec import Experiment
 from seedbed.report import SCHEMA_VERSION, counted
 from seedbed.scoring import Result
 
-__all__ = ["runs_of", "summarize", "table_of"]
+__all__ = ["json_text", "runs_of", "summarize", "table_of"]
 
 
 def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check]) -> dict[str, Any]:
@@ -187,3 +189,16 @@ def _interval(experiment: Experiment) -> str | None:
 def _summarized(result: CandidateResult, interval: MeanInterval, max_ghosts: int) -> dict[str, Any]:
     curves = dict(zip(CURVES, result.curves, strict=True))
     return summarize_curves(curves, interval=interval, max_ghosts=max_ghosts)
+
+
+_NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
+
+
+# A line end can't stand within a JSON string, so no string is touched.
+_NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON to be read by people, too: indented, but lists of numbers stand in one line."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    return _NUMBERS.sub(lambda match: "[" + re.sub(r",\s+", ", ", match[1]) + "]", text) + "\n"

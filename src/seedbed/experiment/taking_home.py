@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
 from seedbed.evaluation import METRICS
-from seedbed.experiment.finding_runs import check_comparison
+from seedbed.experiment.frozen import check_comparison
 from seedbed.experiment.spec import Experiment, table_specification
-from seedbed.experiment.writing import spelled
 from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from

@@ -1,8 +1,7 @@
 """Choose, then fit: inner splits, learning rate and epoch, final networks."""
 
 from seedbed.fitting.final import Running, Settled, choose_settings, fit_networks, n_choosing, with_settings
-from seedbed.fitting.inner import inner_splits
-from seedbed.fitting.rounds import Round, Runs, Stack, choices_of, choosing_runs, plan_round
+from seedbed.fitting.rounds import Round, Runs, Stack, choices_of, choosing_runs, inner_splits, plan_round
 
 __all__ = [
     "Round",

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from seedbed.data import Encoding, Split, Table
 from seedbed.errors import TrainingError
-from seedbed.fitting.inner import inner_splits
-from seedbed.fitting.rounds import Round, Runs, choices_of, choosing_runs, plan_round
+from seedbed.fitting.rounds import Round, Runs, choices_of, choosing_runs, inner_splits, plan_round
 from seedbed.networks import Candidate
 from seedbed.settings import Engine, Recipe
 from seedbed.training import Board, Chunk, ChunkResult, Cluster, derive, table_data, train_chunks

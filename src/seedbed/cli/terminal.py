@@ -1,10 +1,12 @@
-"""What a verb prints: results on stdout, and on stderr what it says while it works."""
+"""The terminal: what the user typed, what a verb prints on stdout, and what it says on stderr while it works."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +18,7 @@ from seedbed.errors import visible
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
 
-__all__ = ["interruptible", "print_lines", "print_stderr", "say", "shown", "working"]
+__all__ = ["command_line", "interruptible", "print_lines", "print_stderr", "say", "shown", "typed", "working"]
 
 
 @contextlib.contextmanager
@@ -69,3 +71,26 @@ def print_stderr(*lines: str) -> None:
     """Print lines on stderr; whatever the command line says there comes through here."""
     for line in lines:
         print(visible(line), file=sys.stderr, flush=True)
+
+
+_TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
+
+
+@contextlib.contextmanager
+def typed(tokens: Sequence[str]) -> Iterator[None]:
+    """While this is open, `command_line` is that of these tokens."""
+    before = _TOKENS.set(tuple(tokens))
+    try:
+        yield
+    finally:
+        _TOKENS.reset(before)
+
+
+def command_line() -> str:
+    """The command that runs, as a shell takes it, without passwords."""
+    command = shlex.join(["seedbed", *_TOKENS.get()])
+    if "://" not in command and "password" not in command.lower():
+        return command  # without loading torch
+    from seedbed.experiment import without_passwords
+
+    return without_passwords(command)

@@ -1,0 +1,306 @@
+"""The verbs that compare: `compare`, and `resume`, which goes on with an interrupted comparison."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+from cyclopts import Parameter
+
+from seedbed.cli.options import (
+    CompareOptions,
+    RunOptions,
+    TableArgument,
+    kept_options,
+    options_from,
+)
+from seedbed.cli.terminal import command_line, print_lines, print_stderr, say, shown, working
+from seedbed.errors import OptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
+
+__all__ = ["compare", "resume"]
+
+_FOR_COMPARISON = CompareOptions()
+
+
+def compare(
+    table: TableArgument,
+    /,
+    *,
+    options: CompareOptions = _FOR_COMPARISON,
+    overwrite: Annotated[
+        bool,
+        Parameter(
+            help="Train again what is finished, and discard what another, unfinished run has left in the folder.",
+            negative=(),
+        ),
+    ] = False,
+    begun: Annotated[str, Parameter(parse=False)] = "",
+) -> int:
+    """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
+    run, lrs = options.run, options.recipe.lrs()
+    with working(f"Reading {table} and planning", run):
+        from seedbed.data import read_table
+        from seedbed.experiment import (
+            TUTORIAL,
+            conclude,
+            open_folder,
+            plan_within,
+            specify,
+            watch_plan,
+            without_passwords,
+        )
+        from seedbed.experiment import run as execute
+        from seedbed.report import serious_sentences
+
+        specified = functools.partial(
+            specify,
+            read_table(table, **options.columns.settings()),
+            options.candidate or TUTORIAL,
+            recipe=options.recipe.named("trained"),
+            design=options.design.design(),
+            lrs=lrs if len(lrs) > 1 else (),
+            command=begun or command_line(),
+        )
+        experiment = specified()
+        _check_named(options.design.fail_if_worse, experiment)
+        folder = run.folder("compare", experiment.table.name)
+        plan = plan_within(specified, run.compute(), None if overwrite else folder, functools.partial(say, run))
+    warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
+    say(run, *warnings, plan.sentence())
+    asked = {"table": without_passwords(table), **kept_options(options)}
+    with open_folder(plan, folder, overwrite=overwrite, resumed=bool(begun), options=asked) as opened:
+        comparison, last = opened.finished, list[str]()
+        if comparison is not None:
+            paths = sorted(path for path in folder.iterdir() if path.suffix)
+            last = [f"the run in {folder} is finished already; --overwrite trains it again"]
+            _print(comparison, options)
+        else:
+            kept, watch = opened.kept, watch_plan(plan, draws=True)
+            if opened.replaces:
+                say(run, f"{folder} holds another finished run, which this one replaces: {opened.replaces}")
+            if kept.networks or kept.fits:
+                say(run, f"{_counted(kept, watch)} there already")
+            with _going_on(kept, watch):
+                with shown(watch, run, score_name=plan.experiment.score_name):
+                    comparison = conclude(execute(plan, watch=watch, kept=kept))
+                try:
+                    _print(comparison, options)
+                except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
+                    opened.save(comparison, pictures=run.format)
+                    raise
+                paths = opened.save(comparison, pictures=run.format)
+    if options.as_json:
+        print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
+    say(run, *last, *_pointers(plan, comparison, folder))
+    return _failed(options.design.fail_if_worse, comparison)
+
+
+def _print(comparison: Comparison, options: CompareOptions) -> None:
+    """Print a comparison on stdout; its JSON names files, and comes once they are written."""
+    from seedbed.report import glance_lines
+
+    if options.details and not options.as_json:
+        print(comparison.details(), flush=True)
+    elif not options.as_json:
+        print_lines(glance_lines(comparison.to_dict()))
+
+
+def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
+    """Yield where the report and the details are, and the next command."""
+    from seedbed.model import AUTO, blend_seconds
+    from seedbed.report import duration
+
+    place, spec = shlex.quote(str(folder)), plan.experiment
+    yield ""
+    yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
+    yield f"Details:  seedbed report {place} --text"
+    if AUTO not in spec.names and not spec.design.quick:
+        seconds = blend_seconds(spec.table, len(plan.all_splits[0].train)) * len(plan.all_splits) / plan.workers
+        others = "" if "--candidate" in spec.command else f"--candidate {spec.candidates[0].name} "
+        yield (
+            f"To add:   {others}--candidate auto --out {shlex.quote(f'{folder}-auto')}   "
+            f"(a blend of networks; about {duration(seconds)})"
+        )
+    advice = comparison.conclusions.advice
+    if spec.design.quick and spec.command.startswith("seedbed "):
+        yield f"Next:     {' '.join(word for word in spec.command.split(' ') if word != '--quick')}"
+    elif advice is not None and not advice.no_gain:
+        yield f"Next:     seedbed train {place} -o model.safetensors"
+
+
+def _check_named(name: str | None, experiment: Experiment) -> None:
+    """Raise OptionError unless `--fail-if-worse` names a model that is compared with the reference."""
+    if name == experiment.reference:
+        raise OptionError(f"--fail-if-worse {name} is the reference itself", "Name another, or another --reference.")
+    if name is not None and name not in (others := [one for one in experiment.names if one != experiment.reference]):
+        raise OptionError(f"--fail-if-worse {name} isn't compared with the reference", did_you_mean(name, others))
+
+
+def _failed(name: str | None, comparison: Comparison) -> int:
+    """1 if the candidate is worse than the reference, or has no finite predictions to be judged by; else 0."""
+    if name is None:
+        return 0
+    rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
+    if rules.get(name) == "worse" or not comparison[name].finite:
+        worse = f"is worse than {comparison.experiment.reference}" if name in rules else "has no finite predictions"
+        print_stderr(f"seedbed: {name} {worse}")
+        return 1
+    if name not in rules:
+        print_stderr(f"seedbed: no verdict on {name}, so --fail-if-worse can't tell")
+    return 0
+
+
+@contextlib.contextmanager
+def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
+    """Says of an interrupt what it leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept.networks or kept.fits or kept.begun:
+            what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
+            message = f"interrupted; {what} kept in {kept.folder}"
+            raise KeyboardInterrupt(message, "The same command, or seedbed resume, goes on from there.") from None
+        why = f": {kept.trouble}" if kept.trouble else ""
+        raise KeyboardInterrupt(f"interrupted before anything was finished, so nothing is kept{why}") from None
+
+
+def _counted(kept: Kept, watch: Watch) -> str:
+    """How many networks are kept, of all; where there are none, how many baselines' fits."""
+    total = sum(one.total for one in watch.progress() if one.epochs)
+    if kept.networks:
+        return f"{kept.networks:,} of {total:,} networks are"
+    return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
+
+
+_AGAIN = "The command that began it goes on from what is kept."
+
+
+def resume(
+    run: Annotated[Path, Parameter(help="The folder of a comparison that was interrupted or killed.")],
+    /,
+    *,
+    jobs: Annotated[int | None, Parameter(help="How many processes train at once; as the run was begun.")] = None,
+    trust: Annotated[
+        bool,
+        Parameter(
+            help="Don't ask before the folder's command loads Python code or connects to another machine.", negative=()
+        ),
+    ] = False,
+    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No plan, no progress.", negative=())] = False,
+) -> int:
+    """Go on with a comparison where it was interrupted or killed, to the results that it would have had."""
+    from seedbed.experiment import frozen_in, is_finished
+
+    frozen = frozen_in(run)
+    if not frozen:
+        raise OptionError(f"{run} holds no comparison", "Name the folder that seedbed compare has made.")
+    if is_finished(run):
+        return _told(run, RunOptions(quiet=quiet), as_json)
+    table, options = _options(run, frozen)
+    here: dict[str, Any] = {"out": run.absolute(), "quiet": options.run.quiet or quiet}
+    if jobs is not None:
+        here["jobs"] = jobs
+    options = dataclasses.replace(
+        options, as_json=options.as_json or as_json, run=dataclasses.replace(options.run, **here)
+    )
+    with contextlib.chdir(_begun_in(run, frozen)):
+        if not trust:
+            _check_trusted(run, table, options, frozen)
+        return compare(table, options=options, begun=frozen["command"])
+
+
+def _told(run: Path, options: RunOptions, as_json: bool) -> int:
+    """What came of a run that is finished."""
+    from seedbed.report import glance_lines, read_summary
+
+    summary = read_summary(run / "comparison.json")
+    document = {key: value for key, value in summary.items() if key != "curves"}
+    if as_json:
+        print(json.dumps(document, allow_nan=False))
+    else:
+        print_lines(glance_lines(summary))
+    say(options, f"the run in {run} is finished already")
+    return 0
+
+
+def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]:
+    """Return the table and the options that a run was begun with.
+
+    Raises:
+        OptionError: it was begun in Python or by an earlier seedbed, or its password isn't kept.
+    """
+    command = frozen.get("command", "")
+    if not command.startswith("seedbed compare"):
+        message = f"the run in {run} was begun in Python: {command or 'nobody knows how'}"
+        raise OptionError(message, "The same call with the same folder goes on from what is kept.")
+    if "***" in command:
+        raise OptionError(f"the password in the command of {run} isn't kept", _AGAIN)
+    try:
+        kept = dict(frozen["options"])
+        return kept.pop("table"), options_from(CompareOptions, kept)
+    except (KeyError, TypeError, ValueError):
+        message = f"the run in {run} was begun by another version of seedbed"
+        raise OptionError(message, f"Run the command again: {command}") from None
+
+
+def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> None:
+    """Ask before a command, which may be a stranger's, loads code or connects to another machine.
+
+    Raises:
+        OptionError: a file of code has changed since the run was begun, nobody can be asked, or the answer is no.
+    """
+    doings = list(_doings(run, table, options, frozen))
+    if not doings:
+        return
+    message = f"the command in {run} {' and '.join(doings)}"
+    if _is_terminal(sys.stdin) and _is_terminal(sys.stderr):
+        print_stderr(f"seedbed: {message}. Do you trust it? [y/N]")
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise OptionError(message, f"Look at the code and at {run / 'experiment.json'}; if you trust them, add --trust.")
+
+
+def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> Iterator[str]:
+    """What a command does beyond reading a local table and training networks of seedbed and scikit-learn."""
+    from seedbed.experiment import file_hash
+    from seedbed.networks import FileArchitecture, candidates_from
+
+    files = frozen.get("files") or {}
+    for one in candidates_from([word for word in options.candidate if word.strip() != "auto"] or "relu:5"):
+        if isinstance(one.architecture, FileArchitecture):
+            path = one.architecture.path
+            if not (found := file_hash(Path(path))) or files.get(path) != found:
+                message = f"{path} isn't the file that the run in {run} was begun with"
+                raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained anew.")
+            yield f"runs the Python code in {Path(path).absolute()}"
+    for word in options.design.baseline:
+        package, *inner = re.split("[.:]", word.partition("(")[0].strip())
+        if inner and package != "sklearn":
+            yield f"imports {word}"
+    if "://" in table:
+        yield f"connects to {table}"
+    if cluster := options.run.compute().cluster:
+        yield f"sends the work to {cluster}"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _begun_in(run: Path, frozen: dict[str, Any]) -> Path:
+    """The folder that the paths of its command start from: this one, or one above the run in which its table is."""
+    source = (frozen.get("reading") or {}).get("source", "")
+    places = [Path.cwd(), *run.absolute().parents]
+    return next((place for place in places if (place / source).is_file()), places[0])
