@@ -15,7 +15,6 @@ from seedbed.settings import Recipe
 from seedbed.training import History, TrainingData, planning, train_many
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.machine import one_thread
-from seedbed.training.native import program
 from seedbed.training.native.build import Kernel
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
@@ -75,8 +74,8 @@ def engine(request, monkeypatch):
     """Each engine in turn: the kernel, for networks that it covers, the same with units in the lanes of vectors however
     narrow layers are, and torch, as where there is no compiler."""
     if request.param == "units":
-        monkeypatch.setattr(program, "_WIDE", 0)
-        monkeypatch.setattr(program, "_MOST_PADDING", math.inf)
+        monkeypatch.setattr("seedbed.training.program._WIDE", 0)
+        monkeypatch.setattr("seedbed.training.program._MOST_PADDING", math.inf)
     if request.param == "torch":
         monkeypatch.setattr(planning, "kernel", lambda dtype: Kernel(None, ""))
     else:

@@ -16,9 +16,9 @@ from torch import nn
 from seedbed.errors import OptionError
 from seedbed.networks import ACTIVATIONS, parse_candidate
 from seedbed.settings import Recipe
-from seedbed.training import native, plan_stack, planning, train_chunk, train_chunks, train_many
-from seedbed.training.forward import forward_of
-from seedbed.training.native import build, program
+from seedbed.training import plan_stack, planning, train_chunk, train_chunks, train_many
+from seedbed.training.forward import covers, forward_of
+from seedbed.training.native import build
 
 FOR_TORCH = {"softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu"}
 
@@ -39,7 +39,7 @@ def fresh_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
 def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
     network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
-    assert native.covers(forward_of(network, 5), network) == (name not in FOR_TORCH)
+    assert covers(forward_of(network, 5), network) == (name not in FOR_TORCH)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
 )
 def test_it_covers_what_the_table_of_the_docs_says(words, covered):
     network = parse_candidate(words).architecture(5, 1)
-    assert native.covers(forward_of(network, 5), network) == covered
+    assert covers(forward_of(network, 5), network) == covered
 
 
 def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
@@ -60,7 +60,7 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
     shared = nn.Linear(5, 5)
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
-        assert not native.covers(forward_of(network, 5), network)
+        assert not covers(forward_of(network, 5), network)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
 def test_units_are_in_lanes_where_layers_are_wide_and_fill_vectors(words, wide):
     network = parse_candidate(words).architecture(12, 1)
     shapes = {name: value.shape for name, value in network.named_parameters()}
-    assert program.program_of(forward_of(network, 12).layers, shapes, {}).units_in_lanes == wide
+    assert forward_of(network, 12).program(shapes, {}).units_in_lanes == wide
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])

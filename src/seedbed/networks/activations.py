@@ -20,7 +20,7 @@ from seedbed.errors import CandidateError, did_you_mean
 __all__ = ["ACTIVATIONS", "activation", "activation_of", "is_activation", "width_factor"]
 
 Native = tuple[str, float, float, float]
-"""The name of a function of the kernel, in native/program.py, and its three arguments."""
+"""The name of a function of the kernel, in `training.program.FUNCTIONS`, and its three arguments."""
 
 
 @dataclass(frozen=True, kw_only=True)

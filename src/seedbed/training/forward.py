@@ -29,28 +29,16 @@ from torch.func import functional_call, vjp, vmap
 from seedbed.errors import TrainingError
 from seedbed.networks import activation_of
 from seedbed.settings import Tensors
-from seedbed.training.embeddings import Periodic, Piecewise
+from seedbed.training.embeddings import Piecewise
 from seedbed.training.inputs import Inputs, counting, expanded
-from seedbed.training.layers import (
-    OWN,
-    BatchNorm1d,
-    Dropout,
-    Elementwise,
-    Embeddings,
-    Linear,
-    Residual,
-    RReLU,
-    StackedLayer,
-    alone,
-    stacked_layer,
-    through,
-)
+from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.machine import one_thread
+from seedbed.training.program import NotCoveredError, Program
 from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, network_keys, reseed, seeded, stateless
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
-__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "dead_share", "forward_of"]
+__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "forward_of"]
 
 
 # Functions that a user's forward() may call on the activations, each number by itself.
@@ -71,6 +59,10 @@ class Chain:
 
     layers: tuple[StackedLayer, ...]
 
+    @functools.cached_property
+    def _alone(self) -> tuple[StackedLayer, ...]:
+        return tuple(inner for layer in self.layers for inner in layer.alone())
+
     @property
     def layout(self) -> Layout:
         """The names of the weights that are stored transposed."""
@@ -79,55 +71,61 @@ class Chain:
     @property
     def same_in_training(self) -> bool:
         """Whether `train()` and `eval()` give the same outputs, so that one pass serves both."""
-        return not any(isinstance(layer, Dropout | RReLU | BatchNorm1d) for layer in self._alone)
+        return not any(layer.differs_in_training for layer in self._alone)
 
     @property
     def normalises_batches(self) -> bool:
         """Whether a batch of one row can't be trained on."""
-        return any(isinstance(layer, BatchNorm1d) for layer in self._alone)
+        return any(layer.normalises_batches for layer in self._alone)
 
     @property
     def explodes(self) -> bool:
-        """Whether a function of it overflows on numbers of a usual size."""
-        return any(isinstance(layer, Elementwise) and layer.text.startswith("exp(") for layer in self._alone)
-
-    @functools.cached_property
-    def _alone(self) -> tuple[StackedLayer, ...]:
-        return tuple(alone(self.layers))
+        """Whether a function in it overflows on numbers of a usual size."""
+        return any(layer.explodes for layer in self._alone)
 
     @property
     def placement(self) -> Placement:
         """The fastest way to compute (see benchmarks/LOG.md)."""
-        if any(isinstance(layer, Embeddings | Periodic | Piecewise) for layer in (*self.layers, *self._alone)):
+        if any(layer.embeds for layer in (*self.layers, *self._alone)):
             return "network_first"  # as its arrays lie, and what follows is a layer of many inputs
         hidden = self._alone[isinstance(self.layers[0], Linear) :]
         later = [layer.units for layer in hidden if isinstance(layer, Linear) and layer.units > 1]
         return "network_first" if later else "network_last"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
-        """Outputs [row, output, network], and the buffers that the pass has changed."""
+        """Return the outputs [row, output, network], and the buffers that the pass has changed."""
         updates: Tensors = {}
         x, rest = self._entered(values, inputs, now)
-        return through(rest, x, values, now, updates), updates
-
-    def dead_share(self, values: Tensors, inputs: Inputs, now: Pass) -> Tensor:
-        """The share of ReLU units that are zero for all rows of the pass that count [network]; NaN without ReLU, and
-        for a network that diverged."""
-        return dead_share(*self.alive(values, inputs, now), now.keys)
+        for layer in rest:
+            x = layer(x, values, now, updates)
+        return x, updates
 
     def alive(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor | None, Tensor]:
-        """Which ReLU units aren't zero for all rows of the pass that count [unit, network], none without ReLU; and
-        whether all outputs of a network are finite [network]."""
-        counts = (now.weights > 0)[:, None]
-        alive = []
-
-        def look(layer: StackedLayer, x: Tensor) -> None:
-            if isinstance(layer, Elementwise) and layer.is_relu:
-                alive.append(((x > 0) & counts).any(0))
-
-        x, rest = self._entered(values, inputs, now)
-        x = through(rest, x, values, now, {}, look)
+        """Return which ReLU units are above zero for some row of the pass that counts [unit, network], None without
+        ReLU; and whether all outputs of a network are finite [network]."""
+        alive: list[Tensor] = []
+        x, _ = self(values, inputs, now._replace(alive=alive))
         return (torch.cat(alive) if alive else None), x.isfinite().all(0).all(0)
+
+    def program(self, shapes: Mapping[str, torch.Size], buffers: Mapping[str, torch.Size]) -> Program | None:
+        """Return what the kernel runs for such networks, or None where it doesn't cover them.
+
+        Args:
+            shapes: shapes of one network's trainable parameters, as torch has them.
+            buffers: shapes of all its other tensors.
+        """
+        program = Program(shapes, buffers)
+        first, *rest = self.layers
+        # Layers hand a gradient on to the one before, but embeddings take it from a linear layer alone.
+        if self.explodes or (first.embeds and not (rest and isinstance(rest[0], Linear))):
+            return None
+        try:
+            first.begin(program)
+            for layer in rest:
+                layer.add_to(program)
+        except NotCoveredError:
+            return None
+        return program if program.is_complete else None
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
         """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
@@ -140,10 +138,19 @@ class Chain:
 
 
 def dead_share(alive: Tensor | None, finite: Tensor, keys: Tensor) -> Tensor:
-    """See `Chain.dead_share`, of what `Chain.alive` gives."""
+    """Return the share of ReLU units that are zero for all rows [network], NaN without ReLU and for a network that
+    diverged. The arguments `alive` and `finite` are what `Chain.alive` returns."""
     if alive is None:
         return torch.full(keys.shape, torch.nan)
     return torch.where(finite, 1 - alive.float().mean(0), torch.nan)
+
+
+def covers(forward: Forward, network: nn.Module) -> bool:
+    """Return whether the kernel trains networks like this one."""
+    parameters = dict(network.named_parameters())
+    shapes = {name: value.shape for name, value in parameters.items() if value.requires_grad}
+    buffers = {name: value.shape for name, value in network.named_buffers()}
+    return len(shapes) == len(parameters) and isinstance(forward, Chain) and bool(forward.program(shapes, buffers))
 
 
 def forward_of(network: nn.Module, n_features: int) -> Forward:
@@ -187,14 +194,14 @@ def read_chain(network: nn.Module) -> Chain | None:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in OWN or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
+        return type(m) in LAYERS or activation_of(m) is not None or super().is_leaf_module(m, module_qualified_name)
 
 
 def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
     """A layer that draws anew each time that it is used."""
     if isinstance(layer, Residual):
         return Residual(tuple(_used(inner, uses) for inner in layer.layers))
-    if not isinstance(layer, Dropout | RReLU):
+    if not isinstance(layer, RandomLayer):
         return layer
     uses[layer.number] += 1
     return dataclasses.replace(layer, number=drawn_layer(layer.number, uses[layer.number] - 1))
@@ -452,9 +459,11 @@ class StackedNetworks:
             for name, value in states.items()
         }
         self._chain, self._front = chain, None
-        edges = [layer.name + "edges" for layer in alone(chain.layers[:1]) if isinstance(layer, Piecewise)]
-        shared = len(edges) == len([*alone(chain.layers[:1])])
-        if shared and all((self._values[name] == self._values[name][..., :1]).all() for name in edges):
+        first = [*chain.layers[0].alone()]
+        edges = [layer.name + "edges" for layer in first if isinstance(layer, Piecewise)]
+        if len(edges) == len(first) and all(
+            (self._values[name] == self._values[name][..., :1]).all() for name in edges
+        ):
             self._front, self._chain = chain.layers[0], Chain(chain.layers[1:])
         n = len(next(iter(states.values())))
         empty, keys = torch.empty(0), torch.zeros(n, dtype=torch.int32)

@@ -1,53 +1,159 @@
-"""Layers of torch and of ours, for a whole stack: the same arithmetic with one more axis, `network`, which is last.
+"""Layers for a whole stack: the same arithmetic as torch's, with one more axis, `network`, which is last.
 
 Activations are `[row, unit, network]`, so every elementwise operation runs along networks in full vectors, however
 narrow the layer. Parameters are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`.
 
-To teach the stack a new layer, add a class here and an entry in `_READERS`. The engine's laws are then tested for it
-against the layer of torch. An elementwise activation needs an entry in `networks.activations` only.
+A subclass of `StackedLayer` holds all that the engine knows of a layer: the modules of torch that it stands for, how a
+stack computes it, and how the kernel does. To teach the engine a new layer, add a subclass here. The engine's laws are
+then tested for it against the module. An elementwise activation needs an entry in `networks.activations` only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.networks import Embeddings as EmbeddingsModule
-from seedbed.networks import PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
 from seedbed.networks import Residual as ResidualModule
+from seedbed.networks import activation_of
 from seedbed.settings import Tensors
-from seedbed.training.embeddings import Periodic, Piecewise, parted
 from seedbed.training.hooks import has_hooks
 from seedbed.training.inputs import Inputs, folded
+from seedbed.training.program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 from seedbed.training.randomness import dropped, layer_noise, sloped
 from seedbed.training.stack import Pass
 
-__all__ = ["OWN", "StackedLayer", "alone", "stacked_layer", "through"]
+__all__ = ["LAYERS", "Linear", "RandomLayer", "Residual", "StackedLayer", "stacked_layer", "stacked_layers"]
+
+LAYERS: dict[type[nn.Module], type[StackedLayer]] = {}
+"""The stacked layer of each class of modules. Elementwise activations aren't listed."""
+
+# The kernel computes their derivatives from their outputs.
+_IN_PLACE = ("relu", "tanh", "sigmoid")
+# Calls in a user's `forward()` that the kernel has, as `Elementwise.text` writes them.
+_CALLS = {f"{name}(){{}}": name for name in ("relu", "tanh", "sigmoid", "silu", "mish", "softsign")}
 
 
-def batched_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x [row, unit_in, network], weight [unit_in, unit_out, network], bias [unit_out, network], if any.
+class StackedLayer:
+    """A layer of a stack.
 
-    It is quickest where memory is in the opposite order of the axes' names: the network axis varies slowest.
+    Attributes:
+        modules: the classes of torch that it stands for. Their subclasses don't count, as they may do anything.
+        layers: the layers inside it.
+        differs_in_training: whether `train()` and `eval()` give different outputs.
+        normalises_batches: whether a batch of one row can't be trained on.
+        embeds: whether it makes many numbers of each input.
     """
-    left, right = x.permute(2, 0, 1), weight.permute(2, 0, 1)
-    product = torch.bmm(left, right) if bias is None else torch.baddbmm(bias.t()[:, None], left, right)
-    return product.permute(1, 2, 0)
+
+    modules: ClassVar[tuple[type[nn.Module], ...]] = ()
+    layers: tuple[StackedLayer, ...] = ()
+    differs_in_training: ClassVar[bool] = False
+    normalises_batches: ClassVar[bool] = False
+    embeds: ClassVar[bool] = False
+
+    @property
+    def explodes(self) -> bool:
+        """Whether it overflows on numbers of a usual size."""
+        return False
+
+    def __init_subclass__(cls) -> None:
+        LAYERS.update(dict.fromkeys(cls.modules, cls))
+
+    @classmethod
+    def read(cls, name: str, module: Any, numbers: dict[str, int]) -> Self | None:
+        """Return the stacked layer of a module, or None where the stack can't compute it.
+
+        Args:
+            name: the module's qualified name and a dot, or nothing.
+            module: of one of the classes `modules`.
+            numbers: the modules that draw, see `randomness.drawn_modules`.
+        """
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        """Return the outputs [row, unit, network].
+
+        Args:
+            x: inputs [row, unit, network].
+            values: the stack's parameters and buffers by name [..., network].
+            now: the forward pass.
+            updates: receives buffers that the pass has changed.
+        """
+        raise NotImplementedError
+
+    def add_to(self, program: Program) -> None:
+        """Add the layer to the kernel's program, behind the last one.
+
+        Raises:
+            NotCoveredError: the kernel doesn't have it.
+        """
+        raise NotCoveredError
+
+    def begin(self, program: Program) -> None:
+        """Add the layer to the kernel's program as the first one, which sees the table.
+
+        Raises:
+            NotCoveredError: the kernel can't begin with it.
+        """
+        raise NotCoveredError
+
+    def embedded_width(self, program: Program) -> tuple[int, int]:
+        """Return the numbers of inputs and of outputs where the layer embeds some of the inputs.
+
+        Raises:
+            NotCoveredError: the kernel can't embed with it.
+        """
+        raise NotCoveredError
+
+    def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
+        """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
+        raise NotCoveredError
+
+    def alone(self) -> Iterator[StackedLayer]:
+        """Yield the layers inside it that hold no others; itself, if it holds none."""
+        if not self.layers:
+            yield self
+        for layer in self.layers:
+            yield from layer.alone()
+
+
+def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
+    """Return the stacked layer of a module, or None where there isn't one. The arguments are those of `read`."""
+    if has_hooks(module):
+        return None
+    entry = activation_of(module)
+    if entry is not None and entry.elementwise:
+        return Elementwise(repr(module), module)
+    kind = LAYERS.get(type(module))
+    return None if kind is None else kind.read(name, module, numbers)
+
+
+def stacked_layers(name: str, module: nn.Module, numbers: dict[str, int]) -> tuple[StackedLayer, ...] | None:
+    """Return the stacked layers of a module's children, or None where one has none."""
+    found = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
+    known = tuple(layer for layer in found if layer is not None)
+    return known if len(known) == len(found) else None
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(StackedLayer):
+    modules = (nn.Linear,)
+
     name: str
     units: int
     bias: bool
 
+    @classmethod
+    def read(cls, name: str, module: nn.Linear, numbers: dict[str, int]) -> Self:
+        return cls(name, module.out_features, module.bias is not None)
+
     def first(self, inputs: Inputs, values: Tensors, now: Pass) -> Tensor:
-        """The layer that sees the table: one matmul for all networks, what a split makes of the table folded in."""
+        """Return the outputs of the layer that sees the table. All networks share one matmul, as the splits' own scales
+        are folded into the weights."""
         weight, bias = folded(inputs, values[self.name + "weight"], values[self.name + "bias"] if self.bias else None)
         if now.placement == "network_first":
             x = torch.bmm(inputs.X.expand(weight.shape[2], -1, -1), weight.permute(2, 0, 1)).permute(1, 2, 0)
@@ -60,14 +166,39 @@ class Linear:
         bias = values[self.name + "bias"] if self.bias else None
         if self.units == 1:
             x = (x * weight[:, 0]).sum(1, keepdim=True)
-        else:
-            return batched_product(x, weight, bias)
-        return x if bias is None else x + bias
+            return x if bias is None else x + bias
+        # It is fastest if the network axis varies slowest in memory.
+        left, right = x.permute(2, 0, 1), weight.permute(2, 0, 1)
+        product = torch.bmm(left, right) if bias is None else torch.baddbmm(bias.t()[:, None], left, right)
+        return product.permute(1, 2, 0)
+
+    def add_to(self, program: Program) -> None:
+        last, n_in = program.last, program.shape(self.name + "weight")[1]
+        if program.layers and n_in != last.n_out:
+            raise NotCoveredError
+        weight = program.parameter(self.name + "weight", is_weight=True)
+        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        program.layers.append(
+            KernelLayer(Kind.LINEAR, n_in, self.units, weight, bias, last.target, program.values(self.units),
+                        last.d_out, program.gradients(self.units))
+        )  # fmt: skip
+
+    begin = add_to
+
+    def embedded_width(self, program: Program) -> tuple[int, int]:
+        n_out, n_in = program.shape(self.name + "weight")
+        if self.bias:
+            raise NotCoveredError
+        return n_in, n_out
+
+    def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
+        weight = program.parameter(self.name + "weight", is_weight=True)
+        return like._replace(kind=Kind.LEVELS, weight=weight, each=self.units)
 
 
 @dataclass(frozen=True)
-class Elementwise:
-    """Any module or function that treats each number by itself. Two are equal if they read alike."""
+class Elementwise(StackedLayer):
+    """A module or function that treats each number by itself. Two are equal if they read alike."""
 
     text: str
     function: Callable[[Tensor], Tensor] = field(compare=False, hash=False, repr=False)
@@ -77,23 +208,58 @@ class Elementwise:
         """Whether it is zero for all negative numbers, so that a unit behind it can die."""
         return self.text.lower().startswith("relu(")
 
+    @property
+    def explodes(self) -> bool:
+        return self.text.startswith("exp(")
+
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-        return self.function(x)
+        x = self.function(x)
+        if now.alive is not None and self.is_relu:
+            now.alive.append(((x > 0) & (now.weights > 0)[:, None]).any(0))
+        return x
+
+    def add_to(self, program: Program) -> None:
+        if type(self.function) is nn.Identity:
+            return
+        entry, last = activation_of(self.function), program.last
+        call = (_CALLS.get(self.text, ""), 0.0, 0.0, 0.0)
+        name, a, b, c = entry.native(self.function) if entry and entry.native else call
+        if not name:
+            raise NotCoveredError
+        target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
+        alive = program.n_alive if self.is_relu else -1
+        program.n_alive += last.n_out if self.is_relu else 0
+        program.layers.append(
+            KernelLayer(Kind.ACTIVATION, last.n_out, last.n_out, source=last.target, target=target, d_in=last.d_out,
+                        d_out=last.d_out, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class PReLU:
+class PReLU(StackedLayer):
+    modules = (nn.PReLU,)
+
     name: str
+
+    @classmethod
+    def read(cls, name: str, module: nn.PReLU, numbers: dict[str, int]) -> Self:
+        return cls(name)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         return torch.where(x >= 0, x, x * values[self.name + "weight"])
 
 
 @dataclass(frozen=True)
-class OverUnits:
-    """Softmax and its kin, along the units of a row."""
+class OverUnits(StackedLayer):
+    """Activations that treat the units of a row together."""
+
+    modules = (nn.GLU, nn.Softmax, nn.Softmin, nn.LogSoftmax)
 
     kind: str
+
+    @classmethod
+    def read(cls, name: str, module: Any, numbers: dict[str, int]) -> Self | None:
+        return cls(type(module).__name__) if module.dim in (1, -1) else None
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if self.kind == "GLU":
@@ -104,40 +270,76 @@ class OverUnits:
 
 
 @dataclass(frozen=True)
-class Dropout:
-    number: int
-    share: float
+class RandomLayer(StackedLayer):
+    """A layer that draws in training.
 
-    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-        if not now.training:
-            return x
-        return dropped(x, _noise(self.number, x, now), self.share)
+    Attributes:
+        number: its own, see `randomness.drawn_layer`.
+    """
+
+    differs_in_training = True
+
+    number: int
+
+    def noise(self, x: Tensor, now: Pass) -> Tensor:
+        """Return uniform numbers for inputs x, which lie in memory as x does."""
+        first = now.placement == "network_first"
+        return layer_noise(now.keys, now.step, self.number, now.rows, x.shape[1], network_first=first)
 
 
 @dataclass(frozen=True)
-class RReLU:
-    number: int
+class Dropout(RandomLayer):
+    modules = (nn.Dropout,)
+
+    share: float
+
+    @classmethod
+    def read(cls, name: str, module: nn.Dropout, numbers: dict[str, int]) -> Self:
+        return cls(numbers[name.removesuffix(".")], module.p)
+
+    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
+        return dropped(x, self.noise(x, now), self.share) if now.training else x
+
+    def add_to(self, program: Program) -> None:
+        program.same_in_training = False
+        last, kept = program.last, program.values(program.last.n_out)
+        program.layers.append(
+            KernelLayer(Kind.DROPOUT, last.n_out, last.n_out, source=last.target, target=program.values(last.n_out),
+                        d_in=last.d_out, d_out=last.d_out, spare=kept, number=self.number, a=self.share)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RReLU(RandomLayer):
+    modules = (nn.RReLU,)
+
     lower: float
     upper: float
+
+    @classmethod
+    def read(cls, name: str, module: nn.RReLU, numbers: dict[str, int]) -> Self:
+        return cls(numbers[name.removesuffix(".")], module.lower, module.upper)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         if not now.training:
             return torch.where(x >= 0, x, x * ((self.lower + self.upper) / 2))
-        return sloped(x, _noise(self.number, x, now), self.lower, self.upper)
-
-
-def _noise(number: int, x: Tensor, now: Pass) -> Tensor:
-    """What a layer, by its number, draws for x; it lies in memory as x does."""
-    first = now.placement == "network_first"
-    return layer_noise(now.keys, now.step, number, now.rows, x.shape[1], network_first=first)
+        return sloped(x, self.noise(x, now), self.lower, self.upper)
 
 
 @dataclass(frozen=True)
-class LayerNorm:
+class LayerNorm(StackedLayer):
+    modules = (nn.LayerNorm,)
+
     name: str
     eps: float
     affine: bool
     bias: bool
+
+    @classmethod
+    def read(cls, name: str, module: nn.LayerNorm, numbers: dict[str, int]) -> Self | None:
+        if len(module.normalized_shape) != 1:
+            return None
+        return cls(name, module.eps, module.weight is not None, module.bias is not None)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         centred = x - x.mean(1, keepdim=True)
@@ -146,15 +348,35 @@ class LayerNorm:
             x = x * values[self.name + "weight"]
         return x + values[self.name + "bias"] if self.bias else x
 
+    def add_to(self, program: Program) -> None:
+        last = program.last
+        weight = program.parameter(self.name + "weight", is_weight=False) if self.affine else -1
+        bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
+        normal = program.values(last.n_out + 1)
+        program.layers.append(
+            KernelLayer(Kind.LAYERNORM, last.n_out, last.n_out, weight, bias, last.target, program.values(last.n_out),
+                        last.d_out, last.d_out, normal, a=self.eps)
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
-class BatchNorm1d:
+class BatchNorm1d(StackedLayer):
     """Batch statistics are those of the rows that count for each network."""
+
+    modules = (nn.BatchNorm1d,)
+    differs_in_training = True
+    normalises_batches = True
 
     name: str
     eps: float
     momentum: float
     affine: bool
+
+    @classmethod
+    def read(cls, name: str, module: nn.BatchNorm1d, numbers: dict[str, int]) -> Self | None:
+        if module.momentum is None or not module.track_running_stats:
+            return None
+        return cls(name, module.eps, module.momentum, module.affine)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
         mean, variance = values[self.name + "running_mean"], values[self.name + "running_var"]
@@ -174,150 +396,36 @@ class BatchNorm1d:
 
 
 @dataclass(frozen=True)
-class Residual:
-    """Layers that add to what they are given."""
+class Residual(StackedLayer):
+    """Layers whose outputs are added to their inputs."""
+
+    modules = (ResidualModule,)
 
     layers: tuple[StackedLayer, ...]
 
-    def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-        return x + through(self.layers, x, values, now, updates)
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Layers of which each takes some of the inputs; the others come first."""
-
-    inputs: tuple[tuple[int, ...], ...]
-    others: tuple[int, ...]
-    layers: tuple[StackedLayer, ...]
+    @classmethod
+    def read(cls, name: str, module: ResidualModule, numbers: dict[str, int]) -> Self | None:
+        inner = stacked_layers(name, module, numbers)
+        return None if inner is None else cls(inner)
 
     def __call__(self, x: Tensor, values: Tensors, now: Pass, updates: Tensors) -> Tensor:
-        pairs = zip(self.inputs, self.layers, strict=True)
-        given = [layer(parted(x, own), values, now, updates) for own, layer in pairs]
-        parts = [part.permute(2, 1, 0) for part in (parted(x, self.others), *given)]
-        return torch.cat(parts, 1).permute(2, 1, 0)
+        added = x
+        for layer in self.layers:
+            added = layer(added, values, now, updates)
+        return x + added
 
-
-StackedLayer = (
-    Linear
-    | Elementwise
-    | PReLU
-    | OverUnits
-    | Dropout
-    | RReLU
-    | LayerNorm
-    | BatchNorm1d
-    | Residual
-    | Embeddings
-    | Periodic
-    | Piecewise
-)
-
-
-def through(
-    layers: Sequence[StackedLayer],
-    x: Tensor,
-    values: Tensors,
-    now: Pass,
-    updates: Tensors,
-    tell: Callable[[StackedLayer, Tensor], None] | None = None,
-) -> Tensor:
-    """x, passed through layers one after the other; `tell` is told what each gives, those inside others, too."""
-    for layer in layers:
-        if tell is not None and isinstance(layer, Residual):
-            x = x + through(layer.layers, x, values, now, updates, tell)
-        else:
-            x = layer(x, values, now, updates)
-        if tell is not None:
-            tell(layer, x)
-    return x
-
-
-def alone(layers: Sequence[StackedLayer]) -> Iterator[StackedLayer]:
-    """The layers that hold no others, those inside others, too."""
-    for layer in layers:
-        if isinstance(layer, Residual | Embeddings):
-            yield from alone(layer.layers)
-        else:
-            yield layer
-
-
-def stacked_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> StackedLayer | None:
-    """Return the stacked twin of a module, or none where there isn't one.
-
-    Classes count exactly: a subclass of the user's own may do anything.
-
-    Args:
-        name: the module's qualified name with a dot behind it (or nothing).
-        numbers: of the modules that draw, see `randomness.drawn_modules`.
-    """
-    if has_hooks(module):
-        return None
-    entry = activation_of(module)
-    if entry is not None and entry.elementwise:
-        return Elementwise(repr(module), module)
-    read = _READERS.get(type(module))
-    return None if read is None else read(name, module, numbers)
-
-
-def _inner(name: str, module: nn.Module, numbers: dict[str, int]) -> tuple[StackedLayer, ...] | None:
-    """The twins of all children, or none where one has none."""
-    found = [stacked_layer(f"{name}{child}.", layer, numbers) for child, layer in module.named_children()]
-    known = tuple(layer for layer in found if layer is not None)
-    return known if len(known) == len(found) else None
-
-
-def _residual(name: str, module: ResidualModule, numbers: dict[str, int]) -> Residual | None:
-    inner = _inner(name, module, numbers)
-    return None if inner is None else Residual(inner)
-
-
-def _embeddings(name: str, module: EmbeddingsModule, numbers: dict[str, int]) -> Embeddings | None:
-    inner = _inner(name, module, numbers)
-    return None if inner is None else Embeddings(tuple(map(tuple, module.inputs)), tuple(module.others), inner)
-
-
-def _over_units(name: str, module: Any, numbers: dict[str, int]) -> OverUnits | None:
-    return OverUnits(type(module).__name__) if module.dim in (1, -1) else None
-
-
-def _dropout(name: str, module: nn.Dropout, numbers: dict[str, int]) -> Dropout:
-    return Dropout(numbers[name.removesuffix(".")], module.p)
-
-
-def _rrelu(name: str, module: nn.RReLU, numbers: dict[str, int]) -> RReLU:
-    return RReLU(numbers[name.removesuffix(".")], module.lower, module.upper)
-
-
-def _layernorm(name: str, module: nn.LayerNorm, numbers: dict[str, int]) -> LayerNorm | None:
-    if len(module.normalized_shape) != 1:
-        return None
-    return LayerNorm(name, module.eps, module.weight is not None, module.bias is not None)
-
-
-def _batchnorm(name: str, module: nn.BatchNorm1d, numbers: dict[str, int]) -> BatchNorm1d | None:
-    if module.momentum is None or not module.track_running_stats:
-        return None
-    return BatchNorm1d(name, module.eps, module.momentum, module.affine)
-
-
-_READERS: dict[type[nn.Module], Callable[[str, Any, dict[str, int]], StackedLayer | None]] = {
-    nn.Linear: lambda name, module, numbers: Linear(name, module.out_features, module.bias is not None),
-    nn.PReLU: lambda name, module, numbers: PReLU(name),
-    nn.GLU: _over_units,
-    nn.Softmax: _over_units,
-    nn.Softmin: _over_units,
-    nn.LogSoftmax: _over_units,
-    nn.Dropout: _dropout,
-    nn.RReLU: _rrelu,
-    nn.LayerNorm: _layernorm,
-    nn.BatchNorm1d: _batchnorm,
-    ResidualModule: _residual,
-    EmbeddingsModule: _embeddings,
-    PeriodicEmbedding: lambda name, module, numbers: Periodic(name),
-    PiecewiseLinearEncoding: lambda name, module, numbers: Piecewise(name),
-}
-"""Of each class of modules but the elementwise activations: (name, module, numbers) to its stacked twin."""
-
-OWN = tuple(kind for kind in _READERS if kind.__module__.split(".")[0] != "torch")
-"""Modules that torch doesn't have, and are known all the same."""
+    def add_to(self, program: Program) -> None:
+        last, place = program.last, len(program.layers)
+        units = last.n_out
+        fork = KernelLayer(Kind.FORK, units, units, source=last.target, target=program.values(units), d_in=last.d_out,
+                           d_out=program.gradients(units))  # fmt: skip
+        program.layers.append(fork)
+        for layer in self.layers:
+            layer.add_to(program)
+        inner = program.last
+        if inner.n_out != units:
+            raise NotCoveredError
+        added = KernelLayer(Kind.ADD, units, units, source=inner.target, target=program.values(units),
+                            d_in=inner.d_out, d_out=program.gradients(units), spare=fork.target)  # fmt: skip
+        program.layers.append(added)
+        program.layers[place] = fork._replace(spare=added.d_out)

@@ -18,8 +18,8 @@ from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncod
 from seedbed.settings import OPTIMIZERS, Engine, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, OneByOne, forward_of
-from seedbed.training.native import covers, kernel
+from seedbed.training.forward import Chain, Forward, OneByOne, covers, forward_of
+from seedbed.training.native import kernel
 from seedbed.training.stack import build_network
 
 __all__ = ["StackPlan", "check_engine", "pick_device", "plan_stack", "torch_seconds"]

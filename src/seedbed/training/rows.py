@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seedbed.data import rows_of, windows
 from seedbed.errors import TrainingError
-from seedbed.training.forward import Chain, dead_share
+from seedbed.training.forward import Chain
 from seedbed.training.inputs import Placing
 from seedbed.training.losses import Loss, encode_target
 from seedbed.training.randomness import shuffled
@@ -106,10 +106,10 @@ class WholeTable:
         rows = torch.where(there, rows, self.n_rows)  # filling goes to a row more
         return found.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
 
-    def dead_share(self, chain: Chain, state: StackState, now: Pass) -> Tensor:
-        """Of the training rows, see `Chain.dead_share`; weights and rows of `now` are put in."""
+    def alive(self, chain: Chain, state: StackState, now: Pass) -> tuple[Tensor | None, Tensor]:
+        """Return what `Chain.alive` does for the training rows. Weights and rows of `now` are replaced."""
         now = now._replace(weights=self.fit.weights, rows=self.fit.rows)
-        return chain.dead_share({**state.params, **state.buffers}, self.fit.inputs, now)
+        return chain.alive({**state.params, **state.buffers}, self.fit.inputs, now)
 
     def orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
         """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
@@ -251,8 +251,8 @@ class WindowedTable:
         assert figures is not None
         return figures, torch.cat(found) if found else torch.empty(0, self._n_outputs, len(keys), device=keys.device)
 
-    def dead_share(self, chain: Chain, state: StackState, now: Pass) -> Tensor:
-        """Of the training rows, see `Chain.dead_share`; weights and rows of `now` are put in."""
+    def alive(self, chain: Chain, state: StackState, now: Pass) -> tuple[Tensor | None, Tensor]:
+        """Return what `Chain.alive` does for the training rows. Weights and rows of `now` are replaced."""
         alive: Tensor | None = None
         finite = torch.ones(now.keys.shape, dtype=torch.bool, device=now.keys.device)
         for batch, _ in self._blocks(self._placing.data.train, None):
@@ -261,7 +261,7 @@ class WindowedTable:
             if part is not None:
                 alive = part if alive is None else alive | part
             finite = finite & good
-        return dead_share(alive, finite, now.keys)
+        return alive, finite
 
     def _minibatch(self, held: _Rows, columns: Sequence[Tensor]) -> tuple[Batch, Picked | None, Tensor]:
         """Rows of each network, given by their places among those held, as one batch, filled up."""

@@ -38,6 +38,7 @@ class Pass(NamedTuple):
         rows: [row], int32; which row each is, for random layers.
         placement: how sums of products are written, and in which order arrays lie in memory.
         guarded: whether rows of weight zero are taken out after the first layer, see `TrainingData.is_huge`.
+        alive: receives which units of each ReLU layer are above zero for a row that counts [unit, network], if given.
     """
 
     training: bool
@@ -47,6 +48,7 @@ class Pass(NamedTuple):
     rows: Tensor
     placement: Placement
     guarded: bool = False
+    alive: list[Tensor] | None = None
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -18,7 +18,7 @@ from seedbed.evaluation import CURVES, Waiting
 from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, forward_of
+from seedbed.training.forward import Chain, Forward, dead_share, forward_of
 from seedbed.training.inputs import Inputs, Placing, look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import clock, pick_optimizer, rate_factors
@@ -256,7 +256,7 @@ class Training:
             return torch.full((len(self.chunk.seeds),), torch.nan)
         empty = torch.empty(0)
         now = Pass(False, empty, self.hyper.keys, self.numbers[0], empty, self.forward.placement, self.guarded)
-        return self.rows.dead_share(self.forward, self.state, now)
+        return dead_share(*self.rows.alive(self.forward, self.state, now), now.keys)
 
     def _full_batch(self, epoch: int, one_pass: bool) -> Tensor:
         assert isinstance(self.rows, WholeTable)

@@ -1,7 +1,6 @@
 """The kernel: covered networks train in one C++ function, without leaving the cache."""
 
 from seedbed.training.native.build import kernel
-from seedbed.training.native.program import covers
 from seedbed.training.native.training import NativeTraining
 
-__all__ = ["NativeTraining", "covers", "kernel"]
+__all__ = ["NativeTraining", "kernel"]

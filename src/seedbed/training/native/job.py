@@ -16,7 +16,7 @@ from torch import Tensor
 from seedbed.settings import OPTIMIZERS, Recipe, Tensors
 from seedbed.training.embeddings import bins_between
 from seedbed.training.inputs import Inputs
-from seedbed.training.native.program import Program
+from seedbed.training.program import Program
 from seedbed.training.step import Batch
 
 __all__ = ["Blocks", "Setup", "typed"]

@@ -18,7 +18,6 @@ from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, dead_share
 from seedbed.training.native.build import kernel
 from seedbed.training.native.job import Blocks, Setup
-from seedbed.training.native.program import program_of
 from seedbed.training.optimizers import clock
 from seedbed.training.rows import WholeTable
 from seedbed.training.stepping import Best, Training
@@ -49,7 +48,7 @@ class NativeTraining(Training):
         shapes = {name: value.shape[:-1] for name, value in params.items()}
         shapes = {name: torch.Size(reversed(shape)) if name in layout else shape for name, shape in shapes.items()}
         buffers = {name: value.shape[:-1] for name, value in self.state.buffers.items()}
-        program = program_of(self.forward.layers, shapes, buffers)
+        program = self.forward.program(shapes, buffers)
         assert program is not None
         self.table, self.batches = self.rows, self.rows.orders(0) if chunk.recipe.batch_size else []
         n_steps = chunk.recipe.epochs * self.rows.n_steps
