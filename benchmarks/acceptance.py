@@ -44,24 +44,22 @@ FEWEST_SETS = 400
 INTRO = """\
 # Are the verdicts honest?
 
-A comparison that calls luck a winner does harm, so seedbed is tried on tables of which the truth is known: they are
-simulated, hundreds for each row below, and compared as a user would compare. What comes out must keep the bound beside
-it, or `python benchmarks/acceptance.py`, which wrote this page, fails.
+seedbed compares simulated tables, hundreds for each row below, where the truth is known. Each rate must keep its bound;
+otherwise `python benchmarks/acceptance.py`, which writes this page, fails.
 
 Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. The networks have one hidden
-layer of 5 ReLU units and are trained by {epochs} full-batch steps of SGD with a rate of {lr:g}. They are used after the
-last step in all rows but a-inner, c and d, where inner splits choose the epoch. Judged is the Brier score, at a level
-of 5 %.
+layer of 5 ReLU units and are trained by {epochs} full-batch steps of SGD with learning rate {lr:g}. Rows a-inner, c and
+d choose the epoch by inner splits; all others use the last step. The Brier score is tested at a level of 5 %.
 
-- a: two blocks of three columns tell equally much. One candidate sees the one, one the other; who is called better or
-  worse is a false winner. b: a network against itself. c: shuffled labels against always guessing the class shares.
+- a: two blocks of three columns are equally informative. Each candidate sees one block, so every "better" or "worse" is
+  a false winner. b: a network against itself. c: shuffled labels against predicting the class frequencies.
   d: labels that are noise.
-- e: one candidate sees three more columns than the other, each of which adds a little; a table below says how much the
-  gain truly is. f: how often the interval holds the true difference, which is zero in a.
-- g: what a plain t-test makes of the same trainings as a. It has to fail, or the simulation couldn't show anything.
-  h: the same trainings as a, from one seed and from all.
-- i: whether the margin is a tenth of the reference's error, as in a-easy, where each block tells 97 in 100 rows right,
-  or the default, as in all other rows. The choice follows from the run, so it must not make more false winners.
+- e: one candidate sees three more columns than the other, each of which adds a little; a table below has the true gain.
+  f: how often the interval covers the true difference, which is zero in a.
+- g: a plain t-test on the networks of a. It must fail, or the simulation is too easy. h: the networks of a, from one
+  seed and from all.
+- i: whether the margin is a tenth of the reference's error, as in a-easy, where each block predicts 97 of 100 rows
+  correctly, or the default, as in all other rows. This choice depends on the run and must not add false winners.
 
 For each candidate and table, the corrected interval comes from {corrected},
 the nested one from {nested}.
@@ -70,8 +68,8 @@ the nested one from {nested}.
 REPEAT = """\
 ### How to repeat it
 
-`python benchmarks/acceptance.py` writes this page anew; `--help` lists its options and says why it was built like this.
-With {sets} tables a row, the work of one core for {minutes} minutes ({processor}).
+`python benchmarks/acceptance.py` writes this page; `--help` lists its options and explains the design.
+With {sets} tables per row it takes one core {minutes} minutes ({processor}).
 """
 
 
@@ -150,7 +148,7 @@ def results_table(results: Sequence[Result]) -> Table:
         )
         for one in results
     ]
-    remarks = ["Time: of one table's comparison; the median, beside another process that does the same."]
+    remarks = ["Time: median for one table, with another process running."]
     if any(one.n_sets < FEWEST_SETS for one in results):
         remarks.append(f"Fewer than {FEWEST_SETS} tables a row: a rough look, in which bounds may be missed by chance.")
     return Table("The table", ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so"), rows, remarks)

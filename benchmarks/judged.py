@@ -334,10 +334,10 @@ def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
 INTRO = """\
 # Are the verdicts of `seedbed judge` honest?
 
-Scores of which the truth is known are made and judged, hundreds for each row. The learners are least-squares fits with
-a small ridge, judged by their Brier scores at a level of 5 %, so this page is about the verdicts and not about networks
-([Are the verdicts honest?](acceptance.md) is). `python benchmarks/judged.py` wrote it; `--help` says how each row is
-made.
+`seedbed judge` is applied to simulated scores, hundreds for each row, where the truth is known. The learners are
+least-squares fits with a small ridge; their Brier scores are tested at a level of 5 %. [Are the verdicts
+honest?](acceptance.md) does the same for networks. `python benchmarks/judged.py` writes this page; `--help` explains
+each row.
 """
 
 
@@ -355,7 +355,7 @@ def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], n_sets: 
             "better or worse against the truth."
         )
         parts.append(f"{Table('Real tables as the truth', header, real, [remark]).markdown()}\n")
-    parts.append(f"The work of one core for {number(seconds / 60)} minutes ({machine()['processor']}).\n")
+    parts.append(f"One core takes {number(seconds / 60)} minutes ({machine()['processor']}).\n")
     return "\n".join(parts)
 
 

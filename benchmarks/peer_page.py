@@ -16,41 +16,37 @@ OURS, PLAIN = "seedbed", "logistic"
 SCORES = {"log_loss": "log loss", "auc": "ROC AUC", "accuracy": "accuracy"}
 
 INTRO = """\
-# seedbed beside its peers
+# How good is the classifier?
 
 `SeedbedClassifier()` and {others} other classifiers, each with the defaults of its library, on {tables} real tables.
-All get the same training rows and the same test rows, {folds} folds dealt anew in each repeat, and one
-thread{processor}.
+All use the same {folds} folds per repeat and one thread{processor}.
 
-Whatever is chosen for seedbed's default is chosen by looking at the *deciding* half of the tables only. The
-*confirming* half tells whether it holds where nobody looked.
+The defaults of seedbed were chosen on the *deciding* half of the tables. The *confirming* half took no part in that
+choice.
 
-`make peers` runs what is missing and writes this page; `python benchmarks/peers.py --help` lists its options. Every fit
+`make peers` runs missing fits and writes this page; `python benchmarks/peers.py --help` lists its options. Every fit
 is a line of `benchmarks/peers.csv`."""
 
 CAVEATS = """\
-## What to bear in mind
+## Limits of this comparison
 
-- Defaults only. All of them get better when tuned for a table, some much more than others.
-- seedbed averages several networks. RealMLP-TD and TabM-D, as pytabkit has them, hold back a fifth of the rows and keep
-  the epoch with the fewest errors there. So they learn from fewer rows, and their probabilities aren't made for the log
-  loss, in which they look worse than in ROC AUC and accuracy. TabM-D stops after 16 epochs without an improvement,
-  which are few steps on a small table; RealMLP-TD smooths the labels. pytabkit also averages five of them (`n_cv=5`),
-  in five times the time; that isn't its default.
-- Log loss is in nats. No probability counts as less than {tiniest:g}, else a random forest that is wrong and certain
-  would be infinitely wrong. Of several classes, ROC AUC is the mean over classes held against the rest, of those that
-  have test rows; a class without training rows gets probability 0.
-- Text is a category for all, and so are codes that the index of the tables names as such. Those that take missing
-  cells get them. To the others go medians and flags of what was missing; to the regression, the forest and
-  MLPClassifier also standardised numbers and a column for each level. The regression may take 1,000 steps, so that it
-  converges; nothing else was changed.
-- Tables are used as they are published: some have columns that leak the outcome (heart_failure, bank_marketing), some
-  have copies of rows that cross the folds (kc1, mammography, spambase, wine_quality), and electricity is ordered in
-  time. Everybody has that gain, and those who learn by heart have more of it.
-- Most of the tables are small. Folds overlap, so the mean of a table is less sure than its number of folds suggests;
-  the ranks count each table once.
-- Seconds are of one thread and include what a method does to choose its own settings. Imports and a first, tiny fit
-  aren't counted; what seedbed compiled for a table was. Other programs may have run beside it.
+- Defaults only. Tuning improves all methods, some much more than others.
+- seedbed averages several networks. RealMLP-TD and TabM-D in pytabkit hold back a fifth of the rows and keep the epoch
+  with the fewest errors there. So they learn from fewer rows, and their log loss ranks lower than their ROC AUC and
+  accuracy. TabM-D stops after 16 epochs without an improvement, which is early on a small table; RealMLP-TD smooths the
+  labels. pytabkit can average five of them (`n_cv=5`) in five times the time; that isn't its default.
+- Log loss is in nats, with probabilities of at least {tiniest:g}. With several classes, ROC AUC is the mean over
+  one-versus-rest; a class without training rows gets probability 0.
+- Text is a category, and so are codes that the index of the tables names. Methods that accept missing cells get them;
+  the others get medians and flags. The logistic regression, the forest and MLPClassifier also get standardised numbers
+  and one-hot levels. The regression may take 1,000 steps; all other settings are defaults.
+- Tables are used as published: some have columns that leak the outcome (heart_failure, bank_marketing), some have
+  copies of rows in several folds (kc1, mammography, spambase, wine_quality), and electricity is ordered in time. All
+  methods gain from that, and those that memorise gain more.
+- Most tables are small. Folds overlap, so the mean of a table is less certain than its number of folds suggests. The
+  ranks count each table once.
+- Seconds are of one thread and include a method's own choice of settings, but not imports and a first, tiny fit. Other
+  programs may have run at the same time.
 """
 
 
@@ -157,10 +153,10 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
     difference = critical_difference(len(methods), len(used))
     about = (
         f"Tables counted: {len(used)} of {len(tables)}. 1 is the best rank of {len(methods)}. Mean ranks less than "
-        f"{difference:.2f} apart can't be told apart (Nemenyi's test at 5%, as in Demšar 2006). Seconds are medians "
+        f"{difference:.2f} apart don't differ significantly (Nemenyi's test at 5%, Demšar 2006). Seconds are medians "
         "over tables of the median over a table's folds."
     )
-    remarks = [about, told_apart(ranks, difference), reasons(results, methods, left_out)]
+    remarks = [about, significant(ranks, difference), reasons(results, methods, left_out)]
     return Table("Mean ranks", header, rows, [remark for remark in remarks if remark]).markdown()
 
 
@@ -177,8 +173,8 @@ def seconds(results: Results, method: str, repeats: Mapping[str, Sequence[int]])
     return number(statistics.median(fit)), number(statistics.median(predict)), ratio
 
 
-def told_apart(ranks: Mapping[str, Mapping[str, float]], difference: float) -> str:
-    """Which peers are told apart from seedbed, by each score."""
+def significant(ranks: Mapping[str, Mapping[str, float]], difference: float) -> str:
+    """Which peers differ significantly from seedbed, by each score."""
     sentences = []
     for score, label in SCORES.items():
         if OURS not in ranks[score]:
@@ -187,7 +183,7 @@ def told_apart(ranks: Mapping[str, Mapping[str, float]], difference: float) -> s
         better = labels(method for method, gap in gaps.items() if gap < -difference)
         worse = labels(method for method, gap in gaps.items() if gap > difference)
         sentences.append(f"by {label}, better: {better or 'none'}, worse: {worse or 'none'}")
-    return f"Told apart from seedbed {'; '.join(sentences)}."
+    return f"Significantly different from seedbed {'; '.join(sentences)}."
 
 
 def reasons(results: Results, methods: Sequence[str], left_out: Sequence[str]) -> str:
