@@ -6,7 +6,7 @@ ARGS ?=
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n logical --dist worksteal
 
-.PHONY: demo test test-all check docs dist bench peers pictures
+.PHONY: demo test test-all check docs dist bench peers pictures kernel
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -41,6 +41,9 @@ peers: .venv/installed-bench
 pictures: .venv/installed-dev
 	$(PY) -m pytest tests/test_docs.py --renew-pictures -k blocks $(ARGS)
 	$(PY) docs/screenshots.py
+
+kernel: .venv/installed-dev
+	$(PY) tests/play/build_kernel.py
 
 # The stamps: what a user needs, what a developer needs, and the peers. Each is installed again only when pyproject.toml is
 # newer. An environment that is half made, or made by a Python too old, is made anew.

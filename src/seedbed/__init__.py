@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seedbed.judgement import Judgement, judge
     from seedbed.model import Model, fit_model, load
     from seedbed.networks import MLP, Candidate
+    from seedbed.play import playground
     from seedbed.settings import Compute, Design, Recipe
     from seedbed.training import History, train_many
 
@@ -68,6 +69,7 @@ __all__ = [
     "inspect_table",
     "judge",
     "load",
+    "playground",
     "read_table",
     "train_many",
 ]
@@ -90,6 +92,7 @@ _PACKAGES = {
     "inspect_table": "data",
     "judge": "judgement",
     "load": "model",
+    "playground": "play",
     "read_table": "data",
     "train_many": "training",
 }

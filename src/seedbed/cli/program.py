@@ -21,7 +21,7 @@ from cyclopts import App, CycloptsError
 from seedbed.cli.comparing import compare, resume
 from seedbed.cli.judging import judge
 from seedbed.cli.models import export, predict, serve, show
-from seedbed.cli.showing import examples, inspect, report
+from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.terminal import print_stderr, typed
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
@@ -36,7 +36,7 @@ app = App(
     version=lambda: version("seedbed"),
     suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
 )
-_ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples)
+_ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
 for verb in _ALL:
     app.command(verb)

@@ -1,4 +1,4 @@
-"""The verbs that show what is there: tables, example tables and the report of a run."""
+"""The verbs that show what is there: tables, example tables, the report of a run, and the playground."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seedbed.cli.options import TableArgument, TableOptions
 from seedbed.cli.terminal import print_stderr
 from seedbed.errors import OptionError
 
-__all__ = ["examples", "inspect", "report"]
+__all__ = ["examples", "inspect", "play", "report"]
 
 _FOR_TABLE = TableOptions()
 
@@ -97,8 +97,42 @@ def report(
         print(json.dumps({"files": [str(path) for path in paths]}))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
-    if open and not webbrowser.open(paths[0].absolute().as_uri()):
-        print_stderr(f"no browser was found: open {paths[0]} yourself")
+    if open:
+        _open(paths[0])
+
+
+def play(
+    table: Annotated[
+        str | None, Parameter(help="A table, as compare takes it; without one the page reads CSV files dropped on it.")
+    ] = None,
+    /,
+    *,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="The file to write; play-TABLE.html if left out.")
+    ] = None,
+    no_open: Annotated[bool, Parameter(help="Don't open the page in a browser.", negative=())] = False,
+    columns: TableOptions = _FOR_TABLE,
+) -> None:
+    """Write a page on which networks train live on the table, in a browser and without a connection."""
+    from seedbed.data import read_table
+    from seedbed.play import playground
+
+    if table is None and columns != _FOR_TABLE:
+        raise OptionError("an option is about a table, and there is no table", "Name the table first.")
+    for option in ("group", "time_split"):
+        if getattr(columns, option) is not None:
+            message = f"--{option.replace('_', '-')} decides splits, and the page splits rows at random"
+            raise OptionError(message, "Leave it out; compare has it.")
+    path = playground(None if table is None else read_table(table, **columns.settings()), output)
+    print_stderr(f"wrote {path}")
+    if not no_open:
+        _open(path)
+
+
+def _open(page: Path) -> None:
+    """Open a page in a browser, or say that there is none."""
+    if not webbrowser.open(page.absolute().as_uri()):
+        print_stderr(f"no browser was found: open {page} yourself")
 
 
 def _made(folder: Path) -> Path:

@@ -22,7 +22,11 @@
 #endif
 using Number = NUMBER;  // what this library is compiled for
 using Narrow = Block<NetworksInLanes<Number>>;
+#ifdef NETWORKS_IN_LANES_ALONE  // the browser's build, which is downloaded
+using Wide = Narrow;
+#else
 using Wide = Block<UnitsInLanes<Number>>;
+#endif
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 

@@ -1,0 +1,5 @@
+"""One HTML page on which hundreds of small networks train live, in the browser, on the reader's own table."""
+
+from seedbed.play.page import playground
+
+__all__ = ["playground"]

@@ -1,0 +1,116 @@
+"""A table as the page takes it: plain columns of cells, and which inputs networks have of them."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.data import Table, encode, holdout
+from seedbed.errors import DataError
+
+__all__ = ["table_document"]
+
+_MOST_ROWS = 20_000
+_MOST_INPUTS = 500
+_MOST_CELLS = 2_000_000
+_MOST_CLASSES = 20
+
+
+def table_document(table: Table) -> dict[str, Any]:
+    """Return a table as plain values, which `table.js` decodes.
+
+    Inputs are those of `seedbed.data.encode`: numbers, flags of missing numbers, and the levels of categories.
+
+    Raises:
+        DataError: the table is too large for the page, or has too many classes.
+        TargetError: too few rows lie outside the largest class.
+        ColumnError: the cells of a column differ too much in size for float32.
+    """
+    _check_size("rows", table.n_rows, _MOST_ROWS, table)
+    encoding = encode(table)
+    _check_size("inputs", encoding.n_inputs, _MOST_INPUTS, table)
+    _check_size("cells", encoding.n_inputs * table.n_rows, _MOST_CELLS, table)
+    _check_size("classes", len(table.labels), _MOST_CLASSES, table)
+    encoding.design([holdout(table.target)])
+    places, cells = encoding.layout.places, encoding.layout.cells(table.features)
+    is_category = [schema.kind == "category" for schema in encoding.layout.schemas]
+    number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
+    needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
+    flags, buckets = set(places.flags.tolist()), set(places.buckets.tolist())
+    columns: list[dict[str, Any]] = []
+    inputs: list[dict[str, Any]] = []
+    values: list[list[Any]] = []
+    n_categories, source = 0, -1
+    for place, name in enumerate(places.names):
+        before, source = source, int(places.sources[place])
+        own = encoding.layout.schemas[source]
+        if place in number_of:
+            columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
+            values.append(_plain(cells.numbers[:, number_of[place]]))
+        elif is_category[source] and source != before:
+            columns.append({"name": own.name, "kind": "category", "categories": [], "source": own.name})
+            values.append((cells.levels[:, n_categories] - place).tolist())
+            n_categories += 1
+        kind = (
+            "number" if place in number_of else "flag" if place in flags else "bucket" if place in buckets else "level"
+        )
+        column = len(columns) - 1
+        if kind == "flag":  # of a date, the first of its parts
+            column = inputs[places.also[place]]["column"]
+        elif kind != "number":
+            columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
+        adds = int(places.also[place])
+        inputs.append(
+            {
+                "name": name,
+                "kind": kind,
+                "column": column,
+                "category": len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None,
+                "of": None if adds == place else adds,
+                "needed": needed.get(place, 0),
+            }
+        )
+    return {
+        "name": table.name,
+        "source": _source(table),
+        "task": table.task,
+        "target": table.target_name,
+        "classes": list(table.labels) or None,
+        "columns": columns,
+        "inputs": inputs,
+        "cells": values,
+        "y": _plain(table.target),
+        "notes": [note.message for note in table.notes] + _copies(table),
+    }
+
+
+def _check_size(what: str, found: int, most: int, table: Table) -> None:
+    if found > most:
+        raise DataError(
+            f"{table.name} has {found:,} {what}, and the page takes at most {most:,}",
+            "Give a part of the table." if what in ("rows", "cells") else "Leave out columns with --drop."
+            if what == "inputs" else "Choose another target.",
+        )  # fmt: skip
+
+
+def _plain(values: NDArray[Any]) -> list[Any]:
+    """Return numbers as JSON has them, None for NaN; whole ones without a point, which is shorter."""
+    return [None if value != value else int(value) if value == int(value) else value for value in values.tolist()]
+
+
+def _source(table: Table) -> str:
+    """Return what a command line calls the table. Of a path only the name of the file: the page may be given away."""
+    source = str((table.reading or {}).get("source", ""))
+    if not source or "://" in source:
+        return f"{table.name}.csv"
+    return source if source.startswith("example:") else PurePath(source).name
+
+
+def _copies(table: Table) -> list[str]:
+    if table.groups is None:
+        return []
+    n = table.n_rows - int(np.unique(table.groups).size)
+    return [f"{n:,} rows belong to the group of another row; this page splits rows one by one all the same."]

@@ -1,0 +1,134 @@
+"""The page as one file: the modules of `static/`, the training kernel as WebAssembly, and a table."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seedbed.arguments import checked
+from seedbed.data import Table, read_table
+from seedbed.errors import OptionError
+from seedbed.figures import DARK, LIGHT, css_variables
+from seedbed.files import write_whole
+from seedbed.play.document import table_document
+
+__all__ = ["playground"]
+
+STATIC = Path(__file__).with_name("static")
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; "
+    "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+"""The page can neither load nor send anything. Its own scripts, styles and workers are inside it."""
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
+
+
+@checked()
+def playground(table: Any = None, path: str | Path | None = None, *, target: str | int | None = None) -> Path:
+    """Write a page on which networks train live on a table, in any browser and without a connection.
+
+    Args:
+        table: what `read_table` takes, or a `Table` of it. Without one the page reads CSV files that are dropped on it.
+        path: the file to write; `play-NAME.html` if left out, or `play.html` without a table.
+        target: the column to predict.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        DataError: the table can't be used, or is too large for the page.
+
+    Example:
+        >>> sb.playground("heart_failure.csv", target="DEATH_EVENT")
+        PosixPath('play-heart_failure.html')
+    """
+    if isinstance(table, Table):
+        if target is not None:
+            raise OptionError("target was given with a table that is read already", "Give it to read_table.")
+        rows: Table | None = table
+    elif table is None:
+        if target is not None:
+            raise OptionError("target names a column of a table, and there is no table", "Give one, or no target.")
+        rows = None
+    else:
+        rows = read_table(table, target=target)
+    name = "play" if rows is None else "play-" + re.sub(r"[^\w.-]+", "_", rows.name)
+    written, text = Path(path or f"{name}.html"), page_text(None if rows is None else table_document(rows))
+    write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))
+    return written
+
+
+def page_text(table: dict[str, Any] | None) -> str:
+    """Return the page's HTML.
+
+    Args:
+        table: from `table_document`; None for the page that waits for a file.
+    """
+    parts = {
+        "POLICY": POLICY,
+        "STYLE": _colours() + _text("style.css"),
+        "TABLE": _inert_json(table),
+        "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
+        "WORKER": bundled(["worker.js"]),
+        "SCRIPT": bundled(["main.js"]),
+    }
+    return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+
+
+def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
+    """Return modules and all that they import as one script, each after those that it needs.
+
+    An import is a line `import { name } from "./module.js";`, and an export stands before a declaration.
+
+    Args:
+        entries: names of files.
+        folder: of all modules.
+
+    Raises:
+        ValueError: modules import each other in a circle.
+    """
+    texts: dict[str, str] = {}
+
+    def add(name: str, importers: tuple[str, ...]) -> None:
+        if name in importers:
+            raise ValueError(f"modules import each other in a circle: {' -> '.join([*importers, name])}")
+        if name in texts:
+            return
+        text = (folder / name).read_text(encoding="utf-8")
+        for other in _IMPORT.findall(text):
+            add(other, (*importers, name))
+        texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+
+    for entry in entries:
+        add(entry, ())
+    return "\n".join(texts.values())
+
+
+def _colours() -> str:
+    """Return the colours of seedbed's reports as variables: by the reader's system, or by the page's button."""
+    light, dark = (
+        f"color-scheme: {name}; "
+        + " ".join(f"{variable}: {colour};" for variable, colour in css_variables(theme).items())
+        for name, theme in (("light", LIGHT), ("dark", DARK))
+    )
+    return (
+        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f":root[data-theme=light] {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n"
+    )
+
+
+def _text(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def _inert_json(value: Any) -> str:
+    """Return JSON that can't end the script element that it stands in."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    # A lone surrogate, which no file can hold, becomes an escape.
+    return text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,95 @@
+// Whether one candidate is better than another: the corrected resampled t-test over random splits, with the words and
+// the rules of `seedbed judge`, whose verdict on the same scores is the same.
+
+const MOST_DF = 9; // more random splits of the same rows are no more evidence than ten
+const MARGIN = 0.01; // the difference that matters: one point of accuracy, or 0.01 of R2
+const ALPHA = 0.05;
+const POWER = 0.8;
+const WORDS = {
+  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no practical difference",
+  no_worse: "at least as good", cannot_tell: "undecided",
+};
+const VERDICTS = {
+  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",
+  no_worse: "undecided", cannot_tell: "undecided",
+};
+
+/** P(T <= t) of Student's t with a whole number of degrees of freedom. */
+export function studentCdf(t, df) {
+  const theta = Math.atan(t / Math.sqrt(df)), cosine = Math.cos(theta), square = cosine * cosine;
+  let term = df % 2 ? cosine : 1, sum = df === 1 ? 0 : term;
+  for (let k = df % 2 ? 3 : 2; k < df; k += 2) {
+    term *= (square * (k - 1)) / k;
+    sum += term;
+  }
+  const inner = df % 2 ? (2 / Math.PI) * (theta + Math.sin(theta) * sum) : Math.sin(theta) * sum;
+  return 0.5 + inner / 2;
+}
+
+/** The value below which Student's t lies with a probability, by bisection. */
+export function studentQuantile(probability, df) {
+  let low = -1e4, high = 1e4;
+  for (let i = 0; i < 200 && high - low > 1e-13 * Math.max(1, Math.abs(low)); i++) {
+    const middle = (low + high) / 2;
+    if (studentCdf(middle, df) < probability) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** The rule that fires, from an interval of the improvement; positive is better. */
+function ruleOf(low, high, margin) {
+  if (low >= margin) return "better_by_margin";
+  if (-margin < low && high < margin) return "no_practical_difference";
+  if (low > 0) return "better";
+  if (high < 0) return "worse";
+  return low > -margin ? "no_worse" : "cannot_tell";
+}
+
+/** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds}. */
+export function splitScores(run) {
+  const R = run.epochs.length, found = new Map();
+  run.request.networks.forEach(({ split }, network) => {
+    const score = run.curves.testScore[network * R + R - 1], own = found.get(split) ?? { sum: 0, seeds: 0 };
+    found.set(split, { sum: own.sum + score, seeds: own.seeds + 1 });
+  });
+  for (const [split, { sum, seeds }] of found) {
+    if (Number.isFinite(sum)) found.set(split, { mean: sum / seeds, seeds });
+    else found.delete(split);
+  }
+  return found;
+}
+
+/**
+ * The verdict on run b against run a, on the splits that both have finished.
+ *
+ * @param {object} a the reference
+ * @param {object} b the candidate
+ * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
+ *   better, worse, no_practical_difference or undecided, or null without two splits; `rule` and `words`: the same as
+ *   seedbed has it, which also knows "at least as good"; `difference`: of b minus a, with its 95 % interval; `rope`: the
+ *   difference that matters; `rows_needed`: [low, high] where undecided, else null; `seeds`: the fewest of a split
+ */
+export function judge(a, b) {
+  const ours = splitScores(a), theirs = splitScores(b), rope = MARGIN;
+  const splits = [...ours.keys()].filter((split) => theirs.has(split)).sort((one, other) => one - other);
+  const seeds = Math.min(...splits.map((split) => Math.min(ours.get(split).seeds, theirs.get(split).seeds)), Infinity);
+  const n = splits.length, x = splits.map((split) => theirs.get(split).mean - ours.get(split).mean);
+  const unknown = { verdict: null, rule: null, words: "", difference: NaN, low: NaN, high: NaN, rope, rows_needed: null, splits: n };
+  if (n < 1) return { ...unknown, seeds: 0 };
+  const difference = x.reduce((sum, one) => sum + one, 0) / n;
+  const spread = Math.max(...x) - Math.min(...x), size = Math.max(...x.map(Math.abs));
+  const same = spread <= 1e-12 * size;
+  if (n < 2 || (same && size > 0)) return { ...unknown, difference, seeds };
+  const sd = same ? 0 : Math.sqrt(x.reduce((sum, one) => sum + (one - difference) ** 2, 0) / (n - 1));
+  const rows = a.table.rows, share = Math.ceil(a.request.testShare * rows) / rows, df = Math.min(n - 1, MOST_DF);
+  const se = sd * Math.sqrt(1 / n + share / (1 - share)), t = studentQuantile(1 - ALPHA / 2, df);
+  const most = a.table.task === "regression" ? Infinity : 1;
+  const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
+  const rule = ruleOf(low, high, rope), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
+  const needed = rule === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
+  return {
+    verdict: VERDICTS[rule], rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
+    splits: n, seeds,
+  };
+}

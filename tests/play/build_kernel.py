@@ -1,0 +1,32 @@
+"""Compile the training kernel for browsers: `make kernel` renews the file that the page contains.
+
+The file is committed, so that `seedbed play` never needs a compiler. A test compiles it again and compares the bytes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "seedbed"
+KERNEL = PACKAGE / "play" / "static" / "kernel.wasm"
+_SOURCE = PACKAGE / "training" / "native" / "kernel.cpp"
+_EXPORTED = ("train", "look", "workspace", "job_bytes", "layer_bytes", "__heap_base")
+_FLAGS = (
+    *("-target", "wasm32-freestanding", "-msimd128", "-std=c++17", "-O3", "-nostdlib", "-nostdlib++", "-nostdinc++"),
+    *("-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    *("-Wno-vla-cxx-extension", "-DNETWORKS_IN_LANES_ALONE"),
+    # Engines keep 8 sums and 4 weights in registers, more of them in memory; see benchmarks/LOG.md.
+    *("-DPRODUCT_SUMS=8", "-DPRODUCT_UNITS=4"),
+    *("-Wl,--no-entry", "-Wl,--strip-all", *(f"-Wl,--export={name}" for name in _EXPORTED)),
+)
+
+
+def build_kernel(path: Path) -> None:
+    """Compile the kernel to a file. Raises CalledProcessError if the compiler fails."""
+    subprocess.run([sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(path), str(_SOURCE)], check=True)
+
+
+if __name__ == "__main__":
+    build_kernel(KERNEL)
