@@ -10,7 +10,7 @@ from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError
 from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
-from seedbed.experiment.fitted import fit_baselines
+from seedbed.experiment.fitted import fit_on_splits
 from seedbed.model import blend_table
 from seedbed.model.portfolio import members_for
 from seedbed.settings import Design, recipe_named
@@ -41,11 +41,11 @@ def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, ta
     table = table_of(X, y, task)
     (auto,) = baselines_from(["auto"], random_state=0, task=task)
     splits = repeated_folds(y, repeats=1, folds=3, random_state=0)
-    found = {split: said for _, split, said in fit_baselines([auto], table, encode(table), splits, jobs=1)}
+    found = {split: said for _, split, said in fit_on_splits([auto], table, encode(table), splits, jobs=1)}
     assert len(found) == 3
     for number, split in enumerate(splits):
         own = table_of(X[split.train], y[split.train], task)
-        model, _ = blend_table(own, random_state=auto.estimator.random_state, jobs=1)
+        model, _ = blend_table(own, random_state=auto.estimator, jobs=1)
         rows = [{f"x{column}": float(value) for column, value in enumerate(X[row])} for row in split.test]
         expected = model.predictions(rows).values
         np.testing.assert_allclose(found[number], expected, atol=1e-5 * model.target_deviation)
@@ -66,7 +66,7 @@ def test_the_blend_of_a_split_knows_columns_groups_and_times(arrays, table_of, m
     monkeypatch.setattr("seedbed.experiment.auto.blend_table", spied)
     (auto,) = baselines_from(["auto"], random_state=0)
     split = Split(0, 0, np.arange(40), np.arange(40, 60))
-    ((_, _, said),) = fit_baselines([auto], table, encode(table), [split], jobs=1)
+    ((_, _, said),) = fit_on_splits([auto], table, encode(table), [split], jobs=1)
     assert said.shape == (20,)
     (own,) = seen
     assert own.columns[3].schema == levels
@@ -139,7 +139,7 @@ def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
     table = table_of(X, y, "multiclass")
     rows = np.arange(30)
     split = Split(0, 0, rows[:28], rows[28:])
-    ((_, _, said),) = fit_baselines([auto], table, encode(table), [split], jobs=1)
+    ((_, _, said),) = fit_on_splits([auto], table, encode(table), [split], jobs=1)
     assert said.shape == (2, 3)
     np.testing.assert_array_equal(said[:, 2], 0)
 

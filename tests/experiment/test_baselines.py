@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from seedbed.data import encode, repeated_folds
 from seedbed.errors import OptionError, TrainingError
 from seedbed.experiment.baselines import STANDARD, baselines_from
-from seedbed.experiment.fitted import Baseline, _grouped, fit_baselines
+from seedbed.experiment.fitted import Baseline, _grouped, fit_on_splits
 from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_regression
 
 
@@ -75,7 +75,7 @@ def fitted(rows, table_of):
 
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], jobs=1, random_state=0):
         table = table_of(X, y)
-        found = fit_baselines(baselines_from(specs, random_state=random_state), table, encode(table), splits, jobs=jobs)
+        found = fit_on_splits(baselines_from(specs, random_state=random_state), table, encode(table), splits, jobs=jobs)
         return {(baseline, split): p for baseline, split, p in found}
 
     return fit
@@ -351,7 +351,7 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
 def test_leaving_early_leaves_no_worker_behind(fitted, rows, table_of):
     table = table_of(rows[0], rows[1])
     baselines = baselines_from([RandomForestClassifier(500)], random_state=0)
-    found = fit_baselines(baselines, table, encode(table), rows[2], jobs=2)
+    found = fit_on_splits(baselines, table, encode(table), rows[2], jobs=2)
     next(found)
     assert any("Loky" in child.name for child in multiprocessing.active_children())
     found.close()
@@ -367,7 +367,7 @@ def numbers(rows, table_of):
     def fit(*specs, splits=splits, jobs=1):
         baselines = baselines_from(specs, random_state=0, task="regression")
         table = table_of(X, y, "regression")
-        return {(b, s): p for b, s, p in fit_baselines(baselines, table, encode(table), splits, jobs=jobs)}
+        return {(b, s): p for b, s, p in fit_on_splits(baselines, table, encode(table), splits, jobs=jobs)}
 
     return X, y, fit
 
@@ -440,7 +440,7 @@ def test_a_class_that_is_rare_or_missing_in_the_training_rows_is_no_error(rows, 
     split = SimpleNamespace(train=np.concatenate([others, rare[:n_rare]]), test=rare[n_rare:])
     baselines = baselines_from(["standard"], random_state=0, task="multiclass")
     table = table_of(X, y, "multiclass")
-    found = fit_baselines(baselines, table, encode(table), [split], jobs=1)
+    found = fit_on_splits(baselines, table, encode(table), [split], jobs=1)
     for _, _, p in found:
         assert p.shape == (len(split.test), 3)
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
@@ -454,7 +454,7 @@ def test_classes_without_training_rows_get_nothing_and_the_others_keep_their_pla
     split = SimpleNamespace(train=np.flatnonzero(~np.isin(y, absent)), test=np.arange(20))
     baselines = baselines_from(["standard"], random_state=0, task="multiclass")
     table = table_of(X, y, "multiclass")
-    found = fit_baselines(baselines, table, encode(table), [split], jobs=1)
+    found = fit_on_splits(baselines, table, encode(table), [split], jobs=1)
     for _, _, p in found:
         assert (p[:, absent] == 0).all()
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
@@ -469,7 +469,7 @@ def test_many_rows_with_a_class_of_one_are_no_trouble_to_boosted_trees(table_of)
     (baseline,) = baselines_from("boosted-trees", random_state=0, task="multiclass")
     baseline.estimator.set_params(max_iter=2)
     table = table_of(X, y, "multiclass")
-    ((_, _, p),) = fit_baselines([baseline], table, encode(table), [split], jobs=1)
+    ((_, _, p),) = fit_on_splits([baseline], table, encode(table), [split], jobs=1)
     assert p.shape == (30, 3)
 
 

@@ -132,7 +132,7 @@ def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(a
     compare(*arrays, compute=Compute(jobs=1))
     (plan,) = plans
     spec = plan.experiment
-    assert [one.name for one in spec.baselines] == list(STANDARD["binary"])
+    assert [one.name for one in spec.fitted] == list(STANDARD["binary"])
     assert (spec.metric, spec.interval) == ("brier", "corrected")
     assert spec.recipe == dataclasses.replace(RECIPES["trained"], loss="bce")
     assert (spec.design.repeats, spec.design.folds, spec.design.seeds) == (10, 10, 5)

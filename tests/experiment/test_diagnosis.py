@@ -44,11 +44,11 @@ def test_a_network_that_learned_nothing_is_no_better_than_guessing_and_worse_tha
 
 def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_does(found, small):
     spec = found.experiment
-    others = tuple(one for one in spec.baselines if one.name != "prior")
+    others = tuple(one for one in spec.fitted if one.name != "prior")
     # With one comparison less, each is at the same level where all of them together have three quarters of it.
     alpha = 0.75 * spec.alpha
     results = tuple(dataclasses.replace(one, alpha=alpha) for one in found.results if one.name != "prior")
-    spec = dataclasses.replace(spec, baselines=others, alpha=alpha)
+    spec = dataclasses.replace(spec, fitted=others, alpha=alpha)
     alone = conclude(Results(spec, found.splits, results, 1.0))
     assert [(check.candidate, check.code) for check in alone.checks] == [
         (check.candidate, check.code) for check in found.checks

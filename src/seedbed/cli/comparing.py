@@ -274,11 +274,11 @@ def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mappi
 
 def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> Iterator[str]:
     """What a command does beyond reading a local table and training networks of seedbed and scikit-learn."""
-    from seedbed.experiment import file_hash
+    from seedbed.experiment import file_hash, without_auto
     from seedbed.networks import FileArchitecture, candidates_from
 
     files = frozen.get("files") or {}
-    for one in candidates_from([word for word in options.candidate if word.strip() != "auto"] or "relu:5"):
+    for one in candidates_from(without_auto(options.candidate)[0] or "relu:5"):
         if isinstance(one.architecture, FileArchitecture):
             path = one.architecture.path
             if not (found := file_hash(Path(path))) or files.get(path) != found:

@@ -1,5 +1,6 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
+from seedbed.experiment.auto import without_auto
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, conclude
@@ -38,5 +39,6 @@ __all__ = [
     "train",
     "watch_model",
     "watch_plan",
+    "without_auto",
     "without_passwords",
 ]

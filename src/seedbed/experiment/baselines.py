@@ -28,7 +28,7 @@ from seedbed.arguments import shown, spelled
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
 from seedbed.experiment.auto import Auto, auto
-from seedbed.experiment.fitted import STANDARD, Baseline
+from seedbed.experiment.fitted import STANDARD, Baseline, Fitted
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression, tuned_linear_regression
 from seedbed.model import AUTO
 from seedbed.training import derive
@@ -45,7 +45,7 @@ _TAKEN = "Names of seedbed's own baselines belong to these. Choose another, or n
 
 def baselines_from(
     specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
-) -> tuple[Baseline, ...]:
+) -> tuple[Fitted, ...]:
     """Baselines from names, import paths, estimators, their classes, or `Baseline`s; none from an empty sequence.
 
     A mapping names them, and may stand in a sequence beside others: `["standard", {"mine": estimator}]`. The word
@@ -90,12 +90,12 @@ def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
             yield None, spec
 
 
-def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Baseline:
+def _baseline(spec: Any, name: str | None, random_state: int, task: Task) -> Fitted:
     spec = spec.strip() if isinstance(spec, str) else spec
     if isinstance(spec, Auto) or (isinstance(spec, str) and spec == AUTO):
         if name not in (None, AUTO):
             raise OptionError(f"auto can't be named '{name}'", _TAKEN)
-        return spec if isinstance(spec, Auto) else auto(derive(random_state, "baseline", AUTO) % 2**32)
+        return spec if isinstance(spec, Auto) else auto(random_state)
     if isinstance(spec, str):
         found = _known(spec, task) if spec in _KNOWN else _from_path(spec, task)
     elif isinstance(spec, Baseline):

@@ -77,7 +77,7 @@ def code_of(plan: Plan) -> dict[str, str | None]:
     """Return a hash of what each candidate and each baseline does, see `origin`; None where that can't be known."""
     spec = plan.experiment
     networks = {one.name: origin(one.architecture) for one in spec.candidates}
-    return networks | {one.name: origin(one.estimator) for one in spec.baselines}
+    return networks | {one.name: origin(one.estimator) for one in spec.fitted}
 
 
 def file_hash(path: Path) -> str:

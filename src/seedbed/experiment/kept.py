@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from seedbed.experiment.fitted import Baseline
+from seedbed.experiment.fitted import Fitted
 from seedbed.experiment.frozen import origin
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import hashed
@@ -106,9 +106,9 @@ class Kept:
             self._place.mkdir(parents=True, exist_ok=True)
         return Savepoint((self._place / key.name).absolute())
 
-    def fit(self, baseline: Baseline, split: int) -> npt.NDArray[np.floating] | None:
+    def fit(self, model: Fitted, split: int) -> npt.NDArray[np.floating] | None:
         """What a baseline predicted for the test rows of a split, if it is there."""
-        key = self._of_fit(baseline, split)
+        key = self._of_fit(model, split)
         if key is None or (arrays := self._read(key)) is None:
             return None
         found, table = arrays.get("predictions"), self._plan.experiment.table
@@ -118,9 +118,9 @@ class Kept:
             return None
         return found
 
-    def keep_fit(self, baseline: Baseline, split: int, predictions: npt.NDArray[np.floating]) -> None:
+    def keep_fit(self, model: Fitted, split: int, predictions: npt.NDArray[np.floating]) -> None:
         """Write down what a baseline predicted for the test rows of a split."""
-        if (key := self._of_fit(baseline, split)) is not None:
+        if (key := self._of_fit(model, split)) is not None:
             self._write(key, {"predictions": predictions}, 0)
 
     def remove(self) -> None:
@@ -153,10 +153,10 @@ class Kept:
         task = _hash([self._run, stage, code, device, repr(own)])
         return _Key(_hash([task, repr(chosen)]), task)
 
-    def _of_fit(self, baseline: Baseline, split: int) -> _Key | None:
-        if (code := self._origin(baseline.estimator)) is None:
+    def _of_fit(self, model: Fitted, split: int) -> _Key | None:
+        if (code := self._origin(model.estimator)) is None:
             return None
-        name = _hash([self._run, code, baseline.name, split])
+        name = _hash([self._run, code, model.name, split])
         return _Key(name, name)
 
     def _origin(self, thing: object) -> str | None:
@@ -171,7 +171,7 @@ class Kept:
         keys = [
             self._of_chunk(which, chunk) for which in rounds for stack in which.stacks for chunk in stack.plan.chunks
         ]
-        keys += [self._of_fit(one, split) for one in plan.experiment.baselines for split in range(len(plan.all_splits))]
+        keys += [self._of_fit(one, split) for one in plan.experiment.fitted for split in range(len(plan.all_splits))]
         tasks = {key.task for key in keys if key is not None}
         found = {}
         for path in self._place.glob("*.safetensors"):

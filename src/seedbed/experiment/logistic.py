@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["INNER_FOLDS", "Seeded", "TunedLogisticRegression", "tuned_linear_regression"]
+__all__ = ["INNER_FOLDS", "TunedLogisticRegression", "tuned_linear_regression"]
 
 INNER_FOLDS = 5
 """Of the cross-validation that chooses C."""
@@ -26,20 +26,7 @@ _MOST_FEATURES_FOR_NEWTON = 64
 
 
 @dataclass(eq=False)
-class Seeded:
-    """An estimator whose only parameter is its random state."""
-
-    random_state: int | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return {"random_state": self.random_state}
-
-    def set_params(self, **params: Any) -> Self:
-        self.random_state = params.get("random_state", self.random_state)
-        return self
-
-
-class TunedLogisticRegression(Seeded):
+class TunedLogisticRegression:
     """Logistic regression on standardised features, multinomial where there are several classes; C has the lowest log
     loss in cross-validation within the rows.
 
@@ -49,6 +36,15 @@ class TunedLogisticRegression(Seeded):
 
     The path from strong to weak regularisation ends when the loss has risen twice in a row.
     """
+
+    random_state: int | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {"random_state": self.random_state}
+
+    def set_params(self, **params: Any) -> Self:
+        self.random_state = params.get("random_state", self.random_state)
+        return self
 
     def fit(self, X: NDArray[np.float64], y: NDArray[np.int64]) -> TunedLogisticRegression:
         from sklearn.linear_model import LogisticRegression

@@ -11,7 +11,7 @@ from typing import Any
 
 from seedbed.errors import SeedbedError
 from seedbed.evaluation import Protocol
-from seedbed.experiment.fitted import fit_baselines
+from seedbed.experiment.fitted import fit_on_splits
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.spec import Experiment
@@ -62,10 +62,10 @@ def _timed_chunk(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, tu
 
 def _timed_fits(plan: Plan) -> dict[str, float]:
     spec, found = plan.experiment, {}
-    for baseline in spec.baselines if len(plan.all_splits) >= _FEWEST_SPLITS else ():
+    for baseline in spec.fitted if len(plan.all_splits) >= _FEWEST_SPLITS else ():
         if baseline.timed:
             started = time.perf_counter()
-            list(fit_baselines([baseline], spec.table, plan.encoding, plan.all_splits[:1], jobs=1))
+            list(fit_on_splits([baseline], spec.table, plan.encoding, plan.all_splits[:1], jobs=1))
             found[baseline.name] = time.perf_counter() - started
     return found
 

@@ -86,7 +86,7 @@ class Plan:
         spec, n_rows = self.experiment, len(self.all_splits[0].train)
         return {
             one.name: self.fits[one.name] if one.name in self.fits else one.seconds(spec.table, n_rows)
-            for one in spec.baselines
+            for one in spec.fitted
         }
 
     @property
@@ -126,7 +126,7 @@ class Plan:
         for stack in self.stacks:
             for number, _ in stack.owners:
                 counts[candidates[number]] += 1
-        return counts | {baseline.name: len(self.all_splits) for baseline in self.experiment.baselines}
+        return counts | {baseline.name: len(self.all_splits) for baseline in self.experiment.fitted}
 
     def _splits(self) -> str:
         splits = counted(len(self.splits), "split")
@@ -148,7 +148,7 @@ class Plan:
         spec = self.experiment
         total = sum(len(stack.owners) for stack in self.fitting.stacks)
         if not spec.candidates:  # the blend alone
-            words = f"{counted(len(spec.baselines), 'model')} x {self._splits()}"
+            words = f"{counted(len(spec.fitted), 'model')} x {self._splits()}"
             return f"{words}; about {duration(self.seconds)}"
         epochs = sorted({recipe.epochs for recipe in spec.recipes().values()})
         shown = counted(epochs[-1], "epoch")
@@ -163,8 +163,8 @@ class Plan:
             words += f" in batches of {' or '.join(f'{size:,}' for size in sizes)} rows, read from disk"
         if self.choosing is not None:
             words += f", after {sum(len(stack.owners) for stack in self.choosing.stacks):,} to choose how to train them"
-        if spec.baselines:
-            words += f", and {counted(len(spec.baselines), 'baseline')}"
+        if spec.fitted:
+            words += f", and {counted(len(spec.fitted), 'baseline')}"
         return f"{words}; about {duration(self.seconds)}"
 
 

@@ -17,7 +17,7 @@ from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result
 from seedbed.settings import Recipe
 
-__all__ = ["BaselineResult", "CandidateResult", "Results", "predictions_frame", "scores_frame", "verdicts_frame"]
+__all__ = ["CandidateResult", "FittedResult", "Results", "predictions_frame", "scores_frame", "verdicts_frame"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,7 +97,7 @@ class CandidateResult(Result):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BaselineResult(Result):
+class FittedResult(Result):
     """One scikit-learn model.
 
     Attributes:

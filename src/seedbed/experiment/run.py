@@ -17,17 +17,17 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 
 from seedbed.evaluation import Choice
-from seedbed.experiment.fitted import Baseline, fit_baselines
+from seedbed.experiment.fitted import Fitted, fit_on_splits
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import BaselineResult, CandidateResult, Results
+from seedbed.experiment.results import CandidateResult, FittedResult, Results
 from seedbed.experiment.watch import Task, Watch, watch_plan
 from seedbed.fitting import Round, Stack, choices_of
 from seedbed.networks import MLP
 from seedbed.training import Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
 
-__all__ = ["GatheredBaseline", "GatheredCandidate", "run"]
+__all__ = ["GatheredCandidate", "GatheredFits", "run"]
 
 
 def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Results:
@@ -61,25 +61,25 @@ def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> 
     return Results(plan.experiment, plan.splits, (*results, *baselines), seconds, plan.specification)
 
 
-def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[BaselineResult]:
+def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[FittedResult]:
     spec = plan.experiment
-    gathered = [GatheredBaseline(plan, baseline) for baseline in spec.baselines]
+    gathered = [GatheredFits(plan, baseline) for baseline in spec.fitted]
 
     def add(number: int, split: int, predictions: npt.NDArray[np.floating], *, taken: bool = False) -> None:
         gathered[number].add(split, predictions)
-        watch.count(spec.baselines[number].name, taken=taken)
-        watch.show(spec.baselines[number].name)
+        watch.count(spec.fitted[number].name, taken=taken)
+        watch.show(spec.fitted[number].name)
 
     there = set()
     for number, split in itertools.product(range(len(gathered)), range(len(plan.all_splits)) if kept else ()):
-        if kept and (taken := kept.fit(spec.baselines[number], split)) is not None:
+        if kept and (taken := kept.fit(spec.fitted[number], split)) is not None:
             add(number, split, taken, taken=True)
             there.add((number, split))
-    fits = fit_baselines(spec.baselines, spec.table, plan.encoding, plan.all_splits, jobs=plan.jobs, without=there,
+    fits = fit_on_splits(spec.fitted, spec.table, plan.encoding, plan.all_splits, jobs=plan.jobs, without=there,
                          cluster=plan.cluster)  # fmt: skip
     for number, split, predictions in fits:
         if kept:
-            kept.keep_fit(spec.baselines[number], split, predictions)
+            kept.keep_fit(spec.fitted[number], split, predictions)
         add(number, split, predictions)
     return [one.result() for one in gathered]
 
@@ -202,20 +202,20 @@ class _OutOfFold:
             self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
 
 
-class GatheredBaseline:
-    """The fits of one baseline."""
+class GatheredFits:
+    """The predictions of one model that is fitted on each split."""
 
-    def __init__(self, plan: Plan, baseline: Baseline) -> None:
-        self.baseline, self._found = baseline, _OutOfFold(plan, 1)
+    def __init__(self, plan: Plan, model: Fitted) -> None:
+        self.model, self._found = model, _OutOfFold(plan, 1)
 
     def add(self, split: int, predictions: Floats) -> None:
         """What it predicts for the test rows of a split."""
         self._found.add(split, 0, predictions)
 
-    def result(self) -> BaselineResult:
+    def result(self) -> FittedResult:
         plan = self._found.plan
-        return BaselineResult(
-            name=self.baseline.name,
+        return FittedResult(
+            name=self.model.name,
             target=plan.experiment.table.target,
             task=plan.experiment.table.task,
             splits=plan.splits,
@@ -224,7 +224,7 @@ class GatheredBaseline:
             alpha=plan.experiment.alpha,
             predictions=self._found.predictions,
             pairs=self._found.pairs,
-            description=self.baseline.description,
+            description=self.model.description,
         )
 
 

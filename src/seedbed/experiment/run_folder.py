@@ -22,8 +22,8 @@ from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import BaselineResult, CandidateResult, Results
-from seedbed.experiment.run import GatheredBaseline, GatheredCandidate
+from seedbed.experiment.results import CandidateResult, FittedResult, Results
+from seedbed.experiment.run import GatheredCandidate, GatheredFits
 from seedbed.files import remove_parts
 
 __all__ = ["is_finished", "open_folder"]
@@ -148,7 +148,7 @@ def _shown(differing: list[str]) -> str:
 
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-R = TypeVar("R", CandidateResult, BaselineResult)
+R = TypeVar("R", CandidateResult, FittedResult)
 
 
 def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison | None:
@@ -172,7 +172,7 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
             _network(GatheredCandidate(plan, number, None).result(), arrays, notes[one.name])
             for number, one in enumerate(spec.candidates)
         ]
-        baselines = [_with(GatheredBaseline(plan, one).result(), arrays) for one in spec.baselines]
+        baselines = [_with(GatheredFits(plan, one).result(), arrays) for one in spec.fitted]
         found = Results(spec, plan.splits, (*networks, *baselines), document["seconds"], document["specification"])
         return dataclasses.replace(conclude(found), document=document)
     return None

@@ -28,8 +28,9 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
+from seedbed.experiment.auto import without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.experiment.fitted import Baseline
+from seedbed.experiment.fitted import Fitted
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, candidates_from
 from seedbed.report import counted
@@ -85,7 +86,7 @@ class Experiment:
     Attributes:
         table: features and target.
         candidates: what is compared.
-        baselines: scikit-learn models in the same table and the same test.
+        fitted: models that are fitted anew on each split: baselines, and `auto` where it is a candidate.
         reference: the name of the candidate or baseline that the others are held against.
         recipe: what the candidates' recipes have in common.
         design: which splits, how many seeds, and whether a verdict is due.
@@ -107,7 +108,7 @@ class Experiment:
 
     table: Table
     candidates: tuple[Candidate, ...]
-    baselines: tuple[Baseline, ...]
+    fitted: tuple[Fitted, ...]
     reference: str
     recipe: Recipe
     design: Protocol
@@ -134,7 +135,7 @@ class Experiment:
     @property
     def names(self) -> tuple[str, ...]:
         """Of all that is compared, baselines last."""
-        return tuple([one.name for one in self.candidates] + [one.name for one in self.baselines])
+        return tuple([one.name for one in self.candidates] + [one.name for one in self.fitted])
 
     @property
     def nested(self) -> bool:
@@ -192,9 +193,13 @@ def specify(
     """
     random_state = int(design.random_state)
     table, whole = _sampled(table, rows, random_state) if design.quick else (table, None)
-    given, blends = _without_auto(candidates)
-    alone = bool(blends) and not given
-    found, sweeps = ((), ()) if alone else _expanded(candidates_from(given), lrs)
+    networks, n_blends = without_auto(candidates)
+    alone = n_blends > 0 and not networks
+    found, sweeps = ((), ()) if alone else _expanded(candidates_from(networks), lrs)
+    given = BASELINES if design.baselines is None else design.baselines
+    baselines = (given,) if isinstance(given, str | Mapping) else tuple(given)
+    if alone and not baselines:
+        raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
     metric = _metric(design.metric, table.task)
     swept = {sweep.name: sweep.members[0] for sweep in sweeps}
     own = [candidate.recipe(recipe) for candidate in found]
@@ -205,7 +210,7 @@ def specify(
     return Experiment(
         table=table,
         candidates=found,
-        baselines=_models(design.baselines, blends, alone, random_state, table.task),
+        fitted=baselines_from((*baselines, *[AUTO] * n_blends), random_state=random_state, task=table.task),
         reference=(AUTO if alone else found[0].name) if reference is None else swept.get(reference, reference),
         recipe=_recipe_for(table, recipe, lrs),
         design=_protocol(table, design),
@@ -243,31 +248,6 @@ def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, 
         return table, None
     drawn = sample_rows(table.target, rows, random_state=derive(random_state, "sample"), groups=table.groups)
     return table.of_rows(drawn), table
-
-
-def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, list[str]]:
-    """The candidates but `auto`; and that, if it was among them, as a baseline: it is no stack of networks but a blend
-    of many, fitted anew on every split.
-    """
-    if isinstance(candidates, Mapping):
-        others: Any = {name: one for name, one in candidates.items() if not _is_auto(one)}
-    else:
-        others = [one for one in ([candidates] if isinstance(candidates, str) else candidates) if not _is_auto(one)]
-    n_blends = (1 if isinstance(candidates, str) else len(candidates)) - len(others)
-    return others, [AUTO] * n_blends
-
-
-def _models(baselines: Any, blends: list[str], alone: bool, random_state: int, task: Task) -> tuple[Baseline, ...]:
-    """The baselines, and `auto` if it is compared; `alone` says that there is no other candidate."""
-    given = BASELINES if baselines is None else baselines
-    others = (given,) if isinstance(given, str | Mapping) else tuple(given)
-    if alone and not others:
-        raise CandidateError("auto is compared with nothing", "Name another candidate, such as relu:5, or a baseline.")
-    return baselines_from((*others, *blends), random_state=random_state, task=task)
-
-
-def _is_auto(candidate: Any) -> bool:
-    return isinstance(candidate, str) and candidate.strip() == AUTO
 
 
 def _with_loss(recipe: Recipe, task: Task) -> Recipe:
@@ -372,7 +352,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
             }
             for one in spec.candidates
         ],
-        "baselines": [{"name": one.name, "description": one.description} for one in spec.baselines],
+        "baselines": [{"name": one.name, "description": one.description} for one in spec.fitted],
         "sweeps": [dataclasses.asdict(sweep) for sweep in spec.sweeps],
         "reference": spec.reference,
         "design": dataclasses.asdict(spec.design),

@@ -91,7 +91,7 @@ def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experime
     """
     found, table = _named(summary, name), experiment.whole or experiment.table
     if found["name"] == AUTO:
-        return _blend(summary, found, table)
+        return _taken(summary, found, table, AUTO, RECIPES["trained"])
     candidate = next(one for one in experiment.candidates if one.name == found["name"])
     return _taken(summary, found, table, candidate, candidate.recipe(experiment.recipe))
 
@@ -114,7 +114,7 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
     summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
     found = _named(summary, name)
     if found["name"] == AUTO:
-        return _blend(summary, found, _table(folder, summary, frozen))
+        return _taken(summary, found, _table(folder, summary, frozen), AUTO, RECIPES["trained"])
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
     # What it doesn't say is a setting that there wasn't, so it is as it was without.
     recipe = recipe_in(specified)
@@ -126,19 +126,14 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
 
 
 def _taken(
-    summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate, recipe: Recipe
+    summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate | str, recipe: Recipe
 ) -> TakeHome:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
-    settled: Settled | None = Settled(found["settled"]["lr"], found["settled"]["epochs"], how)
+    settled = Settled(found["settled"]["lr"], found["settled"]["epochs"], how) if "settled" in found else None
     if summary["plan"].get("sample_of") and recipe.chooses:
         settled = None  # what suits a sample needn't suit all rows
     random_state = summary["plan"]["random_state"]
     return TakeHome(table, candidate, recipe, settled, _score(summary, found), random_state)
-
-
-def _blend(summary: Mapping[str, Any], found: Mapping[str, Any], table: Table) -> TakeHome:
-    random_state = summary["plan"]["random_state"]
-    return TakeHome(table, AUTO, RECIPES["trained"], None, _score(summary, found), random_state)
 
 
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
