@@ -73,7 +73,7 @@ def test_auto_is_a_blend_whose_members_are_shown(folder, call, tmp_path):
     assert "out of bag" in out
     assert "3 epochs" in out
     own_words = any("lr=" in one["name"] for one in blend["members"])
-    assert ("but for what members' words say" in " ".join(out.split())) == own_words
+    assert ("except for settings in the members' words" in " ".join(out.split())) == own_words
     assert call("predict", path, folder / "patients.csv", "-q")[0] == 0
     once_more = tmp_path / "again.safetensors"
     call("train", *words, "-o", once_more, "--epochs", 3, "--networks", 2, "--jobs", 2, "-q")
@@ -351,7 +351,7 @@ BAD = {
     "no folder": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/no/p.csv"), "there is no folder"),
     "no place for a model": (
         ("train", "{d}/patients.csv", "--target", "ill", "-o", "/proc/m.safetensors"),
-        "can't write the model to /proc/m.safetensors: the folder /proc takes no file (No such file or directory).",
+        "/proc/m.safetensors: no file can be created in the folder /proc (No such file or directory).",
     ),
     "no place": (
         ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),

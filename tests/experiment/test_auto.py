@@ -12,7 +12,7 @@ from seedbed.experiment import specify
 from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitted import fit_on_splits
 from seedbed.model import blend_table
-from seedbed.model.portfolio import members_for
+from seedbed.model.members import members_for
 from seedbed.settings import Design, recipe_named
 
 from .conftest import compare_with
@@ -23,7 +23,7 @@ SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A portfolio that takes a moment."""
-    monkeypatch.setattr("seedbed.model.blending.members_for", lambda portfolio, table: members_for(SMALL, table))
+    monkeypatch.setattr("seedbed.model.fitting.members_for", lambda portfolio, table: members_for(SMALL, table))
 
 
 def test_it_is_one_of_the_candidates_and_its_verdict_is_against_the_reference(arrays, table_of, compared):

@@ -12,8 +12,7 @@ from seedbed.data import ColumnSchema, Split, Table, encode, on_disk, read_table
 from seedbed.data.table import Column
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model, members
-from seedbed.model.members import splits_of_networks
-from seedbed.model.portfolio import members_for, recipe_for, words_for
+from seedbed.model.members import members_for, recipe_for, splits_of_networks, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate
 from seedbed.settings import recipe_named
 
@@ -200,7 +199,7 @@ def test_a_recipe_is_told_with_what_members_say_themselves(table_for):
         blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["recipe"]
         for words in ("logistic", "logistic@lr=0.04")
     ]
-    assert [recipe.endswith(", but for what members' words say") for recipe in told] == [False, True]
+    assert [recipe.endswith(", except for settings in the members' words") for recipe in told] == [False, True]
 
 
 def test_portfolios_grow_with_the_rows():

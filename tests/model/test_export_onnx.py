@@ -13,7 +13,7 @@ import seedbed as sb
 from seedbed.data import EXAMPLES
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model import fit_model
-from seedbed.model.export import onnx_graph
+from seedbed.model.export import onnx_networks
 from seedbed.model.export.onnx_file import onnx_of
 from seedbed.networks import ACTIVATIONS
 from seedbed.settings import recipe_named
@@ -143,7 +143,7 @@ def test_what_no_file_can_hold_is_refused_and_nothing_is_written(fitted, tmp_pat
         model.export(tmp_path / "model.pt")
     with pytest.raises(OptionError, match="there is no folder"):
         model.export(tmp_path / "none" / "model.onnx")
-    monkeypatch.setattr(onnx_graph, "_LIMIT", 1_000)
+    monkeypatch.setattr(onnx_networks, "_LIMIT", 1_000)
     with pytest.raises(OptionError, match="over 2 GiB"):
         model.export(tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

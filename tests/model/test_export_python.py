@@ -182,10 +182,10 @@ def test_labels_are_those_of_the_model_and_a_row_alone_is_a_list_of_one(table_fo
 def test_an_export_replaces_an_export_and_nothing_else(fitted, tmp_path):
     model = fitted()
     model.save(tmp_path / "net.safetensors")
-    with pytest.raises(OptionError, match=r"net\.safetensors is there already, and is no export"):
+    with pytest.raises(OptionError, match=r"net\.safetensors already exists and is not an export"):
         model.export(tmp_path / "net.py")
     (tmp_path / "mine.py").write_text("x = 1\n")
-    with pytest.raises(OptionError, match=r"mine\.py is there already"):
+    with pytest.raises(OptionError, match=r"mine\.py already exists"):
         model.export(tmp_path / "mine.py")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py", "net.safetensors"]
     for _ in range(2):

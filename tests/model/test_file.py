@@ -20,8 +20,8 @@ import torch
 
 from seedbed.errors import CandidateError, ModelFileError, OptionError
 from seedbed.model import fit_model, load, tabulating
-from seedbed.model.layout import KEY, canonical, fingerprint
-from seedbed.model.saving import to_bytes, write_checked
+from seedbed.model.header import KEY, canonical, fingerprint
+from seedbed.model.storing import to_bytes, write_checked
 from seedbed.settings import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
@@ -120,11 +120,11 @@ def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
 
 HOSTILE = {
     "another version": (lambda v, h: v.update(format=2), "file of version 2, and this seedbed reads 1"),
-    "no version": (lambda v, h: v.pop("format"), "says no version"),
-    "a key too many": (lambda v, h: v.update(code="import os"), "doesn't say what it must"),
-    "a key too few": (lambda v, h: v.pop("target"), "doesn't say what it must"),
+    "no version": (lambda v, h: v.pop("format"), "has no version"),
+    "a key too many": (lambda v, h: v.update(code="import os"), "lacks a key, or has an unknown one"),
+    "a key too few": (lambda v, h: v.pop("target"), "lacks a key, or has an unknown one"),
     "huge widths": (lambda v, h: v["architecture"].update(widths=[10**12]), "more layers or units"),
-    "wide widths": (lambda v, h: v["architecture"].update(widths=[10**9]), "its description wants"),
+    "wide widths": (lambda v, h: v["architecture"].update(widths=[10**9]), "its description requires"),
     "many layers": (
         lambda v, h: v["architecture"].update(widths=[1] * 10**4, activations=["relu"] * 10**4),
         "more layers or units",
@@ -137,7 +137,10 @@ HOSTILE = {
     "many bins": (lambda v, h: v["architecture"].update(ple=10**9, numbers=[0], categories=[]), "tensor"),
     "more bins than there are": (lambda v, h: v["architecture"].update(ple=10**18), "more layers or units"),
     "two embeddings": (lambda v, h: v["architecture"].update(ple=2, plr=2), "plr and ple exclude each other"),
-    "inputs that nobody names": (lambda v, h: v["architecture"].update(ple=2), "doesn't say which inputs it embeds"),
+    "inputs that nobody names": (
+        lambda v, h: v["architecture"].update(ple=2),
+        "inputs that its network embeds",
+    ),
     "inputs that there aren't": (
         lambda v, h: v["architecture"].update(ple=2, numbers=[10**6], categories=[]),
         "embeds inputs that aren't among",
@@ -147,8 +150,8 @@ HOSTILE = {
     "half a category": (lambda v, h: v["architecture"].update(embed=2, numbers=[], categories=[1]), "are damaged"),
     "an unknown part": (lambda v, h: v["architecture"].update(attention=True), "lacks its shape"),
     "an unknown kind": (lambda v, h: v["architecture"].update(kind="pickle"), "can't be built"),
-    "many networks": (lambda v, h: v.update(n_networks=10**9), "says that it has 1000000000 networks"),
-    "no networks": (lambda v, h: v.update(n_networks=0), "says that it has 0 networks"),
+    "many networks": (lambda v, h: v.update(n_networks=10**9), "its number of networks is 1000000000"),
+    "no networks": (lambda v, h: v.update(n_networks=0), "its number of networks is 0"),
     "many buckets": (
         lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
         "the vocabulary of 'town' is damaged",
@@ -160,8 +163,8 @@ HOSTILE = {
     "a score of text": (lambda v, h: v.update(score={"of": "us"}), "of its training or score"),
     "one label": (lambda v, h: v["target"].update(labels=["ill"]), "labels, threshold or scale"),
     "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), "labels, threshold or scale"),
-    "another task": (lambda v, h: v["target"].update(task="ranking"), "isn't described as targets are"),
-    "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "no model of seedbed"),
+    "another task": (lambda v, h: v["target"].update(task="ranking"), "the description of its target"),
+    "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "not a seedbed model file"),
     "a tensor too many": (
         lambda v, h: h.update(more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
         "must not have the tensor 'more'",
@@ -172,10 +175,10 @@ HOSTILE = {
     ),
     "a shape that overflows": (
         lambda v, h: h["inputs.means"].update(shape=[2**31, 2**31, 2**31]),
-        "has another size than it says",
+        "differs from its description",
     ),
-    "a negative shape": (lambda v, h: h["inputs.means"].update(shape=[-1]), "isn't described as tensors are"),
-    "an unknown dtype": (lambda v, h: h["inputs.means"].update(dtype="F8"), "has another size"),
+    "a negative shape": (lambda v, h: h["inputs.means"].update(shape=[-1]), "has a damaged description"),
+    "an unknown dtype": (lambda v, h: h["inputs.means"].update(dtype="F8"), "differs from its description"),
 }
 
 

@@ -8,7 +8,7 @@ from seedbed.data.encoding.layout import layout_from_values
 from seedbed.data.encoding.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
 from seedbed.data.encoding.scaling import TargetDesign, target_design
 from seedbed.data.inspection import inspect_table
-from seedbed.data.kinds.typed import read_texts
+from seedbed.data.kinds.typed import boolean_words, read_texts
 from seedbed.data.notes import SERIOUS, Note
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
 from seedbed.data.reading import read_table
@@ -48,6 +48,7 @@ __all__ = [
     "Task",
     "as_frame",
     "as_notes",
+    "boolean_words",
     "check_training",
     "coded_table",
     "encode",

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from seedbed.arguments import check_arguments, shown
 from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_columns
 from seedbed.errors import DataError, OptionError
-from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model
+from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model, predict_columns
 from seedbed.networks import BlendedMLPs, Candidate
 from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
 from seedbed.typing import Floats
@@ -198,7 +198,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_is_fitted(self)
         columns = self._given(X, reset=False)
         with _one_at_a_time:
-            return self.model_.of_columns(columns)
+            return predict_columns(self.model_, columns)
 
 
 def weighted_rows(

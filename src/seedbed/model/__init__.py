@@ -1,12 +1,10 @@
 """The model to take home: networks fitted to all rows, saved in one safe file, and predicting."""
 
-from seedbed.model.blending import OutOfBag, blend_table
-from seedbed.model.fitting import N_NETWORKS, fit_model
-from seedbed.model.loading import load
-from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO, blend_seconds, blend_size
-from seedbed.model.predicting import FLAGS, Blocks, Predictions, values_of
-from seedbed.model.saving import check_target, check_writable
+from seedbed.model.fitting import N_NETWORKS, OutOfBag, blend_table, fit_model
+from seedbed.model.members import AUTO, blend_seconds, blend_size
+from seedbed.model.model import Model, load
+from seedbed.model.predicting import FLAGS, Blocks, Predictions, predict_columns, values_of
+from seedbed.model.storing import check_target, check_writable
 from seedbed.model.tabulating import write_predictions
 
 __all__ = [
@@ -24,6 +22,7 @@ __all__ = [
     "check_writable",
     "fit_model",
     "load",
+    "predict_columns",
     "values_of",
     "write_predictions",
 ]

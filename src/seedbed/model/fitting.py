@@ -1,35 +1,47 @@
-"""A model from a table: learning rate and epochs settled, then networks fitted to all rows."""
+"""Fit a model to a table: networks of one candidate, or a blend of several candidates."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from seedbed.arguments import checked, shown
-from seedbed.data import Preprocessor, Table, encode, read_table
-from seedbed.errors import OptionError
-from seedbed.fitting import Running, Settled, choose_settings, fit_networks, with_settings
-from seedbed.model.blending import blend_table
-from seedbed.model.layout import MOST_NETWORKS
-from seedbed.model.making import facts_of, make_model
-from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO, settings_of
-from seedbed.model.predicting import check_threshold
-from seedbed.model.row_weights import row_weights
-from seedbed.networks import candidate_from
-from seedbed.settings import RECIPES, Engine, Recipe
-from seedbed.training import (
-    Board,
-    Chunk,
-    derive,
-    pick_workers,
-    told_of,
-)
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
-__all__ = ["N_NETWORKS", "fit_model"]
+from seedbed.arguments import checked, shown
+from seedbed.data import Preprocessor, Split, Table, encode, read_table
+from seedbed.errors import OptionError, TrainingError
+from seedbed.evaluation import best_temperature, blend_weights, mean_loss, tempered
+from seedbed.fitting import Running, Settled, choose_settings, fit_networks, with_settings
+from seedbed.model.header import MOST_NETWORKS
+from seedbed.model.members import (
+    AUTO,
+    Member,
+    MemberData,
+    members_for,
+    network_of,
+    networks_for,
+    recipe_for,
+    settings_of,
+    splits_of_networks,
+    target_scale,
+    trained_members,
+)
+from seedbed.model.model import Model
+from seedbed.model.predicting import check_threshold
+from seedbed.networks import Architecture, BlendedMLPs, candidate_from
+from seedbed.settings import RECIPES, Engine, Recipe
+from seedbed.training import Board, Chunk, derive, pick_workers, told_of, versions
+from seedbed.typing import Floats
+
+__all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
 
 N_NETWORKS = 10
-"""Of a candidate, where nobody says how many."""
+"""Default number of networks of one candidate."""
 
 
 @checked()
@@ -51,32 +63,42 @@ def fit_model(
     cluster: str | None = None,
     watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> Model:
-    """Fit networks of one candidate, one a seed, to all rows of a table: a model that averages their predictions.
+    """Fit networks of one candidate to all rows of a table. The model averages their predictions.
 
     Args:
-        table: from `read_table`; or what that takes, with the `target`.
-        candidate: its words, or what builds a network; "auto" is a blend of several, see `blend_table`.
-        recipe: what its words don't say. Learning rate and epochs that it leaves open are chosen by inner splits.
-        n_networks: how many are fitted; 10 if left out, of a blend what suits the rows.
-        sample_weight: what each row counts [row]; from 0 up.
-        settled: learning rate and epochs, where a comparison has chosen them.
-        score: what the model may be expected to do, and whose score that is.
-        threshold: of two labels, above which probability the positive one is predicted.
-        random_state: all randomness is derived from it.
-        engine, device, jobs, cluster: as `train_many` has them.
-        watch: is told of the stages, see `Running`.
+        table: a table from `read_table`; or a source that `read_table` takes, together with `target`.
+        candidate: its words, or a function that builds an `nn.Module`; "auto" is a blend of several, see `blend_table`.
+        target: the column to predict, if the table isn't read yet.
+        recipe: settings that the candidate's words don't contain. If it leaves learning rate or epochs open, they are
+            chosen on inner splits.
+        n_networks: number of networks, each with its own seed; by default 10, or for a blend as many as suit the rows.
+        sample_weight: weight of each row [row]; 0 or more.
+        settled: learning rate and epochs, if a comparison has chosen them.
+        score: expected performance of the model, and what was scored.
+        threshold: for two labels, the probability above which the positive one is predicted.
+        random_state: all random numbers are derived from it.
+        engine, device, jobs, cluster: as in `train_many`.
+        watch: called with the name and the chunks of each stage, see `Running`.
 
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
+
+    Example:
+        >>> fit_model("example:iris", "relu:5", n_networks=2, jobs=1)
+        <Model relu:5 of 2 networks, predicts species (multiclass)>
     """
-    table = _table(table, target)
-    _check(table, n_networks, threshold)
+    if not isinstance(table, Table):
+        table = read_table(table, target=target)
+    elif target is not None:
+        raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
+    check_threshold(table.task, None if threshold == 0.5 else threshold)
     if isinstance(candidate, str) and candidate == AUTO:
         return blend_table(table, n_networks=n_networks, settings=settings_of(recipe), sample_weight=sample_weight,
                            score=score, threshold=threshold, random_state=random_state, engine=engine,
                            device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
     n_networks = N_NETWORKS if n_networks is None else n_networks
-    weights = row_weights(table, sample_weight)
+    _check_number(n_networks)
+    weights = _row_weights(table, sample_weight)
     found, encoding = told_of(candidate_from(candidate), table), encode(table)
     running = Running(engine, *pick_workers(jobs, device, cluster), watch)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
@@ -85,20 +107,239 @@ def fit_model(
     own = with_settings(own, settled)
     seeds = [derive(random_state, found.name, "model", number) for number in range(n_networks)]
     states, n_diverged = fit_networks(found, table, encoding, own, seeds=seeds, weights=weights, running=running)
-    training = facts_of(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
-    return make_model(table, found.name, found.architecture, states, Preprocessor.fit(table), training=training,
-                      score=score, threshold=threshold)  # fmt: skip
+    training = _facts(table, own, settled, len(seeds) - n_diverged, n_diverged, random_state)
+    return _model(table, found.name, found.architecture, states, Preprocessor.fit(table), training, score, threshold)
 
 
-def _table(table: Any, target: str | int | None) -> Table:
-    if not isinstance(table, Table):
-        return read_table(table, target=target)
-    if target is not None:
-        raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
-    return table
-
-
-def _check(table: Table, n_networks: int | None, threshold: float) -> None:
-    if n_networks is not None and not 1 <= n_networks <= MOST_NETWORKS:
+def _check_number(n_networks: int) -> None:
+    if not 1 <= n_networks <= MOST_NETWORKS:
         raise OptionError(f"n_networks is {shown(n_networks)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
-    check_threshold(table.task, None if threshold == 0.5 else threshold)
+
+
+def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
+    """Return the weights [row] as float32.
+
+    Raises:
+        OptionError: they aren't one number for each row, or are negative, infinite or all zero.
+    """
+    if sample_weight is None:
+        return None
+    try:
+        with np.errstate(over="ignore"):  # infinite weights are refused below
+            weights = np.asarray(sample_weight, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise OptionError(f"sample_weight is {shown(sample_weight)}", "Give a number for each row.") from None
+    if weights.shape != (table.n_rows,):
+        raise OptionError(f"sample_weight has shape {list(weights.shape)}", f"It must be [{table.n_rows}].")
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
+        raise OptionError("sample_weight is negative, all zero or not finite", "Give a weight of 0 or more per row.")
+    return weights
+
+
+def _facts(
+    table: Table, recipe: Recipe, settled: Settled, n_networks: int, n_diverged: int, random_state: int
+) -> dict[str, Any]:
+    """Return how a model was made, as plain values."""
+    left_out = sum(note.count or 0 for note in table.notes if note.code == "SB205")
+    identifiers = [note.column for note in table.notes if note.code == "SB101"]
+    return {
+        **({"n_left_out": left_out} if left_out else {}),
+        **({"identifiers": identifiers} if identifiers else {}),
+        "table": table.name,
+        "n_rows": table.n_rows,
+        "n_networks": n_networks,
+        "n_diverged": n_diverged,
+        "recipe": recipe.describe(),
+        "lr": settled.lr,
+        "epochs": settled.epochs,
+        "chosen": settled.how,
+        "random_state": random_state,
+    }
+
+
+def _model(
+    table: Table,
+    candidate: str,
+    architecture: Architecture,
+    states: Mapping[str, Tensor],
+    preprocessor: Preprocessor,
+    training: Mapping[str, Any],
+    score: Mapping[str, Any] | None,
+    threshold: float,
+) -> Model:
+    """Return the model of networks that were fitted to a table."""
+    mean, deviation = target_scale(table)
+    return Model(
+        candidate=candidate,
+        architecture=architecture,
+        states=states,
+        preprocessor=preprocessor,
+        target_name=table.target_name,
+        task=table.task,
+        labels=table.labels,
+        threshold=threshold,
+        target_mean=mean,
+        target_deviation=deviation,
+        training=training,
+        score=score,
+        versions=versions(),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfBag:
+    """Predictions of a blend for the rows it was fitted to, each by the networks that weren't trained on the row.
+
+    The same rows choose weights, temperature and epochs. So the loss is slightly too good, but these are few numbers
+    for many rows.
+
+    Attributes:
+        values: probabilities [row, class], or numbers [row]; NaN for rows that were never left out.
+        loss: mean log loss, or mean squared error; NaN if no row was left out.
+        losses: the same of each member alone, by its words; members without weight in the blend are included.
+    """
+
+    values: Floats
+    loss: float
+    losses: Mapping[str, float]
+
+
+def blend_table(
+    table: Table,
+    *,
+    portfolio: Sequence[Any] | None = None,
+    n_networks: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    time_limit: float | None = None,
+    score: Mapping[str, Any] | None = None,
+    threshold: float = 0.5,
+    random_state: int = 0,
+    engine: Engine = "auto",
+    device: str = "auto",
+    jobs: int | None = None,
+    cluster: str | None = None,
+    watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
+) -> tuple[Model, OutOfBag]:
+    """Fit the members of a portfolio to all rows and blend them.
+
+    A member is a stack of networks, each with its own inner split. The rows that the networks leave out decide after
+    how many epochs each member stops, its weight in the blend, and the temperature of the blend.
+
+    Args:
+        table: the table.
+        portfolio: words of candidates; by default those that suit the number of rows.
+        n_networks: networks of each member; by default as many as suit the number of rows.
+        settings: of the recipe; they replace those that suit the number of rows.
+        sample_weight: weight of each row [row]; 0 or more.
+        time_limit: approximate seconds for training. With a limit, the members that are trained depend on the machine.
+        score, threshold, random_state, engine, device, jobs, cluster, watch: as in `fit_model`.
+
+    Returns:
+        The model, and its predictions for rows left out.
+
+    Raises:
+        SeedbedError: an option is out of range, or a member can't be trained on this table.
+    """
+    n_networks = networks_for(table.n_rows) if n_networks is None else n_networks
+    _check_number(n_networks)
+    is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
+    if time_limit is not None and not (is_number and time_limit > 0):
+        raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
+    encoding, preprocessor = encode(table), Preprocessor.fit(table)
+    members = members_for(portfolio, table)
+    recipe = recipe_for(settings or {}, table.n_rows)
+    splits, weights = splits_of_networks(table, n_networks, random_state), _row_weights(table, sample_weight)
+    everything = np.arange(table.n_rows)
+    none_left_out = [Split(number, 0, everything, everything) for number in range(n_networks)]
+    data = MemberData(table, encoding, preprocessor, splits or none_left_out, weights)
+    running = Running(engine, *pick_workers(jobs, device, cluster), watch)
+    trained = list(trained_members(members, table, data, recipe, random_state=random_state, running=running,
+                                   time_limit=time_limit))  # fmt: skip
+    if not trained:
+        raise TrainingError("every member of the portfolio diverged", "Give a lower learning rate.")
+    blended, out_of_bag = _blended(table, trained, data, weights) if splits else _averaged(table, trained, data)
+    kept = [member for member in trained if member.candidate.name in blended.names]
+    how = "by the rows that each network left out" if splits else "by the training rows, as none is left out"
+    settled = Settled(recipe.lrs[0], max(member.epochs for member in kept), how)
+    facts = _facts(table, dataclasses.replace(recipe, epoch="inner"), settled, n_networks, 0, random_state)
+    if any(member.candidate.overrides for member in kept):
+        facts["recipe"] += ", except for settings in the members' words"
+    if splits:
+        facts["out_of_bag_loss"] = out_of_bag.loss
+    if n_left_out := len(members) - len(trained):
+        facts["n_members_left_out"] = n_left_out
+    place = int(bool(blended.limit))  # of the members' layer in the network, as the clip comes first
+    states = {
+        f"{place}.{number}.{name}": value for number, member in enumerate(kept) for name, value in member.states.items()
+    }
+    return _model(table, AUTO, blended, states, preprocessor, facts, score, threshold), out_of_bag
+
+
+def _blended(
+    table: Table, trained: Sequence[Member], data: MemberData, own_weights: NDArray[np.float32] | None
+) -> tuple[BlendedMLPs, OutOfBag]:
+    """Return the blend with the lowest loss on the rows that networks left out, and its predictions for them."""
+    draws = [_by_draw(member.outputs, table, data) for member in trained]
+    left_out = np.isfinite(draws[0].reshape(len(draws[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
+    counts = (np.ones(table.n_rows) if own_weights is None else own_weights.astype(np.float64))[left_out]
+    draws = [draw[:, left_out] for draw in draws]
+    target = table.target[left_out]
+    if table.task == "regression":
+        target = target.astype(np.float64)
+    alone = [np.nanmean(draw, axis=0) for draw in draws]
+    weights = blend_weights(alone, target, counts)
+    together = sum(weight * draw for weight, draw in zip(weights, draws, strict=True))
+    assert not isinstance(together, int)
+    temperature = 1.0
+    if table.task != "regression":
+        temperature = best_temperature(together, target, counts)
+        together = tempered(together, temperature)
+    values = np.full((table.n_rows, *together.shape[2:]), np.nan)
+    values[left_out] = np.nanmean(together, axis=0)
+    named = zip((member.candidate.name for member in trained), alone, strict=True)
+    losses = {name: mean_loss(predicted, target, counts) for name, predicted in named}
+    out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses)
+    return _blend_of(table, trained, data, weights, temperature), out_of_bag
+
+
+def _averaged(table: Table, trained: Sequence[Member], data: MemberData) -> tuple[BlendedMLPs, OutOfBag]:
+    """Return the blend with equal weights, as without rows left out members can't be compared."""
+    blended = _blend_of(table, trained, data, np.full(len(trained), 1 / len(trained)))
+    values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
+    return blended, OutOfBag(values, np.nan, {member.candidate.name: np.nan for member in trained})
+
+
+def _blend_of(
+    table: Table, trained: Sequence[Member], data: MemberData, weights: Floats, temperature: float = 1.0
+) -> BlendedMLPs:
+    """Return the blend of the members whose weight isn't 0."""
+    used = [(member.candidate, float(weight)) for member, weight in zip(trained, weights, strict=True) if weight]
+    return BlendedMLPs(
+        members=tuple(network_of(candidate) for candidate, _ in used),
+        names=tuple(candidate.name for candidate, _ in used),
+        weights=tuple(weight for _, weight in used),
+        temperature=temperature,
+        limit=data.limit,
+        numbers=table.task == "regression",
+    )
+
+
+def _by_draw(outputs: NDArray[np.float32], table: Table, data: MemberData) -> Floats:
+    """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw, row].
+
+    A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often.
+    """
+    there = np.isfinite(outputs[:, 0])
+    place = there.cumsum(axis=1) - 1
+    n_draws = max(int(there.sum(axis=1).max()), 1)
+    found = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
+    row, network = np.nonzero(there)
+    found[place[row, network], row] = outputs[row, :, network]
+    if table.task == "regression":
+        mean, deviation = data.target_scale
+        return np.asarray(found[:, :, 0] * deviation + mean)
+    logits = torch.from_numpy(found)
+    if table.task == "binary":
+        return torch.cat([(-logits).sigmoid(), logits.sigmoid()], 2).numpy()
+    return logits.softmax(2).numpy()

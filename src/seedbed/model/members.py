@@ -1,25 +1,24 @@
-"""The members of a blend: each a stack of networks that train on inner splits of all rows, one split a network."""
+"""The members of a blend: which ones suit a table, and how they train on inner splits of all rows."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seedbed.data import Encoding, Preprocessor, Split, Table
-from seedbed.errors import SeedbedError
+from seedbed.data import Encoding, Preprocessor, Split, Table, encode, target_design
+from seedbed.errors import OptionError, SeedbedError
 from seedbed.fitting import Running, inner_splits
-from seedbed.model.making import target_scale
-from seedbed.networks import MLP, Candidate, SmoothClip
-from seedbed.settings import Recipe
+from seedbed.networks import MLP, Candidate, SmoothClip, candidates_from
+from seedbed.settings import RECIPES, Recipe
 from seedbed.training import (
-    ChunkResult,
     TrainingData,
     counted_rows,
     derive,
@@ -27,28 +26,165 @@ from seedbed.training import (
     plan_candidate,
     seeded,
     table_data,
+    told_of,
+    torch_seconds,
     train_chunks,
 )
 
-__all__ = ["Member", "Rows", "network_of", "splits_of_networks", "trained_members"]
+__all__ = [
+    "AUTO",
+    "Member",
+    "MemberData",
+    "blend_seconds",
+    "blend_size",
+    "members_for",
+    "network_of",
+    "networks_for",
+    "recipe_for",
+    "settings_of",
+    "splits_of_networks",
+    "target_scale",
+    "trained_members",
+]
+
+AUTO = "auto"
+"""The word for a blend of a portfolio's members."""
+
+_RECIPE = Recipe(
+    optimizer="adamw", lr=2e-3, schedule="cosine", weight_decay=1e-2, decay_biases=False, epochs=60, batch_size=64
+)
+_USUAL_SHARE = 0.25  # of its epochs that a member usually trains before it stops
+
+
+class _Size(NamedTuple):
+    """What suits tables with at least `least` rows.
+
+    Attributes:
+        least: rows.
+        width: units of a hidden layer.
+        bins: bins of each input.
+        batch_size: rows of a step.
+        n_networks: networks of each member.
+    """
+
+    least: int
+    width: int
+    bins: int
+    batch_size: int
+    n_networks: int
+
+
+_SIZES = (
+    _Size(50_000, width=192, bins=16, batch_size=1024, n_networks=8),
+    _Size(12_000, width=128, bins=16, batch_size=512, n_networks=8),
+    _Size(4_000, width=128, bins=16, batch_size=256, n_networks=16),
+    _Size(2_000, width=64, bins=8, batch_size=128, n_networks=16),
+    _Size(0, width=64, bins=8, batch_size=64, n_networks=16),
+)
+
+
+def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidate, ...]:
+    """Return the candidates to blend, adapted to the table's inputs.
+
+    Args:
+        portfolio: their words; None for those that suit the table.
+        table: the table.
+
+    Raises:
+        CandidateError: words can't be parsed, or two are the same.
+        OptionError: a candidate isn't built from words: a blend consists of seedbed's own networks.
+    """
+    if portfolio is None:
+        encoding = encode(table)
+        # Embeddings would multiply the inputs of a large table, which lies in a file.
+        portfolio = words_for(table.n_rows, numbers=bool(encoding.layout.number_inputs) and not encoding.is_large)
+    if not portfolio:
+        raise OptionError("portfolio is empty", "Name candidates to blend, or leave it out.")
+    members = candidates_from(portfolio)
+    for member in members:
+        if not isinstance(member.architecture, MLP):
+            raise OptionError(f"'{member.name}' can't be blended", "A portfolio holds words such as relu:64,64 alone.")
+    return tuple(told_of(member, table) for member in members)
+
+
+def words_for(n_rows: int, *, numbers: bool) -> list[str]:
+    """Return the words of the candidates that suit a number of rows.
+
+    Args:
+        n_rows: of the table.
+        numbers: whether there are numeric inputs that may be embedded.
+    """
+    size = _size(n_rows)
+    layers = f"silu:{size.width},{size.width}@layernorm,residual"
+    words = ["logistic@lr=0.04", layers]
+    if numbers:
+        words += [f"logistic@ple={size.bins},lr=0.02", f"{layers},ple={size.bins}"]
+        words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5"]
+    return words
+
+
+def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
+    """Return the recipe of the members, which their words may override. `given` replaces what suits the rows.
+
+    Raises:
+        OptionError: a setting is out of range.
+    """
+    return dataclasses.replace(_RECIPE, **{"batch_size": _size(n_rows).batch_size, **given})
+
+
+def networks_for(n_rows: int) -> int:
+    """Return the default number of networks of a member."""
+    return _size(n_rows).n_networks
+
+
+def _size(n_rows: int) -> _Size:
+    return next(size for size in _SIZES if n_rows >= size.least)
+
+
+def blend_size(table: Table) -> tuple[int, int, int]:
+    """Return the defaults for a table: number of members, largest number of epochs, and networks of a member."""
+    members = members_for(None, table)
+    return len(members), recipe_for({}, table.n_rows).epochs, networks_for(table.n_rows)
+
+
+def blend_seconds(table: Table, n_rows: int) -> float:
+    """Estimate the time in which one core fits the blend to some rows of a table [s].
+
+    The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
+    """
+    n_inputs, n_epochs = encode(table).n_inputs, _USUAL_SHARE * _RECIPE.epochs
+    seconds = 0.0
+    for member in members_for(None, table):
+        network = member.architecture(n_inputs, table.n_outputs)
+        n_parameters = sum(parameter.numel() for parameter in network.parameters())
+        seconds += torch_seconds(n_parameters, round(n_rows * n_epochs * networks_for(n_rows)))
+    return seconds
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings that the user changed: those that differ from the default recipe."""
+    usual = RECIPES["trained"]
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in ("epoch", "horizon")]
+    return {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(usual, name)}
+
 
 LIMIT = 3.0
-"""Of the clip in front of all members."""
+"""Limit of the clip in front of all members."""
 
 _FOLDS = 8
 _PATIENCE = 8
-_MOST_BYTES = 1 << 29  # of bins that are computed once
+_MOST_BYTES = 1 << 29  # of binned inputs that are computed once
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """What came of one.
+    """A trained member.
 
     Attributes:
         candidate: its name and architecture.
-        states: of its networks by the names in their `state_dict` [network, ...].
+        states: of its networks [network, ...], by the names in their `state_dict`.
         outputs: for the rows that a network didn't train on [row, output, network]; NaN elsewhere.
-        epochs: after how many its networks are used.
+        epochs: number of epochs after which its networks are used.
     """
 
     candidate: Candidate
@@ -58,23 +194,36 @@ class Member:
 
 
 def network_of(member: Candidate) -> MLP:
-    """The architecture of a portfolio's member."""
+    """Return the architecture of a portfolio's member."""
     assert isinstance(member.architecture, MLP)
     return member.architecture
 
 
-class Rows:
-    """All rows of a table as members see them, with the splits that their networks train on.
+def target_scale(table: Table) -> tuple[float, float]:
+    """Return mean and deviation of a numeric target; 0 and 1 for classes."""
+    if table.task != "regression":
+        return 0.0, 1.0
+    rows = np.arange(table.n_rows)
+    found = target_design(table.target, [Split(0, 0, rows, rows)])
+    return float(found.means[0]), float(found.deviations[0])
 
-    Inputs are standardised by all rows, as they will be for new ones; targets take no part in that.
+
+class MemberData:
+    """The inputs and targets that members train on, and the split of each of their networks.
+
+    Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
 
     Args:
-        weights: what each row counts [row].
+        table: the table.
+        encoding: of the table.
+        preprocessor: fitted to all rows.
+        splits: one per network of a member.
+        weights: weight of each row [row].
 
     Attributes:
-        plain: the inputs as they are, and the splits.
-        limit: of the clip behind which inputs are seen; 0 where there is none, as a table in a file isn't clipped.
-        target_scale: mean and deviation of a target of numbers.
+        plain: inputs that aren't embedded, targets and splits.
+        limit: of the clip of the inputs; 0 without a clip, which is the case for a large table.
+        target_scale: mean and deviation of a numeric target.
     """
 
     def __init__(
@@ -88,7 +237,7 @@ class Rows:
         self.limit = 0.0 if encoding.is_large else LIMIT
         self.target_scale, self.n_networks = target_scale(table), len(splits)
         if encoding.is_large:
-            plain = _as_it_lies(table, encoding, splits, weights)
+            plain = _in_windows(table, encoding, splits, weights)
         else:
             inputs = torch.from_numpy(preprocessor.inputs_of_values(table.features))
             target = table.target.astype(np.float32) if table.task == "regression" else table.target
@@ -99,16 +248,16 @@ class Rows:
             plain = dataclasses.replace(plain, target_scale=1 / deviation, target_shift=-mean / deviation)
         self.plain = plain
 
-    def seen_by(self, member: MLP) -> tuple[TrainingData, _Front | None]:
-        """On which inputs a member trains, and the layer that makes these of the plain ones, if it trains without.
+    def for_member(self, member: MLP) -> tuple[TrainingData, _Front | None]:
+        """Return the data that a member trains on, and the layer that computes its inputs, if that layer is separate.
 
-        Bins are of all rows and so the same for all networks, and at all steps: they are computed once.
+        Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
         """
         n_rows, n_inputs = self.plain.X.shape
         most = n_rows * (n_inputs if member.numbers is None else len(member.numbers)) * member.ple * 4
         if not member.ple or member.embed or self.plain.order is not None or most > _MOST_BYTES:
             return self.plain, None
-        with seeded(0):  # the caller's random state isn't touched
+        with seeded(0):  # leaves the caller's random state alone
             layer = member(n_inputs, 1)[0]
         if isinstance(layer, nn.Linear):  # the table has no numbers
             return self.plain, None
@@ -123,12 +272,12 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class _Front:
-    """A first layer that has nothing to train, so that members train behind it.
+    """A first layer without trainable parameters, applied once before a member trains.
 
     Attributes:
         layer: from inputs to units.
-        used: the units that members are given: those that aren't the same in all rows, as bins without a width are.
-        n_units: how many there are.
+        used: units that aren't constant; those of bins without a width are.
+        n_units: number of units.
     """
 
     layer: nn.Module
@@ -136,7 +285,7 @@ class _Front:
     n_units: int
 
     def before(self, member: Member) -> Member:
-        """A member that has trained behind it, as one that begins with it."""
+        """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
         own = self.layer.state_dict()
         states = {f"0.{name}": value.repeat(n_networks, *[1] * value.dim()) for name, value in own.items()}
@@ -151,9 +300,10 @@ class _Front:
 
 
 def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
-    """A split of all rows for each of n networks: folds, dealt anew when they are used up, so that each row is left out
-    as often as another. Where a class has too few rows or groups to be in each fold, folds don't look at classes. Where
-    rows have times, the latest are left out by all. Rows that can't be divided have no split: all train all networks.
+    """Return a split of all rows for each of n networks; none if the rows can't be divided.
+
+    The splits are repeated folds, so each row is left out equally often. If a class has too few rows or groups to be in
+    each fold, folds aren't stratified. If rows have times, all networks leave out the latest rows.
     """
     rows = np.arange(table.n_rows)
     if table.times is not None:
@@ -164,11 +314,11 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
             return [*inner_splits(table, rows, [seed], windows=0, folds=folds, repeats=-(-n // folds))][:n]
         except SeedbedError:
             continue  # too few rows, groups, or rows of a class for so many folds
-    return list(_blind_folds(rows if table.groups is None else table.groups, n, seed))
+    return list(_unstratified_folds(rows if table.groups is None else table.groups, n, seed))
 
 
-def _blind_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
-    """n folds of whole groups, whatever their classes; none of a single group."""
+def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split]:
+    """Yield n folds of whole groups; none if there is only one group."""
     names, of_row = np.unique(groups, return_inverse=True)
     rng, folds = np.random.default_rng(seed), min(_FOLDS, len(names))
     for number in range(n if folds > 1 else 0):
@@ -181,17 +331,17 @@ def _blind_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterator[Split
 def trained_members(
     members: Sequence[Candidate],
     table: Table,
-    rows: Rows,
+    data: MemberData,
     recipe: Recipe,
     *,
     random_state: int,
     running: Running,
     time_limit: float | None,
 ) -> Iterator[Member]:
-    """Train members, those with the same inputs side by side as far as there are jobs.
+    """Train members and yield them. Members with the same inputs train side by side if there are several jobs.
 
-    One whose networks diverge is left out. With a time limit [s] each gets its share of what is left, one epoch at
-    least, and who has not begun when it is over is left out; the first never is.
+    Members whose networks diverge are left out. With a time limit [s], each member gets its share of the remaining
+    time, at least one epoch. Members that haven't started at the end are left out, but never the first one.
     """
     started, n_left = time.monotonic(), len(members)
     for wave in _waves(members, apart=time_limit is not None and running.jobs == 1):
@@ -202,11 +352,11 @@ def trained_members(
                 return
             seconds = max(left, 0.0) * min(running.jobs, len(wave)) / n_left
         n_left -= len(wave)
-        yield from _trained(wave, table, rows, recipe, random_state, running, seconds)
+        yield from _trained(wave, table, data, recipe, random_state, running, seconds)
 
 
 def _waves(members: Sequence[Candidate], *, apart: bool) -> list[list[Candidate]]:
-    """Members with the same inputs, which can be trained at a time; each by itself if they are to be `apart`."""
+    """Return groups of members with the same inputs, which can be trained at once; single members if `apart`."""
     waves: dict[object, list[Candidate]] = {}
     for place, member in enumerate(members):
         network = network_of(member)
@@ -217,61 +367,46 @@ def _waves(members: Sequence[Candidate], *, apart: bool) -> list[list[Candidate]
 def _trained(
     wave: Sequence[Candidate],
     table: Table,
-    rows: Rows,
+    data: MemberData,
     recipe: Recipe,
     random_state: int,
     running: Running,
     seconds: float | None,
 ) -> Iterator[Member]:
-    data, front = rows.seen_by(network_of(wave[0]))
-    chunks, owners = [], []
+    """Train members with the same inputs. With patience, the networks of a member are one chunk."""
+    inputs, front = data.for_member(network_of(wave[0]))
+    chunks = []
     for member in wave:
         bare = network_of(member) if front is None else dataclasses.replace(network_of(member), ple=0, numbers=None)
         plan = plan_candidate(
             dataclasses.replace(member, architecture=bare),
             table,
-            data,
+            inputs,
             dataclasses.replace(member.recipe(recipe), epoch="last"),
-            seeds=[derive(random_state, member.name, "blend", number) for number in range(rows.n_networks)],
-            splits=list(range(rows.n_networks)),
+            seeds=[derive(random_state, member.name, "blend", number) for number in range(data.n_networks)],
+            splits=list(range(data.n_networks)),
             engine=running.engine,
             device=running.device,
             keep_networks=True,
             patience=member.recipe(recipe).patience or _PATIENCE,
         )
-        chunks += [dataclasses.replace(chunk, seconds=seconds) for chunk in plan.chunks]
-        owners += [member] * len(plan.chunks)
+        (chunk,) = plan.chunks
+        chunks.append(dataclasses.replace(chunk, seconds=seconds))
     board = running.board("fitting", chunks)
-    results: dict[str, dict[int, ChunkResult]] = {}
-    for number, result in train_chunks(chunks, data, running.jobs, board, running.cluster):
-        results.setdefault(owners[number].name, {})[number] = result
-    for member in wave:
-        own = results[member.name]
-        found = _joined(member, [chunks[number].members for number in own], list(own.values()), rows.n_networks)
-        if found is not None:
+    results = dict(train_chunks(chunks, inputs, running.jobs, board, running.cluster))
+    for number, candidate in enumerate(wave):
+        result = results[number]
+        assert result.states is not None
+        states = {name: torch.stack([one[name].cpu() for one in result.states]) for name in result.states[0]}
+        if all(value.isfinite().all() for value in states.values()):
+            found = Member(candidate, states, result.outputs, result.best or 0)
             yield found if front is None else front.before(found)
 
 
-def _joined(
-    member: Candidate, places: Sequence[tuple[int, ...]], results: Sequence[ChunkResult], n_networks: int
-) -> Member | None:
-    """A member from its chunks; none where a network diverged."""
-    states: dict[int, dict[str, Tensor]] = {}
-    outputs = np.full((*results[0].outputs.shape[:2], n_networks), np.nan, dtype=np.float32)
-    for own, result in zip(places, results, strict=True):
-        states.update(zip(own, result.states or (), strict=True))
-        outputs[:, :, list(own)] = result.outputs
-    in_order = [states[number] for number in range(n_networks)]
-    stacked = {name: torch.stack([state[name].cpu() for state in in_order]) for name in in_order[0]}
-    if not all(value.isfinite().all() for value in stacked.values()):
-        return None
-    return Member(member, stacked, outputs, max(result.best or 0 for result in results))
-
-
-def _as_it_lies(
+def _in_windows(
     table: Table, encoding: Encoding, splits: Sequence[Split], weights: NDArray[np.float32] | None
 ) -> TrainingData:
-    """Of a table in a file: all splits see its inputs as all rows standardise them."""
+    """Return the data of a large table. All splits have the inputs as all rows standardise them."""
     rows = np.arange(table.n_rows)
     design = encoding.design([Split(0, 0, rows, rows)])
 

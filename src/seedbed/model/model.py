@@ -1,23 +1,25 @@
-"""A model: fitted networks that predict, save themselves, describe themselves and leave for other programs."""
+"""A model: fitted networks that predict, and that can be saved, described and exported."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from seedbed.data import Columns, open_rows
-from seedbed.model.card import card_of
+from seedbed.data import open_rows
 from seedbed.model.export import Exported, export
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
-from seedbed.model.saving import save
+from seedbed.model.storing import read_model, save
 from seedbed.report import card_fragment, card_text, counted
+from seedbed.typing import Floats
 
-__all__ = ["Model"]
+__all__ = ["Model", "load"]
 
 
 class Model(FittedNetworks):
@@ -25,57 +27,56 @@ class Model(FittedNetworks):
 
     `FittedNetworks` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
     `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score` and `versions`.
+
+    Example:
+        >>> model = fit_model("example:iris", "relu:5", n_networks=2, jobs=1)
+        >>> model
+        <Model relu:5 of 2 networks, predicts species (multiclass)>
+        >>> model.predict_proba("example:iris").shape
+        (150, 3)
     """
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
-        """The label, or the number, of each row [row].
+        """Return the predicted label, or number, of each row [row].
 
         Args:
-            rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path or
-                whatever else `read_table` takes.
-            threshold: of two labels, in place of the model's own.
+            rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path, or
+                any other source that `read_table` takes.
+            threshold: for two labels, replaces the model's own threshold.
 
         Raises:
-            DataError: the rows can't be read, lack a column, or hold mostly what training never saw.
-            OptionError: the threshold isn't one.
+            DataError: the rows can't be read, lack a column, or mostly hold values that training never saw.
+            OptionError: the threshold is no probability, or the model doesn't have two labels.
         """
         check_threshold(self.task, threshold)
         return self.labelled(self.predictions(rows), threshold)
 
-    def predict_proba(self, rows: Any) -> NDArray[np.float64]:
-        """The probability of each class [row, class], in the order of `classes_`, averaged over the networks.
+    def predict_proba(self, rows: Any) -> Floats:
+        """Return the probability of each class [row, class], in the order of `classes_`, averaged over the networks.
 
         Raises:
             DataError: as `predict`.
             AttributeError: the model predicts numbers.
         """
         if self.task == "regression":
-            raise AttributeError("a model of numbers has no probabilities; use predict")
+            raise AttributeError("a regression model has no probabilities; use predict")
         return self.predictions(rows).probabilities
 
     def predictions(self, rows: Any) -> Predictions:
-        """Everything that is known of each row: probabilities or numbers, their spread over the networks, and flags.
+        """Return the predictions, their spread over the networks, and the unusual cells of each row.
 
         Raises:
             DataError: as `predict`.
         """
         with open_rows(rows, self.feature_names_in_) as columns:
-            return self.of_columns(columns)
-
-    def of_columns(self, columns: Columns, *, refuse: bool = True) -> Predictions:
-        """`predictions` of rows that are opened already.
-
-        Args:
-            refuse: whether rows that hold mostly what training never saw are an error, as they are those of a wrong
-                table as a rule. Whoever asks for rows, and not for a table, has them as doubtful instead.
-        """
-        return predict_columns(self, columns, refuse=refuse)
+            return predict_columns(self, columns)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
-        """The label, or the number, of each row [row].
+        """Return the predicted label, or number, of each row [row].
 
         Args:
-            threshold: in place of the model's own.
+            predictions: from `predictions`.
+            threshold: for two labels, replaces the model's own threshold.
         """
         if self.task == "regression":
             return predictions.values
@@ -88,7 +89,7 @@ class Model(FittedNetworks):
         return found
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model as one `.safetensors` file, which appears whole or not at all; return its path.
+        """Write the model as one `.safetensors` file, completely or not at all; return its path.
 
         Raises:
             OptionError: the path can't be written to, or doesn't end in `.safetensors`.
@@ -97,25 +98,21 @@ class Model(FittedNetworks):
         return save(self, path)
 
     def export(self, path: str | os.PathLike[str]) -> Exported:
-        """Write the model for where seedbed isn't, whole or not at all.
+        """Write the model for programs without seedbed, completely or not at all.
 
         - `.onnx`: preprocessing and all networks in one file for ONNX Runtime; needs the extra `seedbed[onnx]`.
         - `.py`: a program in plain PyTorch; weights, layers and preprocessing are in a `.safetensors` file beside it.
 
-        docs/export.md tells what they take and give.
+        docs/export.md describes what they accept and return.
 
         Returns:
-            The files, and notes on where they say something else than the model.
+            The files, and notes on where they differ from the model.
 
         Raises:
-            OptionError: the path can't be written to or ends otherwise, or a package is missing.
-            CandidateError: it is a network of your own, and not one that seedbed's words build.
+            OptionError: the path can't be written to or has another ending, or a package is missing.
+            CandidateError: the networks are your own module, not built from a candidate's words.
         """
         return export(self, path)
-
-    def card(self) -> dict[str, Any]:
-        """What the model is, as a plain dict fit for JSON."""
-        return card_of(self)
 
     def __repr__(self) -> str:
         networks = counted(self.n_networks, "network")
@@ -126,3 +123,26 @@ class Model(FittedNetworks):
 
     def _repr_html_(self) -> str:
         return card_fragment(self.card())
+
+
+def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:
+    """Load the model that `Model.save` has written to a file.
+
+    This is safe for files of strangers: a file contains numbers and no code. Loading takes memory for the file and for
+    two networks.
+
+    Args:
+        path: the file.
+        architecture: for a model of your own module, the class or function that builds it, because nothing that a file
+            names is imported.
+
+    Raises:
+        ModelFileError: not a model file, a file of another version, or a damaged file.
+        CandidateError: the model is of your own module, and `architecture` is missing or doesn't fit.
+
+    Example:
+        >>> path = fit_model("example:iris", "relu:5", n_networks=2, jobs=1).save("iris.safetensors")
+        >>> load(path)
+        <Model relu:5 of 2 networks, predicts species (multiclass)>
+    """
+    return Model(**read_model(path, architecture))

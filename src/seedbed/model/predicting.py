@@ -18,13 +18,13 @@ from seedbed.data import Columns, Note, Oddities, OddityReport, Task, as_notes
 from seedbed.errors import OptionError
 from seedbed.model.fitted import FittedNetworks
 from seedbed.training import one_thread, pick_jobs
+from seedbed.typing import Floats
 
 __all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
 """How a cell can be strange; `Oddities` says what they mean."""
 
-Floats = NDArray[np.float64]
 
 _ROWS_A_BLOCK = 16_384  # a block's cells and inputs stay in the cache
 _UNITS_AT_A_TIME = 1 << 16  # rows x units; and so do the layers that they go through

@@ -34,7 +34,7 @@ class Activation:
         width_factor: how many times as wide as its outputs its inputs are.
         elementwise: whether it treats each number by itself.
         onnx: (graph, module, name of the inputs [network, row, unit]) to the name of the outputs; the graph is
-            a `model.export.onnx_graph.Graph`.
+            a `model.export.onnx_networks.Graph`.
         native: the module's function in the kernel; None where torch trains it.
     """
 
@@ -246,7 +246,7 @@ _ENTRIES = (
         onnx=_shrink(bias=True),
         native=lambda m: ("softshrink", m.lambd, 0, 0),
     ),
-    Activation(module=nn.PReLU, elementwise=False),  # it has weights: see `training.layers` and `onnx_layers`
+    Activation(module=nn.PReLU, elementwise=False),  # its weights: `training.layers`, `onnx_networks`
     Activation(module=nn.Softsign, onnx=_named("Softsign"), native=_plain("softsign")),
     Activation(
         module=nn.Tanhshrink,

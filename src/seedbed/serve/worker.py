@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.data import MemoryColumns
 from seedbed.errors import SeedbedError
-from seedbed.model import Blocks, Model, Predictions
+from seedbed.model import Blocks, Model, Predictions, predict_columns
 from seedbed.serve.limits import Limits, RefusedError, read_json, write_json
 from seedbed.serve.rows import RequestRows
 
@@ -174,7 +174,7 @@ class Worker:
 
     def _alone(self, columns: MemoryColumns) -> Predictions:
         # A row's answer mustn't depend on other rows, so it is doubtful at most.
-        predictions = self._model.of_columns(columns, refuse=False)
+        predictions = predict_columns(self._model, columns, refuse=False)
         if not _is_finite(predictions):
             message = "rows: the model has no finite prediction for a row; a number in it is too large"
             raise RefusedError(422, "data", message)

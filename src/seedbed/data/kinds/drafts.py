@@ -20,6 +20,7 @@ from seedbed.data.table import Kind
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = [
+    "PAIRS",
     "Distinct",
     "Draft",
     "as_category",

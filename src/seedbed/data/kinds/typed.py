@@ -22,6 +22,7 @@ from seedbed.data.cells import (
 )
 from seedbed.data.columns import Columns, as_notes
 from seedbed.data.kinds.drafts import (
+    PAIRS,
     Distinct,
     Draft,
     as_category,
@@ -39,7 +40,7 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Typed", "decimal_mark", "read_cells", "read_texts", "type_columns"]
+__all__ = ["Typed", "boolean_words", "decimal_mark", "read_cells", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are searched for points if commas can be read in two ways
 ANY_TEXT = r"(?s).*"
@@ -173,6 +174,14 @@ def read_texts(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
             number = exact_numbers([text]).get(text) if code_of_number else None
             values.append(-1.0 if number is None else code_of_number.get(number, -1.0))
     return values
+
+
+def boolean_words(schema: ColumnSchema) -> dict[str, int]:
+    """Return 0 or 1 for each word, in lower case, that a boolean column reads as one of them."""
+    usual = [word for pair in PAIRS for word in pair]
+    words = list(dict.fromkeys([*(level.lower() for level in schema.levels), *usual, "0", "1", "0.0", "1.0"]))
+    values = read_texts(words, schema)
+    return {word: int(value) for word, value in zip(words, values, strict=True) if not np.isnan(value)}
 
 
 def _look(

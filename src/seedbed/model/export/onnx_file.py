@@ -1,7 +1,11 @@
-"""A model as one ONNX file: cells in, probabilities, spread and label out."""
+"""Export a model as one ONNX file: its inputs are cells, its outputs probabilities, spread and label.
+
+Numbers are float64 until they are standardised.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,27 +13,213 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data import Note, Preprocessor
+from seedbed.data import MISSING_NUMBERS, ColumnSchema, Note, Preprocessor, boolean_words, read_texts
 from seedbed.errors import OptionError
-from seedbed.model.card import card_of
-from seedbed.model.export.onnx_graph import IR_VERSION, OPSETS, Graph
-from seedbed.model.export.onnx_inputs import add_inputs, declared_inputs
-from seedbed.model.export.onnx_layers import add_networks
-from seedbed.model.export.spellings import can_be_written
+from seedbed.model.export.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.model.fitted import FittedNetworks
-from seedbed.model.layout import canonical
-from seedbed.model.saving import check_writable, write_checked
+from seedbed.model.header import canonical
+from seedbed.model.storing import check_writable, write_checked
 
 __all__ = ["unlike_seedbed", "write_onnx"]
 
+_LARGEST = np.finfo(np.float64).max
+_DAY = 86_400.0
+_MIDDLES = (6.5, 3.0, 11.5)  # of months, weekdays and hours, for a missing date
+
+_DOCS = {
+    "number": "a number; NaN is missing",
+    "boolean": "0 or 1; NaN is missing",
+    "words": "yes or no in the words of the table; the empty text is missing",
+    "category": "the level's text; the empty text is missing",
+    "date": "seconds since 1970-01-01, as UTC; NaN is missing",
+}
+
+
+def declared_inputs(preprocessor: Preprocessor) -> list[ValueInfoProto]:
+    """Return one input of shape [n, 1] for each column, with its name."""
+    declared = []
+    for schema in preprocessor.layout.schemas:
+        kind = "words" if _has_words(schema) else schema.kind
+        dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
+        declared.append(helper.make_tensor_value_info(schema.name, dtype, ["n", 1], doc_string=_DOCS[kind]))
+    return declared
+
+
+def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
+    """Add the preprocessing; return the name of the networks' inputs, float32 [n, input]."""
+    layout, places = preprocessor.layout, preprocessor.layout.places
+    numbers: list[str] = []
+    blocks: list[str] = []
+    inputs: list[NDArray[np.int64]] = []
+    category = 0
+    for column, schema in enumerate(layout.schemas):
+        if schema.kind == "category":
+            own = np.flatnonzero(places.sources == column)
+            blocks.append(_add_category(graph, preprocessor, schema, places.inputs_of_codes[category], own))
+            inputs.append(own)
+            category += 1
+        elif schema.kind == "date":
+            numbers += _add_date(graph, schema.name, layout.timed[column])
+        elif schema.kind == "boolean":
+            numbers.append(_add_boolean(graph, schema))
+        else:
+            numbers.append(schema.name)
+    if numbers:
+        scaled, missing = _add_numbers(graph, preprocessor, numbers)
+        blocks.append(scaled)
+        inputs.append(places.numbers)
+        if len(places.flags):
+            flags = graph.cast(graph.taken(missing, places.flagged), TensorProto.FLOAT)
+            live = preprocessor.live[places.flags]
+            blocks.append(flags if live.all() else graph.add("Mul", flags, graph.constant(live[None], FLOAT)))
+            inputs.append(places.flags)
+    order = np.argsort(np.concatenate(inputs))
+    joined = graph.joined(blocks)
+    return joined if (order == np.arange(len(order))).all() else graph.taken(joined, order)
+
+
+def _add_numbers(graph: Graph, preprocessor: Preprocessor, numbers: list[str]) -> tuple[str, str]:
+    """Return standardised numbers, float32 [n, number], and which are missing, bool [n, number]."""
+    joined = graph.joined(numbers)
+    known = _add_known(graph, joined)
+    filled = graph.add("Where", known, joined, graph.constant(np.nan_to_num(preprocessor.medians)[None]))
+    varies = preprocessor.deviations > 0
+    centred = graph.add("Sub", filled, graph.constant(preprocessor.means[None]))
+    scaled = graph.add("Div", centred, graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None]))
+    if not varies.all():
+        scaled = graph.add("Where", graph.constant(varies[None]), scaled, graph.constant(0.0))
+    return graph.cast(scaled, TensorProto.FLOAT), graph.add("Not", known)
+
+
+def _add_known(graph: Graph, value: str) -> str:
+    """Return whether a number is finite; the comparison is false for NaN and both infinities."""
+    return graph.add("LessOrEqual", graph.add("Abs", value), graph.constant(_LARGEST))
+
+
+def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
+    """Return 0, 1 or NaN, float64 [n, 1]."""
+    if _has_words(schema):
+        words = {case: value for word, value in boolean_words(schema).items() for case in _all_cases([word])}
+        words |= {level: value for value, level in enumerate(schema.levels)}
+        found = graph.add(
+            "LabelEncoder",
+            schema.name,
+            domain="ai.onnx.ml",
+            keys_strings=list(words),
+            values_floats=[float(value) for value in words.values()],
+            default_float=float("nan"),
+        )
+        return graph.cast(found, TensorProto.DOUBLE)
+    zero = graph.add("Equal", schema.name, graph.constant(0.0))
+    one = graph.add("Equal", schema.name, graph.constant(1.0))
+    return graph.add("Where", graph.add("Or", zero, one), schema.name, graph.constant(np.nan))
+
+
+def _add_category(
+    graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], own: NDArray[np.int64]
+) -> str:
+    """Return the inputs of a category, of which one is 1, float32 [n, input].
+
+    Args:
+        codes: the input of each level, of a missing cell, and of an unknown level.
+        own: the column's inputs.
+    """
+    live, also = preprocessor.live, preprocessor.layout.places.also
+    goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[codes]
+    # A level that is a number may be given as '1' or '1.0'.
+    dotted = {f"{level}.0": level for level in schema.levels}
+    read = read_texts(list(dotted), schema)
+    keys = {text: goes_to[int(code)] for text, code in zip(dotted, read, strict=True) if code >= 0}
+    keys |= dict.fromkeys(_missing_words(schema), goes_to[-2])
+    keys |= dict(zip(schema.levels, goes_to[:-2], strict=True))
+    keys = {text: place for text, place in keys.items() if place != goes_to[-1] and _is_valid(text)}
+    # Some runtimes refuse an empty list, so there is always one key.
+    keys.setdefault("", goes_to[-2])
+    found = graph.add(
+        "LabelEncoder",
+        schema.name,
+        domain="ai.onnx.ml",
+        keys_strings=list(keys),
+        values_int64s=[int(place) for place in keys.values()],
+        default_int64=int(goes_to[-1]),
+    )
+    return graph.cast(graph.add("Equal", found, graph.constant(own[None], np.int64)), TensorProto.FLOAT)
+
+
+def _has_words(schema: ColumnSchema) -> bool:
+    """Return whether a boolean column's levels are words, such as yes and no, and not 0 and 1."""
+    return schema.kind == "boolean" and schema.levels != ("0", "1")
+
+
+def _missing_words(schema: ColumnSchema) -> list[str]:
+    """Return texts, the empty one first, that a category reads as a missing cell."""
+    words = ["", *schema.missing_words, *_all_cases(sorted(MISSING_NUMBERS))]
+    values = read_texts(words, schema)
+    return [*dict.fromkeys(word for word, value in zip(words, values, strict=True) if np.isnan(value))]
+
+
+def _all_cases(words: Iterable[str]) -> list[str]:
+    """Return each word in lower case, in capitals, with one capital, and as it is."""
+    return [*dict.fromkeys(case for word in words for case in (word.lower(), word.upper(), word.capitalize(), word))]
+
+
+def _is_valid(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8; Python's texts may contain half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
+    """Return days since 1970-01-01, month, weekday and, if `timed`, hour, float64 [n, 1] each.
+
+    The days of a missing date are NaN.
+    """
+
+    def over(value: str, divisor: float) -> str:
+        return graph.add("Floor", graph.add("Div", value, graph.constant(divisor)))
+
+    def plus(value: str, more: float) -> str:
+        return graph.add("Add", value, graph.constant(more))
+
+    def times(value: str, factor: float) -> str:
+        return graph.add("Mul", value, graph.constant(factor))
+
+    def rest(value: str, divisor: float) -> str:
+        return graph.add("Sub", value, times(over(value, divisor), divisor))
+
+    known = _add_known(graph, name)
+    seconds = graph.add("Where", known, name, graph.constant(0.0))
+    days = over(seconds, _DAY)
+    # Years begin in March here, so the leap day is the last day of a year; 400 years have 146,097 days.
+    # http://howardhinnant.github.io/date_algorithms.html#civil_from_days
+    day = rest(plus(days, 719_468.0), 146_097.0)
+    leaps = graph.add("Sub", over(day, 36_524.0), graph.add("Add", over(day, 1_460.0), over(day, 146_096.0)))
+    year = over(graph.add("Add", day, leaps), 365.0)
+    leaps = graph.add("Sub", over(year, 4.0), over(year, 100.0))
+    day = graph.add("Sub", day, graph.add("Add", times(year, 365.0), leaps))
+    from_march = over(plus(times(day, 5.0), 2.0), 153.0)
+    month = plus(rest(plus(from_march, 2.0), 12.0), 1.0)
+    weekday = rest(plus(days, 3.0), 7.0)  # 1970-01-01 was a Thursday
+    hour = over(graph.add("Sub", seconds, times(days, _DAY)), 3_600.0)
+    parts = [month, weekday, hour][: 2 + timed]
+    middles = _MIDDLES[: len(parts)]
+    return [
+        graph.add("Where", known, part, graph.constant(missing))
+        for part, missing in zip([days, *parts], [np.nan, *middles], strict=True)
+    ]
+
 
 def write_onnx(model: FittedNetworks, path: Path) -> None:
-    """Write the file, which appears whole or not at all.
+    """Write the file, completely or not at all.
 
     Raises:
-        OptionError: it can't be written there, or the model is too large for one.
+        OptionError: it can't be written there, or the model is too large for an ONNX file.
     """
     check_writable(path, "the model")
     content = onnx_of(model).SerializeToString()
@@ -37,28 +227,28 @@ def write_onnx(model: FittedNetworks, path: Path) -> None:
 
 
 def unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
-    """Columns of which an ONNX file reads some cells otherwise than the model."""
+    """Return a note for each column in which the ONNX file reads some cells differently from the model."""
     layout = preprocessor.layout
-    told = (
-        "'{}': a level that the table didn't have counts with the first of the column's 32 groups of rare levels; in "
-        "seedbed its text decides with which"
+    message = (
+        "'{}': a level that the table didn't have belongs to the first of the column's 32 groups of rare levels; in "
+        "seedbed, its text decides to which group it belongs"
     )
     buckets = zip(layout.categories, layout.places.buckets_of_categories, strict=True)
     many = [layout.schemas[column].name for column, own in buckets if len(own) > 1]
-    return tuple(Note(told.format(name), name) for name in many)
+    return tuple(Note(message.format(name), name) for name in many)
 
 
 def onnx_of(model: FittedNetworks) -> ModelProto:
-    """The file's content, checked.
+    """Return the checked content of the file.
 
     Raises:
-        OptionError: the model is too large, or a column or label has a name that no file can hold.
+        OptionError: the model is too large, or a column or label has a name that no file can contain.
     """
     names = model.feature_names_in_
-    if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not can_be_written(text)]:
+    if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
-    with torch.device("meta"):  # for its layers' sizes and settings only
+    with torch.device("meta"):  # only sizes and settings of the layers are needed
         network: Any = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
     outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
     outputs = graph.cast(outputs, TensorProto.DOUBLE)
@@ -73,13 +263,13 @@ def onnx_of(model: FittedNetworks) -> ModelProto:
         producer_name="seedbed",
         producer_version=model.versions.get("seedbed", ""),
     )
-    helper.set_model_props(made, _told(model))
+    helper.set_model_props(made, _properties(model))
     onnx.checker.check_model(made, full_check=True)
     return made
 
 
 def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
-    """Probabilities, spread and label, of logits float64 [network, n, output]."""
+    """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
     if model.task == "binary":
         values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
         other = graph.add("Sub", graph.constant(1.0), values)
@@ -98,21 +288,25 @@ def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[Valu
     kind = "positive" if model.task == "binary" else "most probable"
     listed = ", ".join(model.labels)
     return [
-        _value(found, ["n", len(model.labels)], f"of each class, the mean over the networks: {listed}"),
-        _value(_output(model, "spread"), ["n"], f"of the {kind} class's probability: deviation over the networks"),
-        _value(label, ["n"], "the class that is predicted", TensorProto.INT64 if whole else TensorProto.STRING),
+        _value(found, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
+        _value(
+            _output(model, "spread"),
+            ["n"],
+            f"deviation over the networks of the {kind} class's probability",
+        ),
+        _value(label, ["n"], "predicted class", TensorProto.INT64 if whole else TensorProto.STRING),
     ]
 
 
 def _add_number(graph: Graph, model: FittedNetworks, outputs: str) -> list[ValueInfoProto]:
-    """Value and spread, of standardised numbers float64 [network, n, 1]."""
+    """Add value and spread; `outputs` are standardised numbers, float64 [network, n, 1]."""
     scaled = graph.add("Mul", _squeezed(graph, outputs, 2), graph.constant(model.target_deviation))
     values, spread = _add_moments(graph, graph.add("Add", scaled, graph.constant(model.target_mean)))
     value = graph.add("Identity", values, output=_output(model, "value"))
     spread = graph.add("Identity", spread, output=_output(model, "spread"))
     return [
-        _value(value, ["n"], "the number that is predicted, the mean over the networks"),
-        _value(spread, ["n"], "of the number: deviation over the networks"),
+        _value(value, ["n"], "predicted number, mean over the networks"),
+        _value(spread, ["n"], "standard deviation of the number over the networks"),
     ]
 
 
@@ -121,7 +315,7 @@ def _squeezed(graph: Graph, value: str, axis: int) -> str:
 
 
 def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
-    """Mean and population deviation over the networks, the first axis."""
+    """Return mean and population deviation over the networks, which are the first axis."""
     mean = graph.add("ReduceMean", values, axes=[0], keepdims=0)
     apart = graph.add("Sub", values, mean)
     variance = graph.add("ReduceMean", graph.add("Mul", apart, apart), axes=[0], keepdims=0)
@@ -129,13 +323,13 @@ def _add_moments(graph: Graph, values: str) -> tuple[str, str]:
 
 
 def _add_of_best(graph: Graph, spreads: str, code: str) -> str:
-    """The spread [n] of the class that is most probable, of [n, class]."""
+    """Return the spread of the most probable class [n], from spreads [n, class]."""
     place = graph.add("Unsqueeze", code, graph.constant([1]))
     return _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
 
 
 def _output(model: FittedNetworks, word: str) -> str:
-    """The name of an output; with strokes behind where columns have that name, as each name is there once."""
+    """Return the name of an output. Underscores are added if a column has the same name."""
     while word in model.feature_names_in_:
         word += "_"
     return word
@@ -145,13 +339,13 @@ def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)
 
 
-def _told(model: FittedNetworks) -> dict[str, str]:
-    """What the file says of itself."""
+def _properties(model: FittedNetworks) -> dict[str, str]:
+    """Return the metadata of the file."""
     return {
         "task": model.task,
         "labels": canonical(list(model.labels)),
         "candidate": model.candidate,
         "target": model.target_name,
         "seedbed": version("seedbed"),
-        "card": canonical(card_of(model)),
+        "card": canonical(model.card()),
     }

@@ -1,4 +1,4 @@
-"""A model as plain PyTorch: a program, and its weights, layers and preprocessing as data beside it."""
+"""Export a model as plain PyTorch: a program, and a file with its weights, layers and preprocessing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.data import MISSING_LEVELS, MISSING_NUMBERS, Preprocessor
+from seedbed.data import MISSING_LEVELS, MISSING_NUMBERS, Preprocessor, boolean_words
 from seedbed.errors import OptionError
 from seedbed.model.export import plain_page
-from seedbed.model.export.spellings import words_of
 from seedbed.model.fitted import FittedNetworks
-from seedbed.model.layout import SUFFIX
-from seedbed.model.saving import check_writable, write_checked
+from seedbed.model.header import SUFFIX
+from seedbed.model.storing import check_writable, write_checked
 
 __all__ = ["write_python"]
 
 _SIGNATURE = "# Written by seedbed "
-_MARK = "seedbed.plain"  # the key of the data in the metadata of the weights
+_MARK = "seedbed.plain"  # key of the data in the metadata of the weights file
 _LAST = """
 NET = Net(__file__.removesuffix(".py") + ".safetensors")
 LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
@@ -31,10 +30,10 @@ LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
 
 
 def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
-    """Write the program and, beside it, `.safetensors`; both or none.
+    """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths.
 
     Raises:
-        OptionError: one of them can't be written, or would replace what isn't an export: a model file has such a name.
+        OptionError: a file can't be written, or exists and isn't an export; it may be a model file.
     """
     from safetensors.torch import save
 
@@ -42,8 +41,8 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     for file in (path, weights):
         check_writable(file, "the model")
         if file.exists() and not _is_export(file):
-            raise OptionError(f"{file} is there already, and is no export", "Name another file.")
-    with torch.device("meta"):  # for its layers' sizes and settings only
+            raise OptionError(f"{file} already exists and is not an export", "Name another file.")
+    with torch.device("meta"):  # only sizes and settings of the layers are needed
         network = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
     kinds = {type(layer) for layer in network.modules()}
     head, rest = inspect.getsource(plain_page).split("# fmt: off\n")
@@ -61,7 +60,7 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
     preprocessor, places = model.preprocessor, model.preprocessor.layout.places
     means, deviations = np.zeros(preprocessor.n_inputs), np.ones(preprocessor.n_inputs)
     means[places.numbers] = preprocessor.means
-    # What never varied in training says nothing: whatever it is, it is divided to 0.
+    # Inputs that were constant in training become 0.
     deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
     deviations[~preprocessor.live] = np.inf
     tensors = {name: value.contiguous() for name, value in model.states.items()}
@@ -83,7 +82,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _spec(layer: nn.Module) -> list[Any]:
-    """A layer as data: its class, its arguments by name, and the layers that it holds."""
+    """Return a layer as data: its class, its arguments by name, and its inner layers."""
     names = [name for name in inspect.signature(type(layer)).parameters if hasattr(layer, name)]
     arguments = {name: getattr(layer, name) for name in names}
     if "bias" in arguments:
@@ -92,7 +91,7 @@ def _spec(layer: nn.Module) -> list[Any]:
 
 
 def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
-    """What becomes of a column's cells: which inputs, and what they are if the cell is missing."""
+    """Return how a column's cells become inputs, and the inputs of a missing cell."""
     layout, places = preprocessor.layout, preprocessor.layout.places
     schema = layout.schemas[number]
     empty = {*MISSING_LEVELS, "na"} if schema.kind == "category" else MISSING_NUMBERS
@@ -101,7 +100,7 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
         category = layout.categories.index(number)
         codes, buckets = places.inputs_of_codes[category], places.buckets_of_categories[category]
         by_itself = preprocessor.live[codes] & ~np.isin(codes, buckets)
-        levels = zip(schema.levels, codes.tolist(), by_itself.tolist(), strict=False)  # codes go on with two more
+        levels = zip(schema.levels, codes.tolist(), by_itself.tolist(), strict=False)  # two codes follow
         missing = int(codes[-2]) if by_itself[-2] else None
         return {**about, "levels": {level: place for level, place, own in levels if own}, "missing": missing,
                 "others": buckets.tolist()}  # fmt: skip
@@ -114,4 +113,4 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
         "flag": int(flags[0]) if preprocessor.live[flags].any() else None,
     }
     about |= {"order": schema.spelling or "ymd"} if schema.kind == "date" else {"comma": schema.spelling == "comma"}
-    return {**about, "words": words_of(schema)} if schema.kind == "boolean" else about
+    return {**about, "words": boolean_words(schema)} if schema.kind == "boolean" else about

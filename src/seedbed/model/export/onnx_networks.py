@@ -1,18 +1,19 @@
-"""What networks do, as nodes of ONNX: all networks at once, stacked [network, row, unit]."""
+"""The networks of a model as a graph of ONNX nodes; all networks are computed at once, [network, row, unit]."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from seedbed.errors import CandidateError
-from seedbed.model.export.onnx_graph import FLOAT, Graph
+from seedbed.errors import CandidateError, OptionError
 from seedbed.networks import (
     Blend,
     Embeddings,
@@ -23,24 +24,100 @@ from seedbed.networks import (
     activation_of,
 )
 
-__all__ = ["add_networks"]
+__all__ = ["FLOAT", "IR_VERSION", "OPSETS", "Graph", "add_networks"]
+
+OPSETS = {"": 13, "ai.onnx.ml": 2}
+"""Operators of ONNX 1.8 (2020), the first version with one convention for axes of all operators used here."""
+
+IR_VERSION = 7
+FLOAT = np.float32
+
+_LIMIT = 2**31 - 2**20  # bytes of tensors; a protobuf holds 2 GiB
 
 
-def add_networks(graph: Graph, network: nn.Sequential, states: Mapping[str, Tensor], inputs: str) -> str:
-    """What all networks give, float32 [network, row, output]: its name.
+class Graph:
+    """Nodes and constants of a graph. Names of computed values differ from all names of columns.
 
     Args:
-        network: one of them, whose numbers don't matter.
-        states: numbers by their names in its `state_dict`, [network, ...].
-        inputs: the name of float32 [row, input].
+        taken: names of columns.
+
+    Attributes:
+        nodes: in the order of computation.
+        constants: in the order in which they were added.
+    """
+
+    def __init__(self, taken: Collection[str]) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._prefix = "seedbed"
+        while any(name.startswith(self._prefix) for name in taken):
+            self._prefix += "_"
+        self._size = 0
+
+    def add(self, kind: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
+        """Add a node with one output.
+
+        Args:
+            kind: the operator.
+            inputs: names of values.
+            output: name of the output; by default a new one.
+
+        Returns:
+            Name of the output.
+        """
+        name = f"{self._prefix}/{len(self.nodes)}.{kind}"
+        output = output or name
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=name, domain=domain, **attributes))
+        return output
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """Add a constant; texts have the type `object`.
+
+        Returns:
+            Name of the constant.
+
+        Raises:
+            OptionError: with it, the file would be too large.
+        """
+        array = np.array(value, dtype=dtype, order="C")
+        self._size += sum(map(len, array)) if array.dtype == object else array.nbytes
+        if self._size > _LIMIT:
+            raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
+        name = f"{self._prefix}/constant.{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def cast(self, value: str, to: int) -> str:
+        """Convert a value to a member of `TensorProto.DataType`."""
+        return self.add("Cast", value, to=to)
+
+    def joined(self, values: Sequence[str]) -> str:
+        """Concatenate values [n, ...] along axis 1."""
+        return values[0] if len(values) == 1 else self.add("Concat", *values, axis=1)
+
+    def halves(self, value: str, axis: int) -> tuple[str, str]:
+        """Split a value into two halves along an axis."""
+        name = f"{self._prefix}/{len(self.nodes)}.Split"
+        outputs = f"{name}.first", f"{name}.second"
+        self.nodes.append(helper.make_node("Split", [value], outputs, name=name, axis=axis))
+        return outputs
+
+    def taken(self, value: str, places: NDArray[np.int64]) -> str:
+        """Select columns of a value [n, column], in the order given."""
+        return self.add("Gather", value, self.constant(places, np.int64), axis=1)
+
+
+def add_networks(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], value: str) -> str:
+    """Add all networks; return the name of their outputs, float32 [network, row, output].
+
+    Args:
+        network: one of them; its parameters aren't used.
+        states: parameters and buffers [network, ...], by their names in its `state_dict`.
+        value: name of the inputs, float32 [row, input].
 
     Raises:
-        CandidateError: it has a layer that isn't known.
+        CandidateError: a layer has no ONNX form.
     """
-    return _add_layers(graph, network, states, inputs)
-
-
-def _add_layers(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], value: str) -> str:
     for number, layer in network.named_children():
         own = _of_child(states, number)
         entry = activation_of(layer)
@@ -49,7 +126,7 @@ def _add_layers(graph: Graph, network: nn.Module, states: Mapping[str, Tensor], 
         elif entry is not None and entry.onnx is not None:
             value = entry.onnx(graph, layer, value)
         else:
-            raise CandidateError(f"no ONNX is known for the layer {type(layer).__name__}")
+            raise CandidateError(f"the layer {type(layer).__name__} has no ONNX form")
     return value
 
 
@@ -65,7 +142,7 @@ def _add_linear(graph: Graph, layer: nn.Linear, states: Mapping[str, Tensor], va
 
 
 def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor], value: str) -> str:
-    """Of inputs [row, input], those that stay and what the layers give: [network, row, unit]."""
+    """Return inputs that aren't embedded and the outputs of the embeddings, [network, row, unit]."""
     n_networks = len(next(iter(states.values())))
 
     def some(places: list[int]) -> str:
@@ -74,21 +151,21 @@ def _add_embeddings(graph: Graph, layer: Embeddings, states: Mapping[str, Tensor
     parts = [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))] if layer.others else []
     for (number, inner), places in zip(layer.named_children(), layer.inputs, strict=True):
         own = {f"0.{name}": state for name, state in _of_child(states, number).items()}
-        parts.append(_add_layers(graph, nn.Sequential(inner), own, some(places)))
+        parts.append(add_networks(graph, nn.Sequential(inner), own, some(places)))
     return graph.add("Concat", *parts, axis=2)
 
 
 def _of_child(states: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Numbers of a module's child, by their names in that."""
+    """Return the state of a module's child, by names in the child."""
     return {key.split(".", 1)[1]: state for key, state in states.items() if key.split(".", 1)[0] == name}
 
 
 def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: str) -> str:
-    """The members' weighted mean [network, row, output], in logits where they are."""
+    """Return the weighted mean of the members [network, row, output]; of classes, the logits of mean probabilities."""
     each = []
     for number, member in layer.named_children():
         own = _of_child(states, number)
-        each.append(_add_layers(graph, cast("nn.Sequential", member), own, value))
+        each.append(add_networks(graph, member, own, value))
     if layer.numbers:
         parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, layer.weights, strict=True)]
         return functools.reduce(functools.partial(graph.add, "Add"), parts)
@@ -109,7 +186,7 @@ def _add_blend(graph: Graph, layer: Blend, states: Mapping[str, Tensor], value: 
 
 
 def _row(graph: Graph, state: Tensor) -> str:
-    """Numbers of units [network, unit], to be the same for all rows."""
+    """Add a constant [network, unit] that is the same for all rows."""
     return graph.constant(state[:, None].numpy())
 
 
@@ -133,7 +210,7 @@ def _add_batchnorm(graph: Graph, layer: nn.BatchNorm1d, own: Mapping[str, Tensor
 
 
 def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
-    """Inputs [row, input] and what each is embedded in: [network, row, unit]."""
+    """Return inputs [row, input] and their periodic embeddings, [network, row, unit]."""
     n_networks, n_inputs, n_units = own["bias"].shape
     column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
     frequencies = 2 * torch.pi * own["frequencies"]
@@ -148,7 +225,11 @@ def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
 
 
 def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
-    """How far inputs [row, input] have come through bins with edges [network, input, edge]: [network, row, unit]."""
+    """Return the share of each bin that lies below inputs [row, input]: [network, row, unit].
+
+    Args:
+        edges: of the bins [network, input, edge].
+    """
     left, right = edges[:, :, :-1], edges[:, :, 1:]
     factor = torch.where(right > left, 1 / (right - left), 0)
     least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)
@@ -169,9 +250,9 @@ _LAYERS: Mapping[type[nn.Module], Callable[[Graph, Any, Mapping[str, Tensor], st
     nn.Dropout: lambda graph, layer, states, value: value,
     Blend: _add_blend,
     SmoothClip: _add_clip,
-    Residual: lambda graph, layer, states, value: graph.add("Add", value, _add_layers(graph, layer, states, value)),
+    Residual: lambda graph, layer, states, value: graph.add("Add", value, add_networks(graph, layer, states, value)),
     Embeddings: _add_embeddings,
     PeriodicEmbedding: lambda graph, layer, states, value: _add_periodic(graph, states, value),
     PiecewiseLinearEncoding: lambda graph, layer, states, value: _add_piecewise(graph, states["edges"], value),
 }
-"""What each layer but the activations does: (graph, module, numbers by name, inputs) to outputs."""
+"""ONNX form of each layer that isn't an activation: (graph, module, state, name of inputs) to the name of outputs."""

@@ -1,0 +1,412 @@
+"""Save a model in one file, and load it.
+
+Everything in a file is checked before it is used, and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from seedbed.data import Preprocessor, Task, layout_from_values, state_shapes
+from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
+from seedbed.files import write_whole
+from seedbed.model.fitted import FittedNetworks
+from seedbed.model.header import (
+    FORMAT,
+    KEY,
+    MAX_FILE,
+    MAX_HEADER,
+    MOST_NETWORKS,
+    SUFFIX,
+    Header,
+    Shapes,
+    canonical,
+    fingerprint,
+    is_like,
+    read_header,
+)
+from seedbed.model.predicting import values_of
+from seedbed.networks import (
+    MLP,
+    Architecture,
+    BlendedMLPs,
+    architecture_from_values,
+    architecture_to_values,
+    candidate_from,
+)
+
+__all__ = ["check_target", "check_writable", "read_model", "save", "write_checked"]
+
+
+def save(model: FittedNetworks, path: str | os.PathLike[str]) -> Path:
+    """Write a model file; see `Model.save`."""
+    path = check_target(path)
+    content = to_bytes(model)
+    write_checked(path, "the model", lambda where: where.write_bytes(content))
+    return path
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a model file; called before the model is fitted, and again when it is saved.
+
+    Raises:
+        OptionError: it doesn't end in `.safetensors`, or can't be written to.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:  # a mistyped path could replace the user's table
+        raise OptionError(f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}.")
+    check_writable(path, "the model")
+    return path
+
+
+def check_writable(path: Path, what: str) -> None:
+    """Check before the work that `what` can be written to a path.
+
+    Raises:
+        OptionError: the path is a folder, or its folder doesn't exist or can't be written to.
+    """
+    why = ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        why = f"no permission to write to the folder {path.parent.resolve()}"
+    else:
+        try:  # the permissions may be right and the file system read-only or full
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            why = f"no file can be created in the folder {path.parent.resolve()} ({error.strerror})"
+    if why:
+        raise OptionError(f"can't write {what} to {path}: {why}", "Name another file.")
+
+
+def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
+    """Write a file with `write_whole`.
+
+    Args:
+        path: of the file.
+        what: the content, as errors name it: "the model".
+        write: writes the content to a temporary path.
+
+    Raises:
+        OptionError: it can't be written there, or the disk is full.
+    """
+    check_writable(path, what)
+    try:
+        write_whole(path, write)
+    except OSError as error:
+        message = f"can't write {what} to {path}: {error.strerror or error}"
+        raise OptionError(message, "Name another file, or free disk space.") from None
+
+
+def to_bytes(model: FittedNetworks) -> bytes:
+    """Return the content of a model's file; equal models have equal files.
+
+    Raises:
+        ModelFileError: the description of the columns, or the whole file, is too long, or it couldn't be loaded again.
+    """
+    from safetensors.torch import save as serialized
+
+    values, tensors = values_and_tensors(model)
+    # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
+    draft = serialized(tensors, {KEY: ""})
+    values["sha256"] = fingerprint(values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :])
+    del draft  # it is as large as the file
+    content = serialized(tensors, {KEY: canonical(values)})
+    header = int.from_bytes(content[:8], "little")
+    if header > MAX_HEADER:
+        raise ModelFileError(
+            f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}",
+            "Drop columns with very many levels.",
+        )
+    if len(content) > MAX_FILE:
+        raise ModelFileError(f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}")
+    read_header(content[8 : 8 + header], len(content) - 8 - header)
+    return content
+
+
+def values_and_tensors(model: FittedNetworks) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the values of a file without their `sha256`, and its tensors."""
+    inputs, arrays = model.preprocessor.to_state()
+    cells = golden_cells(model.preprocessor)
+    expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells))
+    arrays = {
+        **{f"inputs.{name}": array for name, array in arrays.items()},
+        "golden.cells": cells,
+        "golden.values": expected,
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    tensors |= {f"networks.{name}": value.contiguous() for name, value in model.states.items()}
+    values = {
+        "format": FORMAT,
+        "candidate": model.candidate,
+        "architecture": architecture_to_values(model.architecture),
+        "n_networks": model.n_networks,
+        "inputs": inputs,
+        "target": {
+            "name": model.target_name,
+            "task": model.task,
+            "labels": list(model.labels),
+            "threshold": model.threshold,
+            "mean": model.target_mean,
+            "deviation": model.target_deviation,
+        },
+        "training": dict(model.training),
+        "score": None if model.score is None else dict(model.score),
+        "versions": dict(model.versions),
+    }
+    return values, tensors
+
+
+N_GOLDEN = 16
+TOLERANCE = 1e-5
+"""Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
+sums in another order."""
+
+
+def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
+    """Return made-up rows [row, column], whose predictions are stored in a file and checked when it is loaded.
+
+    Values are coded as in a `Column`: NaN is missing, -1 a level that training never saw. Each column is drawn from the
+    statistics that the file contains anyway, so a file never contains a row of the training table.
+    """
+    layout = preprocessor.layout
+    places = layout.places
+    rng = np.random.default_rng(0)
+    cells = np.empty((N_GOLDEN, len(layout.schemas)))
+    means = np.array([np.nan] * len(layout.schemas))
+    deviations = means.copy()
+    straight = ~places.circling
+    means[places.sources[places.numbers[straight]]] = preprocessor.means[straight]
+    deviations[places.sources[places.numbers[straight]]] = preprocessor.deviations[straight]
+    for column, schema in enumerate(layout.schemas):
+        if schema.kind == "category":
+            cells[:, column] = rng.integers(-1, len(schema.levels), size=N_GOLDEN)
+        elif schema.kind == "boolean":
+            cells[:, column] = rng.integers(0, 2, size=N_GOLDEN)
+        else:
+            drawn = means[column] + deviations[column] * rng.normal(size=N_GOLDEN)
+            cells[:, column] = np.floor(drawn) * 86_400.0 if schema.kind == "date" else drawn
+        if schema.has_missing:
+            cells[rng.random(N_GOLDEN) < 0.25, column] = np.nan
+    return cells
+
+
+_DTYPES: dict[torch.dtype, str] = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+_BLOCK = 1 << 20  # numbers that are checked at a time
+_OF_NUMPY = {np.dtype(np.float64): "F64", np.dtype(np.bool_): "BOOL"}
+_TARGET: dict[str, type] = {
+    "name": str,
+    "task": str,
+    "labels": list,
+    "threshold": float,
+    "mean": float,
+    "deviation": float,
+}
+_AGAIN = "Save it again, or fetch it again."
+
+
+def read_model(path: str | os.PathLike[str], architecture: Callable[..., nn.Module] | None = None) -> dict[str, Any]:
+    """Return the fields of a `FittedNetworks` from a file; see `load`."""
+    where = str(path)
+    text, data = _content(Path(path), where)
+    try:
+        return _fields(text, data, architecture)
+    except CandidateError as error:
+        raise CandidateError(f"{where}: {error.message}", error.hint) from None
+    except SeedbedError as error:
+        raise ModelFileError(f"{where}: {error.message}", error.hint or _AGAIN) from None
+    except RecursionError:
+        raise ModelFileError(f"{where}: its description is nested too deeply", _AGAIN) from None
+
+
+def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
+    """Return the header of a regular file and the bytes after it. Opening a pipe or a device could block forever."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{where} can't be opened ({reason})", "Name a model file.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise ModelFileError(f"{where} is no regular file", "Name a model file.")
+    with os.fdopen(handle, "rb") as file:
+        if about.st_size > MAX_FILE:
+            raise ModelFileError(f"{where} has {about.st_size:,} bytes, and a model at most {MAX_FILE:,}")
+        length = int.from_bytes(file.read(8), "little")
+        if about.st_size < 8 or length > about.st_size - 8:
+            raise ModelFileError(f"{where} is not a model file, or its end is missing", _AGAIN)
+        if length > MAX_HEADER:
+            raise ModelFileError(f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}")
+        text = file.read(length)
+        data = bytearray(about.st_size - 8 - length)  # mutable, as tensors and arrays are views of it
+        if len(text) < length or file.readinto(data) < len(data):
+            raise ModelFileError(f"{where} became shorter while it was read", _AGAIN)
+        return text, data
+
+
+def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None) -> dict[str, Any]:
+    header = read_header(text, len(data))
+    values = header.values
+    layout = layout_from_values(values["inputs"].get("columns"))
+    target, task = _target(values["target"])
+    n_outputs = len(target["labels"]) if task == "multiclass" else 1
+    architecture = _architecture(values["architecture"], given, len(header.shapes))
+    n_networks = values["n_networks"]
+    expected: Shapes = {
+        f"inputs.{name}": (_OF_NUMPY[dtype], shape) for name, (dtype, shape) in state_shapes(layout).items()
+    }
+    expected |= _network_shapes(architecture, layout.n_inputs, n_outputs, n_networks)
+    of_value = (n_outputs,) if task == "multiclass" else ()
+    expected["golden.cells"] = "F64", (N_GOLDEN, len(layout.schemas))
+    expected["golden.values"] = "F64", (N_GOLDEN, *of_value)
+    _check_shapes(header.shapes, expected)
+    if values["sha256"] != fingerprint(values, data):
+        raise ModelFileError("it isn't what was saved: the checksum differs")
+    tensors = _tensors(header, data)
+    fields: dict[str, Any] = {
+        "candidate": values["candidate"],
+        "architecture": architecture,
+        "states": {name.removeprefix("networks."): t for name, t in tensors.items() if name.startswith("networks.")},
+        "preprocessor": Preprocessor.from_state(
+            values["inputs"],
+            {name.removeprefix("inputs."): t.numpy() for name, t in tensors.items() if name.startswith("inputs.")},
+        ),
+        "target_name": target["name"],
+        "task": task,
+        "labels": tuple(target["labels"]),
+        "threshold": target["threshold"],
+        "target_mean": target["mean"],
+        "target_deviation": target["deviation"],
+        "training": values["training"],
+        "score": values["score"],
+        "versions": values["versions"],
+    }
+    _check_golden(FittedNetworks(**fields), tensors["golden.cells"].numpy(), tensors["golden.values"].numpy())
+    return fields
+
+
+def _target(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Task]:
+    if not is_like(values, _TARGET) or values["task"] not in get_args(Task):
+        raise ModelFileError("the description of its target has missing or wrong values")
+    labels, task = values["labels"], values["task"]
+    n_labels = {"binary": len(labels) == 2, "multiclass": len(labels) > 2, "regression": not labels}[task]
+    texts = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
+    if not (n_labels and texts and 0 <= values["threshold"] <= 1 and values["deviation"] > 0):
+        raise ModelFileError("its target's labels, threshold or scale are impossible")
+    return values, task
+
+
+def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | None, n_tensors: int) -> Architecture:
+    try:
+        found = architecture_from_values(values)
+    except CandidateError as error:
+        raise ModelFileError(f"its network can't be built: {error.message}") from None
+    if isinstance(found, str):
+        if given is None:
+            message = f"it is a model of a network of your own, {found}"
+            raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
+        return candidate_from(given).architecture
+    for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
+        sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)
+        if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
+            raise ModelFileError("its network has more layers or units than fit into the file")
+        if mlp.asks:
+            raise ModelFileError("the inputs that its network embeds aren't given")
+    return found
+
+
+def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> Shapes:
+    """Return the tensors that the networks need. On the device `meta`, a network has shapes and takes no memory."""
+    if not 1 <= n_networks <= MOST_NETWORKS:
+        raise ModelFileError(f"its number of networks is {n_networks}, not 1 to {MOST_NETWORKS:,}")
+    try:
+        with torch.device("meta"):
+            network = architecture(n_inputs, n_outputs)
+    except SeedbedError as error:
+        if isinstance(architecture, MLP | BlendedMLPs):
+            raise ModelFileError(f"its network can't be built: {error.message}") from None
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's own code, or widths whose product no tensor can have
+        raise CandidateError(f"its network can't be built: {error_line(error)}") from None
+    shared = {name for name, _ in network.named_parameters(remove_duplicate=False)} - {
+        name for name, _ in network.named_parameters()
+    }
+    return {
+        f"networks.{name}": (_DTYPES[value.dtype], (n_networks, *value.shape))
+        for name, value in network.state_dict().items()
+        if name not in shared
+    }
+
+
+def _check_shapes(found: Shapes, expected: Shapes) -> None:
+    if different := sorted(found.keys() ^ expected.keys()):
+        verb = "lacks" if different[0] in expected else "must not have"
+        raise ModelFileError(f"it {verb} the tensor '{different[0][:60]}'")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise ModelFileError(f"the tensor '{name[:60]}' is {found[name]}, and its description requires {shape}")
+
+
+def _tensors(header: Header, data: bytearray) -> dict[str, torch.Tensor]:
+    """Return the tensors, as views of the file's bytes.
+
+    Raises:
+        ModelFileError: a number isn't finite, except for missing golden cells; or a boolean is neither 0 nor 1.
+    """
+    tensors = {}
+    for name, (dtype, shape) in header.shapes.items():
+        kind = next(one for one, word in _DTYPES.items() if word == dtype)
+        flat = torch.empty(0, dtype=kind)
+        if n := math.prod(shape):
+            flat = torch.frombuffer(data, dtype=kind, count=n, offset=header.starts[name])
+        for block in flat.split(_BLOCK):
+            missing = block.isnan() if name == "golden.cells" else False
+            if not (block.isfinite() | missing).all():
+                raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
+            if dtype == "BOOL" and (block.view(torch.uint8) > 1).any():
+                raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
+        tensors[name] = flat.reshape(shape)
+    return tensors
+
+
+def _check_golden(model: FittedNetworks, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    for column, schema in enumerate(model.preprocessor.layout.schemas):
+        if schema.kind in ("category", "boolean"):
+            own = cells[~np.isnan(cells[:, column]), column]
+            if ((own != np.floor(own)) | (own < -1) | (own >= len(schema.levels))).any():
+                raise ModelFileError(f"a golden row has an unknown level of '{schema.name}'")
+    try:
+        # One network at a time: all networks in double precision take twice the file's size.
+        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_networks(precise=True))
+    except (DataError, RuntimeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that aren't finite count as different
+        off = np.abs(found - expected).max() / model.target_deviation
+    if not off <= TOLERANCE:
+        raise ModelFileError(f"it doesn't predict what it did when it was saved: {off:.2g} off")
