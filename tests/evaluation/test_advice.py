@@ -1,4 +1,4 @@
-"""Which model to use: the lowest error, or a simpler model within the margin."""
+"""The advice on which model to use: the lowest error, or a simpler model within the margin."""
 
 import itertools
 
@@ -13,7 +13,7 @@ LOSSES = {"trees": 0.10, "big": 0.12, "small": 0.13, "logistic": 0.15, "tiny": 0
 
 
 def found(*undecided, losses=LOSSES, margin=0.02):
-    """The advice where all pairs are shown to differ but those named."""
+    """The advice if all pairs except the named ones differ."""
     apart = ~np.eye(len(losses), dtype=bool)
     for one, other in undecided:
         places = list(losses).index(one), list(losses).index(other)
@@ -25,13 +25,13 @@ def without(*names):
     return {name: loss for name, loss in LOSSES.items() if name not in names}
 
 
-def test_the_best_guess_has_the_lowest_error_and_is_shown_or_only_leads():
+def test_the_advised_model_has_the_lowest_error():
     assert (found().best, found().use, found().undecided) == ("trees", "trees", ())
     leading = found(("trees", "small"), ("trees", "tiny"))
     assert (leading.best, leading.use, leading.undecided) == ("trees", "trees", ("small", "tiny"))
 
 
-def test_a_simpler_network_is_taken_within_the_margin_if_it_is_not_shown_to_be_worse():
+def test_a_simpler_network_within_the_margin_is_advised_unless_it_is_worse():
     losses = without("trees")
     assert found(losses=losses).network == "big"
     assert found(("big", "small"), losses=losses).network == "small"
@@ -39,13 +39,13 @@ def test_a_simpler_network_is_taken_within_the_margin_if_it_is_not_shown_to_be_w
     assert found(("big", "small"), losses=losses).among == ("big", "small")
 
 
-def test_what_is_undecided_but_outside_the_margin_is_not_recommended():
+def test_an_undecided_network_outside_the_margin_is_not_advised():
     losses = without("trees", "logistic")
     advice = found(("big", "tiny"), losses=losses)
     assert (advice.network, advice.use, advice.undecided) == ("big", "big", ("tiny",))
 
 
-def test_no_network_is_needed_where_a_baseline_leads_or_ties():
+def test_no_network_is_advised_if_a_baseline_leads_or_ties():
     assert found().as_good == found().ahead == ("trees",)
     assert (found(("trees", "big")).as_good, found(("trees", "big")).ahead) == (("trees",), ())
     tie = found(("big", "logistic"), losses=without("trees"), margin=0.04)
@@ -53,14 +53,14 @@ def test_no_network_is_needed_where_a_baseline_leads_or_ties():
     assert found(("big", "logistic"), losses=without("trees"), margin=0.02).as_good == ()
 
 
-def test_the_blend_is_a_network_and_the_largest_one():
+def test_the_blend_counts_as_the_largest_network():
     losses = {"auto": 0.09, **LOSSES}
     advice = found(losses=losses)
     assert (advice.best, advice.use, advice.network, advice.as_good) == ("auto", "auto", "auto", ())
     assert found(("auto", "big"), losses=losses, margin=0.05).network == "big"
 
 
-def test_nothing_is_recommended_where_nothing_is_shown_to_be_better_than_guessing():
+def test_nothing_is_advised_if_nothing_is_better_than_the_class_frequencies():
     nothing = found(*itertools.combinations(LOSSES, 2))
     assert (nothing.no_gain, nothing.use, nothing.best) == (True, None, "trees")
     assert found(losses={"prior": 0.1, **without("prior")}).use == "prior"
@@ -82,7 +82,7 @@ def test_without_networks_there_is_no_advice():
     bits=st.lists(st.booleans(), min_size=15, max_size=15),
     margin=st.floats(0.001, 0.5),
 )
-def test_nothing_that_is_advised_is_shown_to_be_worse_or_further_off_than_the_margin(losses, bits, margin):
+def test_an_advised_model_is_neither_worse_nor_outside_the_margin(losses, bits, margin):
     pairs = itertools.combinations(losses, 2)
     advice = found(*(pair for pair, bit in zip(pairs, bits, strict=True) if bit), losses=losses, margin=margin)
     assert losses[advice.network] - losses[advice.first] <= margin
@@ -98,7 +98,7 @@ def test_a_difference_of_exactly_the_margin_is_within_it():
     assert found(("big", "small"), losses=losses, margin=0.25).network == "small"
 
 
-def test_without_a_baseline_that_guesses_nothing_is_recommended_that_is_not_shown_to_gain():
+def test_without_a_prior_baseline_an_advised_model_must_gain():
     losses = without("trees", "logistic", "prior")
     apart = ~np.eye(len(losses), dtype=bool)
     assert advise(losses, apart, SIZES, margin=0.02).use == "big"

@@ -1,4 +1,4 @@
-"""Weighted scores against scikit-learn, and the bootstrap that is made of them."""
+"""Weighted scores, compared with scikit-learn, and bootstrap intervals."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_a_weight_is_a_number_of_copies(name):
         assert found == pytest.approx(copies, abs=1e-10)
 
 
-def test_weights_are_scikit_learns_sample_weights():
+def test_weights_equal_scikit_learns_sample_weights():
     auc = [sk.roc_auc_score(Y, P[0], sample_weight=w) for w in W]
     mcc = [sk.matthews_corrcoef(Y, P[0] > 0.5, sample_weight=w) for w in W]
     assert row_score("roc_auc", Y, P[:1])(W) == pytest.approx(auc, abs=1e-10)
@@ -73,7 +73,7 @@ def test_copies_of_a_rows_predictions_do_not_narrow_the_interval():
     assert (many.low, many.high, many.se) == pytest.approx((one.low, one.high, one.se), abs=1e-9)
 
 
-def test_the_auc_of_several_classes_has_the_standard_error_of_a_bootstrap_without_one():
+def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     several = np.random.default_rng(0).dirichlet([1, 1, 1], size=(3, 300))
     truth = np.random.default_rng(1).integers(3, size=300)
     shares = (several + 0.4 * np.eye(3)[truth]) / 1.4
@@ -91,13 +91,13 @@ def test_the_auc_of_several_classes_has_the_standard_error_of_a_bootstrap_withou
     )
 
 
-def test_the_auc_of_several_classes_is_within_its_range_and_not_defined_without_a_class():
+def test_the_multiclass_auc_stays_in_range_and_is_undefined_without_a_class():
     sure = np.eye(3)[Y3][None] * 0.9 + 0.1 / 3
     assert score_interval("roc_auc", Y3, sure, widened_by=5.0).high == 1
     assert score_interval("roc_auc", np.minimum(Y3, 1), P3).value is None
 
 
-def test_widening_stretches_both_sides_about_the_value():
+def test_widening_stretches_both_sides_around_the_value():
     plain, wide = (score_interval("mcc", Y, P, widened_by=w) for w in (1.0, 1.5))
     assert wide.value == plain.value
     assert wide.value - wide.low == pytest.approx(1.5 * (plain.value - plain.low))

@@ -1,4 +1,4 @@
-"""Brackets that join the places of a ranking that aren't shown to differ."""
+"""Brackets that join the places of a ranking that don't differ significantly."""
 
 from itertools import combinations
 
@@ -30,16 +30,16 @@ def test_a_chain_of_neighbours_gives_overlapping_brackets():
     assert brackets(pairs(4, (0, 2), (0, 3), (1, 3))) == ((0, 1), (1, 2), (2, 3))
 
 
-def test_all_alike_is_one_bracket_and_all_apart_is_none():
+def test_equal_places_share_one_bracket_and_separated_places_have_none():
     assert brackets(pairs(5)) == ((0, 1, 2, 3, 4),)
     assert brackets(~np.eye(5, dtype=bool)) == ()
 
 
-def test_a_place_told_apart_from_both_neighbours_stands_alone():
+def test_a_place_that_differs_from_both_neighbours_has_no_bracket():
     assert brackets(pairs(3, (0, 1), (0, 2))) == ((1, 2),)
 
 
-def test_places_that_are_alike_are_joined_past_one_that_differs():
+def test_equal_places_are_joined_across_a_different_one():
     assert brackets(pairs(3, (0, 1))) == ((0, 2), (1, 2))
     assert brackets(pairs(4, (1, 2))) == ((0, 1, 3), (0, 2, 3))
 
@@ -64,6 +64,6 @@ def test_no_bracket_lies_within_another_and_places_ascend(separated):
 
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((2, 3)), np.triu(np.ones((3, 3)), 1), np.eye(3)])
-def test_what_is_no_symmetric_table_is_refused(bad):
+def test_a_table_that_is_not_symmetric_is_refused(bad):
     with pytest.raises(ValueError, match="separated must be"):
         brackets(bad)

@@ -1,4 +1,4 @@
-"""The reliability curve and its decomposition, and ECE with its yardstick."""
+"""The reliability curve, its decomposition, and the ECE with its reference value."""
 
 import numpy as np
 import pytest
@@ -35,17 +35,17 @@ def test_the_parts_add_up_to_the_brier_score_and_are_not_negative(rows):
     assert (np.diff(found.observed) >= 0).all()
 
 
-def test_the_brier_score_is_scikit_learns():
+def test_the_brier_score_equals_scikit_learns():
     assert reliability(Y, P).brier == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
 
 
-def test_the_prior_is_calibrated_and_discriminates_nothing():
+def test_the_prior_is_calibrated_and_has_no_discrimination():
     found = reliability(Y, np.full(200, Y.mean()))
     assert found.miscalibration == pytest.approx(0, abs=1e-12)
     assert found.discrimination == pytest.approx(0, abs=1e-12)
 
 
-def test_a_rising_distortion_costs_calibration_and_not_discrimination():
+def test_a_monotone_distortion_costs_calibration_but_not_discrimination():
     honest, bent = reliability(Y, P), reliability(Y, P**3)
     assert bent.discrimination == pytest.approx(honest.discrimination, abs=1e-12)
     assert reliability(Y, 1 - P).discrimination < honest.discrimination / 3
@@ -58,7 +58,7 @@ def test_recalibrated_predictions_need_no_further_calibration():
 
 
 @pytest.mark.parametrize(("n", "expected"), [(300, 0.06), (100, 0.10)])
-def test_perfect_probabilities_show_the_error_that_the_page_promises(n, expected):
+def test_perfect_probabilities_have_the_documented_error(n, expected):
     p = (np.arange(n) + 0.5) / n
     assert expected_calibration_error(rng.random(n) < p, p).if_calibrated == pytest.approx(expected, abs=0.006)
 
@@ -69,7 +69,7 @@ def test_ece_is_the_plain_sum_over_bins():
     assert expected_calibration_error(y, P).value == pytest.approx(by_hand, abs=1e-10)
 
 
-def test_only_miscalibrated_probabilities_exceed_the_yardstick():
+def test_only_miscalibrated_probabilities_exceed_the_reference_value():
     honest = [expected_calibration_error(rng.random(200) < P, P, n_simulations=200) for _ in range(100)]
     assert np.mean([one.value > one.if_calibrated_high for one in honest]) == pytest.approx(0.05, abs=0.05)
     bent = expected_calibration_error(Y, P)
@@ -88,13 +88,13 @@ def test_the_order_of_rows_does_not_matter(random):
 
 
 @pytest.mark.parametrize(("y", "p"), [([0, 2], [0.1, 0.2]), ([0, 1], [0.1, 1.2]), ([0, 1], [0.1, np.nan]), ([], [])])
-def test_what_is_no_probability_of_a_class_is_refused(y, p):
+def test_invalid_probabilities_are_refused(y, p):
     with pytest.raises(ValueError, match=r"y must be|y and p"):
         reliability(y, p)
 
 
 @given(tables, st.integers(2, 60))
-def test_corners_keep_the_ends_and_all_rows_and_are_no_more_than_asked_for(rows, most):
+def test_corners_keep_the_ends_and_all_rows_and_respect_the_maximum(rows, most):
     found = reliability(*zip(*rows, strict=True))
     forecast, observed, counts = found.corners(most)
     assert len(forecast) == len(observed) == len(counts) <= max(most, 2)
@@ -104,13 +104,13 @@ def test_corners_keep_the_ends_and_all_rows_and_are_no_more_than_asked_for(rows,
 
 
 @given(tables)
-def test_between_corners_nothing_is_lost(rows):
+def test_interpolation_between_corners_is_exact(rows):
     found = reliability(*zip(*rows, strict=True))
     forecast, observed, _ = found.corners(most=1000)
     assert np.interp(found.forecast, forecast, observed) == pytest.approx(found.observed, abs=1e-9)
 
 
-def test_curves_of_exact_probabilities_lie_within_the_band_as_often_as_it_says():
+def test_the_band_has_its_nominal_coverage():
     band, draws = consistency_band(P, level=0.9), np.random.default_rng(5)
     inside = []
     for _ in range(200):
@@ -127,7 +127,7 @@ def test_the_curve_of_bent_probabilities_leaves_the_band():
     assert np.mean((at < band.low) | (at > band.high)) > 0.5
 
 
-def test_the_band_rises_and_one_forecast_is_enough():
+def test_the_band_is_monotone_and_works_with_one_forecast():
     band = consistency_band(P, points=10)
     assert len(band.forecast) == 10
     assert (np.diff([band.forecast, band.low, band.high]) >= 0).all()

@@ -1,4 +1,4 @@
-"""The reason beside the verdict: each check where it fires and where it must not."""
+"""The checks beside a verdict: each fires where it should and only there."""
 
 import json
 
@@ -24,7 +24,7 @@ from seedbed.evaluation import (
 )
 from seedbed.evaluation.checks import CODES
 
-PRIOR = 0.6277  # log loss of always guessing the class shares of heart_failure
+PRIOR = 0.6277  # log loss of predicting the class frequencies of heart_failure
 SHAPE = (1, 10, 3)
 
 # Mean test loss of ten folds after epochs 900 and 1000; heart_failure, SGD 0.01, full batch, 3 seeds a fold.
@@ -51,7 +51,7 @@ BY_HEART = [
 
 
 def networks(by_fold, seeds=3):
-    """[epoch, fold] -> float32 [epoch, network], the seeds of a fold alike but for a little noise."""
+    """Expand [epoch, fold] to float32 [epoch, network]; the seeds of a fold differ only by a little noise."""
     curve = np.repeat(np.asarray(by_fold), seeds, axis=1)
     return (curve + np.random.default_rng(0).normal(0, 1e-4, curve.shape[1])).astype(np.float32)
 
@@ -63,7 +63,7 @@ def at_the_end(name):
 
 
 def learnt(test):
-    """A training loss like the test loss in shape, and well below that of the prior."""
+    """A training loss with the shape of the test loss, well below the loss of the prior."""
     return np.full_like(test, 0.3)
 
 
@@ -86,7 +86,7 @@ def gain(mean, sd=0.02):
     return corrected_t(np.random.default_rng(2).normal(mean, sd, (1, 10)))
 
 
-def test_a_test_loss_that_still_falls_is_under_trained():
+def test_a_falling_test_loss_is_reported_as_under_trained():
     test = at_the_end("relu:5")
     check = under_trained("relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
@@ -101,27 +101,27 @@ def test_a_test_loss_that_still_falls_is_under_trained():
 
 
 @pytest.mark.parametrize("name", ["linear:5", "linear:20,20"])
-def test_a_fall_that_is_small_or_not_clear_over_folds_is_no_under_training(name):
+def test_a_small_or_unclear_fall_is_not_under_training(name):
     test = at_the_end(name)
     assert under_trained(name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
 
 
-def test_a_large_fall_in_some_folds_and_a_rise_in_others_is_not_clear():
+def test_a_fall_in_some_folds_and_a_rise_in_others_is_unclear():
     end = np.where(np.arange(10) % 2, 0.8, 0.0)
     curve = networks(np.linspace(np.full(10, 0.5), end, 21))
     assert curve[-3].mean() - curve[-1].mean() > 0.009
     assert under_trained("a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
 
 
-def test_where_most_splits_stopped_before_the_end_it_is_not_under_trained():
+def test_splits_that_stopped_early_are_not_under_trained():
     curve = at_the_end("relu:5")
     arguments = {"train_loss": learnt(curve), "test_loss": curve, "shape": SHAPE, "prior_loss": PRIOR}
     assert under_trained("a", **arguments, epochs=[400] * 5 + [1000] * 5) is None
     assert under_trained("a", **arguments, epochs=[400] * 4 + [950] * 6) is not None
 
 
-def test_a_training_loss_that_ends_above_the_guess_has_learnt_nothing_yet():
-    test = np.full((1000, 30), 0.7, dtype=np.float32)  # level, so that nothing is still falling
+def test_a_training_loss_above_the_prior_has_learnt_nothing():
+    test = np.full((1000, 30), 0.7, dtype=np.float32)  # constant, so that nothing
     train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
     check = under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
@@ -132,7 +132,7 @@ def test_a_training_loss_that_ends_above_the_guess_has_learnt_nothing_yet():
     assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
 
 
-def test_a_training_loss_that_ends_at_the_guess_or_below_on_average_is_not_nothing():
+def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
     test = np.full((20, 30), 0.7, dtype=np.float32)
     for end in (np.full(30, 0.625), np.where(np.arange(30) % 3, 0.5, 0.8), np.r_[np.nan, np.full(29, 0.6)]):
         train = np.linspace(np.full(30, 0.9), end, 20).astype(np.float32)
@@ -152,7 +152,7 @@ def test_a_rising_test_loss_is_over_trained_and_the_advice_is_to_stop_earlier():
     assert check.evidence["rise"] == pytest.approx(2.607, abs=1e-3)
 
 
-def test_where_the_epoch_was_chosen_it_says_what_the_last_would_have_cost():
+def test_a_chosen_epoch_is_compared_with_the_last_epoch():
     test, train = by_heart()
     stops = [7, 8, 9, 8, 8, 10, 8, 7, 8, 8]
     check = over_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR, epochs=stops)
@@ -162,14 +162,14 @@ def test_where_the_epoch_was_chosen_it_says_what_the_last_would_have_cost():
     assert at_last is None
 
 
-def test_a_rising_test_loss_without_a_falling_training_loss_is_no_over_training():
+def test_a_rising_test_loss_without_a_falling_training_loss_is_not_over_training():
     test, train = by_heart()
     assert over_trained("a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
     falling = networks(np.linspace(BY_HEART[0], BY_HEART[1], 300))
     assert over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR) is None
 
 
-def test_noise_without_a_trend_seldom_fires_in_spite_of_its_lucky_lowest_point():
+def test_noise_without_a_trend_seldom_fires():
     rng = np.random.default_rng(3)
     train = np.linspace(np.ones(20), np.zeros(20), 60)
     under = over = naive = 0
@@ -185,7 +185,7 @@ def test_noise_without_a_trend_seldom_fires_in_spite_of_its_lucky_lowest_point()
     assert naive >= 0.15 * 300
 
 
-def test_networks_that_learn_by_heart_are_caught_on_a_single_split():
+def test_memorising_networks_are_detected_on_a_single_split():
     rng = np.random.default_rng(4)
     X = rng.normal(size=(120, 12)).astype(np.float32)
     y = (X[:, 0] + rng.normal(0, 1, 120) > 0).astype(np.float32)
@@ -197,7 +197,7 @@ def test_networks_that_learn_by_heart_are_caught_on_a_single_split():
     assert under_trained("a", **arguments) is None
 
 
-def test_networks_without_a_finite_loss_are_counted_and_left_out_of_means():
+def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     curve = at_the_end("relu:5")
     curve[300:, 4] = np.nan
     curve[700:, 20] = np.inf
@@ -210,7 +210,7 @@ def test_networks_without_a_finite_loss_are_counted_and_left_out_of_means():
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
 
 
-def test_networks_lost_after_their_predictions_were_taken_are_no_loss():
+def test_networks_that_diverge_after_the_chosen_epoch_are_not_reported():
     test, train = by_heart()
     assert diverged("a", train_loss=train, test_loss=test, predictions_finite=True) is None
     train[200:, 0] = np.nan
@@ -228,7 +228,7 @@ def test_many_dead_units_are_reported_and_few_are_not():
     assert dead_units("a", share=[]) is None
 
 
-def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
+def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=gain(0.1)) is None
     assert no_better_than_prior("a", estimate=gain(0.0)).message == (
         "a shows no gain over predicting the same for every row: its prediction error may be anywhere from 0.024 "
@@ -243,7 +243,7 @@ def test_a_candidate_that_guesses_is_told_apart_from_one_that_is_worse():
     assert no_better_than_prior("a", estimate=None) is None
 
 
-def test_predictions_that_equal_the_guess_are_no_gain():
+def test_predictions_that_equal_the_prior_are_no_gain():
     same = corrected_t(fold_differences(np.full((1, 10, 1), 0.2), np.full((1, 10, 3), 0.2)))
     assert "no gain" in no_better_than_prior("a", estimate=same).message
     assert worse_than_logistic("a", estimate=same) is None
@@ -259,13 +259,13 @@ def test_only_a_clear_loss_against_the_regression_is_reported():
         assert worse_than_logistic("a", estimate=estimate) is None
 
 
-def test_where_a_number_is_predicted_the_regression_is_a_linear_one():
+def test_a_regression_is_compared_with_linear_regression():
     check = worse_than_logistic("a", estimate=gain(-0.1), kind="linear")
     assert check.message.startswith("a is worse than a plain linear regression here: its prediction error is higher")
     assert check.code == "worse_than_logistic"
 
 
-def test_seeds_that_give_the_same_on_rows_that_differ_are_alike():
+def test_seeds_with_equal_results_are_reported_as_alike():
     check = seeds_alike("a", losses=runs(row_sd=0.1, seed_sd=0.005), margin=0.01)
     assert "One seed a split would do" in check.message
     assert check.evidence["share_of_run"] < 0.01
@@ -273,7 +273,7 @@ def test_seeds_that_give_the_same_on_rows_that_differ_are_alike():
     assert seeds_alike("a", losses=runs(row_sd=0.005, seed_sd=0.0002), margin=0.01) is None
 
 
-def test_seeds_that_matter_beside_the_reference_are_not_called_alike():
+def test_seeds_that_matter_relative_to_the_reference_are_not_alike():
     hard_folds = np.random.default_rng(5).normal(0, 0.1, (2, 10, 1))
     candidate = runs(row_sd=0.012, seed_sd=0.005) + hard_folds
     reference = np.full((2, 10, 1), 0.3) + hard_folds
@@ -281,12 +281,12 @@ def test_seeds_that_matter_beside_the_reference_are_not_called_alike():
     assert seeds_alike("a", losses=candidate, margin=0.01, reference_losses=reference) is None
 
 
-def test_seeds_do_not_become_alike_by_a_reference_that_varies_wildly():
+def test_a_widely_varying_reference_does_not_make_seeds_alike():
     candidate, wild = runs(row_sd=0.05, seed_sd=0.05), runs(row_sd=3, seed_sd=0.1)
     assert seeds_alike("a", losses=candidate, margin=0.01, reference_losses=wild) is None
 
 
-def test_seeds_that_outweigh_the_rows_are_a_lottery():
+def test_seeds_that_vary_more_than_folds_are_reported():
     check = seeds_apart("a", losses=runs(row_sd=0.01, seed_sd=0.1), margin=0.01)
     assert "lottery" in check.message
     assert "More seeds" in check.message
@@ -295,7 +295,7 @@ def test_seeds_that_outweigh_the_rows_are_a_lottery():
     assert seeds_apart("a", losses=runs(row_sd=0.0001, seed_sd=0.001), margin=0.01) is None
 
 
-def test_with_a_reference_a_fold_that_is_hard_for_both_does_not_hide_the_lottery():
+def test_a_hard_fold_does_not_hide_the_variation_of_seeds():
     hard_folds = np.random.default_rng(5).normal(0, 0.1, (2, 10, 1))
     candidate = runs(row_sd=0.005, seed_sd=0.05) + hard_folds
     assert seeds_apart("a", losses=candidate, margin=0.01) is None
@@ -330,7 +330,7 @@ def test_codes_are_complete_and_in_the_order_of_the_list():
     assert list(dict.fromkeys(check.code for check in every_check())) == list(CODES)
 
 
-def test_no_message_claims_that_a_candidate_is_ahead():
+def test_no_message_says_that_a_candidate_is_better():
     for text in [check.message for check in every_check()] + list(CODES.values()):
         assert not {"better", "wins", "best", "outperforms"} & set(text.lower().replace(",", " ").split())
 
@@ -344,7 +344,7 @@ def test_every_message_begins_with_the_name_and_its_dict_is_strict_json():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 2, 1), (3, 1, 2), (2, 5, 3)])
 @pytest.mark.parametrize("epochs", [1, 2, 5])
-def test_constant_few_or_lost_curves_say_nothing(shape, epochs):
+def test_constant_short_or_diverged_curves_give_no_check(shape, epochs):
     for value in (0.5, np.nan, np.inf):
         curve = np.full((epochs, np.prod(shape)), value, dtype=np.float32)
         arguments = {"train_loss": curve, "test_loss": curve, "shape": shape, "prior_loss": PRIOR}
@@ -359,7 +359,7 @@ def test_constant_few_or_lost_curves_say_nothing(shape, epochs):
 
 @settings(max_examples=60)
 @given(st.data())
-def test_any_curves_give_none_or_a_sound_check(data):
+def test_arbitrary_curves_give_none_or_a_valid_check(data):
     shape = tuple(data.draw(st.integers(1, most)) for most in (2, 4, 3))
     size = (data.draw(st.integers(1, 12)), int(np.prod(shape)))
     draw = arrays(np.float32, size, elements=st.floats(width=32) | st.floats(0, 1, width=32))
@@ -379,7 +379,7 @@ def test_any_curves_give_none_or_a_sound_check(data):
             json.dumps(check.as_dict(), allow_nan=False)
 
 
-def test_arrays_that_do_not_fit_are_refused():
+def test_arrays_of_wrong_shape_are_refused():
     curve = np.ones((5, 6), dtype=np.float32)
     good = {"train_loss": curve, "test_loss": curve, "shape": (1, 3, 2), "prior_loss": 2.0}
     for bad in ({"shape": (1, 3, 3)}, {"test_loss": curve[0]}, {"prior_loss": 0}, {"epochs": [6] * 3}, {"epochs": [1]}):

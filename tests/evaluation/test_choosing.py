@@ -1,4 +1,4 @@
-"""Choosing a learning rate and an epoch from validation losses."""
+"""The choice of a learning rate and an epoch from validation losses."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ tied = arrays(np.float64, shapes, elements=st.sampled_from([0.1, 0.2, 0.3, np.na
 any_losses = arrays(np.float32, shapes, elements=st.floats(width=32))
 
 
-def test_the_least_mean_over_networks_is_chosen_and_epochs_count_from_one():
+def test_the_lowest_mean_over_networks_is_chosen_and_epochs_count_from_one():
     losses = np.full((2, 3, 4), 1.0)
     losses[1, :, 2] = [0.0, 0.1, 0.8]
     losses[0, 0, 3] = 0.0  # one network alone does not decide
@@ -28,7 +28,7 @@ def test_ties_go_to_the_earlier_epoch_and_then_to_the_first_rate():
 
 
 @pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
-def test_a_rate_is_out_where_one_network_is_not_finite(lost):
+def test_a_rate_with_a_network_that_is_not_finite_is_excluded(lost):
     losses = np.linspace(1.0, 0.1, 10) * np.ones((2, 3, 1))
     losses[1] *= 0.5
     losses[1, 1, 4:] = lost
@@ -36,13 +36,13 @@ def test_a_rate_is_out_where_one_network_is_not_finite(lost):
     assert choose(losses[1:]) == Choice(lr=0, epochs=4, loss=pytest.approx(0.35))
 
 
-def test_where_nothing_is_finite_it_is_one_epoch_of_the_first_rate():
+def test_without_finite_losses_the_first_epoch_of_the_first_rate_is_chosen():
     losses = np.ones((2, 2, 3))
     losses[:, 1] = np.nan
     assert choose(losses) == Choice(lr=0, epochs=1, loss=None)
 
 
-def test_losses_too_large_for_a_sum_are_infinitely_bad():
+def test_losses_whose_sum_overflows_are_treated_as_infinite():
     losses = np.full((1, 2, 2), 1e308)
     losses[0, :, 1] = 1.0
     assert choose(losses) == Choice(lr=0, epochs=2, loss=1.0)
@@ -56,13 +56,13 @@ def test_the_order_of_networks_does_not_matter(losses, random):
 
 
 @given(tied, st.integers(0, 4))
-def test_a_worse_rate_at_the_end_changes_nothing(losses, like):
+def test_an_additional_worse_rate_changes_nothing(losses, like):
     worse = losses[like % len(losses)] + 0.1
     assert choose(np.concatenate([losses, worse[None]])) == choose(losses)
 
 
 @given(any_losses)
-def test_no_rate_and_epoch_is_below_the_chosen_one(losses):
+def test_no_other_rate_and_epoch_has_a_lower_loss(losses):
     choice = choose(losses)
     means = [
         float(column.astype(np.float64).mean()) for rate in losses for column in rate.T if np.isfinite(column).all()
@@ -77,12 +77,12 @@ def test_no_rate_and_epoch_is_below_the_chosen_one(losses):
 
 
 @given(any_losses)
-def test_single_precision_chooses_as_double(losses):
+def test_float32_losses_give_the_same_choice_as_float64(losses):
     assert choose(losses) == choose(losses.astype(np.float64))
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 2, 3), (2, 0, 3), (2, 3, 0)])
-def test_what_is_no_table_of_rates_networks_and_epochs_is_refused(shape):
+def test_losses_of_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match="validation losses"):
         choose(np.ones(shape))
 
@@ -98,7 +98,7 @@ def end_by_hand(means, factor, more):
 
 
 @given(tied, st.sampled_from([(1.5, 1.0), (1.0, 2.0), (1.0, np.inf)]), st.integers(1, 5))
-def test_a_run_ends_by_its_losses_alone_however_many_epochs_are_seen_at_a_time(losses, patience, size):
+def test_early_ending_does_not_depend_on_how_many_epochs_are_passed_at_once(losses, patience, size):
     waiting, means = Waiting(len(losses), patience), np.sort(losses, axis=1).mean(axis=1)
     seen = [waiting.see(losses[:, :, at : at + size]) for at in range(0, losses.shape[2], size)]
     assert waiting.ends.tolist() == [end_by_hand(own, *patience) for own in means]
@@ -110,7 +110,7 @@ def test_a_run_ends_by_its_losses_alone_however_many_epochs_are_seen_at_a_time(l
 
 
 @given(tied, st.integers(1, 4), st.floats(width=32))
-def test_nothing_after_the_end_is_chosen(losses, more, after):
+def test_no_epoch_after_the_end_is_chosen(losses, more, after):
     waiting = Waiting(len(losses), (1.0, more))
     waiting.see(losses)
     other = losses.copy()
@@ -119,7 +119,7 @@ def test_nothing_after_the_end_is_chosen(losses, more, after):
     assert choose(other, (1.0, more)) == choose(losses, (1.0, more))
 
 
-def test_a_rate_that_never_was_finite_ends_when_its_patience_does():
+def test_a_rate_without_finite_losses_ends_after_its_patience():
     losses = np.full((2, 1, 100), np.nan)
     losses[1, :, 9:] = 1.0
     waiting = Waiting(2, (1.5, 50))

@@ -1,4 +1,4 @@
-"""Areas under ROC curves and the confusion matrix, against scikit-learn."""
+"""Areas under ROC curves and the confusion matrix, compared with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from seedbed.evaluation.classification import auc_influence, fold_auc, multiclas
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))
-def test_each_area_is_that_of_scikit_learn_ties_included(seed, n_rows, n_levels):
+def test_each_area_equals_scikit_learns_also_with_ties(seed, n_rows, n_levels):
     rng = np.random.default_rng(seed)
     y = np.r_[0, 1, rng.integers(0, 2, n_rows - 2)]
     p = rng.integers(0, n_levels, (2, 3, n_rows)) / n_levels
@@ -26,7 +26,7 @@ def test_a_missing_class_has_no_area(y):
     assert np.isnan(roc_auc(y, [[0.1, 0.2, 0.3]])).all()
 
 
-def test_a_prediction_that_is_not_finite_has_no_area_and_others_keep_theirs():
+def test_a_prediction_that_is_not_finite_has_no_area():
     areas = roc_auc([0, 1], [[0.1, np.nan], [0.1, 0.2], [0.2, np.inf]])
     np.testing.assert_array_equal(areas, [np.nan, 1.0, np.nan])
 
@@ -39,13 +39,13 @@ def classes(seed, n_rows=40, n_levels=1000):
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6))
-def test_of_several_classes_it_is_scikit_learns_mean_over_pairs_ties_included(seed, n_levels):
+def test_the_multiclass_area_equals_scikit_learns_mean_over_pairs(seed, n_levels):
     y, p = classes(seed, n_levels=n_levels)
     expected = roc_auc_score(y, p, multi_class="ovo", average="macro")
     assert multiclass_auc(y, p) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_influence_of_a_row_is_the_derivative_by_its_weight():
+def test_the_influence_of_a_row_is_the_derivative_with_respect_to_its_weight():
     y, p = classes(3, n_levels=5)
     step = 1e-5
 
@@ -74,7 +74,7 @@ def test_fold_auc_is_the_mean_over_folds():
     assert fold_auc(Y, P, folds) == (pytest.approx(expected, abs=1e-10), False)
 
 
-def test_fold_auc_is_pooled_and_marked_where_a_fold_has_four_rows_of_a_class():
+def test_fold_auc_is_pooled_and_marked_if_a_fold_has_few_rows_of_a_class():
     y = np.array([0] * 20 + [1] * 9)
     folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
     value, pooled = fold_auc(y, P[:29], folds)
@@ -86,13 +86,13 @@ def test_fold_auc_of_one_class_is_none():
     assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
 
 
-def test_fold_auc_reads_several_classes_too():
+def test_fold_auc_accepts_several_classes():
     value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
     halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
     assert (value, pooled) == (pytest.approx(np.mean(halves), abs=1e-10), False)
 
 
-def test_the_confusion_matrix_is_scikit_learns_and_leaves_out_what_diverged():
+def test_the_confusion_matrix_equals_scikit_learns_and_excludes_diverged_networks():
     assert (confusion_matrix(Y3, P3) == sk.confusion_matrix(Y3, P3.argmax(1))).all()
     assert (confusion_matrix(Y, P) == sk.confusion_matrix(Y, P > 0.5)).all()
     assert confusion_matrix([0, 1, 1], [0.1, np.nan, 0.9]).tolist() == [[1, 0], [0, 1]]

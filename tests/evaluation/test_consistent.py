@@ -1,4 +1,4 @@
-"""Checks of one candidate never contradict each other, whichever fire together."""
+"""Checks of one candidate never contradict each other, in any combination."""
 
 import itertools
 import re
@@ -96,7 +96,7 @@ def test_no_combination_of_checks_contradicts_itself():
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_check_that_fires_alone_keeps_its_advice(code):
+def test_a_single_check_keeps_its_advice(code):
     for check in FIRING[code]:
         assert consistent([check]) == [check]
         assert check.message == f"{check.without_advice().message} {check.advice}".rstrip()

@@ -1,4 +1,4 @@
-"""Curves of many networks, summarized."""
+"""Summaries of the curves of many networks."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _curves(n_epochs: int = 50, n_networks: int = 8) -> dict[str, Any]:
 
 
 def _shown(values: Any) -> list[Any]:
-    """Numbers, or lists of them, with the five digits of a summary."""
+    """Round numbers, or lists of them, to the five digits of a summary."""
     return [
         _shown(value) if isinstance(value, list) else float(f"{value:.5g}") for value in np.asarray(values).tolist()
     ]
 
 
-def test_diverged_networks_are_counted_and_left_out():
+def test_diverged_networks_are_counted_and_excluded():
     curves = _curves()
     healthy = {key: curve[:, [0, 2, 3, 4, 6, 7]].copy() for key, curve in curves.items()}
     curves["train_loss"][30:, 1] = np.nan
@@ -39,7 +39,7 @@ def test_diverged_networks_are_counted_and_left_out():
     assert summary["curves"] == expected["curves"]
 
 
-def test_where_all_networks_diverged_the_counts_say_so_and_the_lists_are_empty():
+def test_if_all_networks_diverge_the_lists_are_empty():
     curves = _curves()
     curves["test_score"][0] = np.nan
     summary = summarize_curves(curves)
@@ -49,7 +49,7 @@ def test_where_all_networks_diverged_the_counts_say_so_and_the_lists_are_empty()
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3, 399, 400, 401, 1000, 12_345])
-def test_thinning_keeps_first_and_last_and_no_more_than_asked(n_epochs):
+def test_thinning_keeps_the_first_and_last_epoch_and_respects_the_maximum(n_epochs):
     summary = summarize_curves(_curves(n_epochs, 1), max_points=400)
     epochs = summary["epochs"]
     assert (epochs[0], epochs[-1], len(epochs)) == (0, n_epochs - 1, min(n_epochs, 400))
@@ -57,7 +57,7 @@ def test_thinning_keeps_first_and_last_and_no_more_than_asked(n_epochs):
     assert not gaps.size or (gaps.min() > 0 and gaps.max() - gaps.min() <= 1)
 
 
-def test_values_at_kept_epochs_are_those_of_exactly_these_epochs():
+def test_values_belong_to_exactly_the_kept_epochs():
     curves = _curves(1000, 9)
     summary = summarize_curves(curves, max_points=37)
     kept = curves["test_score"][summary["epochs"]].astype(np.float64)
@@ -67,7 +67,7 @@ def test_values_at_kept_epochs_are_those_of_exactly_these_epochs():
         assert line[name] == _shown(np.percentile(kept, percent, axis=1))
 
 
-def test_ghosts_are_single_networks_on_test_rows_evenly_chosen_at_a_quarter_of_the_epochs():
+def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     curves = _curves(200, 101)
     summary = summarize_curves(curves, max_ghosts=3)
     assert (len(summary["ghost_epochs"]), summary["ghost_epochs"][0], summary["ghost_epochs"][-1]) == (50, 0, 199)
@@ -78,7 +78,7 @@ def test_ghosts_are_single_networks_on_test_rows_evenly_chosen_at_a_quarter_of_t
     assert summarize_curves(curves, max_ghosts=0)["curves"]["test_loss"]["ghosts"] == []
 
 
-def test_one_network_is_its_own_mean_and_band_and_has_no_interval():
+def test_a_single_network_is_its_mean_and_band_and_has_no_interval():
     curves = _curves(30, 1)
     for key, line in summarize_curves(curves)["curves"].items():
         assert line["mean"] == _shown(curves[key][:, 0])
@@ -86,7 +86,7 @@ def test_one_network_is_its_own_mean_and_band_and_has_no_interval():
         assert line["mean_low"] == line["mean_high"] == []
 
 
-def test_the_interval_of_the_mean_is_the_corrected_one_over_folds():
+def test_the_interval_of_the_mean_is_the_corrected_interval_over_folds():
     curves, folds, seeds = _curves(4, 60), 10, 3
     groups = np.repeat(np.arange(20), seeds)
     interval = MeanInterval(groups, overlap=1 / (folds - 1), df=folds - 1)
@@ -97,7 +97,7 @@ def test_the_interval_of_the_mean_is_the_corrected_one_over_folds():
         assert [line[side][epoch] for side in ("mean_low", "mean_high")] == _shown([found.low, found.high])
 
 
-def test_seeds_of_one_split_have_the_plain_interval_of_a_mean():
+def test_seeds_of_one_split_have_the_plain_interval_of_the_mean():
     curves = _curves(3, 12)
     line = summarize_curves(curves, interval=MeanInterval(alpha=0.1))["curves"]["train_score"]
     values = curves["train_score"].astype(np.float64)
@@ -118,7 +118,7 @@ def test_mean_and_band_lie_within_the_healthy_networks(array):
         assert smallest <= line["mean"][epoch] <= largest
 
 
-def test_a_summary_is_strict_json_and_comes_back_equal():
+def test_a_summary_survives_a_round_trip_through_json():
     summary = summarize_curves(_curves())
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
@@ -126,7 +126,7 @@ def test_a_summary_is_strict_json_and_comes_back_equal():
 @pytest.mark.parametrize(
     "change", [{"test_loss": None}, {"loss": np.zeros((50, 8))}, {"test_loss": np.zeros((50, 7))}, {"test_loss": [1.0]}]
 )
-def test_curves_that_do_not_fit_together_are_refused(change):
+def test_curves_of_different_shapes_are_refused(change):
     curves = {key: value for key, value in (_curves() | change).items() if value is not None}
     with pytest.raises(ValueError, match="curves must be"):
         summarize_curves(curves)

@@ -1,4 +1,4 @@
-"""Intervals, posterior and rows needed, against baycomp, scipy and by hand."""
+"""Intervals, posterior and rows needed, compared with baycomp, scipy and hand calculations."""
 
 import baycomp
 import numpy as np
@@ -15,7 +15,7 @@ def draws(repeats=1, folds=10, mean=0.02, seed=0):
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.02, -0.1])
-def test_the_posterior_is_baycomps_where_both_use_the_same_degrees_of_freedom(mean):
+def test_the_posterior_equals_baycomps_with_the_same_degrees_of_freedom(mean):
     d = draws(mean=mean)
     ours = corrected_t(d)
     left, rope, right = baycomp.two_on_single(np.zeros(10), d.ravel(), rope=0.01)
@@ -31,19 +31,19 @@ def test_p_better_at_zero_is_one_minus_half_the_p_value():
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0.0, 0.5), (0.2, 1.0), (-0.2, 0.0)])
-def test_a_point_mass_is_judged_as_baycomp_does(value, expected):
+def test_a_point_mass_is_judged_as_by_baycomp(value, expected):
     ours = corrected_t(np.full((1, 10), value))
     assert p_better(ours) == expected
     assert baycomp.two_on_single(np.zeros(10), np.full(10, value))[1] == pytest.approx(expected, abs=1e-10)
 
 
-def test_a_point_mass_on_the_margin_counts_half_so_that_swapping_gives_one_minus():
+def test_a_point_mass_on_the_margin_counts_half():
     ours, swapped = corrected_t(np.full((2, 5), 0.25)), corrected_t(np.full((2, 5), -0.25))
     assert p_better(ours, 0.25) == 0.5
     assert p_better(swapped, -0.25) == 0.5
 
 
-def test_rows_needed_is_the_formula_from_half_to_double():
+def test_rows_needed_follow_the_formula_with_a_range_from_half_to_double():
     ours = corrected_t(draws(repeats=10), comparisons=2)
     low, high = rows_needed(ours, n_rows=300, margin=0.01)
     factor = stats.t.ppf(1 - 0.05 / 2 / 2, 9) + stats.t.ppf(0.80, 9)
@@ -51,7 +51,7 @@ def test_rows_needed_is_the_formula_from_half_to_double():
     assert (low, high) == (int(np.ceil(exact / 2)), int(np.ceil(2 * exact)))
 
 
-def test_rows_needed_agrees_with_a_power_calculation_for_plain_paired_rows():
+def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
     plain = Estimate(**inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1))
     low, high = rows_needed(plain, n_rows=200, margin=0.02)
     by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
@@ -64,7 +64,7 @@ def test_twice_the_margin_needs_a_quarter_of_the_rows():
     assert fine / coarse == pytest.approx(4, rel=1e-3)
 
 
-def test_nothing_is_needed_where_nothing_is_left_to_settle():
+def test_no_rows_are_needed_for_a_settled_comparison():
     assert rows_needed(corrected_t(np.zeros((2, 5))), n_rows=100, margin=0.01) is None
     assert rows_needed(corrected_t(draws()), n_rows=100, margin=0.0) is None
 
@@ -82,7 +82,7 @@ def test_an_impossible_level_is_refused(alpha, comparisons):
         inference(0.0, 1.0, df=3, alpha=alpha, comparisons=comparisons)
 
 
-def test_the_kinds_of_estimate_are_estimates():
+def test_every_kind_of_estimate_is_an_estimate():
     folds = np.tile(np.arange(12) % 3, (2, 1))
     inner = np.zeros((2, 3, 12))
     assert isinstance(nested_interval(np.zeros((2, 12)), inner, folds), Estimate)

@@ -1,4 +1,4 @@
-"""The negative control: over folds of equal learners a plain t-test sees winners, the corrected one hardly any."""
+"""A negative control with folds of equal learners: a plain t-test finds winners, the corrected one hardly any."""
 
 import numpy as np
 from scipy import stats
@@ -7,7 +7,7 @@ from seedbed.evaluation import corrected_t
 
 
 def paired_fold_losses(rng, n=60, repeats=10, folds=10):
-    """Two least-squares lines, each on its own equally useful feature: x_rj [repeat, fold]."""
+    """Two least-squares lines, each on a different, equally useful feature: x_rj [repeat, fold]."""
     x = rng.normal(size=(2, n))
     y = x.sum(axis=0) + rng.normal(0, 2, n)
     fold = np.stack([rng.permutation(n) % folds for _ in range(repeats)])
@@ -20,7 +20,7 @@ def paired_fold_losses(rng, n=60, repeats=10, folds=10):
     return loss[..., 0] - loss[..., 1]
 
 
-def test_the_plain_t_test_names_winners_in_half_of_all_tables_and_the_corrected_one_keeps_its_bound():
+def test_the_corrected_t_test_keeps_its_bound_where_the_plain_one_errs_in_half_of_the_tables():
     rng = np.random.default_rng(7)
     tables = [paired_fold_losses(rng) for _ in range(400)]
     naive = np.mean([stats.ttest_1samp(d.ravel(), 0.0).pvalue < 0.05 for d in tables])
@@ -35,7 +35,7 @@ def test_the_corrected_interval_covers_the_true_difference_of_zero():
     assert 0.93 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.995
 
 
-def test_more_seeds_do_not_raise_the_rate_because_they_are_averaged_first():
+def test_more_seeds_do_not_raise_the_error_rate():
     rng = np.random.default_rng(9)
     tables = [paired_fold_losses(rng)[..., None] + rng.normal(0, 0.5, (10, 10, 20)) for _ in range(300)]
     one, many = (np.mean([corrected_t(d[..., :s].mean(-1)).p < 0.05 for d in tables]) for s in (1, 20))

@@ -1,4 +1,4 @@
-"""Wilson against statsmodels, and the paired difference on locked rows."""
+"""Wilson intervals, compared with statsmodels, and paired differences on locked rows."""
 
 import numpy as np
 import pytest
@@ -11,19 +11,19 @@ from seedbed.evaluation import paired_hold_out, wilson
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))
-def test_wilson_is_statsmodels(n, share, alpha):
+def test_wilson_intervals_equal_those_of_statsmodels(n, share, alpha):
     successes = round(share * n)
     theirs = proportion.proportion_confint(successes, n, alpha=alpha, method="wilson")
     assert wilson(successes, n, alpha=alpha) == pytest.approx(theirs, abs=1e-10)
 
 
-def test_wilson_takes_a_mean_over_seeds_and_refuses_nonsense():
+def test_wilson_accepts_a_mean_over_seeds_and_refuses_invalid_counts():
     assert wilson(7.5, 10).low == pytest.approx((wilson(7, 10).low + wilson(8, 10).low) / 2, abs=0.01)
     with pytest.raises(ValueError, match="successes"):
         wilson(11, 10)
 
 
-def test_with_one_seed_the_paired_difference_is_the_paired_t_test():
+def test_with_one_seed_the_paired_difference_equals_the_paired_t_test():
     a, b = np.random.default_rng(0).normal(size=(2, 1, 500))
     found, theirs = paired_hold_out(a, b), stats.ttest_rel(a[0], b[0])
     low, high = theirs.confidence_interval(0.95)
@@ -31,7 +31,7 @@ def test_with_one_seed_the_paired_difference_is_the_paired_t_test():
     assert found.variance_seeds == 0
 
 
-def test_each_candidates_seeds_add_their_own_variance():
+def test_the_seeds_of_each_candidate_add_their_variance():
     rng = np.random.default_rng(1)
     a = rng.normal(size=(3, 400)) + np.array([0.0, 0.1, 0.3])[:, None]
     b = rng.normal(size=(5, 400)) + np.linspace(0, 0.2, 5)[:, None]
@@ -49,21 +49,21 @@ def test_seeds_that_dominate_leave_few_degrees_of_freedom():
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 100))
-def test_swapping_the_models_negates(n_ours, n_theirs, seed):
+def test_swapping_the_models_negates_the_difference(n_ours, n_theirs, seed):
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(n_ours, 30)), rng.normal(size=(n_theirs, 30))
     one, other = paired_hold_out(a, b), paired_hold_out(b, a)
     assert (other.low, other.high, other.p) == pytest.approx((-one.high, -one.low, one.p), abs=1e-9)
 
 
-def test_equal_models_are_a_point_mass():
+def test_equal_models_give_a_point_mass():
     found = paired_hold_out(np.ones((1, 5)), np.ones((1, 5)))
     assert (found.low, found.high, found.p) == (0, 0, 1)
     with pytest.raises(ValueError, match="same rows"):
         paired_hold_out(np.ones((1, 5)), np.ones((1, 4)))
 
 
-def test_rows_that_are_groups_of_their_own_change_nothing():
+def test_groups_of_single_rows_change_nothing():
     losses = np.random.default_rng(0).normal(size=(2, 3, 40))
     grouped, alone = paired_hold_out(*losses, groups=np.arange(40)), paired_hold_out(*losses)
     assert (grouped.se, grouped.low, grouped.p) == pytest.approx((alone.se, alone.low, alone.p))
@@ -79,7 +79,7 @@ def test_copies_of_rows_in_one_group_add_no_certainty():
     assert (together.low, together.high) == pytest.approx((once.low, once.high))
 
 
-def test_the_error_of_groups_is_that_of_a_regression_with_clusters():
+def test_the_standard_error_of_groups_equals_a_clustered_regressions():
     import statsmodels.api as sm
 
     rng = np.random.default_rng(1)
@@ -87,11 +87,11 @@ def test_the_error_of_groups_is_that_of_a_regression_with_clusters():
     d = rng.normal(size=80) + rng.normal(size=12)[groups]
     found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
     fit = sm.OLS(d, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
-    # statsmodels multiplies by (n - 1) / (n - parameters), too, which is 1 here.
+    # statsmodels also multiplies by (n - 1) / (n - parameters), which is 1 here.
     assert found.variance_rows == pytest.approx(float(fit.cov_params()[0, 0]))
 
 
 @pytest.mark.parametrize("groups", [np.zeros(40), np.arange(39)])
-def test_groups_that_do_not_fit_are_refused(groups):
+def test_groups_of_wrong_length_are_refused(groups):
     with pytest.raises(ValueError, match="groups"):
         paired_hold_out(np.ones((1, 40)), np.zeros((1, 40)), groups=groups)

@@ -31,7 +31,7 @@ def test_every_candidate_is_judged_against_the_reference_in_order():
     json.dumps([v.as_dict() for v in found], allow_nan=False)
 
 
-def test_intervals_are_simultaneous_and_p_values_are_holms():
+def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
     found = judged(errors={name: 2 * losses for name, losses in TABLE.items()})
     alone = [corrected_t(fold_differences(TABLE["a"], TABLE[name]), comparisons=3) for name in "bcd"]
     assert [(v.low, v.high) for v in found] == [(t.low, t.high) for t in alone]
@@ -39,7 +39,7 @@ def test_intervals_are_simultaneous_and_p_values_are_holms():
     assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
 
 
-def test_seeds_are_averaged_inside_each_fold_and_never_counted_as_data():
+def test_seeds_are_averaged_within_each_fold():
     once = judged({"a": TABLE["a"].mean(2, keepdims=True), "b": TABLE["b"].mean(2, keepdims=True)})[0]
     copied = judged({"a": np.repeat(TABLE["a"], 20, axis=2), "b": np.repeat(TABLE["b"], 20, axis=2)})[0]
     assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
@@ -52,7 +52,7 @@ def test_the_order_of_candidates_does_not_matter(order):
 
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 4))
-def test_swapping_candidate_and_reference_negates(seed, ours, theirs):
+def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, theirs):
     pair = {"a": runs(seeds=ours, seed=seed, noise=0.1), "b": runs(0.01, seeds=theirs, seed=seed + 1, noise=0.1)}
     one, other = judged(pair)[0], judged(pair, reference="b")[0]
     assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
@@ -60,13 +60,13 @@ def test_swapping_candidate_and_reference_negates(seed, ours, theirs):
     assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
 
 
-def test_a_candidate_against_itself_makes_no_difference_at_all():
+def test_a_candidate_does_not_differ_from_itself():
     same = judged({"a": TABLE["a"], "again": TABLE["a"]})[0]
     assert (same.rule, same.difference, same.low, same.high, same.p) == ("no_practical_difference", 0, 0, 0, 1)
     assert (same.p_better, same.opposite_share, same.rows_needed) == (0.5, 0, None)
 
 
-def test_all_pairs_of_seeds_are_the_single_runs():
+def test_the_single_runs_are_all_pairs_of_seeds():
     reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
     assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
     assert opposite_share(reference, candidate) == 0.25
@@ -77,7 +77,7 @@ def test_the_order_of_seeds_does_not_matter():
     assert opposite_share(TABLE["a"], shuffled) == opposite_share(TABLE["a"], TABLE["b"])
 
 
-def test_the_share_of_seeds_is_their_variance_in_the_fold_values():
+def test_the_share_of_seeds_is_their_part_of_the_variance_of_folds():
     rng = np.random.default_rng(5)
     rows = rng.normal(0, 1, (20, 50, 1))
     found = seed_share(rows + rng.normal(0, 2, (20, 50, 4)), np.zeros((20, 50, 1)))
@@ -85,7 +85,7 @@ def test_the_share_of_seeds_is_their_variance_in_the_fold_values():
     assert seed_share(np.zeros((2, 5, 3)), np.zeros((2, 5, 3))) == 0
 
 
-def test_one_seed_on_both_sides_tells_nothing_of_seeds_and_one_seed_on_one_side_does():
+def test_the_share_of_seeds_needs_two_seeds_on_one_side():
     one, several = runs(seeds=1), runs(0.01, seeds=3, seed=1)
     assert seed_share(one, one) is None
     assert seed_share(one, several) == seed_share(several, one) > 0
@@ -96,13 +96,13 @@ def test_one_seed_on_both_sides_tells_nothing_of_seeds_and_one_seed_on_one_side_
     assert "seeds" not in " ".join(v["sentence"] for v in plain if v["seed_share"] is None)
 
 
-def test_a_baseline_with_one_seed_stands_in_the_same_table():
+def test_a_baseline_with_one_seed_is_judged_in_the_same_table():
     found = judged({"a": TABLE["a"], "logistic": runs(seeds=1, noise=0.0)})[0]
     assert np.isfinite([found.low, found.high, found.opposite_share]).all()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_no_two_accuracies_are_more_than_all_rows_apart(sign):
+def test_a_difference_in_accuracy_is_at_most_one(sign):
     wrong, right = np.array([[[1.0], [0.5]]]), np.zeros((1, 2, 1))
     losses = {"a": runs(repeats=1, folds=2), "b": runs(0.02, seed=1, repeats=1, folds=2)}
     errors = dict(zip("ab" if sign > 0 else "ba", (wrong, right), strict=True))
@@ -114,7 +114,7 @@ def test_no_two_accuracies_are_more_than_all_rows_apart(sign):
 
 
 @pytest.mark.parametrize(("task", "most"), [("binary", 1), ("multiclass", 2), ("regression", np.inf)])
-def test_two_losses_are_no_further_apart_than_the_task_allows(task, most):
+def test_a_difference_in_loss_stays_within_the_range_of_the_task(task, most):
     metric = "squared_error" if task == "regression" else "brier"
     losses = {"a": np.array([[[2.0], [0.2]]]), "b": np.zeros((1, 2, 1))}
     plain = corrected_t(fold_differences(losses["a"], losses["b"]))
@@ -123,14 +123,14 @@ def test_two_losses_are_no_further_apart_than_the_task_allows(task, most):
     assert (found.low, found.high) == (max(-most, plain.low), min(most, plain.high))
 
 
-def test_a_diverged_candidate_gets_no_verdict_and_is_named():
+def test_a_diverged_candidate_is_named_and_has_no_verdict():
     broken = TABLE["b"].copy()
     broken[0, 0, 0] = np.nan
     with pytest.raises(TrainingError, match="'b' has no finite loss in 1 of 200 runs"):
         judged({"a": TABLE["a"], "b": broken})
 
 
-def test_another_interval_takes_the_place_of_the_corrected_t():
+def test_another_interval_can_replace_the_corrected_t():
     rng = np.random.default_rng(6)
     a, b = rng.normal(0.2, 0.1, (3, 500)), rng.normal(0.1, 0.1, (3, 500))
     one_look = paired_hold_out(a, b)
@@ -149,11 +149,11 @@ def test_a_single_pair_is_adjusted_by_the_number_of_comparisons():
     assert found.n_train == 270
 
 
-def test_a_reference_that_is_no_candidate_is_answered_with_the_nearest():
+def test_an_unknown_reference_suggests_the_nearest_name():
     with pytest.raises(OptionError, match="relu:5"):
         judged({"relu:5": TABLE["a"], "b": TABLE["b"]}, reference="relu:55")
 
 
-def test_runs_of_other_splits_are_refused():
+def test_runs_of_different_splits_are_refused():
     with pytest.raises(ValueError, match="same splits"):
         judged({"a": TABLE["a"], "b": TABLE["b"][:2]})

@@ -1,4 +1,4 @@
-"""Row losses against scikit-learn and by hand."""
+"""Losses per row, compared with scikit-learn and hand calculations."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ Y, P = rng.integers(2, size=80), rng.random(80)
 Y3, P3 = rng.integers(3, size=80), rng.dirichlet([1, 1, 1], size=80)
 
 
-def test_binary_losses_are_scikit_learns_averaged():
+def test_mean_binary_losses_equal_scikit_learns():
     assert row_losses("brier", Y, P).mean() == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
     assert row_losses("log_loss", Y, P).mean() == pytest.approx(log_loss(Y, P), abs=1e-10)
     assert row_losses("accuracy", Y, P).mean() == pytest.approx(1 - accuracy_score(Y, P > 0.5), abs=1e-10)
 
 
-def test_multiclass_losses_are_scikit_learns_averaged():
+def test_mean_multiclass_losses_equal_scikit_learns():
     assert row_losses("log_loss", Y3, P3).mean() == pytest.approx(log_loss(Y3, P3), abs=1e-10)
     assert row_losses("accuracy", Y3, P3).mean() == pytest.approx(1 - accuracy_score(Y3, P3.argmax(1)), abs=1e-10)
     by_hand = ((P3 - np.eye(3)[Y3]) ** 2).sum(axis=1)
@@ -35,7 +35,7 @@ def test_multiclass_losses_are_scikit_learns_averaged():
 
 
 @pytest.mark.parametrize("name", ["brier", "log_loss", "accuracy"])
-def test_two_columns_give_the_binary_values(name):
+def test_two_columns_give_the_same_losses_as_one(name):
     both = np.column_stack([1 - P, P])
     assert row_losses(name, Y, both) == pytest.approx(row_losses(name, Y, P), abs=1e-12)
 
@@ -48,16 +48,16 @@ def test_class_names_do_not_matter(name):
     assert row_losses(name, 1 - Y, 1 - P) == pytest.approx(row_losses(name, Y, P), abs=1e-9)
 
 
-def test_a_sure_mistake_costs_sixteen_and_not_infinity():
+def test_the_log_loss_of_a_certain_error_is_limited_to_sixteen():
     assert row_losses("log_loss", [0, 1], [1.0, 1.0]) == pytest.approx([-np.log(1e-7), 1e-7], rel=1e-6)
 
 
-def test_half_is_class_zero_as_rounding_has_it():
+def test_a_probability_of_one_half_predicts_class_zero():
     assert row_losses("accuracy", [0, 1], [0.5, 0.5]).tolist() == [0, 1]
     assert row_losses("accuracy", [0, 1], [[0.5, 0.5], [0.5, 0.5]]).tolist() == [0, 1]
 
 
-def test_squared_error_is_in_variances_of_the_target():
+def test_the_squared_error_is_relative_to_the_variance_of_the_target():
     y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
     assert row_losses("squared_error", y, guess).mean() == pytest.approx(mean_squared_error(y, guess) / y.var())
     assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(mean_squared_error(y, guess) / 4)
@@ -80,7 +80,7 @@ def test_a_constant_target_has_no_margin(name):
 
 
 @pytest.mark.parametrize("name", ["brier", "accuracy", "log_loss"])
-def test_a_sure_mistake_costs_the_most_and_no_more_than_is_said(name):
+def test_the_largest_loss_is_the_documented_maximum(name):
     assert row_losses(name, [0], [1.0])[0] <= METRICS[name].largest_loss("binary")
     assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= METRICS[name].largest_loss("multiclass")
     if name != "log_loss":
@@ -96,7 +96,7 @@ def test_each_task_has_a_metric_that_can_be_tested():
     assert default_metric("regression") == "squared_error"
 
 
-def test_seeds_may_stand_in_front_of_the_rows():
+def test_seeds_may_be_leading_dimensions():
     seeds = np.stack([P, P[::-1]])
     found = row_losses("brier", np.broadcast_to(Y, (2, 80)), seeds)
     assert found.shape == (2, 80)
@@ -110,11 +110,11 @@ def test_a_diverged_prediction_has_no_loss(name):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
-def test_a_regression_that_exploded_has_no_loss_and_warns_not(value):
+def test_a_diverged_regression_has_no_loss_and_gives_no_warning(value):
     assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [True, False]
 
 
-def test_the_prior_costs_what_always_guessing_the_shares_costs():
+def test_the_loss_of_the_prior_is_that_of_predicting_the_class_frequencies():
     y = np.array([0] * 7 + [1] * 3)
     assert prior_loss("brier", y) == pytest.approx(0.21)
     assert prior_loss("log_loss", y) == pytest.approx(-0.7 * np.log(0.7) - 0.3 * np.log(0.3))
@@ -137,7 +137,7 @@ def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_hundredth_of_
     assert margin_beside(0.02, 0.0001) == margin_beside(0.02, 0.0) == Margin(0.0002, "floor")
 
 
-def test_an_unknown_metric_is_answered_with_the_nearest_name():
+def test_an_unknown_metric_suggests_the_nearest_name():
     with pytest.raises(OptionError, match="brier"):
         row_losses("breir", Y, P)
     with pytest.raises(OptionError, match="no metric with a loss"):
@@ -147,7 +147,7 @@ def test_an_unknown_metric_is_answered_with_the_nearest_name():
 
 
 @pytest.mark.parametrize(("y", "p"), [([0, 2], [0.1, 0.2]), ([0, 1], [0.1]), ([0, np.nan], [0.1, 0.2]), ([], [])])
-def test_what_does_not_fit_is_refused(y, p):
+def test_arrays_of_wrong_shape_are_refused(y, p):
     with pytest.raises(ValueError, match=r"^(y must|y is|p must)"):
         row_losses("brier", y, p)
 

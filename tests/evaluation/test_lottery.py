@@ -1,4 +1,4 @@
-"""Single runs, counted in bins that all candidates share."""
+"""Single runs are counted in bins that all candidates share."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ tables = st.dictionaries(st.text(max_size=5), st.lists(numbers, max_size=20), ma
 
 
 @given(tables)
-def test_every_finite_run_is_counted_once_and_nothing_else_is(values):
+def test_every_finite_run_is_counted_exactly_once(values):
     found = lottery(values)
     finite = {name: [run for run in runs if np.isfinite(run)] for name, runs in values.items()}
     assert list(found.runs) == [name for name, runs in finite.items() if runs]
@@ -26,7 +26,7 @@ def test_every_finite_run_is_counted_once_and_nothing_else_is(values):
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
-def test_bins_are_of_equal_width_and_cover_runs_that_are_together(runs):
+def test_bins_have_equal_width_and_cover_all_typical_runs(runs):
     values = [*runs, *np.linspace(-1, 1, 100)]
     edges = np.array(lottery({"a": values}).edges)
     assert edges[0] <= min(values)
@@ -36,7 +36,7 @@ def test_bins_are_of_equal_width_and_cover_runs_that_are_together(runs):
 
 
 @pytest.mark.parametrize("n", [7, 29, 30, 60, 100])
-def test_shares_of_rows_lie_in_the_middle_of_their_bins(n):
+def test_accuracies_lie_in_the_middle_of_their_bins(n):
     hits = np.arange(n // 2, n + 1)
     found = lottery({"a": hits / n}, step=1 / n)
     edges = np.array(found.edges)
@@ -46,7 +46,7 @@ def test_shares_of_rows_lie_in_the_middle_of_their_bins(n):
     assert ((edges * n) % 1).tolist() == pytest.approx([0.5] * len(edges))
 
 
-def test_a_run_far_off_leaves_the_others_their_bins():
+def test_an_outlier_does_not_change_the_bins_of_other_runs():
     runs = np.linspace(0.2, 0.3, 50)
     found = lottery({"a": [-900.0, *runs], "b": runs})
     assert found.edges[0] > -1
@@ -56,18 +56,18 @@ def test_a_run_far_off_leaves_the_others_their_bins():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.8, -3e-9, 1e9])
-def test_runs_of_one_value_have_one_bin(value):
+def test_equal_runs_have_one_bin(value):
     found = lottery({"a": [value] * 3})
     assert found.runs["a"].counts == (3,)
     assert found.runs["a"].quantiles == pytest.approx([value] * 5)
 
 
-def test_without_a_finite_run_there_is_nothing():
+def test_without_a_finite_run_there_are_no_bins():
     found = lottery({"a": [np.nan], "b": []})
     assert (found.edges, found.runs) == ((), {})
 
 
-def test_every_pair_of_seeds_of_the_same_fold_is_a_run():
+def test_each_pair_of_seeds_in_a_fold_is_one_run():
     rng = np.random.default_rng(0)
     ours, theirs = rng.random((2, 3, 4)), rng.random((2, 3, 5))
     pairs = paired_runs(ours, theirs)

@@ -1,4 +1,4 @@
-"""Nested cross-validation intervals, against a plain loop and by simulation."""
+"""Nested cross-validation intervals, compared with a plain loop and by simulation."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from seedbed.evaluation import nested_interval
 
 
 def nested_losses(y, rng, repeats, k):
-    """Outer and inner squared errors of the training mean of y: the cheapest learner with folds that overlap."""
+    """Outer and inner squared errors of the training mean of y, the simplest learner with overlapping folds."""
     n = len(y)
     folds = np.stack([rng.permutation(n) % k for _ in range(repeats)])
     outer, inner = np.empty((repeats, n)), np.full((repeats, k, n), np.nan)
@@ -22,7 +22,7 @@ def nested_losses(y, rng, repeats, k):
 
 
 def plain(outer, inner, folds):
-    """The published algorithm, fold by fold."""
+    """Run the published algorithm, fold by fold."""
     (repeats, n), k = outer.shape, inner.shape[1]
     a, b, pooled = [], [], []
     for r in range(repeats):
@@ -43,14 +43,14 @@ def example(seed=0, n=30, repeats=8, k=5):
 
 
 @pytest.mark.parametrize("n", [30, 33])
-def test_it_is_the_published_algorithm(n):
+def test_intervals_equal_the_published_algorithm(n):
     arrays = example(n=n)
     found = nested_interval(*arrays)
     assert (found.mean, found.se) == pytest.approx(plain(*arrays), abs=1e-10)
     assert (found.repeats, found.folds, found.df) == (8, 5, None)
 
 
-def test_without_training_it_is_the_plain_interval_over_rows():
+def test_without_training_the_interval_is_the_plain_one_over_rows():
     rng = np.random.default_rng(1)
     d, folds = rng.normal(0.3, 1, 200), np.stack([rng.permutation(200) % 10 for _ in range(100)])
     outer = np.tile(d, (100, 1))
@@ -68,17 +68,17 @@ def test_the_standard_error_stays_between_independent_and_fully_dependent_folds(
     assert close.inflation == 1
 
 
-def test_the_bias_correction_reaches_for_the_error_with_all_rows():
+def test_the_bias_correction_estimates_the_error_with_all_rows():
     found = nested_interval(*example(repeats=30))
     assert found.inner_mean > found.outer_mean > found.mean
 
 
-def test_entries_of_the_left_out_fold_are_not_looked_at():
+def test_entries_of_the_held_out_fold_are_ignored():
     outer, inner, folds = example()
     assert nested_interval(outer, np.where(np.isnan(inner), 1e9, inner), folds) == nested_interval(outer, inner, folds)
 
 
-def test_it_covers_the_error_of_the_model_trained_on_all_rows():
+def test_intervals_cover_the_error_of_the_model_trained_on_all_rows():
     rng, hits = np.random.default_rng(3), []
     for _ in range(120):
         y = rng.normal(size=24)
@@ -88,28 +88,28 @@ def test_it_covers_the_error_of_the_model_trained_on_all_rows():
 
 
 @given(st.integers(0, 20))
-def test_swapping_the_candidates_negates(seed):
+def test_swapping_the_candidates_negates_the_difference(seed):
     outer, inner, folds = example(seed, n=15, repeats=2, k=3)
     one, other = nested_interval(outer, inner, folds), nested_interval(-outer, -inner, folds)
     assert (other.mean, other.low, other.high) == pytest.approx((-one.mean, -one.high, -one.low))
 
 
 @given(st.permutations(range(15)), st.permutations(range(3)))
-def test_neither_the_order_of_rows_nor_the_names_of_folds_matter(rows, names):
+def test_the_order_of_rows_and_folds_does_not_matter(rows, names):
     outer, inner, folds = example(n=15, repeats=2, k=3)
     renamed, their_folds = inner[:, np.argsort(names)][:, :, rows], np.array(names)[folds][:, rows]
     one, other = nested_interval(outer, inner, folds), nested_interval(outer[:, rows], renamed, their_folds)
     assert (other.mean, other.se) == pytest.approx((one.mean, one.se), abs=1e-10)
 
 
-def test_equal_candidates_are_a_point_mass():
+def test_equal_candidates_give_a_point_mass():
     outer, inner, folds = example()
     found = nested_interval(0 * outer, 0 * inner, folds, comparisons=3)
     assert (found.mean, found.low, found.high, found.p, found.inflation) == (0, 0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("broken", ["shape", "folds", "nan", "small"])
-def test_arrays_that_do_not_belong_together_are_refused(broken):
+def test_arrays_of_different_shapes_are_refused(broken):
     outer, inner, folds = example(n=15, repeats=2, k=3)
     if broken == "shape":
         inner = inner[:, :, :-1]

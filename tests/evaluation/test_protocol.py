@@ -1,4 +1,4 @@
-"""The design for every size of table."""
+"""The protocol for every size of table."""
 
 import pytest
 from hypothesis import given
@@ -23,18 +23,18 @@ from seedbed.evaluation import protocol
         (5000, 10, ("cross_validation", 3, 5, 3, 4)),
     ],
 )
-def test_the_table_of_the_statistics_page(n_rows, outside, expected):
+def test_the_protocols_equal_the_table_in_the_documentation(n_rows, outside, expected):
     design = protocol(n_rows, outside)
     assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
     assert design.has_verdict == (expected[0] != "scores_only")
 
 
-def test_a_fifth_of_a_large_table_is_locked_away():
+def test_a_fifth_of_a_large_table_is_held_out():
     assert protocol(50_000).locked_share == 0.2
     assert protocol(20_000).locked_share == 0
 
 
-def test_it_says_why_there_is_no_verdict():
+def test_a_protocol_without_verdict_has_a_reason():
     few = "are too few to tell candidates apart (a verdict needs"
     assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
     assert protocol(300, 7).reason == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
@@ -54,7 +54,7 @@ def test_it_says_why_there_is_no_verdict():
         (50_000, 20_001, ("held_out", 1, 5, 3, None)),
     ],
 )
-def test_the_number_of_groups_decides_too(n_rows, n_groups, expected):
+def test_the_number_of_groups_limits_the_protocol(n_rows, n_groups, expected):
     design = protocol(n_rows, n_rows // 2, n_groups=n_groups)
     assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
 
@@ -72,7 +72,7 @@ def test_the_number_of_groups_decides_too(n_rows, n_groups, expected):
         (300, 90, 19, False, ("scores_only", 1, 5, 5, None)),
     ],
 )
-def test_by_time_the_latest_fifth_is_locked_away_whatever_the_size(n_rows, outside, n_groups, quick, expected):
+def test_a_split_by_time_always_holds_out_the_latest_fifth(n_rows, outside, n_groups, quick, expected):
     design = protocol(n_rows, outside, n_groups=n_groups, quick=quick, by_time=True)
     assert (design.kind, design.repeats, design.folds, design.seeds, design.df) == expected
     assert (design.locked_share, design.quick) == (0.2, quick)
@@ -98,7 +98,7 @@ def test_a_quick_look_is_one_repeat_and_marked():
     ],
 )
 @pytest.mark.parametrize("by_time", [False, True])
-def test_what_cannot_be_split_is_an_error_of_the_target(n_rows, outside, n_groups, found, by_time):
+def test_a_target_that_cannot_be_split_is_refused(n_rows, outside, n_groups, found, by_time):
     with pytest.raises(TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "):
         protocol(n_rows, outside, n_groups=n_groups, by_time=by_time)
 

@@ -1,4 +1,4 @@
-"""The names that the package exports."""
+"""The public names of the package."""
 
 import inspect
 import os
@@ -8,7 +8,7 @@ import sys
 from seedbed import evaluation
 
 
-def test_every_public_name_is_there_once():
+def test_every_public_name_exists_and_is_listed_once():
     assert len(evaluation.__all__) == len(set(evaluation.__all__))
     assert all(hasattr(evaluation, name) for name in evaluation.__all__)
 

@@ -1,4 +1,5 @@
-"""The corrected t, Holm and the variance shares, against baycomp, scipy, statsmodels and by simulation."""
+"""The corrected t-test, Holm's adjustment and variance shares, compared with baycomp, scipy, statsmodels and
+simulation."""
 
 import baycomp
 import numpy as np
@@ -20,7 +21,7 @@ def draws(repeats=10, folds=10, seed=0):
 
 
 @pytest.mark.parametrize("repeats", [1, 3, 10])
-def test_mean_and_corrected_variance_are_baycomps(repeats):
+def test_mean_and_corrected_variance_equal_baycomps(repeats):
     d = draws(repeats)
     mean, var, _ = baycomp.single.CorrelatedTTest.compute_statistics(np.zeros(d.size), d.ravel(), runs=repeats)
     ours = corrected_t(d)
@@ -28,7 +29,7 @@ def test_mean_and_corrected_variance_are_baycomps(repeats):
     assert ours.se**2 == pytest.approx(var, abs=1e-10)
 
 
-def test_p_and_interval_are_students_t_with_folds_minus_one():
+def test_p_and_interval_follow_students_t_with_folds_minus_one():
     d = draws()
     ours = corrected_t(d, alpha=0.1, comparisons=2)
     scaled = stats.t(9, loc=ours.mean, scale=d.std(ddof=1) * np.sqrt(1 / 100 + 1 / 9))
@@ -37,7 +38,7 @@ def test_p_and_interval_are_students_t_with_folds_minus_one():
     assert ours.p == pytest.approx(2 * min(scaled.cdf(0), scaled.sf(0)), abs=1e-10)
 
 
-def test_without_overlap_it_is_the_plain_one_sample_t_test():
+def test_without_overlap_the_test_is_the_one_sample_t_test():
     d = draws(repeats=1)
     ours, theirs = corrected_t(d, n_test_over_n_train=0.0), stats.ttest_1samp(d.ravel(), 0.0)
     assert (ours.t, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-10)
@@ -45,19 +46,19 @@ def test_without_overlap_it_is_the_plain_one_sample_t_test():
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-10)
 
 
-def test_equal_candidates_are_a_point_mass_at_zero():
+def test_equal_candidates_give_a_point_mass_at_zero():
     ours = corrected_t(np.zeros((10, 10)))
     assert (ours.mean, ours.se, ours.low, ours.high, ours.p, ours.t) == (0, 0, 0, 0, 1, None)
 
 
-def test_a_constant_difference_is_a_point_mass_in_spite_of_rounding():
+def test_a_constant_difference_gives_a_point_mass_despite_rounding():
     ours = corrected_t(np.full((3, 10), 0.1))
     assert (ours.se, ours.p, ours.t) == (0, 0, None)
     assert ours.low == ours.high == pytest.approx(0.1)
 
 
 @given(differences)
-def test_swapping_the_candidates_negates(d):
+def test_swapping_the_candidates_negates_the_difference(d):
     ours, swapped = corrected_t(d), corrected_t(-d)
     assert (swapped.mean, swapped.low, swapped.high) == pytest.approx((-ours.mean, -ours.high, -ours.low), abs=1e-12)
     assert swapped.p == pytest.approx(ours.p, abs=1e-9)
@@ -72,7 +73,7 @@ def test_the_order_of_repeats_and_folds_does_not_matter(d, random):
     assert (shuffled.low, shuffled.high) == pytest.approx((ours.low, ours.high), abs=1e-12)
 
 
-def test_more_comparisons_only_widen():
+def test_more_comparisons_widen_the_interval():
     one, five = corrected_t(draws()), corrected_t(draws(), comparisons=5)
     assert five.low < one.low
     assert five.high > one.high
@@ -80,24 +81,24 @@ def test_more_comparisons_only_widen():
 
 
 @pytest.mark.parametrize("bad", [np.zeros(10), np.zeros((10, 1)), np.full((2, 5), np.nan)])
-def test_what_is_no_table_of_repeats_and_folds_is_refused(bad):
+def test_differences_of_wrong_shape_are_refused(bad):
     with pytest.raises(ValueError, match="differences"):
         corrected_t(bad)
 
 
 @settings(max_examples=15)  # each call of statsmodels takes 50 ms
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_statsmodels(p):
+def test_holms_adjustment_equals_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
 
 
-def test_holm_of_nothing_is_nothing_and_of_no_probability_is_refused():
+def test_holms_adjustment_accepts_no_values_and_refuses_invalid_ones():
     assert holm([]).shape == (0,)
     with pytest.raises(ValueError, match="p-values"):
         holm([0.1, np.nan])
 
 
-def test_at_most_four_percent_is_left_for_more_repeats_after_ten():
+def test_more_than_ten_repeats_gain_at_most_four_percent():
     assert 0.957 < more_repeats_ratio(10, 10) < 0.96
     assert more_repeats_ratio(1, 10) == pytest.approx(np.sqrt((1 / 9) / (1 / 10 + 1 / 9)))
     with pytest.raises(ValueError, match="folds"):
@@ -111,14 +112,14 @@ def test_variance_components_are_unbiased():
     assert np.mean([one.variance_seeds for one in found]) == pytest.approx(9, rel=0.06)
 
 
-def test_shares_are_of_the_variance_of_means_over_seeds():
+def test_shares_refer_to_the_variance_of_means_over_seeds():
     values = np.random.default_rng(1).normal(0, 1, (50, 1)) + np.random.default_rng(2).normal(0, 1, (50, 5))
     found = variance_shares(values)
     assert found.rows + found.seeds == pytest.approx(1)
     assert found.rows == pytest.approx(1 - found.variance_seeds / 5 / values.mean(axis=1).var(ddof=1))
 
 
-def test_rows_that_explain_nothing_have_a_share_of_exactly_zero():
+def test_folds_that_explain_nothing_have_a_share_of_exactly_zero():
     found = variance_shares([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
     assert (found.rows, found.seeds, found.variance_rows) == (0.0, 1.0, 0.0)
 

@@ -1,4 +1,4 @@
-"""Every score of the registry against scikit-learn, and its laws."""
+"""Every registered score, compared with scikit-learn, and laws of scores."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ tables = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0
 
 
 def score(name, y, p):
-    """One score of one prediction set, as the registry defines it; None where it isn't defined."""
+    """Return one score of one set of predictions; None if it isn't defined."""
     metric, y, p = METRICS[name], np.asarray(y), np.asarray(p)
     if metric.row_loss:
         mean = row_losses(name, y, p).mean()
@@ -59,7 +59,7 @@ def shares(y, p):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_each_score_is_scikit_learns(name):
+def test_each_score_equals_scikit_learns(name):
     data = {"binary": (Y, P), "multiclass": (Y3, P3), "regression": (NUMBERS, GUESSES)}
     for task in METRICS[name].tasks:
         found = score(name, *data[task])
@@ -68,7 +68,7 @@ def test_each_score_is_scikit_learns(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_each_score_is_made_in_one_way(name):
+def test_each_score_has_exactly_one_definition(name):
     metric = METRICS[name]
     assert sum(way is not None for way in (metric.row_loss, metric.weighted, metric.skill_of, metric.value)) == 1
     assert metric.skill_of is None or METRICS[metric.skill_of].row_loss
@@ -92,13 +92,13 @@ def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
 
-def test_with_one_class_only_what_is_defined_is_given():
+def test_with_one_class_undefined_scores_are_none():
     classes = [name for name in METRICS if "binary" in METRICS[name].tasks]
     undefined = {name for name in classes if score(name, np.zeros(5, int), P[:5]) is None}
     assert undefined == {"balanced_accuracy", "mcc", "roc_auc", "brier_skill", "pr_auc"}
 
 
-def test_constant_predictions_are_worth_nothing_but_defined():
+def test_scores_of_constant_predictions_are_defined():
     y, p = np.array([0, 0, 1, 1, 1]), np.full(5, 0.6)
     assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [0.5, 0, 0.5]
     assert score("brier_skill", y, p) == pytest.approx(0)
@@ -110,6 +110,6 @@ def test_a_missing_class_leaves_the_multiclass_auc_undefined():
     assert score("accuracy", y, P3) is not None
 
 
-def test_the_registry_says_which_way_is_up():
+def test_the_registry_gives_the_direction_of_each_score():
     up = {name for name, metric in METRICS.items() if metric.greater_is_better}
     assert up == {"accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_skill", "r2"}

@@ -1,4 +1,4 @@
-"""The score of the best of several, corrected for having been chosen."""
+"""The score of the best of several candidates, corrected for the selection."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from seedbed.evaluation import bbc_cv
 
 
 def plain_bbc(losses, n_resamples, rng):
-    """The published loop, one resample at a time, no ties."""
+    """Run the published algorithm, one resample at a time, without ties."""
     n, kept = losses.shape[1], []
     for _ in range(n_resamples):
         drawn = rng.integers(n, size=n)
@@ -18,7 +18,7 @@ def plain_bbc(losses, n_resamples, rng):
     return np.array(kept)
 
 
-def test_it_is_the_published_loop():
+def test_the_correction_equals_the_published_algorithm():
     losses = np.random.default_rng(0).normal(0, 1, (6, 80)) + np.linspace(0, 0.2, 6)[:, None]
     theirs = plain_bbc(losses, 4000, np.random.default_rng(1))
     ours = bbc_cv(losses, n_resamples=4000)
@@ -26,14 +26,14 @@ def test_it_is_the_published_loop():
     assert ours.low == pytest.approx(np.quantile(theirs, 0.025), abs=0.03)
 
 
-def test_the_best_of_many_equal_candidates_is_worth_no_more_than_the_others():
+def test_the_corrected_best_of_equal_candidates_is_no_better_than_the_others():
     rng = np.random.default_rng(2)
     found = [bbc_cv(rng.normal(1, 1, (20, 100)), n_resamples=200) for _ in range(60)]
     assert np.mean([one.apparent for one in found]) < 0.85
     assert np.mean([one.value for one in found]) == pytest.approx(1, abs=0.06)
 
 
-def test_a_candidate_that_is_clearly_ahead_is_barely_corrected():
+def test_a_clearly_better_candidate_is_hardly_corrected():
     losses = np.random.default_rng(3).normal(1, 0.1, (5, 100)) - np.array([0.5, 0, 0, 0, 0])[:, None]
     found = bbc_cv(losses)
     assert (found.winner, found.chosen_share[0]) == (0, 1.0)
@@ -41,14 +41,14 @@ def test_a_candidate_that_is_clearly_ahead_is_barely_corrected():
 
 
 @given(st.permutations(range(5)))
-def test_the_order_of_candidates_does_not_matter_not_even_with_ties(order):
+def test_the_order_of_candidates_does_not_matter_even_with_ties(order):
     losses = (np.random.default_rng(4).random((5, 40)) < 0.3).astype(float)
     ours, other = bbc_cv(losses, n_resamples=100), bbc_cv(losses[order], n_resamples=100)
     assert (other.value, other.low, other.high) == pytest.approx((ours.value, ours.low, ours.high), abs=1e-12)
     assert other.chosen_share == pytest.approx([ours.chosen_share[i] for i in order], abs=1e-12)
 
 
-def test_a_single_candidate_has_nothing_to_correct():
+def test_a_single_candidate_is_not_corrected():
     losses = np.random.default_rng(5).random((1, 60))
     found = bbc_cv(losses, n_resamples=3000)
     assert found.value == pytest.approx(found.apparent, abs=0.01)

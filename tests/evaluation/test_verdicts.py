@@ -1,4 +1,4 @@
-"""The six rules in their order, and what they say."""
+"""The six rules of a verdict, in order, and their wording."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def verdict(low, high, margin=1.0, **changed):
 
 
 @pytest.mark.parametrize(("rule", "interval"), CASES.items())
-def test_each_rule_fires(rule, interval):
+def test_each_rule_gives_its_verdict(rule, interval):
     assert decide(low=interval[0], high=interval[1], margin=1.0) == rule
 
 
@@ -49,12 +49,12 @@ def test_each_rule_fires(rule, interval):
         (-2.0, 0.0, "cannot_tell"),  # and not below 0
     ],
 )
-def test_the_rules_are_asked_in_their_order_and_their_edges_are_sharp(low, high, rule):
+def test_the_rules_apply_in_order_with_exact_bounds(low, high, rule):
     assert decide(low=low, high=high, margin=1.0) == rule
 
 
 @given(st.floats(-5, 5), st.floats(0, 5), st.floats(0.1, 2))
-def test_swapping_turns_better_into_worse_and_keeps_what_has_no_direction(low, width, margin):
+def test_swapping_turns_better_into_worse_and_keeps_other_verdicts(low, width, margin):
     one = decide(low=low, high=low + width, margin=margin)
     other = decide(low=-(low + width), high=-low, margin=margin)
     assert (one in ("better", "better_by_margin")) == (other == "worse")
@@ -62,7 +62,7 @@ def test_swapping_turns_better_into_worse_and_keeps_what_has_no_direction(low, w
 
 
 @pytest.mark.parametrize("margin", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_margin_that_is_no_size_is_refused(margin):
+def test_an_invalid_margin_is_refused(margin):
     with pytest.raises(OptionError, match="margin"):
         decide(low=0.0, high=1.0, margin=margin)
 
@@ -74,20 +74,20 @@ def test_no_interval_gives_no_verdict():
 
 @pytest.mark.parametrize(("rule", "interval"), CASES.items())
 @pytest.mark.parametrize("metric", ["brier", "accuracy", "log_loss", "squared_error"])
-def test_words_of_winning_appear_only_where_a_rule_says_so(rule, interval, metric):
+def test_better_and_worse_appear_only_in_such_verdicts(rule, interval, metric):
     found = verdict(*interval, metric=metric)
     assert bool(WINNING.search(found.sentence)) == (rule in ("better_by_margin", "better"))
     assert "relu:5" in found.sentence
     assert "linear:5" in found.sentence
 
 
-def test_a_loss_that_falls_is_told_as_lower_and_an_accuracy_as_higher():
+def test_a_loss_is_described_as_lower_and_an_accuracy_as_higher():
     assert "prediction error (Brier score) is lower by 0.0310" in verdict(0.02, 0.042, 0.004).sentence
     assert "accuracy is higher by 3.1 points" in verdict(0.02, 0.042, 0.01, metric="accuracy").sentence
     assert "accuracy is lower by 3.1 points" in verdict(-0.042, -0.02, 0.01, metric="accuracy").sentence
 
 
-def test_worse_says_whether_it_is_by_the_margin():
+def test_worse_says_whether_the_margin_is_exceeded():
     assert verdict(-3.0, -1.0).sentence.endswith("at least the 1 that matters.")
     assert verdict(-3.0, -1.0).by_margin
     assert verdict(-3.0, -0.5).sentence == (
@@ -97,14 +97,14 @@ def test_worse_says_whether_it_is_by_the_margin():
     assert not verdict(-3.0, -0.5).by_margin
 
 
-def test_a_small_real_gain_or_loss_is_told_without_calling_it_more():
+def test_a_small_real_difference_is_described_as_such():
     assert "The small gain with relu:5 is real." in verdict(0.1, 0.9).sentence
     assert "The small loss with relu:5 is real." in verdict(-0.9, -0.1).sentence
     assert "is real" not in verdict(-0.5, 0.5).sentence
     assert "Prefer the simpler one" in verdict(-0.5, 0.5).sentence
 
 
-def test_cannot_tell_says_how_far_and_what_would_settle_it():
+def test_an_undecided_verdict_gives_the_range_and_the_rows_needed():
     assert verdict(-0.021, 0.03, 0.01, metric="accuracy", difference=0.0052).sentence == (
         "relu:5 against linear:5 is undecided on these rows: its accuracy was 0.5 points higher here, but may "
         "be anywhere from 2.1 points lower to 3.0 points higher. To tell a difference as small as the 1 point that "
@@ -130,12 +130,12 @@ def test_cannot_tell_says_how_far_and_what_would_settle_it():
     ],
 )
 @pytest.mark.parametrize("interval", [CASES["no_worse"], CASES["cannot_tell"]])
-def test_where_nothing_is_settled_it_says_what_was_seen(metric, difference, seen, interval):
+def test_an_undecided_verdict_gives_the_observed_difference(metric, difference, seen, interval):
     found = verdict(*interval, metric=metric, difference=difference)
     assert f": its {seen}, but may be anywhere from " in found.sentence
 
 
-def test_no_worse_says_what_was_seen_and_how_far_it_may_go():
+def test_no_worse_gives_the_observed_difference_and_its_bound():
     assert verdict(-0.9, 1.5).sentence == (
         "relu:5 is no worse than linear:5 by more than the 1 that matters; whether it gains anything is undecided "
         "on these rows: its prediction error (Brier score) was 0.3 lower here, but may be anywhere from 0.9 higher "
@@ -143,7 +143,7 @@ def test_no_worse_says_what_was_seen_and_how_far_it_may_go():
     )
 
 
-def test_cannot_tell_never_asks_for_fewer_rows_than_there_are():
+def test_an_undecided_verdict_never_needs_fewer_rows_than_exist():
     takes = ". To tell a difference as small as the 1 that matters takes"
     tail = "rows of this kind (now 299)."
     assert verdict(-1, 2, rows_needed=(150, 600)).sentence.endswith(f"{takes} up to about 600 {tail}")
@@ -153,7 +153,7 @@ def test_cannot_tell_never_asks_for_fewer_rows_than_there_are():
 
 @pytest.mark.parametrize("share", [None, 0.1, 0.8])
 @pytest.mark.parametrize("held_out", [False, True])
-def test_a_verdict_says_nothing_of_repeats_and_seeds_which_are_spoken_of_once(share, held_out):
+def test_a_verdict_does_not_mention_repeats_or_seeds(share, held_out):
     sentence = verdict(-1, 2, seed_share=share, held_out=held_out).sentence
     assert "repeats" not in sentence
     assert "seeds" not in sentence
@@ -166,7 +166,7 @@ def test_a_verdict_says_nothing_of_repeats_and_seeds_which_are_spoken_of_once(sh
         ((10_000_000, 40_000_000), "about 10,000,000 to 40,000,000 rows of this kind (now 299)."),
     ],
 )
-def test_beyond_ten_million_rows_no_number_is_named(needed, words):
+def test_more_than_ten_million_rows_are_not_stated_as_a_number(needed, words):
     text = verdict(-1, 2, rows_needed=needed).sentence
     assert f". To tell a difference as small as the 1 that matters takes {words}" in text
     assert ("40,000,00" in text) == words.startswith("about")
@@ -177,7 +177,7 @@ def test_a_probability_never_claims_certainty():
     assert shown == ["below 1%", "below 1%", "12%", "99%", "above 99%"]
 
 
-def test_the_dict_is_json_with_the_promised_keys():
+def test_the_dict_is_json_with_the_documented_keys():
     promised = {
         "candidate", "reference", "rule", "metric", "difference", "low", "high", "p_adjusted", "p_better",
         "opposite_share", "accuracy", "rows_needed", "by_margin", "short", "sentence",
@@ -188,7 +188,7 @@ def test_the_dict_is_json_with_the_promised_keys():
     assert plain["rows_needed"] == [1234, 4936]
 
 
-def test_errors_of_numbers_are_told_without_accuracy_and_in_units_of_their_own():
+def test_errors_of_a_regression_are_given_in_units_of_the_target():
     of_variance = verdict(0.03, 0.09, margin=0.02, metric="squared_error", accuracy=None)
     assert of_variance.sentence == (
         "relu:5 is better than linear:5: its prediction error (squared error) is lower by 0.060 (plausibly 0.030 to "
@@ -203,5 +203,5 @@ def test_errors_of_numbers_are_told_without_accuracy_and_in_units_of_their_own()
     ("value", "shown"),
     [(0.004361, "0.00436"), (12.34, "12.3"), (999.9, "1,000"), (-123456.0, "-123,000"), (1e-9, "1e-09"), (0.0, "0")],
 )
-def test_a_plain_number_has_few_digits_and_no_exponent_for_what_is_large(value, shown):
+def test_a_plain_number_has_few_digits_and_no_exponent(value, shown):
     assert plain_number(value) == shown

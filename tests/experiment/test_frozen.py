@@ -71,7 +71,7 @@ def test_it_has_every_setting(planned, tmp_path):
     settings = {"reference": "prior", "metric": "log_loss", "margin": 0.03, "margin_rule": "given", "alpha": 0.1,
                 "interval": "corrected", "random_state": 9}  # fmt: skip
     assert document.items() >= settings.items()
-    assert document["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(document["versions"]["torch"])  # the metadata may lack "+cu124"
 
 
 def test_of_a_margin_that_is_not_given_the_rule_is_frozen_and_not_the_number(planned, tmp_path):

@@ -1,4 +1,4 @@
-"""Synthetic learning curves, where a score rises and a loss falls, and comparisons written by hand."""
+"""Synthetic learning curves with rising scores and falling losses, and comparisons written by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _candidate(
 
 
 def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: float = 0.01) -> dict[str, Any]:
-    """What a comparison says beside its curves: each later candidate is better than the first by 0.02 more."""
+    """The parts of a comparison beside its curves: each later candidate is better than the first by a further 0.02."""
     reference, *others = names
     better = METRICS[metric].greater_is_better
     accuracy = None if task == "regression" else AccuracyDifference(0.02, -0.01, 0.05)
@@ -58,7 +58,7 @@ def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: 
 
 
 def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, Any]:
-    """Four runs of each candidate: one below 0, two at 0 and one above where `better` is a quarter."""
+    """Four runs of each candidate: one below 0, two at 0 and one above if `better` is a quarter."""
     share = {} if better is None else {"better": better}
     low = 0.5 if better is None else -0.1
     one = {"n": 4, "mean": low + 0.1, "lowest": low, "highest": low + 0.2, "counts": [1, 2, 1], **share,
@@ -79,13 +79,13 @@ def _calibration() -> dict[str, Any]:
 
 @pytest.fixture
 def compared() -> Callable[..., dict[str, Any]]:
-    """Makes a summary of a comparison, the reference first."""
+    """A function that makes a summary of a comparison, the reference first."""
     return _compared
 
 
 @pytest.fixture
 def rows_of() -> Callable[..., list[dict[str, Any]]]:
-    """The records that a chart draws, of one panel or of all."""
+    """A function that returns the records that a chart draws, of one panel or of all."""
 
     def rows(chart: Any, panel: str | None = None) -> list[dict[str, Any]]:
         records = chart.to_dict()["datasets"]["rows"]
@@ -96,13 +96,13 @@ def rows_of() -> Callable[..., list[dict[str, Any]]]:
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Callable[..., str]:
-    """All that a chart says when it is drawn."""
+    """A function that returns all texts of a drawn chart."""
 
     def drawn(chart: Any, **hidden: Any) -> str:
         if hidden:
             chart.params[0].value = hidden["hidden"]
         svg = save_chart(chart, tmp_path / "chart.svg").read_text(encoding="utf-8")
-        # A text of several lines has each in a tag of its own.
+        # Each line of a text has its own tag.
         found = [" | ".join(re.findall(r">([^<]+)<", text)) for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)]
         return html.unescape(" | ".join(found))
 
@@ -111,7 +111,7 @@ def texts(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def candidate() -> Callable[..., dict[str, Any]]:
-    """Makes one candidate of a summary."""
+    """A function that makes one candidate of a summary."""
     return _candidate
 
 

@@ -1,4 +1,4 @@
-"""Reliability curves, read back from their data and from what is drawn."""
+"""The chart of reliability curves, checked by its data and its drawn text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seedbed.figures.calibration import calibration
 from seedbed.figures.theme import PAGE
 
 
-def test_each_panel_has_the_summarys_numbers(compared, rows_of):
+def test_each_panel_shows_the_numbers_of_the_summary(compared, rows_of):
     summary = compared("linear:5", "relu:5")
     rows = rows_of(calibration(summary))
     assert [row["candidate"] for row in rows] == ["relu:5", "linear:5"]
@@ -21,14 +21,14 @@ def test_each_panel_has_the_summarys_numbers(compared, rows_of):
         assert row["from"] == pytest.approx([0, 0.1])
 
 
-def test_the_heading_has_ece_with_its_yardstick_and_the_class_that_is_forecast(compared, texts):
+def test_the_heading_gives_ece_its_reference_value_and_the_predicted_class(compared, texts):
     said = texts(calibration(compared("linear:5", "relu:5")))
     assert said.count("ECE .12 (.05 if exact)") == 2
     assert "forecast probability of yes" in said
     assert "class that was predicted" in texts(calibration(compared("linear:5") | {"task": "multiclass"}))
 
 
-def test_always_guessing_and_what_has_no_probabilities_are_left_out(compared, rows_of):
+def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, rows_of):
     summary = compared("linear:5", "prior", "relu:5")
     summary["candidates"][2]["calibration"] = None
     assert [row["candidate"] for row in rows_of(calibration(summary))] == ["linear:5"]
@@ -47,7 +47,7 @@ def test_any_number_of_panels_is_no_wider_than_the_other_charts(compared, n):
 
 
 @pytest.mark.parametrize("name", ["x" * 40, '<b>"x".[y]\' {z}', "ünï·cødé → 5", "linear:20,20@lr=0.1", 'datum["a"]'])
-def test_any_name_is_drawn_and_can_be_hidden(compared, texts, name):
+def test_every_name_is_drawn_and_can_be_hidden(compared, texts, name):
     chart = calibration(compared("linear:5", name))
     assert name[:20] in texts(chart)
     said = texts(chart, hidden=[name])
@@ -64,7 +64,7 @@ def test_a_single_forecast_is_drawn(compared, texts):
     assert "linear:5" in texts(calibration(summary))
 
 
-def test_the_page_decides_the_colours(compared, tmp_path):
+def test_colours_are_taken_from_the_page(compared, tmp_path):
     chart = calibration(compared("linear:5", "relu:5"), theme=PAGE)
     text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
     assert "var(--series-1)" in text

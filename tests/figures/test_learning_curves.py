@@ -1,4 +1,4 @@
-"""The chart of learning curves, read back from its specification."""
+"""The chart of learning curves, checked by its specification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seedbed.figures import learning_curves
 
 
 def _lines(chart):
-    """The records of the mean lines, by candidate and part."""
+    """Return the records of the mean lines, by candidate and part."""
     records = [record for values in chart.to_dict()["datasets"].values() for record in values if "part" in record]
     return {(record["candidate"], record["part"].split()[0]): record for record in records}
 
@@ -23,7 +23,7 @@ def _subtitle(chart):
 
 
 def _encoding(chart):
-    """Of the means in the first panel; the cursor lies above them."""
+    """The encoding of the means in the first panel; the cursor is drawn above them."""
     return chart.to_dict()["concat"][0]["layer"][-2]["encoding"]
 
 
@@ -36,7 +36,7 @@ def _scale(chart, panel):
     return [found[f"{measure}_low"], found[f"{measure}_high"]]
 
 
-def test_the_charts_data_are_exactly_the_summarys_numbers(candidate, summary):
+def test_the_chart_contains_exactly_the_numbers_of_the_summary(candidate, summary):
     entries = [candidate("linear:5"), candidate("relu:20,20")]
     chart = learning_curves(summary(*entries))
     lines = _lines(chart)
@@ -51,7 +51,7 @@ def test_the_charts_data_are_exactly_the_summarys_numbers(candidate, summary):
         assert lines[entry["name"], "test"]["score_wide_high"] == entry["curves"]["test_score"]["p95"]
 
 
-def test_the_subtitle_says_what_line_and_band_are(candidate, summary):
+def test_the_subtitle_explains_line_and_band(candidate, summary):
     subtitle = _subtitle(learning_curves(summary(candidate())))
     assert "mean over 12 networks" in subtitle
     assert "band: middle half" in subtitle
@@ -59,14 +59,14 @@ def test_the_subtitle_says_what_line_and_band_are(candidate, summary):
     assert subtitle.endswith("curves are for understanding, not for judging")
 
 
-def test_one_network_has_no_band_and_no_word_of_one(candidate, summary):
+def test_a_single_network_has_no_band_and_the_text_mentions_none(candidate, summary):
     chart = learning_curves(summary(candidate(n_networks=1)))
     assert "band" not in _subtitle(chart)
     assert "mean" not in _subtitle(chart)
     assert not any(key.endswith("_low") for record in _lines(chart).values() for key in record)
 
 
-def test_networks_are_drawn_one_by_one_where_one_candidate_has_many(candidate, summary):
+def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summary):
     def drawn(*entries):
         return _variables(learning_curves(summary(*entries)))["networks"]
 
@@ -85,19 +85,19 @@ def test_diverged_networks_are_named_above_the_chart(candidate, summary):
     assert "diverged and left out: 3 of 12 (relu:5)" in _subtitle(chart)
 
 
-def test_where_all_networks_diverged_the_chart_is_empty_and_says_so(candidate, summary):
+def test_if_all_networks_diverge_the_chart_is_empty_with_an_explanation(candidate, summary):
     chart = learning_curves(summary(candidate(n_diverged=12)))
     assert not _lines(chart)
     assert "diverged and left out: 12 of 12 (relu:5)" in _subtitle(chart)
 
 
-def test_ten_candidates_with_bands_stay_small(candidate, summary):
+def test_the_chart_of_ten_candidates_is_a_small_file(candidate, summary):
     entries = [candidate(f"relu:{number}", n_epochs=1000, n_networks=20) for number in range(10)]
     assert len(entries[0]["epochs"]) == 250
     assert len(json.dumps(learning_curves(summary(*entries)).to_dict())) < 800_000
 
 
-def test_a_runaway_loss_does_not_flatten_the_rest_and_is_named(candidate, summary):
+def test_a_diverging_loss_is_cut_off_and_named(candidate, summary):
     good, bad = candidate("linear:5"), candidate("relu:5")
     for part in ("train_loss", "test_loss"):
         for line in ("mean", "low", "high"):
@@ -117,7 +117,7 @@ def test_accuracy_is_in_percent_and_stays_within_the_possible(candidate, summary
     assert 1.0 <= _scale(chart, 0)[1] < 1.05
 
 
-def test_r2_far_below_zero_is_cut(candidate, summary):
+def test_r2_far_below_zero_is_cut_off(candidate, summary):
     entry = candidate()
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
@@ -128,7 +128,7 @@ def test_r2_far_below_zero_is_cut(candidate, summary):
 
 
 @pytest.mark.parametrize("start", [-0.9, -5.0, -40.0])
-def test_the_first_epochs_of_r2_do_not_squeeze_the_rest_and_it_is_no_percentage(candidate, summary, start):
+def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(candidate, summary, start):
     entry, other = candidate("relu:5"), candidate("linear:5")
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
@@ -140,7 +140,7 @@ def test_the_first_epochs_of_r2_do_not_squeeze_the_rest_and_it_is_no_percentage(
     assert _encoding(chart)["y"]["axis"].get("format") != "%"
 
 
-def test_where_most_candidates_end_below_the_axis_of_r2_goes_down_to_them(candidate, summary):
+def test_the_axis_of_r2_includes_candidates_that_end_below_zero(candidate, summary):
     low = candidate("relu:5")
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
@@ -165,7 +165,7 @@ def test_a_single_epoch_is_drawn_as_points(candidate, summary):
     assert marks[-3:-1] == ["rule", "point"]
 
 
-def test_importing_the_room_brings_in_nothing_heavy():
+def test_importing_the_package_imports_no_heavy_library():
     code = (
         "import sys, seedbed.figures; print([m for m in ('torch', 'pandas', 'scipy', 'sklearn') if m in sys.modules])"
     )

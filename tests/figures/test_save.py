@@ -1,4 +1,4 @@
-"""Charts as files."""
+"""Charts saved to files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def chart(candidate, summary):
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
 )
-def test_the_file_is_what_its_suffix_says(chart, tmp_path, suffix, start):
+def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, start):
     path = save_chart(chart, tmp_path / f"curves{suffix}")
     assert path == tmp_path / f"curves{suffix}"
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_scale_makes_more_pixels(chart, tmp_path):
+def test_scale_multiplies_the_pixels(chart, tmp_path):
     widths = [
         int.from_bytes(save_chart(chart, tmp_path / "a.png", scale=scale).read_bytes()[16:20], "big")
         for scale in (1.0, 2.0)
@@ -35,17 +35,17 @@ def test_scale_makes_more_pixels(chart, tmp_path):
     assert widths[1] == pytest.approx(2 * widths[0], abs=2)
 
 
-def test_json_is_the_charts_own_specification(chart, tmp_path):
+def test_json_contains_the_specification_of_the_chart(chart, tmp_path):
     assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart.to_dict()
 
 
-def test_the_svg_shows_every_name_and_word(chart, tmp_path):
+def test_the_svg_contains_every_name_and_word(chart, tmp_path):
     text = save_chart(chart, tmp_path / "curves.svg").read_text("utf-8")
     shown = set(re.findall(r">([^<>]+)</text>", text))
     assert {"Accuracy", "Loss", "epoch", "linear:5", "relu:5", "training rows", "test rows"} <= shown
 
 
-def test_the_page_fetches_nothing(chart, tmp_path):
+def test_the_page_requests_no_external_file(chart, tmp_path):
     page = save_chart(chart, tmp_path / "curves.html").read_text("utf-8")
     markup = re.sub(r"(<script[^>]*>).*?</script>", r"\1", page, flags=re.DOTALL)
     assert "<script" in markup
@@ -53,16 +53,16 @@ def test_the_page_fetches_nothing(chart, tmp_path):
     assert "linear:5" in page
 
 
-def test_the_script_of_a_page_is_made_once_and_kept(tmp_path, monkeypatch):
+def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
     kept = tmp_path / "vega.js"
     monkeypatch.setattr(pictures, "_kept", lambda: kept)
     made = pictures.browser_library.__wrapped__()
     assert kept.read_text("utf-8") == made
-    monkeypatch.setattr(pictures.vl_convert, "javascript_bundle", None)  # it can't be made again
+    monkeypatch.setattr(pictures.vl_convert, "javascript_bundle", None)  # creating it again fails
     assert pictures.browser_library.__wrapped__() == made
 
 
-def test_one_picture_is_drawn_unless_a_format_asks_for_all(tmp_path, monkeypatch):
+def test_one_picture_is_drawn_unless_a_format_is_given(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "save_chart", lambda chart, path: path)
     monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, lambda summary, theme: "chart"))
     document = {"kind": "comparison"}
@@ -72,7 +72,7 @@ def test_one_picture_is_drawn_unless_a_format_asks_for_all(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["curves.gif", "curves"])
-def test_an_unknown_suffix_is_refused_and_the_known_ones_named(chart, tmp_path, name):
+def test_an_unknown_suffix_is_refused_with_the_known_ones(chart, tmp_path, name):
     with pytest.raises(OptionError, match=r"Known: \.png, \.svg, \.pdf, \.json, \.html"):
         save_chart(chart, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -83,7 +83,7 @@ def test_a_missing_folder_is_refused(chart, tmp_path):
         save_chart(chart, tmp_path / "nowhere" / "curves.json")
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(chart, tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(chart, tmp_path, monkeypatch):
     path = tmp_path / "curves.json"
     path.write_text("old")
 
@@ -97,7 +97,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(chart, tmp_path, mo
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_first_three_colours_stay_apart_for_the_colour_blind():
+def test_the_first_three_colours_differ_for_colour_blind_readers():
     """Seen through the matrices of Machado, Oliveira and Fernandes (2009) for missing red and green cones."""
     kinds = {
         "full": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],

@@ -1,4 +1,4 @@
-"""The seed lottery, read back from its data and from what is drawn."""
+"""The chart of the seed lottery, checked by its data and its drawn text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seedbed.figures.theme import PAGE
 
 
 def _trained(compared, **changes):
-    """What `train` gives: one candidate, a score and nothing to compare it with."""
+    """A result of `train`: one candidate, a score and no comparison."""
     summary = compared("relu:5") | {"kind": "run", "verdicts": []}
     summary["lottery"]["difference"] = None
     summary["lottery"]["score"]["runs"][0] |= changes
@@ -21,7 +21,7 @@ def _trained(compared, **changes):
     return summary
 
 
-def test_each_row_has_the_summarys_numbers_in_the_order_of_the_ranking(compared, rows_of):
+def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compared, rows_of):
     summary = compared("linear:5", "relu:5", "tanh:5")
     rows = rows_of(seed_lottery(summary), "score")
     assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5", "linear:5"]
@@ -33,7 +33,7 @@ def test_each_row_has_the_summarys_numbers_in_the_order_of_the_ranking(compared,
         assert row["from"] == [0.5, 0.6, 0.7]
 
 
-def test_runs_that_are_alike_are_neither_better_nor_worse(compared, rows_of, texts):
+def test_equal_runs_are_neither_better_nor_worse(compared, rows_of, texts):
     chart = seed_lottery(compared("linear:5", "relu:5"))
     (row, reference) = rows_of(chart, "difference")
     bars = list(zip(row["side"], row["count"], row["base"], strict=True))
@@ -44,13 +44,13 @@ def test_runs_that_are_alike_are_neither_better_nor_worse(compared, rows_of, tex
     assert "grey: both alike" in said
 
 
-def test_a_difference_in_accuracy_is_in_points(compared, rows_of):
+def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
     chart = seed_lottery(compared("linear:5", "relu:5", metric="accuracy"))
     assert rows_of(chart, "difference")[0]["from"] == pytest.approx([-10, 0, 10])
     assert "in points" in json.dumps(chart.to_dict()["concat"][1]["title"])
 
 
-def test_seeds_of_one_candidate_are_one_panel(compared, texts):
+def test_the_seeds_of_one_candidate_form_one_panel(compared, texts):
     chart = seed_lottery(_trained(compared))
     assert len(chart.concat) == 1
     said = texts(chart)
@@ -58,27 +58,27 @@ def test_seeds_of_one_candidate_are_one_panel(compared, texts):
     assert "50% to 70%, mean 60%" in said
 
 
-def test_a_single_run_has_no_spread_and_no_word_of_one(compared, texts):
+def test_a_single_run_has_no_spread_and_the_text_mentions_none(compared, texts):
     run = {"n": 1, "counts": [0, 1, 0], "lowest": 0.6, "highest": 0.6, "mean": 0.6, "quantiles": [0.6] * 5}
     said = texts(seed_lottery(_trained(compared, **run)))
     assert "one run" in said
     assert "middle half" not in said
 
 
-def test_runs_beyond_the_bins_are_told(compared, texts):
+def test_runs_outside_the_bins_are_reported(compared, texts):
     said = texts(seed_lottery(_trained(compared, lowest=-900.0)))
     assert "further off, too (relu:5)" in said
     assert "further off" not in texts(seed_lottery(_trained(compared, lowest=0.5 - 1e-12)))
 
 
 @pytest.mark.parametrize("name", ["x" * 40, '<b>"x".[y]\' {z}', "ünï·cødé → 5", "linear:20,20@lr=0.1", 'datum["a"]'])
-def test_any_name_is_drawn_as_it_is_and_can_be_hidden(compared, texts, name):
+def test_every_name_is_drawn_unchanged_and_can_be_hidden(compared, texts, name):
     chart = seed_lottery(compared("linear:5", name, "relu:5"))
     assert texts(chart).count(name) == 2
     assert name not in texts(chart, hidden=[name])
 
 
-def test_thirteen_rows_and_none_are_drawn(compared, texts):
+def test_charts_with_thirteen_and_no_rows_are_drawn(compared, texts):
     names = [f"relu:{number}" for number in range(1, 14)]
     assert all(name in texts(seed_lottery(compared(*names))) for name in names)
     empty = compared("linear:5")
@@ -86,7 +86,7 @@ def test_thirteen_rows_and_none_are_drawn(compared, texts):
     assert seed_lottery(empty) is None
 
 
-def test_the_page_decides_the_colours(compared, tmp_path):
+def test_colours_are_taken_from_the_page(compared, tmp_path):
     chart = seed_lottery(compared("linear:5", "relu:5"), theme=PAGE)
     text = save_chart(chart, tmp_path / "chart.json").read_text(encoding="utf-8")
     assert "var(--series-1)" in text

@@ -1,4 +1,4 @@
-"""The forest plot of verdicts, read back from its data and from what is drawn."""
+"""The forest plot of verdicts, checked by its data and its drawn text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seedbed.figures.theme import PAGE
 
 
 def _with(summary, number, low, high):
-    """The summary with another interval in one of its verdicts."""
+    """Return the summary with another interval in one of its verdicts."""
     summary["verdicts"][number] |= {"low": low, "high": high, "difference": (low + high) / 2}
     return summary
 
 
-def test_each_verdict_is_a_row_with_its_numbers_in_the_order_of_the_ranking(compared, rows_of):
+def test_verdicts_are_rows_with_their_numbers_in_the_order_of_the_ranking(compared, rows_of):
     summary = compared("linear:5", "relu:5", "tanh:5")
     rows = rows_of(verdict_intervals(summary), "judged")
     assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5"]
@@ -27,7 +27,7 @@ def test_each_verdict_is_a_row_with_its_numbers_in_the_order_of_the_ranking(comp
         assert (row["verdict"], row["look"]) == ("better", "better")
 
 
-def test_accuracy_stands_beside_it_in_points_and_never_twice(compared, rows_of):
+def test_accuracy_is_shown_once_in_percentage_points(compared, rows_of):
     beside = rows_of(verdict_intervals(compared("linear:5", "relu:5")), "accuracy")
     assert [beside[0][key] for key in ("difference", "low", "high")] == pytest.approx([2, -1, 5])
     assert beside[0]["note"] == "+2.0 (−1.0 to +5.0)"
@@ -36,7 +36,7 @@ def test_accuracy_stands_beside_it_in_points_and_never_twice(compared, rows_of):
     assert rows_of(alone)[0]["low"] == pytest.approx(1)
 
 
-def test_a_sign_means_the_same_in_every_panel_plus_is_better(compared, texts, rows_of):
+def test_a_positive_difference_means_better_in_every_panel(compared, texts, rows_of):
     summary = _with(compared("linear:5", "relu:5"), 0, -0.05, -0.01)
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
     summary["verdicts"][0]["accuracy"] = {"difference": -0.03, "low": -0.05, "high": -0.01}
@@ -48,7 +48,7 @@ def test_a_sign_means_the_same_in_every_panel_plus_is_better(compared, texts, ro
     assert all(row["difference"] < 0 for panel in ("judged", "accuracy") for row in rows_of(chart, panel))
 
 
-def test_words_and_shapes_say_what_colours_say(compared, texts, rows_of):
+def test_words_and_shapes_repeat_the_meaning_of_colours(compared, texts, rows_of):
     summary = _with(compared("linear:5", "a", "b", "c"), 0, -0.1, -0.01)
     summary["verdicts"][0] |= {"rule": "worse", "short": "worse"}
     summary["verdicts"][1] |= {"rule": "cannot_tell", "short": "undecided"}
@@ -57,7 +57,7 @@ def test_words_and_shapes_say_what_colours_say(compared, texts, rows_of):
     assert [row["settled"] for row in rows_of(verdict_intervals(summary), "judged")] == [True, False, True]
 
 
-def test_what_would_flatten_the_others_leaves_with_an_arrow_and_is_named(compared, rows_of, texts):
+def test_an_extreme_interval_is_cut_off_with_an_arrow_and_named(compared, rows_of, texts):
     chart = verdict_intervals(_with(compared("linear:5", "a", "b", "far"), 2, -900.0, -800.0))
     (row,) = (row for row in rows_of(chart, "judged") if row["candidate"] == "far")
     assert row["from"] == row["to"] == row["beyond"][0] > -1
@@ -65,7 +65,7 @@ def test_what_would_flatten_the_others_leaves_with_an_arrow_and_is_named(compare
     assert "−850.0000 (−900.0000 to −800.0000)" in texts(chart)
 
 
-def test_the_axis_holds_zero_the_margin_and_every_interval_that_is_not_far_off():
+def test_the_axis_contains_zero_the_margin_and_all_typical_intervals():
     assert interval_limits([(0.1, 0.2), (0.3, 0.4)], least=0.05) == pytest.approx((-0.068, 0.418))
     low, high = interval_limits([(0.1, 0.2), (0.0, 0.1), (-90, -80)], least=0.05)
     assert -1 < low < -0.05
@@ -75,7 +75,7 @@ def test_the_axis_holds_zero_the_margin_and_every_interval_that_is_not_far_off()
 
 
 @pytest.mark.parametrize("name", ["x" * 40, '<b>"x".[y]\' {z}', "ünï·cødé → 5", "linear:20,20@lr=0.1", 'datum["a"]'])
-def test_any_name_is_drawn_as_it_is(compared, texts, name):
+def test_every_name_is_drawn_unchanged(compared, texts, name):
     said = texts(verdict_intervals(compared(name, name[::-1], "relu:5")))
     assert said.count(name[::-1][:20]) >= 2
     assert f"better than {name} →" in said
@@ -103,7 +103,7 @@ def test_without_verdicts_there_is_no_chart(compared):
     assert verdict_intervals(compared("linear:5")) is None
 
 
-def test_the_page_decides_the_colours(compared, tmp_path):
+def test_colours_are_taken_from_the_page(compared, tmp_path):
     path = save_chart(verdict_intervals(compared("linear:5", "relu:5"), theme=PAGE), tmp_path / "chart.json")
     text = path.read_text(encoding="utf-8")
     assert json.loads(text)["concat"][0]["width"] == 400
