@@ -32,7 +32,8 @@ def saved(fitted, tmp_path_factory):
 @contextlib.contextmanager
 def process(*arguments, before="", **environment):
     """A running `seedbed serve`, and its port; `before` is Python that runs first."""
-    program = f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs ignore it
+    program = f"import runpy, signal\n{heard}\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
     command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     try:
