@@ -42,20 +42,22 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a file from the disk and waits until its charts are drawn. At the end, a request, an error or a word on the
-    console fails the test."""
+    """Opens a file from the disk, or a link into it, and waits until its charts are drawn. At the end, a request, an
+    error or a word on the console fails the test."""
     heard: list[str] = []
     contexts = []
 
-    def go(path: Path, *, width: int = 1200, height: int = 900, **options: Any) -> Any:
+    def go(path: Path, *, link: str = "", width: int = 1200, height: int = 900, **options: Any) -> Any:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
         address = path.as_uri()
-        page.on("request", lambda request: request.url != address and heard.append(f"request: {request.url[:100]}"))
+        # A worker's program comes out of the page itself.
+        own = (address, "blob:")
+        page.on("request", lambda request: request.url.startswith(own) or heard.append(f"request: {request.url[:100]}"))
         page.on("console", lambda message: heard.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.goto(address)
+        page.goto(address + link)
         page.wait_for_selector("body[data-ready=yes]")
         return page
 

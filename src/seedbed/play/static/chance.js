@@ -2,7 +2,7 @@
 
 import { valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
-import { settingsName } from "./settings.js";
+import { namesBeside, settingsName } from "./settings.js";
 import { quantity, element, scoreName, scoreText, sizeText } from "./words.js";
 
 const BASE = 28;
@@ -127,6 +127,15 @@ export function createChance(place, drawPlace) {
     panel.figure.setAttribute("aria-label", `${panel.caption.textContent}${others.length ? ` The pinned network: ${span(others)}.` : ""}`);
   }
 
+  /** Say in the heading how far scores spread over seeds and over splits. */
+  function headline() {
+    const [seeds, splits] = ["seeds", "splits"].map((kind) => valuesOf(state.current, kind));
+    const reach = (sorted) => sizeText(sorted.at(-1) - sorted[0], state.task);
+    const heading = document.getElementById("chance-finding");
+    if (seeds.length < 2 || splits.length < 2) heading.textContent = "How much is chance?";
+    else heading.textContent = `Chance alone makes up to ${reach(seeds)} of difference between seeds, ${reach(splits)} between splits.`;
+  }
+
   function draw() {
     const { current, pinned, task } = state;
     const runs = current?.splits ?? current?.seeds;
@@ -139,11 +148,10 @@ export function createChance(place, drawPlace) {
     const other = j >= 0 ? scoreAt(otherRuns, j) : NaN;
     state.mark = { kind: runs === current.splits ? "splits" : "seeds", current: mine, pinned: other };
     state.tally.all++;
-    const name = settingsName(current.settings);
+    const [name, rival] = pinned ? namesBeside(current.settings, pinned.settings) : [settingsName(current.settings), ""];
     const start = `Split ${one.split + 1}, seed ${one.seed}: `;
     if (Number.isFinite(other)) {
       const gain = mine - other;
-      const rival = settingsName(pinned.settings);
       const verdict = Math.abs(gain) < 1e-9 ? "equal" : gain > 0 ? "better" : "worse";
       state.tally[verdict]++;
       const claim = verdict === "equal" ? `\u201c${name} and ${rival} are equally good.\u201d` : `\u201c${verdict === "better" ? name : rival} is better, by ${sizeText(gain, task)}.\u201d`;
@@ -164,7 +172,7 @@ export function createChance(place, drawPlace) {
     else said.replaceChildren(start, element("b", {}, claim), tail);
   }
 
-  const repaint = oncePerFrame(() => panels.forEach(paint));
+  const repaint = oncePerFrame(() => { panels.forEach(paint); headline(); });
   return {
     show(changes) {
       Object.assign(state, changes);

@@ -1,7 +1,8 @@
 /** A class: each student's name makes a seed, each trains once, and the results together show what chance does. */
 
+import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
-import { hiddenOf, networkWord, settingsName, toFragment } from "./settings.js";
+import { hiddenOf, settingsName, toFragment } from "./settings.js";
 import { quantity, element, saveFile, scoreName, scoreText, shortened } from "./words.js";
 
 const MARK = "seedbed play result";
@@ -55,7 +56,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     event.preventDefault();
     train();
   });
-  const input = element("input", { type: "file", accept: ".json", multiple: true, class: "hidden-input", id: "results" });
+  const input = element("input", { type: "file", accept: ".json", multiple: true, class: "hidden-input", id: "class-results" });
   input.addEventListener("change", () => {
     onFiles([...input.files]);
     input.value = "";
@@ -68,7 +69,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     element("p", {}, "Same table, same network, same split for everybody. Your name decides the random start. Save your result and give the file to your teacher."),
     form, said,
     element("p", {}, "Teacher: drop all the files on this page, or choose them. They become one picture."),
-    element("div", { class: "buttons" }, element("label", { class: "button", for: "results" }, input, "Open results\u2026"), forget),
+    element("div", { class: "buttons" }, element("label", { class: "button", for: "class-results" }, input, "Open results\u2026"), forget),
     figure, finding, list);
   const surface = canvasIn(figure, paint);
 
@@ -154,7 +155,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       const first = state.results[0];
       if (first && (first.table.name !== result.table.name || first.table.rows !== result.table.rows)) return `${where} was trained on another table (${shortened(result.table.name)}, not ${shortened(first.table.name)}).`;
       if (first && first.settings !== result.settings) {
-        const word = (one) => networkWord(hiddenOf(new URLSearchParams(one.settings).get("network")));
+        const word = (one) => candidateWord(hiddenOf(new URLSearchParams(one.settings).get("network")));
         const differs = word(first) === word(result) ? "another recipe" : `${word(result)}, not ${word(first)}`;
         return `${where} was trained with other settings: ${differs}.`;
       }

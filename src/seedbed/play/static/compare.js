@@ -1,8 +1,9 @@
 /** Two networks on the same splits: the verdict, how it grows with the splits, and why a network may be worse. */
 
 import { bandOf } from "./curves.js";
+import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
-import { PRESETS, networkWord, settingsName } from "./settings.js";
+import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { judge } from "./verdict.js";
 import { count, quantity, element, signedText, sizeText } from "./words.js";
 
@@ -67,22 +68,22 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (!current) return;
     if (!pinned) {
       finding.textContent = "Is another network really better?";
-      const word = networkWord(current.settings.hidden);
+      const word = candidateWord(current.settings.hidden);
       empty.replaceChildren(
         element("p", {}, "Pin this network, change it, and both train on the same splits. Then see whether the difference is real."),
         element("div", { class: "buttons" },
           element("button", { type: "button", class: "main", onclick: onPin }, `Pin ${settingsName(current.settings)}`),
-          ...PRESETS.filter(({ hidden }) => networkWord(hidden) !== word).map(({ hidden }) =>
-            element("button", { type: "button", onclick: () => onPinAndTry(hidden) }, `Pin it and try ${networkWord(hidden)}`))));
+          ...PRESETS.filter(({ hidden }) => candidateWord(hidden) !== word).map(({ hidden }) =>
+            element("button", { type: "button", onclick: () => onPinAndTry(hidden) }, `Pin it and try ${candidateWord(hidden)}`))));
       return;
     }
-    const name = settingsName(current.settings);
-    const rival = settingsName(pinned.settings);
+    const [name, rival] = namesBeside(current.settings, pinned.settings);
     names.replaceChildren(
       element("span", { class: "swatch current" }), element("b", {}, name), " compared with ",
       element("span", { class: "swatch pinned" }), element("b", {}, rival), " (pinned) ",
       element("button", { type: "button", onclick: onUnpin }, "Unpin"));
     if (name === rival) {
+      state.history = [];
       finding.textContent = "Now change the network.";
       verdict.textContent = "";
       numbers.textContent = `${rival} is pinned. Change layers, activation or recipe: both are then compared on the same splits.`;
@@ -116,7 +117,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (found.verdict !== "undecided") return "";
     if (!found.rows_needed) return "Whether it gains anything, these rows can't decide.";
     const [few, many] = found.rows_needed.map((rows) => count(Number(rows.toPrecision(2))));
-    return `These ${count(state.rows)} rows can't decide it: that would take ${few} to ${many} rows. More splits or seeds hardly help.`;
+    return `These ${count(state.rows)} rows can't decide it: that would take ${found.rows_needed[0] > state.rows ? `${few} to ` : "up to "}${many} rows. More splits or seeds hardly help.`;
   }
 
   function extend() {
@@ -133,16 +134,17 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
   function explain(name) {
     const cause = state.current.seeds?.status === "done" ? trainingState(state.current.seeds) : null;
     const { epochs, optimizer } = state.current.settings;
+    const offer = (text, changes) => element("button", { type: "button", onclick: () => onChange(changes) }, text);
+    const train = (number) => offer(`Train ${count(number)} epochs`, { epochs: number });
     if (cause === "learning") {
       why.replaceChildren(
-        element("p", {}, `Why? Look at the curves: the test loss of ${name} still falls at the last epoch. It is still learning. Give it a better recipe:`),
-        element("div", { class: "buttons" },
-          epochs < 5000 ? element("button", { type: "button", onclick: () => onChange({ epochs: Math.min(5000, epochs * 3) }) }, `Train ${count(Math.min(5000, epochs * 3))} epochs`) : "",
-          optimizer === "sgd" ? element("button", { type: "button", onclick: () => onChange({ optimizer: "adamw" }) }, "Use AdamW") : ""));
+        element("p", {}, `${state.history.at(-1)?.verdict === "worse" ? "Why? " : ""}Look at the curves: the test loss of ${name} still falls at the last epoch. It is still learning. Give it another recipe:`),
+        element("div", { class: "buttons" }, epochs < 5000 ? train(Math.min(5000, epochs * 3)) : "", optimizer === "sgd" ? offer("Use AdamW", { optimizer: "adamw" }) : ""));
     } else if (cause === "rising") {
+      const fewer = [...new Set([3, 10].map((part) => Math.max(50, Math.round(epochs / part / 10) * 10)))].filter((number) => number < epochs);
       why.replaceChildren(
-        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end. It learns the training rows by heart. Fewer epochs may help:`),
-        element("div", { class: "buttons" }, element("button", { type: "button", onclick: () => onChange({ epochs: Math.max(50, Math.round(epochs / 3)) }) }, `Train ${count(Math.max(50, Math.round(epochs / 3)))} epochs`)));
+        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end and rises since. It learns the training rows by heart. Fewer epochs may help:`),
+        element("div", { class: "buttons" }, ...fewer.map(train)));
     } else why.replaceChildren();
   }
 
@@ -203,7 +205,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     pen.lineWidth = 3;
     pen.stroke();
     label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
-    for (const tick of ticks(-reach, reach, width > 420 ? 6 : 4)) label(pen, signedText(tick, task), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    for (const tick of ticks(-reach, reach, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.0$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
     figure.setAttribute("aria-label", `${finding.textContent} Difference ${signedText(last.difference, task)}, plausibly ${signedText(last.low, task)} to ${signedText(last.high, task)}; less than ${sizeText(last.rope, task)} is too small to matter.`);
   }
 
@@ -215,8 +217,8 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       if (anew) state.history = [];
       update();
     },
-    grow: oncePerFrame(update),
+    grow: update,
     /** Return the verdict so far, or null. */
-    verdict: () => (state.pinned && settingsName(state.current.settings) !== settingsName(state.pinned.settings) ? (state.history.at(-1) ?? null) : null),
+    verdict: () => (state.pinned ? (state.history.at(-1) ?? null) : null),
   };
 }

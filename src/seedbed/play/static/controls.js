@@ -1,6 +1,7 @@
 /** The recipe: one control each, with one line that says what it does. And the tutorial's networks, one click each. */
 
-import { EPOCH_STEPS, LEARNING_RATES, MOST_SEEDS, MOST_SPLITS, OPTIMIZER_NAMES, PRESETS, TUTORIAL, networkWord } from "./settings.js";
+import { candidateWord } from "./export.js";
+import { EPOCH_STEPS, LEARNING_RATES, MOST_SEEDS, MOST_SPLITS, OPTIMIZER_NAMES, PRESETS, TUTORIAL } from "./settings.js";
 import { count, element } from "./words.js";
 
 /** Return a row of buttons of which one is pressed. The arrow keys move between them. */
@@ -44,18 +45,18 @@ export function createControls(place, presets, { onChange }) {
   }
 
   const optimizer = element("div", { class: "choice", role: "radiogroup", id: "set-optimizer", "aria-label": "Optimizer", "aria-describedby": "hint-optimizer" });
-  row("optimizer", "Optimizer", optimizer, "SGD steps straight downhill; AdamW adapts the step of each weight");
+  row("optimizer", "Optimizer", optimizer, "SGD steps straight downhill, AdamW adapts its steps");
   const choice = choiceOf(optimizer, "optimizer", OPTIMIZER_NAMES, TUTORIAL.optimizer, (value) => onChange({ optimizer: value }));
   shown.optimizer = choice.set;
   slider("lr", "Learning rate", "how far one step goes", LEARNING_RATES, String);
   slider("epochs", "Epochs", "passes through all training rows", EPOCH_STEPS);
   const range = (most) => Array.from({ length: most }, (_, i) => i + 1);
   slider("seeds", "Seeds", "random starts, one network each", range(MOST_SEEDS));
-  slider("splits", "Splits", "ways to deal rows into training and test", range(MOST_SPLITS));
+  slider("splits", "Splits", "ways to deal out the test rows", range(MOST_SPLITS));
   place.addEventListener("submit", (event) => event.preventDefault());
 
   for (const { hidden, says } of PRESETS) {
-    const word = networkWord(hidden);
+    const word = candidateWord(hidden);
     const { optimizer: usual, lr, epochs } = TUTORIAL;
     presets.append(element("button", { type: "button", "data-word": word, title: `${says}, with the tutorial's recipe`, onclick: () => onChange({ hidden, optimizer: usual, lr, epochs }) },
       element("b", {}, word), element("span", {}, says)));
@@ -64,7 +65,7 @@ export function createControls(place, presets, { onChange }) {
   return {
     show(settings) {
       for (const [name, show] of Object.entries(shown)) show(settings[name]);
-      const word = networkWord(settings.hidden);
+      const word = candidateWord(settings.hidden);
       for (const button of presets.children) button.setAttribute("aria-pressed", String(button.dataset.word === word));
     },
   };

@@ -26,8 +26,21 @@ export function valuesAt(run, curve, at) {
   return Float64Array.from(found).sort();
 }
 
-/** Return quartiles and median at each recorded epoch, NaN where fewer than two networks are. */
+const bands = new WeakMap();
+
+/** Return quartiles and median at each recorded epoch, NaN where fewer than two networks are. A growing run's are renewed
+ * every 120 ms. */
 export function bandOf(run, curve) {
+  if (!bands.has(run)) bands.set(run, {});
+  const kept = bands.get(run)[curve];
+  const now = performance.now();
+  if (kept && (kept.isDone || (run.status === "running" && now - kept.time < 120))) return kept.band;
+  const band = computeBand(run, curve);
+  bands.get(run)[curve] = { band, time: now, isDone: run.status !== "running" };
+  return band;
+}
+
+function computeBand(run, curve) {
   const band = { low: [], middle: [], high: [] };
   for (let at = 0; at < run.epochs.length; at++) {
     const sorted = valuesAt(run, curve, at);
@@ -74,6 +87,8 @@ export function createCurves(place, { onPick }) {
   function widen() {
     let changed = false;
     const runs = [state.run, state.pinned].filter(Boolean);
+    // Some networks begin far below guessing; their first lines are cut off, so that the rest has the space.
+    const floor = state.task === "regression" ? -1 : Math.max(0, Math.floor(10 / Math.max(2, state.nOutputs) - 2) / 10);
     for (const run of runs) {
       const length = run.epochs.length;
       for (const part of ["train", "test"]) {
@@ -82,7 +97,7 @@ export function createCurves(place, { onPick }) {
           const value = values[i];
           if (!Number.isFinite(value)) continue;
           if (state.measure === "score") {
-            if (value < domain.low && value > -1.2) { domain.low = Math.floor(value * 10 - 1e-6) / 10; changed = true; }
+            if (value < domain.low && domain.low > floor) { domain.low = Math.max(floor, Math.floor(value * 10 + 1e-6) / 10); changed = true; }
           } else if (value > domain.high && i % length < 3 && value < 1e3) { domain.high = value > 2 ? Math.ceil(value) : Math.ceil(value * 10 + 1e-6) / 10; changed = true; }
         }
       }
@@ -134,6 +149,8 @@ export function createCurves(place, { onPick }) {
     pen.globalAlpha = Math.min(0.6, Math.max(0.1, 9 / networks));
     pen.lineWidth = 1;
     pen.lineJoin = "round";
+    pen.save();
+    clipToPlot(panel, pen);
     let rest = false;
     for (let network = 0; network < networks; network++) {
       if (performance.now() > end) { rest = true; break; }
@@ -149,11 +166,17 @@ export function createCurves(place, { onPick }) {
       pen.stroke();
       panel.drawn[network] = to;
     }
-    pen.globalAlpha = 1;
+    pen.restore();
     if (rest && !panel.waiting) {
       panel.waiting = true;
       requestAnimationFrame(() => { panel.waiting = false; extendLines(panel); });
     }
+  }
+
+  function clipToPlot(panel, pen) {
+    pen.beginPath();
+    pen.rect(LEFT - 1, TOP - 5, panel.axes.width, panel.axes.height - TOP - BOTTOM + 7);
+    pen.clip();
   }
 
   function paintBand(panel, run, colour, dashed) {
@@ -185,9 +208,7 @@ export function createCurves(place, { onPick }) {
     const paint = colours();
     panel.front.clear();
     pen.save();
-    pen.beginPath();
-    pen.rect(LEFT - 1, TOP - 4, panel.front.width, height - TOP - BOTTOM + 8);
-    pen.clip();
+    clipToPlot(panel, pen);
     if (state.pinned) paintBand(panel, state.pinned, paint.pinned, true);
     paintBand(panel, state.run, paint.current, false);
     const { epochs, curves } = state.run;
@@ -257,8 +278,8 @@ export function createCurves(place, { onPick }) {
 
   return {
     /** Show a run from its beginning. */
-    show(run, pinned, task) {
-      Object.assign(state, { run, pinned, task });
+    show(run, pinned, { task, nOutputs }) {
+      Object.assign(state, { run, pinned, task, nOutputs });
       Object.assign(domain, state.measure === "score" ? { low: task === "regression" ? 0 : 0.5, high: 1 } : { low: 0, high: 0.8 });
       widen();
       redraw();
@@ -274,7 +295,7 @@ export function createCurves(place, { onPick }) {
     set(changes) {
       const anew = "measure" in changes;
       Object.assign(state, changes);
-      if (anew) this.show(state.run, state.pinned, state.task);
+      if (anew) this.show(state.run, state.pinned, state);
       else front();
     },
   };

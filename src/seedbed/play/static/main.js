@@ -7,10 +7,11 @@ import { choiceOf, createControls } from "./controls.js";
 import { createCurves, quantile, valuesAt } from "./curves.js";
 import { readCsv } from "./csv.js";
 import { createEngine } from "./engine.js";
+import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
 import { acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
-import { fromFragment, requestFor, seedNetworks, settingsName, splitNetworks, toFragment, weightCount } from "./settings.js";
+import { fromFragment, namesBeside, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
 import { createSurface } from "./surface.js";
 import { createTakeaway } from "./takeaway.js";
 import { decodeTable, exampleTable } from "./table.js";
@@ -24,7 +25,7 @@ const MOST_BYTES = 30e6; // of a dropped file
 const by = (id) => document.getElementById(id);
 const page = {
   table: null, isToy: false, settings: null, pinned: null, current: { settings: null, seeds: null, splits: null }, rival: null,
-  at: null, highlight: 0, turn: 0, running: [], known: new Map(), timer: 0, began: 0, tables: 0,
+  at: null, highlight: 0, turn: 0, running: new Set(), known: new Map(), timer: 0, began: 0, isFresh: false, tables: 0, measure: "score",
 };
 
 /** Write a problem above everything, in one sentence; null clears it. */
@@ -35,62 +36,68 @@ function complain(sentence) {
 
 // What is trained ----------------------------------------------------------------------------------------------------
 
-/** Return the runs of settings: two slots, of many seeds on one split and of many splits. */
-function slotsOf(settings) {
-  return { settings, seeds: null, splits: null };
-}
-
 /** Settings of the pinned network with the seeds and splits of now, so that both are trained alike. */
 function pinnedSettings() {
   return page.pinned && { ...page.pinned, seeds: page.settings.seeds, splits: page.settings.splits };
 }
 
-/** Train one run, or return it if it is known. Resolves when it has ended. */
-function trained(slots, slot, networks, onGrow) {
-  const request = requestFor(slots.settings, networks);
-  const key = JSON.stringify([page.tables, request]);
-  const known = page.known.get(key);
-  if (known) {
-    slots[slot] = known;
-    onGrow(known);
-    return Promise.resolve(known);
-  }
+const keyOf = (request) => JSON.stringify([page.tables, request]);
+
+/** Keep a run, so that the same settings needn't be trained again; the oldest one is forgotten. */
+function remember(request, run) {
+  page.known.set(keyOf(request), run);
+  if (page.known.size > MOST_KNOWN) page.known.delete(page.known.keys().next().value);
+}
+
+/** Train a request. `onStart` is given the run at once; resolves to it when it has ended. */
+function train(request, onStart = () => {}, onGrow = () => {}) {
+  page.isFresh = true;
   return new Promise((resolve) => {
     const run = page.engine.train(page.table, request, (now) => {
-      onGrow(now);
+      onGrow();
       if (now.status === "running") return;
-      page.running = page.running.filter((one) => one !== now);
-      if (now.status === "done") {
-        page.known.set(key, now);
-        if (page.known.size > MOST_KNOWN) page.known.delete(page.known.keys().next().value);
-      }
+      page.running.delete(now);
       resolve(now);
     });
-    slots[slot] = run;
-    page.running.push(run);
+    page.running.add(run);
+    onStart(run);
   });
 }
 
+/** Train the seeds of settings on the first split, unless they are known. */
+async function trainSeeds(slots, onGrow = () => {}) {
+  const request = requestFor(slots.settings, seedNetworks(slots.settings));
+  slots.seeds = page.known.get(keyOf(request)) ?? null;
+  if (slots.seeds) return slots.seeds;
+  const run = await train(request, (started) => { slots.seeds = started; }, onGrow);
+  if (run.status === "done") remember(request, run);
+  return run;
+}
+
 /** Train the splits a few at a time, so that what is known grows with them; the parts are one run to all who read it. */
-async function trainedSplits(slots, onGrow, isOld) {
+async function trainSplits(slots, onGrow, isOld) {
   const networks = splitNetworks(slots.settings);
-  const seeds = networks.filter((one) => one.split === 0).length;
-  let whole = null;
-  for (let first = 0; first < networks.length; first += BATCH * seeds) {
-    const slot = {};
-    const part = await trained({ settings: slots.settings, ...slot }, "part", networks.slice(first, first + BATCH * seeds), () => {});
+  const request = requestFor(slots.settings, networks);
+  slots.splits = page.known.get(keyOf(request)) ?? null;
+  if (slots.splits) return slots.splits;
+  const size = BATCH * networks.filter((one) => one.split === 0).length;
+  for (let first = 0; first < networks.length; first += size) {
+    const part = await train({ ...request, networks: networks.slice(first, first + size) });
     if (isOld() || part.status !== "done") return part;
-    if (!whole) {
-      const curves = Object.fromEntries(Object.keys(part.curves).map((name) => [name, new Float32Array(networks.length * part.epochs.length).fill(NaN)]));
-      whole = { table: page.table, request: { ...part.request, networks }, epochs: part.epochs, curves, trained: 0, status: "running" };
-      slots.splits = whole;
-    }
-    for (const [name, values] of Object.entries(part.curves)) whole.curves[name].set(values, first * part.epochs.length);
+    const { epochs } = part;
+    slots.splits ??= {
+      table: page.table, request: part.request, epochs, trained: 0, status: "running",
+      curves: Object.fromEntries(Object.keys(part.curves).map((name) => [name, new Float32Array(networks.length * epochs.length).fill(NaN)])),
+    };
+    const whole = slots.splits;
+    whole.request = { ...part.request, networks };
+    for (const [name, values] of Object.entries(part.curves)) whole.curves[name].set(values, first * epochs.length);
     whole.trained += part.trained;
     onGrow();
   }
-  whole.status = "done";
-  return whole;
+  slots.splits.status = "done";
+  remember(request, slots.splits);
+  return slots.splits;
 }
 
 /** Train everything that the page shows: the seeds first, then the pinned network, then the splits. */
@@ -98,32 +105,31 @@ async function trainAll() {
   const turn = ++page.turn;
   const isOld = () => turn !== page.turn;
   for (const run of page.running) run.cancel();
-  page.running = [];
-  page.at = null;
-  page.began = performance.now();
-  document.body.dataset.state = "training";
-  const current = slotsOf(page.settings);
-  const rival = page.pinned ? slotsOf(pinnedSettings()) : null;
-  Object.assign(page, { current, rival });
+  page.running.clear();
+  const current = { settings: page.settings, seeds: null, splits: null };
+  const rival = page.pinned && { settings: pinnedSettings(), seeds: null, splits: null };
+  Object.assign(page, { current, rival, at: null, began: performance.now(), isFresh: false });
   page.highlight = Math.min(page.highlight, page.settings.seeds - 1);
+  document.body.dataset.state = "training";
   complain(null);
-  const views = () => showRuns();
-  const started = trained(current, "seeds", seedNetworks(page.settings), () => { if (!isOld()) growSeeds(); });
-  if (rival) rival.seeds = page.known.get(JSON.stringify([page.tables, requestFor(rival.settings, seedNetworks(rival.settings))])) ?? null;
-  views();
-  const done = await started;
+  const ended = trainSeeds(current, () => { if (!isOld()) growSeeds(); });
+  if (rival) rival.seeds = page.known.get(keyOf(requestFor(rival.settings, seedNetworks(rival.settings)))) ?? null;
+  showRuns();
+  const run = await ended;
   if (isOld()) return;
-  if (done.status === "failed") return fail(done.message);
+  if (run.status === "failed") return fail(run.message);
   growSeeds();
-  surface.show(current.seeds, page.table);
+  surface.show(run, page.table);
+  const onGrow = () => { if (!isOld()) growSplits(); };
   if (rival) {
-    await trained(rival, "seeds", seedNetworks(rival.settings), () => {});
+    const others = await trainSeeds(rival);
     if (isOld()) return;
-    views();
-    await trainedSplits(rival, () => { if (!isOld()) growSplits(); }, isOld);
+    if (others.status === "failed") return fail(others.message);
+    showRuns();
+    await trainSplits(rival, onGrow, isOld);
     if (isOld()) return;
   }
-  const splits = await trainedSplits(current, () => { if (!isOld()) growSplits(); }, isOld);
+  const splits = await trainSplits(current, onGrow, isOld);
   if (isOld()) return;
   if (splits.status === "failed") return fail(splits.message);
   document.body.dataset.state = "done";
@@ -159,7 +165,7 @@ function showSettings() {
   controls.show(settings);
   network.show(settings.hidden, table);
   by("word").textContent = settingsName(settings);
-  by("size").textContent = `${count(weightCount(settings.hidden, table.nInputs, table.nOutputs))} weights`;
+  by("size").textContent = `${count(parameterCount(widths(table, settings.hidden)))} weights`;
   const isPinned = page.pinned && settingsName(page.pinned) === settingsName(settings);
   by("pin").textContent = page.pinned ? "Unpin" : "Pin it";
   by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
@@ -180,7 +186,7 @@ function linkFragment() {
 }
 
 function showRuns() {
-  curves.show(page.current.seeds, page.rival?.seeds?.status === "done" ? page.rival.seeds : null, page.table.task);
+  curves.show(page.current.seeds, page.rival?.seeds?.status === "done" ? page.rival.seeds : null, page.table);
   curves.set({ at: page.at, highlight: page.highlight });
   chance.show({ current: page.current, pinned: page.rival, task: page.table.task, at: page.at });
   compare.show({ current: page.current, pinned: page.rival, task: page.table.task, rows: page.table.rows });
@@ -204,6 +210,7 @@ function growSeeds() {
 function growSplits() {
   chance.show({});
   compare.grow();
+  headline();
   showProgress();
 }
 
@@ -215,7 +222,7 @@ function showProgress() {
   by("progress").value = ended ? 1 : done / all;
   by("progress").classList.toggle("ended", ended);
   const seconds = ((performance.now() - page.began) / 1000).toFixed(1);
-  const text = ended ? `${quantity(done, "network")} in ${seconds} s` : `Training ${quantity(all, "network")}\u2026`;
+  const text = ended ? `${quantity(done, "network")}${page.isFresh ? ` in ${seconds} s` : ""}` : `Training ${quantity(all, "network")}\u2026`;
   if (ended && by("status").dataset.turn === String(page.turn)) return;
   by("status").dataset.turn = ended ? String(page.turn) : "";
   by("status").textContent = text;
@@ -236,18 +243,20 @@ function readOut() {
     const own = run.curves[measure][page.highlight * run.epochs.length + place];
     by("readout").replaceChildren(
       `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
-      `. The black line is seed ${page.highlight}: ${text(own)}.`);
+      `. The highlighted one, seed ${page.highlight}: ${text(own)}.`);
   }
-  const verdict = page.rival ? compare.verdict() : null;
-  headline(run, verdict);
+  headline();
 }
 
-function headline(run, verdict) {
+/** Say the main result above everything: the verdict, or how different the networks are. */
+function headline() {
+  const run = page.current.seeds;
+  const verdict = page.rival ? compare.verdict() : null;
   const { table, settings } = page;
   const shares = run.split(0);
   by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows`;
   if (verdict) {
-    by("headline").textContent = verdictSentence(verdict, settingsName(settings), settingsName(page.pinned));
+    by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.pinned));
     by("lead").textContent = `Measured: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
     return;
   }
@@ -271,6 +280,7 @@ function useTable(table, isToy, name = table.name) {
   opening.mark(name, isToy);
   by("target").hidden = true;
   complain(null);
+  by("notes").textContent = shortened((table.notes ?? []).join(" "), 400);
   showSettings();
   chance.reset();
   trainSoon();
@@ -304,9 +314,9 @@ function takeCsv(name, text, problems) {
     return;
   }
   askTarget(by("target"), shortened(name, 40), read.columns, (target) => {
-    const found = readCsv(text, target);
+    const found = readCsv(text, target, short);
     if (found.error || !found.table) complain(found.error);
-    else useTable({ ...found.table, name: short }, false, short);
+    else useTable(found.table, false);
   });
 }
 
@@ -343,7 +353,7 @@ const takeaway = createTakeaway(by("takeaway"), () => page.current.splits?.statu
 const classroom = createClassroom(by("classroom"), {
   read: () => page.table && { settings: page.settings, table: page.table },
   trainOne: async (seed) => {
-    const run = await trained({ settings: page.settings }, "one", [{ split: 0, seed }], () => {});
+    const run = await train(requestFor(page.settings, [{ split: 0, seed }]));
     return run.curves.testScore.at(-1);
   },
   onFiles: takeFiles,
@@ -376,7 +386,7 @@ seed.addEventListener("input", () => {
   network.weigh(page.current.seeds.weights(page.highlight));
   readOut();
 });
-by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Black line: seed ", seed));
+by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Highlight seed ", seed));
 
 by("again").addEventListener("click", () => { page.known.clear(); trainAll(); });
 by("pin").addEventListener("click", pin);

@@ -11,7 +11,7 @@ export function createNetwork(place, { onChange }) {
   const state = { hidden: [], table: null, weights: null };
   const columns = element("div", { class: "columns" });
   const picture = element("div", { class: "picture", role: "img" });
-  place.append(element("div", { class: "scroller" }, columns, picture));
+  place.append(element("div", { class: "scroller" }, columns, picture), element("p", { class: "hint" }, "Lines: weights of the highlighted network, blue above 0, orange below"));
   const surface = canvasIn(picture, paint);
 
   function changed(hidden, focus) {
@@ -25,7 +25,7 @@ export function createNetwork(place, { onChange }) {
       const units = Math.min(MOST_UNITS, Math.max(1, layer.units + by));
       changed(state.hidden.map((one, j) => (j === i ? { ...one, units } : one)), `[data-layer="${i}"] [data-by="${by}"]`);
     };
-    const choose = element("select", { "aria-label": `Activation of ${name}`, title: "What each unit does with its sum" },
+    const choose = element("select", { "aria-label": `Activation of ${name}`, title: "What each unit does with its sum; linear passes it on" },
       ...Object.entries(ACTIVATION_NAMES).map(([key, text]) => element("option", { value: key, selected: key === layer.activation }, text)));
     choose.addEventListener("change", () => changed(state.hidden.map((one, j) => (j === i ? { ...one, activation: choose.value } : one)), `[data-layer="${i}"] select`));
     return element("div", { class: "layer", "data-layer": i, role: "group", "aria-label": `Hidden ${name}` },
@@ -63,7 +63,7 @@ export function createNetwork(place, { onChange }) {
 
   function paint() {
     if (!state.table || !surface.width) return;
-    const { pen, width, height } = surface;
+    const { pen, height } = surface;
     const paints = colours();
     surface.clear();
     const sizes = [state.table.nInputs, ...state.hidden.map((layer) => layer.units), state.table.nOutputs];
@@ -91,7 +91,6 @@ export function createNetwork(place, { onChange }) {
       label(pen, shortened(String(name ?? state.table.columns[column].name), 11), boxes[0] - 10, at, { colour: paints.faint, align: "right", size: 10.5 });
     });
     picture.setAttribute("aria-label", `Network with ${sizes.join(", ")} units from inputs to output. Line width shows the size of a weight.`);
-    void width;
   }
 
   function paintWeights(pen, paints, layer, sizes, boxes, places) {

@@ -2,7 +2,8 @@
 
 import { element } from "./words.js";
 
-const TOYS = { moons: "two half moons", circles: "a ring in a ring", xor: "four corners", spiral: "two spirals" };
+/** What each toy shows, and its usual noise. */
+const TOYS = { moons: ["two half moons", 0.25], circles: ["a ring in a ring", 0.15], xor: ["four corners", 0.15], spiral: ["two spirals", 0.05] };
 
 /** Build the row of tables. `own` is the name of the table in the file, or null. Files go to `onFiles`. */
 export function createOpening(place, { own, onOwn, onToy, onFiles }) {
@@ -14,7 +15,12 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
   };
   place.append(element("span", { class: "small", "aria-hidden": "true" }, "Table"));
   if (own !== null) add(own, "The table in this file", onOwn);
-  for (const [name, says] of Object.entries(TOYS)) add(name, `A toy: ${says}`, () => onToy(name));
+  for (const [name, [says, usual]] of Object.entries(TOYS)) {
+    add(name, `A toy: ${says}`, () => {
+      reshape({ noise: usual });
+      onToy(name);
+    });
+  }
   const input = element("input", { type: "file", accept: ".csv,text/csv,.txt,.tsv,.json", multiple: true, class: "hidden-input", id: "file" });
   input.addEventListener("change", () => {
     onFiles([...input.files]);
@@ -22,9 +28,9 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
   });
   place.append(element("label", { class: "button", for: "file", title: "Nothing leaves this browser" }, input, "Your CSV\u2026"));
   const rows = element("input", { type: "range", id: "toy-rows", min: 50, max: 2000, step: 50, value: 300 });
-  const noise = element("input", { type: "range", id: "toy-noise", min: 0, max: 0.5, step: 0.05, value: 0.2 });
+  const noise = element("input", { type: "range", id: "toy-noise", min: 0, max: 0.5, step: 0.05, value: 0.25 });
   const shape = element("span", { class: "shape", hidden: true },
-    element("label", {}, "Rows ", rows, element("output", {}, "300")), element("label", {}, "Noise ", noise, element("output", {}, "0.2")));
+    element("label", {}, "Rows ", rows, element("output", {}, "300")), element("label", {}, "Noise ", noise, element("output", {}, "0.25")));
   place.append(shape);
   let toy = null;
   for (const input of [rows, noise]) {
@@ -34,16 +40,18 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
     });
   }
 
+  /** Set rows and noise of the toys. */
+  function reshape(given) {
+    for (const [input, value] of [[rows, given.rows], [noise, given.noise]]) {
+      if (!Number.isFinite(value)) continue;
+      input.value = value;
+      input.nextSibling.textContent = input.value;
+    }
+  }
+
   return {
+    reshape,
     shape: () => ({ rows: Number(rows.value), noise: Number(noise.value) }),
-    /** Set rows and noise of the toys, as a link says. */
-    reshape(given) {
-      for (const [input, value] of [[rows, given.rows], [noise, given.noise]]) {
-        if (!Number.isFinite(value)) continue;
-        input.value = value;
-        input.nextSibling.textContent = input.value;
-      }
-    },
     /** Mark the table that is in use. */
     mark(name, isToy) {
       toy = isToy ? name : null;

@@ -1,6 +1,8 @@
 /** What can be set: a network, its recipe, and how often it is trained. Settings are plain frozen values. */
 
-export const ACTIVATION_NAMES = { linear: "none (linear)", relu: "ReLU", tanh: "Tanh", sigmoid: "Sigmoid", elu: "ELU", gelu: "GELU", silu: "SiLU", leaky_relu: "Leaky ReLU" };
+import { candidateWord } from "./export.js";
+
+export const ACTIVATION_NAMES = { linear: "linear", relu: "ReLU", tanh: "Tanh", sigmoid: "Sigmoid", elu: "ELU", gelu: "GELU", silu: "SiLU", leaky_relu: "Leaky ReLU" };
 export const OPTIMIZER_NAMES = { sgd: "SGD", adamw: "AdamW" };
 export const LEARNING_RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 export const EPOCH_STEPS = [50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000];
@@ -24,27 +26,24 @@ export const PRESETS = [
   { hidden: [{ units: 5, activation: "relu" }], says: "With ReLU" },
 ];
 
-/** Return seedbed's word for hidden layers: "linear:20,20", "relu:5+tanh:3", "logistic". */
-export function networkWord(hidden) {
-  if (!hidden.length) return "logistic";
-  const alike = hidden.every((layer) => layer.activation === hidden[0].activation);
-  if (alike) return `${hidden[0].activation}:${hidden.map((layer) => layer.units).join(",")}`;
-  return hidden.map((layer) => `${layer.activation}:${layer.units}`).join("+");
-}
-
 /** Return the name of a network with what its recipe changes: "relu:5, AdamW". */
 export function settingsName(settings) {
-  const parts = [networkWord(settings.hidden)];
+  const parts = [candidateWord(settings.hidden)];
   if (settings.optimizer !== TUTORIAL.optimizer) parts.push(OPTIMIZER_NAMES[settings.optimizer]);
   if (settings.lr !== TUTORIAL.lr) parts.push(`rate ${settings.lr}`);
   if (settings.epochs !== TUTORIAL.epochs) parts.push(`${settings.epochs} epochs`);
   return parts.join(", ");
 }
 
-/** Return the number of weights and biases of a network. */
-export function weightCount(hidden, nInputs, nOutputs) {
-  const sizes = [nInputs, ...hidden.map((layer) => layer.units), nOutputs];
-  return sizes.slice(1).reduce((sum, units, i) => sum + (sizes[i] + 1) * units, 0);
+/** Return the names of two networks side by side: what their recipes share is left out. */
+export function namesBeside(one, other) {
+  const parts = [[candidateWord(one.hidden)], [candidateWord(other.hidden)]];
+  for (const [name, says] of [["optimizer", (value) => OPTIMIZER_NAMES[value]], ["lr", (value) => `rate ${value}`], ["epochs", (value) => `${value} epochs`]]) {
+    if (one[name] === other[name]) continue;
+    parts[0].push(says(one[name]));
+    parts[1].push(says(other[name]));
+  }
+  return parts.map((words) => words.join(", "));
 }
 
 /** Return a request to the engine for networks of a split and a seed each. */
@@ -67,7 +66,7 @@ export function splitNetworks(settings) {
 /** Return settings as the fragment of an address. */
 export function toFragment(settings, table) {
   const { hidden, optimizer, lr, epochs, seeds, splits } = settings;
-  const words = { network: networkWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
+  const words = { network: candidateWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
   return `#${new URLSearchParams(Object.entries(words).map(([name, value]) => [name, String(value)]))}`;
 }
 
@@ -81,7 +80,7 @@ export function fromFragment(fragment) {
   const words = new URLSearchParams(fragment.replace(/^#/, ""));
   return {
     hidden: hiddenOf(words.get("network")) ?? TUTORIAL.hidden,
-    optimizer: words.get("optimizer") in OPTIMIZER_NAMES ? words.get("optimizer") : TUTORIAL.optimizer,
+    optimizer: Object.hasOwn(OPTIMIZER_NAMES, words.get("optimizer")) ? words.get("optimizer") : TUTORIAL.optimizer,
     lr: within(words.get("lr"), 1e-6, 10, TUTORIAL.lr),
     epochs: Math.round(within(words.get("epochs"), 1, 5000, TUTORIAL.epochs)),
     seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, TUTORIAL.seeds)),
@@ -95,7 +94,7 @@ export function hiddenOf(word) {
   const hidden = [];
   for (const part of (word ?? "").split("+")) {
     const found = /^([a-z_]+):(\d+(?:,\d+)*)$/.exec(part);
-    if (!found || !(found[1] in ACTIVATION_NAMES)) return null;
+    if (!found || !Object.hasOwn(ACTIVATION_NAMES, found[1])) return null;
     for (const units of found[2].split(",")) hidden.push({ units: Math.min(MOST_UNITS, Math.max(1, Number(units))), activation: found[1] });
   }
   return hidden.length <= MOST_LAYERS ? hidden : null;

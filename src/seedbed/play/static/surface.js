@@ -2,6 +2,7 @@
 
 import { canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
 import { choiceOf } from "./controls.js";
+import { quantile } from "./curves.js";
 import { count, element } from "./words.js";
 
 const GRID = 56;
@@ -59,7 +60,7 @@ export function levelLine(values, size, level) {
 
 /** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. */
 export function createSurface(place) {
-  const state = { run: null, table: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0 };
+  const state = { run: null, table: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
   const figure = element("figure", { class: "panel plane", role: "img", "aria-label": "Map of predictions" });
   const side = element("div", { class: "map-side" });
   const selects = ["across", "up"].map((axis) => {
@@ -71,6 +72,12 @@ export function createSurface(place) {
     return { axis, choose };
   });
   const mode = element("div", { class: "choice", role: "radiogroup", "aria-label": "What the map shows" });
+  const epoch = element("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Epoch of the map" });
+  const epochName = element("output", {});
+  epoch.addEventListener("input", () => {
+    state.at = Number(epoch.value) >= Number(epoch.max) ? null : Number(epoch.value);
+    renew();
+  });
   const seedName = element("output", {});
   const slider = element("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Seed on the map" });
   slider.addEventListener("input", () => showSeed(Number(slider.value)));
@@ -78,7 +85,7 @@ export function createSurface(place) {
   const note = element("p", { class: "small" });
   side.append(
     ...selects.map(({ axis, choose }) => element("label", { for: `axis-${axis}` }, element("span", {}, axis === "across" ? "Across" : "Up"), choose)),
-    mode, element("label", { class: "slider" }, element("span", {}, "Seed"), slider, seedName), legend, note);
+    mode, element("label", { class: "slider" }, element("span", {}, "Seed"), slider, seedName), element("label", { class: "slider" }, element("span", {}, "Epoch"), epoch, epochName), legend, note);
   place.append(figure, side);
   const surface = canvasIn(figure, paint);
   const modes = choiceOf(mode, "map-mode", { mean: "mean of the seeds", each: "one after the other" }, "mean", (value) => {
@@ -125,12 +132,9 @@ export function createSurface(place) {
     const [across, up] = state.columns;
     const middle = medians(table);
     const ends = [across, up].map((input) => {
-      let low = Infinity, high = -Infinity;
-      for (let row = 0; row < table.rows; row++) {
-        const value = table.x[row * table.nInputs + input];
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
+      // A few extreme rows would squeeze all others into a corner: they are drawn at the edge.
+      const sorted = Array.from({ length: table.rows }, (_, row) => table.x[row * table.nInputs + input]).filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+      const [low, high] = table.nInputs > 2 ? [quantile(sorted, 0.02), quantile(sorted, 0.98)] : [sorted[0], sorted.at(-1)];
       const edge = (high - low || 1) * 0.06;
       return [low - edge, high + edge];
     });
@@ -142,8 +146,8 @@ export function createSurface(place) {
     }
     const networks = Array.from({ length: Math.min(MOST_MAPPED, run.request.networks.length) }, (_, i) => i);
     const size = GRID * GRID * table.nOutputs;
-    const flat = await run.predict(networks, grid);
-    const known = await run.predict(networks, table.x);
+    const at = run.epochs[state.at ?? run.epochs.length - 1];
+    const [flat, known] = await Promise.all([run.predict(networks, grid, at), run.predict(networks, table.x, at)]);
     if (turn !== state.turn) return;
     state.outputs = networks.map((_, i) => flat.subarray(i * size, (i + 1) * size));
     state.known = networks.map((_, i) => known.subarray(i * table.rows * table.nOutputs, (i + 1) * table.rows * table.nOutputs));
@@ -153,6 +157,10 @@ export function createSurface(place) {
     state.ends = ends;
     state.test = new Set(run.split(0).test);
     slider.max = networks.length - 1;
+    epoch.max = run.epochs.length - 1;
+    epoch.value = state.at ?? epoch.max;
+    epochName.textContent = count(at);
+    epoch.setAttribute("aria-valuetext", `epoch ${at}`);
     repaint();
   }
 
@@ -217,7 +225,7 @@ export function createSurface(place) {
     const { table } = state;
     const spread = targetEnds();
     let errors = 0;
-    const place = (row, axis) => (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0]);
+    const place = (row, axis) => Math.min(0.99, Math.max(0.01, (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0])));
     for (const isTest of [false, true]) {
       for (let row = 0; row < table.rows; row++) {
         if (state.test.has(row) !== isTest) continue;
@@ -320,8 +328,9 @@ export function createSurface(place) {
         });
         Object.assign(state, { outputs: null, seed: 0 });
         legendOf(table);
+        document.getElementById("surface-finding").textContent = table.task === "regression" ? "What the networks predict, and where" : "Where the networks draw the line";
       }
-      Object.assign(state, { run, table });
+      Object.assign(state, { run, table, at: null });
       renew();
     },
   };
