@@ -3,8 +3,6 @@ fails the test."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,32 +10,6 @@ from typing import Any
 import pytest
 
 from seedbed.report import write_report
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def _browser() -> str:
-    """The path of a Chromium; without one the tests are skipped, or fail where it is required."""
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        message = "no Chromium is installed: apt-get install chromium, or the like"
-        if os.environ.get("SEEDBED_REQUIRE_BROWSER", "0") not in {"", "0"}:
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    return found
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A running browser."""
-    path = _browser()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # In a container Chromium's own sandbox can't be set up; the pages are ours.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

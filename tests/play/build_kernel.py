@@ -1,6 +1,7 @@
 """Compile the training kernel for browsers: `make kernel` renews the file that the page contains.
 
-The file is committed, so that `seedbed play` never needs a compiler. A test compiles it again and compares the bytes.
+The file is committed, so that `seedbed play` never needs a compiler. A test compiles it to another path
+and compares the bytes.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[2] / "src" / "seedbed"
-KERNEL = PACKAGE / "play" / "static" / "kernel.wasm"
-_SOURCE = PACKAGE / "training" / "native" / "kernel.cpp"
+_PACKAGE = Path(__file__).resolve().parents[2] / "src" / "seedbed"
+_KERNEL = _PACKAGE / "play" / "static" / "kernel.wasm"
+_SOURCE = _PACKAGE / "training" / "native" / "kernel.cpp"
 _EXPORTED = ("train", "look", "workspace", "job_bytes", "layer_bytes", "__heap_base")
 _FLAGS = (
     *("-target", "wasm32-freestanding", "-msimd128", "-std=c++17", "-O3", "-nostdlib", "-nostdlib++", "-nostdinc++"),
@@ -23,10 +24,6 @@ _FLAGS = (
 )
 
 
-def build_kernel(path: Path) -> None:
-    """Compile the kernel to a file. Raises CalledProcessError if the compiler fails."""
-    subprocess.run([sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(path), str(_SOURCE)], check=True)
-
-
 if __name__ == "__main__":
-    build_kernel(KERNEL)
+    made = Path(sys.argv[1]) if len(sys.argv) > 1 else _KERNEL
+    subprocess.run([sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(made), str(_SOURCE)], check=True)

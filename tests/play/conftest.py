@@ -1,0 +1,112 @@
+"""The page's modules without its looks, in Chromium: tests call their functions with plain values. A request, an error
+or a word on the console fails the test."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seedbed.data import Table, read_table
+from seedbed.play.document import table_document
+from seedbed.play.page import POLICY, STATIC, bundled
+
+MODULES = ("engine.js", "table.js", "csv.js", "verdict.js", "export.js")
+EXPOSED = (
+    *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvLines", "judge", "exports"),
+    *("splitRows", "sharedInputs", "splitDesign", "initialParameters", "studentQuantile", "candidateWord", "widths"),
+)
+HELPERS = """
+const later = (wanted) => new Promise((resolve) => wanted(resolve));
+const finish = async (table, request) => {
+  window.engine ??= await createEngine({ workers: 2 });
+  return later((resolve) => engine.train(table, request, (run) => run.status === "running" || resolve(run)));
+};
+const plainRun = (run) => ({
+  status: run.status, message: run.message, trained: run.trained, epochs: Array.from(run.epochs), request: run.request,
+  curves: Object.fromEntries(Object.entries(run.curves).map(([name, values]) => [name, Array.from(values)])),
+  weights: run.request.networks.map((_, net) => (run.weights(net) ?? [])
+    .flatMap(({ weight, bias }) => [Array.from(weight), Array.from(bias)])),
+});
+"""
+
+
+@pytest.fixture(scope="session")
+def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list[str]]]:
+    """A page with the modules' functions, and what it has said or asked for."""
+    kernel, exposed = base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(), ", ".join(EXPOSED)
+    path = tmp_path_factory.mktemp("lab") / "lab.html"
+    path.write_text(
+        f'<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<link rel="icon" href="data:,"><script type="text/plain" id="play-kernel">{kernel}</script>'
+        f'<script type="text/plain" id="play-worker">{bundled(["worker.js"])}</script>'
+        f'<script type="module">{bundled(MODULES)}{HELPERS}'
+        f"Object.assign(window, {{ {exposed}, finish, plainRun }}); window.ready = true;</script>"
+    )
+    heard: list[str] = []
+    page = chromium.new_page()
+    page.on("console", lambda message: heard.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+    page.goto(path.as_uri())
+    page.on("request", lambda one: one.url.startswith("blob:") or heard.append(f"request: {one.url[:100]}"))
+    page.wait_for_function("window.ready")
+    yield page, heard
+    page.close()
+
+
+@pytest.fixture
+def lab(lab_page: tuple[Any, list[str]]) -> Iterator[Callable[..., Any]]:
+    """Calls a JavaScript function with plain values: lab("(a, b) => a + b", 1, 2)."""
+    page, heard = lab_page
+
+    def call(function: str, *values: Any) -> Any:
+        text = json.dumps(values)  # Playwright's own encoding takes seconds for a table
+        return page.evaluate(f"async (text) => ({function})(...JSON.parse(text))", text)
+
+    yield call
+    said, heard[:] = list(heard), []
+    assert said == []
+
+
+def request(network: str = "relu:5", **words: Any) -> dict[str, Any]:
+    """A request with some settings in place of the usual ones; hidden layers are written `relu:5,4`."""
+    activation, units = network.split(":") if network else ("", "")
+    layers = [{"units": int(one), "activation": activation} for one in units.split(",") if one]
+    usual = {"hidden": layers, "optimizer": "sgd", "lr": 0.1, "weightDecay": 0, "epochs": 30, "testShare": 0.2}
+    return {**usual, "networks": [{"split": 0, "seed": seed} for seed in range(3)], **words}
+
+
+@pytest.fixture(name="request_of")
+def _request_of() -> Callable[..., dict[str, Any]]:
+    return request
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Table]:
+    """Tables with numbers, missing cells and categories, one of them with a rare level, for each task."""
+    folder, random = tmp_path_factory.mktemp("mixed"), np.random.default_rng(3)
+    lines = ["size,gap,colour,flag,kind,kinds,number"]
+    for row in range(90):
+        size, gap = 1000 + 5 * random.normal(), "" if row % 7 == 0 else f"{random.normal():.4f}"
+        colour = "rare" if row % 45 == 0 else ("red", "green", "", "blue")[random.integers(4)]
+        kind = int(size + (colour == "red") + random.normal() > 1000)
+        number = 3 * (size - 1000) + 100 * (colour == "red") + random.normal()
+        lines.append(f"{size:.3f},{gap},{colour},{'yes' if row % 3 else 'no'},{kind},{'abc'[row % 3]},{number:.3f}")
+    (folder / "mixed.csv").write_text("\n".join(lines))
+    targets = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
+
+    def read(task: str) -> Table:
+        others = [name for name in targets.values() if name != targets[task]]
+        return read_table(folder / "mixed.csv", target=targets[task], drop=others)
+
+    return read
+
+
+@pytest.fixture
+def document(mixed: Callable[[str], Table]) -> Callable[[str], dict[str, Any]]:
+    """The same tables as the page takes them."""
+    return lambda task: table_document(mixed(task))

@@ -1,0 +1,173 @@
+"""What the browser trains is what PyTorch trains on the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seedbed.data import encode, holdout, target_design
+from seedbed.networks import MLP
+
+ACTIVATIONS = ("linear", "relu", "tanh", "elu", "sigmoid", "gelu", "silu", "leaky_relu")
+TASKS = ("binary", "multiclass", "regression")
+LOSSES = {"binary": nn.BCEWithLogitsLoss(), "multiclass": nn.CrossEntropyLoss(), "regression": nn.MSELoss()}
+
+
+def torch_run(table, asked, initial, split):
+    """Train one network by PyTorch from its initial parameters; return losses before each step, and the network."""
+    rows = holdout(table.target, test_size=asked["testShare"], random_state=split)
+    design = encode(table).design([rows])
+    X = design.scale[:, 0] * design.matrix + design.shift[:, 0]
+    for one, other in enumerate(design.also if design.also is not None else []):
+        X[:, other] += design.extra[one, 0] * design.matrix[:, one]
+    y = table.target
+    if table.task == "regression":
+        goal = target_design(table.target, [rows])
+        y = goal.scale[0] * goal.values + goal.shift[0]
+    X, Y = torch.tensor(X), torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float))
+    layers = asked["hidden"]
+    net = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))(
+        X.shape[1], table.n_outputs
+    )
+    net, place = net.double(), 0
+    for layer in (one for one in net if isinstance(one, nn.Linear)):
+        n = layer.weight.numel()
+        layer.weight.data = torch.tensor(initial[place : place + n]).double().reshape(layer.in_features, -1).T.clone()
+        layer.bias.data = torch.tensor(initial[place + n : place + n + layer.out_features]).double()
+        place += n + layer.out_features
+    kind = torch.optim.SGD if asked["optimizer"] == "sgd" else torch.optim.AdamW
+    optimizer = kind(net.parameters(), lr=asked["lr"], weight_decay=asked["weightDecay"])
+    losses, train, test = [], torch.tensor(rows.train.copy()), torch.tensor(rows.test.copy())
+    for _ in range(asked["epochs"]):
+        with torch.no_grad():
+            tested = LOSSES[table.task](net(X[test]), Y[test])
+        loss = LOSSES[table.task](net(X[train]), Y[train])
+        losses.append((loss.item(), tested.item()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return np.array(losses), net, X
+
+
+RUN = """async (document, request) => {
+  const table = decodeTable(document), run = await finish(table, request), sizes = widths(table, request.hidden);
+  const initial = request.networks.map(({ seed }) => Array.from(initialParameters(sizes, seed)));
+  const predicted = await run.predict([0, 1, 2], table.x);
+  return { ...plainRun(run), initial, predicted: Array.from(predicted) };
+}"""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("task", TASKS)
+def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, request_of, task, optimizer):
+    asked = request_of("tanh:6,4", optimizer=optimizer, lr=0.05, weightDecay=0.02,
+                       networks=[{"split": split, "seed": split + 5} for split in range(3)])  # fmt: skip
+    check_parity(lab(RUN, document(task), asked), mixed(task), asked)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_equals_pytorch(lab, mixed, document, request_of, activation):
+    asked = request_of(f"{activation}:5")
+    check_parity(lab(RUN, document("binary"), asked), mixed("binary"), asked)
+
+
+def check_parity(found, table, asked):
+    assert found["status"] == "done"
+    predicted = np.array(found["predicted"]).reshape(3, table.n_rows, -1)
+    for net, place in enumerate(asked["networks"]):
+        losses, own, X = torch_run(table, asked, found["initial"][net], place["split"])
+        parameters = [value.numpy().ravel() for value in own.state_dict().values()]
+        for mine, theirs in zip(found["weights"][net], parameters, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-4)
+        curve = {name: np.reshape(found["curves"][name], (3, -1))[net] for name in ("trainLoss", "testLoss")}
+        np.testing.assert_allclose(curve["trainLoss"], losses[:, 0], atol=1e-4)
+        np.testing.assert_allclose(curve["testLoss"][:-1], losses[1:, 1], atol=1e-4)
+        with torch.no_grad():
+            outputs = own(X)
+        if table.task == "regression":
+            rows = holdout(table.target, random_state=place["split"])
+            outputs = target_design(table.target, [rows]).restore(outputs.numpy(), 0)
+        else:
+            outputs = outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
+        np.testing.assert_allclose(predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max()))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_are_those_of_seedbed_and_scikit_learn(lab, mixed, document, task):
+    call = """(document, split, share) => {
+      const { train, test } = splitRows(decodeTable(document), split, share);
+      return [Array.from(train), Array.from(test)];
+    }"""
+    for split, share in ((0, 0.2), (1, 0.2), (41, 0.25), (4_000_000_000, 0.5)):
+        expected = holdout(mixed(task).target, test_size=share, random_state=split)
+        train, test = lab(call, document(task), split, share)
+        assert train == sorted(expected.train.tolist())
+        assert test == sorted(expected.test.tolist())
+
+
+def test_scores_are_accuracy_and_r2_of_the_test_rows(lab, mixed, document, request_of):
+    for task in ("multiclass", "regression"):
+        table, asked = mixed(task), request_of()
+        found = lab(RUN, document(task), asked)
+        rows = holdout(table.target, random_state=0).test
+        predicted, y = np.reshape(found["predicted"], (3, table.n_rows, -1))[:, rows], table.target[rows]
+        scores = np.reshape(found["curves"]["testScore"], (3, -1))[:, -1]
+        if task == "multiclass":
+            expected = (predicted.argmax(-1) == y).mean(1)
+        else:
+            expected = 1 - ((predicted[:, :, 0] - y) ** 2).mean(1) / y.var()
+        np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+def test_initial_parameters_are_uniform_as_torch_draws_them(lab):
+    values = np.array(lab("() => Array.from(initialParameters([16, 400, 1], 7))"))
+    weights, last = values[: 17 * 400] * 4, values[17 * 400 :] * 20
+    for one in (weights, last):
+        assert np.abs(one).max() <= 1
+        assert abs(one.mean()) < 4 / np.sqrt(3 * len(one))
+        assert abs((one**2).mean() - 1 / 3) < 4 * np.sqrt(4 / 45 / len(one))
+    assert lab("() => Array.from(initialParameters([16, 400, 1], 8))") != values.tolist()
+
+
+def test_a_network_depends_on_its_split_and_seed_alone(lab, document, request_of):
+    wanted = {"split": 3, "seed": 9}
+    many = [{"split": i % 4, "seed": i} for i in range(40)]
+    alone = lab(RUN.replace("[0, 1, 2]", "[0]"), document("binary"), request_of(networks=[wanted]))
+    among = lab(RUN, document("binary"), request_of(networks=[*many, wanted]))
+    assert alone["weights"][0] == among["weights"][40]
+
+
+def test_a_cancelled_run_stops_and_the_next_one_trains(lab, document, request_of):
+    networks = [{"split": 0, "seed": seed} for seed in range(100)]
+    cancelled, epochs, trained, status = lab(
+        """async (document, slow, quick) => {
+          const table = decodeTable(document), run = await new Promise((resolve) => {
+            engine.train(table, slow, (one) => { one.cancel(); resolve(one); });
+          });
+          const next = await finish(table, quick);
+          return [run.status, run.epochs.length, run.trained, next.status];
+        }""",
+        document("binary"), request_of(networks=networks, epochs=50_000), request_of(),
+    )  # fmt: skip
+    assert (cancelled, epochs, status) == ("cancelled", 200, "done")
+    assert trained < 100
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ({"hidden": [{"units": 0, "activation": "relu"}]}, "A layer has 1 to 256 units."),
+        ({"hidden": [{"units": 3, "activation": "no"}]}, "This activation isn't known."),
+        ({"optimizer": "lion"}, "The optimizer is SGD or AdamW."),
+        ({"lr": 0}, "The learning rate is a number above 0."),
+        ({"epochs": 1e9}, "There are 1 to 100,000 epochs."),
+        ({"testShare": 1}, "The share of test rows lies between 0 and 1."),
+        ({"networks": []}, "A run trains 1 to 20,000 networks."),
+    ],
+)
+def test_a_request_that_cannot_be_trained_fails_with_a_reason(lab, document, request_of, words, problem):
+    found = lab("async (document, request) => plainRun(await finish(decodeTable(document), request))",
+                document("binary"), request_of(**words))  # fmt: skip
+    assert (found["status"], found["message"]) == ("failed", problem)

@@ -1,0 +1,93 @@
+"""The page's verdict is that of `seedbed judge` on the scores that the page exports."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+import seedbed as sb
+
+JUDGE = """(ours, theirs, rows, task) => {
+  const table = { rows, task, name: "t", target: "y", columns: [], nOutputs: 1 };
+  const run = (scores, units) => ({
+    table, epochs: [1], curves: { testScore: scores.flat() },
+    request: {
+      hidden: [{ units, activation: "relu" }], optimizer: "sgd", lr: 0.1, weightDecay: 0, epochs: 5, testShare: 0.2,
+      networks: scores.flatMap((own, split) => own.map((_, seed) => ({ split, seed }))),
+    },
+  });
+  const a = run(ours, 5), b = run(theirs, 6);
+  return { page: judge(a, b), csv: exports(table, [a, b]).scores };
+}"""
+
+
+def both(lab, tmp_path, ours, theirs, task="binary", rows=299):
+    """Return the verdict of the page and that of seedbed on the same scores."""
+    found = lab(JUDGE, np.asarray(ours).tolist(), np.asarray(theirs).tolist(), rows, task)
+    (tmp_path / "scores.csv").write_text(found["csv"])
+    return found["page"], sb.judge(tmp_path / "scores.csv").to_dict()
+
+
+CASES = {  # mean gain, spread over splits
+    "better by margin": (0.05, 0.01), "better": (0.02, 0.015), "no practical difference": (0.001, 0.004),
+    "worse": (-0.06, 0.03), "no worse": (0.012, 0.02), "undecided": (0.0, 0.08),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("splits", "seeds"), [(2, 1), (7, 3), (30, 2)])
+def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, splits, seeds):
+    (gain, spread), random = CASES[case], np.random.default_rng(len(case) * splits)
+    ours = random.normal(0.7, 0.05, (splits, seeds))
+    gains = random.normal(gain, spread, (splits, 1)) + random.normal(0, 0.01, (splits, seeds))
+    theirs = ours.mean(1, keepdims=True) + gains
+    page, seedbed = both(lab, tmp_path, ours, theirs, task)
+    (verdict,) = seedbed["verdicts"]
+    assert (page["rule"], page["words"]) == (verdict["rule"], verdict["short"])
+    for name in ("difference", "low", "high"):
+        assert page[name] == pytest.approx(verdict[name], abs=1e-9)
+    assert page["rowsFactor"] == pytest.approx(verdict["rows_factor"], rel=1e-6)
+    assert (page["splits"], page["seeds"]) == (splits, seeds)
+
+
+def test_a_constant_difference_and_a_single_split_have_no_verdict(lab, tmp_path):
+    page, seedbed = both(lab, tmp_path, [[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]])
+    assert page["verdict"] is None
+    assert seedbed["verdicts"] == []
+    page, seedbed = both(lab, tmp_path, [[0.5]], [[0.6]])
+    assert page["verdict"] is None
+    assert seedbed["verdicts"] == []
+
+
+def test_equal_scores_are_no_practical_difference(lab, tmp_path):
+    page, seedbed = both(lab, tmp_path, [[0.5], [0.6], [0.7]], [[0.5], [0.6], [0.7]])
+    assert page["verdict"] == "no_practical_difference" == seedbed["verdicts"][0]["rule"]
+
+
+def test_splits_that_only_one_run_has_finished_do_not_count(lab):
+    found = lab(
+        """() => {
+          const run = (scores) => ({ table: { rows: 100, task: "binary" }, epochs: [1], curves: { testScore: scores },
+            request: { testShare: 0.2, networks: [0, 0, 1, 1, 2, 2].map((split) => ({ split, seed: 0 })) } });
+          return judge(run([0.5, 0.6, 0.5, NaN, 0.6, 0.6]), run([0.7, 0.8, 0.9, 0.9, 0.8, 0.9]));
+        }"""
+    )
+    assert found["splits"] == 2
+    assert found["difference"] == pytest.approx((0.2 + 0.25) / 2)
+
+
+def test_rows_needed_are_half_and_double_of_what_seedbed_computes(lab, tmp_path):
+    random = np.random.default_rng(0)
+    page, seedbed = both(lab, tmp_path, random.normal(0.7, 0.1, (20, 1)), random.normal(0.7, 0.1, (20, 1)))
+    factor = seedbed["verdicts"][0]["rows_factor"]
+    assert page["verdict"] == "undecided"
+    assert page["rows_needed"] == [np.ceil(299 * factor / 2), np.ceil(299 * factor * 2)]
+
+
+@pytest.mark.parametrize("df", range(1, 10))
+def test_students_quantiles_are_those_of_scipy(lab, df):
+    for probability in (0.975, 0.8, 0.5, 0.1):
+        found = lab("(p, df) => studentQuantile(p, df)", probability, df)
+        assert found == pytest.approx(student.ppf(probability, df), abs=1e-9)
