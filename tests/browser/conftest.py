@@ -1,5 +1,4 @@
-"""A real browser on real pages: the system's Chromium, driven by Playwright. Any request and any word on its console
-fails the test."""
+"""The system's Chromium, driven by Playwright. Any request and any console message fails the test."""
 
 from __future__ import annotations
 
@@ -14,8 +13,10 @@ from seedbed.report import write_report
 
 @pytest.fixture
 def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a file from the disk, or a link into it, and waits until its charts are drawn. At the end, a request, an
-    error or a word on the console fails the test."""
+    """A function that opens a file, or a link into it, and waits for its charts.
+
+    At the end, a request, an error or a console message fails the test.
+    """
     heard: list[str] = []
     contexts = []
 
@@ -41,7 +42,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
-    """Writes the report of a summary to the disk."""
+    """A function that writes the report of a summary to the disk."""
 
     def write(summary: Any) -> Path:
         return write_report(summary, tmp_path_factory.mktemp("report") / "report.html")

@@ -1,4 +1,4 @@
-"""The report in a browser: opened from the disk, read, clicked, zoomed, printed."""
+"""The report in a browser: read, clicked, zoomed and printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.back
 
 @pytest.fixture(scope="session")
 def summary() -> Any:
-    """Three networks and two baselines on two moons."""
+    """A summary of three networks and two baselines on two moons."""
     return sb.compare("example:moons", candidates=["linear:3", "relu:8", "tanh:8"], recipe="tutorial", lr=0.5,
                       design=design(baselines=["prior", "logistic-regression"]), **QUICK).summary()  # fmt: skip
 
@@ -41,7 +41,7 @@ def page(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: 
 
 @pytest.fixture(scope="session")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A summary of each kind of target and run."""
+    """Summaries of each kind of target and run."""
     few = tmp_path_factory.mktemp("few") / "few.csv"
     few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
     numbers = tmp_path_factory.mktemp("numbers") / "numbers.csv"
@@ -62,13 +62,13 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def read_out(page: Any) -> dict[str, list[str]]:
-    """The table under the cursor: a name, and its cells."""
+    """The table under the cursor: from a name to its cells."""
     rows = [row.split("\t") for row in page.locator("#readout tbody").inner_text().splitlines()]
     return {name.strip(): [cell.strip() for cell in cells] for name, *cells in rows}
 
 
 def boxes(page: Any) -> list[Any]:
-    """Where the two panels lie on the screen."""
+    """The positions of the two panels on the screen."""
     return [panel.bounding_box() for panel in page.locator(PANELS).all()]
 
 
@@ -77,7 +77,7 @@ def colour(page: Any, selector: str, name: str) -> str:
     return found
 
 
-def test_the_first_screen_says_which_model_to_use_and_what_to_expect_of_it(page: Any):
+def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: Any):
     answer = page.locator("#answer")
     box = answer.bounding_box()
     assert box["y"] + box["height"] < 900
@@ -87,7 +87,7 @@ def test_the_first_screen_says_which_model_to_use_and_what_to_expect_of_it(page:
     assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
 
 
-def test_the_forest_plot_lies_where_the_numbers_are(page: Any, summary: Any):
+def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
     found = {one["candidate"]: one["accuracy"] for one in summary["verdicts"] if one["candidate"] != "prior"}
     rows = {row.locator("th").inner_text(): row for row in page.locator(".glance tbody tr").all()}
 
@@ -116,7 +116,7 @@ def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
         assert not tip.is_visible()
 
 
-def test_a_candidate_is_hidden_everywhere_and_shown_again(page: Any):
+def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     assert page.locator(LINES).count() == 6
     page.get_by_label("relu:8", exact=True).uncheck()
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
@@ -129,7 +129,7 @@ def test_a_candidate_is_hidden_everywhere_and_shown_again(page: Any):
     assert page.locator("tr[data-candidate='relu:8']").is_visible()
 
 
-def test_each_band_is_drawn_as_its_name_says(page: Any, summary: Any):
+def test_each_band_is_drawn_as_named(page: Any, summary: Any):
     drawn = {}
     for word in ("middle half", "5 to 95%", "interval of the mean"):
         page.get_by_role("radio", name=word).check()
@@ -148,7 +148,7 @@ def test_each_band_is_drawn_as_its_name_says(page: Any, summary: Any):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.31, 1.0])
-def test_the_values_under_the_cursor_are_those_of_the_data(page: Any, summary: Any, share: float):
+def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any, share: float):
     page.locator("[data-chart=curves]").scroll_into_view_if_needed()
     first, second = boxes(page)
     page.mouse.move(first["x"] + share * first["width"], first["y"] + 50)
@@ -179,7 +179,7 @@ def test_the_cursor_moves_by_keyboard(page: Any):
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
 
 
-def test_dragging_zooms_and_a_double_click_shows_all_again(page: Any):
+def test_dragging_zooms_and_a_double_click_resets_the_zoom(page: Any):
     page.locator("[data-chart=curves]").scroll_into_view_if_needed()
     whole = page.evaluate("views.curves.signal('loss_high')")
     box = boxes(page)[0]
@@ -205,7 +205,7 @@ def test_epochs_can_be_typed(page: Any):
     assert page.locator("#at").input_value() == "59"
     page.locator("#last").fill("30")
     page.locator("#last").press("Enter")
-    assert [page.locator(name).input_value() for name in ("#last", "#at")] == ["30", "30"]  # the cursor stays in sight
+    assert [page.locator(name).input_value() for name in ("#last", "#at")] == ["30", "30"]  # the cursor remains visible
     page.locator("#last").fill("5")
     page.locator("#last").press("Enter")
     assert page.locator("#last").input_value() == "30"  # it isn't after the first
@@ -214,7 +214,7 @@ def test_epochs_can_be_typed(page: Any):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_readers_colours_and_paper_is_always_light(
+def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any, scheme: Any
 ):
     page = open_page(report(summary), color_scheme=scheme)
@@ -233,7 +233,7 @@ def test_the_page_follows_the_readers_colours_and_paper_is_always_light(
     assert "relu:8" in page.locator(".paper").inner_text()  # whose colour is which
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(
+def test_nothing_is_wider_than_the_screen_of_a_phone(
     open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any
 ):
     page = open_page(report(summary), width=375, height=700)
@@ -245,23 +245,23 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     assert first["width"] > 220
 
 
-def test_a_turned_screen_draws_the_charts_anew(page: Any):
+def test_a_rotated_screen_redraws_the_charts(page: Any):
     page.get_by_label("relu:8", exact=True).uncheck()
     page.set_viewport_size({"width": 480, "height": 900})
-    page.wait_for_function("views.curves.width() > 0")  # in one column it has a width of its own
+    page.wait_for_function("views.curves.width() > 0")  # in one column its width is different
     first, second = boxes(page)
     assert second["y"] > first["y"] + first["height"]
     assert page.evaluate("views.curves.signal('hidden')") == ["relu:8"]
 
 
-def test_every_chart_has_its_numbers_as_a_table(page: Any):
+def test_every_chart_has_a_table_of_its_numbers(page: Any):
     for place in page.locator("details.numbers").all():
         place.locator("summary").click()
         assert place.locator("tbody tr").count() >= 2
     assert page.locator("details.numbers").count() == 5
 
 
-def test_printing_makes_pages_with_the_numbers(page: Any):
+def test_printed_pages_contain_the_numbers(page: Any):
     assert page.pdf().startswith(b"%PDF")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert all(place.get_attribute("open") is not None for place in page.locator("details.numbers").all())
@@ -281,7 +281,7 @@ def test_each_kind_of_run_has_a_page_that_works(
     assert page.locator("#readout tbody tr").count() >= 1
 
 
-def test_names_are_text_and_never_markup(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
+def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
     name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
     page = open_page(report(json.loads(text)))
@@ -293,7 +293,7 @@ def test_names_are_text_and_never_markup(open_page: Callable[..., Any], report: 
 
 
 @pytest.mark.slow
-def test_the_largest_page_is_small_and_answers_at_once(open_page: Callable[..., Any], report: Callable[[Any], Path]):
+def test_the_largest_page_is_small_and_responsive(open_page: Callable[..., Any], report: Callable[[Any], Path]):
     names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
     found = sb.compare("example:moons", candidates=names, recipe="tutorial", epochs=1000,
                        design=design(baselines=[], repeats=4, folds=4, seeds=3))  # fmt: skip

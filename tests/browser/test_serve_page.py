@@ -1,4 +1,4 @@
-"""The server's page in a real browser: a form made of the model's columns, which says a probability."""
+"""The server's page in a browser: a form of the model's columns that shows a probability."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    """Of all kinds of columns; a level and a column look like HTML."""
+    """A model with all kinds of columns; a level and a column look like HTML."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, 200)
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, 200), unit="D")
@@ -50,8 +50,10 @@ def address(model: Model) -> Iterator[str]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a served page. At the end, a request to anywhere else, an error or a word on the console fails the test,
-    but for words that it expects."""
+    """A function that opens a served page.
+
+    At the end, a foreign request, an error or an unexpected console message fails the test.
+    """
     heard: list[str] = []
     expected: list[str] = []
     contexts = []
@@ -81,7 +83,7 @@ def predict(page: Any) -> str:
     return page.inner_text("#said")
 
 
-def test_the_form_begins_with_usual_values_and_says_a_probability(visit, address, model):
+def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, address, model):
     page = visit(address)
     usual = {column["name"]: column for column in model.card()["columns"]}
     assert float(page.get_by_label("size").input_value()) == pytest.approx(usual["size"]["median"], rel=1e-5)
@@ -101,7 +103,7 @@ def test_the_form_begins_with_usual_values_and_says_a_probability(visit, address
     assert widths == pytest.approx(100 * told, abs=0.06)
 
 
-def test_what_is_strange_is_flagged_and_what_is_refused_is_told(visit, address):
+def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     page = visit(address, expect="422")
     page.get_by_label("size").fill("900")
     page.get_by_label("smokes").select_option("")
@@ -123,27 +125,27 @@ def test_what_is_strange_is_flagged_and_what_is_refused_is_told(visit, address):
     assert page.get_by_label("smokes").input_value() == "no"
 
 
-def test_text_of_the_model_is_never_html(visit, address):
+def test_text_of_the_model_is_escaped(visit, address):
     page = visit(address)
     page.get_by_label("<b>town</b>").select_option(HOSTILE)
     predict(page)
     assert page.query_selector_all("img, b") == []
 
 
-def test_the_page_may_speak_to_its_own_server_alone(visit, address):
+def test_the_page_can_only_connect_to_its_server(visit, address):
     page = visit(address, expect="Content Security Policy")
     assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
     assert page.evaluate("document.body.setAttribute('onclick', 'window.clicked = 1') || document.body.click()") is None
     assert page.evaluate("window.clicked") is None
 
 
-def test_the_score_is_told_with_whose_it_is(visit, address):
+def test_the_score_is_shown_with_its_candidate(visit, address):
     told = visit(address).inner_text("#score")
     assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in told
     assert "Brier score 0.123, from 0.100 to 0.150." in told
 
 
-def test_a_server_with_a_token_asks_for_it_and_forgets_it_with_the_page(visit, model):
+def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
     with serving(model, "heart", Address(port=0, token=TOKEN)) as guarded:
         page = visit(guarded, expect="401")
         assert page.is_visible("#entry")
@@ -162,20 +164,20 @@ def test_a_server_with_a_token_asks_for_it_and_forgets_it_with_the_page(visit, m
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_light_or_dark_as_the_reader_has_it(visit, address, scheme):
+def test_the_page_follows_the_readers_colour_scheme(visit, address, scheme):
     page = visit(address, color_scheme=scheme)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(visit, address):
+def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):
     page = visit(address, width=390, height=800)
     predict(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height") >= 40
 
 
-def test_every_field_has_a_label_and_the_keyboard_is_enough(visit, address):
+def test_every_field_has_a_label_and_works_with_the_keyboard(visit, address):
     page = visit(address)
     unnamed = "all => all.filter(one => !one.labels || one.labels.length !== 1).length"
     assert page.eval_on_selector_all("#fields :is(input, select)", unnamed) == 0

@@ -1,4 +1,4 @@
-"""What the tests of this package share: a small table, and comparisons that take a moment."""
+"""Fixtures for the tests of comparisons: a small table, and comparisons that take a moment."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": []
 
 @pytest.fixture(scope="session", autouse=True)
 def single_thread() -> Iterator[None]:
-    """torch's threads make work of this size slower."""
+    """Use one thread, since torch's threads slow down work of this size."""
     with one_thread("cpu"):
         yield
 
@@ -33,7 +33,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def table_of() -> Callable[..., Table]:
-    """A table of numbers [row, feature] with a target of any task, taken as they are."""
+    """A function that makes a table of numbers [row, feature] with a target of any task."""
 
     def make(X: np.ndarray, y: np.ndarray, task: Any = "binary", **words: Any) -> Table:
         columns = [Column(ColumnSchema(f"x{i}", "number", spelling="point"), X[:, i].copy()) for i in range(X.shape[1])]
@@ -44,7 +44,7 @@ def table_of() -> Callable[..., Table]:
 
 
 def compare_with(*table: Any, **words: Any) -> Comparison:
-    """`compare` with settings by their names alone, whichever class they belong to."""
+    """`compare` with settings given by name, whichever class they belong to."""
 
     def taken(kind: Any) -> dict[str, Any]:
         return {name: words.pop(name) for name in settings_of(kind) if name in words}
@@ -56,7 +56,7 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
-    """Candidates compared on a table, with few folds, seeds and epochs and without baselines."""
+    """A function that compares candidates on a table, with few folds, seeds and epochs and without baselines."""
 
     def run_it(
         table: Table, *candidates: Any, name: str = "tutorial", recipe: Any = None, **options: Any
@@ -71,7 +71,7 @@ def compared() -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
-    """`compare` on few rows, folds, seeds and epochs, without baselines; on `arrays` unless a table is given."""
+    """`compare` with few rows, folds, seeds and epochs, without baselines; on `arrays` unless a table is given."""
 
     def run(*table: Any, **options: Any) -> Comparison:
         return compare_with(*(table or arrays), **{**SMALL, **options})
@@ -81,7 +81,7 @@ def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
-    """The plan of a comparison as `small` makes it; words of the recipe go into `recipe`."""
+    """A function that returns the plan of a comparison made by `small`; recipe words go into `recipe`."""
 
     def plan(*candidates: Any, recipe: Any = None, name: str = "tutorial", **options: Any) -> Plan:
         words = {"epochs": 4, "lr": 0.5} if name == "tutorial" else {"epochs": 4}
@@ -97,14 +97,17 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def comparison(small: Callable[..., Comparison]) -> Comparison:
-    """Two candidates and a baseline, two repeats of three folds, three seeds: to look at, not to change."""
+    """A comparison of two candidates and a baseline with two repeats of three folds and three seeds.
+
+    Tests must not change it.
+    """
     return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, seeds=3,
                  random_state=7)  # fmt: skip
 
 
 @pytest.fixture
 def same() -> Callable[..., None]:
-    """Asserts that two results are of the same networks."""
+    """A function that asserts that two results have the same networks."""
 
     def check(one: Any, other: Any, tolerance: float = 0.0) -> None:
         np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=tolerance)

@@ -1,4 +1,4 @@
-"""A comparison as text, as its reader would type it again."""
+"""A comparison written as the Python call that makes it."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(
 
 @pytest.fixture
 def said(tmp_path, monkeypatch):
-    """The call that compares as it is told on a table in a file."""
+    """A function that returns the call for a comparison of a table in a file."""
     monkeypatch.chdir(tmp_path)
 
     def say(candidates="relu:5", recipe=RECIPES["trained"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
@@ -23,34 +23,34 @@ def said(tmp_path, monkeypatch):
     return say
 
 
-def test_only_what_differs_from_the_defaults_is_said(said):
+def test_only_arguments_that_differ_from_the_defaults_are_written(said):
     assert said(candidates=("linear:5", "linear:20,20", "relu:5")) == "sb.compare('t.csv', target='y')"
     assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
     assert said(recipe=Recipe()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
 
 
-def test_settings_are_said_as_they_are_made(said):
+def test_settings_are_written_as_constructor_calls(said):
     text = said(recipe=Recipe(momentum=0.9), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
     assert "recipe=sb.Recipe(momentum=0.9), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
     assert eval(repr(Recipe.trained(epochs=3)), {"Recipe": Recipe}) == Recipe.trained(epochs=3)
 
 
-def test_a_table_with_more_options_is_read_first(said):
+def test_a_table_with_options_is_written_as_a_call_of_read_table(said):
     assert said(categorical=["x"]).startswith("sb.compare(sb.read_table('t.csv', target='y', categorical=['x']), ")
 
 
-def test_arrays_are_said_by_what_they_are():
+def test_arrays_are_written_by_their_type():
     table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
     assert call_of(table, "relu:5", RECIPES["trained"], (), Design()).startswith("sb.compare(<Table arrays: 40 rows")
 
 
-def test_what_is_long_is_said_by_its_kind(said):
+def test_long_values_are_written_by_their_type(said):
     assert "candidates=<list of 1000>" in said(["a"] * 1000)
     assert "candidates=<dict of 1000>" in said({str(number): [] for number in range(1000)})
 
 
 @pytest.mark.parametrize("value", [read_table, dict])
-def test_functions_and_classes_are_said_by_name(said, value):
+def test_functions_and_classes_are_written_by_name(said, value):
     assert said({"mine": value}).endswith(f"candidates={{'mine': {value.__name__}}})")
 
 
@@ -59,11 +59,11 @@ def test_quotes_in_names_survive(said):
     assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""
 
 
-def test_no_address_in_memory_is_said(said):
+def test_no_memory_address_is_written(said):
     assert " at 0x" not in said(object())
 
 
-def test_passwords_in_addresses_are_stars_and_addresses_without_one_stay():
+def test_passwords_in_addresses_are_replaced_by_stars():
     assert (
         without_passwords("postgresql://me:a:b@c@host/db?password=x&port=1 t")
         == "postgresql://me:***@host/db?password=***&port=1 t"

@@ -1,4 +1,4 @@
-"""`auto`, the blend, among what is compared."""
+"""`auto`, the blend, as a candidate of a comparison."""
 
 import dataclasses
 
@@ -22,11 +22,11 @@ SMALL = ("logistic@lr=0.05", "relu:4@ple=3")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """A portfolio that takes a moment."""
+    """Use a portfolio that trains in a moment."""
     monkeypatch.setattr("seedbed.model.fitting.members_for", lambda portfolio, table: members_for(SMALL, table))
 
 
-def test_it_is_one_of_the_candidates_and_its_verdict_is_against_the_reference(arrays, table_of, compared):
+def test_auto_is_a_candidate_and_judged_against_the_reference(arrays, table_of, compared):
     comparison = compared(table_of(*arrays), "relu:3", "auto")
     assert comparison.experiment.reference == "relu:3"
     assert [verdict.candidate for verdict in comparison.verdicts] == ["auto"]
@@ -35,7 +35,7 @@ def test_it_is_one_of_the_candidates_and_its_verdict_is_against_the_reference(ar
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, task):
+def test_on_each_split_auto_is_the_blend_of_the_training_rows(arrays, table_of, task):
     X, y = arrays
     y = {"binary": y, "multiclass": np.digitize(X[:, 0], [-0.5, 0.5]), "regression": X[:, 0] * 3 + 5}[task]
     table = table_of(X, y, task)
@@ -51,7 +51,7 @@ def test_on_each_split_it_is_the_blend_of_the_training_rows(arrays, table_of, ta
         np.testing.assert_allclose(found[number], expected, atol=1e-5 * model.target_deviation)
 
 
-def test_the_blend_of_a_split_knows_columns_groups_and_times(arrays, table_of, monkeypatch):
+def test_the_blend_of_a_split_receives_columns_groups_and_times(arrays, table_of, monkeypatch):
     X, y = arrays
     levels = ColumnSchema("town", "category", ("Bonn", "Oslo", "Rome"))
     town = Column(levels, (np.arange(60) % 3).astype(np.float64))
@@ -75,7 +75,7 @@ def test_the_blend_of_a_split_knows_columns_groups_and_times(arrays, table_of, m
     np.testing.assert_array_equal(own.times, np.arange(40))
 
 
-def test_it_is_taken_home_with_its_score(arrays, table_of, compared, monkeypatch):
+def test_a_fitted_auto_has_its_score(arrays, table_of, compared, monkeypatch):
     comparison = compared(table_of(*arrays), "relu:3", "auto")
     model = comparison.model("auto", n_networks=3, jobs=1)
     assert (model.candidate, model.n_networks) == ("auto", 3)
@@ -86,7 +86,7 @@ def test_it_is_taken_home_with_its_score(arrays, table_of, compared, monkeypatch
         compared(table_of(*arrays), "relu:3", baselines=["prior"]).model("prior")
 
 
-def test_no_network_is_taken_home_unnamed_where_guessing_does_as_well(arrays, table_of, compared):
+def test_fit_needs_a_name_if_the_prior_is_as_good(arrays, table_of, compared):
     X, y = arrays
     noise = np.random.default_rng(1).permutation(y)
     comparison = compared(table_of(X, noise), "relu:3", baselines=["prior"])
@@ -96,27 +96,27 @@ def test_no_network_is_taken_home_unnamed_where_guessing_does_as_well(arrays, ta
     assert comparison.model("relu:3", n_networks=2, jobs=1).n_networks == 2
 
 
-def test_alone_it_is_compared_with_nothing(arrays, table_of):
+def test_auto_alone_has_no_verdict(arrays, table_of):
     table, recipe = table_of(*arrays), recipe_named("tutorial")
     for alone in ("auto", ["auto"], {"mine": "auto"}):
         with pytest.raises(CandidateError, match="nothing"):
             specify(table, alone, recipe=recipe, design=Design(baselines=[]))
 
 
-def test_beside_baselines_alone_it_is_the_reference_and_all_files_are_written(arrays, tmp_path):
+def test_auto_with_baselines_only_is_the_reference_and_all_files_are_written(arrays, tmp_path):
     given = {"baselines": ["prior", {"mine": "logistic-regression"}], "repeats": 1, "folds": 3, "recipe": "tutorial"}
     found = compare_with(*arrays, candidates=["auto"], **given, folder=tmp_path, jobs=1)
     assert found.experiment.reference == "auto"
     assert found.experiment.names == ("prior", "mine", "auto")
     text = found.details()
     assert "In short, against auto - " in text
-    assert "SGD" not in text  # no network of a candidate, so no recipe
+    assert "SGD" not in text  # no network candidate, so
     written = {path.name for path in tmp_path.iterdir()}
     assert {"comparison.json", "report.html", "curves.safetensors"} <= written
     assert "curves.png" not in written
 
 
-def test_it_may_be_named_among_the_baselines_but_once(arrays, table_of):
+def test_auto_may_be_a_baseline_but_only_once(arrays, table_of):
     table, recipe = table_of(*arrays), recipe_named("tutorial")
     assert specify(table, ["relu:3"], recipe=recipe, design=Design(baselines=["auto"])).names == ("relu:3", "auto")
     assert specify(table, ["relu:3", "auto"], recipe=recipe, design=Design(baselines="prior")).names == (
@@ -132,7 +132,7 @@ def test_it_may_be_named_among_the_baselines_but_once(arrays, table_of):
         specify(table, ["relu:3", "auto"], recipe=recipe, design=Design(baselines=["auto"]))
 
 
-def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
+def test_training_rows_may_lack_a_class(table_of):
     X = np.random.default_rng(0).normal(size=(30, 2))
     y = np.r_[np.zeros(14), np.ones(14), 2, 2].astype(np.int64)
     (auto,) = baselines_from(["auto"], random_state=0, task="multiclass")
@@ -144,6 +144,6 @@ def test_a_split_whose_training_rows_lack_a_class_is_no_error(table_of):
     np.testing.assert_array_equal(said[:, 2], 0)
 
 
-def test_it_is_advised_as_a_network_and_not_as_a_baseline(arrays, table_of, compared):
+def test_auto_is_advised_as_a_network(arrays, table_of, compared):
     advice = compared(table_of(*arrays), "relu:3@lr=1e-6", "auto", seeds=1).to_dict()["advice"]
     assert (advice["best"], advice["first"], advice["network"], advice["as_good"]) == ("auto", "auto", "auto", [])

@@ -1,4 +1,4 @@
-"""Baselines: what scikit-learn makes of the same splits, and how one is named."""
+"""Baselines: scikit-learn models on the same splits, and how they are named."""
 
 import multiprocessing
 import re
@@ -30,7 +30,7 @@ from seedbed.experiment.logistic import TunedLogisticRegression, tuned_linear_re
 
 
 class Odd(ClassifierMixin, BaseEstimator):
-    """Does in `fit` what it is told to."""
+    """A classifier whose `fit` does what its argument says."""
 
     def __init__(self, does="nothing"):
         self.does = does
@@ -50,7 +50,7 @@ class Odd(ClassifierMixin, BaseEstimator):
 
 
 class OddNumbers(RegressorMixin, BaseEstimator):
-    """Predicts what isn't a number."""
+    """A regressor that predicts invalid values."""
 
     def fit(self, X, y):
         self.fitted_ = True
@@ -71,7 +71,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def fitted(rows, table_of):
-    """Probabilities by numbers of baseline and split."""
+    """A function that returns probabilities by numbers of baseline and split."""
 
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], jobs=1, random_state=0):
         table = table_of(X, y)
@@ -89,7 +89,7 @@ def test_the_prior_is_the_share_of_training_rows(fitted, rows):
         np.testing.assert_allclose(found[0, number], np.full(len(split.test), y[split.train].mean()), rtol=1e-6)
 
 
-def test_boosted_trees_and_ones_own_are_what_scikit_learn_makes_by_hand(fitted, rows):
+def test_boosted_trees_and_user_defined_baselines_equal_scikit_learn(fitted, rows):
     X, y, splits = rows
     split = splits[4]
     own = make_pipeline(StandardScaler(), GaussianNB())
@@ -99,8 +99,8 @@ def test_boosted_trees_and_ones_own_are_what_scikit_learn_makes_by_hand(fitted, 
         assert found[number, 0].tolist() == p.astype(np.float32).tolist()
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # LogisticRegressionCV is about to change its arguments
-def test_the_logistic_regression_is_what_scikit_learns_own_search_finds(fitted, rows):
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # LogisticRegressionCV will change its arguments
+def test_the_logistic_regression_equals_scikit_learns_search(fitted, rows):
     X, y, splits = rows
     (baseline,) = baselines_from(["logistic-regression"], random_state=0)
     seed = baseline.estimator.random_state
@@ -114,7 +114,7 @@ def test_the_logistic_regression_is_what_scikit_learns_own_search_finds(fitted, 
         np.testing.assert_allclose(found[0, number], p, atol=1e-4)
 
 
-def test_c_follows_the_signal(rows):
+def test_a_stronger_signal_gives_a_larger_c(rows):
     X, y, _ = rows
     noise = np.random.default_rng(0).integers(0, 2, size=150)
     strong = TunedLogisticRegression(random_state=0).fit(X, (X[:, 0] > 0).astype(int)).C_
@@ -123,7 +123,7 @@ def test_c_follows_the_signal(rows):
 
 
 @pytest.mark.parametrize("name", STANDARD["binary"])
-def test_nothing_of_the_test_rows_reaches_a_fit(fitted, rows, name):
+def test_fits_do_not_depend_on_test_rows(fitted, rows, name):
     X, y, splits = rows
     split = splits[2]
     half = len(split.test) // 2
@@ -156,7 +156,7 @@ def test_no_warning_escapes(fitted, rows, capfd, jobs):
 
 
 @pytest.mark.parametrize(("n_splits", "jobs"), [(1, 1), (10, 1), (10, 2), (100, 2), (100, 64), (7, 3)])
-def test_tasks_hold_every_pair_once_with_the_dearest_first(n_splits, jobs):
+def test_tasks_contain_every_pair_once_with_the_slowest_first(n_splits, jobs):
     names = ["prior", "boosted-trees", "my own", "logistic-regression"]
     tasks = _grouped([Baseline(name, None, "") for name in names], n_splits, jobs)
     pairs = [(number, split) for number, group in tasks for split in group]
@@ -183,10 +183,10 @@ def test_tasks_hold_every_pair_once_with_the_dearest_first(n_splits, jobs):
     ],
     ids=str,
 )
-def test_a_classifier_comes_by_import_path_or_as_it_is(fitted, rows, spec, name, settings):
+def test_a_classifier_is_given_by_import_path_or_object(fitted, rows, spec, name, settings):
     (baseline,) = baselines_from([spec], random_state=0)
     assert baseline.name == name
-    as_it_is = isinstance(spec, Baseline)  # all others come behind a scaler
+    as_it_is = isinstance(spec, Baseline)  # all others follow a scaler
     steps = [baseline.estimator] if as_it_is else [step for _, step in baseline.estimator.steps]
     assert [isinstance(step, StandardScaler) for step in steps] == ([False] if as_it_is else [True, False])
     assert all(steps[-1].get_params()[word] == value for word, value in settings.items())
@@ -195,7 +195,7 @@ def test_a_classifier_comes_by_import_path_or_as_it_is(fitted, rows, spec, name,
     assert fitted(spec, splits=rows[2][:1])[0, 0].shape == rows[2][0].test.shape
 
 
-def test_words_a_class_and_an_object_are_standardised_alike_and_a_pipeline_is_taken_as_it_is(fitted, rows):
+def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
     X, y, splits = rows
     split = splits[0]
     words = "sklearn.neighbors.KNeighborsClassifier"
@@ -212,7 +212,7 @@ def test_words_a_class_and_an_object_are_standardised_alike_and_a_pipeline_is_ta
         assert "standardised features" not in baseline.description
 
 
-def test_names_and_descriptions_of_those_that_come_along():
+def test_names_and_descriptions_of_the_included_baselines():
     found = baselines_from("standard", random_state=0)
     assert [(each.name, each.description) for each in found] == [
         ("prior", "predicts the class frequencies of the training rows"),
@@ -223,7 +223,7 @@ def test_names_and_descriptions_of_those_that_come_along():
     assert [each.name for each in baselines_from("prior", random_state=0)] == ["prior"]
 
 
-def test_a_random_state_is_given_where_none_is_and_the_callers_object_is_left_alone():
+def test_a_missing_random_state_is_set_on_a_copy():
     forest, seeded = RandomForestClassifier(), DecisionTreeClassifier(random_state=5)
     pipeline = make_pipeline(StandardScaler(), RandomForestClassifier())
     specs = [forest, seeded, pipeline, LinearDiscriminantAnalysis()]
@@ -267,19 +267,19 @@ def test_a_random_state_is_given_where_none_is_and_the_callers_object_is_left_al
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_baseline_is_refused_with_what_to_do(tmp_path, monkeypatch, spec, message):
+def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, message):
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(OptionError, match=re.escape(message)):
         baselines_from([spec], random_state=0)
 
 
-def test_two_of_one_name_are_refused():
+def test_duplicate_names_of_baselines_are_refused():
     with pytest.raises(OptionError, match=r"two baselines are named 'SVC'\. Leave one out, or name it: "):
         baselines_from(["prior", SVC(probability=True), SVC(C=2.0, probability=True)], random_state=0)
 
 
-def test_nothing_is_run_but_a_classifiers_constructor(tmp_path):
+def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     trap = tmp_path / "trap"
     with pytest.raises(OptionError, match="baseline 'Popen' isn't a scikit-learn classifier"):
         baselines_from([f"subprocess.Popen(args=['touch', {str(trap)!r}])"], random_state=0)
@@ -299,7 +299,7 @@ def test_a_fit_that_fails_names_the_baseline_and_the_first_line(fitted, jobs):
 
 
 @pytest.mark.parametrize("does", ["nan", "one column"])
-def test_probabilities_that_cannot_be_used_are_refused(fitted, does):
+def test_invalid_probabilities_are_refused(fitted, does):
     with pytest.raises(TrainingError, match=r"baseline 'Odd' can't be fitted: ValueError: predict_proba gave \["):
         fitted(Odd(does))
 
@@ -335,7 +335,7 @@ def test_a_column_that_is_constant_in_the_training_rows_is_harmless(fitted, rows
         np.testing.assert_allclose(wide[key], p, atol=1e-6)
 
 
-def test_many_features_are_fitted_as_well(rows):
+def test_many_features_can_be_fitted(rows):
     X = np.random.default_rng(0).normal(size=(150, 70))
     wide = TunedLogisticRegression(random_state=0).fit(X, rows[1])
     narrow = TunedLogisticRegression(random_state=0).fit(X[:, :64], rows[1])
@@ -348,7 +348,7 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
     assert ((p > 0) & (p < 1)).all()
 
 
-def test_leaving_early_leaves_no_worker_behind(fitted, rows, table_of):
+def test_stopping_early_ends_the_workers(fitted, rows, table_of):
     table = table_of(rows[0], rows[1])
     baselines = baselines_from([RandomForestClassifier(500)], random_state=0)
     found = fit_on_splits(baselines, table, encode(table), rows[2], jobs=2)
@@ -360,7 +360,7 @@ def test_leaving_early_leaves_no_worker_behind(fitted, rows, table_of):
 
 @pytest.fixture(scope="module")
 def numbers(rows, table_of):
-    """Predictions of numbers, y = 1e5 + 1e3 (x0 + noise), by numbers of baseline and split."""
+    """A function that returns predictions of y = 1e5 + 1e3 (x0 + noise), by numbers of baseline and split."""
     X, _, splits = rows
     y = 1e5 + 1e3 * (X[:, 0] + 0.3 * np.random.default_rng(5).normal(size=150))
 
@@ -372,7 +372,7 @@ def numbers(rows, table_of):
     return X, y, fit
 
 
-def test_where_numbers_are_predicted_the_standard_three_are_regressors(numbers, rows):
+def test_the_standard_baselines_of_a_regression_are_regressors(numbers, rows):
     X, y, fit = numbers
     split = rows[2][1]
     found = fit("standard", splits=[split])
@@ -387,7 +387,7 @@ def test_where_numbers_are_predicted_the_standard_three_are_regressors(numbers, 
     assert names == list(STANDARD["regression"]) == ["prior", "linear-regression", "boosted-trees"]
 
 
-def test_the_strength_of_the_linear_regression_follows_the_signal(rows):
+def test_a_stronger_signal_gives_less_regularisation(rows):
     X = rows[0]
     noise = np.random.default_rng(1).normal(size=150)
     weak, strong = (tuned_linear_regression().fit(X, y)[-1].alpha_ for y in (noise, X[:, 0] + 0.1 * noise))
@@ -395,7 +395,7 @@ def test_the_strength_of_the_linear_regression_follows_the_signal(rows):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_regressor_of_ones_own_is_standardised_and_may_return_a_column(numbers, rows, jobs):
+def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(numbers, rows, jobs):
     X, y, fit = numbers
     found = fit("sklearn.neighbors.KNeighborsRegressor(n_neighbors=3)", PLSRegression(2), jobs=jobs)
     split = rows[2][0]
@@ -419,12 +419,12 @@ def test_a_regressor_of_ones_own_is_standardised_and_may_return_a_column(numbers
     ],
     ids=str,
 )  # fmt: skip
-def test_a_model_of_another_task_is_refused_and_the_right_kind_named(spec, task, message):
+def test_a_model_of_another_task_is_refused_with_the_right_kind(spec, task, message):
     with pytest.raises(OptionError, match=re.escape(message)):
         baselines_from([spec], random_state=0, task=task)
 
 
-def test_the_standard_ones_may_stand_beside_ones_own():
+def test_standard_and_user_defined_baselines_can_be_combined():
     found = baselines_from(["standard", GaussianNB()], random_state=0)
     assert [one.name for one in found] == ["prior", "logistic-regression", "boosted-trees", "GaussianNB"]
     with pytest.raises(OptionError, match="two baselines are named 'prior'"):
@@ -433,7 +433,7 @@ def test_the_standard_ones_may_stand_beside_ones_own():
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("n_rare", [0, 1, 3])
-def test_a_class_that_is_rare_or_missing_in_the_training_rows_is_no_error(rows, table_of, n_rare):
+def test_classes_may_be_rare_or_missing_in_the_training_rows(rows, table_of, n_rare):
     X, y, _ = rows
     y = y + (X[:, 3] > 1)
     rare, others = np.flatnonzero(y == 2), np.flatnonzero(y < 2)
@@ -448,7 +448,7 @@ def test_a_class_that_is_rare_or_missing_in_the_training_rows_is_no_error(rows, 
 
 
 @pytest.mark.parametrize("absent", [[0], [1], [0, 1], [1, 2]], ids=str)
-def test_classes_without_training_rows_get_nothing_and_the_others_keep_their_places(rows, table_of, absent):
+def test_classes_without_training_rows_get_zero_and_others_keep_their_columns(rows, table_of, absent):
     X, y, _ = rows
     y = y + (X[:, 3] > 1)
     split = SimpleNamespace(train=np.flatnonzero(~np.isin(y, absent)), test=np.arange(20))
@@ -460,7 +460,7 @@ def test_classes_without_training_rows_get_nothing_and_the_others_keep_their_pla
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
 
 
-def test_many_rows_with_a_class_of_one_are_no_trouble_to_boosted_trees(table_of):
+def test_boosted_trees_accept_many_rows_with_a_class_of_one_row(table_of):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(10_050, 2))
     y = (X[:, 0] > 0).astype(np.int64)
@@ -473,13 +473,13 @@ def test_many_rows_with_a_class_of_one_are_no_trouble_to_boosted_trees(table_of)
     assert p.shape == (30, 3)
 
 
-def test_numbers_that_cannot_be_used_are_refused(numbers):
+def test_invalid_predictions_of_a_regressor_are_refused(numbers):
     _, _, fit = numbers
     with pytest.raises(TrainingError, match=r"baseline 'OddNumbers' can't be fitted: ValueError: predict gave \["):
         fit(OddNumbers())
 
 
-def test_baselines_may_be_named_alone_and_beside_the_standard_ones():
+def test_baselines_can_have_names_alone_and_with_the_standard_ones():
     forest = RandomForestClassifier(n_estimators=3)
     given = {"mine": forest, "path": "sklearn.naive_bayes.GaussianNB", "guess": "prior"}
     for specs, names in (
@@ -500,6 +500,6 @@ def test_baselines_may_be_named_alone_and_beside_the_standard_ones():
         ([{"a": "prior"}, "a=boosted-trees"], "two baselines are named 'a'"),
     ],
 )
-def test_names_of_baselines_that_would_mislead_are_refused(specs, message):
+def test_misleading_names_of_baselines_are_refused(specs, message):
     with pytest.raises(OptionError, match=message):
         baselines_from(specs, random_state=0)

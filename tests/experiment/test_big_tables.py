@@ -1,4 +1,4 @@
-"""Tables that are kept on disk: compared as others are, in batches, and the same each time."""
+"""Tables on disk are compared like others, in batches and reproducibly."""
 
 import importlib
 
@@ -14,13 +14,13 @@ from seedbed.settings.recipe import BATCH_SIZE
 
 from .conftest import compare_with
 
-RUN = importlib.import_module("seedbed.experiment.run")  # the name leads to the function
+RUN = importlib.import_module("seedbed.experiment.run")  # the package exports a function of this name
 RECIPE = Recipe(epochs=2, lr=0.1, epoch="inner", batch_size=256)
 
 
 @pytest.fixture(scope="module")
 def arrays():
-    """Enough rows to lock some away, and more than fit two windows of the least size."""
+    """Enough rows to hold some out, and more than two windows of the smallest size."""
     rng = np.random.default_rng(2)
     X = rng.normal(size=(21_000, 3))
     return X, (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=21_000) > 1).astype(np.int64)
@@ -28,7 +28,7 @@ def arrays():
 
 @pytest.fixture
 def on_the_disk(monkeypatch):
-    """Every table is large."""
+    """Make every table count as large."""
     for name in ("LARGE_ROWS", "LARGE_CELLS", "LARGE_BYTES"):
         monkeypatch.setattr(on_disk, name, 1)
 
@@ -38,7 +38,7 @@ def planned(arrays, recipe=RECIPE, **options):
     return make_plan(spec, Compute(jobs=1))
 
 
-def test_locked_rows_are_locked_on_disk_too(arrays, on_the_disk):
+def test_held_out_rows_are_held_out_on_disk(arrays, on_the_disk):
     plan = planned(arrays)
     data, locked = plan.choosing.data, plan.splits[0].test
     places = np.argsort(data.order)
@@ -50,8 +50,8 @@ def test_locked_rows_are_locked_on_disk_too(arrays, on_the_disk):
     assert isinstance(plan.inner[0][0].train, np.memmap)
 
 
-def test_networks_do_on_disk_what_they_do_in_memory(arrays, on_the_disk, monkeypatch):
-    """Rows come in another order, so it isn't the same to the digit."""
+def test_networks_on_disk_perform_like_those_in_memory(arrays, on_the_disk, monkeypatch):
+    """Rows come in another order, so results are not equal to the last digit."""
     found = run(planned(arrays, seeds=1))["relu:4"]
     monkeypatch.undo()
     expected = run(planned(arrays, seeds=1))["relu:4"]
@@ -64,7 +64,7 @@ def test_networks_do_on_disk_what_they_do_in_memory(arrays, on_the_disk, monkeyp
 
 
 @pytest.mark.slow
-def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_disk):
+def test_a_large_table_gives_the_same_results_with_any_number_of_jobs(on_the_disk):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6_000, 300))  # windows of 6,990 rows
     X, y = np.concatenate([X, X[:2_000] + 1]), rng.integers(0, 2, 8_000)
@@ -77,7 +77,7 @@ def test_a_large_table_gives_the_same_each_time_and_whatever_the_jobs(on_the_dis
         np.testing.assert_array_equal(one[name].curves, three[name].curves)
 
 
-def test_numbers_are_learnt_on_disk_too(arrays, on_the_disk):
+def test_a_regression_is_trained_from_disk(arrays, on_the_disk):
     X, _ = arrays
     y = 1000 + 30 * X[:, 0] - 10 * X[:, 2] + np.random.default_rng(0).normal(size=len(X))
     spec = specify(table_from_arrays(X, y), ["linear:2"], recipe=RECIPE, design=Design(baselines=[], seeds=1))
@@ -87,7 +87,7 @@ def test_numbers_are_learnt_on_disk_too(arrays, on_the_disk):
     assert found.curves[3, -1, 0] == pytest.approx(found.scores["r2"].mean, abs=1e-3)
 
 
-def test_batches_are_taken_where_nobody_says_so_and_the_plan_tells(arrays, on_the_disk, monkeypatch):
+def test_large_tables_use_batches_by_default_and_the_plan_says_so(arrays, on_the_disk, monkeypatch):
     plan = planned(arrays, Recipe(epochs=2))
     assert plan.experiment.recipe.batch_size == BATCH_SIZE
     assert "in batches of 4,096 rows, read from disk" in plan.sentence()
@@ -98,7 +98,7 @@ def test_batches_are_taken_where_nobody_says_so_and_the_plan_tells(arrays, on_th
     assert "disk" not in plan.sentence()
 
 
-def test_a_run_goes_on_from_what_is_kept(arrays, on_the_disk, tmp_path, monkeypatch):
+def test_an_interrupted_run_on_disk_continues(arrays, on_the_disk, tmp_path, monkeypatch):
     whole = run(planned(arrays))["relu:4"]
     plan = planned(arrays)
     run(plan, kept=Kept(plan, tmp_path))
@@ -134,5 +134,5 @@ def test_a_file_is_compared_from_disk(arrays, on_the_disk, tmp_path):
     assert found["relu:3"].finite
 
 
-def test_the_more_rows_are_judged_the_fewer_resamples_there_are():
+def test_more_rows_use_fewer_bootstrap_resamples():
     assert [resamples_for(n) for n in (100, 5_000, 5_001, 200_000, 2_000_000)] == [2000, 2000, 500, 500, 200]

@@ -1,4 +1,4 @@
-"""Epoch and learning rate are chosen by inner splits, and rows that are scored have no part in it."""
+"""Epoch and learning rate are chosen by inner splits, without the test rows."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ WORDS = {"recipe": "trained", "lr": None, "epochs": 20}
 
 
 def by_hand(found, name, number, seed):
-    """The probabilities for a split's test rows by a tanh:4 of plain PyTorch, with the rate and epochs found."""
+    """The probabilities for a split's test rows by a tanh:4 of plain PyTorch, with the chosen rate and epochs."""
     X, y, split = found.experiment.table.features, found.experiment.table.target, found.splits[number]
     train, test = split.train.copy(), split.test.copy()
     Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
@@ -30,7 +30,7 @@ def by_hand(found, name, number, seed):
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     recipe = found[name].recipe
     optimizer = torch.optim.AdamW(network.parameters(), lr=float(found[name].lrs[number]))
-    # A schedule runs over all epochs that there could have been, however many were chosen.
+    # A schedule covers all epochs that were possible, however many were chosen.
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
     for _ in range(found[name].epochs[number]):
         optimizer.zero_grad()
@@ -48,7 +48,7 @@ def chosen(small):
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_noise_for_the_test_labels_of_a_split_changes_nothing_but_its_score(planned, chosen, monkeypatch, number):
+def test_noise_in_the_test_labels_of_a_split_changes_only_its_score(planned, chosen, monkeypatch, number):
     plan = planned("tanh:4", "relu:3", name="trained", recipe={"epochs": 20}, baselines=["logistic-regression"],
                    random_state=7)  # fmt: skip
     test, target = plan.splits[number].test, plan.experiment.table.target.copy()
@@ -69,7 +69,7 @@ def test_noise_for_the_test_labels_of_a_split_changes_nothing_but_its_score(plan
     np.testing.assert_array_equal(before, after)
 
 
-def test_inner_splits_divide_the_training_rows_once_a_seed_and_are_stratified(planned, arrays):
+def test_inner_splits_divide_the_training_rows_once_per_seed_and_are_stratified(planned, arrays):
     plan = planned("tanh:4", "relu:3", name="trained", repeats=2, seeds=3)
     assert [len(parts) for parts in plan.inner] == [3] * 6
     for split, parts in zip(plan.splits, plan.inner, strict=True):
@@ -81,7 +81,7 @@ def test_inner_splits_divide_the_training_rows_once_a_seed_and_are_stratified(pl
     assert len({part.test.tobytes() for parts in plan.inner for part in parts}) == 18
 
 
-def test_all_candidates_and_rates_share_the_inner_splits_of_scikit_learn(planned, arrays):
+def test_all_candidates_and_rates_share_the_same_inner_splits(planned, arrays):
     plan = planned("tanh:4", "relu:3@lr=0.3", name="trained", random_state=7)
     data = plan.choosing.data
     for number, split in enumerate(plan.splits):
@@ -97,7 +97,7 @@ def test_all_candidates_and_rates_share_the_inner_splits_of_scikit_learn(planned
         assert [of_network[i] for i in range(6 * rates)] == expected
 
 
-def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, monkeypatch):
+def test_the_choice_uses_only_losses_on_inner_rows(planned, monkeypatch):
     given = []
     monkeypatch.setattr(rounds, "choose", lambda *a, **k: given.append((a, k)) or choose(*a, **k))
     plan = planned("tanh:4", name="trained", recipe={"epochs": 5})
@@ -114,7 +114,7 @@ def test_the_chooser_is_given_losses_on_inner_rows_and_nothing_else(planned, mon
         assert not seen[plan.splits[number].test, 2 * number : 2 * number + 2].any()
 
 
-def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_that_was_chosen_on(small, monkeypatch):
+def test_with_a_schedule_a_judged_network_equals_plain_pytorch(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 8, 0.5)])
     monkeypatch.setattr(rounds, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4", schedule="cosine")
@@ -123,7 +123,7 @@ def test_with_a_schedule_too_a_judged_network_is_plain_pytorchs_on_the_schedule_
         np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
 
 
-def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
+def test_every_split_reports_its_own_choice(small, monkeypatch):
     choices = iter([Choice(2, 3, 0.5), Choice(0, 20, 0.5), Choice(1, 1, 0.5)])
     monkeypatch.setattr(rounds, "choose", lambda losses, patience: next(choices))
     found = small(**WORDS, candidates="tanh:4")
@@ -138,7 +138,7 @@ def test_every_split_has_its_own_choice_which_is_told(small, monkeypatch):
     assert "lr 0.001 in 1 split, 0.01 in 1 split, 0.1 in 1 split of 3" in found.details()
 
 
-def test_the_median_of_the_epochs_lies_between_the_two_in_the_middle_and_is_rounded(small):
+def test_the_median_of_an_even_number_of_epochs_is_rounded(small):
     result = small(candidates="linear:2", folds=2, seeds=1, epochs=9)["linear:2"]
     for epochs, median in (([2, 4], 3), ([9, 1, 6, 2], 4), ([3, 9, 1], 3), ([1, 2, 4, 8, 8, 9], 6)):
         document = dataclasses.replace(result, epochs=np.array(epochs), lrs=np.full(len(epochs), 0.5)).as_dict()
@@ -146,7 +146,7 @@ def test_the_median_of_the_epochs_lies_between_the_two_in_the_middle_and_is_roun
         assert type(document["epochs"]["median"]) is int
 
 
-def test_a_judged_network_is_plain_pytorchs_trained_anew_with_what_was_chosen(chosen):
+def test_a_judged_network_equals_plain_pytorch_with_the_chosen_settings(chosen):
     result = chosen["tanh:4"]
     assert len(set(result.epochs)) > 1
     for number, split in enumerate(chosen.splits):
@@ -155,7 +155,7 @@ def test_a_judged_network_is_plain_pytorchs_trained_anew_with_what_was_chosen(ch
             np.testing.assert_allclose(p, by_hand(chosen, "tanh:4", number, seed), atol=1e-5)
 
 
-def test_curves_go_on_to_the_last_epoch_and_figures_are_those_at_the_chosen_one(chosen):
+def test_curves_continue_to_the_last_epoch_and_scores_are_those_of_the_chosen_one(chosen):
     result = chosen["relu:3"]
     assert result.curves.shape == (4, 20, 6)
     assert np.isfinite(result.curves).all()
@@ -163,7 +163,7 @@ def test_curves_go_on_to_the_last_epoch_and_figures_are_those_at_the_chosen_one(
     assert result.as_dict()["train_loss"] == pytest.approx(np.mean(at))
 
 
-def test_the_last_epoch_at_a_given_rate_takes_no_further_network(planned):
+def test_the_last_epoch_with_a_given_rate_needs_no_choosing_networks(planned):
     plan = planned("tanh:4")
     assert (plan.choosing, plan.inner) == (None, ())
     assert plan.totals() == {"tanh:4": 6}
@@ -182,7 +182,7 @@ def test_a_rate_can_be_chosen_for_the_last_epoch(planned, monkeypatch):
         np.testing.assert_allclose(p, by_hand(found, "tanh:4", number, 1), atol=1e-5)
 
 
-def test_a_candidate_with_a_rate_of_its_own_is_not_swept_and_its_epoch_is_chosen(planned):
+def test_a_candidate_with_its_own_rate_is_not_swept_but_its_epoch_is_chosen(planned):
     plan = planned("tanh:4", "relu:3@lr=0.3", "elu:3@lr=0.3,epoch=last", name="trained")
     counts = dict.fromkeys(range(3), 0)
     for stack in plan.choosing.stacks:
@@ -194,14 +194,14 @@ def test_a_candidate_with_a_rate_of_its_own_is_not_swept_and_its_epoch_is_chosen
     assert found["elu:3@lr=0.3,epoch=last"].epochs.tolist() == [4] * 3
 
 
-def test_what_one_candidate_chooses_is_not_the_others_business(small, chosen, same):
+def test_choices_of_candidates_are_independent(small, chosen, same):
     alone = small(**WORDS, candidates="relu:3", random_state=7)["relu:3"]
     same(alone, chosen["relu:3"], tolerance=1e-6)
     assert alone.epochs.tolist() == chosen["relu:3"].epochs.tolist()
 
 
 @pytest.mark.slow
-def test_labels_that_are_noise_are_guessed_no_better_than_by_chance(small):
+def test_random_labels_are_predicted_no_better_than_by_chance(small):
     inner, flattered = [], []
     for state in range(6):
         rng = np.random.default_rng(state)
@@ -210,10 +210,10 @@ def test_labels_that_are_noise_are_guessed_no_better_than_by_chance(small):
         inner.append(found["relu:20"].scores["accuracy"].mean)
         flattered.append(found["relu:20"].curves[3].max(axis=0).mean())
     assert np.mean(inner) == pytest.approx(0.5, abs=0.04)
-    assert np.mean(flattered) > 0.56  # what an epoch chosen on the rows that are scored would have shown
+    assert np.mean(flattered) > 0.56  # the result if the epoch were chosen on the rows
 
 
-def test_patience_is_refused_where_every_candidate_is_used_after_the_last_epoch(planned):
+def test_patience_is_refused_if_every_candidate_uses_the_last_epoch(planned):
     with pytest.raises(OptionError, match="patience is of an epoch that inner splits choose, and none is chosen"):
         planned("relu:3", recipe={"patience": 3})
     recipe = {"patience": 1, "epochs": 9, "lr": 0.1}

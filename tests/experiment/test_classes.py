@@ -1,4 +1,4 @@
-"""Several classes: probabilities of each, scores that suit them, and the same verdicts."""
+"""Several classes: probabilities, scores and verdicts."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def brier(y, p):
     return ((p - np.eye(3)[y]) ** 2).sum(axis=1).mean()
 
 
-def test_predictions_are_the_shares_that_the_plain_loop_gives(found, rows):
+def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     (X, y), split = rows, found.splits[4]
     Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)
     own = derive(0, "tanh:4", split.repeat, split.fold, 1)
@@ -62,7 +62,7 @@ def test_predictions_are_the_shares_that_the_plain_loop_gives(found, rows):
 
 
 @pytest.mark.parametrize("name", ["linear:3", "prior", "logistic-regression", "boosted-trees"])
-def test_scores_are_scikit_learns(found, rows, name):
+def test_scores_equal_scikit_learns(found, rows, name):
     sets = found[name].predictions.astype(np.float64).reshape(-1, 90, 3)
     means = {key: score.mean for key, score in found[name].scores.items()}
     folds = {
@@ -79,7 +79,7 @@ def test_scores_are_scikit_learns(found, rows, name):
     assert means == pytest.approx(expected, abs=1e-6)
 
 
-def test_every_interval_holds_its_score_and_stays_within_its_range(found):
+def test_every_interval_contains_its_score_and_stays_in_range(found):
     ranges = {"mcc": (-1, 1), "brier_skill": (-np.inf, 1), "brier": (0, 2), "log_loss": (0, np.inf)}
     for result in found.results:
         for name, score in result.scores.items():
@@ -87,7 +87,7 @@ def test_every_interval_holds_its_score_and_stays_within_its_range(found):
             assert bottom <= score.low <= score.mean <= score.high <= top
 
 
-def test_confusion_and_calibration_are_those_of_the_likeliest_class(found, rows):
+def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
     truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
     np.testing.assert_allclose(found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all"))
@@ -99,7 +99,7 @@ def test_confusion_and_calibration_are_those_of_the_likeliest_class(found, rows)
     assert calibration["ece"] >= abs(np.mean(top - right)) - 1e-12
 
 
-def test_the_margin_and_the_checks_know_what_guessing_the_shares_costs(found, rows):
+def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
     shares = np.bincount(rows[1]) / 90
     assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1 - (shares**2).sum())
     assert found.experiment.margin == pytest.approx(0.02 * (1 - (shares**2).sum()))
@@ -108,7 +108,7 @@ def test_the_margin_and_the_checks_know_what_guessing_the_shares_costs(found, ro
     np.testing.assert_allclose(guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
 
 
-def test_what_has_learnt_nothing_is_said_to_be_no_better_than_guessing(compared, table_of, rows):
+def test_an_untrained_network_is_no_better_than_the_prior(compared, table_of, rows):
     still = compared(table_of(*rows, "multiclass"), "tanh:4@lr=1e-6", baselines=["prior", "logistic-regression"])
     assert {check.code for check in still.checks} >= {"under_trained", "no_better_than_prior", "worse_than_logistic"}
     costs = np.bincount(rows[1]) / 90
@@ -124,7 +124,7 @@ def test_the_report_counts_the_classes_and_explains_the_brier_score(found):
     assert "ROC AUC" in text
 
 
-def test_the_document_and_the_arrays_hold_every_class(found, tmp_path):
+def test_the_document_and_the_arrays_contain_every_class(found, tmp_path):
     found.save(tmp_path)
     document = json.loads((tmp_path / "comparison.json").read_text())
     assert document["labels"] == {"0": 44, "1": 30, "2": 16}
@@ -135,7 +135,7 @@ def test_the_document_and_the_arrays_hold_every_class(found, tmp_path):
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
-def test_other_metrics_can_be_tested_and_those_of_numbers_cannot(compared, table_of, rows, metric):
+def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, table_of, rows, metric):
     table = table_of(*rows, "multiclass")
     found = compared(table, "linear:3", "tanh:4", metric=metric)
     assert found.verdicts[0].metric == metric
@@ -143,7 +143,7 @@ def test_other_metrics_can_be_tested_and_those_of_numbers_cannot(compared, table
         compared(table, "linear:3", metric="squared_error")
 
 
-def test_nested_pairs_hold_every_class(compared, table_of, rows):
+def test_nested_pairs_contain_every_class(compared, table_of, rows):
     table = table_of(*rows, "multiclass")
     found = compared(table, "linear:3", "tanh:4", interval="nested", repeats=2, folds=3, baselines=["prior"])
     pairs = found["linear:3"].pairs
@@ -158,7 +158,7 @@ def test_nested_pairs_hold_every_class(compared, table_of, rows):
     assert len(found.verdicts) == 2
 
 
-def test_ranges_reach_as_far_as_brier_scores_of_several_classes_can_be_apart(compared, table_of, rows):
+def test_intervals_cover_the_range_of_multiclass_brier_scores(compared, table_of, rows):
     found = compared(table_of(*rows, "multiclass"), "linear:3", "tanh:4", "linear:2", "tanh:5", folds=2)
     ends = [abs(end) for verdict in found.verdicts for end in (verdict.low, verdict.high)]
     assert 1 < max(ends) <= 2
@@ -166,7 +166,7 @@ def test_ranges_reach_as_far_as_brier_scores_of_several_classes_can_be_apart(com
 
 
 class Soft(nn.Module):
-    """A network that forgets that logits are wanted."""
+    """A network that returns probabilities instead of logits."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
@@ -180,18 +180,18 @@ def linear(n_features, n_outputs):
     return nn.Linear(n_features, n_outputs)
 
 
-def test_a_last_softmax_is_noticed_and_logits_are_not_taken_for_one(compared, table_of, rows):
+def test_a_final_softmax_is_detected_and_logits_are_not(compared, table_of, rows):
     found = compared(table_of(*rows, "multiclass"), Soft, linear)
     assert (found["Soft"].confined, found["linear"].confined) == ("softmax", "")
 
 
-def test_a_network_with_another_number_of_outputs_is_told_how_many_it_needs(compared, table_of, rows):
+def test_a_network_with_a_wrong_number_of_outputs_is_refused_with_the_right_one(compared, table_of, rows):
     with pytest.raises(CandidateError, match=re.escape("the network has 1 output. 3 labels take 3, the logit of each")):
         compared(table_of(*rows, "multiclass"), lambda: nn.Linear(3, 1))
 
 
 @pytest.mark.parametrize("n_rare", [1, 2, 4])
-def test_a_rare_class_spoils_neither_the_regression_nor_the_strength_it_chooses(rows, n_rare):
+def test_a_rare_class_changes_neither_the_regression_nor_its_regularisation(rows, n_rare):
     X, y = rows
     keep = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:n_rare]])
     model = TunedLogisticRegression(random_state=0).fit(X[keep], y[keep])
@@ -200,7 +200,7 @@ def test_a_rare_class_spoils_neither_the_regression_nor_the_strength_it_chooses(
     p = model.predict_proba(X)
     assert p.shape == (90, 3)
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    assert model.C_ != 1.0  # as it would be if nothing had been chosen
+    assert model.C_ != 1.0  # as it would be without a choice
 
 
 def test_all_metrics_of_classes_that_are_means_are_shown(found):

@@ -1,4 +1,4 @@
-"""`compare`: the same splits for all, and numbers that depend on nothing but what they should."""
+"""`compare`: all candidates share splits, and results depend only on the relevant inputs."""
 
 import dataclasses
 import importlib
@@ -19,7 +19,7 @@ from seedbed.training.randomness import derive
 from .conftest import compare_with
 
 
-def test_splits_are_those_of_scikit_learn(comparison, arrays):
+def test_splits_equal_those_of_scikit_learn(comparison, arrays):
     dealer = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7)
     expected = list(dealer.split(np.zeros((60, 1)), arrays[1]))
     assert len(comparison.splits) == 6
@@ -28,7 +28,7 @@ def test_splits_are_those_of_scikit_learn(comparison, arrays):
         np.testing.assert_array_equal(split.test, test)
 
 
-def test_a_network_is_what_plain_pytorch_makes_of_its_split_and_seed(comparison, arrays):
+def test_a_network_equals_plain_pytorch_on_its_split_and_seed(comparison, arrays):
     X, y = arrays
     number, seed = 4, 1  # second fold of the second repeat
     train, test = comparison.splits[number].train.copy(), comparison.splits[number].test.copy()
@@ -49,7 +49,7 @@ def test_a_network_is_what_plain_pytorch_makes_of_its_split_and_seed(comparison,
     np.testing.assert_allclose(result.predictions[1, seed, test], p, atol=1e-5)
 
 
-def test_the_order_of_candidates_does_not_change_their_numbers(small, comparison, same):
+def test_the_order_of_candidates_does_not_change_their_results(small, comparison, same):
     turned = small(candidates=["relu:2", "tanh:4", "linear:3"], repeats=2, seeds=3, random_state=7)
     assert [result.name for result in turned.results] == ["relu:2", "tanh:4", "linear:3"]
     for name in ("linear:3", "tanh:4"):
@@ -58,25 +58,25 @@ def test_the_order_of_candidates_does_not_change_their_numbers(small, comparison
 
 
 @pytest.mark.slow
-def test_two_jobs_give_the_numbers_of_one(small, comparison, same):
+def test_two_jobs_give_the_same_results_as_one(small, comparison, same):
     two = small(candidates=["linear:3", "tanh:4"], repeats=2, seeds=3, random_state=7, jobs=2)
     for name in ("linear:3", "tanh:4"):
         same(two[name], comparison[name], tolerance=1e-6)
 
 
-def test_a_random_state_gives_the_same_numbers_again_and_another_one_others(small, same):
+def test_the_same_random_state_gives_the_same_results_and_another_gives_others(small, same):
     first, again, other = (small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6))
     same(first, again)
     assert first.scores == again.scores
     assert not np.allclose(first.predictions, other.predictions, atol=1e-3)
 
 
-def test_more_seeds_keep_the_networks_that_were_there(small):
+def test_more_seeds_keep_the_existing_networks(small):
     few, many = (small(candidates="relu:3", seeds=n)["relu:3"].predictions for n in (2, 3))
     np.testing.assert_allclose(many[:, :2], few, atol=1e-6)
 
 
-def test_what_ran_before_changes_nothing_and_the_callers_randomness_is_left_alone(small, same):
+def test_results_neither_depend_on_nor_change_global_random_states(small, same):
     torch.manual_seed(1)
     first, drawn = small(candidates="relu:3@dropout=0.5")["relu:3@dropout=0.5"], torch.rand(1)
     torch.manual_seed(1)
@@ -101,7 +101,7 @@ def test_what_ran_before_changes_nothing_and_the_callers_randomness_is_left_alon
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_candidates_own_words_do_what_the_common_options_do(small, same, words, option):
+def test_words_of_a_candidate_have_the_effect_of_common_options(small, same, words, option):
     own = small(candidates={"a": f"relu:3@{words}", "b": "relu:3"})
     same(own["a"], small(candidates={"a": "relu:3"}, **option)["a"], tolerance=1e-6)
     plain = small(candidates={"b": "relu:3"})
@@ -118,14 +118,14 @@ def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
     assert found.plot().to_dict()
 
 
-def test_the_defaults_are_the_tutorials_three_with_the_first_as_reference(small):
+def test_the_default_candidates_are_the_tutorials_three(small):
     found = small(epochs=1, seeds=1)
     assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
     assert found.to_dict()["reference"] == "linear:5"
     assert [result.n_parameters for result in found.results] == [26, 521, 26]
 
 
-def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(arrays, monkeypatch):
+def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     plans, module = [], importlib.import_module("seedbed.experiment.compare")
     monkeypatch.setattr(module, "run", lambda plan, **options: plans.append(plan))
     monkeypatch.setattr(module, "conclude", lambda results: results)
@@ -140,7 +140,7 @@ def test_the_design_recipe_and_baselines_are_chosen_where_nothing_is_asked_for(a
     assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)
 
 
-def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
+def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison):
     assert comparison["tanh:4"].name == "tanh:4"
     with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4, prior"):
         comparison["tanh"]
@@ -186,12 +186,12 @@ def test_a_result_is_had_by_name_and_an_unknown_one_lists_them(comparison):
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused_before_training(small, options, error, message):
+def test_invalid_arguments_are_refused_before_training(small, options, error, message):
     with pytest.raises(error, match=message):
         small(**{"candidates": ["linear:3", "tanh:4"], **options})
 
 
-def test_progress_is_told_up_to_the_end_baselines_first(small):
+def test_progress_is_reported_to_the_end_baselines_first(small):
     seen = []
     small(candidates=["linear:3", "relu:3@batch_size=7"], epoch="inner", baselines=["prior"], on_progress=seen.append)
     names = list(dict.fromkeys(progress.name for progress in seen))
@@ -202,10 +202,10 @@ def test_progress_is_told_up_to_the_end_baselines_first(small):
         assert [one.done for one in own] == sorted(one.done for one in own)
     assert all(low <= high for _, low, high in (seen[-1].train_score, seen[-1].test_score))
     assert seen[-1].seconds_left == pytest.approx(0, abs=1e-6)
-    assert all(one.seconds_left is not None and one.seconds_left >= 0 for one in seen)  # from the first fit on
+    assert all(one.seconds_left is not None and one.seconds_left >= 0 for one in seen)  # starting with the first fit
 
 
-def test_numbers_of_numpy_do_what_pythons_do(small, same):
+def test_numpy_numbers_are_accepted_as_options(small, same):
     plain = small(candidates="relu:3", random_state=5, margin=0.25)
     numpys = {"random_state": np.int64(5), "seeds": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}
     found = small(candidates="relu:3", **numpys)
@@ -213,7 +213,7 @@ def test_numbers_of_numpy_do_what_pythons_do(small, same):
     assert json.loads(json.dumps(found.to_dict()))["plan"] == plain.to_dict()["plan"]
 
 
-def test_a_table_and_options_that_do_not_fit_are_seedbed_errors(arrays):
+def test_options_that_do_not_fit_the_table_raise_seedbed_errors(arrays):
     X, y = arrays
     for table, options in ((("no.csv",), {"target": "y"}), ((X,), {}), ((X, y[:5]), {}), ((X, y), {"target": "y"})):
         with pytest.raises(SeedbedError):

@@ -1,4 +1,4 @@
-"""What is run for a table of some size, by default and as asked for."""
+"""The design for a table of a given size, by default and with options."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ def test_nested_cross_validation_has_many_repeats_of_few_folds(n_rows, rare, exp
     assert counts(design_of(n_rows, rare, interval="nested")) == expected
 
 
-def test_rows_that_are_locked_away_leave_nothing_to_nest_and_enough_of_each_class_must_be_among_them():
+def test_nested_cross_validation_is_refused_with_held_out_rows():
     with pytest.raises(OptionError, match="nested intervals need cross-validation, but of 25,000 rows a fifth"):
         design_of(25_000, None, interval="nested")
     assert design_of(25_000, None, interval="nested", folds=5).repeats == 100
@@ -78,7 +78,7 @@ def test_rows_that_are_locked_away_leave_nothing_to_nest_and_enough_of_each_clas
     ],
     ids=str,
 )
-def test_what_is_asked_for_comes_in_its_place(n_rows, options, expected):
+def test_given_options_replace_the_defaults(n_rows, options, expected):
     design = design_of(n_rows, **options)
     assert counts(design) == expected
     assert design.locked_share == (0.2 if design.kind == "held_out" else 0.0)
@@ -101,15 +101,15 @@ def test_what_is_asked_for_comes_in_its_place(n_rows, options, expected):
     ],
     ids=str,
 )
-def test_the_reason_says_what_will_be_done(n_rows, options, words):
+def test_the_reason_describes_the_design(n_rows, options, words):
     assert design_of(n_rows, **options).reason.startswith(words)
 
 
-def test_a_quick_look_is_quick_with_nested_intervals_too():
+def test_quick_also_applies_to_nested_intervals():
     assert design_of(300, interval="nested", quick=True).repeats < design_of(300, interval="nested").repeats
 
 
-def test_splits_are_dealt_by_the_design_and_locked_rows_by_its_share():
+def test_splits_and_held_out_rows_follow_the_design():
     rng = np.random.default_rng(0)
     for n_rows, n_splits, n_test in ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 1, 5000)):
         table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
@@ -120,7 +120,7 @@ def test_splits_are_dealt_by_the_design_and_locked_rows_by_its_share():
         assert all((np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all() for split in splits)
 
 
-def test_what_cannot_be_dealt_is_refused():
+def test_impossible_designs_are_refused():
     with pytest.raises(TargetError, match="Too few rows: 1 outside the largest class"):
         design_of(100, rare=1)
     with pytest.raises(OptionError, match="seeds is 0"):
@@ -130,7 +130,7 @@ def test_what_cannot_be_dealt_is_refused():
 
 
 def spec_of(n_rows, options=None, **fields):
-    """An experiment on a table with groups or times."""
+    """A function that makes an experiment on a table with groups or times."""
     rng = np.random.default_rng(0)
     table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
     fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
@@ -149,7 +149,7 @@ def spec_of(n_rows, options=None, **fields):
         (25_000, 900, False, ("held_out", 1, 5, 3, None)),
     ],
 )
-def test_a_named_group_column_counts_its_groups_and_equal_rows_do_not(n_rows, n_groups, named, expected):
+def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups, named, expected):
     assert counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design) == expected
 
 
@@ -158,7 +158,7 @@ def test_a_named_group_column_counts_its_groups_and_equal_rows_do_not(n_rows, n_
     [(40, {}, 10, 5), (120, {}, 100, 5), (120, {"interval": "nested", "repeats": 1}, 5, 1), (21_000, {}, 1, 15)],
     ids=str,
 )
-def test_no_split_and_no_inner_split_parts_a_group(n_rows, options, n_splits, n_inner):
+def test_neither_outer_nor_inner_splits_divide_a_group(n_rows, options, n_splits, n_inner):
     groups = np.random.default_rng(1).integers(0, n_rows // 3, n_rows)
     spec = spec_of(n_rows, options, groups=groups)
     splits = spec.splits()
@@ -184,7 +184,7 @@ def test_no_split_and_no_inner_split_parts_a_group(n_rows, options, n_splits, n_
     ],
     ids=str,
 )
-def test_with_times_the_latest_fifth_is_locked_away_and_asked_for_folds_choose(n_rows, options, expected):
+def test_with_times_the_latest_fifth_is_held_out_and_given_folds_choose(n_rows, options, expected):
     times = np.random.default_rng(1).permutation(n_rows).astype(float)
     spec = spec_of(n_rows, options, times=times)
     assert counts(spec.design) == expected
@@ -199,7 +199,7 @@ def test_with_times_the_latest_fifth_is_locked_away_and_asked_for_folds_choose(n
         assert set(part.train) | set(part.test) <= set(split.train)
 
 
-def test_the_reason_of_a_split_by_time_tells_what_was_asked_for_and_which_rows_groups_take_from_training():
+def test_the_reason_of_a_split_by_time_names_options_and_dropped_rows():
     times = np.arange(300.0)
     assert spec_of(300, {"folds": 3}, times=times).design.reason.endswith(
         "; chosen by up to 3 folds x 5 seeds, as asked for"
@@ -210,7 +210,7 @@ def test_the_reason_of_a_split_by_time_tells_what_was_asked_for_and_which_rows_g
     assert 7 not in spec.splits()[0].train
 
 
-def test_windows_by_time_part_no_group():
+def test_windows_by_time_do_not_divide_groups():
     times, groups = np.arange(300.0), np.append(np.arange(200) // 2, np.arange(100, 200))
     groups[130:140] = groups[100:110]
     spec = spec_of(300, groups=groups, times=times)
@@ -221,7 +221,7 @@ def test_windows_by_time_part_no_group():
         assert not set(groups[part.train]) & set(groups[part.test])
 
 
-def test_what_times_leave_no_room_for_is_refused():
+def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     with pytest.raises(OptionError, match="repeats is 2, but there is one way to split rows by time"):
         spec_of(300, {"repeats": 2}, times=times)
@@ -234,7 +234,7 @@ def test_what_times_leave_no_room_for_is_refused():
         spec_of(300, times=of_one_class).splits()
 
 
-def test_training_rows_of_one_time_have_no_past_and_are_divided_at_random():
+def test_training_rows_of_one_time_are_divided_at_random():
     times = np.where(np.arange(300) < 200, 1.0, 2.0)
     spec = spec_of(300, times=times)
     splits = spec.splits()
@@ -244,18 +244,18 @@ def test_training_rows_of_one_time_have_no_past_and_are_divided_at_random():
     assert len(only.test) == 40
 
 
-def test_without_groups_and_times_inner_splits_are_scikit_learns():
+def test_without_groups_and_times_inner_splits_equal_scikit_learns():
     spec = spec_of(300)
     splits = spec.splits()
     same = spec_of(300, groups=np.arange(300)[::-1])
     assert [one.test.tolist() for one in splits] == [one.test.tolist() for one in same.splits()]
     expected = [[part.test.tolist() for part in parts] for parts in inner_of(spec, splits[:3])]
     assert [[part.test.tolist() for part in parts] for parts in inner_of(same, splits[:3])] == expected
-    assert inner_holdout(spec.table.target, splits[0].train)[1].tolist() not in expected[0]  # each has its own state
+    assert inner_holdout(spec.table.target, splits[0].train)[1].tolist() not in expected[0]  # other random states
 
 
 @pytest.mark.parametrize(("n_rare", "expected"), [(1, "cross_validation"), (5, "cross_validation")])
-def test_a_tiny_class_among_several_forbids_no_verdict(n_rare, expected):
+def test_a_tiny_class_among_several_does_not_prevent_verdicts(n_rare, expected):
     table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
     target = np.arange(300) % 2
     target[:n_rare] = 2
@@ -265,7 +265,7 @@ def test_a_tiny_class_among_several_forbids_no_verdict(n_rare, expected):
     assert {len(split.test) for split in spec.splits()} == {30}
 
 
-def test_numbers_to_predict_have_no_rare_class():
+def test_a_regression_has_no_rare_class():
     table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
     table = dataclasses.replace(table, target=np.arange(300.0) ** 2, labels=(), task="regression")
     spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))

@@ -1,4 +1,4 @@
-"""The reason beside the verdict: which checks fire on real trainings, and which don't."""
+"""The checks beside a verdict on real trainings: which fire and which don't."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def codes(found, name):
 
 @pytest.fixture(scope="module")
 def found(small):
-    """A network trained well, and two at rates far too low, on 200 rows that a line divides."""
+    """A well-trained network, and two at rates that are far too low, on 200 linearly separable rows."""
     rng = np.random.default_rng(3)
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
@@ -27,7 +27,7 @@ def found(small):
     return small(X, y, candidates=names, folds=5, epochs=150, baselines=["prior", "logistic-regression"])
 
 
-def test_a_network_that_was_still_learning_is_said_to_be_and_one_trained_well_is_not(found):
+def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(found):
     assert "under_trained" in codes(found, "slow")
     assert not {"under_trained", "over_trained", "diverged", "dead_units"} & set(codes(found, "well"))
     (check,) = [check for check in found.checks if (check.candidate, check.code) == ("slow", "under_trained")]
@@ -37,15 +37,15 @@ def test_a_network_that_was_still_learning_is_said_to_be_and_one_trained_well_is
     assert check.message in " ".join(found.details().split())
 
 
-def test_a_network_that_learned_nothing_is_no_better_than_guessing_and_worse_than_logistic_regression(found):
+def test_an_untrained_network_is_no_better_than_the_prior_and_worse_than_logistic_regression(found):
     assert {"no_better_than_prior", "worse_than_logistic"} <= set(codes(found, "still"))
     assert not {"no_better_than_prior", "worse_than_logistic"} & set(codes(found, "well"))
 
 
-def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_does(found, small):
+def test_the_prior_is_computed_without_being_a_baseline(found, small):
     spec = found.experiment
     others = tuple(one for one in spec.fitted if one.name != "prior")
-    # With one comparison less, each is at the same level where all of them together have three quarters of it.
+    # With one comparison less, the level of each differs by a quarter.
     alpha = 0.75 * spec.alpha
     results = tuple(dataclasses.replace(one, alpha=alpha) for one in found.results if one.name != "prior")
     spec = dataclasses.replace(spec, fitted=others, alpha=alpha)
@@ -61,7 +61,7 @@ def test_guessing_is_known_without_being_a_baseline_and_gives_what_the_baseline_
 @pytest.mark.parametrize(
     ("reference", "code"), [("prior", "no_better_than_prior"), ("logistic-regression", "worse_than_logistic")]
 )
-def test_checks_are_at_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
+def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
     spec = dataclasses.replace(found.experiment, reference=reference)
     against = conclude(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
@@ -77,7 +77,7 @@ def test_checks_are_at_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
     assert said == {"no_better_than_prior", "worse_than_logistic"} - left_out
 
 
-def test_a_check_says_worse_only_of_what_no_bracket_joins(found):
+def test_a_check_says_worse_only_without_a_common_bracket(found):
     worse = [check.candidate for check in found.checks if check.code == "worse_than_logistic"]
     assert worse
     assert not any(found.conclusions.joined(name, "logistic-regression") for name in worse)
@@ -86,7 +86,7 @@ def test_a_check_says_worse_only_of_what_no_bracket_joins(found):
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}
 
 
-def test_of_a_network_that_is_still_learning_its_seeds_are_not_judged(found):
+def test_the_seeds_of_an_under_trained_network_are_not_judged(found):
     spec = dataclasses.replace(found.experiment, reference="still")
     losses, margin = found["still"].losses(spec.metric), spec.margin
     assert seeds_apart("still", losses=losses, margin=margin) is not None
@@ -95,7 +95,7 @@ def test_of_a_network_that_is_still_learning_its_seeds_are_not_judged(found):
         assert not {"seeds_alike", "seeds_apart"} & set(codes(checks, "still"))
 
 
-def test_without_logistic_regression_nothing_is_said_of_it(small):
+def test_without_logistic_regression_no_check_mentions_it(small):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(100, 3))
     found = small(X, (X[:, 0] > 0).astype(int), candidates="tanh:4@lr=1e-6", folds=5, baselines=["prior"])
@@ -103,7 +103,7 @@ def test_without_logistic_regression_nothing_is_said_of_it(small):
     assert "worse_than_logistic" not in {check.code for check in found.checks}
 
 
-def test_baselines_are_not_diagnosed_and_checks_stand_in_the_order_of_their_codes(found):
+def test_baselines_have_no_checks_and_checks_are_sorted_by_code(found):
     assert {check.candidate for check in found.checks} <= {"well", "slow", "still"}
     order = list(CODES)
     for name in ("well", "slow", "still"):
@@ -111,12 +111,12 @@ def test_baselines_are_not_diagnosed_and_checks_stand_in_the_order_of_their_code
         assert places == sorted(places)
 
 
-def test_the_document_has_the_checks_as_they_are(found):
+def test_the_document_contains_the_checks(found):
     assert found.to_dict()["checks"] == [dataclasses.asdict(check) for check in found.checks]
 
 
 def dead(n_units):
-    """A network of four ReLU units, some of which never answer."""
+    """A network of four ReLU units, some of which are always zero."""
 
     def build():
         network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
@@ -127,7 +127,7 @@ def dead(n_units):
     return build
 
 
-def test_dead_units_are_found_where_there_are_many_and_not_where_there_are_none(small):
+def test_many_dead_units_are_reported(small):
     found = small(candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6)
     assert found["half"].dead.tolist() == [0.5] * 6
     assert found["none"].dead.tolist() == [0.0] * 6
@@ -136,7 +136,7 @@ def test_dead_units_are_found_where_there_are_many_and_not_where_there_are_none(
 
 
 @pytest.mark.slow
-def test_learning_by_heart_is_seen_and_with_inner_splits_no_change_is_asked_for(small):
+def test_memorising_is_reported_and_needs_no_change_with_inner_splits(small):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(80, 10))
     y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
@@ -151,7 +151,7 @@ def test_learning_by_heart_is_seen_and_with_inner_splits_no_change_is_asked_for(
     assert stopped["relu:64"].scores["brier"].mean < to_the_end["relu:64"].scores["brier"].mean
 
 
-def test_a_share_of_all_is_written_as_a_plain_number():
+def test_a_share_of_one_is_written_as_a_plain_number():
     # Two seeds that differ, and splits that don't.
     check = seeds_apart("lottery", losses=np.broadcast_to([0.2, 0.4], (1, 6, 2)), margin=0.01)
     assert check.evidence["share_of_mean"] == 1

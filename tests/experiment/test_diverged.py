@@ -1,4 +1,4 @@
-"""Networks that diverge are counted and shown, and never averaged in."""
+"""Networks that diverge are counted and shown, and excluded from averages."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from seedbed.settings import OPTIMIZERS, Recipe
 
 
 class SometimesNaN(nn.Sequential):
-    """Every other network, by its own seed, starts as NaN."""
+    """Every other network, depending on its seed, starts as NaN."""
 
     def __init__(self):
         super().__init__(nn.Linear(3, 2), nn.Linear(2, 1))
@@ -41,7 +41,7 @@ def test_diverged_networks_are_counted_by_candidate(some):
     assert f"some lost {counts['some'][0]} of 18 networks" in check.message
 
 
-def test_no_verdict_is_due_on_what_diverged_and_others_are_judged_without_it(some, small):
+def test_diverged_candidates_have_no_verdict_and_others_are_judged(some, small):
     assert [verdict.candidate for verdict in some.verdicts] == ["tanh"]
     (without,) = some.conclusions.without
     assert (without.candidate, without.reason) == ("some", "some of its predictions aren't finite")
@@ -52,7 +52,7 @@ def test_no_verdict_is_due_on_what_diverged_and_others_are_judged_without_it(som
     assert "No verdict on some: some of its predictions aren't finite." in some.details()
 
 
-def test_a_reference_that_diverged_leaves_no_verdict_and_is_named(every):
+def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
     assert every.verdicts == ()
     names = [one.candidate for one in every.conclusions.without]
     assert names == ["none", "tanh", "prior"]
@@ -63,7 +63,7 @@ def test_a_reference_that_diverged_leaves_no_verdict_and_is_named(every):
     assert "No verdict: some predictions of the reference, all, aren't finite." in every.details()
 
 
-def test_networks_that_diverge_after_the_epoch_they_are_used_at_are_judged(small):
+def test_networks_that_diverge_after_their_chosen_epoch_are_judged(small):
     found = small(candidates=["tanh:3", "linear:20,20@lr=4"], epochs=10, epoch="inner")
     result = found["linear:20,20@lr=4"]
     assert result.diverged.any()
@@ -79,7 +79,7 @@ def test_networks_that_diverged_do_not_have_dead_units(every):
     assert [check.code for check in every.checks if check.candidate == "all"] == ["diverged"]
 
 
-def test_figures_are_those_of_the_networks_that_did_not_diverge(some, arrays):
+def test_scores_are_those_of_the_networks_that_did_not_diverge(some, arrays):
     result, y = some["some"], arrays[1]
     kept = ~result.diverged
     document = result.as_dict()
@@ -102,8 +102,9 @@ def test_a_diverged_network_has_no_probabilities(some):
         assert np.isnan(result.predictions[0, seed, split.test]).all() == gone
 
 
-def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
-    # Training figures are from before the step, so one epoch's are still good; its logits are infinite, not NaN.
+def test_a_network_that_diverges_in_its_last_step_has_diverged(small):
+    # Training losses are computed before the step, so those of one epoch are still good; its logits are infinite, not
+    # NaN.
     result = small(candidates="linear:4", lr=1e30, epochs=1)["linear:4"]
     assert np.isfinite(result.curves[0]).all()
     assert result.diverged.all()
@@ -111,12 +112,12 @@ def test_a_network_whose_last_step_alone_goes_wrong_has_diverged(small):
     assert result.scores["accuracy"].mean is None
 
 
-def test_where_all_diverged_the_table_has_dashes(every):
+def test_if_all_networks_diverge_the_table_has_dashes(every):
     (line,) = [line for line in every.details().splitlines() if line.split()[1:2] == ["-"]]
     assert line.split() == ["all", "-", "-", "-", "-", "4", "21"]  # scores, training accuracy; epochs, parameters
 
 
-def test_where_all_diverged_the_document_has_nulls_and_is_strict_json(every):
+def test_if_all_networks_diverge_the_document_has_nulls(every):
     text = json.dumps(every.to_dict(), allow_nan=False)
     one, other, *_ = json.loads(text)["candidates"]
     nothing = {"mean": None, "low": None, "high": None, "fold_sd": None, "seed_sd": None, "pooled": False}
@@ -125,7 +126,7 @@ def test_where_all_diverged_the_document_has_nulls_and_is_strict_json(every):
     assert other["scores"]["accuracy"]["mean"] > 0
 
 
-def test_where_every_rate_of_a_grid_diverges_nothing_is_chosen_and_it_is_said(small, monkeypatch):
+def test_if_every_rate_of_a_grid_diverges_this_is_reported(small, monkeypatch):
     monkeypatch.setitem(OPTIMIZERS, "adamw", dataclasses.replace(OPTIMIZERS["adamw"], lr_grid=(1e30, 1e31)))
     found = small(candidates={"none": "linear:2@lr=0.1", "all": "linear:4"}, recipe="trained", lr=None)
     assert (found["all"].epochs.tolist(), found["all"].lrs.tolist()) == ([1] * 3, [1e30] * 3)
@@ -134,8 +135,8 @@ def test_where_every_rate_of_a_grid_diverges_nothing_is_chosen_and_it_is_said(sm
     assert "No verdict on all: some of its predictions aren't finite." in found.details()
 
 
-@pytest.mark.parametrize("state", [7, 11])  # the first network of the plan is finite, that of another chunk is NaN
-def test_networks_beside_one_that_starts_as_nan_train_on_their_own_rows(small, monkeypatch, state):
+@pytest.mark.parametrize("state", [7, 11])  # the first network of the plan is finite; the first of another chunk is NaN
+def test_networks_next_to_one_that_starts_as_nan_train_normally(small, monkeypatch, state):
     monkeypatch.setattr("seedbed.training.planning._cache_bytes", lambda: 1)  # chunks of 15, across splits of 20
     some, plain = (
         small(candidates={"some": build}, seeds=20, random_state=state)["some"]
@@ -146,7 +147,7 @@ def test_networks_beside_one_that_starts_as_nan_train_on_their_own_rows(small, m
     np.testing.assert_allclose(some.curves[:, :, kept], plain.curves[:, :, kept], rtol=0, atol=1e-6)
 
 
-def test_a_comparison_in_which_all_diverged_is_saved_with_its_picture(small, tmp_path):
+def test_a_comparison_of_diverged_networks_is_saved_with_its_picture(small, tmp_path):
     found = small(candidates="linear:4", lr=1e30)
     for path in found.save(tmp_path):
         assert path.stat().st_size > 100
@@ -164,7 +165,7 @@ def test_progress_of_diverged_networks_is_a_number_or_nothing(small):
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
     trained = train("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20), jobs=1)
     assert trained.history.diverged.tolist() == [True]
-    # Nobody is left who could draw a ticket in the seed lottery.
+    # No run is left for the chart of the seed lottery.
     written = [path.name for path in trained.save(tmp_path)]
     assert written == ["training.json", "report.html", "curves.png", "history.csv"]
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 21

@@ -21,7 +21,7 @@ def found(small, request):
     return small(*table(*request.param), **WHOLE, candidates=["linear:2", "tanh:3"], baselines=["prior"])
 
 
-def test_no_verdict_is_given_and_the_reason_is(found):
+def test_few_rows_give_a_reason_instead_of_a_verdict(found):
     n, rare = found.experiment.table.n_rows, int(found.experiment.table.target.sum())
     assert found.verdicts == ()
     assert [one.candidate for one in found.conclusions.without] == ["tanh:3", "prior"]
@@ -32,7 +32,7 @@ def test_no_verdict_is_given_and_the_reason_is(found):
     assert f"No verdict: {few} are too few" in " ".join(str(found).split())
 
 
-def test_accuracy_has_wilsons_interval_and_means_of_losses_have_none(found):
+def test_accuracy_has_a_wilson_interval_and_mean_losses_have_none(found):
     n = found.experiment.table.n_rows
     for result in found.results:
         accuracy = result.scores["accuracy"]
@@ -45,7 +45,7 @@ def test_accuracy_has_wilsons_interval_and_means_of_losses_have_none(found):
             assert (result.scores[name].low, result.scores[name].high) == (None, None)
 
 
-def test_no_place_of_the_ranking_is_told_apart(found):
+def test_no_places_of_the_ranking_differ(found):
     conclusions = found.conclusions
     assert list(conclusions.brackets) == [(0, 1, 2)]
     losses = [found[name].scores["brier"].mean for name in conclusions.ranking]
@@ -59,7 +59,7 @@ def test_the_document_is_strict_json(found):
     assert len(document["no_verdict"]) == 2
 
 
-def test_five_rows_of_a_class_are_enough_to_choose_an_epoch(small):
+def test_five_rows_of_a_class_suffice_to_choose_an_epoch(small):
     found = small(*table(12, 5), **WHOLE, candidates="tanh:3", recipe="trained", lr=None)
     assert found.experiment.design.folds == 5
     assert np.isfinite(found["tanh:3"].predictions).all()

@@ -1,4 +1,4 @@
-"""The specification is on disk before the first fit, and says everything that decides the result."""
+"""The specification is written before the first fit and contains all that determines the result."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ def document_of(plan, folder):
     return json.loads(freeze(plan, folder, {}).read_text())
 
 
-def test_it_is_written_before_the_first_fit(small, tmp_path):
+def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
     seen = []
     small(
         candidates="tanh:3",
@@ -30,12 +30,12 @@ def test_it_is_written_before_the_first_fit(small, tmp_path):
         folder=tmp_path / "new",
         on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
     )
-    assert seen[0] == [".writer", "experiment.json", "unfinished"]  # where the first fit is kept
+    assert seen[0] == [".writer", "experiment.json", "unfinished"]  # when the first fit is stored
     assert len(seen) > 3
     assert (tmp_path / "new" / "comparison.json").exists()
 
 
-def test_a_run_that_fails_leaves_it_behind(small, tmp_path):
+def test_a_failed_run_keeps_its_specification(small, tmp_path):
     def stop(progress):
         raise KeyboardInterrupt
 
@@ -44,7 +44,7 @@ def test_a_run_that_fails_leaves_it_behind(small, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
 
 
-def test_it_has_every_setting(planned, tmp_path):
+def test_the_specification_has_every_setting(planned, tmp_path):
     plan = planned(
         "linear:3",
         "tanh:4@lr=0.1,weight_decay=0.3",
@@ -74,25 +74,25 @@ def test_it_has_every_setting(planned, tmp_path):
     assert torch.__version__.startswith(document["versions"]["torch"])  # the metadata may lack "+cu124"
 
 
-def test_of_a_margin_that_is_not_given_the_rule_is_frozen_and_not_the_number(planned, tmp_path):
+def test_a_default_margin_is_frozen_as_a_rule(planned, tmp_path):
     document = document_of(planned("linear:3"), tmp_path)
     assert document["margin_rule"] == "at most a tenth of the reference's error"
 
 
-def test_sweeps_are_part_of_it(planned, tmp_path):
+def test_the_specification_contains_sweeps(planned, tmp_path):
     document = document_of(planned("linear:3", lrs=(0.1, 1.0)), tmp_path)
     members = ["linear:3@lr=0.1", "linear:3@lr=1"]
     assert document["sweeps"] == [{"name": "linear:3", "members": members, "lrs": [0.1, 1.0]}]
 
 
-def test_equal_experiments_are_equal_files_but_for_the_time(planned, tmp_path):
+def test_equal_experiments_have_equal_specifications_except_for_the_time(planned, tmp_path):
     one, other = (document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pop("frozen_at"))
     other.pop("frozen_at")
     assert one == other
 
 
-def test_a_network_of_ones_own_does_not_bring_its_address_in_memory(planned, tmp_path):
+def test_a_user_defined_network_is_written_without_its_memory_address(planned, tmp_path):
     def build():
         return nn.Linear(3, 1)
 
@@ -101,7 +101,7 @@ def test_a_network_of_ones_own_does_not_bring_its_address_in_memory(planned, tmp
     assert not re.search(r"0x[0-9a-f]+", json.dumps(document))
 
 
-def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp_path):
+def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path):
     plan = planned("linear:3", repeats=2)
     table = plan.experiment.table
     first = dataclasses.replace(table.columns[0], values=table.columns[0].values + np.eye(60)[0])
@@ -118,12 +118,12 @@ def test_hashes_of_table_and_splits_change_with_what_they_stand_for(planned, tmp
         document_of(planned("linear:3", **words), tmp_path)["splits_sha256"]
         for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"seeds": 7})
     }
-    assert len(splits) == 4  # seeds have no part in the splits
+    assert len(splits) == 4  # splits don't depend on seeds
     fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)
     assert specified(table, fewer)["splits_sha256"] != found[0]["splits_sha256"]
 
 
-def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):
+def test_the_specification_contains_task_groups_times_and_warnings(table_of, tmp_path):
     rng = np.random.default_rng(0)
     X, y, groups = rng.normal(size=(80, 2)), rng.normal(size=80), np.repeat(np.arange(40), 2)
     notes = (Note("a decision"), Note("an id", column="x0", code="SB107"))
@@ -139,7 +139,7 @@ def test_task_groups_times_and_warnings_are_part_of_it(table_of, tmp_path):
     assert (grouped["times_sha256"], timed["groups_sha256"], timed["warnings"]) == (None, None, [])
 
 
-def test_nothing_is_written_where_no_folder_is_given(small, tmp_path, monkeypatch):
+def test_without_a_folder_nothing_is_written(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small(candidates="tanh:3")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A large table: a fifth of the rows is locked away, the rest chooses, and the locked rows are looked at once."""
+"""A large table: a fifth of the rows is held out, the others choose, and the held-out rows are used once."""
 
 import json
 
@@ -40,14 +40,14 @@ def plan(large):
     return make_plan(spec, Compute(jobs=1))
 
 
-def test_a_stratified_fifth_of_the_rows_is_locked_away(found, large):
+def test_a_stratified_fifth_of_the_rows_is_held_out(found, large):
     (split,) = found.splits
     train, test = train_test_split(np.arange(20_500), test_size=0.2, random_state=5, stratify=large[1])
     assert split.train.tolist() == sorted(train)
     assert split.test.tolist() == sorted(test)
 
 
-def test_locked_rows_are_never_trained_on_nor_chosen_by(plan):
+def test_held_out_rows_are_used_neither_to_train_nor_to_choose(plan):
     locked, (inner,) = plan.splits[0].test, plan.inner
     assert not plan.fitting.data.train[locked].any()
     assert not (plan.choosing.data.train[locked] + plan.choosing.data.test[locked]).any()
@@ -55,7 +55,7 @@ def test_locked_rows_are_never_trained_on_nor_chosen_by(plan):
     assert plan.totals() == {"logistic": 3 + 15, "tanh:3": 3 + 15}
 
 
-def test_the_rest_chooses_in_its_folds_once_a_seed(plan, large):
+def test_the_other_rows_choose_in_folds_once_per_seed(plan, large):
     rest, (inner,) = plan.splits[0].train, plan.inner
     assert len(inner) == 15
     for seed in range(3):
@@ -65,7 +65,7 @@ def test_the_rest_chooses_in_its_folds_once_a_seed(plan, large):
             assert part.test.tolist() == rest[test].tolist()
 
 
-def test_only_locked_rows_are_predicted_and_by_every_seed(found):
+def test_every_seed_predicts_exactly_the_held_out_rows(found):
     (split,) = found.splits
     for name, seeds in (("logistic", 3), ("tanh:3", 3), ("prior", 1)):
         p = found[name].predictions
@@ -76,7 +76,7 @@ def test_only_locked_rows_are_predicted_and_by_every_seed(found):
     assert found["tanh:3"].epochs.shape == (1,)
 
 
-def test_the_verdict_is_the_paired_difference_on_the_locked_rows(found, large):
+def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large):
     test = found.splits[0].test
     losses = {name: (found[name].predictions[0][:, test] - large[1][test]) ** 2.0 for name in ("logistic", "tanh:3")}
     expected = paired_hold_out(losses["logistic"], losses["tanh:3"], comparisons=2)
@@ -89,7 +89,7 @@ def test_the_verdict_is_the_paired_difference_on_the_locked_rows(found, large):
     assert (verdict.n_rows, verdict.n_train, verdict.held_out) == (20_500, 16_400, True)
 
 
-def test_accuracy_stands_beside_the_verdict_with_its_own_paired_interval(found, large):
+def test_accuracy_has_its_own_paired_interval(found, large):
     test = found.splits[0].test
     wrong = {name: (found[name].predictions[0][:, test] > 0.5) != large[1][test] for name in ("logistic", "prior")}
     expected = paired_hold_out(wrong["logistic"], wrong["prior"], comparisons=2)
@@ -97,7 +97,7 @@ def test_accuracy_stands_beside_the_verdict_with_its_own_paired_interval(found, 
     assert (shown.difference, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
 
 
-def test_scores_have_intervals_of_rows_and_seeds(found, large):
+def test_intervals_of_scores_include_rows_and_seeds(found, large):
     test = found.splits[0].test
     losses = (found["tanh:3"].predictions[0][:, test] - large[1][test]) ** 2.0
     expected = paired_hold_out(losses, np.zeros((1, 4100)))
@@ -109,7 +109,7 @@ def test_scores_have_intervals_of_rows_and_seeds(found, large):
         assert not any(score.pooled for score in scores.values())
 
 
-def test_the_document_is_strict_json_and_says_what_was_locked(found):
+def test_the_document_is_strict_json_and_describes_the_held_out_rows(found):
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["interval"] == document["plan"]["kind"] == "held_out"
     assert (document["plan"]["n_train"], document["plan"]["n_test"]) == (16_400, 4100)
@@ -117,7 +117,7 @@ def test_the_document_is_strict_json_and_says_what_was_locked(found):
     assert document["ranking"] == sorted(document["ranking"], key=lambda name: found[name].scores["brier"].mean)
 
 
-def test_the_choice_is_that_of_the_inner_folds(small, large, monkeypatch):
+def test_the_choice_uses_the_inner_folds(small, large, monkeypatch):
     given = []
     monkeypatch.setattr(rounds, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
@@ -126,7 +126,7 @@ def test_the_choice_is_that_of_the_inner_folds(small, large, monkeypatch):
     assert result.as_dict()["test_loss"] == pytest.approx(result.curves[2, 0].mean())
 
 
-def test_one_seed_each_tells_nothing_of_seeds(small, large):
+def test_one_seed_gives_no_information_on_seeds(small, large):
     found = small(*large, **WHOLE | {"seeds": 1}, candidates=["logistic", "tanh:3"], epochs=1)
     assert found.verdicts[0].held_out
     assert found.verdicts[0].seed_share is None

@@ -1,4 +1,4 @@
-"""What `compare` takes: paths, examples, data frames and arrays; words, callables, classes and files."""
+"""Inputs of `compare`: paths, examples, data frames and arrays; words, callables, classes and files."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ NAMES = ["a", "b", "c"]
 
 
 class OneLayer(nn.Module):
-    """As the tutorial writes it: no argument."""
+    """A network as in the tutorial, without arguments."""
 
     def __init__(self):
         super().__init__()
@@ -28,7 +28,7 @@ class OneLayer(nn.Module):
 
 
 class Fitting(nn.Sequential):
-    """From the table's shape."""
+    """A network built from the table's shape."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
@@ -78,14 +78,14 @@ def plain(small):
     ],
     ids=["pandas", "polars", "pyarrow"],
 )
-def test_a_data_frame_gives_what_its_arrays_give(small, arrays, plain, same, frame_of):
+def test_a_data_frame_gives_the_same_result_as_its_arrays(small, arrays, plain, same, frame_of):
     found = small(frame_of(*arrays), target="y", candidates="tanh:4")
     assert found.to_dict()["target"] == "y"
     same(found["tanh:4"], plain)
 
 
 @pytest.mark.parametrize("wrap", [str, lambda path: path], ids=["str", "Path"])
-def test_a_file_gives_what_its_arrays_give(small, csv, plain, same, wrap):
+def test_a_file_gives_the_same_result_as_its_arrays(small, csv, plain, same, wrap):
     found = small(wrap(csv), target="y", candidates="tanh:4")
     assert found.to_dict()["table"] == "rows"
     same(found["tanh:4"], plain)
@@ -101,7 +101,7 @@ def test_a_file_gives_what_its_arrays_give(small, csv, plain, same, wrap):
     ],
     ids=["tensors", "lists", "pandas, words", "polars"],
 )
-def test_features_and_labels_apart_may_be_of_any_kind(small, arrays, plain, same, kind):
+def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, plain, same, kind):
     same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
 
 
@@ -125,15 +125,15 @@ def test_labels_are_counted_in_the_document(small, arrays):
     [(OneLayer, "OneLayer"), (Fitting, "Fitting"), (four_tanh, "four_tanh"), (lambda: nn.Linear(3, 1), "<lambda>")],
     ids=["class", "class from shape", "function", "lambda"],
 )
-def test_a_callable_is_a_candidate_under_its_own_name(small, build, name):
+def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
     (result,) = small(candidates=[build]).results
     assert result.name == name
     assert result.n_parameters == sum(p.numel() for p in (build(3, 1) if build is Fitting else build()).parameters())
     assert 0 <= result.scores["accuracy"].mean <= 1
 
 
-def test_a_mapping_names_words_and_callables_and_name_and_seed_alone_decide(small, plain, same):
-    # Under one name, words and a class that builds the same network give the same numbers.
+def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(small, plain, same):
+    # With the same name, words and a class that builds the same network give the same results.
     same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
     same(small(candidates={"tanh:4": MLP((4,), "tanh")})["tanh:4"], plain, tolerance=1e-6)
     found = small(candidates={"plain": "linear:3", "mine": four_tanh}, reference="mine")
@@ -149,7 +149,7 @@ def test_a_class_in_a_file_is_a_candidate(small, tmp_path, plain, same):
 
 
 @pytest.mark.slow
-def test_a_recurrent_network_is_compared_at_chosen_epochs_and_taken_home(small, arrays, tmp_path):
+def test_a_recurrent_network_is_compared_and_fitted(small, arrays, tmp_path):
     given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "epoch": "inner", "lr": [0.1, 0.5]}
     found, again = small(**given), small(**given)
     assert "can't map it (torch has no rule for lstm)" in found.details().replace("\n", " ")
@@ -159,7 +159,7 @@ def test_a_recurrent_network_is_compared_at_chosen_epochs_and_taken_home(small, 
     np.testing.assert_array_equal(loaded.predict_proba(arrays[0]), model.predict_proba(arrays[0]))
 
 
-def test_a_class_in_a_file_travels_to_other_processes(small, tmp_path, same):
+def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):
     (tmp_path / "net.py").write_text(FILE)
     words = {"mine": f"{tmp_path / 'net.py'}:Net", "other": "linear:2"}
     two, one = (small(candidates=words, jobs=jobs) for jobs in (2, 1))
@@ -167,7 +167,7 @@ def test_a_class_in_a_file_travels_to_other_processes(small, tmp_path, same):
 
 
 class Breaking(OneLayer):
-    """Its forward fails, whatever the features."""
+    """A network whose forward always fails."""
 
     error: Exception = ValueError("\n")
 
@@ -180,7 +180,7 @@ class Breaking(OneLayer):
     [NameError("name 'torhc' is not defined"), ValueError("shapes are my own"), RuntimeError("no memory\nat all")],
     ids=lambda error: type(error).__name__,
 )
-def test_only_shapes_that_do_not_fit_are_blamed_on_the_first_layer(small, monkeypatch, error):
+def test_only_mismatched_shapes_give_advice_on_the_first_layer(small, monkeypatch, error):
     monkeypatch.setattr(Breaking, "error", error)
     with pytest.raises(CandidateError) as caught:
         small(candidates={"mine": Breaking})
@@ -191,14 +191,14 @@ def test_only_shapes_that_do_not_fit_are_blamed_on_the_first_layer(small, monkey
     assert caught.value.hint == "Its first layer must have as many inputs as the table has features."
 
 
-def test_a_network_that_ends_in_a_sigmoid_is_told_to_return_logits(small):
+def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
     candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
                   "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
     found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
     assert [(check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"] == [
         ("squashed", "confined_outputs")
     ]
-    (check,) = [check for check in found.checks if check.candidate == "squashed"]  # it stands for all others
+    (check,) = [check for check in found.checks if check.candidate == "squashed"]  # one example of all others
     assert "forward() seems to end with a sigmoid: return the logit" in check.message
     assert check.message in " ".join(found.details().split())
     assert 0 <= check.evidence["low"] < check.evidence["high"] <= 1
@@ -229,7 +229,7 @@ class Squashed(nn.Linear):
         (torch.sigmoid, "regression", ""),
     ],
 )
-def test_a_network_is_said_to_return_probabilities_if_it_does_with_any_parameters(last, task, kind):
+def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(last, task, kind):
     assert ends_in_shares(lambda: Squashed(3, 1 if task == "binary" else 3, last), 3, task) == kind
 
 

@@ -1,4 +1,4 @@
-"""An interrupted run keeps what is finished, and the same run goes on from there, to the bit."""
+"""An interrupted run keeps finished work and continues to the same results, bit for bit."""
 
 import importlib
 import json
@@ -22,12 +22,12 @@ NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self)
 
 
 class StopError(Exception):
-    """Stands for an interrupt."""
+    """An exception that represents an interrupt."""
 
 
 @pytest.fixture
 def cut(small, tmp_path):
-    """Runs a comparison into a folder and stops it after so many fits and chunks; returns its folder."""
+    """A function that runs a comparison, stops it after some fits and chunks, and returns its folder."""
 
     def go(after, **options):
         seen = []
@@ -59,7 +59,7 @@ def document(folder):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The chunks that are really trained, one after another."""
+    """The chunks that are really trained, in order."""
     module = importlib.import_module("seedbed.experiment.run")
     found, real = [], module.train_chunks
 
@@ -73,7 +73,7 @@ def trained(monkeypatch):
 
 
 @pytest.mark.parametrize("after", range(1, 8))
-def test_a_run_that_was_stopped_goes_on_to_the_very_same_results(cut, tmp_path, trained, after):
+def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, after):
     options = {"epoch": "inner", "lr": 0.5}
     cut(0, folder=tmp_path / "whole", **options)
     n_chunks = len(trained)
@@ -91,7 +91,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_very_same_results(cut, tmp_path, 
     "table",
     ["three labels", "numbers"],
 )
-def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
+def test_a_run_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
@@ -131,7 +131,7 @@ def test_any_task_goes_on_to_the_same_results(table_of, tmp_path, table):
     ],
     ids=str,
 )
-def test_another_specification_is_refused_or_takes_nothing_up_and_clears_away_in_the_end(cut, tmp_path, change):
+def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path, change):
     cut(4)
     before = files(tmp_path / "run")
     with pytest.raises(OptionError, match=r"holds an unfinished run that isn't this one: "):
@@ -143,7 +143,7 @@ def test_another_specification_is_refused_or_takes_nothing_up_and_clears_away_in
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
-def test_other_cells_take_nothing_up(cut, arrays, tmp_path, small):
+def test_a_changed_table_reuses_nothing(cut, arrays, tmp_path, small):
     cut(4)
     X, y = arrays[0].copy(), arrays[1]
     X[0, 0] += 0.001
@@ -201,7 +201,7 @@ def test_a_file_of_another_shape_is_trained_again(cut, planned, tmp_path):
     assert kept.networks == 0
 
 
-def test_it_counts_networks_and_fits_of_this_run_alone(cut, planned, tmp_path):
+def test_only_networks_and_fits_of_this_run_are_counted(cut, planned, tmp_path):
     cut(5, candidates=["relu:3"], epoch="inner", folder=tmp_path)
     plan = planned("relu:3", recipe={"epoch": "inner"}, baselines=["prior"])
     kept = Kept(plan, tmp_path)
@@ -211,7 +211,7 @@ def test_it_counts_networks_and_fits_of_this_run_alone(cut, planned, tmp_path):
     assert (other.networks, other.fits) == (0, 0)
 
 
-def test_where_nothing_more_can_be_written_the_run_goes_on(cut, tmp_path, monkeypatch):
+def test_a_run_continues_if_its_state_cannot_be_written(cut, tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
@@ -219,11 +219,11 @@ def test_where_nothing_more_can_be_written_the_run_goes_on(cut, tmp_path, monkey
         patch.setattr("seedbed.experiment.kept.write_whole", full)
         cut(3)
         assert files(tmp_path / "run") == []
-    cut(5)  # there is room again
+    cut(5)  # there is space again
     assert len(files(tmp_path / "run")) == 5
 
 
-def test_a_half_written_file_is_cleared_away_and_a_strangers_is_not(cut, tmp_path):
+def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
     cut(4)
     place = tmp_path / "run" / "unfinished"
     for path in (place / ".abc.safetensors.xyz.seedbed-part", tmp_path / "run" / ".report.html.abc.seedbed-part"):
@@ -234,7 +234,7 @@ def test_a_half_written_file_is_cleared_away_and_a_strangers_is_not(cut, tmp_pat
     assert not list((tmp_path / "run").glob(".*"))
 
 
-def test_a_lambda_is_trained_anew_as_its_code_cannot_be_known(cut, tmp_path, trained):
+def test_a_lambda_is_trained_again_because_its_code_is_unknown(cut, tmp_path, trained):
     options = {"candidates": {"mine": lambda: nn.Linear(3, 1), "theirs": "relu:3"}, "baselines": []}
     cut(2, **options)
     assert len(files(tmp_path / "run")) == 1
@@ -244,7 +244,7 @@ def test_a_lambda_is_trained_anew_as_its_code_cannot_be_known(cut, tmp_path, tra
 
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
-def test_a_file_of_ones_own_counts_with_all_it_imports(cut, tmp_path, trained, changed, where, monkeypatch):
+def test_the_origin_of_a_file_includes_its_imports(cut, tmp_path, trained, changed, where, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
@@ -263,7 +263,7 @@ class Own(nn.Sequential):
         super().__init__(nn.Linear(3, 1))
 
 
-def test_an_origin_changes_with_contents_and_is_none_where_code_has_no_file(tmp_path):
+def test_an_origin_changes_with_contents_and_is_none_without_a_file(tmp_path):
     things = [MLP((3,), ("relu",)), MLP((4,), ("relu",)), UserArchitecture(Own, "Own"), UserArchitecture(Own, "other")]
     found = [origin(thing) for thing in things]
     assert len(set(found)) == 4
@@ -288,7 +288,7 @@ def test_an_origin_is_the_same_in_another_process():
     assert "None" not in found.pop()
 
 
-def test_what_was_typed_at_a_prompt_has_no_origin():
+def test_code_typed_at_a_prompt_has_no_origin():
     code = ("from seedbed.experiment.frozen import origin; from torch import nn\n"
             "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\n"
             "print(origin(Net))")  # fmt: skip

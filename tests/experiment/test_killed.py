@@ -1,4 +1,4 @@
-"""A run that is killed at any instant, or before anything that it does to a file, ends in the same files."""
+"""A run that is killed at any time, or before any operation on a file, ends with the same files after it continues."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ def killing(*options):
 
 
 @pytest.mark.slow
-def test_two_hundred_kills_at_random_instants_change_nothing():
+def test_two_hundred_kills_at_random_times_change_nothing():
     found = killing("--kills", "200")["random"]
     assert found["differing"] == []
     assert found["kills"] >= 200
@@ -32,8 +32,8 @@ def test_a_kill_before_each_step_changes_nothing():
     assert found["named"] == ["open", "os.chmod", "os.fsync", "os.mkdir", "os.remove", "os.rename", "os.rmdir"]
 
 
-def test_files_that_differ_are_found(tmp_path):
-    """The judge of these tests: it would notice."""
+def test_different_files_are_detected(tmp_path):
+    """Check that the comparison of files can fail."""
     sys.path.insert(0, str(SCRIPT.parent))
     try:
         from killing import Trial, files

@@ -1,4 +1,4 @@
-"""A time limit: the design is cut to what fits, by the clock alone, before the first fit, and stays frozen."""
+"""A time limit: the design is reduced to fit, before the first fit, and frozen."""
 
 import dataclasses
 import functools
@@ -17,7 +17,7 @@ RUNNING = Compute(jobs=1, engine="torch")
 
 @pytest.fixture
 def takes(monkeypatch):
-    """Makes every plan take so many seconds for each judged network and 5,000 rows, and nothing else."""
+    """A function that makes every plan take the given seconds per judged network and 5,000 rows."""
 
     def take(seconds):
         def timed(plan, *, briefly=False):
@@ -60,7 +60,7 @@ def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
 @pytest.mark.parametrize(
     ("seconds", "wanted"), [(0.01, (1, 3, 5000)), (3.0, (1, 3, 3000)), (9.0, (1, 1, 2000)), (90.0, (1, 1, 500))]
 )
-def test_a_first_look_also_cuts_the_rows_of_its_sample(takes, seconds, wanted):
+def test_a_first_look_also_reduces_the_rows_of_its_sample(takes, seconds, wanted):
     takes(seconds)
     plan = plan_within(specified(20_000, quick=True), RUNNING)
     assert design_of(plan) == pytest.approx(wanted, rel=0.02)
@@ -68,12 +68,12 @@ def test_a_first_look_also_cuts_the_rows_of_its_sample(takes, seconds, wanted):
     assert plan.experiment.design.time_limit == 60
 
 
-def test_the_frozen_design_is_read_back_and_not_decided_anew(small, tmp_path, takes):
+def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     options = {"candidates": ["relu:3"], "repeats": 2, "seeds": 3, "time_limit": 100}
     takes(20.0 * 5000 / 60)
     first = small(**options, folder=tmp_path)
     assert first.experiment.design.shortened == "2 repeats with 3 seeds"
-    takes(0.0)  # now all would fit
+    takes(0.0)  # now the full design would fit
     assert small(**options, folder=tmp_path).to_dict()["plan"] == first.to_dict()["plan"]
     assert small(**options, folder=tmp_path, overwrite=True).experiment.design.shortened == ""
     assert small(**{**options, "time_limit": 101}, folder=tmp_path).experiment.design.repeats == 2

@@ -1,4 +1,4 @@
-"""Nested cross-validation: networks trained without two folds, and the interval that they make possible."""
+"""Nested cross-validation: networks trained without two folds, and their interval."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ def folds_of(found):
     return folds
 
 
-def test_a_pairs_network_is_trained_without_both_folds_and_predicts_either(found, arrays):
+def test_the_network_of_a_pair_is_trained_without_both_folds_and_predicts_them(found, arrays):
     X, y = arrays
     folds, pairs = folds_of(found), found["tanh:4"].pairs
     for repeat, one, other, seed in ((0, 0, 1, 0), (1, 1, 3, 1), (1, 2, 3, 0)):
@@ -42,7 +42,7 @@ def test_a_pairs_network_is_trained_without_both_folds_and_predicts_either(found
             np.testing.assert_allclose(pairs[repeat, outer, seed, rows], p[rows], atol=1e-5)
 
 
-def test_every_row_is_predicted_for_each_fold_but_its_own(found):
+def test_every_row_is_predicted_for_each_other_fold(found):
     folds = folds_of(found)
     for name, n_seeds in (("linear:3", 2), ("tanh:4", 2), ("prior", 1)):
         pairs = found[name].pairs
@@ -61,7 +61,7 @@ def test_baselines_are_fitted_without_both_folds_too(found, arrays):
                 assert pairs[1, outer, 0, row] == pytest.approx(arrays[1][rest].mean(), abs=1e-6)
 
 
-def test_the_verdict_is_nested_cross_validations_by_hand(found, arrays):
+def test_the_verdict_equals_a_calculation_by_hand(found, arrays):
     y, (verdict, of_prior) = arrays[1], found.verdicts
     outer, inner = (
         {name: (getattr(found[name], key).astype(float) - y) ** 2 for name in ("linear:3", "tanh:4")}
@@ -79,7 +79,7 @@ def test_the_verdict_is_nested_cross_validations_by_hand(found, arrays):
     assert verdict.accuracy.low <= verdict.accuracy.difference <= verdict.accuracy.high
 
 
-def test_outer_networks_are_those_of_plain_cross_validation(found, small, same):
+def test_outer_networks_equal_those_of_plain_cross_validation(found, small, same):
     plain = small(**OPTIONS | {"interval": "corrected"}, candidates=["linear:3", "tanh:4"], random_state=7)
     for name in ("linear:3", "tanh:4"):
         same(plain[name], found[name], tolerance=1e-6)
@@ -88,14 +88,14 @@ def test_outer_networks_are_those_of_plain_cross_validation(found, small, same):
     assert (plain.verdicts[0].low, plain.verdicts[0].high) != (found.verdicts[0].low, found.verdicts[0].high)
 
 
-def test_the_document_says_so_in_strict_json(found):
+def test_the_document_names_the_method_in_strict_json(found):
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["interval"] == "nested"
     assert document["candidates"][0]["n_networks"] == 16
     assert "nested cross-validation" in found.details()
 
 
-def test_the_plan_counts_pairs_and_chooses_for_them_without_their_rows(planned):
+def test_the_plan_includes_pairs_and_chooses_without_their_rows(planned):
     plan = planned("tanh:4", **OPTIONS, name="trained", baselines=["prior"])
     assert len(plan.all_splits) == 8 + 12
     assert plan.totals() == {"tanh:4": 20 * 2 * (1 + 3), "prior": 20}
@@ -107,7 +107,7 @@ def test_the_plan_counts_pairs_and_chooses_for_them_without_their_rows(planned):
     assert found["tanh:4"].finite
 
 
-def test_a_pair_that_has_no_finite_prediction_leaves_no_verdict(found):
+def test_a_pair_without_finite_predictions_prevents_the_verdict(found):
     broken = found["tanh:4"].pairs.copy()
     broken[1, 2, 0, np.flatnonzero(folds_of(found)[1] == 3)[0]] = np.nan
     results = [found["linear:3"], dataclasses.replace(found["tanh:4"], pairs=broken), found["prior"]]

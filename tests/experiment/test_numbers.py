@@ -1,4 +1,4 @@
-"""Numbers to predict: in the user's own units, scored by squared error, R2 and mean absolute error."""
+"""Regression: in the user's units, scored by squared error, R2 and mean absolute error."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def by_fold(found, name, function):
 
 
 def variance_over_folds(found):
-    """Of the target, each fold weighing the same: they differ in size by a row."""
+    """The variance of the target with equal weight for each fold, since folds differ in size by a row."""
     folds = [found.experiment.table.target[split.test] for split in found.splits]
     weights = np.concatenate([np.full(len(fold), 1 / len(fold)) for fold in folds])
     return np.average(
@@ -59,9 +59,9 @@ def variance_over_folds(found):
     )
 
 
-def test_predictions_are_the_plain_loops_brought_back_to_the_targets_units(found, rows):
+def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     (X, y), split = rows, found.splits[4]
-    train, test = split.train.copy(), split.test.copy()  # torch wants to be allowed to write
+    train, test = split.train.copy(), split.test.copy()  # torch needs a writable array
     Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
     t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[:, None]
     torch.manual_seed(derive(0, "tanh:4", split.repeat, split.fold, 1))
@@ -77,7 +77,7 @@ def test_predictions_are_the_plain_loops_brought_back_to_the_targets_units(found
     np.testing.assert_allclose(p[1, 1, split.test], expected, atol=1e-3)
 
 
-def test_numbers_have_no_labels_to_smooth(compared, table_of, rows):
+def test_label_smoothing_is_refused_for_a_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
     with pytest.raises(OptionError, match="label_smoothing is of classes, and loss mse of numbers"):
         compared(table, "linear:3", recipe={"label_smoothing": 0.1})
@@ -86,7 +86,7 @@ def test_numbers_have_no_labels_to_smooth(compared, table_of, rows):
 
 
 @pytest.mark.parametrize("name", ["linear:3", "prior", "linear-regression", "boosted-trees"])
-def test_scores_are_scikit_learns(found, rows, name):
+def test_scores_equal_scikit_learns(found, rows, name):
     scores, variance = found[name].scores, variance_over_folds(found)
     squared = by_fold(found, name, sk.mean_squared_error) / variance
     assert list(scores) == ["squared_error", "r2", "mae"]
@@ -97,7 +97,7 @@ def test_scores_are_scikit_learns(found, rows, name):
     assert scores["squared_error"].low == pytest.approx(max(0, corrected_t(squared.reshape(2, 3, -1).mean(2)).low))
 
 
-def test_r2_is_the_squared_error_seen_from_the_other_side(found):
+def test_r2_is_one_minus_the_relative_squared_error(found):
     for result in found.results:
         error, r2 = result.scores["squared_error"], result.scores["r2"]
         assert (r2.mean, r2.low, r2.high) == pytest.approx((1 - error.mean, 1 - error.high, 1 - error.low))
@@ -123,7 +123,7 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
         assert score("r2", found, 0.05).mean == pytest.approx(sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]]))
 
 
-def test_always_guessing_the_mean_costs_about_one_and_a_fiftieth_of_it_matters(found, rows):
+def test_the_loss_of_the_mean_is_about_one_and_the_margin_a_fiftieth(found, rows):
     split = found.splits[0]
     assert found["prior"].predictions[0, 0, split.test] == pytest.approx(rows[1][split.train].mean())
     assert found["prior"].scores["squared_error"].mean == pytest.approx(1, abs=0.1)
@@ -131,7 +131,7 @@ def test_always_guessing_the_mean_costs_about_one_and_a_fiftieth_of_it_matters(f
     assert (found.experiment.metric, found.experiment.margin) == ("squared_error", pytest.approx(0.02))
 
 
-def test_units_and_origin_of_the_target_change_nothing_but_the_absolute_error(compared, table_of, rows, found):
+def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared, table_of, rows, found):
     X, y = rows
     options = {"baselines": ["standard"], "repeats": 2, "recipe": {"epochs": 30}}
     other = compared(table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options)
@@ -141,7 +141,7 @@ def test_units_and_origin_of_the_target_change_nothing_but_the_absolute_error(co
     assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
 
 
-def test_the_verdict_is_the_corrected_t_of_squared_errors_and_says_nothing_of_accuracy(found, rows):
+def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found, rows):
     losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
     by_hand = corrected_t(fold_differences(*losses) / variance_over_folds(found), comparisons=4)
     verdict = found.verdicts[0]
@@ -149,7 +149,7 @@ def test_the_verdict_is_the_corrected_t_of_squared_errors_and_says_nothing_of_ac
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
 
 
-def test_the_report_speaks_of_numbers(found):
+def test_the_report_uses_the_terms_of_regression(found):
     text = " ".join(comparison_text(found.to_dict()).split())
     y = found.experiment.table.target
     assert f"80 rows, 3 features, mean {y.mean():.4g}, standard deviation {y.std():.4g}; SGD" in text
@@ -158,7 +158,7 @@ def test_the_report_speaks_of_numbers(found):
     assert not re.search("accuracy|brier|class|probabilities|logistic", text, re.IGNORECASE)
 
 
-def test_the_document_says_how_the_target_spreads_and_holds_no_classes(found, tmp_path):
+def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
     found.save(tmp_path)
     document = json.loads((tmp_path / "comparison.json").read_text())
     y = found.experiment.table.target
@@ -178,7 +178,7 @@ def test_curves_are_of_r2(found):
     np.testing.assert_allclose(last[1], 1 - last[0], atol=1e-5)  # the loss is that of the standardised target
 
 
-def test_mean_absolute_error_can_be_tested_and_accuracy_cannot(compared, table_of, rows):
+def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):
     table = table_of(*rows, "regression")
     found = compared(table, "linear:3", "tanh:4", metric="mae")
     assert found.verdicts[0].difference == pytest.approx(
@@ -190,7 +190,7 @@ def test_mean_absolute_error_can_be_tested_and_accuracy_cannot(compared, table_o
         compared(table, "linear:3", metric="accuracy")
 
 
-def test_what_has_learnt_nothing_is_worse_than_a_plain_linear_regression(compared, table_of, rows):
+def test_an_untrained_network_is_worse_than_linear_regression(compared, table_of, rows):
     table = table_of(*rows, "regression")
     still = compared(table, "tanh:4@lr=1e-6", "tanh:3@lr=1e-6", baselines=["linear-regression"], folds=10)
     checks = {check.code: check for check in still.checks}
@@ -213,14 +213,14 @@ def test_nested_pairs_are_in_the_targets_units(compared, table_of, rows):
     assert len(found.verdicts) == 2
 
 
-def test_an_epoch_and_a_rate_are_chosen_too(compared, table_of, rows):
+def test_epoch_and_rate_are_chosen(compared, table_of, rows):
     found = compared(table_of(*rows, "regression"), "linear:3", "tanh:4", name="trained",
                      recipe={"lr": None, "epochs": 20})  # fmt: skip
     assert found["tanh:4"].finite
     assert found["tanh:4"].scores["r2"].mean > 0.2
 
 
-def test_a_few_rows_get_scores_and_no_verdict(compared, table_of, rows):
+def test_few_rows_have_scores_and_no_verdict(compared, table_of, rows):
     X, y = rows
     found = compared(table_of(X[:40], y[:40], "regression"), "linear:3", "tanh:4", repeats=None, folds=None)
     assert found.verdicts == ()
@@ -245,7 +245,7 @@ def test_a_diverged_network_has_no_predictions(compared, table_of, rows):
     assert str(found)
 
 
-def test_rows_split_by_time_are_scored_on_the_latest_and_locked_rows_have_intervals(compared, table_of, rows):
+def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, table_of, rows):
     X, y = rows
     times = np.random.default_rng(0).permutation(80).astype(float)
     table = table_of(X, y, "regression", times=times)

@@ -1,4 +1,4 @@
-"""What a plan will cost is measured by some of its own steps, and shown from the start."""
+"""The cost of a plan is measured by some of its steps, and shown from the start."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from seedbed.experiment.pacing import timed
 
 @pytest.fixture
 def worthwhile(monkeypatch):
-    """Plans are timed however short they are, in a moment."""
+    """Time every plan, however short."""
     monkeypatch.setattr("seedbed.experiment.pacing._WORTH_TIMING", 0.0)
     monkeypatch.setattr("seedbed.experiment.pacing._STEPS_FOR", 0.01)
     monkeypatch.setattr("seedbed.experiment.pacing._FEWEST_SPLITS", 1)
@@ -35,7 +35,7 @@ def test_timing_changes_no_result(planned, worthwhile, same, monkeypatch):
     same(run(plan)["relu:3"], measured["relu:3"])
 
 
-def test_the_time_left_is_known_before_the_first_fit_and_counts_baselines_too(planned, worthwhile):
+def test_the_time_left_is_known_before_the_first_fit_and_includes_baselines(planned, worthwhile):
     plan = timed(planned("relu:3", "linear:3", baselines=["prior"]))
     watch = watch_plan(plan, draws=True)
     watch.expect(plan)

@@ -1,4 +1,4 @@
-"""The plan: which networks, and its sentence."""
+"""The plan of a comparison, and its sentence."""
 
 import re
 
@@ -8,7 +8,7 @@ from torch import nn
 from seedbed.networks import candidate_from
 
 
-def test_the_sentence_multiplies_out_what_will_be_trained(planned):
+def test_the_sentence_gives_the_number_of_networks_as_a_product(planned):
     plan = planned("linear:3", "relu:3", "tanh:3", repeats=10, folds=10, seeds=5, recipe={"epochs": 1000})
     words = "3 candidates x 100 splits x 5 seeds = 1,500 networks x 1,000 epochs; about "
     assert re.fullmatch(re.escape(words) + r"\d+ (s|min)", plan.sentence())
@@ -27,7 +27,7 @@ def test_the_sentence_multiplies_out_what_will_be_trained(planned):
         (["relu:3"], {"name": "trained"}, " = 6 networks x 4 epochs, after 18 to choose how to train them; about "),
     ],
 )
-def test_the_sentence_says_what_is_done_in_singular_and_plural(planned, candidates, options, words):
+def test_the_sentence_uses_singular_and_plural(planned, candidates, options, words):
     assert words in planned(*candidates, **options).sentence()
 
 
@@ -36,7 +36,7 @@ class Own(nn.Linear):
         super().__init__(n_features, 1, bias=bias)
 
 
-def test_each_module_of_the_users_own_is_described_once(planned):
+def test_each_user_defined_module_is_described_once(planned):
     other = candidate_from(lambda: nn.Linear(3, 1), "other")
     plan = planned(candidate_from(Own, "mine"), "relu:3", other, lrs=[0.1, 0.2])
     note = "  Note: not all of its layers are known, so it takes the general, slower way."
@@ -46,7 +46,7 @@ def test_each_module_of_the_users_own_is_described_once(planned):
     ]
 
 
-def test_every_network_stands_in_one_chunk_in_the_order_repeat_fold_seed(planned):
+def test_every_network_is_in_one_chunk_in_the_order_repeat_fold_seed(planned):
     (stack,) = planned("relu:3", repeats=2).stacks
     assert stack.owners == tuple((0, network) for network in range(12))
     members = [member for chunk in stack.plan.chunks for member in chunk.members]
@@ -57,7 +57,7 @@ def test_every_network_stands_in_one_chunk_in_the_order_repeat_fold_seed(planned
     assert [splits[number] for number in range(12)] == [number // 2 for number in range(12)]
 
 
-def test_no_two_networks_share_a_seed_but_those_that_differ_in_rate_alone(planned):
+def test_networks_share_a_seed_only_if_they_differ_only_in_rate(planned):
     plan = planned("relu:3", "tanh:3", repeats=4, seeds=5, name="trained")
     fitted, chosen = (
         [seed for stack in which.stacks for chunk in stack.plan.chunks for seed in chunk.seeds[: len(chunk.members)]]
@@ -68,7 +68,7 @@ def test_no_two_networks_share_a_seed_but_those_that_differ_in_rate_alone(planne
     assert not set(fitted) & set(chosen)
 
 
-def test_train_and_test_rows_are_the_splits_and_each_others_rest(planned):
+def test_train_and_test_rows_are_complementary(planned):
     plan = planned("relu:3", repeats=2)
     data = plan.fitting.data
     for number, split in enumerate(plan.splits):

@@ -1,4 +1,4 @@
-"""The ranking: by loss, with brackets that join what isn't shown to differ."""
+"""The ranking by loss, with brackets that join candidates without a significant difference."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,7 @@ DIFFERENT = ("better_by_margin", "better", "worse")
 
 @pytest.fixture(scope="module")
 def found(small):
-    """Four candidates of different worth on 300 rows; the reference is the last of those that are good."""
+    """Four candidates of different quality on 300 rows; the reference is the last of the good ones."""
     rng = np.random.default_rng(3)
     X = rng.normal(size=(300, 4))
     y = (X[:, 0] + X[:, 1] + 0.5 * rng.normal(size=300) > 0).astype(int)
@@ -30,7 +30,8 @@ def by_hand(found, one, other):
 
 
 def separated(found):
-    """Pairs that are shown to differ: against the reference by the verdict, others by the same rules and Holm."""
+    """Pairs that differ significantly: by the verdict for the reference, otherwise by the same rules with Holm's
+    adjustment."""
     ranking, reference = found.conclusions.ranking, found.experiment.reference
     pairs = [pair for pair in itertools.combinations(ranking, 2) if reference not in pair]
     estimates = [by_hand(found, *pair) for pair in pairs]
@@ -40,13 +41,13 @@ def separated(found):
     return apart + [{v.candidate, reference} for v in found.verdicts if v.rule in DIFFERENT]
 
 
-def test_names_stand_in_the_order_of_their_loss_baselines_among_them(found):
+def test_candidates_and_baselines_are_sorted_by_loss(found):
     losses = {result.name: result.losses().mean() for result in found.results}
     assert list(found.conclusions.ranking) == sorted(losses, key=losses.get)
     assert set(found.conclusions.ranking) == {"linear:3", "tanh:4", "logistic", "relu:3@lr=0.001", "prior"}
 
 
-def test_two_models_share_a_bracket_if_and_only_if_they_are_not_shown_to_differ(found):
+def test_two_candidates_share_a_bracket_if_and_only_if_they_do_not_differ(found):
     ranking, apart = found.conclusions.ranking, separated(found)
     assert apart
     for one, other in itertools.combinations(ranking, 2):
@@ -63,7 +64,7 @@ def test_no_bracket_contradicts_a_verdict(found, reference):
         assert again.conclusions.joined(verdict.candidate, reference) == (verdict.rule not in DIFFERENT)
 
 
-def test_the_order_of_candidates_and_the_reference_leave_the_ranking_alone(found):
+def test_the_ranking_does_not_depend_on_order_or_reference(found):
     turned = dataclasses.replace(found.experiment, reference="prior")
     again = conclude(Results(turned, found.splits, tuple(reversed(found.results)), 1.0))
     assert again.conclusions.ranking == found.conclusions.ranking
@@ -79,7 +80,7 @@ def test_the_text_shows_the_ranking_with_its_brackets(found):
     assert sum(line.count("┘") for line in lines) == len(found.conclusions.brackets)
 
 
-def test_one_candidate_alone_has_neither_brackets_nor_a_top(small):
+def test_a_single_candidate_has_no_brackets(small):
     found = small(candidates="tanh:4")
     assert found.conclusions.ranking == ("tanh:4",)
     assert (found.conclusions.brackets, found.conclusions.top, found.verdicts) == ((), None, ())

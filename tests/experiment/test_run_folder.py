@@ -1,4 +1,4 @@
-"""A run's folder: one writer, one specification, and errors that say what is wrong with it."""
+"""The folder of a run: one writer, one specification, and clear errors."""
 
 import os
 import re
@@ -18,7 +18,7 @@ WORDS = {"candidates": ["relu:3"], "baselines": ["prior"]}
 
 
 class StopError(Exception):
-    """Stands for an interrupt."""
+    """An exception that represents an interrupt."""
 
 
 def stop(progress):
@@ -27,7 +27,7 @@ def stop(progress):
 
 @pytest.fixture
 def begun(small, tmp_path):
-    """Begins a run in a folder, and stops it when its first fit is kept."""
+    """A function that starts a run in a folder and stops it after its first fit is stored."""
 
     def begin(*table, **options):
         with pytest.raises(StopError):
@@ -59,7 +59,7 @@ def refusal(small, folder, *table, **options):
     ],
     ids=str,
 )
-def test_another_specification_is_refused_in_words(small, begun, tmp_path, change, words):
+def test_another_specification_is_refused_with_the_differences(small, begun, tmp_path, change, words):
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
@@ -80,14 +80,14 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
 
 
-def test_what_was_begun_is_given_up_if_asked_for(small, begun, tmp_path):
+def test_an_unfinished_run_is_replaced_with_overwrite(small, begun, tmp_path):
     begun()
     small(**WORDS, epochs=5, folder=tmp_path, overwrite=True)
     assert frozen_in(tmp_path)["candidates"][0]["epochs"] == 5
     assert not (tmp_path / "unfinished").exists()
 
 
-def test_a_finished_run_is_written_over_by_another(small, tmp_path):
+def test_a_finished_run_is_replaced_by_another(small, tmp_path):
     small(**WORDS, folder=tmp_path)
     assert is_finished(tmp_path)
     small(**WORDS, epochs=5, folder=tmp_path)
@@ -97,7 +97,7 @@ def test_a_finished_run_is_written_over_by_another(small, tmp_path):
 @pytest.mark.parametrize(
     "options", [{}, {"interval": "nested", "folds": 3, "repeats": 1}, {"recipe": "trained", "lr": None}], ids=str
 )
-def test_a_finished_run_is_read_back_as_it_was(small, tmp_path, same, options):
+def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
     again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)  # training would raise
     assert again.to_dict() == {**whole.to_dict(), "seconds": again.to_dict()["seconds"]}
@@ -125,7 +125,7 @@ def test_a_finished_run_without_one_of_its_files_is_trained_again(small, tmp_pat
         small(**WORDS, folder=tmp_path, on_progress=stop)
 
 
-def test_a_run_of_which_nothing_is_kept_stands_in_nobodys_way(small, planned, tmp_path):
+def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_path):
     with open_folder(planned("relu:3"), tmp_path):
         pass
     assert not is_finished(tmp_path)
@@ -143,13 +143,13 @@ def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
-def test_a_specification_that_cannot_be_read_is_written_anew(planned, tmp_path, content):
+def test_an_unreadable_specification_is_rewritten(planned, tmp_path, content):
     (tmp_path / "experiment.json").write_text(content)
     with open_folder(planned("relu:3"), tmp_path):
         assert frozen_in(tmp_path)["reference"] == "relu:3"
 
 
-def test_a_run_that_goes_on_must_be_the_same_even_where_nothing_is_kept(planned, tmp_path):
+def test_a_resumed_run_must_be_the_same_even_without_stored_work(planned, tmp_path):
     with open_folder(planned("relu:3"), tmp_path):
         pass
     with (
@@ -159,7 +159,7 @@ def test_a_run_that_goes_on_must_be_the_same_even_where_nothing_is_kept(planned,
         pass
 
 
-def test_a_second_writer_is_refused_and_the_first_one_goes_on(planned, tmp_path):
+def test_a_second_writer_is_refused_and_the_first_continues(planned, tmp_path):
     plan, said = planned("relu:3"), []
 
     def second():
@@ -178,7 +178,7 @@ def test_a_second_writer_is_refused_and_the_first_one_goes_on(planned, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
 
 
-def test_a_writer_that_was_killed_leaves_no_lock_behind(planned, tmp_path):
+def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
     code = ("import os, signal, sys; from filelock import FileLock; FileLock(sys.argv[1]).acquire(); "
             "os.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
     subprocess.run([sys.executable, "-c", code, tmp_path / ".writer"], check=False)
@@ -199,7 +199,7 @@ def test_a_file_in_the_way_is_named(planned, tmp_path, place):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder on a file system of its own of some kilobytes; only root may have one made."""
+    """A folder on a file system of a few kilobytes, which only root can mount."""
     place = tmp_path / "disk"
     place.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place], capture_output=True, check=False)
@@ -211,7 +211,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-def test_on_a_full_disk_the_error_says_so_and_what_is_kept_stays(small, small_disk, tmp_path):
+def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_path):
     options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
     with pytest.raises(OptionError, match=r"can't write to .*run: No space left on device\. What is kept there"):
         small(**options)
@@ -226,7 +226,7 @@ def test_on_a_full_disk_the_error_says_so_and_what_is_kept_stays(small, small_di
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_on_a_disk_that_is_full_from_the_start_nothing_is_begun(planned, small_disk):
+def test_a_run_does_not_start_on_a_full_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
     with (
         pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."),
@@ -235,7 +235,7 @@ def test_on_a_disk_that_is_full_from_the_start_nothing_is_begun(planned, small_d
         pass
 
 
-def test_a_disk_that_may_only_be_read_is_named(planned, small_disk):
+def test_a_read_only_disk_is_reported(planned, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with (
         pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."),

@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: a document, a picture, and all curves and probabilities."""
+"""Files of a comparison: a document, a picture, and all curves and probabilities."""
 
 import dataclasses
 import json
@@ -167,7 +167,7 @@ def saved(comparison, tmp_path_factory):
     return folder, comparison.save(folder)
 
 
-def test_the_files_are_written_and_nothing_is_left_beside_them(saved):
+def test_exactly_the_documented_files_are_written(saved):
     folder, paths = saved
     assert paths == [folder / name for name in ("comparison.json", "report.html", "curves.png", "curves.safetensors")]
     assert sorted(folder.iterdir()) == sorted(paths)
@@ -175,7 +175,7 @@ def test_the_files_are_written_and_nothing_is_left_beside_them(saved):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_pictures_are_written_in_the_format_asked_for(comparison, tmp_path):
+def test_pictures_are_written_in_the_given_format(comparison, tmp_path):
     comparison.save(tmp_path, pictures="svg")
     assert len(list(tmp_path.glob("*.svg"))) == 4
     assert not list(tmp_path.glob("*.png"))
@@ -197,7 +197,7 @@ def test_the_document_has_exactly_these_keys_and_types(saved, comparison):
     assert document["schema_version"] == 2
 
 
-def test_the_document_says_what_was_done(comparison):
+def test_the_document_describes_the_comparison(comparison):
     document = comparison.to_dict()
     reason = "60 rows: 2 x 3 folds x 3 seeds, as asked for"
     assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
@@ -221,7 +221,7 @@ def test_confusion_is_the_share_of_rows_by_true_and_predicted_class(comparison, 
         np.testing.assert_allclose(one["confusion"], expected)
 
 
-def test_the_arrays_hold_every_curve_and_probability(comparison, saved):
+def test_the_arrays_contain_every_curve_and_probability(comparison, saved):
     arrays = load_file(saved[0] / "curves.safetensors")
     curves = ("train_loss", "train_score", "test_loss", "test_score")
     of_each = (*curves, "predictions", "epochs", "lrs", "dead")
@@ -244,7 +244,7 @@ def test_saving_again_replaces_the_files(comparison, saved):
     assert json.loads((folder / "comparison.json").read_text())["task"] == "binary"
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_half(comparison, tmp_path):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_partial_one(comparison, tmp_path):
     comparison.save(tmp_path)
     before = (tmp_path / "comparison.json").read_bytes()
     broken = dataclasses.replace(comparison, document={"seconds": float("nan")})
@@ -265,7 +265,7 @@ def test_the_plot_is_a_chart_and_a_file(comparison, tmp_path):
     assert [one["n_networks"] for one in summary["candidates"]] == [18, 18]
 
 
-def test_every_key_of_the_summary_is_explained(saved):
+def test_every_key_of_the_summary_is_documented(saved):
     pages = pathlib.Path(__file__).parents[2] / "docs" / "summary.md"
     explained = {
         key for line in re.findall(r"^\| (`.*?) \|", pages.read_text(), re.MULTILINE) for key in line.split("`")[1::2]
@@ -273,7 +273,7 @@ def test_every_key_of_the_summary_is_explained(saved):
     assert explained >= json.loads((saved[0] / "comparison.json").read_text()).keys()
 
 
-def test_calibration_is_that_of_the_mean_over_repeats_and_seeds(comparison, arrays):
+def test_calibration_refers_to_the_mean_over_repeats_and_seeds(comparison, arrays):
     found = comparison["linear:3"].calibration
     p = comparison["linear:3"].predictions.astype(np.float64).mean(axis=(0, 1))
     brier = found["miscalibration"] - found["discrimination"] + found["uncertainty"]

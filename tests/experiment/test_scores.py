@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, and their intervals by hand, from the probabilities that a comparison keeps."""
+"""Scores compared with scikit-learn, and their intervals by hand, from the stored probabilities."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def by_fold(comparison, name, function):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", BY_FOLD)
-def test_means_of_rows_and_auc_are_scikit_learns_fold_by_fold(comparison, name, score):
+def test_means_of_rows_and_auc_equal_scikit_learns_in_each_fold(comparison, name, score):
     values, found = by_fold(comparison, name, BY_FOLD[score]), comparison[name].scores[score]
     assert found.mean == pytest.approx(values.mean(), abs=1e-12)
     assert not found.pooled
@@ -58,7 +58,7 @@ def test_means_of_rows_and_auc_are_scikit_learns_fold_by_fold(comparison, name, 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", BY_REPEAT)
-def test_other_scores_are_scikit_learns_of_all_rows_of_a_repeat(comparison, name, score):
+def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(comparison, name, score):
     sets = comparison[name].predictions.astype(np.float64).reshape(-1, 60)
     expected = np.mean([BY_REPEAT[score](comparison.experiment.table.target, p) for p in sets])
     assert comparison[name].scores[score].mean == pytest.approx(expected, abs=1e-12)
@@ -76,7 +76,7 @@ def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(comparison
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_brier_skill_is_the_brier_score_beside_the_priors(comparison, name):
+def test_the_brier_skill_is_relative_to_the_priors_brier_score(comparison, name):
     brier, skill = (comparison[name].scores[score] for score in ("brier", "brier_skill"))
     share = comparison.experiment.table.target.mean()
     prior = share * (1 - share)
@@ -86,7 +86,7 @@ def test_the_brier_skill_is_the_brier_score_beside_the_priors(comparison, name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", ["roc_auc", "mcc", "balanced_accuracy"])
-def test_the_interval_of_other_scores_is_a_bootstrap_of_rows_widened_by_what_it_misses(comparison, name, score):
+def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(comparison, name, score):
     y, sets = comparison.experiment.table.target, comparison[name].predictions.astype(np.float64).reshape(-1, 60)
     folds = by_fold(comparison, name, brier_score_loss).mean(axis=1)
     factor = widening(
@@ -99,13 +99,13 @@ def test_the_interval_of_other_scores_is_a_bootstrap_of_rows_widened_by_what_it_
     assert above == pytest.approx(min(of_rows.high - of_rows.value, 1 - found.mean), abs=1e-9)
 
 
-def test_pr_auc_has_no_interval_as_nobody_should_choose_by_it(comparison):
+def test_pr_auc_has_no_interval(comparison):
     found = comparison["tanh:4"].scores["pr_auc"]
     assert (found.low, found.high) == (None, None)
     assert list(comparison["tanh:4"].scores) == list(SCORES["binary"])
 
 
-def test_every_interval_holds_its_score_and_stays_within_its_range(comparison):
+def test_every_interval_contains_its_score_and_stays_in_range(comparison):
     for result in comparison.results:
         for name, found in result.scores.items():
             bottom = {"mcc": -1, "brier_skill": -np.inf}.get(name, 0)
@@ -132,15 +132,15 @@ def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arr
     assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
 
 
-def test_every_row_is_predicted_once_a_repeat_and_seed(comparison, arrays):
+def test_every_row_is_predicted_once_per_repeat_and_seed(comparison, arrays):
     p = comparison["tanh:4"].predictions
     assert p.shape == (2, 3, len(arrays[1]))
     assert p.dtype == np.float32
     assert ((p > 0) & (p < 1)).all()
-    assert len(np.unique(p[:, :, 0])) == 6  # no two networks are one
+    assert len(np.unique(p[:, :, 0])) == 6  # all networks differ
 
 
-def test_the_last_test_accuracy_of_the_curves_is_that_of_the_probabilities(comparison, arrays):
+def test_the_last_test_accuracy_of_the_curves_agrees_with_the_probabilities(comparison, arrays):
     result, y = comparison["linear:3"], arrays[1]
     for number, split in enumerate(comparison.splits):
         for seed in range(3):
@@ -151,7 +151,7 @@ def test_the_last_test_accuracy_of_the_curves_is_that_of_the_probabilities(compa
 
 @pytest.fixture
 def two_folds():
-    """Predictions for four rows in two folds, by seeds given as rows."""
+    """A function that makes predictions for four rows in two folds, by seeds given as rows."""
 
     def make(*p):
         first, second = np.array([0, 1]), np.array([2, 3])
@@ -163,7 +163,7 @@ def two_folds():
     return make
 
 
-def test_a_diverged_network_is_left_out_of_its_fold_alone(two_folds):
+def test_a_diverged_network_is_left_out_of_its_fold_only(two_folds):
     found = two_folds([0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9])
     accuracy = score("accuracy", found, 0.05)
     # Fold 0: 1, none, 1/2. Fold 1: 1/2, 1/2, 1.
@@ -173,7 +173,7 @@ def test_a_diverged_network_is_left_out_of_its_fold_alone(two_folds):
     assert (accuracy.low, accuracy.high) == (None, None)
 
 
-def test_a_fold_in_which_all_networks_diverged_is_left_out(two_folds):
+def test_a_fold_of_diverged_networks_is_left_out(two_folds):
     assert score("accuracy", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(0.5)
     assert score("mcc", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(None)
 
@@ -189,7 +189,7 @@ def test_constant_predictions_have_every_score_and_no_warning(two_folds):
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
-def test_locked_rows_of_one_class_have_the_scores_that_are_defined_and_no_others(task):
+def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     y = np.array([0, 1, 2, 0, 1, 1, 1, 1]) % (2 if task == "binary" else 3)
     split = Split(0, 0, np.arange(4), np.arange(5, 8))
     p = np.random.default_rng(0).dirichlet([1, 1, 1], size=(1, 2, 8)).astype(np.float32)
@@ -201,7 +201,7 @@ def test_locked_rows_of_one_class_have_the_scores_that_are_defined_and_no_others
     assert {name for name, mean in means.items() if mean is None} == undefined
 
 
-def test_what_cannot_be_told_from_one_seed_is_none(small):
+def test_quantities_that_need_two_seeds_are_none_with_one(small):
     found = small(candidates="linear:2", seeds=1)["linear:2"].scores["accuracy"]
     assert found.seed_sd is None
     assert found.fold_sd is not None

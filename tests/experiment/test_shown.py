@@ -1,4 +1,4 @@
-"""What results show of themselves: in a notebook, as a page, as a summary that comes back from a file."""
+"""How results are displayed: in a notebook, as a page, and as a stored summary."""
 
 import json
 
@@ -16,7 +16,7 @@ def run():
     return train("example:moons", seeds=range(3), jobs=1)
 
 
-def test_a_comparison_shows_its_advice_and_a_picture_in_a_notebook(comparison):
+def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison):
     html = comparison._repr_html_()
     assert html.count("<svg") == 1
     assert "<script" not in html
@@ -24,7 +24,7 @@ def test_a_comparison_shows_its_advice_and_a_picture_in_a_notebook(comparison):
     assert all(f">{name}</th>" in html for name in ("linear:3", "tanh:4", "prior (class frequencies)"))
 
 
-def test_a_run_and_its_history_show_themselves_in_a_notebook(run):
+def test_a_run_and_its_history_are_displayed_in_a_notebook(run):
     assert "differ in nothing but their seed" in run._repr_html_()
     assert run._repr_html_().count("<svg") == 1
     assert run.history._repr_html_().startswith("<svg")
@@ -36,7 +36,7 @@ def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
 
 
-def test_a_chart_that_is_not_there_is_an_error_that_names_those_that_are(comparison, small):
+def test_an_unknown_chart_is_refused_with_the_known_ones(comparison, small):
     with pytest.raises(OptionError, match=r"there is no chart 'curve'\. Did you mean 'curves'"):
         comparison.plot(chart="curve")
     alone = small(candidates="linear:2")
@@ -44,20 +44,20 @@ def test_a_chart_that_is_not_there_is_an_error_that_names_those_that_are(compari
         alone.plot(chart="intervals")
 
 
-def test_a_report_is_written_where_it_is_asked_for(comparison, run, tmp_path):
+def test_a_report_is_written_to_the_given_path(comparison, run, tmp_path):
     for number, found in enumerate((comparison, run)):
         path = found.report(tmp_path / f"{number}.html")
         assert path.read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_a_summary_comes_back_from_its_file_as_it_was(comparison, run, tmp_path):
+def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     comparison.save(tmp_path / "comparison")
     run.save(tmp_path / "run")
     assert read_summary(tmp_path / "comparison") == comparison.summary()
     assert read_summary(tmp_path / "run") == json.loads(json.dumps(run.summary()))
 
 
-def test_a_run_says_what_was_trained_on_what(run):
+def test_the_repr_of_a_run_names_table_and_candidate(run):
     summary = run.summary()
     (one,) = summary["candidates"]
     assert (one["name"], one["n_networks"], one["n_parameters"]) == ("relu:5", 3, 21)
@@ -68,7 +68,7 @@ def test_a_run_says_what_was_trained_on_what(run):
     assert runs["mean"] == pytest.approx(run.history.test_accuracy[-1].mean())
 
 
-def test_lists_of_numbers_stand_in_one_line_and_the_rest_is_indented():
+def test_lists_of_numbers_are_written_in_one_line():
     value = {"a": [1, 2.5, -3e-07, None], "b": {"c": ["x", "[1,\n 2]"], "d": []}, "e": [[1, 2], [3, 4]]}
     text = json_text(value)
     assert json.loads(text) == value

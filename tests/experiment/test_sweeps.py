@@ -1,4 +1,4 @@
-"""Several learning rates: each candidate once at each, and what the winner is worth after the choice."""
+"""Several learning rates: each candidate at each rate, and the corrected score of the best."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def by_row(found, names):
     return np.stack([found[name].row_losses().mean(axis=(0, 1)) for name in names])
 
 
-def test_every_candidate_stands_once_at_each_rate_but_those_with_one_of_their_own(swept):
+def test_every_candidate_without_its_own_rate_appears_once_at_each_rate(swept):
     assert [result.name for result in swept.networks] == [*NAMES, "relu:3@lr=0.3"]
     assert [result.recipe.lr for result in swept.networks] == [0.1, 1.0, 0.1, 1.0, 0.3]
     assert [(sweep.name, sweep.members) for sweep in swept.experiment.sweeps] == [
@@ -27,7 +27,7 @@ def test_every_candidate_stands_once_at_each_rate_but_those_with_one_of_their_ow
     assert len(swept.verdicts) == 5
 
 
-def test_rates_join_the_words_a_candidate_has_and_their_numbers_are_those_it_has_alone(small, same):
+def test_a_swept_candidate_has_the_results_that_it_has_alone(small, same):
     found = small(candidates={"relu:3@momentum=0.9": "relu:3@momentum=0.9"}, lr=(0.01, 0.5))
     assert [result.name for result in found.results] == ["relu:3@momentum=0.9,lr=0.01", "relu:3@momentum=0.9,lr=0.5"]
     same(found.results[1], small(candidates="relu:3@momentum=0.9,lr=0.5").results[0], tolerance=1e-6)
@@ -41,7 +41,7 @@ def test_a_swept_candidate_as_reference_is_its_first_rate(planned, reference, ex
     assert plan.experiment.reference == expected
 
 
-def test_what_the_winner_of_a_sweep_is_worth_is_corrected_for_the_choice(swept):
+def test_the_score_of_the_best_of_a_sweep_is_corrected_for_the_selection(swept):
     for one, sweep in zip(swept.conclusions.sweeps, swept.experiment.sweeps, strict=True):
         expected = bbc_cv(by_row(swept, sweep.members))
         assert (one.name, one.winner, one.among) == (sweep.name, sweep.members[expected.winner], 2)
@@ -51,7 +51,7 @@ def test_what_the_winner_of_a_sweep_is_worth_is_corrected_for_the_choice(swept):
         assert one.apparent == pytest.approx(swept[one.winner].scores["brier"].mean, abs=1e-6)
 
 
-def test_the_top_of_the_ranking_was_chosen_of_all(swept):
+def test_the_score_of_the_first_in_the_ranking_is_corrected_for_all_candidates(swept):
     ranking = swept.conclusions.ranking
     expected = bbc_cv(by_row(swept, ranking))
     top = swept.conclusions.top
@@ -60,7 +60,7 @@ def test_the_top_of_the_ranking_was_chosen_of_all(swept):
     assert f"not its own {top.apparent:.3f}" in " ".join(swept.details().split())
 
 
-def test_a_metric_that_is_better_when_greater_is_turned_round(small):
+def test_a_metric_that_is_better_when_greater_is_negated(small):
     found = small(candidates="tanh:4", lr=[0.01, 1.0], epochs=8, metric="accuracy")
     (one,) = found.conclusions.sweeps
     losses = [found[name].row_losses("accuracy").mean(axis=(0, 1)) for name in found.experiment.sweeps[0].members]
@@ -70,14 +70,14 @@ def test_a_metric_that_is_better_when_greater_is_turned_round(small):
     assert one.apparent >= one.expected
 
 
-def test_a_rate_that_diverges_leaves_the_others_of_its_sweep_to_choose_from(small):
+def test_a_diverging_rate_does_not_prevent_the_choice_among_others(small):
     found = small(candidates="linear:3", lr=[0.1, 0.5, 1e30], epochs=8)
     (one,) = found.conclusions.sweeps
     expected = bbc_cv(by_row(found, found.experiment.sweeps[0].members[:2]))
     assert (one.among, one.expected) == (2, pytest.approx(expected.value))
 
 
-def test_one_rate_in_a_list_is_a_sweep_of_one_and_none_is_no_sweep(planned):
+def test_a_list_of_one_rate_is_a_sweep_and_an_empty_one_is_refused(planned):
     plan = planned("linear:3", lrs=(0.1,))
     assert plan.experiment.names == ("linear:3@lr=0.1",)
     assert planned("linear:3").experiment.sweeps == ()

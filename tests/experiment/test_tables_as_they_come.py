@@ -21,7 +21,7 @@ FAST = {"repeats": 1, "folds": 3, "seeds": 1, "epochs": 5, "lr": 0.1, "jobs": 1,
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Numbers with gaps, a category with rare levels and gaps, a boolean, a date; two labels that depend on them."""
+    """A table with gaps, a category with rare levels, a boolean and a date; two labels depend on them."""
     rng = np.random.default_rng(3)
     width, flag = rng.normal(50, 10, N), rng.integers(0, 2, N).astype(float)
     paint = rng.choice(6, N, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(float)
@@ -44,7 +44,7 @@ def planned(table, name="tutorial", **recipe):
 
 
 def with_noise(table, rows, seed):
-    """The same table with other cells of the same kind in some rows."""
+    """The same table with other cells of the same kind in the given rows."""
     rng = np.random.default_rng(seed)
     columns = []
     for column in table.columns:
@@ -67,7 +67,7 @@ def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])
-def test_noise_in_the_test_rows_of_a_split_leaves_what_it_learns_the_same_bit_for_bit(mixed, split):
+def test_noise_in_the_test_rows_does_not_change_training(mixed, split):
     rows = planned(mixed).splits[split].test
     one, other = (run(planned(table, "trained", lr=None))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7)))
     networks = slice(2 * split, 2 * split + 2)
@@ -76,13 +76,13 @@ def test_noise_in_the_test_rows_of_a_split_leaves_what_it_learns_the_same_bit_fo
     assert not np.array_equal(one.curves[2, :, networks], other.curves[2, :, networks])
 
 
-def test_noise_in_a_training_row_changes_what_is_learnt(mixed):
+def test_noise_in_a_training_row_changes_training(mixed):
     rows = planned(mixed).splits[0].test
     one, other = (run(planned(table))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7)))
     assert not np.array_equal(one.curves[0, :, 2:4], other.curves[0, :, 2:4])
 
 
-def test_a_split_sees_what_its_training_rows_alone_make_of_the_table(mixed):
+def test_the_inputs_of_a_split_depend_only_on_its_training_rows(mixed):
     plan = planned(mixed)
     data, split = plan.fitting.data, plan.splits[1]
     seen = data.X * data.scale[:, 1] + data.shift[:, 1]
@@ -92,7 +92,7 @@ def test_a_split_sees_what_its_training_rows_alone_make_of_the_table(mixed):
     np.testing.assert_allclose(seen, alone, atol=1e-5)
 
 
-def test_baselines_are_fed_with_the_same_columns(mixed):
+def test_baselines_use_the_same_columns(mixed):
     found = compare_with(mixed, candidates=["relu:4"], **{**FAST, "baselines": ["standard"]})
     assert all(found[name].finite for name in ("prior", "logistic-regression", "boosted-trees"))
     assert found["logistic-regression"].scores["brier"].mean < found["prior"].scores["brier"].mean
@@ -118,7 +118,7 @@ def test_groups_and_time_together_can_be_compared(mixed, name):
     assert "time" in plan.experiment.design.reason
 
 
-def test_the_range_on_locked_rows_is_that_of_their_groups(mixed):
+def test_the_interval_on_held_out_rows_accounts_for_groups(mixed):
     table = dataclasses.replace(mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float))
     found = compare_with(table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "seeds": 2})
     one, other = found.results
@@ -130,7 +130,7 @@ def test_the_range_on_locked_rows_is_that_of_their_groups(mixed):
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("design", ["cross-validation", "nested", "by time"])
-def test_every_task_goes_with_every_design_and_these_columns(mixed, task, design):
+def test_every_task_works_with_every_design_and_kind_of_column(mixed, task, design):
     rng = np.random.default_rng(1)
     targets = {"binary": mixed.target, "multiclass": rng.integers(0, 3, N), "regression": rng.normal(1e5, 1e3, N)}
     labels = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "regression": ()}
@@ -147,7 +147,7 @@ def test_every_task_goes_with_every_design_and_these_columns(mixed, task, design
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
-def test_train_takes_every_task(mixed, task):
+def test_train_accepts_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)

@@ -22,7 +22,7 @@ def run():
     return call
 
 
-def test_it_is_train_many_on_scikit_learns_split_standardised(run):
+def test_train_equals_train_many_on_a_standardised_split(run):
     X, y = make_moons(n_samples=500, noise=0.3, random_state=0)
     rows, rest = train_test_split(np.arange(500), test_size=0.3, random_state=3, stratify=y)
     X = ((X - X[rows].mean(0)) / X[rows].std(0)).astype(np.float32)
@@ -38,7 +38,7 @@ def test_one_seed_alone_and_among_many_is_the_same_network(run):
     np.testing.assert_allclose(among.test_loss[:, 1], alone.test_loss[:, 0], atol=1e-5)
 
 
-def test_the_candidates_own_words_overrule_the_recipe(run):
+def test_words_of_the_candidate_overrule_the_recipe(run):
     own = run(candidate="relu:5@epochs=3,lr=0.1").history
     assert own.train_loss.shape == (3, 1)
     np.testing.assert_array_equal(own.train_loss, run(recipe=Recipe(epochs=3, lr=0.1)).history.train_loss)
@@ -52,36 +52,36 @@ def test_the_whole_recipe_reaches_the_training(run):
         run(recipe=Recipe(epochs=6, horizon=9, schedule="cosine"))
 
 
-def test_a_table_that_was_read_before_is_taken_as_it_is(run):
+def test_a_table_object_is_accepted(run):
     table = read_table("example:moons")
     trained = run(table)
     assert trained.table is table
     np.testing.assert_array_equal(trained.history.train_loss, run().history.train_loss)
 
 
-def test_networks_come_back_as_modules_that_predict(run):
+def test_networks_are_returned_as_modules_that_predict(run):
     trained = run(seeds=[1, 2, 3])
     assert len(trained.history.networks()) == 3
     assert trained.history.predict(np.zeros((4, 2), dtype=np.float32)).shape == (4, 3)
 
 
 @pytest.mark.parametrize("size", [0.0, 1.0, -0.2, 0.999])
-def test_a_share_of_test_rows_that_leaves_none_is_refused(run, size):
+def test_a_test_size_without_test_rows_is_refused(run, size):
     with pytest.raises(OptionError, match="test_size"):
         run(test_size=size)
 
 
 @pytest.mark.parametrize("recipe", [Recipe(lr=None), Recipe(epoch="inner")])
-def test_what_inner_splits_would_choose_is_refused(run, recipe):
+def test_settings_that_need_inner_splits_are_refused(run, recipe):
     with pytest.raises(OptionError, match="no inner splits"):
         run(recipe=recipe)
 
 
-def test_patience_is_refused_where_no_epoch_is_chosen(run):
+def test_patience_is_refused_if_no_epoch_is_chosen(run):
     with pytest.raises(OptionError, match="patience is of an epoch that inner splits choose"):
         run(recipe=Recipe(patience=3))
 
 
-def test_a_candidate_that_is_not_understood_is_refused(run):
+def test_an_invalid_candidate_is_refused(run):
     with pytest.raises(CandidateError, match="'rellu'"):
         run(candidate="rellu:5")

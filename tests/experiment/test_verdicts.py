@@ -1,4 +1,4 @@
-"""Verdicts are what the evaluation makes of the losses of a comparison."""
+"""Verdicts of a comparison equal those of the evaluation for its losses."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ FLIPPED = ("difference", "low", "high")
 
 @pytest.fixture(scope="module")
 def three(small):
-    """Three candidates and a baseline; a reference in the middle."""
+    """Three candidates and a baseline; the reference is in the middle."""
     return small(candidates=["linear:3", "tanh:4", "relu:3"], reference="tanh:4", repeats=2, baselines=["prior"])
 
 
-def test_verdicts_are_those_of_judge_all_on_the_losses(comparison):
+def test_verdicts_equal_judge_all_on_the_losses(comparison):
     by_hand = judge_all(
         {name: comparison[name].losses() for name in NAMES},
         reference="tanh:4",
@@ -41,7 +41,7 @@ def test_losses_are_means_over_the_test_rows_of_each_split_and_seed(comparison, 
     assert comparison["prior"].losses().shape == (2, 3, 1)
 
 
-def test_everything_but_the_reference_is_judged_in_the_order_given_and_adjusted_for(three):
+def test_all_candidates_except_the_reference_are_judged_in_order_with_adjustment(three):
     assert [verdict.candidate for verdict in three.verdicts] == ["linear:3", "relu:3", "prior"]
     assert {verdict.comparisons for verdict in three.verdicts} == {3}
     assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
@@ -66,7 +66,7 @@ def test_a_baseline_can_be_the_reference(small):
     )
 
 
-def test_swapping_reference_and_candidate_turns_every_sign(small):
+def test_swapping_reference_and_candidate_changes_every_sign(small):
     there, back = (small(candidates=["linear:3", "tanh:4"], reference=name).verdicts[0] for name in NAMES[:2])
     assert (there.candidate, back.candidate) == ("tanh:4", "linear:3")
     assert there.difference == pytest.approx(-back.difference)
@@ -78,7 +78,7 @@ def test_swapping_reference_and_candidate_turns_every_sign(small):
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
-def test_another_metric_is_judged_and_ranked_by(small, metric):
+def test_another_metric_can_judge_and_rank(small, metric):
     found = small(candidates=["linear:3", "tanh:4"], baselines=["prior"], metric=metric)
     for verdict in found.verdicts:
         ours, theirs = (found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate))
@@ -92,7 +92,7 @@ def test_another_metric_is_judged_and_ranked_by(small, metric):
     )
 
 
-def test_one_seed_each_tells_nothing_of_seeds(small):
+def test_one_seed_gives_no_information_on_seeds(small):
     found = small(candidates=["linear:3", "tanh:4"], seeds=1, baselines=["prior"])
     assert [verdict.seed_share for verdict in found.verdicts] == [None, None]
     assert found.to_dict()["verdicts"][0]["seed_share"] is None
@@ -100,7 +100,7 @@ def test_one_seed_each_tells_nothing_of_seeds(small):
     assert all(0 <= verdict.seed_share <= 1 for verdict in small(candidates=["linear:3", "tanh:4"]).verdicts)
 
 
-def test_on_an_easy_table_a_tenth_of_the_references_error_is_the_margin(small):
+def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
     X = np.random.default_rng(0).normal(size=(80, 3))
     easy, options = (X, (X[:, 0] > 0).astype(np.int64)), {"candidates": ["linear:3", "tanh:4"], "epochs": 200}
     found = small(*easy, **options)
@@ -113,7 +113,7 @@ def test_on_an_easy_table_a_tenth_of_the_references_error_is_the_margin(small):
     assert given.conclusions.margin == Margin(found.experiment.margin, "given")
 
 
-def test_a_margin_and_an_alpha_of_ones_own_decide(small):
+def test_margin_and_alpha_can_be_given(small):
     options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2}
     plain = small(**options).verdicts[0]
     wide = small(**options, margin=1.0).verdicts[0]
@@ -125,7 +125,7 @@ def test_a_margin_and_an_alpha_of_ones_own_decide(small):
 
 
 def constant(logit):
-    """A network that says the same of every row."""
+    """A network with a constant output."""
 
     def build():
         network = nn.Linear(3, 1)
@@ -136,7 +136,7 @@ def constant(logit):
     return build
 
 
-def test_candidates_that_predict_the_same_have_no_practical_difference(small):
+def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     found = small(candidates={"one": constant(0.0), "other": constant(0.0)}, lr=0.0)
     (verdict,) = found.verdicts
     assert (verdict.difference, verdict.low, verdict.high) == (0, 0, 0)
@@ -158,7 +158,7 @@ def test_constant_predictions_are_judged_and_shown(small):
 
 
 @pytest.mark.slow
-def test_a_clear_difference_is_called_one(small):
+def test_a_clear_difference_is_found(small):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)

@@ -1,4 +1,4 @@
-"""How far a run is, as it is told: networks, the epoch of what is trained now, and the time that is left."""
+"""The progress of a run: networks, the current epoch, and the time left."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from seedbed.settings import Recipe
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time that a watch sees, to be moved by hand."""
+    """The clock of a watch, to be moved by hand."""
     now = SimpleNamespace(seconds=0.0)
     monkeypatch.setattr("seedbed.experiment.watch.time", SimpleNamespace(perf_counter=lambda: now.seconds))
     return now
@@ -20,7 +20,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def begun():
-    """A watch over tasks, and the epochs on its board, to be written by hand."""
+    """A function that makes a watch over tasks, and its board of epochs, which tests write."""
 
     def begin(*tasks, watch=None, stage=""):
         names = {name: 0 for task in tasks for name in task.networks}
@@ -39,7 +39,7 @@ def rows(watch):
     return {one.name: (one.done, one.total, one.epoch, one.epochs) for one in watch.progress()}
 
 
-def test_an_epoch_is_that_of_the_chunk_furthest_on_among_those_that_train(begun):
+def test_the_epoch_is_that_of_the_most_advanced_chunk(begun):
     watch, epochs = begun(Task({"a": 4}, 100, 1.0), Task({"a": 4}, 100, 1.0), Task({"b": 4}, 100, 1.0))
     assert rows(watch) == {"a": (0, 8, None, 100), "b": (0, 4, None, 100), "prior": (0, 3, None, None)}
     epochs[:2] = 0, 30
@@ -63,12 +63,12 @@ def test_time_left_moves_with_the_epochs_of_a_single_chunk(begun, clock):
     found = []
     for clock.seconds, epochs[0] in ((0, 0), (8, 1), (8.1, 2), (9, 11), (12, 41), (17, 91), (17.9, 100)):
         found.append(watch.progress()[0].seconds_left)
-    # Eight seconds went to a compiler, then ten epochs take one. Too little is said by the first of them.
+    # The compiler took eight seconds, then ten epochs take one. The first of them say too little.
     assert found[:3] == [None, None, None]
     assert found[3:] == pytest.approx([8.9, 5.9, 0.9, 0.0])
 
 
-def test_what_was_taken_up_is_done_and_says_nothing_of_the_time(begun, clock):
+def test_resumed_work_counts_as_done_and_not_for_the_time_left(begun, clock):
     watch = Watch({"a": 1004}, {"a": 100}, 11.0)
     watch.take(Task({"a": 1000}, 100, 10.0))
     assert rows(watch)["a"] == (1000, 1004, None, 100)
@@ -78,7 +78,7 @@ def test_what_was_taken_up_is_done_and_says_nothing_of_the_time(begun, clock):
     assert (one.done, one.epoch, one.seconds_left) == (1000, 30, pytest.approx(7.0))
 
 
-def test_a_second_round_goes_on_counting_where_the_first_ended(begun, clock):
+def test_the_second_round_continues_the_count_of_the_first(begun, clock):
     watch = Watch({"a": 8}, {"a": 100}, 2.0)
     for stage, done in (("choosing", 0), ("fitting", 4)):
         _, epochs = begun(Task({"a": 4}, 100, 1.0), watch=watch, stage=stage)
@@ -90,7 +90,7 @@ def test_a_second_round_goes_on_counting_where_the_first_ended(begun, clock):
     assert rows(watch)["a"] == (8, 8, None, 100)
 
 
-def test_a_run_tells_its_rounds_and_ends_with_every_network_done(planned):
+def test_a_run_reports_its_rounds_and_ends_with_every_network_done(planned):
     plan, seen = planned("relu:3", "linear:3@lr=0.2,epoch=last", recipe={"epoch": "inner"}, baselines=["prior"]), []
     watch = watch_plan(plan, seen.append)
     run(plan, watch=watch)
@@ -107,7 +107,7 @@ def test_a_run_without_a_choosing_round_has_no_stage(planned):
     assert {one.stage for one in seen} == {""}
 
 
-def test_train_with_many_seeds_is_watched_and_looks_at_no_scores():
+def test_training_many_seeds_is_watched_without_scores():
     watch = Watch({"relu:3": 5}, {"relu:3": 9}, 5.0, scores=False)
     train("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9), jobs=1,
           watch=watch)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the tests of this package share: tables with every kind of column, and models of them that take a moment."""
+"""Fixtures for the tests of models: tables with every kind of column, and models that take a moment to fit."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ FAST: dict[str, Any] = {"n_networks": 3, "jobs": 1}
 
 @pytest.fixture(scope="session", autouse=True)
 def single_thread() -> Iterator[None]:
-    """torch's threads make work of this size slower."""
+    """Use one thread, since torch's threads slow down work of this size."""
     with one_thread("cpu"):
         yield
 
 
 @pytest.fixture(scope="session")
 def frame() -> pd.DataFrame:
-    """Numbers with and without gaps, yes and no, dates, a category with rare levels, one with many, three targets."""
+    """A frame with numbers with and without gaps, booleans, dates, categories with rare and with many levels, and
+    three targets."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, N)
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
@@ -49,7 +50,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def table_for(frame: pd.DataFrame) -> Callable[[str], Table]:
-    """The table that predicts one of the three targets."""
+    """A function that returns the table for one of the three targets."""
 
     def make(target: str) -> Table:
         others = [name for name in ("ill", "grade", "cost") if name != target]
@@ -60,7 +61,7 @@ def table_for(frame: pd.DataFrame) -> Callable[[str], Table]:
 
 @pytest.fixture(scope="session")
 def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
-    """A model of a candidate for a target, after some epochs; each is fitted once. Of "auto" all members count."""
+    """A function that fits a model of a candidate for a target; each is fitted once. "auto" trains all its members."""
     found: dict[tuple[str, str], Model] = {}
 
     def fit(candidate: str = "relu:5", target: str = "ill") -> Model:

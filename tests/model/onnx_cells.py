@@ -1,4 +1,4 @@
-"""What ONNX Runtime is fed with and gives, and rows that are hard for a reader."""
+"""Inputs and outputs of ONNX Runtime, and rows that are hard to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seedbed.model import Model
 
 
 def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Each column as its input wants it, [n, 1]: what seedbed's own reader makes of the cells, and texts of levels."""
+    """Each column as an input [n, 1]: the values that seedbed's reader finds, and texts of levels."""
     feed = {}
     with open_rows(rows, model.feature_names_in_) as columns:
         for schema in model.preprocessor.layout.schemas:
@@ -32,7 +32,7 @@ def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def run_onnx(path: Path, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the file gives, by the names of its outputs."""
+    """The outputs of the file by name."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -43,7 +43,7 @@ def run_onnx(path: Path, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
-    """Rows with missing cells, levels that the table didn't have, and numbers up to a thousand deviations away."""
+    """Rows with missing cells, unknown levels, and numbers up to a thousand deviations away."""
     rng = np.random.default_rng(5)
     rows = rows.astype(object)
     for schema in model.preprocessor.layout.schemas:
@@ -62,7 +62,7 @@ def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
 
 
 def far_off(model: Model, found: dict[str, np.ndarray], rows: Any) -> float:
-    """The largest difference from what the model says, in probability or in units of the target's deviation."""
+    """The largest difference from the model's prediction, in probability or standard deviations of the target."""
     said = model.predictions(rows)
     if model.task == "regression":
         assert found.keys() == {"value", "spread"}

@@ -1,4 +1,4 @@
-"""Models that are blends: of which members, fitted to which rows, and what they say out of bag."""
+"""Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
 import dataclasses
 
@@ -26,8 +26,8 @@ def blended(request, table_for):
     return table, *blend_table(table, portfolio=SMALL, **QUICK)
 
 
-def test_a_row_is_predicted_out_of_bag_by_the_networks_that_left_it_out(blended):
-    """Worked out anew from the model alone, network by network."""
+def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended):
+    """Compute the predictions again from the model, network by network."""
     table, model, out_of_bag = blended
     inputs = torch.from_numpy(model.preprocessor.transform_table(table))
     with torch.inference_mode():
@@ -47,7 +47,7 @@ def test_a_row_is_predicted_out_of_bag_by_the_networks_that_left_it_out(blended)
         np.testing.assert_allclose(out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale)
 
 
-def test_the_loss_out_of_bag_is_that_of_these_predictions(blended):
+def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
     table, model, out_of_bag = blended
     if table.task == "regression":
         expected = np.mean((out_of_bag.values - table.target) ** 2)
@@ -57,7 +57,7 @@ def test_the_loss_out_of_bag_is_that_of_these_predictions(blended):
     assert model.training["out_of_bag_loss"] == out_of_bag.loss
 
 
-def test_it_is_saved_and_loaded(blended, tmp_path):
+def test_a_blend_is_saved_and_loaded(blended, tmp_path):
     table, model, _ = blended
     found = sb.load(model.save(tmp_path / "blend.safetensors"))
     assert isinstance(found.architecture, BlendedMLPs)
@@ -67,7 +67,7 @@ def test_it_is_saved_and_loaded(blended, tmp_path):
     np.testing.assert_array_equal(found.preprocessor.transform_table(table), model.preprocessor.transform_table(table))
 
 
-def test_the_same_seed_gives_the_same_model_however_many_jobs(table_for):
+def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     table = table_for("ill")
     one, _ = blend_table(table, portfolio=SMALL, **QUICK)
     two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "jobs": 2})
@@ -83,14 +83,14 @@ def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)
     monkeypatch.setattr(members, "_MOST_BYTES", 0)
     within, _ = blend_table(table, portfolio=portfolio, **QUICK)
-    # Each network lays its bins by its own rows then, so it is near and not the same.
+    # Each network computes bins from its own rows here, so the result is close but not equal.
     assert {name: value.shape for name, value in once.states.items()} == {
         name: value.shape for name, value in within.states.items()
     }
     assert once.training["out_of_bag_loss"] == pytest.approx(within.training["out_of_bag_loss"], abs=0.1)
 
 
-def test_the_blend_takes_what_the_table_wants():
+def test_the_blend_is_suited_to_the_table():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 3))
     step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down"))
@@ -102,7 +102,7 @@ def test_the_blend_takes_what_the_table_wants():
         assert shares.get(wanted, 0) > 0.5
 
 
-def test_rows_of_weight_zero_are_as_good_as_absent_and_weights_count_as_copies(table_for):
+def test_rows_of_weight_zero_are_ignored_and_weights_count_as_copies(table_for):
     table = table_for("ill")
     weights = np.where(np.arange(table.n_rows) % 2, 1.0, 0.0)
     _, out_of_bag = blend_table(table, portfolio=SMALL[:2], sample_weight=weights, **QUICK)
@@ -111,7 +111,7 @@ def test_rows_of_weight_zero_are_as_good_as_absent_and_weights_count_as_copies(t
     assert out_of_bag.loss == pytest.approx(expected)
 
 
-def test_a_time_limit_leaves_out_what_it_does_not_reach_and_keeps_the_first(table_for):
+def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     model, _ = blend_table(table_for("ill"), portfolio=SMALL, time_limit=1e-6, **QUICK)
     assert model.architecture.names == SMALL[:1]
     assert model.training["epochs"] == 1
@@ -128,7 +128,7 @@ def test_members_that_diverge_are_left_out(table_for):
         blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
 
 
-def test_a_table_of_few_rows_is_blended_without_rows_left_out():
+def test_few_rows_are_blended_without_out_of_bag_rows():
     frame = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": ["a", "b", "b"]})
     model, out_of_bag = blend_table(read_table(frame, target="y"), portfolio=SMALL[:2], **QUICK)
     assert np.isfinite(model.predict_proba(frame[["x"]])).all()
@@ -142,7 +142,7 @@ def test_groups_are_left_out_together():
         assert not {*table.groups[split.train]} & {*table.groups[split.test]}
 
 
-def test_of_rows_with_times_the_latest_are_left_out_by_all():
+def test_with_times_all_networks_leave_the_latest_rows_out():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
     frame = pd.DataFrame({"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)})
     table = read_table(frame, target="y", time_split="day", numeric=["x"])
@@ -154,7 +154,7 @@ def test_of_rows_with_times_the_latest_are_left_out_by_all():
     assert model.n_networks == 3
 
 
-def test_fit_model_knows_the_word_and_takes_what_is_asked_of_its_recipe(table_for):
+def test_fit_model_accepts_auto_and_recipe_options(table_for):
     recipe = recipe_named("trained", epochs=3, lr=0.02)
     model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, jobs=1)
     assert (model.candidate, model.n_networks, model.training["lr"]) == ("auto", 2, 0.02)
@@ -163,25 +163,25 @@ def test_fit_model_knows_the_word_and_takes_what_is_asked_of_its_recipe(table_fo
 
 
 def noise(n=60, **about):
-    """A table without a pattern: whoever predicts it well has seen it."""
+    """A table without a pattern: only a network trained on its rows predicts it well."""
     rng = np.random.default_rng(0)
     columns = tuple(Column(ColumnSchema(f"x{i}", "number"), rng.normal(size=n)) for i in range(4))
     target = np.r_[np.ones(n // 6), np.zeros(n - n // 6)].astype(np.int64)
     return Table("noise", columns, "y", target, ("no", "yes"), **about)
 
 
-def test_a_class_in_one_group_alone_is_left_out_all_the_same():
+def test_a_class_in_a_single_group_is_left_out_as_well():
     groups = np.r_[np.zeros(10), np.arange(50) // 2 + 1].astype(np.int64)
     table = noise(groups=groups)
     splits = splits_of_networks(table, 8, 0)
     assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
     assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
     _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, settings={"epochs": 40, "lr": 0.05})
-    assert out_of_bag.loss > 0.4  # guessing the share of the class costs 0.45
+    assert out_of_bag.loss > 0.4  # predicting the class frequency
 
 
 @pytest.mark.parametrize("about", [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}], ids=str)
-def test_rows_that_cannot_be_divided_are_blended_without_a_say_out_of_bag(about):
+def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(about):
     table = noise(**about)
     model, out_of_bag = blend_table(table, portfolio=SMALL[:2], **QUICK)
     assert np.isnan(out_of_bag.values).all()
@@ -194,7 +194,7 @@ def test_rows_that_cannot_be_divided_are_blended_without_a_say_out_of_bag(about)
     assert np.isfinite(model.predict_proba(np.zeros((2, 4)))).all()
 
 
-def test_a_recipe_is_told_with_what_members_say_themselves(table_for):
+def test_the_recipe_is_shown_with_the_settings_of_members(table_for):
     told = [
         blend_table(table_for("ill"), portfolio=(words,), **QUICK)[0].training["recipe"]
         for words in ("logistic", "logistic@lr=0.04")
@@ -211,7 +211,7 @@ def test_portfolios_grow_with_the_rows():
     assert batches == sorted(batches)
 
 
-def test_numbers_are_embedded_where_there_are_any(table_for):
+def test_numeric_inputs_are_embedded_if_there_are_any(table_for):
     table = table_for("ill")
     members = members_for(None, table)
     assert sum(bool(one.architecture.ple or one.architecture.plr) for one in members) == 3
@@ -221,7 +221,7 @@ def test_numbers_are_embedded_where_there_are_any(table_for):
     assert [one.name for one in words] == words_for(table.n_rows, numbers=False)
 
 
-def test_what_cannot_be_blended_is_refused(table_for):
+def test_impossible_blends_are_refused(table_for):
     with pytest.raises(CandidateError, match="no activation"):
         blend_table(table_for("ill"), portfolio=("rleu:4",), **QUICK)
     with pytest.raises(OptionError, match="can't be blended"):
@@ -238,7 +238,7 @@ def test_what_cannot_be_blended_is_refused(table_for):
         blend_table(table_for("ill"), portfolio=(), **QUICK)
 
 
-def test_a_table_in_a_file_is_blended_without_a_clip(monkeypatch):
+def test_a_table_on_disk_is_blended_without_clipping(monkeypatch):
     for name in ("LARGE_ROWS", "LARGE_CELLS", "LARGE_BYTES"):
         monkeypatch.setattr(on_disk, name, 1)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""`seedbed export`: what it writes, what it says, and what it refuses."""
+"""`seedbed export`: files, messages and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import FAST
 
 @pytest.fixture
 def call(capsys, tmp_path, monkeypatch):
-    """Runs a command line in an empty folder; gives status, stdout and stderr."""
+    """A function that runs a command line in an empty folder and returns status, stdout and stderr."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -38,7 +38,7 @@ def saved(fitted, tmp_path):
     return fitted().save(tmp_path / "model.safetensors")
 
 
-def test_it_writes_onnx_or_python_and_says_so(call, saved, tmp_path):
+def test_export_writes_onnx_or_python_and_names_the_file(call, saved, tmp_path):
     assert call("export", saved, "-o", "m.onnx") == (0, "", "wrote m.onnx\n")
     assert call("export", saved, "--python", "-o", "net.py") == (0, "", "wrote net.py\nwrote net.safetensors\n")
     assert call("export", saved, "-o", "m.onnx", "--quiet") == (0, "", "")
@@ -58,7 +58,7 @@ def test_it_writes_onnx_or_python_and_says_so(call, saved, tmp_path):
         ([], "requires an argument"),
     ],
 )
-def test_a_wrong_file_is_one_line_and_writes_nothing(call, saved, tmp_path, arguments, told):
+def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path, arguments, told):
     status, out, err = call("export", saved, *arguments)
     assert (status, out) == (2, "")
     assert told in err
@@ -66,7 +66,7 @@ def test_a_wrong_file_is_one_line_and_writes_nothing(call, saved, tmp_path, argu
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_a_damaged_model_is_one_line_and_writes_nothing(call, saved, tmp_path):
+def test_a_damaged_model_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path):
     content = saved.read_bytes()
     saved.write_bytes(content[:-9] + b"x" + content[-8:])
     status, out, err = call("export", saved, "-o", "m.onnx", "--json")

@@ -1,4 +1,4 @@
-"""An ONNX file says what the model says, whatever the table, the network and the cells."""
+"""An ONNX file predicts what the model predicts, for every table, network and cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLOSE = 1e-5
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_all_tasks_and_layers_say_what_the_model_says(fitted, frame, tmp_path, candidate, target):
+def test_the_file_equals_the_model_for_all_tasks_and_layers(fitted, frame, tmp_path, candidate, target):
     model = fitted(candidate, target)
     exported = model.export(tmp_path / "model.onnx")
     assert exported.files == (tmp_path / "model.onnx",)
@@ -36,18 +36,18 @@ def test_all_tasks_and_layers_say_what_the_model_says(fitted, frame, tmp_path, c
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu(0.2)", "celu(2)", "softshrink(0.3)"])
-def test_every_activation_says_what_the_model_says(table_for, frame, tmp_path, name):
+def test_the_file_equals_the_model_for_every_activation(table_for, frame, tmp_path, name):
     model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)
     rows = sown(frame, model)
     model.export(tmp_path / "model.onnx")
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
 
 
-def test_every_real_table_says_what_the_model_says(data_folder, tmp_path):
+def test_the_file_equals_the_model_for_every_real_table(data_folder, tmp_path):
     paths = sorted(data_folder.glob("*.csv*"))
     assert len(paths) > 30
     for path in paths:
-        frame = pd.read_csv(path, nrows=3_000)  # what a model is like doesn't hang on the number of rows
+        frame = pd.read_csv(path, nrows=3_000)  # the kind of model doesn't depend on
         model = fit_model(sb.read_table(frame, target=frame.columns[-1]), "relu:5", recipe=QUICK, **FAST)
         rows = sown(frame.head(300), model)
         model.export(tmp_path / "model.onnx")
@@ -56,8 +56,8 @@ def test_every_real_table_says_what_the_model_says(data_folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_says_what_the_model_says(tmp_path, data_folder, monkeypatch, name):
-    monkeypatch.setenv("SEEDBED_DATA", str(data_folder))  # heart-failure isn't fetched
+def test_the_file_equals_the_model_for_every_example(tmp_path, data_folder, monkeypatch, name):
+    monkeypatch.setenv("SEEDBED_DATA", str(data_folder))  # heart-failure isn't downloaded
     model = fit_model(sb.read_table(f"example:{name}"), "tanh:4", recipe=QUICK, **FAST)
     with sb.data.open_rows(f"example:{name}", model.feature_names_in_) as columns:
         rows = pd.DataFrame({name: columns.cells(place) for place, name in enumerate(columns.names)})
@@ -66,7 +66,7 @@ def test_every_example_says_what_the_model_says(tmp_path, data_folder, monkeypat
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, rows)), rows) < CLOSE
 
 
-def test_any_day_of_two_thousand_years_has_its_month_weekday_and_hour(tmp_path):
+def test_dates_of_two_thousand_years_have_the_right_month_weekday_and_hour(tmp_path):
     rng = np.random.default_rng(0)
     moments = pd.to_datetime(rng.integers(-6e10, 6e10, 400).astype("datetime64[s]")).astype(str)
     frame = pd.DataFrame({"when": moments, "y": np.arange(400) % 2})
@@ -76,7 +76,7 @@ def test_any_day_of_two_thousand_years_has_its_month_weekday_and_hour(tmp_path):
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
 
 
-def test_words_that_seedbed_reads_alike_are_alike(fitted, frame, tmp_path):
+def test_words_that_seedbed_treats_as_equal_are_equal(fitted, frame, tmp_path):
     model = fitted()
     model.export(tmp_path / "model.onnx")
     feed = feed_of(model, frame.head(6))
@@ -91,7 +91,7 @@ def test_words_that_seedbed_reads_alike_are_alike(fitted, frame, tmp_path):
         np.testing.assert_allclose(found, found[:1].repeat(6, axis=0), atol=1e-8)
 
 
-def test_columns_may_have_any_names_also_those_of_outputs(tmp_path):
+def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     rng = np.random.default_rng(1)
     names = ["label", "spread", "spread_", "probabilities", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe", " "]
     frame = pd.DataFrame({name: rng.normal(size=90) for name in names} | {"y": np.arange(90) % 2})
@@ -113,7 +113,7 @@ def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(table_f
     assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype == np.int64
 
 
-def test_levels_beyond_two_hundred_are_spread_as_in_seedbed_and_new_ones_are_told(tmp_path):
+def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_flagged(tmp_path):
     rng = np.random.default_rng(2)
     towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
     frame = pd.DataFrame({"town": towns, "y": rng.integers(2, size=600)})
@@ -126,7 +126,7 @@ def test_levels_beyond_two_hundred_are_spread_as_in_seedbed_and_new_ones_are_tol
     assert new["probabilities"][0].tolist() == new["probabilities"][1].tolist()
 
 
-def test_the_file_says_what_it_is(fitted):
+def test_the_file_describes_itself(fitted):
     made = onnx_of(fitted("relu:5", "grade"))
     told = {entry.key: entry.value for entry in made.metadata_props}
     assert (told["task"], json.loads(told["labels"])) == ("multiclass", ["high", "low", "middle"])
@@ -137,7 +137,7 @@ def test_the_file_says_what_it_is(fitted):
     onnx.checker.check_model(made, full_check=True)
 
 
-def test_what_no_file_can_hold_is_refused_and_nothing_is_written(fitted, tmp_path, monkeypatch):
+def test_models_that_onnx_cannot_represent_are_refused(fitted, tmp_path, monkeypatch):
     model = fitted()
     with pytest.raises(OptionError, match=r"Name a file that ends in \.onnx, or in \.py"):
         model.export(tmp_path / "model.pt")
@@ -150,7 +150,7 @@ def test_what_no_file_can_hold_is_refused_and_nothing_is_written(fitted, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["own.onnx", "own.py"])
-def test_a_network_of_your_own_is_refused_with_a_way_out(table_for, tmp_path, name):
+def test_a_user_defined_network_is_refused_with_advice(table_for, tmp_path, name):
     from torch import nn
 
     model = fit_model(

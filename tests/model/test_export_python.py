@@ -1,4 +1,4 @@
-"""The page of plain PyTorch says what the model says, without seedbed, and holds no code of strangers."""
+"""The exported Python file predicts what the model predicts, without seedbed, and contains no foreign code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ json.dump(found, open(out, "w"))
 
 
 def predicted(page: Path, rows: pd.DataFrame) -> np.ndarray:
-    """What the page says of rows, in a Python that sees neither this folder nor seedbed's."""
+    """Run the file in a Python that finds neither this folder nor seedbed."""
     out = page.with_name("found.json")
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     command = [sys.executable, "-I", "-c", RUN, str(page), str(out)]
@@ -47,7 +47,7 @@ def predicted(page: Path, rows: pd.DataFrame) -> np.ndarray:
 
 
 def inside(page: Path, rows: pd.DataFrame) -> np.ndarray:
-    """The same in this process, which is quicker."""
+    """Run the file in this process, which is faster."""
     space = {"__file__": str(page)}
     exec(compile(page.read_text(encoding="utf-8"), str(page), "exec"), space)
     return np.array(space["predict"](rows.astype(object).where(rows.notna(), None).to_dict("records")))
@@ -59,7 +59,7 @@ def expected(model, rows: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_without_seedbed_it_says_what_the_model_says(fitted, frame, tmp_path, target):
+def test_without_seedbed_the_file_equals_the_model(fitted, frame, tmp_path, target):
     model = fitted("relu:5", target)
     page, weights = model.export(tmp_path / "net.py").files
     assert (page, weights) == (tmp_path / "net.py", tmp_path / "net.safetensors")
@@ -69,7 +69,7 @@ def test_without_seedbed_it_says_what_the_model_says(fitted, frame, tmp_path, ta
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_real_tables_say_what_the_model_says(real_table, tmp_path, name):
+def test_the_file_equals_the_model_for_real_tables(real_table, tmp_path, name):
     frame = pd.read_csv(real_table(name), nrows=3_000)
     model = fit_model(sb.read_table(frame, target=frame.columns[-1]), "tanh:4", recipe=QUICK, **FAST)
     page = model.export(tmp_path / "net.py").files[0]
@@ -78,14 +78,14 @@ def test_real_tables_say_what_the_model_says(real_table, tmp_path, name):
 
 
 @pytest.mark.parametrize("candidate", [*CANDIDATES, *(f"{name}:4" for name in ACTIVATIONS), "leaky_relu(0.2):4"])
-def test_all_layers_say_what_the_model_says(table_for, frame, tmp_path, candidate):
+def test_the_file_equals_the_model_for_all_layers(table_for, frame, tmp_path, candidate):
     model = fit_model(table_for("grade"), candidate, recipe=QUICK, **FAST)
     page = model.export(tmp_path / "net.py").files[0]
     assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
 
 
 @pytest.mark.parametrize("spelling", ["%d/%m/%Y", "%m/%d/%y", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%Y/%m/%d"])
-def test_dates_are_read_as_the_table_wrote_them(tmp_path, spelling):
+def test_dates_are_read_in_the_format_of_the_table(tmp_path, spelling):
     rng = np.random.default_rng(0)
     moments = pd.to_datetime(rng.integers(0, 1_700_000_000, 300).astype("datetime64[s]"))
     frame = pd.DataFrame({"when": moments.strftime(spelling), "y": np.arange(300) % 2})
@@ -108,7 +108,7 @@ def test_decimal_commas_sexes_and_many_levels_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("candidate", ["relu:5", *PARTS])
-def test_inputs_that_training_could_not_teach_count_nothing(fitted, frame, tmp_path, candidate):
+def test_inputs_without_training_rows_have_no_effect(fitted, frame, tmp_path, candidate):
     model = fitted(candidate)
     live = model.preprocessor.live.copy()
     live[model.preprocessor.layout.places.indicators[::2]] = False
@@ -136,7 +136,7 @@ HOSTILE = (
 )
 
 
-def test_names_of_strangers_stay_texts(tmp_path):
+def test_hostile_names_remain_text(tmp_path):
     rng = np.random.default_rng(4)
     frame = pd.DataFrame({name: rng.normal(size=120) for name in HOSTILE})
     frame["level"] = rng.choice(HOSTILE, 120)
@@ -151,7 +151,7 @@ def test_names_of_strangers_stay_texts(tmp_path):
     assert np.abs(predicted(page, frame) - expected(model, frame)).max() < CLOSE
 
 
-def test_the_page_is_laid_out_as_a_formatter_lays_it_out(fitted, tmp_path):
+def test_the_file_is_formatted_like_by_a_formatter(fitted, tmp_path):
     for candidate, target in [*(("relu:5", target) for target in TARGETS), *((part, "ill") for part in PARTS)]:
         page = fitted(candidate, target).export(tmp_path / "net.py").files[0]
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(page)]
@@ -159,7 +159,7 @@ def test_the_page_is_laid_out_as_a_formatter_lays_it_out(fitted, tmp_path):
         assert done.returncode == 0, done.stdout
 
 
-def test_a_cell_that_cannot_be_read_is_an_error_and_never_a_guess(fitted, frame, tmp_path):
+def test_an_unreadable_cell_is_an_error(fitted, frame, tmp_path):
     page = fitted().export(tmp_path / "net.py").files[0]
     for name, cell in (("size", "1,234"), ("smokes", "perhaps"), ("day", "soon")):
         with pytest.raises(ValueError, match=f"^column '{name}': '{cell}', not readable$"):
@@ -169,7 +169,7 @@ def test_a_cell_that_cannot_be_read_is_an_error_and_never_a_guess(fitted, frame,
 
 
 @pytest.mark.parametrize("target", ["ill", "grade"])
-def test_labels_are_those_of_the_model_and_a_row_alone_is_a_list_of_one(table_for, frame, tmp_path, target):
+def test_labels_equal_the_models_and_a_single_row_gives_a_list_of_one(table_for, frame, tmp_path, target):
     threshold = 0.3 if target == "ill" else 0.5
     model = fit_model(table_for(target), "tanh:4", recipe=QUICK, threshold=threshold, **FAST)
     space = {"__file__": str(model.export(tmp_path / "net.py").files[0])}
@@ -179,7 +179,7 @@ def test_labels_are_those_of_the_model_and_a_row_alone_is_a_list_of_one(table_fo
     assert space["predict"](records[0]) == space["predict"](records[:1])
 
 
-def test_an_export_replaces_an_export_and_nothing_else(fitted, tmp_path):
+def test_an_export_replaces_only_an_export(fitted, tmp_path):
     model = fitted()
     model.save(tmp_path / "net.safetensors")
     with pytest.raises(OptionError, match=r"net\.safetensors already exists and is not an export"):
@@ -205,7 +205,7 @@ def test_both_files_are_written_or_none(fitted, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_weights_are_those_of_the_model(fitted, tmp_path):
+def test_the_weights_equal_those_of_the_model(fitted, tmp_path):
     model = fitted("prelu:4@batchnorm,dropout=0.2")
     model.export(tmp_path / "net.py")
     weights = load_file(tmp_path / "net.safetensors")

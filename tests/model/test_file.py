@@ -1,4 +1,4 @@
-"""A model file: what is saved is what is loaded, and whatever else is refused."""
+"""A model file: a saved model is loaded unchanged, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def content(fitted):
 
 @pytest.fixture
 def loaded(tmp_path):
-    """A function from bytes to the model that they are."""
+    """A function that loads a model from bytes."""
 
     def load_bytes(content: bytes, **options):
         path = tmp_path / "tried.safetensors"
@@ -102,11 +102,11 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
             continue
         survived += 1
         np.testing.assert_array_equal(model.predict_proba(frame), expected)
-    assert survived <= 8  # spaces that fill up the header may be other white space
+    assert survived <= 8  # spaces that pad the header
 
 
 def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
-    """The file with a changed description, and with a right checksum again if it is sealed."""
+    """The file with a changed description, and with a valid checksum if it is sealed."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     values = json.loads(header["__metadata__"][KEY])
@@ -183,7 +183,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_description_is_refused_though_its_checksum_is_right(content, loaded, what):
+def test_a_hostile_description_with_a_valid_checksum_is_refused(content, loaded, what):
     change, message = HOSTILE[what]
     with pytest.raises(ModelFileError, match=message):
         loaded(rewritten(content, change))
@@ -200,7 +200,7 @@ SCORE = {
 
 
 def numbers_in(values, path=()):
-    """The places of numbers; of a list of them the first two."""
+    """The paths of numbers; only the first two of a list."""
     if isinstance(values, dict | list):
         pairs = list(values.items() if isinstance(values, dict) else enumerate(values))
         scalars = isinstance(values, list) and not isinstance(next(iter(values), None), dict | list)
@@ -211,7 +211,7 @@ def numbers_in(values, path=()):
 
 
 def forged(content, of, path, number):
-    """The file with another number in its description or its header, and with a right checksum."""
+    """The file with another number in its description or header, and with a valid checksum."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     values = json.loads(header["__metadata__"][KEY])
@@ -228,7 +228,7 @@ def forged(content, of, path, number):
 @pytest.mark.parametrize(
     "candidate", ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))]
 )
-def test_a_hostile_number_anywhere_is_refused_or_does_no_harm(fitted, frame, loaded, candidate):
+def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded, candidate):
     content = to_bytes(dataclasses.replace(fitted(candidate), score=SCORE))
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
@@ -245,18 +245,18 @@ def test_a_hostile_number_anywhere_is_refused_or_does_no_harm(fitted, frame, loa
                 assert np.isfinite(model.predict_proba(frame[:3])).all()
 
 
-def test_what_could_not_be_loaded_again_is_not_saved(fitted):
+def test_a_model_that_could_not_be_loaded_is_not_saved(fitted):
     training = {**fitted().training, "random_state": 10**30}
     with pytest.raises(ModelFileError, match="too large"):
         to_bytes(dataclasses.replace(fitted(), training=training))
 
 
-def test_a_change_that_makes_sense_is_refused_for_its_checksum(content, loaded):
+def test_a_valid_change_is_refused_because_of_the_checksum(content, loaded):
     with pytest.raises(ModelFileError, match="isn't what was saved"):
         loaded(rewritten(content, lambda v, h: v["target"].update(threshold=0.1), sealed=False))
 
 
-def test_weights_that_predict_otherwise_are_refused_for_the_golden_rows(content, loaded):
+def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(content, loaded):
     def change(values, header):
         values["target"]["labels"].reverse()
 
@@ -291,7 +291,7 @@ def test_strange_headers_are_refused(loaded, text):
         loaded(struct.pack("<Q", len(text)) + text)
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path):
+def test_other_than_regular_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.safetensors")
     for path in (tmp_path, tmp_path / "pipe.safetensors", tmp_path / "none.safetensors", "/dev/zero", "a\0b"):
         with pytest.raises(ModelFileError):
@@ -303,18 +303,18 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
-def test_loading_takes_the_file_and_one_network_in_double_precision(table_for, tmp_path):
+def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
     large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, jobs=1)
     path = large.save(tmp_path / "large.safetensors")
     size = path.stat().st_size
     assert size > 90 << 20
-    # What a network computes with, of 16 rows, comes on top, and is little.
+    # The intermediate values of 16 rows come on top, and are small.
     assert peak_of(path) < (1 + 2 / 6) * size + (24 << 20)
 
 
 def peak_of(path) -> int:
-    """The most memory that loading takes, in bytes, in a process of its own."""
+    """The peak memory of loading, in bytes, in a separate process."""
     code = """if True:
         import re, sys, seedbed, seedbed.model
         from pathlib import Path
@@ -326,7 +326,7 @@ def peak_of(path) -> int:
     return int(found.stdout)
 
 
-def test_a_tensor_that_begins_within_a_number_or_is_neither_true_nor_false_is_refused(content, loaded):
+def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     start, stop = header["inputs.live"]["data_offsets"]
@@ -336,7 +336,7 @@ def test_a_tensor_that_begins_within_a_number_or_is_neither_true_nor_false_is_re
         loaded(rewritten(bytes(tampered), lambda v, h: None))
 
     def shifted(values, header):
-        """The truth values come first, and all numbers behind them."""
+        """The booleans come first, and all numbers follow."""
         n = stop - start
         for name, one in header.items():
             if name != "__metadata__":
@@ -346,7 +346,7 @@ def test_a_tensor_that_begins_within_a_number_or_is_neither_true_nor_false_is_re
         loaded(rewritten(content, shifted))
 
 
-def test_a_network_of_ones_own_needs_its_class(table_for, frame, loaded):
+def test_a_user_defined_network_needs_its_class(table_for, frame, loaded):
     class Own(torch.nn.Module):
         def __init__(self, n_features, n_outputs):
             super().__init__()
@@ -365,7 +365,7 @@ def test_a_network_of_ones_own_needs_its_class(table_for, frame, loaded):
         loaded(content, architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs))
 
 
-def test_a_model_is_written_whole_or_not_at_all(fitted, tmp_path, monkeypatch):
+def test_a_model_is_written_atomically(fitted, tmp_path, monkeypatch):
     model = fitted("relu:2")
     for path, message in (
         (tmp_path / "table.csv", "ends in .safetensors"),
@@ -384,7 +384,7 @@ def test_a_model_is_written_whole_or_not_at_all(fitted, tmp_path, monkeypatch):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["dir.safetensors", "m.safetensors"]
 
 
-def test_what_cannot_be_written_is_told_without_a_temporary_name(fitted, tmp_path, monkeypatch):
+def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkeypatch):
     def full(where):
         raise OSError(28, "No space left on device", str(where))
 
@@ -402,7 +402,7 @@ def test_what_cannot_be_written_is_told_without_a_temporary_name(fitted, tmp_pat
         fitted().save("m.safetensors")
 
 
-def test_every_key_of_the_file_and_of_the_card_is_explained(fitted, content):
+def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
     text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
     explained = {key for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in line.split("`")[1::2]}
     length = int.from_bytes(content[:8], "little")

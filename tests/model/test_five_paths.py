@@ -1,5 +1,5 @@
-"""One model, five ways to ask it, the same probabilities: the Python object, the file loaded again, the command line,
-the server and ONNX; on every example and every real table, with missing cells, unknown levels and numbers far out."""
+"""One model gives the same probabilities in five ways: the Python object, the loaded file, the command line, the
+server and ONNX; on every example and every real table, with missing cells, unknown levels and extreme numbers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def by_onnx(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
 
 
 def shaped(model: Model, values: pd.DataFrame) -> np.ndarray:
-    """As `Predictions.values` has them."""
+    """Reshape like `Predictions.values`."""
     if model.task == "regression":
         return values["prediction"].to_numpy()
     return values.to_numpy()[:, 1] if model.task == "binary" else values.to_numpy()
@@ -128,7 +128,7 @@ def test_five_paths_give_the_same_on_every_kind_of_column_and_target(fitted, fra
 
 
 @pytest.mark.parametrize(("candidate", "target"), [*((part, "ill") for part in PARTS), *(("auto", t) for t in TARGETS)])
-def test_five_paths_give_the_same_of_every_part_of_networks(fitted, frame, tmp_path, candidate, target):
+def test_five_paths_give_the_same_for_every_part_of_networks(fitted, frame, tmp_path, candidate, target):
     model = fitted(candidate, target)
     rows = sown(frame[list(model.feature_names_in_)].head(60), model)
     saved = model.save(tmp_path / "model.safetensors")
@@ -140,7 +140,7 @@ def test_five_paths_give_the_same_of_every_part_of_networks(fitted, frame, tmp_p
 def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
     model = fitted()
     rows = frame[list(model.feature_names_in_)].head(4).astype(object)
-    rows.loc[0, ["weight", "day"]] = "heavy", "someday"  # training had weights missing, and no days
+    rows.loc[0, ["weight", "day"]] = "heavy", "someday"  # weights had gaps in training, days had none
     rows.loc[1, ["smokes", "town"]] = "vaping", "Atlantis"
     rows.loc[2, ["weight", "size"]] = None, None
     saved = model.save(tmp_path / "model.safetensors")

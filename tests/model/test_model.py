@@ -1,4 +1,4 @@
-"""A model predicts what its networks do, whatever its rows come in."""
+"""A model predicts the mean of its networks, for rows in any form."""
 
 import dataclasses
 import pickle
@@ -42,7 +42,7 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
 
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:9", "auto"])
-def test_a_row_is_predicted_the_same_wherever_it_stands(table_for, frame, candidate):
+def test_a_prediction_does_not_depend_on_the_position_of_the_row(table_for, frame, candidate):
     model = fit_model(table_for("grade"), candidate, recipe=Recipe(epochs=3), n_networks=3, jobs=1)
     expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
     for rows in (order, order[:97], order[:3], order[:1]):
@@ -54,12 +54,12 @@ def read(frame, target):
     return sb.read_table(frame, target=target, drop=others, categorical=["name"])
 
 
-def test_a_model_has_learnt_something(fitted, frame):
+def test_a_model_is_better_than_the_prior(fitted, frame):
     assert (fitted().predict(frame) == frame["ill"]).mean() > 0.75
     assert np.corrcoef(fitted("relu:5", "cost").predict(frame), frame["cost"])[0, 1] > 0.9
 
 
-def test_rows_give_the_same_whatever_they_come_in(fitted, frame, tmp_path):
+def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
     model = fitted()
     expected = model.predict_proba(frame)
     frame.to_csv(tmp_path / "rows.csv", index=False)
@@ -73,7 +73,7 @@ def test_rows_give_the_same_whatever_they_come_in(fitted, frame, tmp_path):
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
-def test_blocks_of_any_size_say_the_same(fitted, frame, tmp_path, rows):
+def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, rows):
     model = fitted()
     odd = frame.assign(size=frame["size"] * 1.0, town=frame["town"].where(frame.index % 9 > 0, "Atlantis"))
     odd.loc[[3, 77], "size"] = 1e6
@@ -89,7 +89,7 @@ def test_blocks_of_any_size_say_the_same(fitted, frame, tmp_path, rows):
     assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}
 
 
-def test_strange_cells_are_flagged_row_by_row(fitted, frame):
+def test_anomalous_cells_are_flagged_row_by_row(fitted, frame):
     model = fitted()
     rows = frame.head(3).assign(town=["Atlantis", "Bonn", "Bonn"], size=[170, 1e6, None], weight=[None, 70, 70])
     found = model.predictions(rows)
@@ -98,7 +98,7 @@ def test_strange_cells_are_flagged_row_by_row(fitted, frame):
     assert flags == {0: {"unseen": ["town"]}, 1: {"outlying": ["size"]}, 2: {"missing": ["size"]}}
 
 
-def test_the_threshold_moves_labels_and_no_probability(table_for, frame):
+def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
     recipe = recipe_named("tutorial", lr=0.05, epochs=5)
     low, high = (fit_model(table_for("ill"), recipe=recipe, threshold=t, **FAST) for t in (0.0, 1.0))
     assert set(low.predict(frame)) == {"well"}
@@ -119,7 +119,7 @@ def test_a_threshold_may_be_given_to_predict(fitted, frame):
         model.predict(frame, threshold=2)
 
 
-def test_a_table_that_is_not_read_yet_is_read_by_its_target(frame, tmp_path):
+def test_a_path_is_read_with_its_target(frame, tmp_path):
     frame[["size", "smokes", "ill"]].to_csv(tmp_path / "t.csv", index=False)
     recipe = recipe_named("tutorial", epochs=3)
     models = [
@@ -133,7 +133,7 @@ def test_a_table_that_is_not_read_yet_is_read_by_its_target(frame, tmp_path):
         fit_model(sb.read_table(tmp_path / "t.csv", target="ill"), target="ill")
 
 
-def test_the_epoch_is_chosen_by_inner_splits_and_is_no_matter_of_chance(table_for):
+def test_the_epoch_is_chosen_by_inner_splits_reproducibly(table_for):
     recipe = recipe_named("trained", epochs=40)
     models = [fit_model(table_for("ill"), "relu:3", recipe=recipe, **FAST) for _ in range(2)]
     assert models[0].training == models[1].training
@@ -145,7 +145,7 @@ def test_the_epoch_is_chosen_by_inner_splits_and_is_no_matter_of_chance(table_fo
 
 
 @pytest.mark.parametrize("words", ["relu:5", "relu:5@ple=6"])
-def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for, words):
+def test_every_network_of_a_model_equals_the_plain_loop(table_for, words):
     table = table_for("ill")
     recipe = recipe_named("tutorial", lr=0.1, epochs=20)
     model = fit_model(table, words, recipe=recipe, **FAST)
@@ -159,7 +159,7 @@ def test_every_network_of_a_model_is_what_the_plain_loop_makes(table_for, words)
 
 
 @pytest.mark.parametrize("batch_size", [None, 32], ids=["full", "minibatch"])
-def test_a_models_networks_go_the_schedule_that_their_epochs_were_chosen_on(table_for, batch_size):
+def test_networks_of_a_model_use_the_schedule_on_which_their_epochs_were_chosen(table_for, batch_size):
     table = table_for("ill")
     recipe = recipe_named("trained", lr=0.1, epochs=40, schedule="onecycle", batch_size=batch_size)
     model = fit_model(table, "relu:3", recipe=recipe, **FAST)
@@ -181,7 +181,7 @@ def test_a_models_networks_go_the_schedule_that_their_epochs_were_chosen_on(tabl
             assert (gap < 1e-4) == same
 
 
-def test_a_schedule_stays_laid_out_for_what_a_comparison_tried():
+def test_a_schedule_covers_the_epochs_that_the_comparison_tried():
     settled = Settled(0.1, 12, "by hand")
     recipe = Recipe(lr=None, epochs=50, epoch="inner", schedule="cosine", warmup=0.1)
     assert with_settings(recipe, settled) == Recipe(lr=0.1, epochs=12, horizon=50, schedule="cosine", warmup=0.1)
@@ -214,14 +214,14 @@ def test_a_pickled_model_predicts_the_same(fitted, frame):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame))
 
 
-def test_whole_numbers_as_labels_come_back_as_numbers(frame):
+def test_integer_labels_are_predicted_as_integers(frame):
     table = sb.read_table(frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]], target="ill")
     model = fit_model(table, recipe=recipe_named("tutorial", epochs=3), **FAST)
     assert model.classes_.tolist() == [0, 1]
     assert model.predict(frame).dtype == np.int64
 
 
-def test_wrong_rows_are_one_clear_error(fitted, frame):
+def test_wrong_rows_raise_a_clear_error(fitted, frame):
     model = fitted()
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
         model.predict(frame.rename(columns={"town": "Town"}))
@@ -247,12 +247,12 @@ def test_no_rows_give_no_predictions(fitted, frame):
     assert fitted("relu:5", "grade").predict_proba(frame.head(0)).shape == (0, 3)
 
 
-def test_a_million_rows_keep_no_block_waiting(fitted, frame):
+def test_a_million_rows_are_predicted_in_blocks(fitted, frame):
     long = pd.concat([frame] * 250, ignore_index=True)
     np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
 
 
-def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
+def test_rare_levels_are_counted_and_not_named_in_the_card():
     rows = np.arange(2000)
     cells = {
         "cabin": np.where(rows < 800, np.char.add("C", (rows // 5).astype(str)), ""),  # each five times
@@ -272,7 +272,7 @@ def test_levels_that_the_model_cannot_tell_apart_are_counted_and_not_named():
         assert words in str(model)
 
 
-def test_a_card_counts_parameters_and_no_edges_or_running_means(fitted):
+def test_a_card_counts_only_trainable_parameters(fitted):
     for words in ("relu:5@ple=4", "relu:5@batchnorm"):
         model = fitted(words)
         n_numbers = len(model.preprocessor.layout.number_inputs)
@@ -281,7 +281,7 @@ def test_a_card_counts_parameters_and_no_edges_or_running_means(fitted):
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
 
 
-def test_a_model_shows_itself(fitted, tmp_path):
+def test_a_model_has_a_repr_and_a_notebook_display(fitted, tmp_path):
     model = fitted()
     assert repr(model) == "<Model relu:5 of 3 networks, predicts ill (binary)>"
     for words in ("probability that ill is well", "not measured", "Bonn", "2024-"):

@@ -1,4 +1,4 @@
-"""Documents of comparisons, written by hand; `test_terminal.py` holds them against a real one."""
+"""Summaries of comparisons, written by hand; `test_terminal.py` compares them with a real one."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ def score(mean=0.5, low=0.4, high=0.6):
 
 
 def scores(**given):
-    """All scores, each 0.1 to both sides, but for those that are given as (mean, low, high)."""
+    """All scores with intervals of 0.1 to both sides, except those given as (mean, low, high)."""
     return {name: score(*given.get(name, (mean, mean - 0.1, mean + 0.1))) for name, mean in MEANS.items()}
 
 
@@ -61,7 +61,7 @@ def baseline(name, **changes):
 
 def verdict(candidate, low, high, *, reference="linear:5", metric="brier", margin=0.01, p_better=0.6, opposite=0.3,
             seed_share=0.2, comparisons=1):  # fmt: skip
-    """As the engine says it: the rule follows from the interval and the margin."""
+    """A verdict as the engine gives it: the rule follows from the interval and the margin."""
     middle = (low + high) / 2
     return Verdict(
         candidate=candidate, reference=reference, rule=decide(low=low, high=high, margin=margin), metric=metric,
@@ -81,7 +81,7 @@ def chosen(name, winner, among=2, apparent=0.1, expected=0.2, low=0.15, high=0.2
 
 
 def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
-    """The single runs of a lottery, spread alike for all candidates."""
+    """The single runs of a lottery, spread equally for all candidates."""
     spread = {"n": sum(counts), "mean": 0.8, "lowest": 0.55, "highest": 0.95, "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
               "counts": list(counts)}  # fmt: skip
     return {"name": name, "words": words, "edges": list(edges), "runs": [{"name": one, **spread} for one in candidates]}
@@ -102,7 +102,7 @@ METRICS = {
 
 
 def document(*candidates, metric="brier", plan=(), **changes):
-    """What `Comparison.to_dict` gives; the ranking is that of the candidates as they are given."""
+    """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
         "schema_version": 2,
@@ -161,7 +161,7 @@ def notes(*messages):
 
 @pytest.fixture(scope="session")
 def make_curves():
-    """The curves of a summary, for the candidates named."""
+    """The curves of a summary, for the named candidates."""
 
     def curves(*names, n_epochs=20, n_networks=8):
         learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(-0.02, 0.02, n_networks)

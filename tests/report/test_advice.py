@@ -1,4 +1,4 @@
-"""Which model to use, in words."""
+"""The sentences that advise which model to use."""
 
 import itertools
 
@@ -16,7 +16,8 @@ SIZES = {"small": 10, "large": 2000}
 
 @pytest.fixture(scope="module")
 def document(make):
-    """A document by errors, the lowest first; `alike` are the pairs that no test tells apart."""
+    """A function that makes a summary from errors, the lowest first; the pairs in `alike` don't differ
+    significantly."""
 
     def build(losses, *alike, margin=0.01, **changes):
         apart = ~np.eye(len(losses), dtype=bool)
@@ -40,26 +41,26 @@ def document(make):
     return build
 
 
-def test_without_a_verdict_nothing_is_advised(make):
+def test_without_verdicts_there_is_no_advice(make):
     found = make.document(make.network("small"), make.network("large"))
     assert advice_sentences(found) == []
     assert list(expected_sentences(found)) == []
 
 
-def test_a_network_that_is_shown_to_be_better_than_all_others_is_recommended(document):
+def test_a_network_that_is_better_than_all_others_is_recommended(document):
     found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4})
     assert advice_sentences(found) == ["Use small: it is shown to be better than all others."]
 
 
-def test_a_network_that_only_leads_is_recommended_and_said_to_lead_perhaps_by_chance(document):
+def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document):
     found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4}, ("small", "trees"), ("small", "large"))
     assert advice_sentences(found) == [
         "Use small: it has the lowest error, but its lead may be chance.",
-        "These 1,299 rows don't show which of the first two is best.",  # trees is shown to be worse than large
+        "These 1,299 rows don't show which of the first two is best.",  # trees is worse
     ]
 
 
-def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_larger_the_other_is(document):
+def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the_other(document):
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
     assert advice_sentences(found) == [
         "Use small: it is simpler than large, which leads, and about as good.",
@@ -68,7 +69,7 @@ def test_a_simpler_network_is_recommended_within_the_margin_and_says_how_much_la
     ]
 
 
-def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_second(document):
+def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document):
     losses = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
     assert advice_sentences(document(losses)) == [
         "No network is needed: use trees, which is shown to be better than large.",
@@ -82,7 +83,7 @@ def test_where_a_baseline_leads_no_network_is_needed_and_the_best_network_comes_
     ]
 
 
-def test_where_a_baseline_ties_no_network_is_needed_either(document):
+def test_if_a_baseline_ties_no_network_is_needed(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
         "No network is needed: use logistic, which did about as well as large.",
@@ -91,7 +92,7 @@ def test_where_a_baseline_ties_no_network_is_needed_either(document):
     ]
 
 
-def test_nothing_is_recommended_where_nothing_is_shown_to_be_better_than_guessing(document):
+def test_nothing_is_recommended_if_nothing_is_better_than_the_class_frequencies(document):
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
     assert advice_sentences(document(losses, *itertools.combinations(losses, 2))) == [
         "No recommendation: no model is shown to be better than predicting the class frequencies.",
@@ -99,7 +100,7 @@ def test_nothing_is_recommended_where_nothing_is_shown_to_be_better_than_guessin
     ]
 
 
-def test_a_gain_that_is_not_shown_is_not_called_needless(document):
+def test_an_undecided_gain_is_not_called_needless(document):
     losses = {"prior": 0.1, "small": 0.2}
     open_headline, *_ = advice_sentences(document(losses, ("prior", "small")))
     assert open_headline == "No recommendation: no model did better than predicting the class frequencies."
@@ -107,14 +108,14 @@ def test_a_gain_that_is_not_shown_is_not_called_needless(document):
     assert settled == "Use no model: all of them are shown to be worse than predicting the class frequencies."
 
 
-def test_networks_that_are_no_better_than_guessing_are_named_where_a_baseline_is(document):
+def test_networks_no_better_than_the_class_frequencies_are_named_if_a_baseline_is_better(document):
     found = document({"trees": 0.1, "small": 0.3, "prior": 0.4}, ("small", "prior"))
     assert advice_sentences(found)[1:] == [
         "No network is shown to be better than predicting the class frequencies; the best one is small."
     ]
 
 
-def test_undecided_and_no_practical_difference_are_never_confused(document, make):
+def test_undecided_and_no_practical_difference_have_different_sentences(document, make):
     found = document({"small": 0.1, "large": 0.105, "prior": 0.4}, ("small", "large"))
     alike = make.verdict("large", -0.005, 0.005, reference="small")
     alike = found | {"verdicts": [alike, make.verdict("prior", -0.4, -0.3, reference="small")], "reference": "small"}
@@ -123,7 +124,7 @@ def test_undecided_and_no_practical_difference_are_never_confused(document, make
     assert "no practical difference" not in " ".join(advice_sentences(found))
 
 
-def test_what_to_expect_is_said_in_rows_of_what_is_recommended(document):
+def test_the_expected_accuracy_of_the_recommended_model_is_given_in_rows(document):
     found = document({"trees": 0.1, "small": 0.2, "prior": 0.4}, ("trees", "small"))
     assert list(expected_sentences(found)) == [
         "Of 100 new rows like these, trees gets about 82 right (plausibly 72 to 92)."
@@ -135,7 +136,7 @@ def test_what_to_expect_is_said_in_rows_of_what_is_recommended(document):
     bits=st.lists(st.booleans(), min_size=10, max_size=10),
     steps=st.lists(st.floats(0.0, 0.02), min_size=5, max_size=5),
 )
-def test_no_recommendation_contradicts_the_errors_or_what_is_shown(document, order, bits, steps):
+def test_no_recommendation_contradicts_the_errors_or_verdicts(document, order, bits, steps):
     losses = dict(zip(order, (0.1 + np.cumsum(steps)).tolist(), strict=True))
     alike = [pair for pair, bit in zip(itertools.combinations(order, 2), bits, strict=True) if bit]
     found = document(losses, *alike)
@@ -149,7 +150,7 @@ def test_no_recommendation_contradicts_the_errors_or_what_is_shown(document, ord
         assert found["advice"]["use"] in ("trees", "logistic")
 
 
-def test_what_to_expect_of_the_first_by_accuracy_allows_for_its_having_been_chosen(document, make):
+def test_the_expected_accuracy_of_the_best_is_corrected_for_the_selection(document, make):
     top = {"name": "", "winner": "small", "among": 2, "apparent": 0.9, "expected": 0.8, "low": 0.7, "high": 0.85}
     by_accuracy = make.document(make.network("small"), metric="accuracy")["metric"]
     found = document({"small": 0.1, "prior": 0.4}, top=top, metric="accuracy")

@@ -1,4 +1,4 @@
-"""The title of each chart says what it shows."""
+"""The title of each chart states its finding."""
 
 import re
 from pathlib import Path
@@ -28,21 +28,21 @@ def document(make, make_curves):
         (-0.03, 0.03, "relu:5 is undecided"),
     ],
 )
-def test_the_title_of_the_intervals_says_the_verdicts(document, low, high, title):
+def test_the_title_of_the_intervals_states_the_verdicts(document, low, high, title):
     assert finding(document(low, high), "intervals") == title
 
 
-def test_the_title_of_the_curves_names_the_likeliest_flaw(document, make):
+def test_the_title_of_the_curves_names_the_most_likely_problem(document, make):
     found = document(checks=[make.check("relu:5", "over_trained"), make.check("relu:5", "under_trained")])
     assert finding(found, "curves") == "relu:5 is still improving at epoch 20"
     assert finding(document(), "curves") == "Training went as it should: no network is under- or overtrained"
 
 
-def test_the_title_of_the_confusion_names_the_class_that_is_missed_most(document):
+def test_the_title_of_the_confusion_matrix_names_the_class_that_is_missed_most(document):
     assert finding(document(), "confusion") == "linear:5 misses 25 of 100 rows of the class 1"
 
 
-def test_how_sure_is_said_in_frequencies(document):
+def test_calibration_is_described_in_frequencies(document):
     assert list(sure_sentences(document(alpha=0.1))) == [
         "In 9 of 10 tables like this one, the ranges would contain all true differences.",
         "A single run (one split, one seed) would have pointed either way for relu:5 in 13 of 100 cases.",
@@ -50,7 +50,7 @@ def test_how_sure_is_said_in_frequencies(document):
     assert list(sure_sentences(document() | {"verdicts": []})) == []
 
 
-def test_the_terms_of_the_report_mean_what_the_glossary_of_the_pages_says():
+def test_the_terms_of_the_report_have_the_definitions_of_the_glossary():
     text = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
     pages = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
     assert {word: meaning for word, meaning in TERMS.items() if word in pages and pages[word] != meaning} == {}

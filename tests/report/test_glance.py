@@ -1,4 +1,4 @@
-"""The first screen: the recommendation, one table, what stands out, and what would decide."""
+"""The first screen: the recommendation, one table, remarks, and what would decide open verdicts."""
 
 import pytest
 
@@ -11,7 +11,7 @@ ADVICE = {"use": "relu:5", "best": "relu:5", "undecided": ["linear:5"], "network
 
 @pytest.fixture
 def document(make):
-    """Three networks and three baselines against `linear:5`, the first of all."""
+    """A function that makes a summary of three networks and three baselines, compared with `linear:5`."""
 
     def build(low=-0.03, high=0.03, **changes):
         networks = [make.network(name) for name in ("linear:5", "relu:5", "linear:20,20")]
@@ -26,21 +26,21 @@ def said(document):
     return " ".join(glance_text(document).split())
 
 
-def test_it_has_at_most_25_lines_of_100_characters_for_three_networks_and_three_baselines(document, make):
+def test_the_text_of_six_candidates_has_at_most_25_lines_of_100_characters(document, make):
     checks = [make.check("relu:5", "under_trained"), make.check("linear:5", "worse_than_logistic")]
     lines = glance_text(document(checks=checks, brackets=[[0, 1, 2, 3, 4]], plan={"quick": True})).splitlines()
-    assert len(lines) <= 20  # beside them the plan, and what to do next with an empty line above
+    assert len(lines) <= 20  # the plan and the next command with an empty line come on top
     assert max(map(len, lines)) <= 100
 
 
-def test_the_heading_says_what_was_predicted_and_how_much_was_trained(document):
+def test_the_heading_names_the_target_and_the_number_of_networks(document):
     first, second, *_ = glance_text(document()).splitlines()
     assert first == "heart_failure: predicting DEATH_EVENT (1,299 rows, 12 features; 67.9% in the larger class)"
     expected = "3 networks and 3 baselines on 100 train/test splits with 5 seeds each: 1,500 networks in 12 s"
     assert second == expected
 
 
-def test_the_recommendation_stands_above_the_table_and_the_table_above_the_notes(document):
+def test_the_recommendation_comes_before_the_table_and_the_table_before_the_notes(document):
     text = glance_text(document())
     order = ["heart_failure:", "Use relu:5", "Of 100 new rows", "compared with linear:5", "More rows would decide"]
     places = [text.index(words) for words in order]
@@ -52,7 +52,7 @@ def test_the_recommendation_stands_above_the_table_and_the_table_above_the_notes
     [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no practical difference"),
      (-0.005, 0.03, "at least as good"), (-0.03, 0.03, "undecided")],
 )  # fmt: skip
-def test_a_row_has_accuracy_its_difference_the_other_score_and_the_verdict(document, low, high, word):
+def test_a_row_shows_accuracy_difference_score_and_verdict(document, low, high, word):
     (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
     assert line.split()[1:4] == ["82.5%", "+1.2", "0.125"]
     assert line.endswith(word)
@@ -60,14 +60,14 @@ def test_a_row_has_accuracy_its_difference_the_other_score_and_the_verdict(docum
     assert reference.split()[1:] == ["82.5%", "0.125", "reference"]
 
 
-def test_without_verdicts_there_are_scores_alone_and_a_reason(document, make):
+def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
     few = [make.no_verdict(name, "40 rows are too few") for name in ("relu:5", "prior")]
     text = glance_text(document() | {"verdicts": [], "advice": None, "no_verdict": few})
     assert "No verdict: 40 rows are too few." in text
     assert [word for word in ("verdict ", "reference", "difference", "More rows") if word in text] == []
 
 
-def test_a_model_that_lost_its_networks_is_last_and_has_no_scores(document):
+def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document):
     found = document()
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
@@ -82,14 +82,14 @@ def test_a_first_look_says_so_above_the_recommendation(document):
     assert "first look" not in glance_text(document())
 
 
-def test_candidates_that_share_a_finding_share_a_sentence(document, make):
+def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     checks = [make.check(name, "under_trained") for name in ("relu:5", "linear:5")]
     words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher learning rate may help."
     assert words in said(document(checks=checks))
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 
 
-def test_what_rows_repeats_and_seeds_would_do_is_said_once_and_without_contradiction(document, make):
+def test_the_effect_of_more_rows_repeats_and_seeds_is_stated_once(document, make):
     text = said(document())
     assert "More rows would decide: 5,000 to 20,000 in all for relu:5." in text
     assert "More repeats or seeds hardly help: they narrow the ranges by 8% and 11% at most." in text
@@ -108,18 +108,18 @@ def test_a_first_look_does_not_say_that_no_more_is_needed(document):
     assert "aren't needed" not in said(document(-0.03, -0.02, plan={"quick": True, "repeats": 1, "seeds": 3}))
 
 
-def test_where_no_table_could_have_so_many_rows_more_rows_are_no_advice(document, make):
+def test_an_impossible_number_of_rows_is_not_advised(document, make):
     verdict = make.verdict("relu:5", -1, 1) | {"rows_needed": (2_000_000, 8_000_000)}
     assert "More rows can hardly decide: it would take 2,000,000" in said(document(verdicts=[verdict]))
 
 
-def test_without_baselines_it_is_open_whether_a_network_is_needed(make):
+def test_without_baselines_the_need_of_a_network_is_open(make):
     networks = [make.network("linear:5"), make.network("relu:5")]
     alone = make.document(*networks, verdicts=[make.verdict("relu:5", -1, 1)], advice=ADVICE)
     assert "this doesn't show whether a network is needed" in said(alone)
 
 
-def test_differences_of_accuracy_are_drawn_in_points_with_one_point_as_the_zone(document):
+def test_differences_of_accuracy_are_drawn_in_percentage_points(document):
     screen = first_screen(document())
     assert (screen.unit, screen.margin) == ("points", 1.0)
     (interval,) = {row.interval for row in screen.rows if row.interval}

@@ -1,4 +1,4 @@
-"""The tutorial's printed lines."""
+"""The lines that the tutorial prints for each epoch."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ def curves(*values):
     return [np.array([value], dtype=np.float32) for value in values]
 
 
-def test_one_network_is_printed_as_the_tutorial_prints_it():
+def test_one_network_is_printed_as_in_the_tutorial():
     lines = list(epoch_lines(*curves([0.693147], [0.510460], [0.6932], [0.48333]), every=100))
     assert lines == ["Epoch: 0, Loss: 0.69315, Accuracy: 51.05% | Test loss: 0.69320, Test acc: 48.33%"]
 
 
-def test_many_networks_are_printed_as_mean_and_middle_half():
+def test_many_networks_are_printed_as_mean_and_interquartile_range():
     losses, shares = [0.1, 0.2, 0.3, 0.8], [0.5, 0.6, 0.7, 1.0]
     (line,) = epoch_lines(*curves(losses, shares, losses, shares), every=1)
     assert line == (
@@ -23,14 +23,14 @@ def test_many_networks_are_printed_as_mean_and_middle_half():
     )
 
 
-def test_every_so_many_epochs_is_printed_from_the_first():
+def test_every_nth_epoch_is_printed_from_the_first():
     ones = np.ones((10, 1), dtype=np.float32)
     for every, epochs in ((3, [0, 3, 6, 9]), (1, list(range(10))), (100, [0])):
         lines = list(epoch_lines(ones, ones, ones, ones, every=every))
         assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
 
 
-def test_no_network_left_is_a_dash():
+def test_without_finite_networks_a_dash_is_printed():
     none = np.empty((1, 0), dtype=np.float32)
     assert list(epoch_lines(none, none, none, none, every=1)) == [
         "Epoch: 0, Loss: -, Accuracy: - | Test loss: -, Test acc: -"

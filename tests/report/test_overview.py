@@ -1,4 +1,4 @@
-"""A table at a glance, as text."""
+"""The overview of a table as text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_column_takes_one_line():
     assert "red 60%, blue 30%, a level with quite a ... 6%, ..." in line_of(text, "paint")
 
 
-def test_what_is_left_out_says_so():
+def test_dropped_columns_are_marked():
     text = overview_text(document(column("id", used=False), column("width")))
     assert "(number, left out)" in line_of(text, "id")
     assert "1 features of 2 columns" not in text
@@ -79,7 +79,7 @@ def test_years_have_no_thousands_separators():
     assert "1,000 to 12,000, median 2,500" in overview_text(document(amounts))
 
 
-def test_groups_and_times_are_told_of():
+def test_groups_and_times_are_shown():
     roles = {
         "group": {"name": "owner", "n_groups": 3},
         "time_split": {"name": "day", "low": "2024-01-01", "high": "2024-02-03"},
@@ -96,7 +96,7 @@ def test_the_first_rows_of_a_warning_are_named():
     assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
 
 
-def test_without_a_target_it_says_what_naming_one_would_show():
+def test_without_a_target_the_text_says_what_a_target_would_add():
     assert "--target COLUMN" in overview_text(document(column("a")))
 
 
@@ -107,10 +107,10 @@ def test_warnings_come_before_columns_and_plain_notes_after():
 
 
 @pytest.mark.parametrize("n", [200, 201])
-def test_of_very_many_columns_the_first_are_shown(n):
+def test_only_the_first_of_very_many_columns_are_shown(n):
     text = overview_text(document(*(column(f"c{i}") for i in range(n))))
     assert ("c199" in text, "c200" in text, "and 1 more column" in text) == (True, False, n == 201)
 
 
-def test_square_brackets_are_no_markup():
+def test_square_brackets_are_not_markup():
     assert "[red]" in overview_text(document(column("[red]")))

@@ -1,4 +1,4 @@
-"""The report as text: complete in itself, escaped, and with everything that a reader needs, in order."""
+"""The HTML report: self-contained, escaped, complete and in order."""
 
 import re
 
@@ -9,7 +9,7 @@ from seedbed.report.html_page import report_page
 
 @pytest.fixture
 def page(make, make_curves):
-    """The page of a comparison of `relu:5` with always guessing; changes go into the document."""
+    """A function that makes the page of a comparison of `relu:5` with the prior; keywords change the summary."""
 
     def show(*candidates, **changes):
         candidates = candidates or (make.network("relu:5"), make.baseline("prior"))
@@ -23,36 +23,36 @@ def page(make, make_curves):
 
 
 def text_of(page):
-    """What a reader sees: no scripts, no tags."""
+    """The visible text, without scripts and tags."""
     return re.sub(r"\s+", " ", re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", page))
 
 
-def test_nothing_is_fetched_from_anywhere(page):
+def test_the_page_requests_no_external_file(page):
     html = re.sub(r"(?s)<script>.*?</script>", "", page())
     assert not re.search(r"""(?:src|href)=["'](?!#)""", html)
     assert "url(" not in html
     assert "default-src 'none'" in html
 
 
-def test_the_sections_stand_in_the_order_in_which_they_are_read(page):
+def test_the_sections_are_in_reading_order(page):
     order = re.findall(r'<section[^>]* id="(\w+)"', page())
     assert order == ["answer", "verdicts", "ranking", "curves", "lottery", "confusion", "table", "specification",
                      "glossary"]  # fmt: skip
 
 
-def test_it_says_how_to_have_it_again(page):
+def test_the_page_gives_the_command_that_reproduces_it(page):
     shown = text_of(page())
     for words in ("seedbed compare heart_failure.csv --target DEATH_EVENT", "seedbed 1.2.3", "random state 7", "ab12"):
         assert words in shown
 
 
-def test_without_a_verdict_it_says_why(page, make):
+def test_without_a_verdict_the_page_gives_the_reason(page, make):
     reason = "only 30 rows"
     shown = page(verdicts=[], no_verdict=[make.no_verdict("relu:5", reason), make.no_verdict("prior", reason)])
     assert "<h1>No verdict: only 30 rows.</h1>" in shown
 
 
-def test_verdicts_numbers_and_remarks_are_those_of_the_terminal(page, make):
+def test_verdicts_numbers_and_remarks_equal_those_of_the_terminal(page, make):
     verdict = make.verdict("relu:5", -0.05, -0.02, reference="prior")
     check = make.check("relu:5", "under_trained", "was still learning")
     shown = text_of(page(verdicts=[verdict], checks=[check], reference="prior"))
@@ -69,18 +69,18 @@ def test_names_are_escaped(page, make, name):
     assert shown.count("<script") == shown.count("</script>") == 3
 
 
-def test_notes_of_the_table_stand_with_their_codes_and_rows(page):
+def test_notes_of_the_table_are_shown_with_codes_and_rows(page):
     note = {"message": "2 rows are copies", "column": "", "code": "SB201", "count": 9, "rows": ["line 3", "line 4"]}
     shown = text_of(page(notes=[note]))
     assert "SB201 2 rows are copies [line 3, line 4, ...]" in shown
 
 
-def test_a_first_look_says_so(page):
+def test_a_quick_run_is_marked_as_a_first_look(page):
     assert page(plan={"quick": True}).count("A first look with 10 repeats and 5 seeds") == 1
     assert "irst look" not in page()
 
 
-def test_the_confusion_of_many_classes_is_left_to_the_json(page, make):
+def test_the_confusion_matrix_of_many_classes_is_only_in_the_json(page, make):
     labels = {f"class {number}": 10 for number in range(13)}
     cells = [[1 / 169] * 13] * 13
     shown = page(make.network("relu:5", confusion=cells), make.baseline("prior", confusion=cells), labels=labels)

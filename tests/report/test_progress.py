@@ -1,4 +1,4 @@
-"""Live progress: a table on a terminal, plain lines elsewhere, nothing where quiet was asked for."""
+"""Live progress: a table on a terminal, plain lines elsewhere, nothing with quiet."""
 
 import io
 import math
@@ -21,7 +21,7 @@ BASELINE = Progress("prior", 30, 100, NAN, NAN, 61.4)
 
 @pytest.fixture
 def fast(monkeypatch):
-    """Plain lines come every tenth of a second."""
+    """Print plain lines every tenth of a second."""
     monkeypatch.setattr("seedbed.report.progress._PLAIN_EVERY", 0.1)
     monkeypatch.setattr("seedbed.report.progress._LOOKS_EVERY", 0.02)
 
@@ -37,7 +37,7 @@ def terminal_console(width=100):
 
 
 def drawn(*state, width=100, **options):
-    """What a terminal shows of a state, line by line, without control codes."""
+    """What a terminal shows for a state, line by line, without control codes."""
     console = terminal_console(width)
     with ProgressDisplay(lambda: state, console, **options):
         pass
@@ -46,7 +46,7 @@ def drawn(*state, width=100, **options):
 
 
 def printed(*state, seconds=0.15):
-    """The plain lines that come in so many seconds."""
+    """The plain lines that are printed in the given seconds."""
     console = plain_console()
     with ProgressDisplay(lambda: state, console):
         time.sleep(seconds)
@@ -63,7 +63,7 @@ def test_a_table_shows_networks_epoch_and_scores_of_every_candidate():
     ]
 
 
-def test_the_table_follows_the_state_without_being_told():
+def test_the_table_follows_changes_of_the_state():
     console, at = terminal_console(), SimpleNamespace(epoch=0)
     with ProgressDisplay(lambda: [Progress("relu:5", 0, 5, NAN, NAN, None, at.epoch, 900)], console):
         for at.epoch in (100, 200, 300):
@@ -74,28 +74,28 @@ def test_the_table_follows_the_state_without_being_told():
     assert "0 of 900" in console.file.getvalue()
 
 
-def test_it_is_drawn_five_times_a_second_at_most():
+def test_the_table_is_drawn_at_most_five_times_a_second():
     times = []
     with ProgressDisplay(lambda: times.append(time.monotonic()) or [TRAINING], terminal_console()):
         time.sleep(1.1)
     assert len(times) <= 5.5 + 2  # the first and the last drawing are extra
 
 
-def test_without_a_terminal_a_plain_line_comes_now_and_then(fast):
+def test_without_a_terminal_plain_lines_are_printed_at_intervals(fast):
     assert set(printed(WAITING, TRAINING, BASELINE)) == {
         "1,250 of 3,000 networks; relu:5 1,250/1,500, epoch 640 of 1,000; prior 30/100; about 61 s left"
     }
     assert 2 <= len(printed(TRAINING, seconds=0.35)) <= 3
 
 
-def test_a_plain_line_names_three_that_are_at_work_and_is_never_broken(fast):
+def test_a_plain_line_names_three_active_candidates_and_is_not_wrapped(fast):
     state = [Progress(f"relu:{'5,' * n}5", 1, 9, NAN, NAN, None, 3, 7, "choosing") for n in range(10, 20)]
     (line,) = printed(*state)
     assert line.startswith("choosing learning rate and epochs: 10 of 90 networks; relu:5,5")
     assert line.endswith("5 1/9, epoch 3 of 7; 7 more")
 
 
-def test_a_run_that_is_over_soon_prints_no_plain_line():
+def test_a_short_run_prints_no_plain_line():
     assert printed(TRAINING, seconds=0.05) == []
 
 
@@ -109,12 +109,12 @@ def test_nothing_is_printed_after_the_end(fast):
     assert console.file.getvalue() == shown != ""
 
 
-def test_the_table_is_gone_at_the_end_even_after_an_interrupt():
+def test_the_table_is_erased_at_the_end_even_after_an_interrupt():
     console = terminal_console()
     with pytest.raises(KeyboardInterrupt), ProgressDisplay(lambda: [TRAINING], console):
         raise KeyboardInterrupt
     assert console.file.getvalue().endswith("\x1b[2K")  # the last line drawn is erased
-    assert "\x1b[?25h" in console.file.getvalue()  # and the cursor is back
+    assert "\x1b[?25h" in console.file.getvalue()  # and the cursor is visible again
 
 
 @pytest.mark.parametrize("console", [plain_console(), terminal_console()], ids=["plain", "terminal"])
@@ -134,7 +134,7 @@ def test_a_dumb_terminal_gets_plain_lines(fast):
 @pytest.mark.parametrize("left", [None, 0.0, 1e-9, 1e6])
 @pytest.mark.parametrize(("total", "done", "band"), [(0, 0, NAN), (1, 0, NAN), (1, 1, TEST), (5, 5, None)])
 @pytest.mark.parametrize(("epoch", "epochs"), [(None, None), (None, 1), (0, 1), (7, 7)])
-def test_no_count_time_or_score_breaks_it(total, done, band, left, epoch, epochs):
+def test_the_table_handles_every_count_time_and_score(total, done, band, left, epoch, epochs):
     state = Progress("relu:5", done, total, band, band, left, epoch, epochs)
     shown = "\n".join(drawn(state))
     assert "nan" not in shown
@@ -148,7 +148,7 @@ def test_a_plain_line_counts_the_networks_of_the_stage_as_the_plan_does(fast):
     assert line == "training the networks that are compared: 20 of 40 networks"
 
 
-def test_the_round_is_told_where_there_are_two():
+def test_the_round_is_named_if_there_are_two():
     for stage, words in (
         ("choosing", "choosing learning rate and epochs"),
         ("fitting", "training the networks that are compared"),
@@ -158,7 +158,7 @@ def test_the_round_is_told_where_there_are_two():
         assert drawn(state)[-1] == "; ".join(filter(None, [words, "about 2 min left"]))
 
 
-def test_who_has_all_networks_is_done():
+def test_a_candidate_with_all_networks_trained_is_done():
     assert drawn(Progress("relu:5", 9, 9, TRAIN, TEST, 5.0, 7, 7))[1].split()[:5] == ["relu:5", "9", "of", "9", "done"]
 
 
@@ -179,7 +179,7 @@ def test_columns_do_not_move_while_numbers_grow():
     assert early == late
 
 
-def test_markup_in_a_candidates_name_is_shown_as_it_is():
+def test_markup_in_the_name_of_a_candidate_is_shown_unchanged():
     assert drawn(Progress("nets/[bold]x.py:Net", 0, 5))[1].startswith("nets/[bold]x.py:Net")
 
 

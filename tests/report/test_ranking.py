@@ -1,4 +1,4 @@
-"""The ranking: scores with intervals, and brackets that join what isn't shown to differ."""
+"""The ranking: scores with intervals, and brackets that join candidates without a significant difference."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ def rows(document):
 
 
 def drawn(document):
-    """The brackets that a reader sees: the places of each column of marks, from left to right."""
+    """The visible brackets: the places of each column of marks, from left to right."""
     table = rows(document)
     columns = sorted({place for line in table for place, sign in enumerate(line) if sign in "┐│┘"})
     found = []
@@ -39,27 +39,27 @@ def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_para
                            "84.5%", "1,000", "1,071"]  # fmt: skip
 
 
-def test_the_headings_name_the_metric_and_say_whether_low_is_good(make):
+def test_the_headings_name_the_metric_and_its_direction(make):
     text = comparison_text(some(make, 2))
     assert [word in text for word in ("Brier score", "(low is good)", "ROC AUC", "epochs", "parameters")] == [True] * 5
     assert "low is good" not in comparison_text(some(make, 2, metric="accuracy"))
 
 
-def test_the_order_is_that_of_the_ranking_and_who_has_no_score_comes_last(make):
+def test_rows_follow_the_ranking_and_candidates_without_a_score_come_last(make):
     document = some(make, 3, ranking=["relu:3", "relu:1"])
     document["candidates"][1]["scores"] = make.scores(**DASHES)
     assert [line.split()[0] for line in rows(document)] == ["relu:3", "relu:1", "relu:2"]
     assert rows(document)[-1].split() == ["relu:2", "-", "-", "-", "84.5%", "1,000", "1,071"]
 
 
-def test_a_diverged_candidate_is_dashes_and_stands_in_no_bracket(make):
+def test_a_diverged_candidate_has_dashes_and_no_bracket(make):
     document = some(make, 3, ranking=["relu:3", "relu:1"], brackets=[[0, 1]])
     document["candidates"][1] |= {"scores": make.scores(**DASHES), "train_accuracy": None}
     assert rows(document)[-1].split() == ["relu:2", "-", "-", "-", "-", "1,000", "1,071"]
     assert drawn(document) == [[0, 1]]
 
 
-def test_a_score_without_an_interval_stands_alone_and_a_zero_is_no_dash(make):
+def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make):
     one = make.network("relu:5", train_accuracy=0.0, scores=make.scores(
         brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(0.9, None, None)))  # fmt: skip
     (row,) = rows(make.document(one))
@@ -78,7 +78,7 @@ def test_accuracy_as_the_metric_is_one_column_in_percent_and_the_first(make):
     ]  # fmt: skip
 
 
-def test_log_loss_as_the_metric_stands_before_accuracy(make):
+def test_log_loss_as_the_metric_is_shown_before_accuracy(make):
     metric = {"name": "log_loss", "words": "log loss", "greater_is_better": False, "margin": 0.01,
               "margin_source": "default", "of_prior": 0.6}  # fmt: skip
     document = some(make, 1) | {"metric": metric}
@@ -89,12 +89,12 @@ def test_log_loss_as_the_metric_stands_before_accuracy(make):
 @pytest.mark.parametrize(
     "brackets", [[], [[0, 1, 2, 3, 4]], [[0, 1]], [[0, 1, 2], [1, 2, 3]], [[0, 2], [1, 3, 4]], [[3, 4]]], ids=str
 )
-def test_brackets_are_drawn_as_they_are(make, brackets):
+def test_brackets_are_drawn_at_their_places(make, brackets):
     assert drawn(some(make, 5, brackets=brackets)) == brackets
 
 
 @given(st.sets(st.frozensets(st.integers(0, 9), min_size=2), max_size=6))
-def test_any_brackets_can_be_read_off_the_table(make, groups):
+def test_arbitrary_brackets_can_be_read_from_the_table(make, groups):
     brackets = sorted(sorted(group) for group in groups)
     assert drawn(some(make, 10, brackets=brackets)) == brackets
 
@@ -102,19 +102,19 @@ def test_any_brackets_can_be_read_off_the_table(make, groups):
 @pytest.mark.parametrize(
     "name", ["my own net", "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,epoch=inner", "n" * 200]
 )
-def test_a_long_name_stays_in_one_piece_and_no_number_is_cut(make, name):
+def test_long_names_and_numbers_are_not_wrapped_or_cut(make, name):
     document = make.document(make.network("relu:5"), make.network(name), brackets=[[0, 1]])
     for row, shown in zip(rows(document), ("relu:5", name), strict=True):
         assert row.split(" ┐" if shown == "relu:5" else " ┘")[0].strip() == shown
         assert row.split()[-9:] == ["0.125", "(0.025–0.225)", "82.5%", "(72.5–92.5)", "0.900", "(0.800–1.000)", "84.5%",
                                     "1,000", "1,071"]  # fmt: skip
-    # What is wide for the name's sake alone leaves the table's own width as it was.
+    # Width that only the name needs doesn't change the other columns.
     assert max(map(len, rows(some(make, 2, brackets=[[0, 1]])))) <= 110
 
 
 @pytest.fixture
 def of_numbers(make):
-    """A document of a regression, with a mean absolute error as given."""
+    """A function that makes a summary of a regression with the given mean absolute error."""
 
     def build(mae, **changes):
         means = {"squared_error": (0.2, 0.1, 0.3), "r2": (0.8, 0.7, 0.9), "mae": mae}
@@ -129,7 +129,7 @@ def of_numbers(make):
     return build
 
 
-def test_numbers_have_squared_error_r2_and_mean_absolute_error(of_numbers):
+def test_a_regression_shows_squared_error_r2_and_mean_absolute_error(of_numbers):
     document = of_numbers((0.4512, 0.4, 0.5))
     assert rows(document)[0].split() == ["relu:5", "0.200", "(0.100–0.300)", "0.800", "(0.700–0.900)", "0.4512",
                                          "(0.4000–0.5000)", "0.845", "1,000", "1,071"]  # fmt: skip
@@ -149,10 +149,10 @@ def test_numbers_have_squared_error_r2_and_mean_absolute_error(of_numbers):
     ],
     ids=str,
 )
-def test_a_mean_absolute_error_has_four_digits_and_its_range_as_many_decimals(of_numbers, mae, shown):
+def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals(of_numbers, mae, shown):
     assert f" {shown} " in rows(of_numbers(mae))[0]
 
 
-def test_no_number_is_a_negative_zero(make):
+def test_no_number_is_shown_as_negative_zero(make):
     one = make.network("relu:5", scores=make.scores(roc_auc=(-0.0001, -0.0004, 0.0002)))
     assert rows(make.document(one))[0].split()[5:7] == ["0.000", "(0.000–0.000)"]

@@ -1,4 +1,4 @@
-"""One candidate on one split, in words."""
+"""The text on one candidate trained on one split."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from seedbed.report.single import headline, single_sentences
 
 @pytest.fixture
 def summary(make):
-    """Of a training with so many networks, some of which diverged."""
+    """A function that makes a summary of a training with networks, some of which diverged."""
 
     def of(n=1, diverged=0, score=("accuracy", "accuracy")):
         runs = make.runs(*score, *(["relu:5"] if n > diverged else []), counts=(0, n - diverged))
@@ -20,7 +20,7 @@ def summary(make):
     return of
 
 
-def test_one_network_is_called_what_luck_dealt(summary):
+def test_one_network_is_described_as_one_of_many_possible_results(summary):
     assert headline(summary()) == "Test accuracy 80.0%, once."
     assert list(single_sentences(summary())) == [
         "One network on one split, after 1,000 epochs: another seed or split may give another result.",
@@ -28,7 +28,7 @@ def test_one_network_is_called_what_luck_dealt(summary):
     ]
 
 
-def test_many_networks_have_a_range_that_is_about_seeds_only(summary):
+def test_the_range_of_many_networks_is_described_as_that_of_seeds(summary):
     assert headline(summary(100)) == "Test accuracy 80.0%; about nine of ten seeds between 60.0% and 90.0%."
     first, last = single_sentences(summary(100))
     assert first == (
@@ -39,7 +39,7 @@ def test_many_networks_have_a_range_that_is_about_seeds_only(summary):
 
 
 @pytest.mark.parametrize(("n", "which"), [(2, "both"), (3, "all 3"), (19, "all 19")])
-def test_of_few_seeds_the_range_is_said_to_be_that_of_all(summary, n, which):
+def test_the_range_of_few_seeds_covers_all_of_them(summary, n, which):
     assert headline(summary(n)) == f"Test accuracy 80.0%; {which} seeds between 55.0% and 95.0%."
     assert (
         next(single_sentences(summary(n))) == f"{n} networks that differ in nothing but their seed, after 1,000 epochs."
@@ -48,7 +48,7 @@ def test_of_few_seeds_the_range_is_said_to_be_that_of_all(summary, n, which):
 
 
 @given(n=st.integers(20, 300))
-def test_about_nine_of_ten_seeds_lie_within_the_range_that_says_so(n):
+def test_the_stated_range_contains_nine_of_ten_seeds(n):
     low, high = np.quantile(np.arange(n), (0.05, 0.95))
     assert 0.8 <= np.mean([low <= place <= high for place in range(n)]) <= 0.95
 
@@ -59,5 +59,5 @@ def test_networks_that_diverged_are_counted(summary):
     assert list(single_sentences(summary(2, 2))) == ["Their losses became infinite or NaN. Give a lower learning rate."]
 
 
-def test_numbers_have_r2(summary):
+def test_a_regression_shows_r2(summary):
     assert headline(summary(score=("r2", "R2"))) == "Test R2 0.800, once."

@@ -1,4 +1,4 @@
-"""Summaries and reports as files: what is read, what is refused, and that nothing half is left."""
+"""Summaries and reports as files: reading, refused files, and atomic writing."""
 
 import json
 import stat
@@ -11,7 +11,7 @@ from seedbed.report import read_summary, write_report
 
 @pytest.fixture
 def summary(make, make_curves):
-    """Of one network and always guessing, with curves."""
+    """A summary of one network and the prior, with curves."""
     found = make.document(make.network("relu:5"), make.baseline("prior"))
     return found | {"curves": make_curves("relu:5"), "specification": {"versions": {"seedbed": "1"}, "random_state": 0,
                                                                      "table": {"sha256": "ab12"}}}  # fmt: skip
@@ -22,17 +22,17 @@ def written(folder, document, name="comparison.json"):
     return folder
 
 
-def test_a_folder_or_its_file_gives_the_summary_back(tmp_path, summary):
+def test_a_summary_is_read_from_its_folder_or_file(tmp_path, summary):
     written(tmp_path, summary)
     assert read_summary(tmp_path) == read_summary(tmp_path / "comparison.json") == summary
 
 
-def test_a_run_of_train_is_found_as_well(tmp_path, summary):
+def test_the_summary_of_a_training_is_found(tmp_path, summary):
     assert read_summary(written(tmp_path, summary, "training.json")) == summary
 
 
 @pytest.mark.parametrize("place", ["", "nowhere", "file.txt/deeper"])
-def test_where_there_is_no_run_it_says_what_to_name(tmp_path, place):
+def test_a_missing_run_is_refused_with_advice(tmp_path, place):
     with pytest.raises(OptionError, match=r"seedbed compare or seedbed train has written"):
         read_summary(tmp_path / place)
 
@@ -47,39 +47,39 @@ def test_where_there_is_no_run_it_says_what_to_name(tmp_path, place):
         ({"kind": "comparison", "schema_version": 2, "notes": []}, "lacks candidates, curves, lottery, specification"),
     ],
 )
-def test_what_is_no_summary_is_refused_with_the_reason(tmp_path, document, message):
+def test_files_that_are_not_summaries_are_refused_with_the_reason(tmp_path, document, message):
     with pytest.raises(UnreadableError, match=message):
         read_summary(written(tmp_path, document))
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path):
+def test_bytes_that_are_not_text_are_refused(tmp_path):
     (tmp_path / "comparison.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UnreadableError, match="isn't JSON"):
         read_summary(tmp_path)
 
 
-def test_a_report_appears_whole_and_can_be_read_by_others(tmp_path, summary):
+def test_a_report_is_written_atomically_and_readable_by_others(tmp_path, summary):
     path = write_report(summary, tmp_path / "report.html")
     assert path.read_text("utf-8").startswith("<!doctype html>")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path, summary):
+def test_a_failed_report_keeps_the_old_one(tmp_path, summary):
     (tmp_path / "report.html").write_text("old")
     with pytest.raises(UnreadableError, match="kind 'other' can't be shown"):
         write_report(summary | {"kind": "other"}, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "old"
 
 
-def test_a_run_that_is_not_finished_is_told_from_none(tmp_path):
+def test_an_unfinished_run_has_a_specific_error(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
     with pytest.raises(OptionError, match=r"isn't finished\. seedbed resume .* goes on"):
         read_summary(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["table.csv", "comparison.json", "heart.pdf", "report"])
-def test_a_report_is_never_written_over_what_is_no_page(tmp_path, summary, name):
+def test_a_report_never_overwrites_a_file_of_another_kind(tmp_path, summary, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(OptionError, match=r"it is HTML\. Name a file that ends in \.html"):
         write_report(summary, tmp_path / name)
@@ -87,7 +87,7 @@ def test_a_report_is_never_written_over_what_is_no_page(tmp_path, summary, name)
 
 
 @pytest.mark.parametrize("place", ["folder.html", "missing/report.html"])
-def test_a_report_needs_a_file_in_a_folder_that_is_there(tmp_path, summary, place):
+def test_a_report_needs_an_existing_folder(tmp_path, summary, place):
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OptionError, match="can't write the report"):
         write_report(summary, tmp_path / place)

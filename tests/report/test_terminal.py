@@ -1,4 +1,4 @@
-"""A comparison as text, drawn from a plain dict."""
+"""A comparison as terminal text, made from a summary."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seedbed.report import comparison_text
 
-# One interval for each rule, the margin being 0.01.
+# One interval for each rule with a margin of 0.01.
 RULES = {
     "better_by_margin": (0.02, 0.04),
     "no_practical_difference": (-0.005, 0.005),
@@ -29,12 +29,12 @@ def unfolded(text):
 
 
 def prose(text):
-    """All lines but the table's."""
+    """All lines except those of the table."""
     return [line for part in text.split("\n\n") if " ranking " not in part for line in part.splitlines()]
 
 
 def two(make, rule, *, metric="brier", checks=(), **changes):
-    """`relu:5` against `linear:5`, with a verdict after a rule."""
+    """`relu:5` compared with `linear:5`, with a verdict by a rule."""
     return make.document(
         make.network("linear:5"),
         make.network("relu:5"),
@@ -45,7 +45,7 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
     )
 
 
-def test_the_documents_of_these_tests_have_the_shape_of_a_real_one(make):
+def test_the_summaries_of_these_tests_have_the_structure_of_a_real_one(make):
     from seedbed import Compute, Design, compare
 
     real = compare("example:moons", candidates=["linear:2", "relu:2"], recipe="tutorial", epochs=2, lr=[0.1, 1],
@@ -65,7 +65,7 @@ def test_the_documents_of_these_tests_have_the_shape_of_a_real_one(make):
 # The order
 
 
-def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
+def test_verdicts_come_first_then_the_ranking_then_what_would_decide(make):
     text = comparison_text(
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
@@ -78,7 +78,7 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_settle_it(make):
     assert [text.count(words) for words in order] == [1] * len(order)
 
 
-def test_the_heading_tells_table_design_and_recipe(make):
+def test_the_heading_describes_table_design_and_recipe(make):
     first, second = unfolded(comparison_text(two(make, "better"))).split(" In short, ")[0].split("epochs ")
     assert first == (
         "DEATH_EVENT of heart_failure: 1,299 rows, 12 features, 67.9% in the larger class; "
@@ -91,7 +91,7 @@ def test_the_heading_tells_table_design_and_recipe(make):
     )
 
 
-def test_what_is_held_against_whom_is_told_in_units_of_the_metric_and_only_with_a_verdict(make):
+def test_reference_and_margin_are_given_in_units_of_the_metric_if_there_are_verdicts(make):
     document = two(make, "better", metric="accuracy")
     document["metric"] = document["metric"] | {"margin": 0.025}
     text = comparison_text(document)
@@ -109,13 +109,13 @@ def test_what_is_held_against_whom_is_told_in_units_of_the_metric_and_only_with_
         ("floor", "matters: a hundredth of 2% of what predicting the class frequencies costs, as linear:5 makes"),
     ],
 )
-def test_it_is_said_where_the_margin_comes_from(make, source, words):
+def test_the_origin_of_the_margin_is_given(make, source, words):
     document = two(make, "better")
     document["metric"] = document["metric"] | {"margin_source": source}
     assert words in unfolded(comparison_text(document))
 
 
-def test_a_warning_that_may_make_a_result_wrong_stands_above_the_verdicts_and_once(make):
+def test_a_severe_warning_is_shown_once_above_the_verdicts(make):
     note = {"message": "one row carries 99 %", "column": "y", "code": "SB207", "count": 1, "rows": ["line 9"]}
     text = comparison_text(two(make, "worse", notes=[note, {**note, "code": "SB201", "message": "copies"}]))
     lines = text.splitlines()
@@ -124,14 +124,14 @@ def test_a_warning_that_may_make_a_result_wrong_stands_above_the_verdicts_and_on
     assert text.count("SB207") == 1
 
 
-def test_one_repeat_and_one_seed_are_counted_as_one(make):
+def test_one_repeat_and_one_seed_are_written_in_the_singular(make):
     text = comparison_text(two(make, "better", plan={"repeats": 1, "seeds": 1}))
     assert "1 repeat of 10 folds, 1 seed a fold;" in text
 
 
 @pytest.mark.parametrize("kind", ["cross_validation", "held_out"])
 @pytest.mark.parametrize("folds", [2, 4, 5, 10])
-def test_fewer_than_five_folds_are_said_to_make_rough_ranges_where_there_are_verdicts(make, kind, folds):
+def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make, kind, folds):
     document = two(make, "better", plan={"kind": kind, "folds": folds})
     line = f"\n{folds} folds make rough ranges: take 5 or more.\n"
     rough = kind == "cross_validation" and folds < 5
@@ -142,7 +142,7 @@ def test_fewer_than_five_folds_are_said_to_make_rough_ranges_where_there_are_ver
 
 @pytest.mark.parametrize("kind", ["cross_validation", "held_out", "scores_only"])
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_quick_run_is_marked_as_a_first_look_where_quick_made_it_smaller(make, kind, quick):
+def test_a_quick_run_is_marked_as_a_first_look_if_it_is_smaller(make, kind, quick):
     text = comparison_text(make.document(make.network("relu:5"), plan={"kind": kind, "quick": quick}))
     told = quick and kind == "cross_validation"
     assert ("A FIRST LOOK" in text, "--quick" in text) == (told, told)
@@ -169,14 +169,14 @@ def test_parts_are_one_empty_line_apart(make):
 
 @pytest.mark.parametrize("metric", ["brier", "accuracy"])
 @pytest.mark.parametrize("rule", RULES)
-def test_a_verdicts_sentence_is_said_word_for_word(make, rule, metric):
+def test_the_sentence_of_a_verdict_is_shown_word_for_word(make, rule, metric):
     document = two(make, rule, metric=metric)
     (verdict,) = document["verdicts"]
     assert verdict["rule"] == rule
     assert verdict["sentence"] in unfolded(comparison_text(document))
 
 
-def test_accuracy_probability_and_single_runs_stand_beside_every_verdict(make):
+def test_every_verdict_shows_accuracy_probability_and_single_runs(make):
     document = two(make, "cannot_tell")
     line = "probability of a lower error 60%; 30% of single runs point the other way."
     assert f"Accuracy +1.2 points (plausibly -0.5 to +3.1); {line}" in unfolded(comparison_text(document))
@@ -184,7 +184,7 @@ def test_accuracy_probability_and_single_runs_stand_beside_every_verdict(make):
     assert f"\n    P{line[1:]}\n" in comparison_text(document)
 
 
-def test_of_several_comparisons_the_probability_is_said_to_be_of_this_one_alone(make):
+def test_the_probability_refers_to_a_single_comparison(make):
     for comparisons, alone in ((1, ""), (2, ", this comparison taken alone,")):
         verdict = make.verdict("relu:5", -0.03, 0.03, p_better=0.17, comparisons=comparisons)
         text = unfolded(comparison_text(two(make, "better") | {"verdicts": [verdict]}))
@@ -192,7 +192,7 @@ def test_of_several_comparisons_the_probability_is_said_to_be_of_this_one_alone(
         assert ("taken alone" in text) == bool(alone)
 
 
-def test_who_is_better_worse_or_neither_is_said_in_one_line_before_the_verdicts(make):
+def test_one_line_before_the_verdicts_summarises_them(make):
     names = [f"relu:{n}" for n in range(1, 8)]
     rules = ["cannot_tell", "worse", "better", "no_worse", "no_practical_difference", "better_by_margin", "worse"]
     document = make.document(
@@ -208,7 +208,7 @@ def test_who_is_better_worse_or_neither_is_said_in_one_line_before_the_verdicts(
     assert "In short" not in comparison_text(document | {"verdicts": []})
 
 
-def test_below_the_verdict_on_always_guessing_there_are_no_numbers(make):
+def test_the_verdict_on_the_prior_has_no_numbers(make):
     document = make.document(
         make.network("linear:5"), make.network("relu:5"), make.baseline("prior"),
         verdicts=[make.verdict(name, *RULES["worse"], comparisons=2) for name in ("relu:5", "prior")],
@@ -220,7 +220,7 @@ def test_below_the_verdict_on_always_guessing_there_are_no_numbers(make):
     assert (text.count("single runs"), text.count("Accuracy +")) == (1, 1)
 
 
-def test_with_accuracy_as_the_metric_nothing_is_said_twice(make):
+def test_with_accuracy_as_the_metric_nothing_is_repeated(make):
     text = comparison_text(two(make, "better", metric="accuracy", top=make.chosen("", "relu:5", apparent=0.831)))
     assert "\n    Probability of a higher accuracy 60%; 30% of single runs point the other way." in text
     assert "Accuracy +" not in text
@@ -234,14 +234,14 @@ def test_with_accuracy_as_the_metric_nothing_is_said_twice(make):
     ("probability", "shown"),
     [(0.0, "below 1%"), (0.004, "below 1%"), (0.006, "1%"), (0.5, "50%"), (0.994, "99%"), (1.0, "above 99%")],
 )
-def test_a_probability_never_pretends_to_be_certain(make, probability, shown):
+def test_a_probability_is_never_shown_as_certain(make, probability, shown):
     document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
     assert f"probability of a lower error {shown};" in unfolded(comparison_text(document))
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("code", CODES)
-def test_likely_why_is_said_of_a_worse_verdict_with_a_reason_in_the_training_and_else_note(make, rule, code):
+def test_a_worse_verdict_names_its_likely_reason_and_others_a_note(make, rule, code):
     document = two(make, rule, checks=[make.check("relu:5", code)])
     document["candidates"][1]["epochs"]["low"] = 1000
     text = comparison_text(document)
@@ -251,13 +251,13 @@ def test_likely_why_is_said_of_a_worse_verdict_with_a_reason_in_the_training_and
     assert text.count("Note:") == 1 - int(reason)
 
 
-def test_training_for_too_long_is_no_reason_where_it_was_stopped_in_time(make):
+def test_over_training_is_no_reason_if_an_earlier_epoch_was_chosen(make):
     document = two(make, "worse", checks=[make.check("relu:5", "over_trained")])
     document["candidates"][1]["epochs"]["low"] = 40
     assert "\n    Note: relu:5: something stands out." in comparison_text(document)
 
 
-def test_what_stands_out_is_said_below_its_candidate_and_the_reference_comes_by_itself(make):
+def test_checks_are_shown_below_their_candidate_or_the_reference(make):
     checks = [make.check("linear:5", "under_trained"), make.check("relu:5", "seeds_apart")]
     text = comparison_text(two(make, "worse", checks=checks))
     assert "\n\nlinear:5, the reference:\n    Note: linear:5: something stands out.\n\nrelu:5 is worse" in text
@@ -265,7 +265,7 @@ def test_what_stands_out_is_said_below_its_candidate_and_the_reference_comes_by_
     assert ", the reference:" not in comparison_text(two(make, "worse"))
 
 
-def test_that_seeds_hardly_matter_is_said_once_for_all(make):
+def test_the_small_effect_of_seeds_is_stated_once(make):
     names = ["linear:5", "relu:5", "tanh:5"]
     for n, words in ((1, "linear:5"), (2, "linear:5 and relu:5"), (3, "linear:5, relu:5 and tanh:5")):
         text = comparison_text(
@@ -279,7 +279,7 @@ def test_that_seeds_hardly_matter_is_said_once_for_all(make):
 
 
 @pytest.mark.parametrize(("share", "told"), [(None, True), (0.0, True), (0.5, True), (0.51, False), (1.0, False)])
-def test_seeds_are_not_said_to_hardly_matter_where_they_make_up_most_of_a_difference(make, share, told):
+def test_seeds_that_make_up_most_of_a_difference_are_not_called_unimportant(make, share, told):
     names = ["linear:5", "relu:5", "tanh:5"]
     document = make.document(
         *(make.network(name) for name in names),
@@ -298,14 +298,14 @@ def test_seeds_are_not_said_to_hardly_matter_where_they_make_up_most_of_a_differ
         ("worse_than_logistic", "Worse than a plain logistic regression"),
     ],
 )
-def test_a_baseline_that_several_do_not_reach_is_named_once_for_all_and_for_one_beside_it(make, code, words):
+def test_a_baseline_that_several_candidates_do_not_reach_is_named_once(make, code, words):
     names = ["linear:5", "relu:5", "tanh:5"]
     for n, listed in ((1, None), (2, "linear:5 and relu:5"), (3, "linear:5, relu:5 and tanh:5")):
         checks = [make.check(name, code) for name in names[:n]] + [make.check("tanh:5", "dead_units")]
         text = comparison_text(make.document(*(make.network(name) for name in names), checks=checks))
         assert (f"\n{words}: {listed}." in text, words in text) == (listed is not None, listed is not None)
         assert ("    Note: linear:5: something stands out." in text) == (listed is None)
-        assert "\n\ntanh:5:\n    Note: tanh:5: something stands out.\n" in text  # what it has alone
+        assert "\n\ntanh:5:\n    Note: tanh:5: something stands out.\n" in text  # what it has on its own
         assert text.count("something stands out") == (2 if listed is None else 1)
 
 
@@ -318,7 +318,7 @@ WORDS = re.compile(r"\b(better|wins?|best|outperform(s|ed)?)\b", re.IGNORECASE)
     st.sampled_from([0.001, 0.01, 0.05]),
     st.sampled_from(["brier", "accuracy"]),
 )
-def test_better_wins_best_and_outperforms_are_said_only_where_the_verdict_allows_it(make, low, width, margin, metric):
+def test_better_wins_best_and_outperforms_appear_only_if_the_verdict_allows_them(make, low, width, margin, metric):
     verdict = make.verdict("relu:5", low, low + width, metric=metric, margin=margin)
     document = make.document(
         make.network("linear:5"), make.network("relu:5", lr={"0.1": 3, "1": 7}), make.baseline("prior"), metric=metric,
@@ -334,7 +334,7 @@ def test_better_wins_best_and_outperforms_are_said_only_where_the_verdict_allows
 # No verdict
 
 
-def test_a_reason_that_all_share_is_said_once(make):
+def test_a_common_reason_is_given_once(make):
     reason = "40 rows are too few to tell candidates apart (a verdict needs 50 rows)"
     names = ["linear:5", "relu:5", "tanh:5"]
     text = comparison_text(
@@ -351,7 +351,7 @@ def test_a_reason_that_all_share_is_said_once(make):
         assert words not in text
 
 
-def test_reasons_of_their_own_are_said_candidate_by_candidate(make):
+def test_different_reasons_are_given_for_each_candidate(make):
     document = make.document(
         *(make.network(name) for name in ("linear:5", "relu:5", "tanh:5")),
         verdicts=[make.verdict("tanh:5", *RULES["no_worse"])],
@@ -368,7 +368,7 @@ def test_reasons_of_their_own_are_said_candidate_by_candidate(make):
     ]  # fmt: skip
 
 
-def test_a_reason_of_one_candidate_names_it_unless_it_is_that_of_the_whole_table(make):
+def test_a_single_reason_names_its_candidate_unless_it_is_about_the_table(make):
     networks = [make.network(name) for name in ("linear:5", "relu:5")]
     document = make.document(*networks, no_verdict=[make.no_verdict("relu:5", "some of its predictions aren't finite")])
     assert "\n\nNo verdict on relu:5: some of its predictions aren't finite.\n" in comparison_text(document)
@@ -377,7 +377,7 @@ def test_a_reason_of_one_candidate_names_it_unless_it_is_that_of_the_whole_table
     assert "No verdict on" not in comparison_text(document)
 
 
-def test_a_candidate_all_by_itself_has_no_verdict_and_no_heading_of_one(make):
+def test_a_single_candidate_has_no_verdict_and_no_such_heading(make):
     text = comparison_text(make.document(make.network("relu:5")))
     assert "verdict" not in text
     assert "Plausibly" not in text
@@ -385,7 +385,7 @@ def test_a_candidate_all_by_itself_has_no_verdict_and_no_heading_of_one(make):
     assert len(text.splitlines()) == 10
 
 
-def test_without_verdicts_the_level_of_the_ranges_is_told_and_with_them_only_what_plausibly_means(make):
+def test_the_level_of_intervals_is_stated_with_and_without_verdicts(make):
     document = two(make, "better", alpha=0.1)
     assert "Ranges are" not in comparison_text(document)
     document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
@@ -395,7 +395,7 @@ def test_without_verdicts_the_level_of_the_ranges_is_told_and_with_them_only_wha
         assert "Plausibly" not in text
 
 
-# What would settle it
+# What would decide
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_without_verdicts_the_level_of_the_ranges_is_told_and_with_them_only_wha
         ([None, 0.2], "20%"),
     ],
 )
-def test_it_is_told_how_much_of_the_uncertainty_comes_from_seeds(make, shares, words):
+def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
     verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
     document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
@@ -431,9 +431,7 @@ def test_it_is_told_how_much_of_the_uncertainty_comes_from_seeds(make, shares, w
         ([None], None, "more rows."),
     ],
 )
-def test_rows_make_up_a_rest_where_there_is_one_and_seeds_are_asked_for_where_they_matter_most(
-    make, shares, rest, what
-):
+def test_more_rows_or_seeds_are_advised_by_their_share_of_uncertainty(make, shares, rest, what):
     names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
     verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
     lines = comparison_text(
@@ -451,12 +449,12 @@ def test_rows_make_up_a_rest_where_there_is_one_and_seeds_are_asked_for_where_th
         (3, "Plausibly: within 90% intervals that hold for all 3 comparisons together; in the ranking each by itself."),
     ],
 )
-def test_it_is_told_what_plausibly_means(make, n, words):
+def test_the_word_plausibly_is_explained(make, n, words):
     verdicts = [make.verdict("relu:5", -0.03, 0.03, comparisons=n)]
     assert words in unfolded(comparison_text(two(make, "better", alpha=0.1) | {"verdicts": verdicts}))
 
 
-def test_nested_cross_validation_is_mentioned_and_nothing_is_said_of_repeats(make):
+def test_nested_cross_validation_is_named_without_repeats(make):
     text = comparison_text(two(make, "better", interval="nested"))
     assert "Plausibly: within a 95% interval by nested cross-validation." in text
     assert "Endless repeats" not in text
@@ -464,7 +462,7 @@ def test_nested_cross_validation_is_mentioned_and_nothing_is_said_of_repeats(mak
 
 
 @pytest.mark.parametrize(("n", "words"), [(0, None), (1, "1 earlier row of groups"), (72, "72 earlier rows of groups")])
-def test_rows_that_groups_make_unusable_are_counted(make, n, words):
+def test_rows_that_are_unusable_because_of_groups_are_counted(make, n, words):
     text = comparison_text(two(make, "better", plan={"n_unused": n}))
     assert (words in text) if words else ("earlier row" not in text)
 
@@ -472,12 +470,12 @@ def test_rows_that_groups_make_unusable_are_counted(make, n, words):
 @pytest.mark.parametrize(
     ("kind", "seeds", "told"), [("held_out", 1, True), ("held_out", 3, False), ("cross_validation", 1, False)]
 )
-def test_one_seed_on_locked_rows_is_said_to_be_too_few(make, kind, seeds, told):
+def test_a_single_seed_on_held_out_rows_is_called_too_few(make, kind, seeds, told):
     plan = {"kind": kind, "locked_share": 0.2 if kind == "held_out" else 0.0, "seeds": seeds}
     assert ("One seed doesn't show" in comparison_text(two(make, "better", plan=plan))) == told
 
 
-def test_rows_that_were_locked_away_are_told_of_and_nothing_of_repeats(make):
+def test_held_out_rows_are_described_without_repeats(make):
     plan = {
         "kind": "held_out",
         "locked_share": 0.2,
@@ -493,7 +491,7 @@ def test_rows_that_were_locked_away_are_told_of_and_nothing_of_repeats(make):
     assert "fold" not in text
 
 
-def test_whoever_takes_the_first_is_told_what_to_expect_of_it_in_a_sweep_and_in_the_ranking(make):
+def test_the_expected_score_of_the_best_is_given_for_sweeps_and_the_ranking(make):
     sweep = make.chosen("relu:5", "relu:5@lr=0.1", among=3, expected=0.1304, low=0.12, high=0.14)
     text = unfolded(comparison_text(two(make, "better", sweeps=[sweep], top=make.chosen("", "linear:5"))))
     allowing = "allowing for having been chosen, expect Brier score"
@@ -502,14 +500,14 @@ def test_whoever_takes_the_first_is_told_what_to_expect_of_it_in_a_sweep_and_in_
     assert f"{of_sweep}, not its own 0.100. {of_all}, not its own 0.100." in text
 
 
-def test_an_own_score_that_promises_the_same_is_not_contradicted(make):
+def test_an_equal_expected_score_is_not_repeated(make):
     top = make.chosen("", "relu:5", apparent=0.1301, expected=0.1304)
     text = unfolded(comparison_text(two(make, "better", top=top)))
     assert "expect Brier score 0.130 (0.150 to 0.250) of it." in text
     assert "not its own" not in text
 
 
-def test_without_intervals_the_first_is_given_no_worth(make):
+def test_without_intervals_no_expected_score_is_given(make):
     chosen = {"sweeps": [make.chosen("relu:5", "relu:5@lr=0.1")], "top": make.chosen("", "linear:5")}
     document = two(make, "better", **chosen) | {"verdicts": []}
     for interval, times in (("corrected", 2), ("held_out", 2), (None, 0)):
@@ -520,7 +518,7 @@ def test_without_intervals_the_first_is_given_no_worth(make):
 # Notes
 
 
-def test_a_recipe_of_its_own_is_told_below_the_table(make):
+def test_a_specific_recipe_is_described_below_the_table(make):
     own = make.network("relu:5", description="SGD, lr 0.1, full batch, 1000 epochs")
     text = comparison_text(make.document(make.network("linear:5"), own))
     assert "\nrelu:5: SGD, lr 0.1, full batch, 1000 epochs." in text
@@ -540,7 +538,7 @@ def test_learning_rates_that_were_chosen_are_counted(make):
     assert ": lr " not in comparison_text(make.document(make.network("relu:5", lr={"0.01": 100})))
 
 
-def test_a_learning_rate_that_all_splits_chose_is_told(make):
+def test_a_learning_rate_that_all_splits_chose_is_named(make):
     recipe = "AdamW, lr of 0.001, 0.01, 0.1 by inner splits, full batch, up to 1000 epochs, stopped by inner splits"
     one = make.network("relu:5", description=recipe, lr={"0.01": 100})
     text = comparison_text(make.document(one, make.network("tanh:5", lr={"0.1": 100}), plan={"recipe": recipe}))
@@ -548,7 +546,7 @@ def test_a_learning_rate_that_all_splits_chose_is_told(make):
     assert "tanh:5: lr" not in text  # it had no choice
 
 
-def test_notes_of_a_candidate_and_of_the_table_come_last(make):
+def test_notes_of_candidates_and_the_table_come_last(make):
     note = "column 'x' is 1 in every row; it carries nothing and becomes zero"
     one = make.network("net.py:Net", note="it takes the general, slower way")
     text = unfolded(comparison_text(make.document(one, notes=make.notes(note, "second"))))
@@ -559,7 +557,7 @@ def test_notes_of_a_candidate_and_of_the_table_come_last(make):
 
 
 @pytest.mark.parametrize("width", [60, 80, 110])
-def test_no_line_but_the_tables_is_wider_than_the_width(make, width):
+def test_only_lines_of_the_table_may_exceed_the_width(make, width):
     checks = [make.check("relu:5", "diverged", "a word or two more than fit in a line " * 5)]
     notes, top = make.notes("row " * 90), make.chosen("", "relu:5")
     text = comparison_text(two(make, "cannot_tell", checks=checks, notes=notes, top=top), width=width)
@@ -581,14 +579,14 @@ def test_a_name_is_never_broken(make, name, width):
     assert all(name in line for line in prose(text) if len(line) > width)
 
 
-def test_a_name_that_holds_another_is_not_broken_either(make):
+def test_a_name_that_contains_another_is_not_broken(make):
     long = "my net of two layers"
     notes = make.notes(*("x " * n + long for n in range(55)))
     text = comparison_text(make.document(make.network("my net"), make.network(long), notes=notes))
     assert text.count(long) == unfolded(text).count(long) == 56
 
 
-def test_square_brackets_in_names_and_notes_are_shown_as_they_are(make):
+def test_square_brackets_in_names_and_notes_are_shown_unchanged(make):
     document = make.document(
         make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=make.notes("column 'x[red]' is 1")
     )

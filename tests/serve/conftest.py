@@ -1,5 +1,5 @@
-"""What the tests of this package share: small models of tables with all kinds of columns, a request to an application
-without a network, and a server in a thread for what only sockets can show."""
+"""Fixtures for the tests of the server: small models, requests to an application without a network, and a server in
+a thread for tests of sockets."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ TOKEN = "correct-horse-battery"
 
 @pytest.fixture(scope="session", autouse=True)
 def single_thread() -> Iterator[None]:
-    """torch's threads make work of this size slower."""
+    """Use one thread, since torch's threads slow down work of this size."""
     with one_thread("cpu"):
         yield
 
 
 @pytest.fixture(scope="session")
 def frame() -> pd.DataFrame:
-    """Numbers with and without gaps and with commas, yes and no, dates, a category, three targets."""
+    """A table with numbers (with gaps, with commas), booleans, dates, a category and three targets."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, N)
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
@@ -64,7 +64,7 @@ TARGETS = ("ill", "grade", "cost")
 
 @pytest.fixture(scope="session")
 def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
-    """A model of each target, fitted once."""
+    """A function that returns the model of a target; each is fitted once."""
     found: dict[str, Model] = {}
 
     def fit(target: str = "ill") -> Model:
@@ -79,14 +79,14 @@ def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
 
 @pytest.fixture(scope="session")
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as JSON has them."""
+    """The rows as JSON values."""
     features = frame.drop(columns=list(TARGETS))
     return json.loads(features.to_json(orient="records"))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an application said."""
+    """The response of an application."""
 
     status: int
     headers: dict[str, str]
@@ -134,7 +134,7 @@ async def asked(
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine gives. In a thread: while a browser is open, Playwright's loop runs in this one."""
+    """Run a coroutine and return its result. This happens in a thread because Playwright's loop runs in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
@@ -145,34 +145,35 @@ def ask(app: App, method: str, path: str, body: Any = None, **options: Any) -> A
 
 @contextlib.contextmanager
 def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Iterator[App]:
-    """As it would be at 127.0.0.1:8000."""
+    """The application as served at 127.0.0.1:8000."""
     with App(model, "heart", Gate.of("127.0.0.1", 8000, token, **options), limits, "1.0") as app:
         yield app
 
 
 @pytest.fixture(scope="module")
 def app(fitted: Callable[[str], Model]) -> Iterator[App]:
-    """Of the model of two labels, for everybody."""
+    """The application of the binary model, without a token."""
     with application(fitted("ill")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def guarded(fitted: Callable[[str], Model]) -> Iterator[App]:
-    """The same, with a token."""
+    """The same application with a token."""
     with application(fitted("ill"), TOKEN) as made:
         yield made
 
 
 @contextlib.contextmanager
 def running(model: Model, token: str | None = None, limits: Limits | None = None) -> Iterator[int]:
-    """A server on a port of its own."""
+    """A server on a free port."""
     with serving(model, "heart", Address(port=0, token=token), limits=limits) as url:
         yield int(url.rpartition(":")[2])
 
 
 def exchange(port: int, *parts: bytes, pause: float = 0.0, wait: float = 10.0) -> bytes:
-    """What a server answers to these bytes until it closes the connection, or says nothing for `wait` seconds."""
+    """Return what a server answers to these bytes until it closes the connection or sends nothing for `wait`
+    seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
         said = b""
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a server says of rows: the same as the model itself, whatever form they come in and whoever asks beside it."""
+"""Predictions of the server equal those of the model, in every format and under concurrency."""
 
 import asyncio
 import dataclasses
@@ -18,7 +18,7 @@ def spoilt(record, **cells):
 
 
 @pytest.mark.parametrize("target", ["ill", "grade"])
-def test_probabilities_are_those_of_predict_proba(fitted, records, target):
+def test_probabilities_equal_predict_proba(fitted, records, target):
     model = fitted(target)
     with application(model) as app:
         found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
@@ -28,7 +28,7 @@ def test_probabilities_are_those_of_predict_proba(fitted, records, target):
     assert [one["spread"] for one in found] == pytest.approx(model.predictions(records).spreads, abs=1e-12)
 
 
-def test_numbers_are_those_of_predict(fitted, records):
+def test_numbers_equal_predict(fitted, records):
     model = fitted("cost")
     with application(model) as app:
         found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
@@ -36,16 +36,16 @@ def test_numbers_are_those_of_predict(fitted, records):
     assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
 
 
-def test_rows_come_as_an_object_a_list_or_one_record(app, records):
+def test_rows_may_be_an_object_a_list_or_one_record(app, records):
     told = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
     assert told[0] == told[1] == told[2]
 
 
-def test_no_rows_have_no_predictions(app):
+def test_no_rows_give_no_predictions(app):
     assert ask(app, "POST", "/predict", {"rows": []}).values == {"predictions": []}
 
 
-def test_flags_name_what_is_strange_in_a_row(app, records):
+def test_flags_name_the_anomalies_of_a_row(app, records):
     odd = spoilt(records[0], size=1000, town="Atlantis", smokes=None, weight="heavy")
     first, second = ask(app, "POST", "/predict", [odd, records[1]]).values["predictions"]
     kinds = {"unseen": ["town"], "unreadable": ["weight"], "outlying": ["size"], "missing": ["smokes"]}
@@ -60,7 +60,7 @@ def test_columns_that_the_model_does_not_use_are_named(app, records):
     assert "ignored" not in ask(app, "POST", "/predict", records[0]).values
 
 
-def test_a_row_that_says_nothing_known_is_doubtful_alone_and_beside_others(app, records):
+def test_a_row_without_known_values_is_flagged_alone_and_among_others(app, records):
     nothing = dict.fromkeys(records[0])
     (alone,) = ask(app, "POST", "/predict", nothing).values["predictions"]
     rows = ask(app, "POST", "/predict", [nothing, *records[:9]]).values["predictions"]
@@ -69,13 +69,13 @@ def test_a_row_that_says_nothing_known_is_doubtful_alone_and_beside_others(app, 
     assert words_in(rows[0]) == words_in(alone)
 
 
-def test_a_row_without_a_column_is_told_which(app, records):
+def test_a_missing_column_is_named(app, records):
     lacking = {("sizes" if name == "size" else name): value for name, value in records[0].items()}
     error = ask(app, "POST", "/predict", [records[1], lacking]).error
     assert error == {"code": "column", "message": "row 2 lacks 'size'", "hint": "Did you mean 'sizes'?"}
 
 
-def test_a_column_that_the_row_has_already_is_not_suggested_for_another():
+def test_a_column_that_is_present_is_not_suggested():
     model = fit_model("example:iris", "relu:2", recipe=recipe_named("tutorial", epochs=2), n_networks=1, jobs=1)
     row = dict.fromkeys(model.feature_names_in_[:-1], 1.0)
     with application(model) as app:
@@ -86,25 +86,25 @@ def test_a_column_that_the_row_has_already_is_not_suggested_for_another():
 
 
 @pytest.mark.parametrize("cells", [{"size": 1e300}, {"size": [1]}, {"town": {"a": 1}}, {"town": "\ud800"}], ids=str)
-def test_a_cell_that_cannot_be_one_is_an_error_and_no_failure(app, records, cells):
+def test_an_invalid_cell_is_a_client_error(app, records, cells):
     answer = ask(app, "POST", "/predict", spoilt(records[0], **cells))
     assert answer.status == 422
     assert next(iter(cells)) in answer.error["message"]
 
 
 @pytest.mark.parametrize("size", [2**63, 10**300, 1e30, True, "", "1e400", "9" * 900])
-def test_a_strange_number_is_answered_or_refused_and_no_failure(app, records, size):
+def test_an_extreme_number_is_predicted_or_refused(app, records, size):
     assert ask(app, "POST", "/predict", spoilt(records[0], size=size)).status in (200, 422)
 
 
-def test_a_number_beside_a_gap_or_a_text_is_read_as_it_is_alone(app, records):
+def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     rows = [spoilt(records[0], price=price) for price in (1.234, None, "2,5", 3)]
     alone = [ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"] for row in rows]
     together = ask(app, "POST", "/predict", rows).values["predictions"]
     assert [one["probabilities"]["ill"] for one in together] == pytest.approx([one["ill"] for one in alone], abs=1e-6)
 
 
-def test_a_prediction_that_is_not_finite_is_refused_and_its_neighbours_are_answered(fitted, records):
+def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fitted, records):
     model = fitted("cost")
     louder = {name: 1e4 * value for name, value in model.states.items()}
     loud = dataclasses.replace(model, states=louder, target_deviation=1e140)
@@ -119,7 +119,7 @@ def test_a_prediction_that_is_not_finite_is_refused_and_its_neighbours_are_answe
     assert "a number in it is too large" in answers[1].error["message"]
 
 
-def test_a_failure_of_predicting_together_costs_time_alone(fitted, records, monkeypatch):
+def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, monkeypatch):
     from seedbed.serve import worker
 
     def fail(*_):
@@ -135,7 +135,7 @@ def test_a_failure_of_predicting_together_costs_time_alone(fitted, records, monk
 
 
 def bodies_of(records):
-    """Requests of every sort, bad ones among them, and the one they all stand beside."""
+    """Valid and invalid requests, and the request that runs beside them."""
     return [
         records[0],
         records[1:4],
@@ -150,7 +150,7 @@ def bodies_of(records):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_request_is_answered_the_same_alone_and_among_others(fitted, records, target):
+def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, target):
     bodies = bodies_of(records) * 5
 
     async def together(app):
@@ -177,7 +177,7 @@ def words_in(values):
     return json.dumps(values, default=str, sort_keys=True).translate(str.maketrans("", "", "0123456789.e-"))
 
 
-def test_concurrent_requests_are_predicted_together(fitted, records, monkeypatch):
+def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeypatch):
     from seedbed.serve import worker
 
     sizes = []

@@ -1,4 +1,4 @@
-"""How much is taken, and for how long: what an application counts, and what only sockets can show."""
+"""Limits of size and time: those of the application, and those of sockets."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from seedbed.serve.limits import Limits, RefusedError, read_json
 from .conftest import application, ask, asked, exchange, head_of, run, running
 
 
-def test_the_documented_limits_are_those_of_the_server():
+def test_the_documented_limits_equal_those_of_the_server():
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
     own = Limits()
     assert (own.body, own.head, own.rows, own.depth) == (1 << 20, 32 << 10, 10_000, 8)
@@ -38,11 +38,11 @@ def refused(body, depth=8):
 
 
 @pytest.mark.parametrize("words", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", f"0.{'1' * 500}", "1" * 5000])
-def test_numbers_that_are_none_or_endless_are_refused(words):
+def test_nan_and_overlong_numbers_are_refused(words):
     assert refused(f'{{"rows": [{{"size": {words}}}]}}'.encode()).startswith("the body isn't JSON")
 
 
-def test_a_key_that_is_there_twice_is_refused_at_any_depth():
+def test_duplicate_keys_are_refused_at_any_depth():
     assert "the key 'a' is there twice" in refused(b'{"a": 1, "b": 2, "a": 1}')
     assert "the key 'a' is there twice" in refused(b'{"rows": [{"a": {"a": 1, "\\u0061": 2}}]}')
 
@@ -50,11 +50,11 @@ def test_a_key_that_is_there_twice_is_refused_at_any_depth():
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"{]", b"[1,]", b"'a'", b"{a: 1}", b"[1] 2", b"\xff", b'"\xff"', b'"a', b"\0"]
 )
-def test_what_is_no_json_is_refused(body):
+def test_invalid_json_is_refused(body):
     assert "JSON" in refused(body) or "UTF-8" in refused(body)
 
 
-def test_nesting_has_an_end_and_brackets_in_texts_do_not_count():
+def test_nesting_is_limited_and_brackets_in_strings_do_not_count():
     assert read_json(b"[" * 8 + b"]" * 8, 8)
     assert "8 deep" in refused(b"[" * 9 + b"]" * 9)
     assert "8 deep" in refused(b'{"a":' * 9 + b"1" + b"}" * 9)
@@ -75,14 +75,14 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_body_is_refused_soon(body):
+def test_a_hostile_body_is_refused_quickly(body):
     started = time.perf_counter()
     refused(body)
     assert time.perf_counter() - started < 2
 
 
 @given(st.recursive(st.text('["\\\\]{}u'), lambda inner: st.lists(inner) | st.dictionaries(st.text('"\\\\[}'), inner)))
-def test_depth_is_counted_as_a_plain_walk_counts_it(values):
+def test_the_depth_equals_that_of_a_plain_walk(values):
     def depth(one):
         inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else None
         return 0 if inner is None else 1 + max(map(depth, inner), default=0)
@@ -93,7 +93,7 @@ def test_depth_is_counted_as_a_plain_walk_counts_it(values):
         assert "deep" in refused(body, depth(values) - 1)
 
 
-def test_an_answer_that_takes_too_long_is_refused_and_the_next_one_is_given(fitted, records, monkeypatch):
+def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, monkeypatch):
     from seedbed.serve import worker
 
     wait, read = threading.Event(), worker.read_json
@@ -106,14 +106,14 @@ def test_an_answer_that_takes_too_long_is_refused_and_the_next_one_is_given(fitt
 
 
 @pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])
-def test_a_hostile_text_is_answered_soon(app, records, cell):
+def test_a_hostile_text_is_answered_quickly(app, records, cell):
     started = time.perf_counter()
     rows = [{**records[0], name: cell} for name in records[0]]
     assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (200, 413, 422)
     assert time.perf_counter() - started < 2
 
 
-def test_a_hundred_thousand_unknown_columns_are_no_trouble(app, records):
+def test_a_hundred_thousand_unknown_columns_are_answered_quickly(app, records):
     started = time.perf_counter()
     rows = [{**records[0], **{f"x{place}-{row}": 1 for place in range(20)}} for row in range(3000)]
     assert ask(app, "POST", "/predict", rows[:700]).status == 200
@@ -122,7 +122,7 @@ def test_a_hundred_thousand_unknown_columns_are_no_trouble(app, records):
     assert time.perf_counter() - started < 5
 
 
-def test_a_body_is_measured_while_it_comes_whatever_its_header_says(app):
+def test_the_size_of_a_body_is_measured_while_it_arrives(app):
     chunks = [b"[" + b" " * 400_000] * 3
     for length in (None, "10", "x", "-1"):
         answer = ask(app, "POST", "/predict", chunks=chunks, content_length=length)
@@ -130,13 +130,13 @@ def test_a_body_is_measured_while_it_comes_whatever_its_header_says(app):
     assert ask(app, "POST", "/predict", b"[]", content_length="9" * 500).status == 413
 
 
-def test_a_body_of_exactly_the_limit_is_read(app, records):
+def test_a_body_at_the_limit_is_read(app, records):
     body = json.dumps(records[:1]).encode()
     assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body))).status == 200
     assert ask(app, "POST", "/predict", body + b" " * ((1 << 20) - len(body) + 1)).status == 413
 
 
-def test_ten_thousand_rows_are_answered_and_one_more_is_not(fitted, records):
+def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
     with application(fitted("ill"), limits=Limits(body=1 << 22)) as app:
         assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
@@ -146,7 +146,7 @@ def test_ten_thousand_rows_are_answered_and_one_more_is_not(fitted, records):
     assert (answer.status, answer.error["message"]) == (413, "the request has 10,001 rows, and may have 10,000")
 
 
-def test_a_full_queue_turns_requests_away_and_says_when_to_come_again(fitted, records, monkeypatch):
+def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, monkeypatch):
     from seedbed.serve import worker
 
     gate, predict = threading.Event(), worker.read_json
@@ -169,7 +169,7 @@ def test_a_full_queue_turns_requests_away_and_says_when_to_come_again(fitted, re
 
 @pytest.fixture(scope="module")
 def port(fitted):
-    """Of a server that waits for half a second."""
+    """The port of a server with timeouts of half a second."""
     limits = Limits(head_seconds=0.5, body_seconds=0.5, idle_seconds=0.5, write_seconds=0.5, connections=20)
     with running(fitted("ill"), limits=limits) as found:
         yield found
@@ -179,20 +179,20 @@ def status_of(answer):
     return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d+)", answer)]
 
 
-def test_headers_that_come_a_byte_at_a_time_are_waited_for_half_a_second(port):
+def test_slow_headers_time_out(port):
     started = time.perf_counter()
     answer = exchange(port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05)
     assert (status_of(answer), time.perf_counter() - started < 9) == ([408], True)
 
 
 @pytest.mark.parametrize("first", [b"", b"\r\n\r\n", b"G"])
-def test_a_connection_that_asks_nothing_is_closed(port, first):
+def test_a_connection_without_a_request_is_closed(port, first):
     started = time.perf_counter()
     assert status_of(exchange(port, first)) in ([], [408])
     assert time.perf_counter() - started < 4
 
 
-def test_a_connection_that_asks_no_more_is_closed(port):
+def test_an_idle_connection_is_closed(port):
     started = time.perf_counter()
     ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     assert status_of(exchange(port, ask_once, ask_once, pause=0.1)) == [200, 200]
@@ -200,7 +200,7 @@ def test_a_connection_that_asks_no_more_is_closed(port):
     assert time.perf_counter() - started < 8
 
 
-def test_a_body_that_comes_slowly_or_never_is_waited_for_half_a_second(port):
+def test_a_slow_or_missing_body_times_out(port):
     started = time.perf_counter()
     for head in (head_of(port, 100) + b"\r\n[", head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"):
         answer = exchange(port, head, *[b"1"] * 20, pause=0.05)
@@ -209,20 +209,20 @@ def test_a_body_that_comes_slowly_or_never_is_waited_for_half_a_second(port):
     assert time.perf_counter() - started < 8
 
 
-def test_a_body_that_nobody_wants_is_not_taken_for_long(port):
+def test_the_body_of_a_refused_request_is_not_read_for_long(port):
     started = time.perf_counter()
     head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
     assert status_of(exchange(port, head, *[b"x"] * 60, pause=0.05)) in ([200], [])
     assert time.perf_counter() - started < 8
 
 
-def test_a_chunked_body_without_an_end_is_cut_off(port):
+def test_an_endless_chunked_body_is_cut_off(port):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     answer = exchange(port, head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20)
-    assert status_of(answer) in ([413], [])  # the answer may be lost where the client still writes
+    assert status_of(answer) in ([413], [])  # the answer may be lost if the client is still writing
 
 
-def test_a_length_that_lies_is_no_way_past_the_limit(port):
+def test_a_false_content_length_does_not_bypass_the_limit(port):
     assert status_of(exchange(port, head_of(port, 1 << 40) + b"\r\n")) == [413]
     assert status_of(exchange(port, head_of(port, 2) + b"\r\n[]" + b"[" * 500)) in ([400], [200, 400])
     both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -232,7 +232,7 @@ def test_a_length_that_lies_is_no_way_past_the_limit(port):
 
 
 @pytest.mark.parametrize("pause", [0, 0.002])
-def test_headers_have_an_end(port, pause):
+def test_the_size_of_headers_is_limited(port, pause):
     many = [f"X-{number}: {'a' * 900}\r\n".encode() for number in range(60)]
     start = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
     assert status_of(exchange(port, start + b"".join(many) + b"\r\n")) == [431]
@@ -244,19 +244,19 @@ def test_headers_have_an_end(port, pause):
 @pytest.mark.parametrize(
     "text", [b"\0\1\2\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\0", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 )
-def test_what_is_no_http_gets_an_error_in_json(port, text):
+def test_bytes_that_are_not_http_get_an_error_in_json(port, text):
     answer = exchange(port, text)
     assert status_of(answer) == [400]
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "http"
 
 
-def test_an_upgrade_to_a_websocket_is_not_made(port):
+def test_an_upgrade_to_a_websocket_is_refused(port):
     head = f"GET /card HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
     answer = exchange(port, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n")
     assert status_of(answer)[:1] in ([200], [])
 
 
-def test_only_so_many_connections_are_open_at_once(port):
+def test_the_number_of_open_connections_is_limited(port):
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
@@ -266,7 +266,7 @@ def test_only_so_many_connections_are_open_at_once(port):
     assert status_of(exchange(port, f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())) == [200]
 
 
-def test_who_does_not_read_the_answers_is_cut_off(port):
+def test_a_client_that_does_not_read_answers_is_cut_off(port):
     names = ["size", "weight", "price", "smokes", "day", "town"]
     rows = {"columns": names, "data": [[170, 70, 3, "no", "2024-05-05", "Oslo"]] * 10_000}
     body = json.dumps({"dataframe_split": rows}).encode()
@@ -275,14 +275,14 @@ def test_who_does_not_read_the_answers_is_cut_off(port):
         connection.settimeout(5)
         connection.connect(("127.0.0.1", port))
         with contextlib.suppress(OSError):
-            for _ in range(8):  # the system itself takes some megabytes
+            for _ in range(8):  # the system itself buffers
                 connection.sendall(head_of(port, len(body), "/invocations") + b"\r\n" + body)
         cut_off = select.poll()
-        cut_off.register(connection, 0)  # that a connection is cut is told even to who doesn't read
+        cut_off.register(connection, 0)  # the log reports the cut connection even
         assert cut_off.poll(60_000)
 
 
-def test_a_client_that_leaves_does_no_harm(port, records):
+def test_a_client_that_disconnects_does_no_harm(port, records):
     body = json.dumps(records).encode()
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", port)) as connection:

@@ -1,4 +1,4 @@
-"""The description of the routes: all of them are in it, and what it promises is kept."""
+"""The OpenAPI document describes all routes, and the server behaves as described."""
 
 import jsonschema
 import pytest
@@ -20,14 +20,14 @@ def document_of(app):
 
 
 @pytest.mark.parametrize("target", ["ill", "cost"])
-def test_the_document_names_every_route_with_its_method_and_no_other(fitted, target):
+def test_the_document_names_exactly_the_routes_and_methods(fitted, target):
     with application(fitted(target)) as app:
         document = document_of(app)
         routes = {path: {route.method.lower()} for path, route in app.routes.items()}
     assert (document["openapi"], {path: set(about) for path, about in document["paths"].items()}) == ("3.1.0", routes)
 
 
-def test_the_document_says_what_needs_the_token(app, guarded):
+def test_the_document_says_which_routes_need_the_token(app, guarded):
     assert "security" not in document_of(app)
     document = document_of(guarded)
     assert document["security"] == [{"token": []}]
@@ -35,7 +35,7 @@ def test_the_document_says_what_needs_the_token(app, guarded):
     assert without == {path for path, route in guarded.routes.items() if route.open}
 
 
-def test_a_row_is_described_by_the_models_own_columns(app, records):
+def test_a_row_is_described_by_the_columns_of_the_model(app, records):
     row = document_of(app)["components"]["schemas"]["Row"]
     assert row["required"] == list(records[0])
     assert row["properties"]["town"]["anyOf"][0] == {"enum": ["<b>Rome</b>", "Bonn", "Oslo"]}
@@ -44,7 +44,7 @@ def test_a_row_is_described_by_the_models_own_columns(app, records):
 
 
 @pytest.mark.parametrize("target", ["ill", "grade", "cost"])
-def test_whatever_the_document_allows_is_answered_as_it_says_and_never_with_a_failure(fitted, target):
+def test_documented_requests_get_documented_answers(fitted, target):
     with application(fitted(target)) as app:
         schema = schemathesis.openapi.from_dict(document_of(app))
         schema.app = app
@@ -59,7 +59,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says_and_never_with_a_fa
     assert int(next(line for line in lines if line.startswith("seedbed_rows_total")).split()[1]) >= 5
 
 
-def test_what_the_document_forbids_is_refused_and_never_a_failure(app):
+def test_undocumented_requests_are_refused(app):
     schema = schemathesis.openapi.from_dict(document_of(app))
     schema.app = app
     for operation in (found.ok() for found in schema.get_all_operations()):
@@ -73,7 +73,7 @@ def test_what_the_document_forbids_is_refused_and_never_a_failure(app):
 
 
 def operation_examples(operation, number, mode=schemathesis.GenerationMode.POSITIVE):
-    """Runs a function on so many of an operation's cases."""
+    """Run a function on the given number of cases of an operation."""
     strategy = operation.as_strategy(generation_mode=mode)
     phases = [Phase.explicit, Phase.generate]
     own = settings(max_examples=number, deadline=None, database=None, derandomize=True, phases=phases,

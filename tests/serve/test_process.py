@@ -1,4 +1,4 @@
-"""`seedbed serve` as a process: how it starts, says what is wrong, and ends; and that it can go on for long."""
+"""`seedbed serve` as a process: start, errors, end and memory."""
 
 import asyncio
 import contextlib
@@ -25,13 +25,13 @@ from .conftest import TOKEN, exchange, head_of, run, running
 
 @pytest.fixture(scope="module")
 def saved(fitted, tmp_path_factory):
-    """A model file whose name a path must write otherwise."""
+    """A model file whose name must be quoted in a URL."""
     return fitted("ill").save(tmp_path_factory.mktemp("models") / "my heart.safetensors")
 
 
 @contextlib.contextmanager
 def process(*arguments, before="", **environment):
-    """A running `seedbed serve`, and its port; `before` is Python that runs first."""
+    """A running `seedbed serve` and its port; `before` is Python code that runs first."""
     heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs ignore it
     program = f"import runpy, signal\n{heard}\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
     command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
@@ -51,7 +51,7 @@ def get(port, path, **headers):
         return answer.read()
 
 
-def test_a_process_serves_and_sigint_ends_it_as_an_interrupt(saved, fitted, records):
+def test_a_process_serves_until_sigint(saved, fitted, records):
     with process(saved, "--port", "0") as (started, port):
         body = json.dumps(records[:2]).encode()
         answer = exchange(port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body)
@@ -63,7 +63,7 @@ def test_a_process_serves_and_sigint_ends_it_as_an_interrupt(saved, fitted, reco
         assert (started.wait(10), started.stderr.read()) == (130, "seedbed: interrupted\n")
 
 
-def test_sigterm_ends_it_and_answers_under_way_are_finished(saved, records):
+def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
     with process(saved, "--port", "0", SEEDBED_TOKEN=TOKEN) as (started, port):
         assert get(port, "/health") == b'{"status":"ok"}'
         with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -86,7 +86,7 @@ STUCK = {
 
 
 @pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
-def test_sigterm_ends_it_within_the_grace_period_though_a_request_never_ends(saved, work):
+def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(saved, work):
     before = f"import seedbed.serve.worker as worker\ndef endless(*_):\n  {work}\nworker.read_json = endless"
     with process(saved, "--port", "0", before=before) as (started, port), ThreadPoolExecutor() as pool:
         answers = [pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)]
@@ -102,7 +102,7 @@ def test_sigterm_ends_it_within_the_grace_period_though_a_request_never_ends(sav
 
 @pytest.fixture
 def call(capsys):
-    """Runs the verb in this process: its status, and the one line that it says."""
+    """A function that runs the verb in this process and returns its status and one line of output."""
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -114,7 +114,7 @@ def call(capsys):
     return run
 
 
-def test_a_port_in_use_is_one_line(call, saved):
+def test_a_port_in_use_is_an_error_of_one_line(call, saved):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, line = call(saved, "--port", port)
@@ -137,20 +137,20 @@ def test_a_port_in_use_is_one_line(call, saved):
         (["--allow-host", "*"], "no host name"),
     ],
 )
-def test_an_address_that_must_not_or_cannot_be_served_is_one_line(call, saved, arguments, words):
+def test_a_forbidden_or_unusable_address_is_an_error_of_one_line(call, saved, arguments, words):
     status, line = call(saved, *arguments)
     assert status == 2
     assert words in line
 
 
-def test_a_model_that_is_missing_or_damaged_is_one_line(call, saved, tmp_path):
+def test_a_missing_or_damaged_model_is_an_error_of_one_line(call, saved, tmp_path):
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(saved.read_bytes()[:-9])
     assert call(tmp_path / "none.safetensors")[0] == call(damaged)[0] == call(tmp_path)[0] == 2
     assert "none.safetensors can't be opened" in call(tmp_path / "none.safetensors")[1]
 
 
-def test_without_the_extra_the_line_says_how_to_install_it(call, saved, monkeypatch):
+def test_a_missing_extra_names_the_command_to_install_it(call, saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     status, line = call(saved, "--port", "0")
     assert (status, line) == (
@@ -160,13 +160,13 @@ def test_without_the_extra_the_line_says_how_to_install_it(call, saved, monkeypa
 
 
 def resident():
-    """Bytes of this process in memory."""
+    """The resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
-def test_thousands_of_requests_good_and_bad_leave_no_memory_behind(fitted, records):
+def test_thousands_of_requests_do_not_leak_memory(fitted, records):
     bodies = [
         json.dumps(body).encode() for body in (records[0], records[:50], {}, dict.fromkeys(records[0]), "x" * 9000)
     ]

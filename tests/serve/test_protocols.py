@@ -1,4 +1,4 @@
-"""The forms that other servers' clients speak: the Open Inference Protocol, version 2, and MLflow's scoring server."""
+"""Protocols of other servers' clients: the Open Inference Protocol, version 2, and MLflow's scoring server."""
 
 import json
 
@@ -13,7 +13,7 @@ INFER = "/v2/models/heart/infer"
 
 
 def tensors_of(records, shape=None):
-    """Each column a tensor, of the type that the metadata names."""
+    """Each column as a tensor of the type in the metadata."""
     return [
         {
             "name": name,
@@ -25,7 +25,7 @@ def tensors_of(records, shape=None):
     ]
 
 
-def test_the_server_and_its_model_say_what_the_protocol_wants(app):
+def test_server_and_model_metadata_follow_the_protocol(app):
     assert ask(app, "GET", "/v2/health/live").values == {"live": True}
     assert ask(app, "GET", "/v2/health/ready").values == {"ready": True}
     assert ask(app, "GET", "/v2").values == {"name": "seedbed", "version": "1.0", "extensions": []}
@@ -38,7 +38,7 @@ def test_the_server_and_its_model_say_what_the_protocol_wants(app):
                                    "parameters": {"labels": ["ill", "well"]}}  # fmt: skip
 
 
-def test_another_models_name_is_not_found(app):
+def test_the_name_of_another_model_is_not_found(app):
     for path in ("/v2/models/other", "/v2/models/other/ready", "/v2/models/heart/versions/1", "/v2/models"):
         answer = ask(app, "GET", path)
         assert (answer.status, answer.values["code"]) == (404, "not_found")
@@ -47,7 +47,7 @@ def test_another_models_name_is_not_found(app):
 
 
 @pytest.mark.parametrize("target", ["ill", "grade"])
-def test_inference_gives_tensors_of_what_the_model_says(fitted, records, target):
+def test_inference_returns_the_models_predictions_as_tensors(fitted, records, target):
     model = fitted(target)
     with application(model) as app:
         answer = ask(app, "POST", INFER, {"id": "a1", "inputs": tensors_of(records)}).values
@@ -60,7 +60,7 @@ def test_inference_gives_tensors_of_what_the_model_says(fitted, records, target)
     assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "unreadable", "outlying", "missing"}
 
 
-def test_inference_of_numbers_has_values(fitted, records):
+def test_inference_of_a_regression_returns_values(fitted, records):
     with application(fitted("cost")) as app:
         found = ask(app, "POST", INFER, {"inputs": tensors_of(records[:5])}).values["outputs"]
     assert [one["name"] for one in found] == ["value", "spread", "doubtful", "flags"]
@@ -74,7 +74,7 @@ def test_a_column_may_be_a_matrix_of_one_column(app, records):
     assert told[0] == told[1] == told[2]
 
 
-def test_only_the_outputs_that_are_asked_for_are_given(app, records):
+def test_only_the_requested_outputs_are_returned(app, records):
     asked_for = {"inputs": tensors_of(records[:2]), "outputs": [{"name": "label"}, {"name": "spread"}]}
     assert [one["name"] for one in ask(app, "POST", INFER, asked_for).values["outputs"]] == ["label", "spread"]
 
@@ -86,7 +86,7 @@ def test_an_input_that_the_model_does_not_use_is_named(app, records):
 
 
 @pytest.mark.parametrize("datatype", sorted(DATATYPES))
-def test_each_datatype_takes_its_own_values_alone(datatype):
+def test_each_datatype_accepts_only_its_values(datatype):
     values = {"BOOL": True, "BYTES": "a", **dict.fromkeys(("FP16", "FP32", "FP64", "BF16"), 0.5)}
     own = values.get(datatype, 3)
     others = [value for value in (True, "a", 0.5) if type(value) is not type(own)]
@@ -114,7 +114,7 @@ def test_each_datatype_takes_its_own_values_alone(datatype):
         ({"data": [1, 2], "shape": [2]}, "1 values, and another column 2"),
     ],
 )
-def test_a_tensor_that_is_none_is_refused_in_the_protocols_own_form(app, records, change, words):
+def test_an_invalid_tensor_is_refused_in_the_protocols_format(app, records, change, words):
     first, *others = tensors_of(records[:1])
     answer = ask(app, "POST", INFER, {"inputs": [{**first, **change}, *others]})
     assert answer.status in (400, 422)
@@ -122,12 +122,12 @@ def test_a_tensor_that_is_none_is_refused_in_the_protocols_own_form(app, records
 
 
 @pytest.mark.parametrize("body", [{}, [], 3, {"inputs": {}}, {"inputs": [3]}, {"inputs": []}, {"inputs": [], "x": 1}])
-def test_a_body_that_is_no_inference_request_is_refused(app, body):
+def test_an_invalid_inference_request_is_refused(app, body):
     assert ask(app, "POST", INFER, body).status in (400, 422)
 
 
 @pytest.mark.parametrize("more", [{"id": 3}, {"outputs": [{"name": "x"}]}, {"outputs": 3}, {"outputs": ["label"]}])
-def test_what_stands_beside_the_inputs_is_looked_at(app, records, more):
+def test_invalid_fields_beside_the_inputs_are_refused(app, records, more):
     assert ask(app, "POST", INFER, {"inputs": tensors_of(records[:1]), **more}).status == 400
 
 
@@ -146,7 +146,7 @@ def invocations_of(records):
     ]
 
 
-def test_all_forms_of_an_invocation_say_the_same(app, records):
+def test_all_formats_of_an_invocation_give_the_same_predictions(app, records):
     told = [ask(app, "POST", "/invocations", body).values for body in invocations_of(records[:2])]
     assert told == [ask(app, "POST", "/predict", records[:2]).values] * 8
     one = ask(app, "POST", "/invocations", {"inputs": records[0]}).values
@@ -173,12 +173,12 @@ def test_all_forms_of_an_invocation_say_the_same(app, records):
         {"dataframe_records": {"size": 1}},
     ],
 )
-def test_an_invocation_that_is_none_is_refused(app, body):
+def test_an_invalid_invocation_is_refused(app, body):
     assert ask(app, "POST", "/invocations", body).status in (400, 422)
 
 
 @pytest.mark.parametrize("target", ["ill", "cost"])
-def test_the_card_is_the_models_own(fitted, target):
+def test_the_card_is_that_of_the_model(fitted, target):
     model = fitted(target)
     with application(model) as app:
         card = ask(app, "GET", "/card").values
@@ -188,7 +188,7 @@ def test_the_card_is_the_models_own(fitted, target):
     assert (usual["smokes"], usual["town"], usual["day"][:2]) == ("no", None, "20")
 
 
-def test_health_card_and_metrics_are_told(app, records):
+def test_health_card_and_metrics_are_served(app, records):
     assert ask(app, "GET", "/health").values == {"status": "ok"}
     card = ask(app, "GET", "/card").values
     assert (card["candidate"], card["columns"][4]["usual"][:2]) == ("relu:5", "20")
@@ -199,7 +199,7 @@ def test_health_card_and_metrics_are_told(app, records):
     assert "seedbed_queue_length 0" in text
 
 
-def test_metrics_count_rows_and_sort_times_and_make_no_name_of_an_unknown_path(fitted, records):
+def test_metrics_count_rows_and_times_without_unknown_paths(fitted, records):
     with application(fitted("ill")) as app:
         ask(app, "POST", "/predict", records[:7])
         ask(app, "GET", '/x"\n{}')

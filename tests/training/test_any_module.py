@@ -242,7 +242,7 @@ def test_a_module_that_fails_in_training_is_one_clear_line(task):
     def what(x):
         return x @ torch.ones(5, 4) if torch.is_grad_enabled() else x
 
-    with pytest.raises(TrainingError, match="this network can't be trained: (mm: )?mat1 and mat2"):
+    with pytest.raises(TrainingError, match=r"this network can't be trained: (mm: )?mat1 and mat2"):
         train_many(lambda: Odd(1, what), *task("bce").parts, seeds=2, epochs=2, jobs=1)
 
 
