@@ -62,7 +62,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
 
 def test_a_pipe_is_no_file_to_replace(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match=r"it is a device or a pipe, no file: .*/pipe'"):
+    with pytest.raises(OSError, match=r"it is a device or a pipe, not a file: .*/pipe'"):
         write_whole(tmp_path / "pipe", lambda path: path.write_text("new"))
     assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
 

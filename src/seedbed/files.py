@@ -68,7 +68,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def is_private(path: Path) -> bool:
-    """Return whether a file or folder belongs to this user, is no link, and nobody else may write to it."""
+    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
     found = path.lstat()
     if os.name != "posix":  # access lists decide there
         return not stat.S_ISLNK(found.st_mode)
@@ -102,7 +102,7 @@ def _create_part(path: Path) -> tuple[Path, int]:
         if stat.S_ISREG(found.st_mode):
             mode = stat.S_IMODE(found.st_mode) & 0o777
         elif not stat.S_ISLNK(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise OSError(errno.EINVAL, "it is a device or a pipe, no file")
+            raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     while True:
         part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"

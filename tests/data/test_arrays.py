@@ -68,7 +68,7 @@ def test_the_callers_arrays_stay_writable_and_are_copied():
         (X, [0, 1], DataError, "X has 3 rows and y has 2"),
         (X[:, 0], [0, 1, 1], DataError, "X has shape (3,), not [row, feature]"),
         (X, [[0, 1], [1, 1], [0, 0]], DataError, "y has shape (3, 2)"),
-        ([[1], [1, 2]], [0, 1], DataError, "X can't be made an array"),
+        ([[1], [1, 2]], [0, 1], DataError, "X can't be converted to an array"),
         (X * 1j, [0, 1, 1], DataError, "complex128"),
         (X, [1, 1, 1], TargetError, "one class only, '1'"),
         (X, [0, 1, np.inf], TargetError, "1 infinite or too large numbers, first in row 2"),

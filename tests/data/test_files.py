@@ -116,7 +116,7 @@ DELIMITED = {
 def test_the_delimiter_is_the_one_on_which_the_rows_agree(write, text):
     words, cells = DELIMITED[text]
     with open_file(write(text)) as columns:
-        assert [note.message for note in columns.notes] == [f"cells are taken to be separated by {words}"]
+        assert [note.message for note in columns.notes] == [f"cells are separated by {words}"]
         assert columns.cells(0) == cells
 
 
@@ -222,7 +222,7 @@ def test_table_and_query_are_refused_for_other_files(write, refusal, option):
     for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
-        assert error.message.endswith(f"is no database, so there is no {next(iter(option))} to choose")
+        assert error.message.endswith(f"is not a database, so there is no {next(iter(option))} to choose")
         assert error.hint == "SQLite files and postgresql:// addresses take --table and --query, Excel files --table."
 
 

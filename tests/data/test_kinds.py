@@ -273,7 +273,7 @@ def test_integers_beyond_float64_are_an_identifier_and_not_constant():
     typed = type_columns(columns_of(pid=[str(2**60 + n // 2) for n in range(60)]), [0])
     (note,) = typed.notes
     assert (note.code, typed.left_out) == ("SB101", {"pid"})
-    assert "more digits than can be told apart" in note.message
+    assert "more digits than float64 holds" in note.message
 
 
 def test_years_of_two_digits_give_a_note():

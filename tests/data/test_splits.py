@@ -131,7 +131,7 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
 
 
 def test_too_few_rows_with_a_numeric_target_are_refused():
-    with pytest.raises(OptionError, match="3 rows can't be dealt over 4 folds"):
+    with pytest.raises(OptionError, match="3 rows can't be divided into 4 folds"):
         repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0)
     with pytest.raises(OptionError, match="leaves 0 rows to train on and 1 to test on"):
         holdout(np.ones(1))

@@ -104,7 +104,7 @@ def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
     assert set(low.predict(frame)) == {"well"}
     assert set(high.predict(frame)) == {"ill"}
     np.testing.assert_array_equal(low.predict_proba(frame), high.predict_proba(frame))
-    with pytest.raises(OptionError, match="threshold is of two labels"):
+    with pytest.raises(OptionError, match="threshold is for two labels"):
         fit_model(table_for("cost"), threshold=0.4, **FAST)
 
 
@@ -113,7 +113,7 @@ def test_a_threshold_may_be_given_to_predict(fitted, frame):
     assert set(model.predict(frame, threshold=1.0)) == {"ill"}
     np.testing.assert_array_equal(model.predict(frame, threshold=0.5), model.predict(frame))
     for target in ("grade", "cost"):
-        with pytest.raises(OptionError, match=r"a threshold is of two labels\. Leave it out"):
+        with pytest.raises(OptionError, match=r"a threshold is for two labels\. Leave it out"):
             fitted("relu:5", target).predict(frame, threshold=0.4)
     with pytest.raises(OptionError, match="threshold is 2"):
         model.predict(frame, threshold=2)

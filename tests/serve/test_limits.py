@@ -26,7 +26,7 @@ def test_the_documented_limits_equal_those_of_the_server():
     for words in ("1 MiB", "32 KiB", "10,000 rows", "deeper than 8", f"{own.text:,} characters",
                   f"over {own.head_seconds:g} seconds", f"body over {own.body_seconds:g}",
                   f"over {own.answer_seconds:g} seconds",
-                  f"over {own.waiting} requests wait, or over {own.connections} connections",
+                  f"over {own.waiting} waiting requests or {own.connections} connections",
                   f"after {own.stop_seconds:g} seconds"):  # fmt: skip
         assert words in page
 

@@ -132,9 +132,9 @@ def test_a_port_in_use_is_an_error_of_one_line(call, saved):
             ["--host", "192.0.2.1", "--token", TOKEN],
             "address). Give an address of this machine with --host",
         ),
-        (["--host", "nowhere.invalid", "--token", TOKEN], "is no address"),
+        (["--host", "nowhere.invalid", "--token", TOKEN], "is not an address"),
         (["--port", "70000"], "must be from 0 to 65535"),
-        (["--allow-host", "*"], "no host name"),
+        (["--allow-host", "*"], "not a host name"),
     ],
 )
 def test_a_forbidden_or_unusable_address_is_an_error_of_one_line(call, saved, arguments, words):

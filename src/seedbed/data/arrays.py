@@ -69,12 +69,10 @@ def table_from_arrays(
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
-            raise DataError(f"y has shape {array.shape}, not [row]", "Give one label a row.")
+            raise DataError(f"y has shape {array.shape}, not [row]", "Give one label per row.")
         target = array_column(array, "y")
     if len(target) != features.n_rows:
-        raise DataError(
-            f"{name}: X has {features.n_rows} rows and y has {len(target)}", "They must have one row each a case."
-        )
+        raise DataError(f"{name}: X has {features.n_rows} rows and y has {len(target)}", "Both need one row per case.")
     while target_name in names:
         target_name += "_"
     whole = MemoryColumns(

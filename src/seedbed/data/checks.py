@@ -99,8 +99,8 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     groups = np.where(common[alike], len(sizes) + np.arange(n_rows), alike)
     if _too_few(table, groups):
         message = (
-            f"{again}, and too few different ones are left to keep them in one fold; scores of a network that knows "
-            "its training rows by heart will be too good"
+            f"{again}, and too few different ones are left to keep them in one fold; scores of a network that "
+            "memorises its training rows will be too good"
         )
         remark("SB206", message, _repeated(alike))
         return None, tuple(remarks)
@@ -115,7 +115,8 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
         remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
     for pattern in np.flatnonzero(common):
-        message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; they are dealt over all"
+        n_equal = f"{sizes[pattern]:,} rows are equal in every feature"
+        message = f"{n_equal}, too many for one fold; they are distributed over all folds"
         remark("SB206", message, np.flatnonzero(alike == pattern))
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 

@@ -143,5 +143,7 @@ def _explain_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"a large table needs room for temporary files in {tempfile.gettempdir()} ({error.strerror or error})"
-        raise DataError(message, "Make room, or name another folder: TMPDIR=/a/folder seedbed ...") from error
+        message = (
+            f"a large table needs disk space for temporary files in {tempfile.gettempdir()} ({error.strerror or error})"
+        )
+        raise DataError(message, "Free disk space, or name another folder: TMPDIR=/a/folder seedbed ...") from error

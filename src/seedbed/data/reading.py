@@ -158,7 +158,7 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
     if not used:
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-        raise DataError(f"{columns.where}: no feature is left beside the target '{roles.target}'", listed)
+        raise DataError(f"{columns.where}: no feature is left besides the target '{roles.target}'", listed)
     target = encode_target(
         columns,
         columns.names.index(roles.target),
@@ -205,7 +205,7 @@ def type_features(columns: Columns, roles: ColumnRoles) -> tuple[Typed, list[int
     taken = _check_roles(columns, roles)
     features = [i for i, column in enumerate(columns.names) if column not in taken and i != index]
     if not features:
-        raise DataError(f"{columns.where}: no feature is left beside the target '{roles.target}'")
+        raise DataError(f"{columns.where}: no feature is left besides the target '{roles.target}'")
     if columns.n_rows == 0:
         raise UnreadableError(f"{columns.where}: there are no rows")
     categorical = {*roles.categorical, *(columns.categorical - {*roles.numeric})}
@@ -266,7 +266,7 @@ def _check_roles(columns: Columns, roles: ColumnRoles) -> dict[str, str]:
                 raise OptionError(f"'{name}' is both {article} {found[name]} and a {role}", "A column has one role.")
     for name, kind in kinds.items():
         if name == roles.target:
-            raise OptionError(f"'{name}' is both the target and a {kind}", "How it is predicted is said by --task.")
+            raise OptionError(f"'{name}' is both the target and a {kind}", "Set how it is predicted with --task.")
         if taken.get(name) == "column to drop":
             raise OptionError(f"'{name}' is both a {taken[name]} and a {kind}", "Drop it, or use it.")
     return taken

@@ -128,7 +128,7 @@ def repeated_folds(
     codes, counts = _classes(target)
     _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
-        raise OptionError(f"{len(target)} rows can't be dealt over {folds} folds", "Use fewer folds.")
+        raise OptionError(f"{len(target)} rows can't be divided into {folds} folds", "Use fewer folds.")
     grouped = _grouped(codes, groups, folds=folds)
     if grouped is None and (len(counts) == 1 or counts.min() >= folds):
         from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
@@ -237,7 +237,7 @@ def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int,
     if _strata(target) is None:
         return
     if len(counts) < 2:
-        raise TargetError(f"the target has {len(counts)} class(es)", "Two are needed to tell anything apart.")
+        raise TargetError(f"the target has {len(counts)} class(es)", "A classification needs two.")
     outside = len(target) - int(counts.max())
     if outside < at_least:
         raise TargetError(

@@ -89,9 +89,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         columns, labels, weights = weighted_rows(columns, labels, sample_weight)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise TargetError(
-                f"y has one class only, '{label_texts(classes)[0]}'", "Two are needed to tell anything apart."
-            )
+            raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
         table = self._table(columns, codes.astype(np.int64), task=task, labels=label_texts(classes), **named(y))

@@ -1,4 +1,4 @@
-"""The model to take home: networks fitted to all rows, saved in one safe file, and predicting."""
+"""The model: networks fitted to all rows, which predict and can be saved in one safe file."""
 
 from seedbed.model.fitting import N_NETWORKS, OutOfBag, blend_table, fit_model
 from seedbed.model.members import AUTO, blend_seconds, blend_size

@@ -1,4 +1,4 @@
-"""Rows in, probabilities out: in blocks, so that a table longer than memory can be predicted, and all cores work."""
+"""Predict rows block by block, so that a table can be longer than memory, and on all cores."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from seedbed.typing import Floats
 __all__ = ["FLAGS", "Blocks", "Predictions", "check_threshold", "predict_columns", "values_of"]
 
 FLAGS = ("unseen", "unreadable", "outlying", "missing")
-"""How a cell can be strange; `Oddities` says what they mean."""
+"""Kinds of unusual cells, see `Oddities`."""
 
 
-_ROWS_A_BLOCK = 16_384  # a block's cells and inputs stay in the cache
-_UNITS_AT_A_TIME = 1 << 16  # rows x units; and so do the layers that they go through
+_ROWS_A_BLOCK = 16_384  # cells and inputs of a block stay in the cache
+_UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache, too
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of rows.
+    """The predictions of a model for rows.
 
     Attributes:
         task: "binary", "multiclass" or "regression".
-        values: the probability of the positive class [row], of each class [row, class], or the number [row]; averaged
-            over the networks.
-        spread: its standard deviation over the networks, in the same shape.
-        odd: what is strange about each cell.
-        doubtful: bool [row]; most of the row's cells say nothing that the model has learnt.
-        notes: what is strange about the rows as a whole.
+        values: probability of the positive class [row], of each class [row, class], or the number [row]; mean over the
+            networks.
+        spread: standard deviation of `values` over the networks, in the same shape.
+        odd: unusual cells.
+        doubtful: whether most cells of a row are missing, unreadable or unknown to the model [row].
+        notes: warnings about the rows as a whole.
     """
 
     task: Task
@@ -53,24 +53,24 @@ class Predictions:
 
     @property
     def probabilities(self) -> Floats:
-        """The probability of each class [row, class]."""
+        """Probability of each class [row, class]."""
         return np.column_stack([1 - self.values, self.values]) if self.task == "binary" else self.values
 
     @property
     def spreads(self) -> Floats:
-        """The standard deviation over the networks of what is said [row]: of the positive class's probability, of the
-        most probable class's, or of the number."""
+        """Standard deviation over the networks [row]: of the probability of the positive or the most probable class, or
+        of the number."""
         if self.task != "multiclass":
             return self.spread
         best = self.values.argmax(axis=1)[:, None]
         return np.take_along_axis(self.spread, best, axis=1)[:, 0]
 
     def flags(self, names: Sequence[str], expected: NDArray[np.bool_]) -> dict[int, dict[str, list[str]]]:
-        """For each row that is strange, the columns that are so in it, by the kinds in `FLAGS`.
+        """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any.
 
         Args:
             names: of the columns.
-            expected: bool [column]; where missing cells are nothing strange.
+            expected: columns in which missing cells are usual [column].
         """
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
         kinds["missing"] = kinds["missing"] & ~expected
@@ -82,21 +82,24 @@ class Predictions:
 
 
 def check_threshold(task: Task, threshold: float | None) -> None:
-    """Raises OptionError where a threshold, if one is given, can't be that of a model."""
+    """Raise OptionError for a threshold that isn't a probability, or if there aren't two labels."""
     if threshold is not None and task != "binary":
-        raise OptionError("a threshold is of two labels", "Leave it out.")
+        raise OptionError("a threshold is for two labels", "Leave it out.")
     if threshold is not None and not 0 <= threshold <= 1:
         raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
 def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = True) -> Predictions:
-    """Of all rows at once.
+    """Return the predictions for all rows.
 
     Args:
-        refuse: whether rows most of whose cells say nothing that training knew are an error.
+        model: the model.
+        columns: the rows.
+        refuse: whether rows of mostly missing, unreadable or unknown cells are an error; they are usually those of
+            another table. Otherwise, they are marked as doubtful.
 
     Raises:
-        DataError: a column is missing, a cell is too large for float32, or rows are to be refused.
+        DataError: a column is missing, a cell is too large for float32, or the rows are refused.
     """
     blocks = Blocks(model, columns)
     found = list(blocks)
@@ -113,11 +116,12 @@ def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = T
 
 
 class Blocks:
-    """The predictions of rows, block by block and in order.
+    """Iterates over the predictions for rows, block by block, in order.
 
     Args:
+        model: the model.
         columns: the rows.
-        rows: of a block.
+        rows: number of rows of a block.
 
     Raises:
         ColumnError: a column is missing.
@@ -138,7 +142,7 @@ class Blocks:
                 return
             jobs = pick_jobs(None)
             with ThreadPoolExecutor(jobs) as pool:
-                # A few blocks ahead and no more, so that memory stays bounded whoever is slow.
+                # Only a few blocks ahead, so memory stays bounded if their consumer is slow.
                 waiting: list[tuple[int, Future[Any]]] = []
                 todo = iter(starts)
                 while True:
@@ -150,10 +154,10 @@ class Blocks:
                     yield self._done(start, future.result())
 
     def notes(self, *, refuse: bool = True) -> tuple[Note, ...]:
-        """What the user should know, once all blocks are done.
+        """Return warnings about all rows; call it after the last block.
 
         Raises:
-            DataError: most cells say nothing that training knew, which then is refused.
+            DataError: most cells are missing, unreadable or unknown, and `refuse` is true.
         """
         if refuse:
             self._report.refuse_unknown(self._columns.where)
@@ -173,16 +177,18 @@ class Blocks:
 def values_of(
     model: FittedNetworks, matrix: NDArray[np.float32], networks: Iterable[nn.Module] | None = None
 ) -> tuple[Floats, Floats]:
-    """Mean and standard deviation over the networks, for inputs [row, input]; see `Predictions`.
+    """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
     Args:
-        networks: in double precision; those of the model if left out, which predict few rows all at once.
+        model: the model.
+        matrix: the inputs.
+        networks: the model's networks in double precision, made one by one; by default those that the model keeps.
     """
     with torch.inference_mode():
         if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
             outputs = model.stacks(torch.from_numpy(matrix))
         else:
-            # Nothing here holds a network while the next one is made.
+            # No reference to a network may be kept while the next one is made.
             made = model.precise_networks if networks is None else networks
             outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
@@ -197,7 +203,7 @@ def values_of(
 
 
 def _outputs(network: nn.Module, matrix: NDArray[np.float32]) -> torch.Tensor:
-    """What a network gives [row, output]."""
+    """Return the outputs of a network [row, output], computed in pieces that fit the cache."""
     weights = list(network.parameters())
     dtype = weights[0].dtype if weights else torch.float32
     rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))

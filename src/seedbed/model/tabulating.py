@@ -1,4 +1,4 @@
-"""Predictions as a table of their own, written block by block: memory stays bounded, however long the table is."""
+"""Write predictions to a table, block by block, so memory stays bounded for a table of any length."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ __all__ = ["write_predictions"]
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
 _ROWS_A_BLOCK = 65_536
-_MEMORY = "1GB"  # what doesn't fit goes to a temporary folder
+_MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
 
 
 @dataclass(frozen=True)
 class Written:
-    """What came of it.
+    """The result of writing predictions.
 
     Attributes:
-        n_rows: how many rows were predicted.
-        notes: what is strange about them.
+        n_rows: number of rows.
+        notes: warnings about them.
     """
 
     n_rows: int
@@ -44,20 +44,23 @@ class Written:
 def write_predictions(
     model: Model, columns: Columns, path: Path | None, *, threshold: float | None = None, keep: Sequence[str] = ()
 ) -> Written:
-    """Write a row of predictions for each row: `prediction`, `probability_LABEL` of each label, `spread` over the
-    networks, and `flags`, which columns are strange in this row: `unseen: town; outlying: age; doubtful`.
+    """Write the predictions for each row.
+
+    The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks, and `flags`, which
+    names unusual columns of the row: `unseen: town; outlying: age; doubtful`.
 
     Args:
-        path: ends in `.csv` or `.parquet`; it appears whole or not at all. None is CSV on stdout.
-        threshold: of two labels, in place of the model's own.
-        keep: columns of the table that stand before the predictions, as they were read. Those that the model knows as
-            identifiers stand there anyway, so that predictions can be joined to the table; one without a name is called
-            `index`.
+        model: the model.
+        columns: the rows.
+        path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout.
+        threshold: for two labels, replaces the model's own threshold.
+        keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
+            predictions can be joined to the table; one without a name is called `index`.
 
     Raises:
-        OptionError: the path has another ending, or the threshold isn't one.
-        ColumnError: a column that the model needs, or that is to be kept, isn't there.
-        DataError: most cells say nothing that training knew.
+        OptionError: the path has another ending, or the threshold isn't a probability.
+        ColumnError: a column that the model needs, or a column to keep, is missing.
+        DataError: most cells are missing, unreadable or unknown to the model.
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
@@ -83,22 +86,22 @@ def _table() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _names(model: Model) -> list[str]:
-    """Of the columns that are written."""
+    """Return the names of the columns of predictions."""
     return ["prediction", *(f"probability_{label}" for label in model.labels), "spread", "flags"]
 
 
 def _types(model: Model) -> list[str]:
-    said = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[model.classes_.dtype.kind]
-    return [said, *["FLOAT"] * (len(model.labels) + 1), "VARCHAR"]
+    kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[model.classes_.dtype.kind]
+    return [kind, *["FLOAT"] * (len(model.labels) + 1), "VARCHAR"]
 
 
 def _quoted(name: str) -> str:
-    """A column's name in SQL."""
+    """Return a column's name in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _kept(model: Model, columns: Columns, keep: Sequence[str]) -> dict[str, int]:
-    """The positions of the columns that stand before the predictions, by the names that they have there."""
+    """Return the positions of the columns to copy, by their names in the result."""
     taken = _names(model)
     for name in keep:
         if name not in columns.names:
@@ -123,7 +126,7 @@ def _fill(
     blocks = Blocks(model, columns, _ROWS_A_BLOCK)
     names = [*kept, *_names(model)]
     types = ["VARCHAR"] * len(kept) + _types(model)
-    # DuckDB's names don't tell 'Yes' from 'yes', so they come last; it makes the second 'yes_1'.
+    # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
     shown = ", ".join(f"c{place} AS {_quoted(name)}" for place, name in enumerate(names))
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
     connection.execute(f"CREATE TABLE cells ({typed})")
@@ -142,19 +145,16 @@ def _fill(
 
 
 def _columns(model: Model, found: Predictions, threshold: float | None) -> list[np.ndarray[Any, Any]]:
-    """The columns of a block."""
-    said = [model.labelled(found, threshold)]
+    """Return the columns of predictions of a block."""
+    columns = [model.labelled(found, threshold)]
     if model.task != "regression":
-        said += list(found.probabilities.astype(np.float32).T)  # as many digits as networks have
-    return [*map(_written, said), found.spreads.astype(np.float32), _flags(model, found)]
-
-
-def _written(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return values.astype(object) if values.dtype.kind == "U" else np.ascontiguousarray(values)
+        columns += list(found.probabilities.astype(np.float32).T)  # networks are trained in float32
+    columns = [one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one) for one in columns]
+    return [*columns, found.spreads.astype(np.float32), _flags(model, found)]
 
 
 def _flags(model: Model, found: Predictions) -> np.ndarray[Any, Any]:
-    """What is strange, in words; nothing of most rows."""
+    """Return the unusual columns of each row in words [row]; empty for most rows."""
     texts = np.full(len(found.values), "", dtype=object)
     expected = np.array([schema.has_missing for schema in model.preprocessor.layout.schemas])
     for row, flags in found.flags(model.feature_names_in_, expected).items():
@@ -168,8 +168,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None
     try:
         connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
     except duckdb.IOException as error:
-        why = re.search(r'": ([^"]+)', str(error))  # behind the temporary name, which is nobody's concern
-        raise OSError(why[1] if why else "the disk refuses it") from None
+        why = re.search(r'": ([^"]+)', str(error))  # without the name of the temporary file
+        raise OSError(why[1] if why else "writing failed") from None
 
 
 def _print(connection: duckdb.DuckDBPyConnection) -> None:
@@ -177,7 +177,7 @@ def _print(connection: duckdb.DuckDBPyConnection) -> None:
         path = folder / "predictions.csv"
         _copy(connection, path, _FORMATS[".csv"])
         with path.open(encoding="utf-8") as file:
-            if sys.stdout.isatty():  # a file or a pipe gets the data as they are
+            if sys.stdout.isatty():  # a file or a pipe gets the data unchanged
                 sys.stdout.writelines(map(visible, file))
             else:
                 shutil.copyfileobj(file, sys.stdout)

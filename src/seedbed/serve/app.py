@@ -182,10 +182,10 @@ class App:
             )
         if scope["method"] != route.method:
             allowed = ((b"allow", route.method.encode()),)
-            raise RefusedError(405, "method", f"this path takes {route.method} alone", headers=allowed)
+            raise RefusedError(405, "method", f"this path accepts {route.method} only", headers=allowed)
         if scope["query_string"]:
             raise RefusedError(
-                400, "query", "this server takes no parameters in an address", "Leave out all from ? on."
+                400, "query", "this server accepts no query parameters", "Remove everything from the ? on."
             )
         if route.content is not None:
             return route.content()
@@ -222,7 +222,7 @@ class App:
                         return b"".join(chunks)
         except TimeoutError:
             seconds = self._limits.body_seconds
-            raise RefusedError(408, "timeout", f"the body didn't come within {seconds:g} seconds") from None
+            raise RefusedError(408, "timeout", f"the body didn't arrive within {seconds:g} seconds") from None
 
     def _routes(self, model: Model, name: str, version: str) -> dict[str, Route]:
         """Return all routes by path."""
@@ -262,7 +262,7 @@ def _check_json(headers: Headers) -> None:
     charset = more.replace(b" ", b"").replace(b'"', b"")
     if kind.strip() != b"application/json" or charset not in (b"", b"charset=utf-8"):
         hint = "Send it as a header: Content-Type: application/json."
-        raise RefusedError(415, "content_type", "the body isn't said to be JSON", hint)
+        raise RefusedError(415, "content_type", "the content type of the body isn't JSON", hint)
     if any(coding.strip().lower() != b"identity" for coding in _values(headers, b"content-encoding")):
         raise RefusedError(415, "content_type", "the body is compressed", "Send it as it is.")
 

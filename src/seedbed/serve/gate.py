@@ -54,11 +54,11 @@ class Gate:
             message = f"{host} can be reached from other machines, and there is no token"
             raise OptionError(message, f"Give one of at least {SHORTEST_TOKEN} characters with --token.")
         if _is_wildcard(host) and not others:
-            message = f"{host} is every address of this machine, and requests must call the server by its name"
-            raise OptionError(message, "Say the name, or several, with --allow-host.")
+            message = f"{host} is every address of this machine, so the server's name must be given"
+            raise OptionError(message, "Give one or several names with --allow-host.")
         for name in others:
             if not _NAME.fullmatch(name):
-                raise OptionError(f"'{name}' is no host name", "Give a name or an address, perhaps with a port.")
+                raise OptionError(f"'{name}' is not a host name", "Give a name or an address, perhaps with a port.")
         own = [] if _is_wildcard(host) else [f"[{host}]".lower() if ":" in host else host.lower()]
         names = {f"{name}:{port}" for name in (*_LOCAL, *own)} | ({*_LOCAL, *own} if port == 80 else set())
         names |= {*others, *(f"{name}:{port}" for name in others if not re.search(r":[0-9]+$", name))}
@@ -69,15 +69,15 @@ class Gate:
         if len(hosts) != 1:
             raise RefusedError(400, "host", "a request needs one Host header")
         if hosts[0].lower() not in self.hosts:
-            hint = "Start it with --allow-host and that name, if it should be."
-            raise RefusedError(421, "host", "the server isn't known by the name in the Host header", hint)
+            hint = "To allow the name, start the server with --allow-host."
+            raise RefusedError(421, "host", "the name in the Host header isn't a name of this server", hint)
 
     def check_origin(self, origins: list[bytes]) -> None:
         """Raise RefusedError if an `Origin` header names another site than the server's own page."""
         for origin in origins:
             scheme, _, host = origin.lower().partition(b"://")
             if scheme not in (b"http", b"https") or host not in self.hosts:
-                raise RefusedError(403, "origin", "pages of other sites may not ask this server")
+                raise RefusedError(403, "origin", "requests from pages of other sites are refused")
 
     def check_token(self, given: list[bytes]) -> None:
         """Raise RefusedError unless there is one `Authorization` header with the token."""
@@ -100,7 +100,7 @@ def check_token(token: str) -> None:
         message = f"the token has {len(token)} characters"
         raise OptionError(message, f"Give at least {SHORTEST_TOKEN}, such as the output of: openssl rand -hex 16")
     if not _TOKEN.fullmatch(token):
-        raise OptionError("the token holds a space or a special character", "Give ASCII letters, digits and signs.")
+        raise OptionError("the token contains a space or a special character", "Give ASCII letters, digits and signs.")
 
 
 def is_loopback(host: str) -> bool:

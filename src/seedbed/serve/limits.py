@@ -142,7 +142,7 @@ def _integer(text: str) -> int:
 
 
 def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON; null is what isn't known")
+    raise ValueError(f"{text} is not JSON; use null for an unknown value")
 
 
 _DECODER = json.JSONDecoder(

@@ -173,10 +173,10 @@ def _get(
 
 def _post(summary: str, asked: Values, answer: Values, *, error: str = "Error") -> Values:
     reasons = {
-        "400": "No JSON, or not in this form.",
+        "400": "Not JSON, or not in this form.",
         "413": "Too many bytes, or too many rows.",
-        "415": "Not said to be JSON.",
-        "422": "Rows that the model can't take.",
+        "415": "The content type isn't JSON.",
+        "422": "Rows that the model can't predict.",
         "503": "Too many requests wait; try again later.",
         "default": "Refused.",
     }

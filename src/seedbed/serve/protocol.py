@@ -94,7 +94,7 @@ class _Limited(HttpToolsProtocol):
         self._timer = None
         if self._in_head:
             seconds = self.limits.head_seconds
-            self._refuse(RefusedError(408, "timeout", f"the headers didn't come within {seconds:g} seconds"))
+            self._refuse(RefusedError(408, "timeout", f"the headers didn't arrive within {seconds:g} seconds"))
         elif not self.transport.is_closing():
             self.transport.close()  # nothing was asked, so nothing is answered
 

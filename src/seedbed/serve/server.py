@@ -173,7 +173,9 @@ def _listening(address: Address) -> socket.socket:
     try:
         family, kind, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise OptionError(f"{address.host} is no address ({error})", "Give one of this machine with --host.") from None
+        raise OptionError(
+            f"{address.host} is not an address ({error})", "Give one of this machine with --host."
+        ) from None
     if is_loopback(address.host) and not ipaddress.ip_address(where[0]).is_loopback:
         raise OptionError(
             f"{address.host} leads to {where[0]}, which isn't this machine alone", "Give --host 127.0.0.1."

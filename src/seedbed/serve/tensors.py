@@ -149,7 +149,7 @@ class Tensors:
             raise RefusedError(400, "tensor", message, f"Known: {', '.join(DATATYPES)}.")
         fits = DATATYPES[datatype]
         if not all(value is None or fits(value) for value in data):
-            raise RefusedError(400, "tensor", f"the input '{name[:60]}' holds a value that is no {datatype}")
+            raise RefusedError(400, "tensor", f"the input '{name[:60]}' contains a value that isn't {datatype}")
         return name, data
 
     def _wanted(self, outputs: Any) -> frozenset[str] | None:

@@ -303,7 +303,7 @@ def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
 
 
 def layout_from_values(columns: Any) -> Layout:
-    """Restore a layout from the result of `layout_to_values`. Everything is checked, as the file may be anybody's.
+    """Restore a layout from the result of `layout_to_values`. Everything is checked, as the file may be a stranger's.
 
     Raises:
         DataError: it isn't such a list.

@@ -106,9 +106,7 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
     if not len(present):
         return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
     if schema.kind == "number" and not wanted and _indistinct(present):
-        message = (
-            f"column '{name}' is left out as an identifier: its whole numbers have more digits than can be told apart"
-        )
+        message = f"column '{name}' is left out as an identifier: its whole numbers have more digits than float64 holds"
         return [Remark(message, name, "SB101", len(present))]
     if len(present) == len(values) and present.min() == present.max():
         value = repr(schema.levels[int(values[0])]) if schema.levels else number_text(float(values[0])) or ""
@@ -120,7 +118,7 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
         counts = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
         phrase, n_rows = near_duplicates(dict(zip(schema.levels, counts, strict=True)))
         if phrase:
-            message = f"column '{name}' has levels that differ only in case or spaces, and stay apart: {phrase}"
+            message = f"column '{name}' has levels that differ only in case or spaces, and remain different: {phrase}"
             remarks.append(Remark(message, name, "SB105", n_rows))
         if len(schema.levels) > MANY_LEVELS:
             message = (

@@ -124,7 +124,7 @@ def _regression(
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
     remarks = [*finished.remarks, *_missing_remarks(name, kept)]
     if explain:
-        message = f"the target '{name}' is predicted as a number, having {len(np.unique(present))} different ones"
+        message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
         remarks.append(Remark(message, name))
     return EncodedTarget(present.copy(), (), "regression", kept, as_notes(columns, remarks))
 
@@ -149,8 +149,8 @@ def _classes(
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
     remarks = [*finished.remarks, *_missing_remarks(name, kept), *_label_remarks(name, raw, counts)]
     if task is None and len(labels) > 2 and exact_numbers(labels):
-        message = f"the {len(labels)} numbers of the target '{name}' are taken for classes; else: --task regression"
-        remarks.append(Remark(message, name))
+        message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
+        remarks.append(Remark(f"{message}; to predict numbers: --task regression", name))
     return EncodedTarget(
         codes, labels, "binary" if len(labels) == 2 else "multiclass", kept, as_notes(columns, remarks)
     )
@@ -173,7 +173,7 @@ def _kept(columns: Columns, where: str, what: str, raw: Sequence[str | None], mi
 def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
     some = ", ".join(shown(label) for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
     if len(labels) == 1:
-        raise TargetError(f"{where} has one class only, {some}", "Two are needed to tell anything apart.")
+        raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
         raise TargetError(f"{where} has {len(labels)} labels ({some}); a binary task has two", "Use --task multiclass.")
     if task == "multiclass" and len(labels) == 2:
@@ -184,13 +184,13 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
             advice = (
                 "If it holds amounts: --task regression takes what is no number as missing. Else merge rare labels."
             )
-        raise TargetError(f"{where} has {len(labels)} labels ({some}); at most {MOST_LABELS} can be told apart", advice)
+        raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)
 
 
 def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
     """The two labels, the positive one last."""
     if len(labels) != 2:
-        raise OptionError(f"{where} has {len(labels)} labels, so none is 'the positive one'", "Leave --positive away.")
+        raise OptionError(f"{where} has {len(labels)} labels, so none is 'the positive one'", "Leave out --positive.")
     word = positive.strip()
     numbers = exact_numbers([*labels, word])
     chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]
@@ -214,6 +214,6 @@ def _label_remarks(name: str, raw: Sequence[str | None], counts: Mapping[str, in
         remarks.append(Remark(f"cells of the target '{name}' that differ only in spelling share a label", name))
     phrase, n_rows = near_duplicates(counts)
     if phrase:
-        message = f"the target '{name}' has labels that differ only in case or spaces, and stay apart: {phrase}"
+        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: {phrase}"
         remarks.append(Remark(message, name, "SB105", n_rows))
     return remarks

@@ -95,7 +95,7 @@ def _walk(path: Path, codec: str, where: str) -> _Walk:
                 return _Walk(plain=False, line=line + _line_ends(before), byte=error.object[error.start])
             if "\x00" in text:
                 place = line + _line_ends(text[: text.index("\x00")])
-                raise UnreadableError(f"{where}: line {place} holds a NUL byte, so it is no text", NOT_TEXT)
+                raise UnreadableError(f"{where}: line {place} holds a NUL byte, so it is not text", NOT_TEXT)
             if not chunk:
                 return _Walk(plain=plain)
             plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))

@@ -78,7 +78,9 @@ def header_note(place: str, title: Sequence[str]) -> Note:
     """
     text = " ".join(cell.strip() for cell in title if cell.strip())
     text = text if len(text) <= 40 else text[:37] + "..."
-    return Note(f"the header is {place}, below {text!r}; if that is wrong, say how many rows to skip: --skip-rows 0")
+    return Note(
+        f"the header is {place}, below {text!r}; if that is wrong, give the number of rows to skip: --skip-rows 0"
+    )
 
 
 def _is_header(row: Sequence[str], width: int) -> bool:
@@ -148,7 +150,7 @@ def open_delimited(loader: Loader, path: Path, options: SourceOptions, *, usual:
         return {row: f"line {line}" for row, (line, _) in enumerate(under_header) if row in wanted}
 
     by = DELIMITERS[shape.delimiter]
-    notes = () if shape.delimiter == "," else (Note(f"cells are taken to be separated by {by}"),)
+    notes = () if shape.delimiter == "," else (Note(f"cells are separated by {by}"),)
     return loader.columns(shape.header, find_places, (*shape.charset.notes, *notes, *shape.notes))
 
 

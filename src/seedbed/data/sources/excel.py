@@ -48,7 +48,7 @@ def is_workbook(path: Path) -> bool:
 
 
 def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
-    """Return the columns of a sheet: the one that is asked for, or the only visible one.
+    """Return the columns of a sheet: the one that the user names, or the only visible one.
 
     Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
     without a saved value are empty cells. Rows and columns without any cell are left out.

@@ -213,7 +213,7 @@ def _check_file(path: Path, where: str) -> int:
         listed = ", ".join(inside[:10]) or "though it has none that looks like a table"
         raise UnreadableError(f"{where} is a folder", f"Name one file in it: {listed}")
     if found is not None:
-        raise UnreadableError(f"{where} is a pipe or a device, no file", "Save the table as a file first.")
+        raise UnreadableError(f"{where} is a pipe or a device, not a file", "Save the table as a file first.")
     if near := difflib.get_close_matches(path.name, neighbours, n=1):
         hint = f"Did you mean '{path.parent / near[0]}'?"
     elif neighbours:

@@ -206,7 +206,9 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{role} can't be made an array: {error}", "Give numbers in rows of one length.") from error
+        raise DataError(
+            f"{role} can't be converted to an array: {error}", "Give numbers in rows of one length."
+        ) from error
 
 
 def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:

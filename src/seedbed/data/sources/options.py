@@ -56,7 +56,7 @@ class SourceOptions:
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
-                    f"{where} is no database, so there is no {option} to choose",
+                    f"{where} is not a database, so there is no {option} to choose",
                     "SQLite files and postgresql:// addresses take --table and --query, Excel files --table.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
@@ -183,7 +183,7 @@ def check_width(n_columns: int, where: str) -> None:
     if n_columns > MAX_COLUMNS:
         raise UnreadableError(
             f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}",
-            "Is it lying on its side? Otherwise leave columns out.",
+            "Is it transposed? Otherwise leave out columns.",
         )
 
 

@@ -63,7 +63,9 @@ def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedCol
             message = f"{where}: a value is over {MAX_VALUE:,} bytes"
             raise UnreadableError(message, OTHER_COLUMNS.format("it")) from error
         if query is None:
-            raise UnreadableError(f"{where} can't be read ({error})", "Is it complete, and in nobody's use?") from error
+            raise UnreadableError(
+                f"{where} can't be read ({error})", "Is it complete, and not in use by another program?"
+            ) from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
     return loader.columns(names, notes=notes)
 

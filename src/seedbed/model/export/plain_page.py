@@ -2,7 +2,7 @@
 
 It uses torch, safetensors and the standard library alone. The layers and what becomes of each column are data in the
 weights file. Cells are text, as in a file, or Python's own numbers, dates and None. A cell that is neither missing nor
-readable is an error, because nobody would see a warning that it counts as missing.
+readable is an error, because a warning that it counts as missing would not be seen.
 """
 
 import json
