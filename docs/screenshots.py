@@ -1,7 +1,6 @@
-"""Takes the pictures of the HTML report in docs/images: python docs/screenshots.py [REPORT].
+"""Takes the pictures of the HTML report and of the playground in docs/images: python docs/screenshots.py [report] [play].
 
-Without a report it first makes the one of the README, from heart_failure.csv in the folder SEEDBED_DATA. A browser is
-needed: Chromium, as the system has it.
+Both are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as the system has it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -22,11 +23,11 @@ IMAGES = ROOT / "docs" / "images"
 DATA = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# Name of the picture, and what Playwright makes the browser pretend.
-SHOTS = {
-    "report-light.png": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "light"},
-    "report-dark.png": {"viewport": {"width": 1100, "height": 800}, "color_scheme": "dark"},
-    "report-phone.png": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
+# What Playwright makes the browser pretend.
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
 }
 
 
@@ -37,26 +38,65 @@ def make_report(folder: Path) -> Path:
     return folder / "run" / "report.html"
 
 
-def take(report: Path) -> None:
+def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
+    report = make_report(folder)
+    for look, pretended in LOOKS.items():
+        page = browser.new_context(**{"viewport": {"width": 1100, "height": 800}, **pretended}).new_page()
+        page.goto(report.resolve().as_uri())
+        page.wait_for_selector("body[data-ready=yes]")
+        yield f"report-{look}.png", page.screenshot()
+
+
+def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the first screen in each look, a verdict, and a map."""
+    made = folder / "play.html"
+    arguments = ["play", str(DATA / "heart_failure.csv"), "--target", "DEATH_EVENT", "--no-open", "-o", str(made)]
+    subprocess.run([sys.executable, "-m", "seedbed", *arguments], check=True)
+
+    def trained(page: Any) -> None:
+        page.wait_for_timeout(300)
+        page.wait_for_selector("body[data-state=done]", timeout=300_000)
+        page.wait_for_timeout(300)
+
+    for look, pretended in LOOKS.items():
+        page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **pretended}).new_page()
+        page.goto(made.as_uri())
+        trained(page)
+        yield f"play-{look}.png", page.screenshot()
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.goto(made.as_uri())
+    trained(page)
+    page.get_by_role("button", name="Pin it and try relu:5").click()
+    trained(page)
+    yield "play-compare.png", page.locator("#compare").screenshot()
+    page.goto("about:blank")
+    page.goto(f"{made.as_uri()}#table=circles&noise=0.15&network=relu:5&optimizer=adamw")
+    trained(page)
+    page.locator("#surface").scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    yield "play-map.png", page.locator("#surface").screenshot()
+
+
+PICTURES = {"report": report_pictures, "play": play_pictures}
+
+
+def main(wanted: list[str]) -> None:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         sys.exit("no Chromium is installed: apt-get install chromium, or the like")
-    with sync_playwright() as playwright:
-        # In a container Chromium's own sandbox can't be set up; the page is ours.
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        # In a container Chromium's own sandbox can't be set up; the pages are ours.
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for name, pretended in SHOTS.items():
-            page = browser.new_context(**pretended).new_page()
-            page.goto(report.resolve().as_uri())
-            page.wait_for_selector("body[data-ready=yes]")
-            with Image.open(io.BytesIO(page.screenshot())) as image:
-                image.convert("RGB").save(IMAGES / name, optimize=True)
-            print(IMAGES / name)
+        for kind in wanted or PICTURES:
+            for name, shot in PICTURES[kind](browser, Path(folder)):
+                with Image.open(io.BytesIO(shot)) as image:
+                    # A palette makes the many thin lines of the playground a third of the size.
+                    plain = image.convert("RGB")
+                    kept = plain if kind == "report" else plain.quantize(256, dither=Image.Dither.NONE)
+                    kept.save(IMAGES / name, optimize=True)
+                print(IMAGES / name)
         browser.close()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        take(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            take(make_report(Path(folder)))
+    main(sys.argv[1:])

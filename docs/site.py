@@ -1,4 +1,4 @@
-"""Hooks of the documentation site: pages that live outside `docs/`, and links to them.
+"""Hooks of the documentation site: pages that live outside `docs/`, links to them, and the playground.
 
 MkDocs reads this file (`hooks` in mkdocs.yml).
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import seedbed as sb
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +28,7 @@ LINK = re.compile(r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anc
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages outside `docs/`, and an index of the decisions."""
+    """Add the pages outside `docs/`, an index of the decisions, and the playground without a table."""
     for source, page in PAGES.items():
         if files.get_file_from_path(page) is None:
             files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
@@ -35,6 +37,9 @@ def on_files(files: Files, config: Any) -> Files:
     rows = "\n".join(f"- [{title.lstrip('# ')}]({path.removeprefix('decisions/')})" for path, title in titles)
     text = f"# Decisions\n\nChoices that may surprise, with their reasons.\n\n{rows}\n"
     files.append(File.generated(config, "decisions/index.md", content=text))
+    with tempfile.TemporaryDirectory() as folder:
+        page = sb.playground(None, Path(folder) / "play.html").read_text(encoding="utf-8")
+    files.append(File.generated(config, "playground.html", content=page))
     return files
 
 

@@ -92,7 +92,7 @@ export function createChance(place, drawPlace) {
   /** Pile up one dot for each network, upwards or downwards. */
   function stack(pen, values, x, floor, space, colour, sign) {
     const bins = new Map();
-    const wide = Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
+    const wide = state.task === "regression" ? 8 : Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
     for (const value of values) {
       const bin = Math.round(x(value) / wide);
       bins.set(bin, (bins.get(bin) ?? 0) + 1);

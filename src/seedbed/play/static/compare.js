@@ -156,12 +156,13 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     surface.clear();
     const last = history.at(-1);
     const settled = history.filter((one) => one.splits >= Math.min(5, last.splits));
-    const reach = Math.max(2.2 * last.rope, ...settled.flatMap((one) => [Math.abs(one.low), Math.abs(one.high)])) * 1.06;
+    const least = Math.min(-2.2 * last.rope, ...settled.map((one) => one.low)) * 1.06;
+    const greatest = Math.max(2.2 * last.rope, ...settled.map((one) => one.high)) * 1.06;
     const left = 44;
     const right = width - 12;
     const top = 24;
     const bottom = height - 58;
-    const x = (value) => (left + right) / 2 + (value / reach) * ((right - left) / 2);
+    const x = (value) => left + ((value - least) / (greatest - least)) * (right - left);
     const inside = (value) => Math.min(right, Math.max(left, x(value)));
     const most = Math.max(last.splits, state.current.settings.splits);
     const y = (splits) => top + ((splits - 1) / Math.max(1, most - 1)) * (bottom - top);
@@ -205,7 +206,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     pen.lineWidth = 3;
     pen.stroke();
     label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
-    for (const tick of ticks(-reach, reach, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.0$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.0$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
     figure.setAttribute("aria-label", `${finding.textContent} Difference ${signedText(last.difference, task)}, plausibly ${signedText(last.low, task)} to ${signedText(last.high, task)}; less than ${sizeText(last.rope, task)} is too small to matter.`);
   }
 

@@ -15,7 +15,7 @@ import { fromFragment, namesBeside, requestFor, seedNetworks, settingsName, spli
 import { createSurface } from "./surface.js";
 import { createTakeaway } from "./takeaway.js";
 import { decodeTable, exampleTable } from "./table.js";
-import { count, quantity, element, lossText, scoreName, scoreText, shortened, signedText } from "./words.js";
+import { count, quantity, element, lossText, scoreName, scoreText, sentence, shortened, signedText } from "./words.js";
 
 const WAIT = 120; // milliseconds after the last change
 const BATCH = 8; // splits that are trained together
@@ -29,9 +29,9 @@ const page = {
 };
 
 /** Write a problem above everything, in one sentence; null clears it. */
-function complain(sentence) {
-  by("problem").hidden = !sentence;
-  by("problem").textContent = sentence ?? "";
+function complain(problem) {
+  by("problem").hidden = !problem;
+  by("problem").textContent = problem ?? "";
 }
 
 // What is trained ----------------------------------------------------------------------------------------------------
@@ -280,7 +280,13 @@ function useTable(table, isToy, name = table.name) {
   opening.mark(name, isToy);
   by("target").hidden = true;
   complain(null);
-  by("notes").textContent = shortened((table.notes ?? []).join(" "), 400);
+  by("notes").hidden = !table.notes.length;
+  by("notes").lastElementChild.textContent = table.notes.map(sentence).join(" ");
+  choiceOf(by("measure"), "measure", { score: scoreName(table.task), loss: "loss" }, page.measure, (measure) => {
+    page.measure = measure;
+    curves.set({ measure });
+    readOut();
+  });
   showSettings();
   chance.reset();
   trainSoon();
@@ -357,11 +363,6 @@ const classroom = createClassroom(by("classroom"), {
     return run.curves.testScore.at(-1);
   },
   onFiles: takeFiles,
-});
-choiceOf(by("measure"), "measure", { score: "accuracy", loss: "loss" }, "score", (measure) => {
-  page.measure = measure;
-  curves.set({ measure });
-  readOut();
 });
 
 /** Move the cursor over the epochs; the end follows the training. */

@@ -218,7 +218,7 @@ export function createSurface(place) {
     const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
     const wrong = table.task === "regression" ? "" : ` ${errors} of ${state.test.size} test rows are wrong.`;
     figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
-    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too, so it may lie on the wrong side and be right.` : ""}`;
+    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}`;
   }
 
   function paintRows(pen, paints, known, box, ends) {
@@ -257,12 +257,8 @@ export function createSurface(place) {
   }
 
   function targetEnds() {
-    let low = Infinity, high = -Infinity;
-    for (const value of state.table.y) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    return [low, high];
+    const sorted = Float64Array.from(state.table.y).sort();
+    return [quantile(sorted, 0.02), quantile(sorted, 0.98)];
   }
 
   function mixed(paints, share) {

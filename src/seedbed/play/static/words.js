@@ -53,6 +53,11 @@ export function scoreName(task) {
   return task === "regression" ? "R\u00b2" : "accuracy";
 }
 
+/** Return a note as a sentence: a capital first, a full stop last. */
+export function sentence(note) {
+  return `${note.charAt(0).toUpperCase()}${note.slice(1).replace(/\.?$/, ".")}`;
+}
+
 /** Return a text cut to a number of characters. */
 export function shortened(text, most = 24) {
   return text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;
