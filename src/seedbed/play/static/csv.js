@@ -2,7 +2,9 @@
 // needs them. Nothing leaves the browser.
 import { decodeTable, inputsOf } from "./table.js";
 
-const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20;
+const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20, MOST_WHOLE_NUMBERS = 20;
+const MOST_SPELLINGS = 20; // of yes, no and words for missing cells
+const FEW_ROWS = 20; // too few to recognise a column that names the rows
 const MISSING = new Set(["", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"]);
 const NO_NUMBER = new Set([...MISSING, "-", "--", "—", "–", ".", "..", "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
 const PAIRS = [["no", "yes"], ["false", "true"], ["f", "t"], ["n", "y"], ["off", "on"], ["f", "m"], ["female", "male"]];
@@ -11,33 +13,50 @@ const COMMA = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:e[+-]?\d+)?$/i;
 const GROUPED_POINT = /^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$/, GROUPED_COMMA = /^[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$/;
 const CODE = /^[+-]?0\d+$/; // 007 is a name
 
+/** Whether a cell counts as missing among texts; of numbers, signs and words such as "none" do as well. */
+function isMissing(cell) {
+  const word = cell.toLowerCase();
+  return MISSING.has(word) || word === "na";
+}
+
 /**
  * The cells of a CSV file: quotes (doubled inside), separators and line ends within quotes, any line ends.
  *
  * @param {string} text
  * @param {string} separator
- * @returns {string[][]} lines of cells; empty lines are left out
+ * @returns {?string[][]} lines of cells, without empty lines; null if a quotation has no end
  */
 export function csvLines(text, separator) {
-  const lines = [];
-  let line = [], cell = "", quoted = false, i = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  const lines = [], breaks = new RegExp(`["\r\n${separator === "|" ? "\\|" : separator}]`, "g");
+  let line = [], cell = "", quoted = false, from = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   const end = () => {
     line.push(cell);
     if (line.length > 1 || line[0].trim() !== "") lines.push(line);
     line = [], cell = "";
   };
-  for (; i < text.length; i++) {
-    const one = text[i];
+  while (from < text.length) {
     if (quoted) {
-      if (one !== '"') cell += one;
-      else if (text[i + 1] === '"') cell += text[++i];
+      const to = text.indexOf('"', from);
+      if (to < 0) return null;
+      cell += text.slice(from, to);
+      from = to + 1;
+      if (text[from] === '"') cell += '"', (from += 1);
       else quoted = false;
-    } else if (one === '"' && cell.trim() === "") (quoted = true), (cell = "");
-    else if (one === separator) line.push(cell), (cell = "");
-    else if (one === "\n" || one === "\r") {
-      if (one === "\r" && text[i + 1] === "\n") i++;
+      continue;
+    }
+    breaks.lastIndex = from;
+    const found = breaks.exec(text), to = found ? found.index : text.length;
+    cell += text.slice(from, to);
+    from = to + 1;
+    if (!found) break;
+    if (found[0] === separator) line.push(cell), (cell = "");
+    else if (found[0] === '"') {
+      if (cell.trim() === "") cell = "", (quoted = true);
+      else cell += '"';
+    } else {
+      if (found[0] === "\r" && text[from] === "\n") from += 1;
       end();
-    } else cell += one;
+    }
   }
   if (cell !== "" || line.length) end();
   return quoted ? null : lines;
@@ -58,60 +77,64 @@ function separatorOf(text) {
 /** What a column's cells are by one decimal mark; null where too few of them are numbers. */
 function numbersOf(cells, comma) {
   const plain = comma ? COMMA : POINT, grouped = comma ? GROUPED_COMMA : GROUPED_POINT;
-  let filled = 0, known = 0, groups = 0;
+  let filled = 0, known = 0;
   const values = cells.map((cell) => {
-    if (NO_NUMBER.has(cell.toLowerCase())) return null;
-    filled += 1;
-    const isGrouped = grouped.test(cell);
-    if (!plain.test(cell) && !isGrouped) return null;
-    known += 1, groups += isGrouped;
+    const isPlain = plain.test(cell), isGrouped = !isPlain && grouped.test(cell);
+    if (!isPlain && !isGrouped) {
+      if (!NO_NUMBER.has(cell.toLowerCase())) filled += 1;
+      return null;
+    }
+    filled += 1, known += 1;
     const digits = isGrouped ? cell.replaceAll(comma ? "." : ",", "") : cell;
     return Number(comma ? digits.replace(",", ".") : digits);
   });
-  return filled === 0 || known < 0.95 * filled ? null : { values, known, groups };
+  return filled === 0 || known < 0.95 * filled ? null : values;
 }
 
-/** Whether this table writes decimals with a comma: some number is one with a comma only, and none with a point only. */
+/** Whether more numbers of the table can be read with a decimal comma only than with a point only. */
 function usesComma(columns) {
   let comma = 0, point = 0;
   for (const cells of columns)
     for (const cell of cells) {
+      if (!cell.includes(",") && !cell.includes(".")) continue;
       const asComma = COMMA.test(cell) || GROUPED_COMMA.test(cell), asPoint = POINT.test(cell) || GROUPED_POINT.test(cell);
       if (asComma && !asPoint) comma += 1;
       if (asPoint && !asComma) point += 1;
     }
-  return comma > 0 && comma > point;
+  return comma > point;
 }
 
 /** What a column is: numbers, or levels, with what the whole table decides about them. */
 function columnOf(name, cells, comma, rows) {
-  const lower = [...new Set(cells.map((cell) => cell.toLowerCase()))].filter((word) => !NO_NUMBER.has(word));
-  const pair = PAIRS.find((words) => lower.length === 2 && words.every((word) => lower.includes(word)));
-  if (pair) {
-    const values = cells.map((cell) => (pair.includes(cell.toLowerCase()) ? pair.indexOf(cell.toLowerCase()) : null));
-    return { name, kind: "number", categories: null, values, hasMissing: values.includes(null) };
-  }
-  const found = numbersOf(cells, comma);
-  if (found && !(cells.some((cell) => CODE.test(cell)) && found.values.every((value) => value === null || Number.isInteger(value))))
-    return { name, kind: "number", categories: null, values: found.values, hasMissing: found.values.includes(null) };
-  const counts = new Map(), missing = (cell) => MISSING.has(cell.toLowerCase()) || cell.toLowerCase() === "na";
-  for (const cell of cells) if (!missing(cell)) counts.set(cell, (counts.get(cell) ?? 0) + 1);
+  const number = (values) => ({ name, kind: "number", categories: null, values, hasMissing: values.includes(null) });
+  const texts = [...new Set(cells)], words = [...new Set(texts.slice(0, MOST_SPELLINGS + 1).map((text) => text.toLowerCase()))];
+  if (texts.every(isMissing)) return number(cells.map(() => null));
+  const filled = words.filter((word) => !NO_NUMBER.has(word));
+  const pair = PAIRS.find((two) => texts.length <= MOST_SPELLINGS && filled.length === 2 && two.every((word) => filled.includes(word)));
+  if (pair) return number(cells.map((cell) => (pair.includes(cell.toLowerCase()) ? pair.indexOf(cell.toLowerCase()) : null)));
+  const values = numbersOf(cells, comma);
+  const isCode = values && texts.some((text) => CODE.test(text)) && values.every((value) => value === null || Number.isInteger(value));
+  if (values && !isCode) return number(values);
+  const counts = new Map();
+  for (const cell of cells) if (!isMissing(cell)) counts.set(cell, (counts.get(cell) ?? 0) + 1);
   const share = Math.max(1, Math.ceil(rows / 200)), needed = counts.size > 200 ? share : Math.min(10, share);
   const levels = [...counts.keys()].filter((level) => counts.get(level) >= needed).sort();
-  const hasMissing = cells.some(missing), categories = [...levels, "(other)", ...(hasMissing ? ["(missing)"] : [])];
+  const hasMissing = cells.some(isMissing), categories = [...levels, "(other)", ...(hasMissing ? ["(missing)"] : [])];
   const code = new Map(levels.map((level, i) => [level, i]));
-  const values = cells.map((cell) => (missing(cell) ? levels.length + 1 : code.get(cell) ?? levels.length));
-  return { name, kind: "category", categories, values, hasMissing, needed, levels: counts.size };
+  const codes = cells.map((cell) => (isMissing(cell) ? levels.length + 1 : code.get(cell) ?? levels.length));
+  return { name, kind: "category", categories, values: codes, hasMissing, needed, levels: counts.size };
 }
 
 /** Why a column is no feature; an empty text if it is one. */
-function useless(column, rows) {
-  const values = column.values.filter((value) => value !== null), different = new Set(values).size;
+function useless(column) {
+  const values = column.values.filter((value) => value !== null), n = values.length, different = new Set(values).size;
+  if (!n) return "is empty";
   if (different < 2 && !column.hasMissing) return "is constant";
-  if (different < 1) return "is empty";
-  if (column.kind === "category" && column.levels === rows) return "has another text in every row";
-  const whole = column.kind === "number" && different === rows && values.every((value, i) => value === values[0] + i);
-  return whole ? "numbers the rows" : "";
+  if (n < FEW_ROWS) return "";
+  if (column.kind === "category") return column.levels > 0.95 * n ? "has another text in nearly every row" : "";
+  const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+  const running = different === n && high - low + 1 === n && values.every(Number.isInteger);
+  return running ? "numbers the rows" : "";
 }
 
 /**
@@ -146,24 +169,26 @@ export function readCsv(text, target = null, name = "your table") {
 /** The table of cells [column][row]. */
 function assembled(header, cellsOf, goal, comma, name) {
   const fail = (error) => ({ error, columns: header }), target = header[goal];
-  const known = cellsOf[goal].map((cell) => !NO_NUMBER.has(cell.toLowerCase())), dropped = known.filter((one) => !one).length;
-  const cells = cellsOf.map((own) => own.filter((_, row) => known[row])), rows = cells[goal].length, notes = [];
+  const amounts = numbersOf(cellsOf[goal], comma), different = new Set((amounts ?? []).filter((value) => value !== null));
+  const fractions = [...different].some((value) => !Number.isInteger(value));
+  const isNumber = different.size > (fractions ? 2 : MOST_WHOLE_NUMBERS) && !cellsOf[goal].some((cell) => CODE.test(cell));
+  const known = cellsOf[goal].map((cell, row) => (isNumber ? amounts[row] !== null : !isMissing(cell)));
+  const dropped = known.filter((one) => !one).length, notes = [];
+  const cells = cellsOf.map((own) => own.filter((_, row) => known[row])), rows = cells[goal].length;
   if (dropped) notes.push(`${dropped} row${dropped === 1 ? " has" : "s have"} no value in '${target}' and ${dropped === 1 ? "is" : "are"} left out.`);
   if (rows < 10) return fail(`${rows} rows have a value in '${target}', and at least 10 are needed.`);
-  const numbers = numbersOf(cells[goal], comma)?.values ?? null;
-  let classes = [...new Set(cells[goal])];
-  const fractions = numbers?.some((value) => value !== null && !Number.isInteger(value));
-  const isNumber = numbers !== null && !numbers.includes(null) && (fractions || classes.length > 10);
-  if (classes.length < 2) return fail(`All rows have the same value in '${target}', so there is nothing to predict.`);
-  if (!isNumber && classes.length > MOST_CLASSES) return fail(`'${target}' has ${classes.length} different texts; this page takes up to ${MOST_CLASSES} classes.`);
-  classes = numbers && !numbers.includes(null) ? classes.sort((a, b) => Number(a.replace(",", ".")) - Number(b.replace(",", "."))) : classes.sort();
-  const y = isNumber ? numbers : cells[goal].map((cell) => classes.indexOf(cell));
+  let classes = isNumber ? [] : [...new Set(cells[goal])];
+  if ((isNumber ? different : new Set(classes)).size < 2) return fail(`All rows have the same value in '${target}', so there is nothing to predict.`);
+  if (classes.length > MOST_CLASSES) return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes.`);
+  const valueOf = (label) => Number(comma ? label.replace(",", ".") : label);
+  classes = classes.every((label) => Number.isFinite(valueOf(label))) ? classes.sort((a, b) => valueOf(a) - valueOf(b)) : classes.sort();
+  const y = isNumber ? amounts.filter((value) => value !== null) : cells[goal].map((cell) => classes.indexOf(cell));
   const counts = classes.map((label) => cells[goal].filter((cell) => cell === label).length);
-  if (!isNumber && rows - Math.max(...counts) < 2) return fail(`Only ${rows - Math.max(...counts)} row is outside the largest class of '${target}'; at least 2 are needed.`);
+  if (!isNumber && rows - Math.max(...counts) < 2) return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
 
   const columns = header.map((one, i) => (i === goal ? null : columnOf(one, cells[i], comma, rows))).filter(Boolean);
   const used = columns.filter((column) => {
-    const reason = useless(column, rows);
+    const reason = useless(column);
     if (reason) notes.push(`'${column.name}' ${reason} and is left out.`);
     return !reason;
   });

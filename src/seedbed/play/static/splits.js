@@ -112,14 +112,16 @@ export function splitRows(table, split, testShare = 0.2) {
  * @returns {{centre: Float64Array, unit: Float64Array, x: Float32Array}} x is [row, input]
  */
 export function sharedInputs(table) {
-  const n = table.nInputs, centre = new Float64Array(n), unit = new Float64Array(n).fill(1);
+  const n = table.nInputs, centre = new Float64Array(n), unit = new Float64Array(n).fill(1), cells = new Float64Array(table.rows);
   table.inputs.forEach((input, i) => {
     if (input.kind !== "number") return;
-    const cells = column(table, i).filter((cell) => !Number.isNaN(cell)).sort();
-    if (!cells.length) return;
-    centre[i] = cells[cells.length >> 1];
-    const distances = cells.map((cell) => Math.abs(cell - centre[i])).filter((d) => d > 0).sort();
-    if (distances.length) unit[i] = distances[(3 * (distances.length - 1)) >> 2];
+    let known = 0, others = 0;
+    for (let place = i; place < table.x.length; place += n) if (!Number.isNaN(table.x[place])) cells[known++] = table.x[place];
+    if (!known) return;
+    const sorted = cells.subarray(0, known).sort();
+    centre[i] = sorted[known >> 1];
+    for (let row = 0; row < known; row++) if (sorted[row] !== centre[i]) cells[others++] = Math.abs(sorted[row] - centre[i]);
+    if (others) unit[i] = cells.subarray(0, others).sort()[(3 * (others - 1)) >> 2];
   });
   return { centre, unit, x: sharedRows(table, table.x, { centre, unit }) };
 }
@@ -138,15 +140,9 @@ export function sharedRows(table, raw, { centre, unit }) {
   return found;
 }
 
-function column(table, input) {
-  const found = new Float64Array(table.rows);
-  for (let row = 0; row < table.rows; row++) found[row] = table.x[row * table.nInputs + input];
-  return found;
-}
-
 /** Inputs that may add to another: flags of missing cells to their number, levels to the input of rare levels. */
 export function givers(table) {
-  return counted(table.nInputs).filter((i) => table.inputs[i].of !== null && table.inputs[i].of !== undefined);
+  return counted(table.nInputs).filter((i) => table.inputs[i].of !== null);
 }
 
 /**
@@ -157,48 +153,45 @@ export function givers(table) {
  * @returns {{scale: Float32Array, shift: Float32Array, extra: Float32Array}} [input], [input], [giver]
  */
 export function splitDesign(table, shared, rows) {
-  const n = table.nInputs, scale = new Float32Array(n), shift = new Float32Array(n), count = new Float64Array(n);
-  const filler = new Float64Array(n), missing = new Float64Array(n), x = shared.x;
-  table.inputs.forEach((input, i) => {
-    if (input.kind !== "number") {
-      for (const row of rows) count[i] += x[row * n + i];
-      return;
+  const n = table.nInputs, x = shared.x, { inputs } = table, nRows = rows.length;
+  const scale = new Float32Array(n), shift = new Float32Array(n), filler = new Float64Array(n);
+  const sum = new Float64Array(n), squares = new Float64Array(n);
+  const low = new Float32Array(n).fill(Infinity), high = new Float32Array(n).fill(-Infinity);
+  // A missing cell counts as the median of the others. Only numbers with a flag have any.
+  const gaps = new Map();
+  inputs.forEach(({ kind, of }) => { if (kind === "flag") gaps.set(of, []); });
+  for (const [i, cells] of gaps) {
+    for (const row of rows) if (!Number.isNaN(table.x[row * n + i])) cells.push(x[row * n + i]);
+    const known = Float64Array.from(cells).sort(), half = known.length >> 1;
+    if (known.length) filler[i] = known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
+  }
+  const cell = (row, i) => (gaps.has(i) && Number.isNaN(table.x[row * n + i]) ? filler[i] : x[row * n + i]);
+  for (const row of rows)
+    for (let i = 0; i < n; i++) {
+      const value = gaps.size ? cell(row, i) : x[row * n + i];
+      sum[i] += value;
+      if (value < low[i]) low[i] = value;
+      if (value > high[i]) high[i] = value;
     }
-    let cells = Float64Array.from(rows, (row) => (table.x[row * n + i] - shared.centre[i]) / shared.unit[i]);
-    const known = cells.filter((cell) => !Number.isNaN(cell));
-    missing[i] = cells.length - known.length;
-    if (missing[i]) {
-      known.sort();
-      const half = known.length >> 1;
-      const median = known.length % 2 ? known[half] : (known[half - 1] + known[half]) / 2;
-      filler[i] = known.length ? median : 0;
-      cells = cells.map((cell) => (Number.isNaN(cell) ? filler[i] : cell));
-    }
-    let mean = 0, squares = 0, low = Infinity, high = -Infinity;
-    for (const cell of cells) {
-      mean += cell / cells.length;
-      if (cell < low) low = cell;
-      if (cell > high) high = cell;
-    }
-    for (const cell of cells) squares += (cell - mean) ** 2;
-    if (low === high || (missing[i] && !known.length)) return; // a constant: 0 throughout
-    const deviation = Math.sqrt(squares / cells.length);
-    scale[i] = 1 / deviation;
-    shift[i] = -mean / deviation;
-    filler[i] /= deviation;
-  });
-  table.inputs.forEach((input, i) => {
-    if (input.kind === "flag") scale[i] = count[i] > 0 && count[i] < rows.length ? 1 : 0;
-    else if (input.kind === "level") {
-      scale[i] = count[i] >= input.needed ? 1 : 0;
-      if (!scale[i]) count[input.of] += count[i];
+  for (const row of rows)
+    for (let i = 0; i < n; i++) squares[i] += ((gaps.size ? cell(row, i) : x[row * n + i]) - sum[i] / nRows) ** 2;
+  inputs.forEach(({ kind, of, needed }, i) => {
+    if (kind === "number" && low[i] < high[i] && gaps.get(i)?.length !== 0) {
+      const deviation = Math.sqrt(squares[i] / nRows);
+      scale[i] = 1 / deviation;
+      shift[i] = -sum[i] / nRows / deviation;
+      filler[i] /= deviation;
+    } else if (kind === "flag") scale[i] = sum[i] > 0 && sum[i] < nRows ? 1 : 0;
+    else if (kind === "level") {
+      scale[i] = sum[i] >= needed ? 1 : 0;
+      if (!scale[i]) sum[of] += sum[i];
     }
   });
-  table.inputs.forEach((input, i) => {
-    if (input.kind === "bucket") scale[i] = count[i] > 0 ? 1 : 0;
+  inputs.forEach(({ kind }, i) => {
+    if (kind === "bucket") scale[i] = sum[i] > 0 ? 1 : 0;
   });
   const extra = Float32Array.from(givers(table), (i) => {
-    const { kind, of } = table.inputs[i];
+    const { kind, of } = inputs[i];
     return kind === "flag" ? (scale[of] ? filler[of] : 0) : !scale[i] && scale[of] ? 1 : 0;
   });
   return { scale, shift, extra };

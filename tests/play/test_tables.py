@@ -1,0 +1,141 @@
+"""A file dropped on the page becomes the table that seedbed reads; others are refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from seedbed.data import read_table
+from seedbed.play.document import table_document
+
+READ = """(text, target) => {
+  const read = readCsv(text, target);
+  return read.error ? read : { ...read.table, x: Array.from(read.table.x), y: Array.from(read.table.y) };
+}"""
+DECODE = """(document) => {
+  const table = decodeTable(document);
+  return { ...table, x: Array.from(table.x), y: Array.from(table.y) };
+}"""
+random = np.random.default_rng(0)
+ROWS = [[f"{a:.2f}", str(int(b)), c, d] for a, b, c, d in zip(
+    random.normal(5, 2, 40), random.integers(0, 900, 40), random.choice(["red", "green", "blue"], 40),
+    random.choice(["yes", "no"], 40), strict=True)]  # fmt: skip
+
+
+def lines(rows, *, separator=",", header=("width", "count", "colour", "answer"), end="\n"):
+    return end.join(separator.join(row) for row in [header, *rows]) + end
+
+
+def changed(change):
+    """Return the rows with some cells changed: {(row, column): text}."""
+    return [[change.get((r, c), cell) for c, cell in enumerate(row)] for r, row in enumerate(ROWS)]
+
+
+FILES = {
+    "commas": lines(ROWS),
+    "semicolons and decimal commas": lines([[one.replace(".", ",") for one in row] for row in ROWS], separator=";"),
+    "tabs, Windows line ends, and a byte order mark": "\ufeff" + lines(ROWS, separator="\t", end="\r\n"),
+    "quoted cells with separators, quotes and line ends": lines(
+        [[row[0], row[1], f'"{row[2]}, ""dark""\nand so on"', f'"{row[3]}"'] for row in ROWS]
+    ),
+    "missing cells and words for them": lines(
+        changed({(0, 0): "", (1, 0): "n/a", (2, 1): "?", (3, 2): "", (4, 2): "NaN"})
+    ),
+    "a rare level": lines(changed({(7, 2): "unseen"})),
+    "numbers with thousands": lines(changed({(r, 1): f"{r + 1},{r:03}" for r in range(40)}), separator=";"),
+    "codes with leading zeros": lines(changed({(r, 1): f"00{r % 3}" for r in range(40)})),
+    "rows that are numbered": lines([[str(r + 100), *row[1:]] for r, row in enumerate(ROWS)]),
+    "a constant and an empty column": lines([["7", "", *row[2:]] for row in ROWS]),
+    "0 and 1, and exponents": lines([[f"{r}e-2", str(r % 2), *row[2:]] for r, row in enumerate(ROWS)]),
+    "rows without a target": lines(changed({(5, 3): "", (6, 3): "NA"})),
+    "text before 5 % of numbers": lines(changed({(5, 0): "about 5"})),
+    "a name for every row": lines([[f"person {r}", *row[1:]] for r, row in enumerate(ROWS)]),
+}
+
+
+def check_equal(found, expected):
+    for name in ("task", "target", "classes", "rows", "inputs", "y"):
+        assert found[name] == expected[name], name
+    assert [(one["name"], one["kind"], one["categories"]) for one in found["columns"]] == [
+        (one["name"], one["kind"], one["categories"]) for one in expected["columns"]
+    ]
+    np.testing.assert_array_equal(np.array(found["x"], dtype=float), np.array(expected["x"], dtype=float))
+
+
+@pytest.mark.parametrize("what", FILES)
+@pytest.mark.parametrize("target", ["answer", "colour", "width"])
+def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target):
+    if target == "width" and what in (
+        "rows that are numbered",
+        "a constant and an empty column",
+        "a name for every row",
+    ):
+        target = "answer"
+    (tmp_path / "table.csv").write_text(FILES[what], encoding="utf-8", newline="")
+    document = table_document(read_table(tmp_path / "table.csv", target=target))
+    check_equal(lab(READ, FILES[what], target), lab(DECODE, document))
+
+
+@pytest.mark.parametrize("name", ["breast_cancer_ljubljana", "credit_approval", "hepatitis", "glass", "titanic"])
+def test_a_real_table_is_read_as_seedbed_reads_it(lab, real_table, name):
+    path = real_table(f"{name}.csv")
+    text = path.read_text()
+    target = text.splitlines()[0].split(",")[-1]
+    document = table_document(read_table(path, target=target))
+    check_equal(lab(READ, text, target), lab(DECODE, document))
+
+
+REFUSED = {
+    "": "The file is empty.",
+    "PK\0\0": "This is no text file. Save the table as CSV first.",
+    'a,b\n1,"2\n': "A quotation mark in the file has no end.",
+    "a\n1\n2\n": "The file has one column only. A CSV file separates columns by commas, semicolons or tabs.",
+    "a,a\n1,2\n": "Two columns are named 'a'.",
+    lines(ROWS) + "1,2\n": "Row 41 has 2 cells, and the first line names 4 columns.",
+    lines(ROWS[:5]): "The table has 5 rows, and at least 10 are needed.",
+    lines(ROWS * 600): "The table has 24,000 rows, and this page takes 20,000.",
+    lines(
+        [[*row[:3], "yes"] for row in ROWS]
+    ): "All rows have the same value in 'answer', so there is nothing to predict.",
+    lines([[*row[:3], f"word {r}"] for r, row in enumerate(ROWS)]): (
+        "'answer' has 40 different texts, and this page takes up to 20 classes."
+    ),
+    lines([["1", "2", "3", row[3]] for row in ROWS]): "No column is left to predict from.",
+    lines(changed({(3, 0): "1e300"})): "'width' holds a number that is too large.",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(lab, text):
+    assert lab(READ, text, "answer")["error"] == REFUSED[text]
+
+
+def test_without_a_target_the_columns_are_named(lab):
+    assert lab(READ, FILES["commas"], None) == {
+        "error": "Choose the column to predict.",
+        "columns": ["width", "count", "colour", "answer"],
+    }
+
+
+def test_training_on_a_wide_or_long_table_ends(lab, request_of):
+    columns = [f"c{i}" for i in range(60)]
+    values = np.random.default_rng(1).normal(size=(10_000, 60)).round(2)
+    rows = [[*map(str, row), "no" if row[0] < 0 else "yes"] for row in values.tolist()]
+    text = lines(rows, header=[*columns, "answer"])
+    found = lab("""async (text, request) => {
+      const { table } = readCsv(text, "answer"), run = await finish(table, request);
+      return [run.status, run.message, table.nInputs, run.curves.trainLoss.every(Number.isFinite)];
+    }""", text, request_of(epochs=2))  # fmt: skip
+    assert found == ["done", "", 60, True]
+
+
+@pytest.mark.parametrize("name", ["moons", "circles", "xor", "spiral"])
+def test_an_example_has_two_classes_of_equal_size_and_depends_on_its_seed(lab, name):
+    make = "(name, seed) => JSON.stringify(Array.from(exampleTable(name, { rows: 200, noise: 0.1, seed }).x))"
+    one, other = (json.loads(lab(make, name, seed)) for seed in (0, 1))
+    assert len(one) == 400
+    assert one != other
+    assert json.loads(lab(make, name, 0)) == one
+    assert lab("(name) => exampleTable(name, { rows: 200 }).y.reduce((a, b) => a + b)", name) == 100
