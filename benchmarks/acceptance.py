@@ -9,10 +9,11 @@ Columns are independent and normal, and the log-odds of class 1 are a weighted s
 layer of 5 ReLU units. They are trained by 40 full-batch steps of SGD and used after the last, except in the rows that
 are about choosing the epoch (a-inner, c, d): a short recipe makes hundreds of tables a row affordable.
 
-(a) Two blocks of three columns tell equally much; "first" sees one, "second" the other. Who is called better or worse
-    is a false winner. Over all tables the two are exactly alike, on a single one they aren't: one block happens to look
-    more useful there. This is the hardest case for the test, as their predictions hardly correlate.
-(b) One network under two names. (c) Labels in random order, against always guessing the prior. (d) Noise for labels.
+(a) Two blocks of three columns are equally informative; "first" sees one, "second" the other. Every "better" or "worse"
+    is a false winner. Over all tables the two are equal; on a single one, one block happens to look more useful. This
+    is the hardest case for the test, because their predictions hardly correlate.
+(b) One network under two names. (c) Labels in random order, against predicting the class frequencies. (d) Noise for
+    labels.
 (e) "second" sees the columns of "first" and three more, each of which adds a little. That is how gains come about in
     practice: from weak information on top of what is known. By that the two predictions stay correlated, and the
     difference has a small error; a gain of the same size from unrelated blocks would be far harder to see. Without the

@@ -98,7 +98,7 @@ def wants(options: argparse.Namespace, section: str) -> bool:
 
 
 def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
-    """All candidates and ways that are asked for; the loop is always among them, for the ratios."""
+    """All requested candidates and ways to train. The loop is always among them, for the ratios."""
     asked = [name for name in options.only if name not in SECTIONS]
     if options.only and not asked:
         return {}

@@ -162,7 +162,7 @@ def one(case: Case) -> Cost:
 
 
 def _rows(case: Case) -> Any:
-    """Standardised numbers and coin tosses, in 5 folds dealt once for each seed, in a file or in memory."""
+    """Standardised numbers and coin tosses, in 5 folds drawn once for each seed, in a file or in memory."""
     import numpy as np
 
     from seedbed.data import ArrayWriter, spill, windows
@@ -173,8 +173,8 @@ def _rows(case: Case) -> Any:
     for rows in windows(case.rows, FEATURES):
         writer.write(rng.standard_normal((rows.stop - rows.start, FEATURES), dtype=np.float32))
     X, y = writer.finish(), rng.integers(0, 2, case.rows, dtype=np.uint8)
-    dealt = [rng.integers(0, FOLDS, case.rows, dtype=np.uint8) for _ in range(SEEDS)]
-    test = np.column_stack([own == fold for own in dealt for fold in range(FOLDS)]).astype(np.uint8)
+    fold_of = [rng.integers(0, FOLDS, case.rows, dtype=np.uint8) for _ in range(SEEDS)]
+    test = np.column_stack([own == fold for own in fold_of for fold in range(FOLDS)]).astype(np.uint8)
     scale = np.ones((FEATURES, NETWORKS), dtype=np.float32)
     if case.source == "file":
         return TrainingData(X, y, spill(1 - test), spill(test), scale, 0 * scale, order=np.arange(case.rows))

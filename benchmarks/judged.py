@@ -103,7 +103,7 @@ def random_splits(n: int, n_splits: int, share: float, rng: np.random.Generator)
 
 
 def blocks(n: int, rng: np.random.Generator, *, skewed: bool = False) -> tuple[Floats, Floats, Floats]:
-    """Return two blocks of three columns that tell equally much of y, and y."""
+    """Return two blocks of three columns that are equally informative about y, and y."""
     X = rng.normal(size=(n, 6))
     if skewed:
         for block in (0, 3):
@@ -175,10 +175,10 @@ def keeps_any(number: int, n: int, *, growing: bool = False, changes: int = CHAN
 
 
 def called_by_seeds(number: int) -> bool:
-    """Return whether anybody is called better or worse by seeds on one split."""
+    """Return whether seeds on one split give a verdict of better or worse."""
     rng = np.random.default_rng((4, number))
-    luck = rng.normal(0.0, 0.01, size=2)  # what this one split does to each candidate
-    values = 0.18 + luck[:, None] + 0.002 * rng.normal(size=(2, 20))
+    effect = rng.normal(0.0, 0.01, size=2)  # what this one split does to each candidate
+    values = 0.18 + effect[:, None] + 0.002 * rng.normal(size=(2, 20))
     table = {"candidate": ["first"] * 20 + ["second"] * 20, "seed": [*range(20)] * 2, "brier": values.ravel()}
     return differs(sb.judge(table))
 

@@ -4,7 +4,7 @@
     python benchmarks/killing.py --steps          SIGKILL before each thing that it does to a file of the run's folder
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then its files must be
-those of a run that nobody disturbed, byte for byte, but for the seconds it took. States of unfinished chunks are saved
+those of an undisturbed run, byte for byte, except for its duration. States of unfinished chunks are saved
 in every epoch. Prints one JSON document and exits with status 1 if any file differs.
 """
 
@@ -153,12 +153,12 @@ def at_each_step(trial: Trial) -> dict[str, object]:
 def _kill_before(number: int, folder: Path, log: Path) -> None:
     """End this process before the step of that number: what it does to files of the folder, and to the disk."""
     count = 0
-    told = log.open("w")
+    names = log.open("w")
 
     def step(name: str) -> None:
         nonlocal count
-        told.write(name + "\n")
-        told.flush()
+        names.write(name + "\n")
+        names.flush()
         if count == number:
             os.kill(os.getpid(), signal.SIGKILL)
         count += 1

@@ -44,7 +44,7 @@ class Fit:
 
 
 class Fitter:
-    """A process that fits; killed when a fit takes too long, and started anew for the next one."""
+    """A process that fits; killed when a fit takes too long, and started again for the next one."""
 
     def __init__(self, longest: float) -> None:
         self.longest = longest
@@ -149,7 +149,7 @@ def outcome_of(fit: Fit, table: Labelled) -> Outcome:
 def scores(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Of test rows: accuracy, area under the ROC curve, log loss.
 
-    Of several classes, each is held against the rest, and the areas of those that have test rows are averaged.
+    With several classes, each is compared with the rest, and the areas of those with test rows are averaged.
     """
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities that aren't numbers")

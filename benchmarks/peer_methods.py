@@ -1,4 +1,4 @@
-"""seedbed and its eight peers, each at its defaults, on one thread. Libraries are imported when they are asked for."""
+"""seedbed and its eight peers, each at its defaults, on one thread. Libraries are imported when they are used."""
 
 from __future__ import annotations
 

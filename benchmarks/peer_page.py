@@ -214,7 +214,7 @@ def worst_excess(results: Results, tables: Sequence[str]) -> str:
         ours, plain = (results.mean(table, method, repeats, "log_loss") for method in both)
         ratios[table] = ours / plain - 1
     if not ratios:
-        return "seedbed hasn't been held against the logistic regression here yet."
+        return "seedbed hasn't been compared with the logistic regression here yet."
     worst = max(ratios, key=lambda table: ratios[table])
     share = f"{abs(ratios[worst]):.1%} {'above' if ratios[worst] > 0 else 'below'}"
     return (

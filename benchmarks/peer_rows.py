@@ -1,4 +1,4 @@
-"""The lines of the CSV in which peers are held against each other: a fit each."""
+"""The lines of the CSV in which peers are compared: one fit per line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def add_row(path: Path, row: Row) -> None:
-    """A line in one write, so that whoever reads meanwhile, or a kill, meets whole lines only."""
+    """Append a line in one write, so that readers, and the file after a kill, have whole lines only."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     path.parent.mkdir(parents=True, exist_ok=True)

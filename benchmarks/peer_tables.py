@@ -1,4 +1,4 @@
-"""The tables on which seedbed is held against its peers, the two halves they are dealt into, and the folds."""
+"""The tables on which seedbed is compared with its peers, their two halves, and the folds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = Path(os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents
 
 # Whatever is chosen for the default is chosen by looking at the first half only, so that the second one can tell
 # whether it holds. The first five tables were looked at in an earlier trial and so had to be in the first half; the
-# others are dealt such that each half has small and large tables, several classes, categories and missing cells.
+# others are assigned so that each half has small and large tables, several classes, categories and missing cells.
 DECIDING = (
     *("pima_diabetes", "credit_g", "heart_failure", "ionosphere", "ilpd"),
     *("hepatitis", "blood_transfusion", "telco_churn", "phoneme", "vehicle"),
@@ -93,6 +93,6 @@ def category_or_number(column: pd.Series, coded: bool) -> pd.Series:
 
 
 def fold_of(table: Labelled, repeat: int, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training rows and test rows; each repeat deals anew, and all methods get the same."""
+    """Return training rows and test rows. Each repeat has other folds, the same for all methods."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=repeat)
     return list(folds.split(table.X, table.y))[fold]

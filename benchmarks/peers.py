@@ -44,7 +44,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--tables", type=names, help="some, by name, with commas")
     parser.add_argument("--half", choices=HALVES, help="the tables of one half")
     parser.add_argument("--methods", type=names, default=list(METHODS), help=f"of {','.join(METHODS)}")
-    parser.add_argument("--repeats", type=int, default=2, help=f"how often {FOLDS} folds are dealt (2)")
+    parser.add_argument("--repeats", type=int, default=2, help=f"how often {FOLDS} folds are drawn (2)")
     parser.add_argument("--most-rows", type=int, help="leave out tables with more")
     parser.add_argument("--longest", type=float, default=1800, help="seconds after which a fit is killed (1800)")
     parser.add_argument("--minutes", type=float, help="begin no fit after so long")
@@ -60,7 +60,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    """All fits that are asked for and not there yet."""
+    """Run all requested fits that are missing."""
     done = {row.key for row in read_rows(options.results)}
     asked = list(fits(tables(options), options.methods, options.repeats))
     fits_left = [fit for fit in asked if (fit.table, fit.repeat, fit.fold, fit.method) not in done]

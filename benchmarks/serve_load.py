@@ -45,7 +45,7 @@ def main() -> None:
             for number in map(int, options.connections.split(",")):
                 asyncio.run(_round(port, requests, number, min(options.seconds, 1.0)))  # warms up
                 for _ in range(options.rounds):
-                    print(_told(number, *asyncio.run(_round(port, requests, number, options.seconds))), flush=True)
+                    print(_row(number, *asyncio.run(_round(port, requests, number, options.seconds))), flush=True)
         finally:
             server.terminate()
             server.wait(20)
@@ -123,9 +123,9 @@ async def _round(port: int, requests: list[bytes], number: int, seconds: float) 
     return times, errors, time.perf_counter() - started
 
 
-def _told(number: int, times: list[float], errors: int, seconds: float) -> str:
-    told = [f"{1000 * value:.1f} ms" for value in (*np.percentile(times, [50, 90, 99]), max(times))]
-    return f"| {number} | {len(times) / seconds:,.0f} | {' | '.join(told)} | {errors} |"
+def _row(number: int, times: list[float], errors: int, seconds: float) -> str:
+    shown = [f"{1000 * value:.1f} ms" for value in (*np.percentile(times, [50, 90, 99]), max(times))]
+    return f"| {number} | {len(times) / seconds:,.0f} | {' | '.join(shown)} | {errors} |"
 
 
 if __name__ == "__main__":

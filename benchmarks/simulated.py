@@ -102,7 +102,7 @@ class Setting:
 
     @property
     def reference(self) -> str:
-        """The name of what the others are held against."""
+        """The name of the reference."""
         return next(iter(self.baselines or self.candidates))
 
 

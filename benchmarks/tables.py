@@ -29,7 +29,8 @@ class Table:
         return "\n".join([self.title, "", *shown, *([""] if self.remarks else []), *self.remarks])
 
     def markdown(self) -> str:
-        rule = ["---", *["---:"] * (len(self.header) - 2), "---"]
+        numeric = [all(cell[:1] in "0123456789+-*±~" for cell in column) for column in zip(*self.rows, strict=True)]
+        rule = ["---:" if of_numbers else "---" for of_numbers in numeric or [False] * len(self.header)]
         lines = [f"| {' | '.join(line)} |" for line in (self.header, rule, *self.rows)]
         return "\n\n".join([f"### {self.title}", "\n".join(lines), *self.remarks])
 

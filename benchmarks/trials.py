@@ -174,7 +174,7 @@ def run_tasks(tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None
 
     Args:
         tasks: may repeat.
-        jobs: processes that the tasks are dealt out to, one at a time.
+        jobs: processes, each of which takes one task at a time.
         cache: a file of JSON lines that every new result is appended to.
     """
     wanted = {task.key: task for task in tasks}
@@ -214,5 +214,5 @@ def _append(cache: Path | None, key: str, record: Record) -> None:
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         with cache.open("a") as file:
-            # The break comes first, lest an entry be joined to half a line that an interrupted run has left.
+            # The break comes first, so that no entry joins half a line of an interrupted run.
             file.write("\n" + json.dumps({"key": key, "record": record}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import tempfile
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ PAGES = {
     "README.md": "index.md",
     "benchmarks/LOG.md": "log.md",
 }
+# The usage lines of the command line's page begin with the name of the running program.
+sys.argv[0] = "seedbed"
+
 LINK = re.compile(r"(?P<label>!?\[[^\]]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
