@@ -1,4 +1,4 @@
-"""Takes the pictures of the HTML report and of the playground in docs/images: python docs/screenshots.py [report] [play].
+"""Take the pictures of the report and the playground in docs/images: python docs/screenshots.py [report] [play].
 
 Both are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as the system has it.
 """

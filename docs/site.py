@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tempfile
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import seedbed as sb
 from mkdocs.structure.files import File, Files
+
+import seedbed as sb
 
 ROOT = Path(__file__).resolve().parent.parent
 
