@@ -1,5 +1,5 @@
-# Begin with `make demo` or `make test`: both set up .venv themselves.
-# Extra arguments of pytest: make test ARGS="-n 0 -k stack".
+# Start with `make demo` or `make test`: each command sets up .venv.
+# Arguments for pytest: make test ARGS="-n 0 -k stack".
 
 PYTHON ?= python3
 ARGS ?=
@@ -45,8 +45,8 @@ pictures: .venv/installed-dev
 kernel: .venv/installed-dev
 	$(PY) tests/play/build_kernel.py
 
-# The stamps: what a user needs, what a developer needs, and the peers. Each is installed again only when pyproject.toml is
-# newer. An environment that is half made, or made by a Python too old, is made anew.
+# Stamps of what is installed: for users, for developers, and for benchmarks. Each is renewed only when pyproject.toml is
+# newer. A broken environment, or one with an old Python, is replaced.
 .venv/installed: pyproject.toml
 	@$(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Making .venv: once, a few minutes, most of it for PyTorch."; $(PYTHON) -m venv --clear .venv; }
