@@ -184,8 +184,19 @@ def test_a_link_opens_its_settings(play: Play):
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")
     assert text(page, "#word") == "relu:8+tanh:3, AdamW, rate 0.003, 150 epochs"
     assert text(page, "#about") == "xor: predict class from two numbers, 100 rows"
-    page.get_by_role("radio", name="Link").check()
+    page.get_by_role("radio", name="Settings").check()
     assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
+
+
+def test_a_file_of_settings_opens_them_when_it_is_dropped(play: Play):
+    page = play(link="network=tanh:3&seeds=4&splits=3&epochs=60&table=xor")
+    page.get_by_role("radio", name="Settings").check()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save", exact=True).click()
+    other = play()
+    after(other, lambda: drop(other, class__json=Path(saved.value.path()).read_text()))
+    assert text(other, "#word") == "tanh:3, 60 epochs"
+    assert "xor" in text(other, "#about")
 
 
 def test_a_damaged_link_opens_the_tutorial(play: Play):

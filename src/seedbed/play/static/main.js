@@ -9,11 +9,11 @@ import { readCsv } from "./csv.js";
 import { createEngine } from "./engine.js";
 import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
-import { acceptDrops, askTarget, createOpening } from "./opening.js";
+import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
 import { fromFragment, namesBeside, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
 import { createSurface } from "./surface.js";
-import { createTakeaway } from "./takeaway.js";
+import { createTakeaway, readSettings } from "./takeaway.js";
 import { decodeTable, exampleTable } from "./table.js";
 import { count, quantity, element, lossText, scoreName, scoreText, sentence, shortened, signedText } from "./words.js";
 
@@ -172,6 +172,7 @@ function showSettings() {
   by("pinned").hidden = !page.pinned;
   by("pinned-word").textContent = page.pinned ? settingsName(page.pinned) : "";
   by("pinned").dataset.same = String(Boolean(isPinned));
+  seed.max = settings.seeds - 1;
   const fragment = linkFragment();
   try {
     history.replaceState(null, "", fragment);
@@ -306,10 +307,23 @@ async function takeFiles(files) {
       const problem = found.error ?? classroom.add(found.result, file.name);
       if (problem) problems.push(problem);
       else by("class").scrollIntoView({ block: "nearest" });
-    } else if (/\.json$/i.test(file.name)) problems.push(`${file.name} is no result of a class.`);
+    } else if (readSettings(text) !== null) openSettings(readSettings(text));
+    else if (/\.json$/i.test(file.name)) problems.push(`${file.name} holds neither settings nor a result of this page.`);
     else takeCsv(file.name, text, problems);
   }
   if (problems.length) complain(problems.slice(0, 3).join(" "));
+}
+
+/** Use the settings of a fragment, and its toy table if it names one. Returns whether it does. */
+function openSettings(fragment) {
+  const words = new URLSearchParams(fragment.slice(1));
+  const number = (name) => (words.has(name) ? Number(words.get(name)) : NaN);
+  const toy = TOY_NAMES.find((one) => one === words.get("table"));
+  page.settings = Object.freeze(fromFragment(fragment));
+  opening.reshape({ rows: number("rows"), noise: number("noise") });
+  if (toy) useTable(exampleTable(toy, opening.shape()), true);
+  else if (page.table) change({});
+  return Boolean(toy);
 }
 
 function takeCsv(name, text, problems) {
@@ -353,6 +367,7 @@ const compare = createCompare(by("comparison"), {
 const surface = createSurface(by("map"));
 const takeaway = createTakeaway(by("takeaway"), () => page.current.splits?.status === "done" && {
   table: page.table,
+  isToy: page.isToy,
   requests: [page.rival, page.current].filter((slots) => slots?.splits?.status === "done").map((slots) => slots.splits),
   link: `${location.href.split("#")[0]}${linkFragment()}`,
 });
@@ -400,19 +415,15 @@ acceptDrops(by("drop"), takeFiles);
 
 /** Read the link that opened the page, and start. */
 async function start() {
-  const words = new URLSearchParams(location.hash.slice(1));
-  page.settings = Object.freeze(fromFragment(location.hash.includes("=") ? location.hash : ""));
   try {
     page.engine = await createEngine();
   } catch (error) {
     complain(`This browser can't start the training (${error.message}). A current Firefox, Chrome, Edge or Safari can.`);
     return;
   }
-  const number = (name) => (words.has(name) ? Number(words.get(name)) : NaN);
-  opening.reshape({ rows: number("rows"), noise: number("noise") });
-  const toy = ["moons", "circles", "xor", "spiral"].find((one) => one === words.get("table"));
-  if (toy || !given) useTable(exampleTable(toy ?? "moons", opening.shape()), true);
-  else useTable(decodeTable(given), false, shortened(String(given.name), 30));
+  const isNamed = openSettings(location.hash.includes("=") ? location.hash : "#");
+  if (!isNamed && given) useTable(decodeTable(given), false, shortened(String(given.name), 30));
+  else if (!isNamed) useTable(exampleTable("moons", opening.shape()), true);
   document.body.dataset.ready = "yes";
 }
 

@@ -5,6 +5,9 @@ import { element } from "./words.js";
 /** What each toy shows, and its usual noise. */
 const TOYS = { moons: ["two half moons", 0.25], circles: ["a ring in a ring", 0.15], xor: ["four corners", 0.15], spiral: ["two spirals", 0.05] };
 
+/** Names of the toy tables. */
+export const TOY_NAMES = Object.keys(TOYS);
+
 /** Build the row of tables. `own` is the name of the table in the file, or null. Files go to `onFiles`. */
 export function createOpening(place, { own, onOwn, onToy, onFiles }) {
   const buttons = new Map();

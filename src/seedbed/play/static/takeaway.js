@@ -1,4 +1,4 @@
-/** Take it along: command, Python, plain PyTorch, scores, and a link with all settings. */
+/** Take it along: command, Python, plain PyTorch, scores, and all settings as a link or a file. */
 
 import { choiceOf } from "./controls.js";
 import { exports } from "./export.js";
@@ -8,18 +8,40 @@ const KINDS = {
   command: ["Command", "Runs the comparison with seedbed, on all its splits, with a report.", ".sh"],
   python: ["Python", "The same from Python.", ".py"],
   pytorch: ["PyTorch", "This network and its training loop, without seedbed.", "-torch.py"],
-  scores: ["Scores", "Every score of this page as CSV. seedbed judge gives the same verdict on it.", ".csv"],
-  link: ["Link", "Opens this page with these settings. For a class: everybody needs this file.", ".url"],
+  scores: ["Scores", "The scores of all splits as CSV. seedbed judge gives the same verdict on them.", "-scores.csv"],
+  link: ["Settings", "A link that opens this page with these settings. Save it as a file, and it can be dropped on another copy of the page.", ".json"],
 };
 
-/** Build the section. `read` returns {table, requests, link}, and is called when a text is wanted. */
+const SETTINGS_MARK = "seedbed play settings";
+
+/** Return the fragment of a file of settings, or null if the text is none. */
+export function readSettings(text) {
+  try {
+    const given = JSON.parse(text);
+    return given?.kind === SETTINGS_MARK && typeof given.settings === "string" ? given.settings : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Return a table of two numbers and a class as CSV. */
+function tableText(table) {
+  const lines = [[...table.inputs.map((input) => input.name), table.target].join(",")];
+  for (let row = 0; row < table.rows; row++) {
+    lines.push([...table.x.subarray(row * table.nInputs, (row + 1) * table.nInputs), table.classes[table.y[row]]].join(","));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Build the section. `read` returns {table, isToy, requests, link}, and is called when a text is wanted. */
 export function createTakeaway(place, read) {
   let kind = "command";
   const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to take along" });
   const says = element("p", { class: "small" });
   const text = element("pre", { tabindex: "0", "aria-label": "Text to take along" });
-  const save = element("button", { type: "button", onclick: () => saveFile(`${fileName()}${KINDS[kind][2]}`, whole()) }, "Save");
-  place.append(tabs, says, text, element("div", { class: "buttons" }, copyButton(whole), save));
+  const save = element("button", { type: "button", onclick: () => saveFile(`${fileName()}${KINDS[kind][2]}`, kind === "link" ? settingsText() : whole()) }, "Save");
+  const toy = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${fileName()}.csv`, tableText(read().table)) }, "Save the table");
+  place.append(tabs, says, text, element("div", { class: "buttons" }, copyButton(whole), save, toy));
   choiceOf(tabs, "takeaway", Object.fromEntries(Object.entries(KINDS).map(([key, [name]]) => [key, name])), kind, (value) => {
     kind = value;
     show();
@@ -33,7 +55,12 @@ export function createTakeaway(place, read) {
     return kind === "link" ? given.link : exports(given.table, given.requests)[kind];
   }
 
+  function settingsText() {
+    return `${JSON.stringify({ kind: SETTINGS_MARK, settings: new URL(read().link).hash })}\n`;
+  }
+
   function show() {
+    toy.hidden = !read()?.isToy;
     says.textContent = KINDS[kind][1];
     const lines = whole().split("\n");
     text.textContent = lines.length > 40 ? [...lines.slice(0, 12), `\u2026 ${lines.length - 12} more lines`].join("\n") : lines.join("\n");
