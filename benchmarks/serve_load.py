@@ -65,7 +65,9 @@ def _options() -> argparse.Namespace:
 
 def _model(path: Path, table: str, networks: int) -> Path:
     recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=50)
-    fitted = sb.fit_model(sb.read_table(table), "relu:5", recipe=recipe, n_networks=networks, jobs=1)
+    fitted = sb.fit_model(
+        sb.read_table(table), "relu:5", recipe=recipe, n_networks=networks, compute=sb.Compute(jobs=1)
+    )
     return fitted.save(path)
 
 

@@ -61,9 +61,9 @@ def fit_model(**given):
         "candidate": "linear:1",
         "recipe": recipe,
         "n_networks": 2,
-        "engine": "torch",
+        "compute": sb.Compute(engine="torch", jobs=1),
     }
-    return sb.fit_model(**{**base, "jobs": 1, **given})
+    return sb.fit_model(**{**base, **given})
 
 
 def fit(kind, **given):
@@ -103,7 +103,7 @@ def test_a_value_of_a_wrong_type_is_refused_by_the_name_of_its_parameter(functio
 
 
 # What a function of the user's own does wrong keeps its traceback, and compiling takes long.
-USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "engine")]
+USED = [one for one in PARAMETERS if one[1] not in ("board_for", "on_progress", "engine")]
 
 
 @pytest.mark.slow

@@ -240,7 +240,7 @@ def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, cal
     design = sb.Design(repeats=1, folds=3, seeds=2, baselines=[])
     comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(jobs=1))
     for name in names:
-        ours = comparison.model(name, n_networks=2, jobs=1).save(tmp_path / "a.safetensors")
+        ours = comparison.model(name, n_networks=2, compute=sb.Compute(jobs=1)).save(tmp_path / "a.safetensors")
         options = ("--networks", 2, "--jobs", 1, "-q")
         assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import seedbed as sb
-from seedbed.experiment import train
+from seedbed.experiment import train, training_on
 
 QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
 
@@ -56,8 +56,8 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                                 **QUICK | {"epochs": 1}).summary(),
         "diverged": sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
                                design=design(reference="tame"), **QUICK).summary(),
-        "seed": train("example:moons").summary(),
-        "seeds": train("example:moons", seeds=range(30), jobs=1).summary(),
+        "seed": train(training_on("example:moons")).summary(),
+        "seeds": train(training_on("example:moons", seeds=range(30))).summary(),
     }  # fmt: skip
 
 

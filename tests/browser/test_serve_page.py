@@ -12,7 +12,7 @@ import pytest
 from seedbed.data import read_table
 from seedbed.model import Model, fit_model
 from seedbed.serve import Address, serving
-from seedbed.settings import recipe_named
+from seedbed.settings import Compute, recipe_named
 
 TOKEN = "correct-horse-battery"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -39,7 +39,7 @@ def model() -> Model:
     table = read_table(frame, target="outcome", categorical=["name"])
     own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
     score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
-    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, jobs=1, score=score)
+    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(jobs=1), score=score)
 
 
 @pytest.fixture(scope="module")

@@ -126,5 +126,8 @@ def test_train_many_and_fit_model_run_on_a_cluster(cluster):
                   for where in ({"cluster": cluster}, {"jobs": 1}))  # fmt: skip
     assert np.array_equal(many.test_loss, here.test_loss)
     comparison = sb.compare("example:moons", candidates=["relu:3"], **SMALL, compute=sb.Compute(jobs=1))
-    there, here = (comparison.model("relu:3", n_networks=3, **where) for where in ({"cluster": cluster}, {"jobs": 1}))
+    there, here = (
+        comparison.model("relu:3", n_networks=3, compute=sb.Compute(**where))
+        for where in ({"cluster": cluster}, {"jobs": 1})
+    )
     assert all((there.states[name] == here.states[name]).all() for name in here.states)

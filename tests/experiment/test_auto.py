@@ -13,7 +13,7 @@ from seedbed.experiment.baselines import baselines_from
 from seedbed.experiment.fitted import fit_on_splits
 from seedbed.model import blend_table
 from seedbed.model.members import members_for
-from seedbed.settings import Design, recipe_named
+from seedbed.settings import Compute, Design, recipe_named
 
 from .conftest import compare_with
 
@@ -45,7 +45,7 @@ def test_on_each_split_auto_is_the_blend_of_the_training_rows(arrays, table_of, 
     assert len(found) == 3
     for number, split in enumerate(splits):
         own = table_of(X[split.train], y[split.train], task)
-        model, _ = blend_table(own, random_state=auto.estimator, jobs=1)
+        model, _ = blend_table(own, random_state=auto.estimator, compute=Compute(jobs=1))
         rows = [{f"x{column}": float(value) for column, value in enumerate(X[row])} for row in split.test]
         expected = model.predictions(rows).values
         np.testing.assert_allclose(found[number], expected, atol=1e-5 * model.target_deviation)
@@ -77,7 +77,7 @@ def test_the_blend_of_a_split_receives_columns_groups_and_times(arrays, table_of
 
 def test_a_fitted_auto_has_its_score(arrays, table_of, compared, monkeypatch):
     comparison = compared(table_of(*arrays), "relu:3", "auto")
-    model = comparison.model("auto", n_networks=3, jobs=1)
+    model = comparison.model("auto", n_networks=3, compute=Compute(jobs=1))
     assert (model.candidate, model.n_networks) == ("auto", 3)
     measured = {one["name"]: one["mean"] for one in model.score["scores"]}
     summary = next(one for one in comparison.to_dict()["candidates"] if one["name"] == "auto")
@@ -93,7 +93,7 @@ def test_fit_needs_a_name_if_the_prior_is_as_good(arrays, table_of, compared):
     assert comparison.conclusions.advice.no_gain
     with pytest.raises(OptionError, match=r"advises none of its networks.*Name one: relu:3"):
         comparison.model()
-    assert comparison.model("relu:3", n_networks=2, jobs=1).n_networks == 2
+    assert comparison.model("relu:3", n_networks=2, compute=Compute(jobs=1)).n_networks == 2
 
 
 def test_auto_alone_has_no_verdict(arrays, table_of):

@@ -113,7 +113,7 @@ def test_an_interrupted_run_on_disk_continues(arrays, on_the_disk, tmp_path, mon
 
 def test_a_model_is_fitted_from_disk(arrays, on_the_disk, monkeypatch):
     recipe = Recipe(epochs=40, lr=0.5)
-    model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, jobs=1)
+    model = fit_model(table_from_arrays(*arrays), "relu:4", recipe=recipe, n_networks=2, compute=Compute(jobs=1))
     assert "batches of 4096" in model.training["recipe"]
     X, y = arrays
     assert ((model.predict_proba(X[:500])[:, 1] > 0.5) == y[:500]).mean() > 0.6

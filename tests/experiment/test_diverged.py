@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed.experiment import train
+from seedbed.experiment import train, training_on
 from seedbed.settings import OPTIMIZERS, Recipe
 
 
@@ -163,7 +163,7 @@ def test_progress_of_diverged_networks_is_a_number_or_nothing(small):
 
 
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
-    trained = train("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20), jobs=1)
+    trained = train(training_on("example:moons", candidate="linear:4", recipe=Recipe(lr=1e30, epochs=20)))
     assert trained.history.diverged.tolist() == [True]
     # No run is left for the chart of the seed lottery.
     written = [path.name for path in trained.save(tmp_path)]

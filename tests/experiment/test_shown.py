@@ -5,7 +5,7 @@ import json
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.experiment import train
+from seedbed.experiment import train, training_on
 from seedbed.experiment.summary import json_text
 from seedbed.report import read_summary
 
@@ -13,7 +13,7 @@ from seedbed.report import read_summary
 @pytest.fixture(scope="module")
 def run():
     """Three seeds of one candidate."""
-    return train("example:moons", seeds=range(3), jobs=1)
+    return train(training_on("example:moons", seeds=range(3)))
 
 
 def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison):

@@ -10,7 +10,7 @@ import pytest
 from seedbed.data import ColumnSchema, Preprocessor, Table, read_table
 from seedbed.data.table import Column
 from seedbed.evaluation import paired_hold_out
-from seedbed.experiment import make_plan, run, specify, train
+from seedbed.experiment import make_plan, run, specify, train, training_on
 from seedbed.settings import Compute, Design, recipe_named
 
 from .conftest import compare_with
@@ -151,7 +151,7 @@ def test_train_accepts_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
-    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2), jobs=1).history
+    history = train(training_on(table, candidate="relu:4@epochs=50", seeds=(1, 2))).history
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
 

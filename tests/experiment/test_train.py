@@ -9,15 +9,15 @@ from sklearn.model_selection import train_test_split
 
 from seedbed.data import read_table
 from seedbed.errors import CandidateError, OptionError
-from seedbed.experiment import train
-from seedbed.settings import Recipe
+from seedbed.experiment import train, training_on
+from seedbed.settings import Compute, Recipe
 from seedbed.training import train_many
 
 
 @pytest.fixture
 def run():
     def call(table="example:moons", **options):
-        return train(table, **{"recipe": Recipe(epochs=6, lr=0.5), "jobs": 1, **options})
+        return train(training_on(table, **{"recipe": Recipe(epochs=6, lr=0.5), **options}), compute=Compute(jobs=1))
 
     return call
 
@@ -55,7 +55,7 @@ def test_the_whole_recipe_reaches_the_training(run):
 def test_a_table_object_is_accepted(run):
     table = read_table("example:moons")
     trained = run(table)
-    assert trained.table is table
+    assert trained.training.table is table
     np.testing.assert_array_equal(trained.history.train_loss, run().history.train_loss)
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seedbed.experiment import Watch, run, train, watch_plan
-from seedbed.experiment.watch import Task
-from seedbed.settings import Recipe
+from seedbed.experiment import Watch, run, train, training_on, watch_plan
+from seedbed.experiment.watch import WatchedChunk
+from seedbed.settings import Compute, Recipe
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def rows(watch):
 
 
 def test_the_epoch_is_that_of_the_most_advanced_chunk(begun):
-    watch, epochs = begun(Task({"a": 4}, 100, 1.0), Task({"a": 4}, 100, 1.0), Task({"b": 4}, 100, 1.0))
+    watch, epochs = begun(*(WatchedChunk({name: 4}, 100, 1.0) for name in "aab"))
     assert rows(watch) == {"a": (0, 8, None, 100), "b": (0, 4, None, 100), "prior": (0, 3, None, None)}
     epochs[:2] = 0, 30
     assert rows(watch)["a"] == (0, 8, 30, 100)
@@ -51,7 +51,7 @@ def test_the_epoch_is_that_of_the_most_advanced_chunk(begun):
 
 
 def test_candidates_that_share_a_chunk_share_its_epoch(begun):
-    watch, epochs = begun(Task({"a": 4, "b": 2}, 100, 1.0))
+    watch, epochs = begun(WatchedChunk({"a": 4, "b": 2}, 100, 1.0))
     epochs[0] = 7
     assert rows(watch)["a"][2:] == rows(watch)["b"][2:] == (7, 100)
     epochs[0] = 100
@@ -59,7 +59,7 @@ def test_candidates_that_share_a_chunk_share_its_epoch(begun):
 
 
 def test_time_left_moves_with_the_epochs_of_a_single_chunk(begun, clock):
-    watch, epochs = begun(Task({"a": 4}, 100, 3.5))
+    watch, epochs = begun(WatchedChunk({"a": 4}, 100, 3.5))
     found = []
     for clock.seconds, epochs[0] in ((0, 0), (8, 1), (8.1, 2), (9, 11), (12, 41), (17, 91), (17.9, 100)):
         found.append(watch.progress()[0].seconds_left)
@@ -70,9 +70,9 @@ def test_time_left_moves_with_the_epochs_of_a_single_chunk(begun, clock):
 
 def test_resumed_work_counts_as_done_and_not_for_the_time_left(begun, clock):
     watch = Watch({"a": 1004}, {"a": 100}, 11.0)
-    watch.take(Task({"a": 1000}, 100, 10.0))
+    watch.take(WatchedChunk({"a": 1000}, 100, 10.0))
     assert rows(watch)["a"] == (1000, 1004, None, 100)
-    _, epochs = begun(Task({"a": 4}, 100, 1.0), watch=watch)
+    _, epochs = begun(WatchedChunk({"a": 4}, 100, 1.0), watch=watch)
     for clock.seconds, epochs[0] in ((1, 10), (3, 30)):
         one = watch.progress()[0]
     assert (one.done, one.epoch, one.seconds_left) == (1000, 30, pytest.approx(7.0))
@@ -81,7 +81,7 @@ def test_resumed_work_counts_as_done_and_not_for_the_time_left(begun, clock):
 def test_the_second_round_continues_the_count_of_the_first(begun, clock):
     watch = Watch({"a": 8}, {"a": 100}, 2.0)
     for stage, done in (("choosing", 0), ("fitting", 4)):
-        _, epochs = begun(Task({"a": 4}, 100, 1.0), watch=watch, stage=stage)
+        _, epochs = begun(WatchedChunk({"a": 4}, 100, 1.0), watch=watch, stage=stage)
         assert (rows(watch)["a"], watch.progress()[0].stage) == ((done, 8, None, 100), stage)
         for epochs[0] in (10, 100):
             clock.seconds += 1
@@ -108,8 +108,8 @@ def test_a_run_without_a_choosing_round_has_no_stage(planned):
 
 
 def test_training_many_seeds_is_watched_without_scores():
-    watch = Watch({"relu:3": 5}, {"relu:3": 9}, 5.0, scores=False)
-    train("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9), jobs=1,
-          watch=watch)  # fmt: skip
+    watch = Watch.of_one("relu:3", 9, 5)
+    training = training_on("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9))
+    train(training, compute=Compute(jobs=1), watch=watch)
     assert rows(watch) == {"relu:3": (5, 5, None, 9)}
     assert watch.progress()[0].test_score is None

@@ -11,11 +11,11 @@ import pytest
 
 from seedbed.data import Table, read_table
 from seedbed.model import Model, fit_model
-from seedbed.settings import recipe_named
+from seedbed.settings import Compute, recipe_named
 from seedbed.training import one_thread
 
 N = 160
-FAST: dict[str, Any] = {"n_networks": 3, "jobs": 1}
+FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(jobs=1)}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,9 +14,9 @@ from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blend_table, fit_model, members
 from seedbed.model.members import members_for, recipe_for, splits_of_networks, words_for
 from seedbed.networks import BlendedMLPs, parse_candidate
-from seedbed.settings import recipe_named
+from seedbed.settings import Compute, recipe_named
 
-QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "jobs": 1}
+QUICK = {"n_networks": 8, "settings": {"epochs": 15, "lr": 0.01}, "compute": Compute(jobs=1)}
 SMALL = ("logistic", "silu:8,8@layernorm,residual", "logistic@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
 
 
@@ -70,7 +70,7 @@ def test_a_blend_is_saved_and_loaded(blended, tmp_path):
 def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     table = table_for("ill")
     one, _ = blend_table(table, portfolio=SMALL, **QUICK)
-    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "jobs": 2})
+    two, _ = blend_table(table, portfolio=SMALL, **{**QUICK, "compute": Compute(jobs=2)})
     assert one.architecture == two.architecture
     for name, value in one.states.items():
         torch.testing.assert_close(value, two.states[name], rtol=0, atol=0)
@@ -97,7 +97,9 @@ def test_the_blend_is_suited_to_the_table():
     line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
     portfolio = ("logistic@lr=0.05", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
-        model, _ = blend_table(read_table(frame, target="y"), portfolio=portfolio, n_networks=8, jobs=1)
+        model, _ = blend_table(
+            read_table(frame, target="y"), portfolio=portfolio, n_networks=8, compute=Compute(jobs=1)
+        )
         shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         assert shares.get(wanted, 0) > 0.5
 
@@ -156,7 +158,7 @@ def test_with_times_all_networks_leave_the_latest_rows_out():
 
 def test_fit_model_accepts_auto_and_recipe_options(table_for):
     recipe = recipe_named("trained", epochs=3, lr=0.02)
-    model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, jobs=1)
+    model = fit_model(table_for("ill"), "auto", recipe=recipe, n_networks=2, compute=Compute(jobs=1))
     assert (model.candidate, model.n_networks, model.training["lr"]) == ("auto", 2, 0.02)
     assert "3 epochs" in model.training["recipe"]
     assert "cosine" in model.training["recipe"]

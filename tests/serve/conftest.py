@@ -23,7 +23,7 @@ from seedbed.serve import Address, serving
 from seedbed.serve.app import App
 from seedbed.serve.gate import Gate
 from seedbed.serve.limits import Limits
-from seedbed.settings import recipe_named
+from seedbed.settings import Compute, recipe_named
 from seedbed.training import one_thread
 
 N = 160
@@ -71,7 +71,7 @@ def fitted(frame: pd.DataFrame) -> Callable[[str], Model]:
         if target not in found:
             table = read_table(frame, target=target, drop=[name for name in TARGETS if name != target])
             recipe = recipe_named("trained", lr=0.02, epoch="last", epochs=40)
-            found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, jobs=1)
+            found[target] = fit_model(table, "relu:5", recipe=recipe, n_networks=3, compute=Compute(jobs=1))
         return found[target]
 
     return fit

@@ -76,7 +76,7 @@ def test_a_missing_column_is_named(app, records):
 
 
 def test_a_column_that_is_present_is_not_suggested():
-    model = fit_model("example:iris", "relu:2", recipe=recipe_named("tutorial", epochs=2), n_networks=1, jobs=1)
+    model = fit_model("example:iris", "relu:2", recipe=recipe_named("tutorial", epochs=2), n_networks=1)
     row = dict.fromkeys(model.feature_names_in_[:-1], 1.0)
     with application(model) as app:
         error = ask(app, "POST", "/predict", row).error

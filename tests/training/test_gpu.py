@@ -73,6 +73,6 @@ def test_a_comparison_and_its_model_come_home_from_there(tmp_path):
     for name in words:
         np.testing.assert_allclose(there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3)
     table = sb.read_table("example:iris")
-    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe(epochs=20), device=DEVICE)
+    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe(epochs=20), compute=sb.Compute(device=DEVICE))
     model.save(tmp_path / "model.safetensors")
     assert np.isfinite(sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")).all()

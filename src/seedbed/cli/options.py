@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 from cyclopts import Group, Parameter
 
 from seedbed.errors import OptionError
+from seedbed.evaluation import METRICS
 from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_of, parsed, recipe_named, settings_of
 
 __all__ = [
@@ -48,12 +49,12 @@ TableArgument = Annotated[
 ]
 
 
-def _options_of(kind: type[Settings], *, unset: bool = False, **types: type) -> Callable[[type[T]], type[T]]:
+def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
     """Return a decorator that gives a class of options a field for each setting, beside the class's own fields.
 
     Args:
         unset: the defaults are None, whatever those of the settings are.
-        types: those of options that take another type than their setting.
+        types: those of options that take another type than their setting, or only some words.
     """
 
     def decorate(own: type[T]) -> type[T]:
@@ -171,7 +172,7 @@ class RecipeOptions:
 
 @Parameter(name="*", group=_DESIGN)
 @dataclass(frozen=True, kw_only=True)
-@_options_of(Design)
+@_options_of(Design, metric=Literal[tuple(entry.name for entry in METRICS.values() if entry.row_loss)])
 class DesignOptions:
     """How many splits and seeds, and what is compared with what; by the number of rows where left out."""
 

@@ -1,12 +1,9 @@
-"""The verb that trains a candidate: on one split, or on all rows for a model to take home."""
+"""The verb that trains a candidate: on one split, or on all rows for a model."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +15,10 @@ from seedbed.errors import OptionError
 
 if TYPE_CHECKING:
     from seedbed.data import Table
+    from seedbed.experiment import Watch
     from seedbed.model import Model
 
 __all__ = ["train"]
-
-Board = Callable[..., Any]
 
 _FOR_TABLE, _FOR_RUN, _FOR_RECIPE = TableOptions(), RunOptions(), RecipeOptions()
 _FOR_MODEL, _FOR_SPLIT = ModelOptions(), SplitOptions()
@@ -43,7 +39,7 @@ def train(
     recipe: RecipeOptions = _FOR_RECIPE,
     run: RunOptions = _FOR_RUN,
 ) -> None:
-    """Train one candidate on one split, the tutorial's run; with -o, on all rows: a model to take home."""
+    """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the model."""
     if len(recipe.lrs()) > 1:
         raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in recipe.lrs())}", "Give one; compare takes several.")
     from seedbed.experiment import check_no_part_of_a_run
@@ -52,7 +48,7 @@ def train(
     if model.output is not None:
         split.refuse()
         run.refuse_files("a model is one file")
-        train_model(table, candidate, model, random_state, columns, recipe, run)
+        _train_model(table, candidate, model, random_state, columns, recipe, run)
     elif (Path(table) / "experiment.json").is_file():
         raise OptionError(f"{table} is a comparison, which is trained already", "Add -o model.safetensors for a model.")
     else:
@@ -75,35 +71,37 @@ def _train_on_a_split(
     import numpy as np
 
     from seedbed.data import read_table
-    from seedbed.experiment import Watch, finished_curves
-    from seedbed.experiment import train as train_candidate
+    from seedbed.experiment import Watch, finished_curves, training_on
+    from seedbed.experiment import train as train_networks
     from seedbed.networks import candidate_from
     from seedbed.report import single_text
     from seedbed.training import own_module
 
-    rows, common, words = read_table(table, **columns.settings()), recipe.named("tutorial"), candidate_from(candidate)
-    say(run, *filter(None, [own_module(words, rows)]))
+    rows, found = read_table(table, **columns.settings()), candidate_from(candidate)
+    say(run, *filter(None, [own_module(found, rows)]))
+    training = training_on(
+        rows,
+        candidate=found,
+        seeds=range(seed, seed + seeds),
+        test_size=split.share(),
+        random_state=random_state,
+        recipe=recipe.named("tutorial"),
+    )
     folder = run.folder("train", rows.name)
-    if not split.overwrite and (found := finished_curves(folder, rows, words, command_line())) is not None:
-        _print_epochs(*found, every)
+    again = split.overwrite or run.format is not None
+    if not again and (curves := finished_curves(folder, training)) is not None:
+        _print_epochs(*curves, every)
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
-    watch = Watch({words.name: seeds}, {words.name: words.recipe(common).epochs}, seeds, scores=False)
+    watch = Watch.of_one(found.name, training.recipe.epochs, seeds)
     with shown(watch, run, quiet=seeds == 1), interruptible("interrupted, no results written"):
-        trained = train_candidate(
-            rows,
-            candidate=words,
-            seeds=range(seed, seed + seeds),
-            test_size=split.share(),
-            random_state=random_state,
-            recipe=common,
-            command=command_line(),
-            watch=watch,
-            **dataclasses.asdict(run.compute()),
-        )
+        trained = train_networks(training, compute=run.compute(), command=command_line(), watch=watch)
     history = trained.history
-    curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
-    _print_epochs(curves, history.score_name, every)
+    _print_epochs(
+        np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score]),
+        history.score_name,
+        every,
+    )
     notes = [history.note] if history.note else []
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
@@ -111,11 +109,12 @@ def _train_on_a_split(
     place, target = shlex.quote(str(folder)), f" --target {shlex.quote(columns.target)}" if columns.target else ""
     say(run, *notes, "", single_text(trained.summary()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)")
-    say(run, f"Next:     seedbed compare {shlex.quote(table)}{target} --candidate {shlex.quote(words.name)}")
+    say(run, f"Next:     seedbed compare {shlex.quote(table)}{target} --candidate {shlex.quote(found.name)}")
 
 
 def _print_epochs(curves: Any, score_name: str, every: int) -> None:
-    """The tutorial's lines from curves [4, epoch, network]; of many seeds, without the networks that diverged."""
+    """Print the lines of the tutorial from curves [4, epoch, network]; of many networks, without those that
+    diverged."""
     import numpy as np
 
     from seedbed.report import epoch_lines
@@ -125,7 +124,7 @@ def _print_epochs(curves: Any, score_name: str, every: int) -> None:
         print(line)
 
 
-def train_model(
+def _train_model(
     table: str,
     candidate: str | None,
     wanted: ModelOptions,
@@ -134,9 +133,9 @@ def train_model(
     recipe: RecipeOptions,
     run: RunOptions,
 ) -> None:
-    """Train on all rows, and write the model."""
+    """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
-    from seedbed.model import AUTO, check_target
+    from seedbed.model import check_target
     from seedbed.report import advice_sentences, note_sentences, read_summary, serious_sentences
 
     assert wanted.output is not None
@@ -144,8 +143,9 @@ def train_model(
     options: dict[str, Any] = {
         "n_networks": wanted.networks,
         "threshold": 0.5 if wanted.threshold is None else wanted.threshold,
+        "compute": run.compute(),
     }
-    warnings: Iterable[str] = ()  # a comparison has told those of its table
+    warnings: Iterable[str] = ()  # compare has shown those of its table
     with interruptible("interrupted, no model written"):
         if Path(table).is_dir():
             if columns != TableOptions() or recipe != RecipeOptions() or random_state:
@@ -153,80 +153,67 @@ def train_model(
                     f"the comparison in {table} has a table and a recipe of its own",
                     "Leave all but --candidate, --networks and --threshold out, or name the table instead.",
                 )
-            model = _of_run(Path(table), candidate, run, options)
+            model = _model_of_run(Path(table), candidate, run, options)
             summary = read_summary(table)
             if candidate is None and summary["advice"]["as_good"]:
                 warnings = advice_sentences(summary)[:1]
         else:
-            options["random_state"] = random_state
-            if candidate == AUTO:
-                _refuse_of_a_blend(recipe)
-                options["settings"] = recipe.given()
-            else:
-                options["recipe"] = recipe.named("trained")
             rows = read_table(table, **columns.settings())
             notes = [note.as_dict() for note in rows.notes]
             warnings = [*serious_sentences(notes), *note_sentences({"notes": notes})]
-            model = _of_table(rows, candidate or "relu:5", run, options)
+            options["random_state"] = random_state
+            model = _model_of_table(rows, candidate or "relu:5", recipe, run, options)
         path = model.save(wanted.output)
     if not run.quiet:
         print(model)
     say(run, *warnings, f"wrote {path}", f"Next:     seedbed predict {shlex.quote(str(path))} TABLE")
 
 
-def _refuse_of_a_blend(recipe: RecipeOptions) -> None:
-    """Raises OptionError where something is asked for that a blend decides by itself."""
-    for name in ("recipe", "epoch"):
-        if getattr(recipe, name) is not None:
-            hint = "Leave it out; --epochs, --lr and the like are taken."
-            raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
-
-
-def _of_table(table: Table, candidate: str, run: RunOptions, options: dict[str, Any]) -> Model:
+def _model_of_table(
+    table: Table, candidate: str, recipe: RecipeOptions, run: RunOptions, options: dict[str, Any]
+) -> Model:
+    from seedbed.experiment import Watch
     from seedbed.fitting import n_choosing
     from seedbed.model import AUTO, N_NETWORKS, blend_table, fit_model
     from seedbed.networks import candidate_from
     from seedbed.training import own_module
 
     if candidate == AUTO:
-        with _watched_blend(table, run, options["n_networks"]) as board:
-            return blend_table(table, watch=board, **options, **dataclasses.asdict(run.compute()))[0]
-    found, n_networks = candidate_from(candidate), options["n_networks"] or N_NETWORKS
-    own = found.recipe(options["recipe"])
+        for name in ("recipe", "epoch"):
+            if getattr(recipe, name) is not None:
+                hint = "Leave it out; --epochs, --lr and the like are taken."
+                raise OptionError(f"--{name} can't be chosen for auto, which has a recipe of its own", hint)
+        watch = _watch_of_blend(table, options["n_networks"])
+        with shown(watch, run):
+            return blend_table(table, settings=recipe.given(), board_for=watch.board_for, **options)[0]
+    found, n_networks, common = candidate_from(candidate), options["n_networks"] or N_NETWORKS, recipe.named("trained")
+    own = found.recipe(common)
     say(run, *filter(None, [own_module(found, table)]))
-    with _watched(found.name, own.epochs, n_networks, n_choosing(own, n_networks), run) as board:
-        return fit_model(table, found, watch=board, **options, **dataclasses.asdict(run.compute()))
+    watch = Watch.of_one(found.name, own.epochs, n_networks, n_choosing(own, n_networks))
+    with shown(watch, run):
+        return fit_model(table, found, recipe=common, board_for=watch.board_for, **options)
 
 
-def _of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import take_home_from
+def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
+    from seedbed.experiment import Watch, take_home_from
     from seedbed.fitting import n_choosing
     from seedbed.model import N_NETWORKS
 
     found = take_home_from(folder, candidate)
     if isinstance(found.candidate, str):
-        watched = _watched_blend(found.table, run, options["n_networks"])
+        watch = _watch_of_blend(found.table, options["n_networks"])
     else:
         n_networks = options["n_networks"] or N_NETWORKS
         n_inner = 0 if found.settled else n_choosing(found.recipe, n_networks)
         epochs = found.settled.epochs if found.settled else found.recipe.epochs
-        watched = _watched(found.candidate.name, epochs, n_networks, n_inner, run)
-    with watched as board:
-        return found.fit(watch=board, **options, **dataclasses.asdict(run.compute()))
+        watch = Watch.of_one(found.candidate.name, epochs, n_networks, n_inner)
+    with shown(watch, run):
+        return found.fit(board_for=watch.board_for, **options)
 
 
-def _watched_blend(table: Table, run: RunOptions, n_networks: int | None) -> AbstractContextManager[Board]:
+def _watch_of_blend(table: Table, n_networks: int | None) -> Watch:
+    from seedbed.experiment import Watch
     from seedbed.model import AUTO, blend_size
 
     n_members, epochs, usual = blend_size(table)
-    return _watched(AUTO, epochs, n_members * (n_networks or usual), 0, run)
-
-
-@contextlib.contextmanager
-def _watched(name: str, epochs: int, n_networks: int, n_choosing: int, run: RunOptions) -> Iterator[Board]:
-    """What `fit_model` takes as `watch`, while it is shown."""
-    from seedbed.experiment import watch_model
-
-    watch, board = watch_model(name, epochs, n_networks, n_choosing)
-    with shown(watch, run):
-        yield board
+    return Watch.of_one(AUTO, epochs, n_members * (n_networks or usual))

@@ -79,7 +79,6 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
-        compute = Compute(engine=self.engine, device=self.device, jobs=self._jobs())
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)  # of an earlier fit
         settings, out_of_bag = self._settings(), None
@@ -87,9 +86,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             "n_networks": None if n_networks is None else int(n_networks),
             "sample_weight": weights,
             "random_state": self._seed(),
-            "engine": compute.engine,
-            "device": compute.device,
-            "jobs": compute.jobs,
+            "compute": Compute(engine=self.engine, device=self.device, jobs=self._jobs()),
         }
         with _one_at_a_time:
             if self._is_auto("candidate"):

@@ -10,10 +10,10 @@ from seedbed.experiment.pacing import plan_within
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import is_finished, open_folder
-from seedbed.experiment.single import finished_curves, train
+from seedbed.experiment.single import finished_curves, train, training_on
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
 from seedbed.experiment.taking_home import take_home_from
-from seedbed.experiment.watch import Watch, watch_model, watch_plan
+from seedbed.experiment.watch import Watch, watch_plan
 
 __all__ = [
     "BASELINES",
@@ -37,7 +37,7 @@ __all__ = [
     "specify",
     "take_home_from",
     "train",
-    "watch_model",
+    "training_on",
     "watch_plan",
     "without_auto",
     "without_passwords",

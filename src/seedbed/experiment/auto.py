@@ -12,6 +12,7 @@ import numpy as np
 from seedbed.data import Encoding, Split, Table, Task
 from seedbed.experiment.fitted import Fitted
 from seedbed.model import AUTO, blend_seconds, blend_table, values_of
+from seedbed.settings import Compute
 from seedbed.training import derive
 from seedbed.typing import Floats
 
@@ -40,7 +41,7 @@ class Auto(Fitted):
             labels = tuple(table.labels[code] for code in classes)
             task: Task = "binary" if len(labels) == 2 else "multiclass"
             own = dataclasses.replace(own, target=codes, labels=labels, task=task)
-        model, _ = blend_table(own, random_state=self.estimator, jobs=1)
+        model, _ = blend_table(own, random_state=self.estimator, compute=Compute(jobs=1))
         values, _ = values_of(model, model.preprocessor.inputs_of_values(table.features[split.test]))
         if table.task == "regression":
             return values

@@ -19,7 +19,7 @@ from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, specify
 from seedbed.experiment.watch import watch_plan
 from seedbed.report import Progress
-from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, recipe_named, settings_of
+from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
 
 __all__ = ["compare"]
 
@@ -28,15 +28,9 @@ _HERE = Compute()
 
 def _place(name: str) -> str:
     """Return where an argument belongs that `compare` doesn't have; empty if it is unknown."""
-    if name in settings_of(Recipe):
-        return f"It is a setting of Recipe: recipe=sb.Recipe.trained({name}=...)."
-    if name in settings_of(Design):
-        return f"It is a setting of Design: design=sb.Design({name}=...)."
-    if name in settings_of(Compute):
-        return f"It is a setting of Compute: compute=sb.Compute({name}=...)."
     if name in inspect.signature(read_table).parameters:
         return f"It is an argument of read_table: sb.compare(sb.read_table(table, target=..., {name}=...))."
-    return ""
+    return place_of(name, Recipe, Design, Compute)
 
 
 @checked(_place)

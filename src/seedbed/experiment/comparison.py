@@ -17,12 +17,14 @@ from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
-from seedbed.settings import Engine
+from seedbed.settings import Compute
 
 if TYPE_CHECKING:
     from altair import ConcatChart
 
 __all__ = ["Comparison", "conclude"]
+
+_HERE = Compute()
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -127,27 +129,26 @@ class Comparison(Results):
         *,
         n_networks: int | None = None,
         threshold: float = 0.5,
-        engine: Engine = "auto",
-        device: str = "auto",
-        jobs: int | None = None,
-        cluster: str | None = None,
+        compute: Compute = _HERE,
     ) -> Model:
-        """A candidate to take home: networks fitted to all rows, with the learning rate and the epochs that the
-        comparison's inner splits chose, and the score that it measured.
+        """Return the model of a candidate: networks fitted to all rows, with the learning rate and the epochs that the
+        inner splits of the comparison chose, and the score that it measured.
 
         Args:
-            name: of the candidate; `conclusions.advice.network` if left out. "auto" is blended anew, of all rows.
-            n_networks: how many are fitted; their predictions are averaged. As `fit_model` has it if left out.
-            threshold: of two labels, above which probability the positive one is predicted.
-            engine, device, jobs, cluster: as `compare` has them.
+            name: the candidate; `conclusions.advice.network` if left out. "auto" blends networks of all rows anew.
+            n_networks: number of networks, whose predictions are averaged; as in `fit_model` if left out.
+            threshold: of two labels, the probability above which the positive one is predicted.
+            compute: what trains, and where, see `Compute`.
 
         Raises:
             CandidateError: there is no such candidate, or it is a baseline.
             OptionError: no name is given, and none is advised; or a number is out of range.
+
+        Example:
+            >>> comparison.model("relu:5", n_networks=20).save("mine.safetensors")
         """
         found = take_home(self.document, name, self.experiment)
-        return found.fit(n_networks=n_networks, threshold=threshold, engine=engine, device=device, jobs=jobs,
-                         cluster=cluster)  # fmt: skip
+        return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.document)

@@ -22,7 +22,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.pacing import timed
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.results import CandidateResult, FittedResult, Results
-from seedbed.experiment.watch import Task, Watch, watch_plan
+from seedbed.experiment.watch import Watch, WatchedChunk, watch_plan
 from seedbed.fitting import Round, Stack, choices_of
 from seedbed.networks import MLP
 from seedbed.training import Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
@@ -153,9 +153,9 @@ def _trained(
             yield stack, chunk.members, result
 
 
-def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> Task:
+def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> WatchedChunk:
     names = Counter(plan.experiment.candidates[stack.owners[member][0]].name for member in chunk.members)
-    return Task(names, chunk.recipe.epochs, _cost(stack, chunk))
+    return WatchedChunk(names, chunk.recipe.epochs, _cost(stack, chunk))
 
 
 def _cost(stack: Stack, chunk: Chunk) -> float:

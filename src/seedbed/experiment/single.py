@@ -1,4 +1,4 @@
-"""`train`: one candidate, one split, one seed or many: the tutorial's own run."""
+"""`train`: one candidate on one split, with one seed or many, as in the tutorial."""
 
 from __future__ import annotations
 
@@ -22,18 +22,69 @@ from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, runs_of, table_of
-from seedbed.experiment.watch import Task, Watch
+from seedbed.experiment.watch import Watch
 from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
-from seedbed.settings import Engine, Recipe, settings_of
-from seedbed.training import Board, Chunk, History, told_of, train_many, versions
+from seedbed.settings import Compute, Recipe, settings_of
+from seedbed.training import History, told_of, train_many, versions
 
 if TYPE_CHECKING:
     from altair import ConcatChart
 
-__all__ = ["finished_curves", "train"]
+__all__ = ["Training", "finished_curves", "train", "training_on"]
+
+_HERE = Compute()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Training:
+    """One candidate to be trained on one split.
+
+    Attributes:
+        table: features and target.
+        candidate: what is trained.
+        recipe: how it is trained.
+        split: training and test rows.
+        seeds: one for each network.
+        random_state: decides the split.
+    """
+
+    table: Table
+    candidate: Candidate
+    recipe: Recipe
+    split: Split
+    seeds: tuple[int, ...]
+    random_state: int
+
+    def specification(self, n_inputs: int) -> dict[str, Any]:
+        """Return everything but the seeds that decides the result, as JSON gives it back.
+
+        Args:
+            n_inputs: number of inputs of a network.
+        """
+        decided = {
+            "table": table_specification(self.table, n_inputs),
+            "candidate": {
+                "name": self.candidate.name,
+                "architecture": spelled(self.candidate.architecture),
+                **dataclasses.asdict(self.recipe),
+            },
+            "split": self.split_facts() | {"sha256": hashed(self.split.train, self.split.test)},
+            "random_state": self.random_state,
+            "versions": versions(),
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(decided))
+        return plain
+
+    def split_facts(self) -> dict[str, Any]:
+        """Return the sizes of the split, and whether it is by time."""
+        return {
+            "n_train": len(self.split.train),
+            "n_test": len(self.split.test),
+            "by_time": self.table.times is not None,
+        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,41 +92,30 @@ class Run:
     """One candidate trained on one split.
 
     Attributes:
-        table: features and target.
-        candidate: what was trained.
+        training: what was asked for.
         history: curves and networks, one for each seed.
-        split: its rows.
-        n_inputs: what a network sees of a row.
-        random_state: what decided the split.
-        command: what a user says to have it again; empty where that isn't known.
-        seconds: how long it took.
+        n_inputs: number of inputs of a network.
+        command: the command that repeats the run; empty if unknown.
+        seconds: duration.
     """
 
-    table: Table
-    candidate: Candidate
+    training: Training
     history: History
-    split: Split
     n_inputs: int
-    random_state: int
     command: str
     seconds: float
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the networks as one plain dict, fit for JSON: what pictures and pages are drawn from, and
-        nothing else. docs/summary.md explains its keys."""
-        history, name = self.history, self.candidate.name
-        split = {
-            "n_train": len(self.split.train),
-            "n_test": len(self.split.test),
-            "by_time": self.table.times is not None,
-        }
-        recipe = history.recipe
+        """Return everything but the networks as a dict, fit for JSON; pictures and pages are drawn from it alone.
+        docs/summary.md explains its keys."""
+        history, training = self.history, self.training
+        name, recipe = training.candidate.name, history.recipe
         return {
             "schema_version": SCHEMA_VERSION,
             "kind": "training",
             "command": self.command,
-            **table_of(self.table),
-            "split": split,
+            **table_of(training.table),
+            "split": training.split_facts(),
             "seeds": list(history.seeds),
             "candidates": [
                 {
@@ -91,40 +131,35 @@ class Run:
             ],
             "lottery": {"score": self._lottery(), "difference": None},
             "curves": history.curves(title=self._title, name=name),
-            "notes": [note.as_dict() for note in self.table.notes],
-            "specification": {
-                "table": table_specification(self.table, self.n_inputs),
-                "candidate": {"name": name, "architecture": spelled(self.candidate.architecture),
-                              **dataclasses.asdict(recipe)},
-                "split": split | {"sha256": hashed(self.split.train, self.split.test)},
-                "random_state": self.random_state,
-                "versions": versions(),
-            },
+            "notes": [note.as_dict() for note in training.table.notes],
+            "specification": training.specification(self.n_inputs),
             "seconds": round(self.seconds, 2),
-        }  # fmt: skip
+        }
 
     @property
     def _title(self) -> str:
-        return f"{self.candidate.name} on {self.table.target_name} of {self.table.name}"
+        table = self.training.table
+        return f"{self.training.candidate.name} on {table.target_name} of {table.name}"
 
     def _lottery(self) -> dict[str, Any]:
-        """The score of each network on the test rows after the last epoch; those that diverged are left out."""
-        history = self.history
-        classes = self.table.task != "regression"
-        step = 1 / len(self.split.test) if classes else 0.0
-        found = lottery({self.candidate.name: history.test_score[-1, ~history.diverged]}, step=step)
+        """Return the score of each network on the test rows after the last epoch, without those that diverged."""
+        history, training = self.history, self.training
+        classes = training.table.task != "regression"
+        step = 1 / len(training.split.test) if classes else 0.0
+        found = lottery({training.candidate.name: history.test_score[-1, ~history.diverged]}, step=step)
         name = "accuracy" if classes else "r2"
         return {"name": name, "words": METRICS[name].words, **runs_of(found)}
 
     def __repr__(self) -> str:
-        return f"<Run of {self.candidate.name} on {self.table.name}: {counted(len(self.history), 'network')}>"
+        training, networks = self.training, counted(len(self.history), "network")
+        return f"<Run of {training.candidate.name} on {training.table.name}: {networks}>"
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.summary())
 
     def plot(self, path: str | Path | None = None) -> ConcatChart:
-        """Train and test curves per epoch (an Altair chart), saved to a `path` that ends in `.png`, `.svg`, `.pdf`,
-        `.html` or `.json`."""
+        """Return train and test curves per epoch as an Altair chart, saved to a `path` that ends in `.png`, `.svg`,
+        `.pdf`, `.html` or `.json`."""
         return self.history.plot(path, title=self._title)
 
     def report(self, path: str | Path = "report.html") -> Path:
@@ -146,37 +181,24 @@ class Run:
         return [document, page, *drawn, rows]
 
 
-def train(
+def training_on(
     table: Any,
     *,
-    target: str | None = None,
-    drop: Sequence[str] = (),
     candidate: Any = "relu:5",
     seeds: Sequence[int] = (42,),
     test_size: float = 0.2,
     random_state: int = 0,
     recipe: Recipe | None = None,
-    engine: Engine = "auto",
-    device: str = "auto",
-    jobs: int | None = None,
-    cluster: str | None = None,
-    command: str = "",
-    watch: Watch | None = None,
-) -> Run:
-    """Train a candidate on one split, with one seed or many.
+) -> Training:
+    """Return what `train` trains: a candidate on one split of a table.
 
-    The split is scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`. Features are
-    standardised by the training rows' mean and population deviation, as float32. A network is built under
-    `torch.manual_seed(seed)`. So plain PyTorch gives the same figures.
-
-    Args:
-        watch: is told how far it is, where there are many seeds.
+    The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`; rows
+    with times are split by time.
 
     Raises:
         SeedbedError: the table, the candidate or an option can't be used.
     """
-    started = time.perf_counter()
-    rows = table if isinstance(table, Table) else read_table(table, target=target, drop=drop)
+    table = table if isinstance(table, Table) else read_table(table)
     found = candidate_from(candidate)
     own = found.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
@@ -185,46 +207,65 @@ def train(
         raise OptionError("patience is of an epoch that inner splits choose", "Leave it out, or add -o for a model.")
     if own.horizon is not None:
         raise OptionError("horizon is of a model whose epochs were chosen", "Leave it out.")
-    split = _split(rows, test_size=test_size, random_state=random_state)
-    X = Preprocessor.fit(rows, split.train).transform_table(rows)
-    y = _learnt(rows, split)
+    if table.times is not None:
+        split = time_holdout(table.times, test_size=test_size, groups=table.groups)
+    else:
+        split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
+    own = dataclasses.replace(own, loss=LOSSES[table.task])
+    return Training(table=table, candidate=found, recipe=own, split=split, seeds=tuple(seeds),
+                    random_state=random_state)  # fmt: skip
+
+
+def train(training: Training, *, compute: Compute = _HERE, command: str = "", watch: Watch | None = None) -> Run:
+    """Train a candidate on one split, one network for each seed.
+
+    Features are standardised by the mean and the population deviation of the training rows, as float32, and each
+    network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
+
+    Args:
+        training: what is trained, from `training_on`.
+        compute: what trains, and where.
+        command: the command that repeats the run.
+        watch: shows the progress.
+
+    Raises:
+        SeedbedError: the networks can't be trained.
+    """
+    started = time.perf_counter()
+    table, split, recipe = training.table, training.split, training.recipe
+    X, y = Preprocessor.fit(table, split.train).transform_table(table), table.target
+    if table.task == "regression":  # networks learn numbers that are standardised by the training rows
+        design = target_design(table.target, [split])
+        y = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)
     history = train_many(
-        functools.partial(told_of(found, rows).architecture, X.shape[1], rows.n_outputs),
+        functools.partial(told_of(training.candidate, table).architecture, X.shape[1], table.n_outputs),
         X[split.train],
         y[split.train],
         X[split.test],
         y[split.test],
-        seeds=seeds,
-        **{name: getattr(own, name) for name, about in settings_of(Recipe).items() if not about.choosing}
-        | {"loss": LOSSES[rows.task]},
-        engine=engine,
-        device=device,
-        jobs=jobs,
-        cluster=cluster,
-        watch=functools.partial(_begin, watch, found.name) if watch else None,
+        seeds=training.seeds,
+        **{name: getattr(recipe, name) for name, about in settings_of(Recipe).items() if not about.choosing},
+        **dataclasses.asdict(compute),
+        watch=functools.partial(watch.board_for, "") if watch else None,
     )
     seconds = time.perf_counter() - started
-    return Run(table=rows, candidate=found, history=history, split=split, n_inputs=X.shape[1],
-               random_state=random_state, command=command, seconds=seconds)  # fmt: skip
+    return Run(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)
 
 
-def finished_curves(folder: Path, table: Table, candidate: Candidate, command: str) -> tuple[NDArray[Any], str] | None:
-    """Return the curves [4, epoch, network] that a run of this very command has left in a folder, in the order of
-    `evaluation.CURVES`, and the name of its score; None where there is none, or the table, the versions or the code
-    differ.
+def finished_curves(folder: Path, training: Training) -> tuple[NDArray[Any], str] | None:
+    """Return the curves that the same training has left in a folder; None if the folder doesn't hold them.
 
-    Args:
-        table: read by the command now.
-        candidate: what the command trains; a module of the user's own may have been edited, so it is trained again.
-        command: as the summary of a run has it.
+    A network of the user's own is trained again, as its code may have changed.
+
+    Returns:
+        Curves [4, epoch, network] in the order of `evaluation.CURVES`, and the name of the score.
     """
-    if not isinstance(candidate.architecture, MLP):
+    if not isinstance(training.candidate.architecture, MLP):
         return None
-    with contextlib.suppress(Exception):  # whatever is wrong with the files, the run is trained again
+    with contextlib.suppress(Exception):  # if the files are damaged in any way, the networks are trained again
         summary = json.loads((folder / "training.json").read_text())
-        then, now = summary["specification"], table_specification(table, summary["specification"]["table"]["n_inputs"])
-        said = [text.replace(" --overwrite", "") for text in (summary["command"], command)]
-        if said[0] != said[1] or then["versions"] != versions() or then["table"] != json.loads(json.dumps(now)):
+        then = summary["specification"]
+        if then != training.specification(then["table"]["n_inputs"]) or summary["seeds"] != list(training.seeds):
             return None
         with duckdb.connect() as connection:
             found = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
@@ -232,25 +273,6 @@ def finished_curves(folder: Path, table: Table, candidate: Candidate, command: s
         names = [name for name in found if name not in ("seed", "epoch")]
         return np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names]), score
     return None
-
-
-def _begin(watch: Watch, name: str, chunks: Sequence[Chunk]) -> Board:
-    return watch.begin([Task({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]])
-
-
-def _split(table: Table, *, test_size: float, random_state: int) -> Split:
-    if table.times is not None:
-        return time_holdout(table.times, test_size=test_size, groups=table.groups)
-    return holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
-
-
-def _learnt(table: Table, split: Split) -> NDArray[Any]:
-    """The target as networks learn it [row]: class codes, or numbers standardised by the training rows."""
-    if table.task != "regression":
-        return table.target
-    design = target_design(table.target, [split])
-    learnt: NDArray[np.float32] = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)
-    return learnt
 
 
 def _write_history(history: History, path: Path) -> None:

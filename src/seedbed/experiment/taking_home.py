@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,7 @@ from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
 from seedbed.report import counted, guessing, read_summary
-from seedbed.settings import RECIPES, Engine, Recipe, recipe_in
-from seedbed.training import Board, Chunk
+from seedbed.settings import RECIPES, Recipe, recipe_in
 
 __all__ = ["take_home", "take_home_from"]
 
@@ -48,18 +47,8 @@ class TakeHome:
     score: Mapping[str, Any]
     random_state: int
 
-    def fit(
-        self,
-        *,
-        n_networks: int | None = None,
-        threshold: float = 0.5,
-        engine: Engine = "auto",
-        device: str = "auto",
-        jobs: int | None = None,
-        cluster: str | None = None,
-        watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
-    ) -> Model:
-        """The model; see `fit_model`."""
+    def fit(self, **options: Any) -> Model:
+        """Return the model; `options` are those of `fit_model`."""
         return fit_model(
             self.table,
             self.candidate,
@@ -67,13 +56,7 @@ class TakeHome:
             settled=self.settled,
             score=self.score,
             random_state=self.random_state,
-            n_networks=n_networks,
-            threshold=threshold,
-            engine=engine,
-            device=device,
-            jobs=jobs,
-            cluster=cluster,
-            watch=watch,
+            **options,
         )
 
 

@@ -1,4 +1,4 @@
-"""How far a run is: counted by whoever trains, asked for by whoever shows it."""
+"""The progress of a run: whoever trains counts networks and epochs, and whoever shows them reads."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from seedbed.experiment.plan import Plan
 from seedbed.report import Progress, drawing_seconds
 from seedbed.training import Board, Chunk
 
-__all__ = ["Task", "Watch", "watch_model", "watch_plan"]
+__all__ = ["Watch", "WatchedChunk", "watch_plan"]
 
 Band = tuple[float, float, float]
 
-_TELLING = 0.05
+_TELLING = 0.05  # share of the cost after which the measured speed is believed
 _NO_BAND = (float("nan"),) * 3
 
 
 @dataclass(frozen=True)
-class Task:
-    """A chunk, as it is watched.
+class WatchedChunk:
+    """A chunk whose progress is watched.
 
     Attributes:
-        networks: how many it has of each candidate, by name.
-        epochs: how many it is trained.
-        cost: what it takes, in whatever unit all tasks share.
+        networks: the number of networks of each candidate, by name.
+        epochs: the number of epochs.
+        cost: the cost, in a unit that all chunks share.
     """
 
     networks: Mapping[str, int]
@@ -34,20 +34,21 @@ class Task:
 
 
 class Watch:
-    """Knows how far each candidate and each baseline is.
+    """The progress of each candidate and each baseline.
 
-    One thread tells it, in order; `progress` may be asked for by any thread, at any time.
+    One thread reports the progress, in order; any thread may call `progress` at any time.
 
     Args:
         totals: networks of each candidate and fits of each baseline, in the order to show them.
-        epochs: of each candidate.
-        cost: of all tasks.
-        tell: is called whenever something is finished.
-        after: seconds that the run takes when all tasks are done.
-        scores: whether scores are looked at.
+        epochs: number of epochs of each candidate.
+        cost: the cost of all chunks.
+        tell: called whenever something is finished.
+        after: seconds that the run takes after the last chunk.
+        scores: whether scores are shown.
+        stages: whether `board_for` shows the names of stages.
 
     Attributes:
-        stage: of the whole run, as `Progress` has it.
+        stage: of the whole run, as in `Progress`.
     """
 
     def __init__(
@@ -59,41 +60,60 @@ class Watch:
         tell: Callable[[Progress], None] | None = None,
         after: float = 0.0,
         scores: bool = True,
+        stages: bool = True,
     ) -> None:
-        self._totals, self._epochs, self._tell = dict(totals), epochs, tell
+        self._totals, self._epochs, self._tell, self._stages = dict(totals), epochs, tell, stages
         self._networks, self._fits, self._fit_seconds, self._after = _Pace(cost), _Pace(0.0), dict[str, float](), after
         nothing = _NO_BAND if scores else None
         self._bands: dict[str, tuple[Band | None, Band | None]] = dict.fromkeys(totals, (nothing, nothing))
-        # What was done before the tasks at hand, and at what cost.
+        # What was done before the chunks at hand, and its cost.
         self._done, self._spent = dict.fromkeys(totals, 0), 0.0
-        self.stage, self._tasks, self._finished, self._board = "", tuple[Task, ...](), set[int](), Board()
+        self.stage, self._chunks, self._finished, self._board = "", tuple[WatchedChunk, ...](), set[int](), Board()
+
+    @classmethod
+    def of_one(cls, name: str, epochs: int, n_networks: int, n_choosing: int = 0) -> Watch:
+        """Return what watches the training of one candidate, on one split or as a model.
+
+        Args:
+            epochs: the largest number of epochs.
+            n_networks: number of networks of the result.
+            n_choosing: number of networks that choose learning rate and epoch, see `fitting.n_choosing`.
+        """
+        total = n_networks + n_choosing
+        return cls({name: total}, {name: epochs}, total, scores=False, stages=n_choosing > 0)
 
     def expect(self, plan: Plan) -> None:
-        """Take the costs of a plan, from which it is known from the start about how long the run takes."""
+        """Take the costs of a plan, which give an estimate of the time left before anything is trained."""
         self.stage, self._fit_seconds = "", plan.fit_seconds
         fits = sum(plan.fit_seconds.values()) * len(plan.all_splits)
         networks = sum(stack.plan.seconds for stack in plan.stacks)
         self._fits, self._networks = _Pace(fits, plan.workers), _Pace(networks, plan.workers)
 
-    def begin(self, tasks: Sequence[Task], stage: str = "") -> Board:
-        """The board on which these tasks, which come next, are to write their epochs. Those before are done."""
-        for task in self._tasks:
-            self._count(task)
-        self.stage, self._tasks, self._finished, self._board = stage, tuple(tasks), set(), Board()
+    def begin(self, chunks: Sequence[WatchedChunk], stage: str = "") -> Board:
+        """Return the board on which these chunks, which come next, write their epochs. Earlier chunks are finished."""
+        for chunk in self._chunks:
+            self._count(chunk)
+        self.stage, self._chunks, self._finished, self._board = stage, tuple(chunks), set(), Board()
         self._fits.cost = 0.0  # they come first
         return self._board
 
+    def board_for(self, stage: str, chunks: Sequence[Chunk]) -> Board:
+        """Return the board for chunks of the only candidate, as `fit_model` takes it."""
+        (name,) = self._totals
+        watched = [WatchedChunk({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
+        return self.begin(watched, stage if self._stages else "")
+
     def finish(self, number: int) -> None:
-        """The task of that number is done."""
+        """Count the chunk with this number as finished."""
         self._finished.add(number)
 
-    def take(self, task: Task) -> None:
-        """A task was done by an earlier run, so it says nothing of the time that this one takes."""
-        self._count(replace(task, cost=0.0))
-        self._networks.cost -= task.cost
+    def take(self, chunk: WatchedChunk) -> None:
+        """Count a chunk that an earlier run has finished; it says nothing about the speed of this one."""
+        self._count(replace(chunk, cost=0.0))
+        self._networks.cost -= chunk.cost
 
     def count(self, name: str, *, taken: bool = False) -> None:
-        """A baseline has one fit more; or one was `taken` from an earlier run, which says nothing of the time."""
+        """Count a fit of a baseline; `taken` from an earlier run, it says nothing about the speed of this one."""
         self._done[name] += 1
         cost = self._fit_seconds.get(name, 0.0)
         if taken:
@@ -102,23 +122,23 @@ class Watch:
             self._fits.see(self._fits.spent + cost)
 
     def show(self, name: str, bands: tuple[Band, Band] | None = None) -> None:
-        """Tell of one that has got further, with the scores of its training and its test rows."""
+        """Report the progress of one model, with the bands of its scores on training and test rows."""
         if bands is not None:
             self._bands[name] = bands
         if self._tell is not None:
             self._tell(next(one for one in self.progress() if one.name == name))
 
     def progress(self) -> tuple[Progress, ...]:
-        """How far each is, in order."""
+        """Return the progress of each model, in order."""
         done, now, spent = dict(self._done), dict[str, int](), self._spent
         stage_done, stage_total = dict[str, int](), dict[str, int]()
         epochs = self._board.epochs()
-        for number, task in enumerate(self._tasks):
-            at = task.epochs if number in self._finished else epochs[number] if number < len(epochs) else -1
-            spent += task.cost * max(at, 0) / task.epochs
-            for name, n_networks in task.networks.items():
+        for number, chunk in enumerate(self._chunks):
+            at = chunk.epochs if number in self._finished else epochs[number] if number < len(epochs) else -1
+            spent += chunk.cost * max(at, 0) / chunk.epochs
+            for name, n_networks in chunk.networks.items():
                 stage_total[name] = stage_total.get(name, 0) + n_networks
-                if at >= task.epochs:
+                if at >= chunk.epochs:
                     done[name] += n_networks
                     stage_done[name] = stage_done.get(name, 0) + n_networks
                 elif at >= 0:
@@ -133,18 +153,18 @@ class Watch:
             for name, total in self._totals.items()
         )  # fmt: skip
 
-    def _count(self, task: Task) -> None:
-        for name, n_networks in task.networks.items():
+    def _count(self, chunk: WatchedChunk) -> None:
+        for name, n_networks in chunk.networks.items():
             self._done[name] += n_networks
-        self._spent += task.cost
+        self._spent += chunk.cost
 
 
 class _Pace:
-    """How fast work goes on, by its costs.
+    """The speed of some work, measured in its costs.
 
     Args:
-        cost: of all of it; seconds of one core where there are workers.
-        workers: how many do it at a time; 0 where costs are no seconds, so that nothing is known before it is seen.
+        cost: of all the work; in seconds of one core if `workers` is given.
+        workers: number of cores; 0 if costs aren't seconds, so that no time is known before some work is done.
     """
 
     def __init__(self, cost: float, workers: int = 0) -> None:
@@ -152,13 +172,13 @@ class _Pace:
         self._start: tuple[float, float] | None = None
 
     def see(self, spent: float) -> None:
-        """So much of it is done. The first time starts the clock: before, somebody may have waited for workers."""
+        """Set the cost of the finished work. The first call above 0 starts the clock: workers may start slowly."""
         self.spent = spent
         if self._start is None and spent > 0:
             self._start = time.perf_counter(), spent
 
     def left(self) -> float | None:
-        """Seconds that are left: at first by the costs alone, then more and more by what was seen."""
+        """Return the seconds left: first by the costs alone, then more and more by the measured speed."""
         if not self._workers and self._start is None:
             return None
         start, before = self._start or (time.perf_counter(), self.spent)
@@ -171,28 +191,8 @@ class _Pace:
 
 
 def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Watch:
-    """What watches the run of a plan; and, if it `draws`, knows of the report and the pictures that come after it."""
+    """Return what watches the run of a plan; `draws` adds the time for the report and the pictures after it."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
     watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=drawing_seconds() if draws else 0.0)
     watch.expect(plan)
     return watch
-
-
-def watch_model(
-    name: str, epochs: int, n_networks: int, n_choosing: int
-) -> tuple[Watch, Callable[[str, Sequence[Chunk]], Board]]:
-    """What watches `fit_model` train a candidate, and what `fit_model` takes as `watch`.
-
-    Args:
-        epochs: the most that are made.
-        n_networks: of the model.
-        n_choosing: networks that learning rate and epoch are chosen by, see `model.n_choosing`.
-    """
-    total = n_choosing + n_networks
-    watch = Watch({name: total}, {name: epochs}, total, scores=False)
-
-    def board(stage: str, chunks: Sequence[Chunk]) -> Board:
-        tasks = [Task({name: n}, chunk.recipe.epochs, n) for chunk in chunks for n in [len(chunk.members)]]
-        return watch.begin(tasks, stage if n_choosing else "")
-
-    return watch, board

@@ -15,8 +15,18 @@ from seedbed.data import Encoding, Split, Table
 from seedbed.errors import TrainingError
 from seedbed.fitting.rounds import Round, Runs, choices_of, choosing_runs, inner_splits, plan_round
 from seedbed.networks import Candidate
-from seedbed.settings import Engine, Recipe
-from seedbed.training import Board, Chunk, ChunkResult, Cluster, derive, table_data, train_chunks
+from seedbed.settings import Compute, Engine, Recipe
+from seedbed.training import (
+    Board,
+    Chunk,
+    ChunkResult,
+    Cluster,
+    TrainingData,
+    derive,
+    pick_workers,
+    table_data,
+    train_chunks,
+)
 
 __all__ = ["Running", "Settled", "choose_settings", "fit_networks", "n_choosing", "with_settings"]
 
@@ -25,30 +35,35 @@ _FEWEST_INNER = 5
 
 @dataclass(frozen=True)
 class Running:
-    """How networks are trained, and who watches.
+    """Where networks are trained, and where they report their epochs.
 
     Attributes:
-        engine: as `plan_stack` has it.
-        jobs, device, cluster: from `pick_workers`.
-        watch: is given the name of a stage and its chunks, and returns the board on which they write their epochs.
+        engine: as in `Compute`.
+        jobs, device, cluster: as `pick_workers` returns them.
+        board_for: gets the name of a stage and its chunks; returns the board on which the chunks write their epochs.
     """
 
     engine: Engine = "auto"
     jobs: int = 1
     device: str = "cpu"
     cluster: Cluster | None = None
-    watch: Callable[[str, Sequence[Chunk]], Board] | None = None
+    board_for: Callable[[str, Sequence[Chunk]], Board] | None = None
 
-    def board(self, stage: str, chunks: Sequence[Chunk]) -> Board | None:
-        """Return the board for a stage, if somebody watches."""
-        return self.watch(stage, chunks) if self.watch else None
+    @classmethod
+    def on(cls, compute: Compute, board_for: Callable[[str, Sequence[Chunk]], Board] | None = None) -> Running:
+        """Return where `compute` trains: the number of cores, the device and the cluster are looked up."""
+        return cls(compute.engine, *pick_workers(compute.jobs, compute.device, compute.cluster), board_for)
 
-    def trained(self, stage: str, which: Round) -> Iterator[tuple[int, int, ChunkResult]]:
+    def train(self, stage: str, chunks: Sequence[Chunk], data: TrainingData) -> Iterator[tuple[int, ChunkResult]]:
+        """Train the chunks of a stage; yield the number of each and its result."""
+        board = self.board_for(stage, chunks) if self.board_for else None
+        return train_chunks(chunks, data, self.jobs, board, self.cluster)
+
+    def networks(self, stage: str, which: Round) -> Iterator[tuple[int, int, ChunkResult]]:
         """Train a round of one candidate; yield each network's number, its column in a result, and the result."""
         (stack,) = which.stacks
-        chunks = stack.plan.chunks
-        for number, result in train_chunks(chunks, which.data, self.jobs, self.board(stage, chunks), self.cluster):
-            for column, member in enumerate(chunks[number].members):
+        for number, result in self.train(stage, stack.plan.chunks, which.data):
+            for column, member in enumerate(stack.plan.chunks[number].members):
                 yield member, column, result
 
 
@@ -102,7 +117,7 @@ def choose_settings(
     runs = choosing_runs(candidate, recipe, 1, len(splits), seed)
     which = plan_round(table, data, {0: runs}, together=len(splits), engine=running.engine, device=running.device)
     losses = np.full((len(runs.seeds), recipe.epochs), np.nan)
-    for network, column, result in running.trained("choosing", which):
+    for network, column, result in running.networks("choosing", which):
         losses[network] = result.curves[2, :, column]
     (choice,) = choices_of(recipe, losses, 1)
     if choice.loss is None:
@@ -153,7 +168,7 @@ def fit_networks(
     which = plan_round(table, data, {0: runs}, engine=running.engine, device=running.device, keep_networks=True,
                        keep_outputs=False)  # fmt: skip
     states: dict[int, dict[str, Tensor]] = {}
-    for network, column, result in running.trained("fitting", which):
+    for network, column, result in running.networks("fitting", which):
         assert result.states is not None
         state = result.states[column]
         if all(value.isfinite().all() for value in state.values()):

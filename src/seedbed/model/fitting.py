@@ -34,8 +34,8 @@ from seedbed.model.members import (
 from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
-from seedbed.settings import RECIPES, Engine, Recipe
-from seedbed.training import Board, Chunk, derive, pick_workers, told_of, versions
+from seedbed.settings import RECIPES, Compute, Recipe, place_of
+from seedbed.training import Board, Chunk, derive, told_of, versions
 from seedbed.typing import Floats
 
 __all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
@@ -43,8 +43,10 @@ __all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
 N_NETWORKS = 10
 """Default number of networks of one candidate."""
 
+_HERE = Compute()
 
-@checked()
+
+@checked(lambda name: place_of(name, Compute, Recipe))
 def fit_model(
     table: Any,
     candidate: Any = "relu:5",
@@ -57,11 +59,8 @@ def fit_model(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    engine: Engine = "auto",
-    device: str = "auto",
-    jobs: int | None = None,
-    cluster: str | None = None,
-    watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
+    compute: Compute = _HERE,
+    board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> Model:
     """Fit networks of one candidate to all rows of a table. The model averages their predictions.
 
@@ -77,14 +76,14 @@ def fit_model(
         score: expected performance of the model, and what was scored.
         threshold: for two labels, the probability above which the positive one is predicted.
         random_state: all random numbers are derived from it.
-        engine, device, jobs, cluster: as in `train_many`.
-        watch: called with the name and the chunks of each stage, see `Running`.
+        compute: what trains, and where, see `Compute`.
+        board_for: gets the name of a stage and its chunks; returns the board on which the chunks write their epochs.
 
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
 
     Example:
-        >>> fit_model("example:iris", "relu:5", n_networks=2, jobs=1)
+        >>> fit_model("example:iris", "relu:5", n_networks=2)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
     """
     if not isinstance(table, Table):
@@ -94,13 +93,13 @@ def fit_model(
     check_threshold(table.task, None if threshold == 0.5 else threshold)
     if isinstance(candidate, str) and candidate == AUTO:
         return blend_table(table, n_networks=n_networks, settings=settings_of(recipe), sample_weight=sample_weight,
-                           score=score, threshold=threshold, random_state=random_state, engine=engine,
-                           device=device, jobs=jobs, cluster=cluster, watch=watch)[0]  # fmt: skip
+                           score=score, threshold=threshold, random_state=random_state, compute=compute,
+                           board_for=board_for)[0]  # fmt: skip
     n_networks = N_NETWORKS if n_networks is None else n_networks
     _check_number(n_networks)
     weights = _row_weights(table, sample_weight)
     found, encoding = told_of(candidate_from(candidate), table), encode(table)
-    running = Running(engine, *pick_workers(jobs, device, cluster), watch)
+    running = Running.on(compute, board_for)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or choose_settings(found, table, encoding, own, n_inner=n_networks,
                                          random_state=random_state, weights=weights, running=running)  # fmt: skip
@@ -215,11 +214,8 @@ def blend_table(
     score: Mapping[str, Any] | None = None,
     threshold: float = 0.5,
     random_state: int = 0,
-    engine: Engine = "auto",
-    device: str = "auto",
-    jobs: int | None = None,
-    cluster: str | None = None,
-    watch: Callable[[str, Sequence[Chunk]], Board] | None = None,
+    compute: Compute = _HERE,
+    board_for: Callable[[str, Sequence[Chunk]], Board] | None = None,
 ) -> tuple[Model, OutOfBag]:
     """Fit the members of a portfolio to all rows and blend them.
 
@@ -233,7 +229,7 @@ def blend_table(
         settings: of the recipe; they replace those that suit the number of rows.
         sample_weight: weight of each row [row]; 0 or more.
         time_limit: approximate seconds for training. With a limit, the members that are trained depend on the machine.
-        score, threshold, random_state, engine, device, jobs, cluster, watch: as in `fit_model`.
+        score, threshold, random_state, compute, board_for: as in `fit_model`.
 
     Returns:
         The model, and its predictions for rows left out.
@@ -253,7 +249,7 @@ def blend_table(
     everything = np.arange(table.n_rows)
     none_left_out = [Split(number, 0, everything, everything) for number in range(n_networks)]
     data = MemberData(table, encoding, preprocessor, splits or none_left_out, weights)
-    running = Running(engine, *pick_workers(jobs, device, cluster), watch)
+    running = Running.on(compute, board_for)
     trained = list(trained_members(members, table, data, recipe, random_state=random_state, running=running,
                                    time_limit=time_limit))  # fmt: skip
     if not trained:

@@ -28,7 +28,6 @@ from seedbed.training import (
     table_data,
     told_of,
     torch_seconds,
-    train_chunks,
 )
 
 __all__ = [
@@ -392,8 +391,7 @@ def _trained(
         )
         (chunk,) = plan.chunks
         chunks.append(dataclasses.replace(chunk, seconds=seconds))
-    board = running.board("fitting", chunks)
-    results = dict(train_chunks(chunks, inputs, running.jobs, board, running.cluster))
+    results = dict(running.train("fitting", chunks, inputs))
     for number, candidate in enumerate(wave):
         result = results[number]
         assert result.states is not None

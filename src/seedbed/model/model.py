@@ -29,7 +29,7 @@ class Model(FittedNetworks):
     `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score` and `versions`.
 
     Example:
-        >>> model = fit_model("example:iris", "relu:5", n_networks=2, jobs=1)
+        >>> model = fit_model("example:iris", "relu:5", n_networks=2)
         >>> model
         <Model relu:5 of 2 networks, predicts species (multiclass)>
         >>> model.predict_proba("example:iris").shape
@@ -141,7 +141,7 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module]
         CandidateError: the model is of your own module, and `architecture` is missing or doesn't fit.
 
     Example:
-        >>> path = fit_model("example:iris", "relu:5", n_networks=2, jobs=1).save("iris.safetensors")
+        >>> path = fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
         >>> load(path)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
     """

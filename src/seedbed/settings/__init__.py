@@ -1,7 +1,7 @@
 """Settings: how networks are trained, how a comparison is designed, and on what it is computed. Without torch."""
 
 from seedbed.settings.design import Compute, Design, Engine, Interval
-from seedbed.settings.fields import Settings, kinds_of, merged, parsed, settings_of, taking
+from seedbed.settings.fields import Settings, kinds_of, merged, parsed, place_of, settings_of, taking
 from seedbed.settings.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
 from seedbed.settings.recipe import (
     RECIPES,
@@ -28,6 +28,7 @@ __all__ = [
     "kinds_of",
     "merged",
     "parsed",
+    "place_of",
     "recipe_in",
     "recipe_named",
     "settings_of",

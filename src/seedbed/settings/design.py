@@ -42,8 +42,6 @@ class Design(Settings):
     metric: str | None = setting(
         None,
         "The score that verdicts are about; brier for classes, squared_error for numbers.",
-        choices=("brier", "log_loss", "accuracy", "squared_error", "mae"),
-        later=True,
         **_JUDGING,
     )
     margin: float | None = setting(

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from seedbed.arguments import check_arguments, shown
 from seedbed.errors import OptionError, did_you_mean
 
-__all__ = ["Settings", "documented", "kinds_of", "merged", "parsed", "setting", "settings_of", "taking"]
+__all__ = ["Settings", "documented", "kinds_of", "merged", "parsed", "place_of", "setting", "settings_of", "taking"]
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
@@ -30,7 +30,6 @@ class Setting:
     Attributes:
         help: one or two sentences.
         choices: the words that it takes; empty if it isn't a choice of words.
-        later: whether its words are checked where the table is known.
         at_least, above, below, at_most: bounds of a number.
         hint: what to give instead of a value out of bounds; made from the bounds if empty.
         left_out: what leaving it out means, for that hint, such as "for all rows".
@@ -43,7 +42,6 @@ class Setting:
 
     help: str
     choices: tuple[str, ...] = ()
-    later: bool = False
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
@@ -110,7 +108,7 @@ class Settings:
         check_arguments(type(self), self.__dict__)
         for name, (about, kinds) in _known(type(self)).items():
             value = getattr(self, name)
-            if about.choices and not about.later and value is not None and value not in about.choices:
+            if about.choices and value is not None and value not in about.choices:
                 raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
             if value is not None and (int in kinds or float in kinds) and not about.allows(value):
                 raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=int in kinds))
@@ -123,6 +121,15 @@ class Settings:
             if getattr(self, field.name) != field.default
         ]
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def place_of(name: str, *kinds: type[Settings]) -> str:
+    """Return in which argument of a function a setting belongs, as a sentence; empty if none of the classes has it."""
+    for kind in kinds:
+        if name in settings_of(kind):
+            call = f"{kind.__name__}.trained" if hasattr(kind, "trained") else kind.__name__
+            return f"It is a setting of {kind.__name__}: {kind.__name__.lower()}=sb.{call}({name}=...)."
+    return ""
 
 
 def merged(settings: S, **given: Any) -> S:
