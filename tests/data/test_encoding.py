@@ -161,7 +161,7 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
 def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_split(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
     alone = Preprocessor.fit(table, split.train)
-    assert (alone.names, alone.sources) == (encode(table).names, encode(table).sources)
+    assert alone.layout == encode(table).layout
     inputs = alone.transform_table(table)
     assert inputs.dtype == np.float32
     np.testing.assert_allclose(inputs, folded(encode(table).design([split]), 0), rtol=1e-6, atol=1e-6)
@@ -234,9 +234,9 @@ def test_inputs_have_names_and_refer_to_their_columns():
     encoding = encode(table)
     sex = ("sex=f", "sex=m", "sex=(other)", "sex=(missing)")
     day = ("day.days", "day.month", "day.weekday", "day.hour")
-    assert encoding.names == ("age", "age missing", *sex, *day)
-    assert encoding.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
-    assert encoding.n_inputs == len(encoding.names)
+    assert encoding.layout.names == ("age", "age missing", *sex, *day)
+    assert encoding.layout.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
+    assert encoding.layout.n_inputs == len(encoding.layout.names)
 
 
 def test_a_date_becomes_days_month_weekday_and_hour():
@@ -247,21 +247,21 @@ def test_a_date_becomes_days_month_weekday_and_hour():
     assert inputs[1].tolist() == [-1, 12, 2, 0, 0]
     assert inputs[2].tolist() == [(11_016 - 1) / 2, 6.5, 3, 11.5, 1]
     midnights = encode(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
-    assert "day.hour" not in midnights.names
+    assert "day.hour" not in midnights.layout.names
 
 
 @pytest.mark.parametrize(("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)])
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))
-    assert encode(table_of(column)).names == ("word=enough", "word=most", "word=(other)")
+    assert encode(table_of(column)).layout.names == ("word=enough", "word=most", "word=(other)")
 
 
 def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
     words = [f"town {row}" for row in range(3000)] + ["York"] * 20 + ["Rome"] * 19
     encoding = encode(table_of(category("town", words + ["Paris"] * (4000 - len(words)))))
-    assert encoding.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
-    assert encoding.n_inputs == 2 + 32
+    assert encoding.layout.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
+    assert encoding.layout.n_inputs == 2 + 32
     natural = encoding.natural(np.arange(4000))
     assert (natural.sum(axis=1) == 1).all()
     rome = natural[words.index("Rome")]

@@ -106,7 +106,7 @@ def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
     assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
-    towns = [place for place, name in enumerate(fitted.names) if name.startswith("town=")]
+    towns = [place for place, name in enumerate(fitted.layout.names) if name.startswith("town=")]
     assert not found.matrix[1:, towns].any()  # no level was rare in training, so the bucket's input is zero
     (note,) = found.notes
     assert (note.column, note.code, note.count, note.rows[0]) == ("town", "SB302", 3, "row 1 (counted from 0)")
@@ -116,7 +116,7 @@ def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
 def test_unseen_levels_of_a_hashed_column_use_the_bucket_of_their_text():
     words = [f"town {row % 250}" for row in range(2000)]
     fitted = Preprocessor.fit(table_of(source({"town": words})))
-    assert len(fitted.names) == 32
+    assert len(fitted.layout.names) == 32
     found = transform(fitted, source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
     places = found.matrix.argmax(axis=1)
     assert (found.matrix.sum(axis=1) == 1).all()
@@ -141,7 +141,7 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     columns = source({"ill": ["yes"] + ["no"] * 59, "seen": ["2024-04-02", *mondays[1:]]})
     fitted = Preprocessor.fit(table_of(columns))
     found = transform(fitted, columns)
-    first = dict(zip(fitted.names, found.matrix[0].tolist(), strict=True))
+    first = dict(zip(fitted.layout.names, found.matrix[0].tolist(), strict=True))
     assert min(first["ill"], first["seen.weekday"]) > 5
     assert found.outliers == {}
     columns.arrays[1][5] = "2044-04-04"
@@ -150,7 +150,7 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
 
 def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(table, fitted):
     found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
-    place = fitted.names.index("weight")
+    place = fitted.layout.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
     unread, missing = found.notes  # age has missing cells in training
@@ -185,14 +185,14 @@ def test_new_levels_are_not_reported_if_all_levels_are_rare():
     cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
-    cabin = [place for place, name in enumerate(fitted.names) if name.startswith("cabin=")]
+    cabin = [place for place, name in enumerate(fitted.layout.names) if name.startswith("cabin=")]
     np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
     assert found.unseen == {"town": 1}
 
 
 def test_rows_with_more_than_half_unknown_cells_are_refused(fitted):
     half = {"age": [""] * 2, "weight": ["?"] * 2}
-    assert transform(fitted, some(**half)).matrix.shape == (2, fitted.n_inputs)
+    assert transform(fitted, some(**half)).matrix.shape == (2, fitted.layout.n_inputs)
     with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
         transform(fitted, some(**half, town=["Bonn"] * 2))
     found = transform(fitted, some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}))
@@ -208,7 +208,7 @@ def test_an_almost_empty_training_row_is_not_refused():
 
 
 def test_no_rows_give_no_inputs(fitted):
-    assert transform(fitted, source({name: [] for name in CELLS})).matrix.shape == (0, fitted.n_inputs)
+    assert transform(fitted, source({name: [] for name in CELLS})).matrix.shape == (0, fitted.layout.n_inputs)
 
 
 def test_a_number_beyond_float32_names_its_column(fitted):

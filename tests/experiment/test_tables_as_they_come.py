@@ -60,10 +60,10 @@ def with_noise(table, rows, seed):
 
 def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
     plan = planned(mixed)
-    assert plan.fitting.data.X.shape == (N, plan.encoding.n_inputs)
+    assert plan.fitting.data.X.shape == (N, plan.encoding.layout.n_inputs)
     found = run(plan)["relu:4"]
     assert found.finite
-    assert found.n_parameters == 4 * plan.encoding.n_inputs + 4 + 4 + 1
+    assert found.n_parameters == 4 * plan.encoding.layout.n_inputs + 4 + 4 + 1
 
 
 @pytest.mark.parametrize("split", [0, 1, 2])

@@ -276,7 +276,7 @@ def test_a_card_counts_only_trainable_parameters(fitted):
     for words in ("relu:5@ple=4", "relu:5@batchnorm"):
         model = fitted(words)
         n_numbers = len(model.preprocessor.layout.number_inputs)
-        inputs = model.preprocessor.n_inputs + (3 * n_numbers if "ple" in words else 0)
+        inputs = model.preprocessor.layout.n_inputs + (3 * n_numbers if "ple" in words else 0)
         norm = 10 if "batchnorm" in words else 0
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
 

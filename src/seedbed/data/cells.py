@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "CERTAIN_POINT",
@@ -29,6 +30,7 @@ __all__ = [
     "moment",
     "near_duplicates",
     "number_text",
+    "number_texts",
     "numeral",
     "parse_number",
     "shown",
@@ -60,6 +62,13 @@ def number_text(value: Any) -> str | None:
     if value != value:
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def number_texts(numbers: NDArray[Any]) -> list[str | None]:
+    """Return an array of numbers as labels; each distinct number is converted once."""
+    levels, codes = np.unique(numbers, return_inverse=True)
+    texts = [number_text(level) for level in levels.tolist()]
+    return [texts[code] for code in codes.ravel().tolist()]
 
 
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import number_text, parse_number
+from seedbed.data.cells import number_texts, parse_number
 from seedbed.data.notes import ROWS_NAMED, Note, Remark
 from seedbed.typing import Bools, Floats
 
@@ -84,11 +84,7 @@ class MemoryColumns:
 
     def cells(self, column: int) -> list[str | None]:
         array = self.arrays[column]
-        if array.dtype == object:
-            return list(array)
-        levels, codes = np.unique(array, return_inverse=True)
-        texts = [number_text(level) for level in levels.tolist()]
-        return [texts[code] for code in codes.tolist()]
+        return list(array) if array.dtype == object else number_texts(array)
 
     def matches(self, columns: Sequence[int], pattern: str) -> Bools:
         fits = re.compile(pattern).fullmatch

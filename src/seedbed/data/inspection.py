@@ -144,7 +144,7 @@ def inspect_table(
 
 def _role_overview(table: Table, time_split: str) -> dict[str, Any]:
     """Describe the target, the number of inputs, and the columns of groups and times."""
-    found: dict[str, Any] = {"n_inputs": encode(table).n_inputs}
+    found: dict[str, Any] = {"n_inputs": encode(table).layout.n_inputs}
     if table.task == "regression":
         described = number_overview(table.target)
     else:

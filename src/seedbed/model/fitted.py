@@ -107,11 +107,11 @@ class FittedNetworks:
         network: nn.Module
         if isinstance(self.architecture, MLP | BlendedMLPs):
             with torch.device("meta"):  # takes no memory, and draws no random numbers
-                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+                network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
             network.load_state_dict(state, assign=True)
         else:
             with seeded(0):  # what a layer draws is overwritten; the caller's random state stays as it is
-                network = self.architecture(self.preprocessor.n_inputs, self.n_outputs)
+                network = self.architecture(self.preprocessor.layout.n_inputs, self.n_outputs)
             network.load_state_dict(state, strict=False)
         return network.eval().requires_grad_(False)
 
@@ -139,7 +139,7 @@ class FittedNetworks:
         """All networks stacked, in double precision; None for a user's own networks."""
         if not isinstance(self.architecture, MLP | BlendedMLPs):
             return None
-        return Stacks(self.architecture, self._precise_states, self.preprocessor.n_inputs, self.n_outputs)
+        return Stacks(self.architecture, self._precise_states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/models.md explains its keys."""
@@ -151,7 +151,7 @@ class FittedNetworks:
             "architecture": architecture_to_values(self.architecture),
             "n_networks": self.n_networks,
             "n_parameters": sum(value.numel() for value in next(self.made_networks(precise=False)).parameters()),
-            "n_inputs": self.preprocessor.n_inputs,
+            "n_inputs": self.preprocessor.layout.n_inputs,
             "target": {
                 "name": self.target_name,
                 "task": self.task,

@@ -151,7 +151,7 @@ def blend_seconds(table: Table, n_rows: int) -> float:
 
     The estimate is right within a factor of about 2, as the epochs after which members stop aren't known.
     """
-    n_inputs, n_epochs = encode(table).n_inputs, _USUAL_SHARE * _RECIPE.epochs
+    n_inputs, n_epochs = encode(table).layout.n_inputs, _USUAL_SHARE * _RECIPE.epochs
     seconds = 0.0
     for member in members_for(None, table):
         network = member.architecture(n_inputs, table.n_outputs)

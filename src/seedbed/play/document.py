@@ -31,8 +31,8 @@ def table_document(table: Table) -> dict[str, Any]:
     """
     _check_size("rows", table.n_rows, _MOST_ROWS, table)
     encoding = encode(table)
-    _check_size("inputs", encoding.n_inputs, _MOST_INPUTS, table)
-    _check_size("cells", encoding.n_inputs * table.n_rows, _MOST_CELLS, table)
+    _check_size("inputs", encoding.layout.n_inputs, _MOST_INPUTS, table)
+    _check_size("cells", encoding.layout.n_inputs * table.n_rows, _MOST_CELLS, table)
     _check_size("classes", len(table.labels), _MOST_CLASSES, table)
     encoding.design([holdout(table.target)])
     places, cells = encoding.layout.places, encoding.layout.cells(table.features)

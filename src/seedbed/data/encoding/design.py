@@ -32,7 +32,7 @@ from seedbed.data.table import Table
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats, Ints
 
-__all__ = ["Encoding", "encode", "live_inputs", "natural_inputs", "refuse_unrepresentable"]
+__all__ = ["Encoding", "as_float32", "encode", "live_inputs", "natural_inputs"]
 
 _CANCELLED = 1e-3  # a variance below this share of the mean square has lost digits in the sums
 
@@ -67,28 +67,26 @@ class InputDesign:
     order: Ints | None = None
 
 
-def fits_float32(numbers: Floats) -> Bools:
-    """Return whether float32 can hold numbers."""
-    with np.errstate(over="ignore"):
-        return np.isfinite(numbers.astype(np.float32))
-
-
-def refuse_unrepresentable(fits: Bools, columns: Sequence[str]) -> None:
-    """Raise an error unless `fits` is true throughout.
+def as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
+    """Return numbers as float32.
 
     Args:
-        fits: [..., input]; whether float32 can hold numbers of an input.
+        numbers: [..., input].
         columns: name of the column of each input [input].
 
     Raises:
-        ColumnError: it names the first column.
+        ColumnError: float32 can't hold a number; the first such column is named.
     """
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype(np.float32)
+    fits = np.isfinite(narrow)
     if not fits.all():
         column = columns[int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])]
         raise ColumnError(
             f"column '{column}': its cells differ too much in size for float32",
             "Look for a wrong cell in this column, or take its logarithm.",
         )
+    return narrow
 
 
 def live_inputs(places: Places, counts: Ints, n_missing: Floats, n_rows: int) -> Bools:
@@ -152,23 +150,9 @@ class Encoding:
     values: Floats
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of inputs: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'."""
-        return self.layout.places.names
-
-    @property
-    def n_inputs(self) -> int:
-        return self.layout.n_inputs
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Name of the column of each input."""
-        return self.layout.sources
-
-    @property
     def is_large(self) -> bool:
         """Whether the matrix lies in a file."""
-        return is_large(len(self.values), self.n_inputs)
+        return is_large(len(self.values), self.layout.n_inputs)
 
     def design(self, splits: Sequence[Split]) -> InputDesign:
         """Return what the networks of all splits see.
@@ -189,7 +173,7 @@ class Encoding:
             (whole, sizes), order = self._shared, None
             largest = np.abs(whole).max(axis=0, initial=0.0)
             found, matrix = self._learn(whole, sizes, splits), whole
-        scale, shift, extra = (np.zeros((self.n_inputs, len(splits))) for _ in range(3))
+        scale, shift, extra = (np.zeros((self.layout.n_inputs, len(splits))) for _ in range(3))
         for number, one in enumerate(found):
             divisor = np.where(one.deviation > 0, one.deviation, np.inf)
             with np.errstate(over="ignore"):
@@ -201,7 +185,7 @@ class Encoding:
             extra[places.levels, number] = ~one.live[places.levels] & one.live[places.also[places.levels]]
         with np.errstate(over="ignore"):
             for part in (scale, shift, extra, largest[:, None] * scale + np.abs(shift)):
-                refuse_unrepresentable(fits_float32(part.T), self.sources)
+                as_float32(part.T, self.layout.sources)
         adds = bool(extra.any())
         return InputDesign(matrix, scale, shift, places.also if adds else None, extra if adds else None, order)
 
@@ -245,11 +229,8 @@ class Encoding:
     def _medians(self, gappy: Ints, parts: Sequence[Ints]) -> Floats:
         """Return medians of each part's rows [number, part]; 0 for columns that aren't `gappy`, as none is needed."""
         numbers = self._cells.numbers
-        member = np.zeros((len(numbers), len(parts)), dtype=np.bool_)
-        for number, rows in enumerate(parts):
-            member[rows, number] = True
         medians = np.zeros((numbers.shape[1], len(parts)))
-        medians[gappy] = medians_of(numbers[:, gappy], member)
+        medians[gappy] = medians_of(numbers[:, gappy], _members(len(numbers), parts))
         return medians
 
     @functools.cached_property
@@ -261,7 +242,7 @@ class Encoding:
         """The shared matrix [row, input], and the sizes of its numbers."""
         sizes = coarse_sizes(self._cells.numbers)
         matrix = _shared_rows(self.layout.places, self._cells, sizes)
-        refuse_unrepresentable(fits_float32(matrix), self.sources)
+        as_float32(matrix, self.layout.sources)
         matrix.setflags(write=False)
         return matrix, sizes
 
@@ -286,7 +267,7 @@ class Encoding:
             together = gather_rows(values, order[part])
             for rows in windows(len(together), layout.n_inputs):
                 matrix = _shared_rows(layout.places, layout.cells(together[rows]), self._sizes)
-                refuse_unrepresentable(fits_float32(matrix), layout.sources)
+                as_float32(matrix, layout.sources)
                 np.maximum(largest, np.abs(matrix).max(axis=0), out=largest)
                 writer.write(matrix)
         return writer.finish(), largest, spill(order)
@@ -399,6 +380,14 @@ def _learn_in_windows(layout: Layout, values: Floats, sizes: Sizes, splits: Sequ
         yield _statistics(places, sums, medians[:, number], counts[number], sizes, look)
 
 
+def _members(n_rows: int, parts: Sequence[Ints]) -> Bools:
+    """Return whether each row belongs to each part [row, part]."""
+    member = np.zeros((n_rows, len(parts)), dtype=np.bool_)
+    for number, rows in enumerate(parts):
+        member[rows, number] = True
+    return member
+
+
 def _numbers(layout: Layout, values: Floats) -> Iterator[Floats]:
     """Yield the numbers [row, number] of each column: one, of dates several. Categories are skipped."""
     for column, schema in enumerate(layout.schemas):
@@ -414,10 +403,7 @@ def _medians_by_column(layout: Layout, values: Floats, train: Sequence[Ints]) ->
     gappy = set(layout.places.flagged.tolist())  # of a date, its days alone
     if not gappy:
         return medians
-    member = np.zeros((len(values), len(train)), dtype=np.bool_)
-    for number, rows in enumerate(train):
-        member[rows, number] = True
-    first = 0
+    member, first = _members(len(values), train), 0
     for numbers in _numbers(layout, values):
         own = [place for place in range(numbers.shape[1]) if first + place in gappy]
         medians[[first + place for place in own]] = medians_of(numbers[:, own], member)

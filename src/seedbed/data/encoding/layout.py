@@ -92,7 +92,7 @@ class Places:
     """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of other levels.
 
     Attributes:
-        names: [input]; 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'.
+        names: see `Layout.names` [input].
         sources: number of the column of each input [input].
         numbers: inputs of numbers [number].
         circling: whether a number is a periodic part of a date, such as the month [number].
@@ -224,6 +224,11 @@ class Layout:
     def is_plain(self) -> bool:
         """Whether each column is one number, and none is missing."""
         return all(schema.kind in ("number", "boolean") and not schema.has_missing for schema in self.schemas)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the inputs: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'."""
+        return self.places.names
 
     @property
     def n_inputs(self) -> int:

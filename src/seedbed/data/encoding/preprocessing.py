@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
 from seedbed.data.columns import Columns
-from seedbed.data.encoding.design import live_inputs, natural_inputs, refuse_unrepresentable
+from seedbed.data.encoding.design import as_float32, live_inputs, natural_inputs
 from seedbed.data.encoding.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.encoding.scaling import medians_of, moments
 from seedbed.data.kinds.typed import read_cells
@@ -102,20 +102,6 @@ class Preprocessor:
         """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        return self.layout.places.names
-
-    @property
-    def n_inputs(self) -> int:
-        return self.layout.n_inputs
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Name of the column of each input."""
-        return self.layout.sources
-
     def transform_table(self, table: Table) -> NDArray[np.float32]:
         """Return inputs [row, input] of all rows of the table that it was fitted on.
 
@@ -199,7 +185,7 @@ class Preprocessor:
         outlying = np.zeros_like(unseen)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
         absent = np.isnan(values)
-        return self._narrow(scaled), Oddities(
+        return as_float32(scaled, layout.sources), Oddities(
             unseen=unseen,
             missing=absent & ~unread,
             unreadable=unread & measured,
@@ -212,7 +198,7 @@ class Preprocessor:
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
         """
-        return self._narrow(self._scaled(self.layout.cells(values)))
+        return as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
@@ -265,12 +251,6 @@ class Preprocessor:
         with np.errstate(over="ignore"):
             inputs[:, numbers] = np.where(varies, (inputs[:, numbers] - self.means) / divisor, 0.0)
         return inputs
-
-    def _narrow(self, inputs: Floats) -> NDArray[np.float32]:
-        with np.errstate(over="ignore"):
-            narrow = inputs.astype(np.float32)
-        refuse_unrepresentable(np.isfinite(narrow), self.sources)
-        return narrow
 
 
 class OddityReport:

@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import NUMBER, number_text
+from seedbed.data.cells import NUMBER, number_texts
 from seedbed.data.notes import Note
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
@@ -81,9 +81,7 @@ class LoadedColumns:
 
     def cells(self, column: int) -> list[str | None]:
         if self.types[column] in FLOAT_TYPES:
-            levels, codes = np.unique(self.numbers([column]), return_inverse=True)
-            texts = [number_text(level) for level in levels.tolist()]
-            return [texts[code] for code in codes.ravel().tolist()]
+            return number_texts(self.numbers([column]))
         if column not in self._read:
             self._read.clear()
             width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, self.n_rows)))

@@ -249,7 +249,7 @@ def onnx_of(model: FittedNetworks) -> ModelProto:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
     with torch.device("meta"):  # only sizes and settings of the layers are needed
-        network: Any = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
+        network: Any = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)
     outputs = add_networks(graph, network, model.states, add_inputs(graph, model.preprocessor))
     outputs = graph.cast(outputs, TensorProto.DOUBLE)
     found = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)

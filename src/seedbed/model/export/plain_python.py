@@ -43,7 +43,7 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
         if file.exists() and not _is_export(file):
             raise OptionError(f"{file} already exists and is not an export", "Name another file.")
     with torch.device("meta"):  # only sizes and settings of the layers are needed
-        network = model.architecture(model.preprocessor.n_inputs, model.n_outputs)
+        network = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)
     kinds = {type(layer) for layer in network.modules()}
     head, rest = inspect.getsource(plain_page).split("# fmt: off\n")
     own = sorted((kind for kind in kinds if not kind.__module__.startswith("torch.")), key=lambda kind: kind.__name__)
@@ -58,7 +58,7 @@ def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
         "columns": [_column(model.preprocessor, number) for number in range(len(model.feature_names_in_))],
     }
     preprocessor, places = model.preprocessor, model.preprocessor.layout.places
-    means, deviations = np.zeros(preprocessor.n_inputs), np.ones(preprocessor.n_inputs)
+    means, deviations = np.zeros(preprocessor.layout.n_inputs), np.ones(preprocessor.layout.n_inputs)
     means[places.numbers] = preprocessor.means
     # Inputs that were constant in training become 0.
     deviations[places.numbers] = np.where(preprocessor.deviations > 0, preprocessor.deviations, np.inf)
