@@ -6,10 +6,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from seedbed.data import Table, read_table
 from seedbed.play.document import table_document
@@ -58,6 +60,15 @@ def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     page.close()
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads of such small products cost more than they save, above all where Chromium uses the other cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def lab(lab_page: tuple[Any, list[str]]) -> Iterator[Callable[..., Any]]:
     """Calls a JavaScript function with plain values: lab("(a, b) => a + b", 1, 2)."""
@@ -86,9 +97,9 @@ def _request_of() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Table]:
-    """Tables with numbers, missing cells and categories, one of them with a rare level, for each task."""
-    folder, random = tmp_path_factory.mktemp("mixed"), np.random.default_rng(3)
+def mixed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table with numbers, missing cells and categories, one of them with a rare level, and three targets."""
+    path, random = tmp_path_factory.mktemp("mixed") / "mixed.csv", np.random.default_rng(3)
     lines = ["size,gap,colour,flag,kind,kinds,number"]
     for row in range(90):
         size, gap = 1000 + 5 * random.normal(), "" if row % 7 == 0 else f"{random.normal():.4f}"
@@ -96,12 +107,18 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Table]:
         kind = int(size + (colour == "red") + random.normal() > 1000)
         number = 3 * (size - 1000) + 100 * (colour == "red") + random.normal()
         lines.append(f"{size:.3f},{gap},{colour},{'yes' if row % 3 else 'no'},{kind},{'abc'[row % 3]},{number:.3f}")
-    (folder / "mixed.csv").write_text("\n".join(lines))
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session")
+def mixed(mixed_file: Path) -> Callable[[str], Table]:
+    """The same table with the target of each task."""
     targets = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
 
     def read(task: str) -> Table:
         others = [name for name in targets.values() if name != targets[task]]
-        return read_table(folder / "mixed.csv", target=targets[task], drop=others)
+        return read_table(mixed_file, target=targets[task], drop=others)
 
     return read
 

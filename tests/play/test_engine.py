@@ -15,15 +15,6 @@ TASKS = ("binary", "multiclass", "regression")
 LOSSES = {"binary": nn.BCEWithLogitsLoss(), "multiclass": nn.CrossEntropyLoss(), "regression": nn.MSELoss()}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Threads of such small products cost more than they save, above all where Chromium uses the other cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def torch_run(table, asked, initial, split):
     """Train one network by PyTorch from its initial parameters; return losses before each step, and the network."""
     rows = holdout(table.target, test_size=asked["testShare"], random_state=split)

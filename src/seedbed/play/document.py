@@ -17,6 +17,7 @@ _MOST_ROWS = 20_000
 _MOST_INPUTS = 500
 _MOST_CELLS = 2_000_000
 _MOST_CLASSES = 20
+_READING = ("drop", "numeric", "categorical", "task", "positive")  # options that the exported command repeats
 
 
 def table_document(table: Table) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def table_document(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
         "source": _source(table),
+        "reading": {name: value for name, value in (table.reading or {}).items() if name in _READING},
         "task": table.task,
         "target": table.target_name,
         "classes": list(table.labels) or None,

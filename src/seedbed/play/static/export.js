@@ -34,9 +34,17 @@ function pythonText(text) {
   return JSON.stringify(text).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
+/** A text, number, truth value or list of these as Python's code. */
+function pythonValue(value) {
+  if (Array.isArray(value)) return `[${value.map(pythonValue).join(", ")}]`;
+  return typeof value === "string" ? pythonText(value) : value === true ? "True" : value === false ? "False" : String(value);
+}
+
 function command(table, requests) {
   const { words, common } = candidateWords(requests);
   const parts = ["seedbed", "compare", shellWord(fileOf(table)), "--target", shellWord(table.target)];
+  for (const [name, value] of Object.entries(table.reading ?? {}))
+    for (const one of [value].flat()) parts.push(`--${name}`, shellWord(String(one)));
   for (const word of new Set(words)) parts.push("--candidate", shellWord(word));
   parts.push("--recipe", "tutorial");
   for (const [name, value] of common) parts.push(`--${name.replaceAll("_", "-")}`, String(value));
@@ -49,13 +57,13 @@ const fileOf = (table) => table.source ?? table.name;
 function python(table, requests) {
   const { words, common } = candidateWords(requests);
   const design = table.task === "regression" ? "" : '    design=sb.Design(metric="accuracy"),\n';
-  const recipe = common.map(([name, value]) => `${name}=${typeof value === "string" ? pythonText(value) : value}`).join(", ");
+  const recipe = common.map(([name, value]) => `${name}=${pythonValue(value)}`).join(", ");
+  const options = Object.entries(table.reading ?? {}).map(([name, value]) => `, ${name}=${pythonValue(value)}`).join("");
   return `import seedbed as sb
 
 comparison = sb.compare(
-    ${pythonText(fileOf(table))},
-    target=${pythonText(table.target)},
-    candidates=[${[...new Set(words)].map(pythonText).join(", ")}],
+    sb.read_table(${pythonText(fileOf(table))}, target=${pythonText(table.target)}${options}),
+    candidates=${pythonValue([...new Set(words)])},
     recipe=sb.Recipe(${recipe}),
 ${design})
 print(comparison)
@@ -90,7 +98,7 @@ from torch import nn
 target = ${pythonText(table.target)}
 table = pd.read_csv(${pythonText(fileOf(table))}${table.separator ? `, sep=${pythonText(table.separator)}` : ""}${table.decimal === "," ? ', decimal=","' : ""}).dropna(subset=[target])
 y = ${goal}
-names = [${table.columns.map((column) => pythonText(column.source ?? column.name)).join(", ")}]
+names = ${pythonValue([...new Set(table.columns.map((column) => column.source ?? column.name))])}
 X = pd.get_dummies(table[names], dtype=float)
 train, test = train_test_split(range(len(y)), test_size=${testShare}, random_state=${split}${classes ? ", stratify=y" : ""})
 

@@ -1,0 +1,113 @@
+"""What the page gives to take along runs: the command, the Python code, the PyTorch code and the scores."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+import seedbed as sb
+from seedbed.play.document import table_document
+
+EXPORT = """async (document, requests) => {
+  const table = decodeTable(document), runs = [];
+  for (const request of requests) runs.push(await finish(table, request));
+  return { ...exports(table, runs), last: runs.map((run) => Array.from(run.curves.testScore.slice(-1)))};
+}"""
+QUICK = ["--repeats", "1", "--folds", "2", "--seeds", "1", "--no-baselines", "--quiet"]
+TASKS = ("binary", "multiclass", "regression")
+TARGETS = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
+
+
+@pytest.fixture
+def exported(lab, mixed, mixed_file, request_of, here):
+    """A function from a task and requests to the exported texts; it stands beside the table's file."""
+
+    def make(task, *requests):
+        (here / "mixed.csv").write_text(mixed_file.read_text())
+        document = table_document(mixed(task))
+        return lab(EXPORT, document, requests or [request_of(epochs=4), request_of("linear:3,4", epochs=4)])
+
+    return make
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_command_runs(exported, call, task, plain_charts):
+    words = shlex.split(exported(task)["command"])
+    assert words[:5] == ["seedbed", "compare", "mixed.csv", "--target", TARGETS[task]]
+    assert words.count("--drop") == 2
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--candidate"] == ["relu:5", "linear:3,4"]
+    done = call(*words[1:], *QUICK)
+    assert done.status == 0
+    assert "relu:5" in done.out
+
+
+def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
+    texts = exported("binary", request_of(epochs=4), request_of("tanh:3", optimizer="adamw", epochs=4, lr=0.003))
+    assert "--candidate relu:5@optimizer=sgd,lr=0.1" in texts["command"]
+    assert "--candidate tanh:3@optimizer=adamw,lr=0.003" in texts["command"]
+    assert "--epochs 4" in texts["command"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_python_code_runs(exported, mixed, task, monkeypatch):
+    asked, compare, small = {}, sb.compare, sb.Design(repeats=1, folds=2, seeds=1, baselines=[])
+
+    def compare_quickly(table, **words):
+        asked.update(words, table=table)
+        return compare(table, **words | {"design": small})
+
+    monkeypatch.setattr(sb, "compare", compare_quickly)
+    shown = []
+    exec(compile(exported(task)["python"], "exported.py", "exec"), {"print": lambda one: shown.append(str(one))})
+    assert "linear:3,4" in shown[0]
+    assert asked["table"].feature_names == mixed(task).feature_names
+    assert (asked["recipe"].epochs, asked["recipe"].lr, asked["recipe"].decay) == (4, 0.1, 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, request_of, task):
+    asked = request_of("tanh:6", epochs=300, lr=0.2, networks=[{"split": 3, "seed": seed} for seed in range(20)])
+    texts = exported(task, asked)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(texts["pytorch"], "exported.py", "exec"), {})
+    score = float(re.search(r"test (?:accuracy|R2) (-?[\d.]+)", printed.getvalue())[1])
+    scores = np.array([float(line.split(",")[-1]) for line in texts["scores"].splitlines()[1:]])
+    assert scores.min() - 0.1 <= score <= scores.max() + 0.1
+
+
+def test_seedbed_judge_reads_the_scores(exported, request_of, here):
+    networks = [{"split": split, "seed": seed} for split in range(5) for seed in range(2)]
+    texts = exported("binary", request_of(networks=networks), request_of("tanh:4", networks=networks))
+    (here / "scores.csv").write_text(texts["scores"])
+    found = sb.judge("scores.csv").to_dict()
+    assert found["plan"]["reason"] == "5 random splits (column 'split'), 20 % of the rows tested in each."
+    assert found["metric"]["name"] == "accuracy"
+    assert [one["name"] for one in found["candidates"]] == ["relu:5", "tanh:4"]
+
+
+def test_equal_candidates_have_names_of_their_own(exported, request_of):
+    texts = exported("binary", request_of(), request_of())
+    assert {line.split(",")[0] for line in texts["scores"].splitlines()[1:]} == {"relu:5", "relu:5 (2)"}
+
+
+def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
+    name, target = 'it\'s "a" $(touch x) `touch x` \\ {file}.csv', 'the "target"\'s $HOME\n{0} %s \u2028'
+    texts = lab(
+        """(name, target, request) => exports({ name, source: name, target, task: "binary", columns: [{ name: target }],
+          reading: { drop: [target] }, nOutputs: 1 }, [request])""",
+        name, target, request_of(),
+    )  # fmt: skip
+    assert shlex.split(texts["command"])[2:7] == [name, "--target", target, "--drop", target]
+    asked = {}
+    monkeypatch.setattr(sb, "read_table", lambda path, **words: asked.update(words, path=path))
+    monkeypatch.setattr(sb, "compare", lambda table, **words: None)
+    exec(compile(texts["python"], "exported.py", "exec"), {})
+    assert asked == {"path": name, "target": target, "drop": [target]}
+    constants = compile(texts["pytorch"], "exported.py", "exec").co_consts
+    assert {name, target} <= set(constants)
