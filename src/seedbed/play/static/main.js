@@ -2,7 +2,7 @@
 
 import { createChance } from "./chance.js";
 import { createClassroom, readResult } from "./classroom.js";
-import { createCompare, verdictSentence } from "./compare.js";
+import { createCompare, trainingState, verdictSentence } from "./compare.js";
 import { choiceOf, createControls } from "./controls.js";
 import { createCurves, quantile, valuesAt } from "./curves.js";
 import { readCsv } from "./csv.js";
@@ -11,7 +11,7 @@ import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
 import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
-import { fromFragment, namesBeside, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
+import { fromFragment, lightened, namesBeside, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
 import { createSurface } from "./surface.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
 import { decodeTable, exampleTable } from "./table.js";
@@ -137,6 +137,17 @@ async function trainAll() {
   takeaway.show();
 }
 
+/** Stop the training; what is trained so far stays on the page. */
+function stop() {
+  clearTimeout(page.timer);
+  page.turn++;
+  for (const run of page.running) run.cancel();
+  page.running.clear();
+  document.body.dataset.state = "done";
+  by("again").textContent = "Train again";
+  by("status").textContent = "Stopped.";
+}
+
 function fail(message) {
   document.body.dataset.state = "done";
   complain(`The training stopped: ${message}`);
@@ -203,6 +214,10 @@ function growSeeds() {
   const slider = scrub.slider;
   slider.max = run.epochs.length - 1;
   if (page.at === null) slider.value = slider.max;
+  const cause = run.status === "done" ? trainingState(run) : null;
+  by("remark").hidden = !cause;
+  by("remark").textContent = cause === "learning" ? "The test loss still falls at the last epoch: these networks are still learning." :
+    cause === "rising" ? "The test loss was lower before and rises: these networks learn the training rows by heart." : "";
   if (run.status === "done") compare.grow();
   showProgress();
   readOut();
@@ -226,6 +241,7 @@ function showProgress() {
   const text = ended ? `${quantity(done, "network")}${page.isFresh ? ` in ${seconds} s` : ""}` : `Training ${quantity(all, "network")}\u2026`;
   if (ended && by("status").dataset.turn === String(page.turn)) return;
   by("status").dataset.turn = ended ? String(page.turn) : "";
+  by("again").textContent = ended ? "Train again" : "Stop";
   by("status").textContent = text;
 }
 
@@ -255,7 +271,7 @@ function headline() {
   const verdict = page.rival ? compare.verdict() : null;
   const { table, settings } = page;
   const shares = run.split(0);
-  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows`;
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows${page.isLight ? "; a large table, so it begins with fewer seeds, splits and epochs" : ""}`;
   if (verdict) {
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.pinned));
     by("lead").textContent = `Measured: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
@@ -276,7 +292,9 @@ function headline() {
 // Tables and files ---------------------------------------------------------------------------------------------------
 
 function useTable(table, isToy, name = table.name) {
-  Object.assign(page, { table, isToy, tables: page.tables + 1, pinned: null, at: null });
+  const before = page.settings;
+  if (!isToy) page.settings = Object.freeze(lightened(before, table.rows, parameterCount(widths(table, before.hidden))));
+  Object.assign(page, { table, isToy, isLight: page.settings !== before && page.settings.epochs < before.epochs, tables: page.tables + 1, pinned: null, at: null });
   page.known.clear();
   opening.mark(name, isToy);
   by("target").hidden = true;
@@ -364,6 +382,7 @@ const compare = createCompare(by("comparison"), {
   onPin: pin, onUnpin: pin, onChange: change,
   onPinAndTry: (hidden) => { page.pinned = page.settings; change({ hidden }); },
 });
+await new Promise((resolve) => { setTimeout(resolve); }); // a long task would make the page stutter
 const surface = createSurface(by("map"));
 const takeaway = createTakeaway(by("takeaway"), () => page.current.splits?.status === "done" && {
   table: page.table,
@@ -404,7 +423,11 @@ seed.addEventListener("input", () => {
 });
 by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Highlight seed ", seed));
 
-by("again").addEventListener("click", () => { page.known.clear(); trainAll(); });
+by("again").addEventListener("click", () => {
+  if (document.body.dataset.state === "training") return stop();
+  page.known.clear();
+  trainAll();
+});
 by("pin").addEventListener("click", pin);
 by("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";

@@ -52,6 +52,17 @@ export function requestFor(settings, networks) {
   return { hidden, optimizer, lr, epochs, weightDecay: optimizer === "adamw" ? 0.01 : 0, testShare: 0.2, networks };
 }
 
+const MUCH_WORK = 2e10; // rows times weights times epochs of all networks: some ten seconds on two cores
+
+/** Return settings with which a large table trains in seconds: fewer seeds and splits first, then fewer epochs. */
+export function lightened(settings, rows, weights) {
+  const work = (one) => rows * weights * one.epochs * (one.seeds + one.splits * Math.min(SEEDS_PER_SPLIT, one.seeds));
+  if (work(settings) <= MUCH_WORK) return settings;
+  const few = { ...settings, seeds: Math.min(20, settings.seeds), splits: Math.min(10, settings.splits) };
+  const epochs = EPOCH_STEPS.toReversed().find((one) => one <= settings.epochs && work({ ...few, epochs: one }) <= MUCH_WORK);
+  return { ...few, epochs: epochs ?? Math.min(EPOCH_STEPS[0], settings.epochs) };
+}
+
 /** Return the networks of many seeds on the first split. */
 export function seedNetworks(settings) {
   return Array.from({ length: settings.seeds }, (_, seed) => ({ split: 0, seed }));
