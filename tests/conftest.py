@@ -1,4 +1,4 @@
-"""What all tests share: the real tables, the left-out GPU tests, and the promise that CI skips nothing."""
+"""Fixtures for all tests: the real tables, the command line, and rules for GPU tests and skips."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
-if not IN_CI:  # in CI Hypothesis loads a profile of its own: no deadline, and the same examples every time
+if not IN_CI:  # in CI Hypothesis loads its own profile: no deadline, and the same examples each time
     settings.register_profile("local", deadline=None)  # compiling makes the first example slow
     settings.load_profile("local")
 
 
 def missing(what: str) -> None:
-    """Skip the test, or fail it where data is required."""
+    """Skip the test, or fail it if data is required."""
     message = f"{what} isn't there: point SEEDBED_DATA at the folder of real tables"
     if os.environ.get("SEEDBED_REQUIRE_DATA", "0") not in {"", "0"}:
         pytest.fail(message, pytrace=False)
@@ -32,7 +32,7 @@ def missing(what: str) -> None:
 
 
 class Done(NamedTuple):
-    """What came of a command line."""
+    """The result of a command line."""
 
     status: int
     out: str
@@ -45,7 +45,7 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to stand in."""
+    """Change to an empty folder."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -54,7 +54,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Runs a command line in this process."""
+    """A function that runs a command line in this process."""
 
     def run(*arguments: Any) -> Done:
         status = 0
@@ -69,8 +69,10 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 @pytest.fixture
 def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw a single point in place of each chart: drawing takes most of the time of a small run, and tests/figures,
-    tests/browser and the documents draw the real ones."""
+    """Draw a single point in place of each chart, because drawing takes most of the time of a small run.
+
+    tests/figures, tests/browser and the documents draw the real charts.
+    """
     import altair as alt
 
     from seedbed.figures import pictures
@@ -108,7 +110,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def off_diagonal(items: list[pytest.Function]) -> list[pytest.Function]:
-    """The items of one test that a diagonal through its product of parameters leaves out. Every value is on it."""
+    """Return the items of a test that are off the diagonal of its parameters; every value is on the diagonal."""
     values: dict[str, list[object]] = {}
     for item in items:
         for name, value in item.callspec.params.items():
@@ -119,9 +121,9 @@ def off_diagonal(items: list[pytest.Function]) -> list[pytest.Function]:
     return [item for item in items if item.callspec.params not in diagonal]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest itself leaves out what is marked `slow`
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is off the diagonal of a product as `slow`, and leave out tests marked `gpu` where there is no GPU."""
+    """Mark items off the diagonal of a product as `slow`, and deselect tests marked `gpu` if there is no GPU."""
     products: dict[object, list[pytest.Function]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("product"):
@@ -131,7 +133,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not gpu:
         return
-    import torch  # only here: most single tests run faster without
+    import torch  # imported here because most single tests run
 
     if not torch.cuda.is_available():
         config.hook.pytest_deselected(items=gpu)
@@ -144,7 +146,7 @@ def skipped_tests(config: pytest.Config) -> int:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped test fails the run: nobody reads skips in a green one."""
+    """In CI a skipped test fails the run, since skips in a successful run would go unnoticed."""
     if IN_CI and skipped_tests(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

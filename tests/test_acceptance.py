@@ -1,7 +1,5 @@
-"""A small version of benchmarks/acceptance.py: verdicts on simulated tables keep their bound, and a naive test doesn't.
-
-Seeds are fixed, so the rates are numbers, not chances. docs/acceptance.md has them for hundreds of tables.
-"""
+"""A small version of benchmarks/acceptance.py with fixed seeds: verdicts on simulated tables keep their error rate,
+and a naive test doesn't. docs/acceptance.md has the rates for hundreds of tables."""
 
 import importlib
 from pathlib import Path
@@ -21,7 +19,7 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def rate(acceptance: ModuleType):
-    """The rate of a row of the table, from few tables, repeats and seeds."""
+    """A function that returns the rate in a row of the table, from few tables, repeats and seeds."""
 
     def measure(
         row: str, n_sets: int = N_SETS, interval: str = "corrected", repeats: int = 10, folds: int = 10
@@ -33,7 +31,7 @@ def rate(acceptance: ModuleType):
 
 
 @pytest.mark.slow
-def test_two_equal_candidates_are_seldom_called_different_where_a_naive_test_does_so_in_half_of_the_tables(rate):
+def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in_half_of_the_tables(rate):
     assert rate("a-100") <= 2 / N_SETS
     assert rate("g-100") >= 0.4
 
@@ -44,7 +42,7 @@ def test_a_gain_of_six_points_is_found_in_most_tables(rate):
 
 
 @pytest.mark.slow
-def test_noise_is_guessed_in_half_of_the_cases_at_the_chosen_epoch(rate):
+def test_random_labels_are_predicted_by_chance_at_the_chosen_epoch(rate):
     assert rate("d-300", repeats=1) == pytest.approx(0.5, abs=0.02)
 
 

@@ -1,4 +1,4 @@
-"""Whatever a public function is given, it does its work or raises a SeedbedError that names the argument."""
+"""A public function accepts an argument or raises a SeedbedError that names it."""
 
 import contextlib
 import inspect
@@ -19,7 +19,7 @@ ROWS = {"a": X[:, 0].round(3).tolist(), "b": X[:, 1].round(3).tolist(), "y": ["n
 
 
 class Hostile:
-    """Nothing can be done with it, not even shown."""
+    """An object that raises whenever it is used, even in repr."""
 
     def __repr__(self):
         raise RuntimeError("no")
@@ -91,7 +91,7 @@ def named(value):
 
 
 @pytest.mark.parametrize(("function", "name"), PARAMETERS, ids=named)
-def test_a_value_of_a_wrong_type_is_refused_by_the_name_of_its_parameter(function, name):
+def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(function, name):
     known = annotations(function)[name]
     for value in WRONG:
         if not fits(value, known):
@@ -102,13 +102,13 @@ def test_a_value_of_a_wrong_type_is_refused_by_the_name_of_its_parameter(functio
             assert "\n" not in str(caught.value)
 
 
-# What a function of the user's own does wrong keeps its traceback, and compiling takes long.
+# Errors in a user's function keep their traceback, and compiling takes long.
 USED = [one for one in PARAMETERS if one[1] not in ("board_for", "on_progress", "engine")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("function", "name"), USED, ids=named)
-def test_a_hostile_value_is_of_use_or_refused(function, name, tmp_path, monkeypatch):
+def test_a_hostile_value_is_accepted_or_refused(function, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for value in WRONG:
         if fits(value, annotations(function)[name]):
@@ -116,7 +116,7 @@ def test_a_hostile_value_is_of_use_or_refused(function, name, tmp_path, monkeypa
                 CALLS[function](**{name: value})
 
 
-def test_the_message_says_what_was_found_and_what_is_wanted():
+def test_the_message_names_the_value_and_what_is_expected():
     for given, message in (
         ({"quick": "yes"}, "quick is 'yes'. It must be True or False."),
         ({"folder": Hostile()}, "folder is a Hostile. It must be a text, a path or None."),
@@ -142,7 +142,7 @@ def test_the_message_says_what_was_found_and_what_is_wanted():
         ("drop", r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)"),
     ],
 )
-def test_an_argument_that_belongs_elsewhere_is_refused_with_its_place(name, place):
+def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
     with pytest.raises(sb.OptionError, match=rf"compare has no argument {name}\. It is {place}"):
         compare(**{name: 1})
     with pytest.raises(TypeError, match="nonsense"):

@@ -1,4 +1,4 @@
-"""The command line, from outside: what goes to stdout, to stderr, to files, and the exit status."""
+"""The command line: stdout, stderr, files and the exit status."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
 @pytest.fixture
 def table(tmp_path):
-    """Writes a CSV file outside the folder stood in; by default 40 good rows."""
+    """A function that writes a CSV file outside the current folder; by default 40 good rows."""
 
     def write(text: str | None = None, name: str = "patients.csv", n_rows: int = 40) -> Path:
         rng = np.random.default_rng(1)
@@ -61,7 +61,7 @@ def names(folder: Path) -> list[str]:
 
 
 def strict(text: str):
-    """JSON without NaN."""
+    """Parse JSON and refuse NaN."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} isn't JSON")
@@ -81,7 +81,7 @@ def one_thread():
 
 
 def tutorial_lines(path: Path, build, seed: int) -> list[str]:
-    """The tutorial's run, with nothing of seedbed in it."""
+    """The tutorial's training in plain PyTorch."""
     cells = np.loadtxt(path, delimiter=",", skiprows=1)
     X, y = cells[:, :-1], cells[:, -1]
     train, test = train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)
@@ -131,7 +131,7 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(call, real_tab
     assert default.lines == tutorial_lines(path, build, seed=42)[:2]
 
 
-def test_train_writes_the_history_and_a_picture_and_says_so(call, here):
+def test_train_writes_the_history_and_a_picture_and_names_them(call, here):
     done = call(*TRAIN, "--epochs", 7, "--seeds", 3, "--seed", 5)
     folder = here / "seedbed-out" / "train-moons"
     assert names(folder) == sorted(OF_TRAIN)
@@ -146,7 +146,7 @@ def test_train_writes_the_history_and_a_picture_and_says_so(call, here):
     assert [row.rsplit(",", 4)[0] for row in rows] == expected
 
 
-def test_train_prints_mean_and_middle_half_of_what_the_history_holds(call, here):
+def test_train_prints_mean_and_interquartile_range_of_the_history(call, here):
     done = call(*TRAIN, "--epochs", 5, "--seeds", 6, "--every", 4, "--lr", 0.3)
     history = np.genfromtxt(here / "seedbed-out/train-moons/history.csv", delimiter=",", names=True)
     expected = []
@@ -175,7 +175,7 @@ def test_train_prints_mean_and_middle_half_of_what_the_history_holds(call, here)
     ],
     ids=str,
 )
-def test_every_and_epochs_say_which_lines_are_printed(call, options, epochs):
+def test_every_and_epochs_decide_which_lines_are_printed(call, options, epochs):
     lines = call(*TRAIN, *options).lines
     assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
 
@@ -193,7 +193,7 @@ def test_every_option_of_train_changes_the_run(call, here, option):
     assert done.lines[-1] != plain.lines[-1]
 
 
-def test_a_test_size_is_the_share_of_test_rows(call, here):
+def test_the_test_size_is_the_share_of_test_rows(call, here):
     for size, rows in ((0.2, 100), (0.5, 250)):
         call(*TRAIN, "--epochs", 3, "--test-size", size)
         history = np.genfromtxt(here / "seedbed-out/train-moons/history.csv", delimiter=",", names=True)
@@ -201,13 +201,13 @@ def test_a_test_size_is_the_share_of_test_rows(call, here):
         np.testing.assert_allclose(right, right.round(), atol=1e-3)
 
 
-def test_diverged_networks_of_train_are_counted_and_left_out(call):
+def test_diverged_networks_of_train_are_counted_and_excluded(call):
     done = call(*TRAIN, "--epochs", 20, "--every", 19, "--seeds", 3, "--candidate", "linear:4", "--lr", "1e30")
     assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
     assert done.err.splitlines()[0] == "3 of 3 networks diverged; try a lower --lr"
 
 
-def test_out_names_the_folder_and_quiet_says_nothing(call, here, tmp_path):
+def test_out_sets_the_folder_and_quiet_prints_nothing(call, here, tmp_path):
     done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", tmp_path / "a" / "b")
     assert (done.status, done.err, len(done.lines)) == (0, "", 1)
     assert names(tmp_path / "a" / "b") == sorted(OF_TRAIN)
@@ -232,7 +232,7 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
-def test_what_is_printed_is_the_text_of_the_document_in_the_file(call, here):
+def test_the_printed_text_is_that_of_the_written_document(call, here):
     from seedbed.report import comparison_text, glance_text
 
     done = call(*SMALL, "--lr", "0.1,1", "--quiet")
@@ -248,7 +248,7 @@ def test_a_first_look_names_the_whole_run_as_the_next_command(call):
     assert done.err.splitlines()[-1] == f"Next:     seedbed {' '.join(COMPARE)} --candidate linear:2 --candidate relu:2"
 
 
-def test_compare_as_json_prints_the_files_document_and_nothing_else(call, here):
+def test_compare_with_json_prints_only_the_written_document(call, here):
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
     document, kept = strict(done.out), strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
@@ -284,7 +284,7 @@ def test_options_of_the_run_become_those_of_the_engine():
     assert options.compute() == Compute(jobs=3, engine="torch", device="cpu")
 
 
-def test_compare_from_the_command_line_is_compare_from_python(call):
+def test_compare_in_the_command_line_equals_compare_in_python(call):
     from seedbed import Design, compare
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
@@ -309,7 +309,7 @@ def test_compare_from_the_command_line_is_compare_from_python(call):
     ],
     ids=str,
 )
-def test_quick_is_one_repeat_and_three_seeds_unless_they_are_given(call, options, plan):
+def test_quick_uses_one_repeat_and_three_seeds_unless_they_are_given(call, options, plan):
     document = strict(call(*COMPARE, "--candidate", "linear:2", "--json", *options).out)
     assert tuple(document["plan"][key] for key in ("repeats", "folds", "seeds")) == plan
     assert document["candidates"][0]["n_networks"] == plan[0] * plan[1] * plan[2]
@@ -337,7 +337,7 @@ def test_options_of_the_recipe_reach_every_candidate(call):
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
-def test_a_table_of_ones_own_with_dropped_columns_and_a_network_of_ones_own(call, table, tmp_path):
+def test_a_user_table_with_dropped_columns_and_a_user_network_are_compared(call, table, tmp_path):
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(1, 1)\n")
     path = table()
     done = call("compare", path, "--target", "outcome", "--drop", "height", "--candidate", f"{tmp_path}/net.py:net",
@@ -348,7 +348,7 @@ def test_a_table_of_ones_own_with_dropped_columns_and_a_network_of_ones_own(call
     assert [one["n_parameters"] for one in document["candidates"]] == [2, 2]
 
 
-def test_diverged_networks_of_compare_are_told_of_and_have_no_score(call):
+def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4")
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
@@ -383,7 +383,7 @@ def test_the_default_recipe_chooses_learning_rate_and_epoch_by_inner_splits(call
     ],
     ids=str,
 )
-def test_the_epoch_is_chosen_if_asked_for(call, options, ending, chosen):
+def test_the_epoch_can_be_chosen(call, options, ending, chosen):
     done = call(*SMALL, *options, "--json")
     assert strict(done.out)["plan"]["recipe"].endswith(ending)
     assert ("to choose how to train them" in done.err) == chosen
@@ -399,7 +399,7 @@ def test_several_learning_rates_are_compared_with_each_other(call):
     assert all(one["winner"].startswith(f"{one['name']}@lr=") for one in document["sweeps"])
 
 
-def test_the_heading_tells_what_the_recipes_of_a_sweep_have_in_common(call, here):
+def test_the_heading_describes_the_common_recipe_of_a_sweep(call, here):
     done = call(*SMALL, "--lr", "0.1,1", "--candidate", "tanh:2@lr=0.5", "--details")
     document = strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
     assert document["plan"]["recipe"] == "SGD, lr 0.1, 1 compared, full batch, 3 epochs"
@@ -415,7 +415,7 @@ def test_the_heading_tells_what_the_recipes_of_a_sweep_have_in_common(call, here
 # How a comparison is judged
 
 
-def test_without_another_word_three_baselines_stand_beside_the_candidates(call, table):
+def test_by_default_three_baselines_are_compared(call, table):
     options = ("--target", "outcome", *ENGINE, "--candidate", "logistic", "--epochs", 2, "--repeats", 1, "--folds", 2)
     document = strict(call("compare", table(n_rows=60), *options, "--recipe", "tutorial", "--json").out)
     found = [(one["name"], one["kind"]) for one in document["candidates"]]
@@ -423,7 +423,7 @@ def test_without_another_word_three_baselines_stand_beside_the_candidates(call, 
     assert found == [("logistic", "network"), *known]
 
 
-def test_a_baseline_may_be_added_and_be_the_reference(call):
+def test_a_baseline_can_be_added_and_be_the_reference(call):
     options = ("--baseline", "sklearn.naive_bayes.GaussianNB", "--reference", "GaussianNB")
     done = call(*SMALL, *options, "--details")
     assert [line.split()[0] for line in done.lines if " (" in line and "–" in line][:1] == ["GaussianNB"]
@@ -434,7 +434,7 @@ def test_a_baseline_may_be_added_and_be_the_reference(call):
     assert {one["reference"] for one in document["verdicts"]} == {document["reference"]} == {"GaussianNB"}
 
 
-def test_options_of_the_judging_reach_the_verdicts(call):
+def test_options_of_judging_reach_the_verdicts(call):
     options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior")
     document = strict(call(*SMALL, *options, "--json").out)
     assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == ("accuracy", 0.02, 0.2)
@@ -462,7 +462,7 @@ def test_nested_intervals_need_three_folds(call, here, table):
     refused(call("compare", table(n_rows=60), *options), here, "nested intervals need at least 3 folds")
 
 
-def test_too_few_rows_give_scores_and_no_verdict(call, here, table):
+def test_few_rows_give_scores_and_no_verdict(call, here, table):
     options = (*ENGINE, "--target", "outcome", "--candidate", "logistic", "--candidate", "relu:2", "--epochs", 2,
                "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
     done = call("compare", table(n_rows=49), *options)
@@ -484,7 +484,7 @@ RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines"
         "--seeds", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
 
 
-def test_a_candidate_that_is_worse_fails_the_run_if_asked_for(call, here, table):
+def test_a_worse_candidate_fails_the_run_with_the_option(call, here, table):
     done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD)
     assert done.status == 1
     (line,) = [line for line in done.lines if line.startswith(f"  {BAD} ") and "%" in line]
@@ -494,7 +494,7 @@ def test_a_candidate_that_is_worse_fails_the_run_if_asked_for(call, here, table)
     assert call("compare", table(n_rows=120), *RACE).status == 0
 
 
-def test_a_failed_check_under_json_still_prints_the_document(call, table):
+def test_a_failed_check_with_json_still_prints_the_document(call, table):
     done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD, "--json")
     assert done.status == 1
     assert [one["rule"] for one in strict(done.out)["verdicts"]] == ["worse"]
@@ -506,7 +506,7 @@ def test_a_candidate_that_is_not_worse_passes(call, table):
     assert (done.status, done.err) == (0, "")
     (line,) = [line for line in done.lines if line.startswith(f"  {GOOD} ") and "%" in line]
     assert line.endswith(" better")
-    # A baseline is compared with the reference, too.
+    # Baselines are compared with the reference as well.
     options = (*RACE, "--baseline", "prior", "--fail-if-worse", "prior")
     assert call("compare", table(n_rows=120), *options).status == 1
 
@@ -520,7 +520,7 @@ def test_a_candidate_without_finite_predictions_fails_the_check(call):
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
-# Tables as they come
+# Real tables
 
 
 PRICES = ["" if i == 7 else f'"$1,{100 + i}.50"' for i in range(60)]
@@ -531,7 +531,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
 TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
 
 
-def test_inspect_shows_a_line_for_each_column_and_warnings_first(call, table):
+def test_inspect_prints_warnings_first_and_a_line_for_each_column(call, table):
     done = call("inspect", table(CARS), "--target", "outcome")
     assert done.status == 0
     assert done.err.splitlines()[-1].startswith("Next:     seedbed compare ")
@@ -568,7 +568,7 @@ def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
         (("--target", "price", "--task", "regression"), "regression"),
     ],
 )
-def test_a_table_as_it_comes_is_compared(call, table, options, found):
+def test_a_table_with_all_kinds_of_columns_is_compared(call, table, options, found):
     given = options if "--target" in options else ("--target", "outcome", *options)
     done = call("compare", table(CARS), *given, *TINY, "--candidate", "relu:2", "--candidate", "linear:2", "--json")
     assert done.status == 0, done.err
@@ -577,7 +577,7 @@ def test_a_table_as_it_comes_is_compared(call, table, options, found):
     assert len(document["candidates"]) == 2
 
 
-def test_a_number_is_trained_on_and_its_r2_printed(call, table):
+def test_a_regression_is_trained_and_its_r2_printed(call, table):
     done = call("train", table(CARS), "--target", "price", "--epochs", 200, "--every", 100)
     assert done.status == 0, done.err
     assert [line.split(":")[0] for line in done.out.splitlines()] == ["Epoch", "Epoch"]
@@ -636,7 +636,7 @@ OPTIONS = {
 
 
 def refused(done, here: Path, *words: str) -> None:
-    """Status 2, one line on stderr with these words, nothing on stdout, nothing written."""
+    """Assert status 2, one line on stderr with these words, nothing on stdout, and no file."""
     assert (done.status, done.out) == (2, "")
     (line,) = done.err.splitlines()
     assert line.startswith("seedbed: ")
@@ -661,7 +661,7 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
 
 
 @pytest.mark.parametrize("verb", ["train", "compare"])
-def test_a_table_that_is_not_there_is_refused_with_the_nearest(call, here, table, verb):
+def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, verb):
     path = table()
     near = path.with_name("patient.csv")
     refused(call(verb, near, "--target", "outcome"), here, f"no such file: {near}. Did you mean '{path}'?")
@@ -696,7 +696,7 @@ def test_a_table_that_is_not_there_is_refused_with_the_nearest(call, here, table
     ],
     ids=str,
 )
-def test_what_compare_alone_can_get_wrong_is_refused_in_one_line(call, here, table, options, words):
+def test_bad_options_of_compare_are_refused_in_one_line(call, here, table, options, words):
     refused(call("compare", table(), "--target", "outcome", *options), here, *words)
 
 
@@ -713,7 +713,7 @@ def test_what_compare_alone_can_get_wrong_is_refused_in_one_line(call, here, tab
     ],
     ids=str,
 )
-def test_what_train_alone_can_get_wrong_is_refused_in_one_line(call, here, table, options, words):
+def test_bad_options_of_train_are_refused_in_one_line(call, here, table, options, words):
     refused(call("train", table(), "--target", "outcome", *options), here, *words)
 
 
@@ -729,18 +729,18 @@ NETWORKS = {
 
 @pytest.mark.parametrize("verb", ["train", "compare"])
 @pytest.mark.parametrize("case", NETWORKS)
-def test_a_network_of_ones_own_that_cannot_be_used_is_refused_in_one_line(call, here, table, tmp_path, case, verb):
+def test_an_unusable_user_network_is_refused_in_one_line(call, here, table, tmp_path, case, verb):
     source, words = NETWORKS[case]
     (tmp_path / "net.py").write_text(source)
     options = ("--target", "outcome", "--jobs", 1, "--candidate", f"{tmp_path}/net.py:Net")
     done = call(verb, table(), *options)
-    if verb == "train" and case in ("features", "outputs"):  # it describes a module that can be built before it trains
+    if verb == "train" and case in ("features", "outputs"):  # the error describes a module that can be built
         done = done._replace(err=done.err.splitlines()[-1])
     refused(done, here, words)
 
 
 @pytest.mark.parametrize("verb", ["train", "compare"])
-def test_an_out_that_is_or_lies_in_a_file_is_refused(call, here, table, verb):
+def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
     path = table()
     for out in (path, path / "deeper"):
         done = call(verb, path, "--target", "outcome", "--out", out, "--epochs", 1, "--jobs", 1)
@@ -749,7 +749,7 @@ def test_an_out_that_is_or_lies_in_a_file_is_refused(call, here, table, verb):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write to")
-def test_an_out_that_cannot_be_made_is_refused(call, here):
+def test_an_output_folder_that_cannot_be_created_is_refused(call, here):
     done = call(*TRAIN, "--epochs", 1, "--out", "/proc/nothing/here")
     assert done.status == 2
     assert done.err.splitlines()[-1].startswith("seedbed: ")
@@ -757,7 +757,7 @@ def test_an_out_that_cannot_be_made_is_refused(call, here):
 
 
 @pytest.mark.parametrize("arguments", [["compair"], ["--sedes"], ["train"], ["compare", "a.csv", "b.csv"]], ids=str)
-def test_a_command_line_that_is_not_understood_is_refused_in_one_line(call, here, arguments):
+def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments):
     refused(call(*arguments), here, "See seedbed --help.")
 
 
@@ -772,7 +772,7 @@ def test_a_command_line_that_is_not_understood_is_refused_in_one_line(call, here
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_under_json_is_a_document_on_stdout_too(call, here, table, options, code, message, hint):
+def test_an_error_with_json_is_also_a_document_on_stdout(call, here, table, options, code, message, hint):
     done = call("compare", table(), *options, "--json")
     assert done.status == 2
     document = strict(done.out)
@@ -788,7 +788,7 @@ def test_an_error_under_json_is_a_document_on_stdout_too(call, here, table, opti
 # The end of a run
 
 
-def test_an_error_that_nobody_foresaw_has_status_3_and_its_trace(call, monkeypatch):
+def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("boom\nand more")
 
@@ -800,7 +800,7 @@ def test_an_error_that_nobody_foresaw_has_status_3_and_its_trace(call, monkeypat
     assert strict(done.out)["error"]["code"] == "internal"
 
 
-def test_an_interrupt_says_so_in_one_line_and_under_json(call, here, monkeypatch):
+def test_an_interrupt_is_reported_in_one_line_and_with_json(call, here, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -814,7 +814,7 @@ def test_an_interrupt_says_so_in_one_line_and_under_json(call, here, monkeypatch
 
 
 def members(session: int) -> list[int]:
-    """Living processes of a session."""
+    """The live processes of a session."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -867,7 +867,7 @@ LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tan
 
 
 def interrupted(here: Path, *arguments: str, until, times: int = 1) -> subprocess.CompletedProcess:
-    """Starts seedbed, waits, and interrupts its whole group."""
+    """Start seedbed, wait, and interrupt its whole process group."""
     process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
     with process:
@@ -887,8 +887,8 @@ def without_times(path: Path) -> dict:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(("jobs", "n_files"), [("1", 25), ("2", 22)], ids=["one job", "two jobs"])
-def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, n_files):
-    # There are 20 fits of a baseline, then 4 chunks that choose, then 4 that are judged.
+def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
+    # 20 fits of a baseline, then 4 chunks that choose, then 4 that are judged.
     place = here / "cut" / "unfinished"
     done = interrupted(here, *LONG, "--jobs", jobs, "--out", "cut", times=2,
                        until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
@@ -905,14 +905,14 @@ def test_an_interrupted_run_goes_on_where_it_was_to_the_same_bits(here, jobs, n_
     assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
 
 
-def test_what_is_kept_is_told_when_interrupted_and_when_it_goes_on(call, here, monkeypatch):
+def test_stored_work_is_reported_on_interrupt_and_on_resume(call, here, monkeypatch):
     from seedbed.experiment import Comparison
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Comparison, "save", interrupt)  # when everything is trained and nothing is written
+        patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
         done = call(*SMALL, "--json")
     message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
     hint = "The same command, or seedbed resume, goes on from there."
@@ -933,7 +933,7 @@ def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypat
     assert names(here) == []
 
 
-def test_only_the_first_interrupt_counts_and_afterwards_python_hears_them_again(call, monkeypatch):
+def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, monkeypatch):
     def interrupt_twice(*arguments, **options):
         try:
             os.kill(os.getpid(), signal.SIGINT)
@@ -943,18 +943,18 @@ def test_only_the_first_interrupt_counts_and_afterwards_python_hears_them_again(
             time.sleep(0.1)
 
     monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
     try:
         assert call(*SMALL).status == 130
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # to the end of the process
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     call("examples")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_reader_who_leaves_early_is_no_error(here):
-    # As in `seedbed examples | head -0`: the pipe's other end is closed before anything is printed.
+def test_a_closed_output_pipe_is_not_an_error(here):
+    # As in `seedbed examples | head -0`: the other end of the pipe is closed before anything is printed.
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "seedbed", "examples"]
@@ -963,7 +963,7 @@ def test_a_reader_who_leaves_early_is_no_error(here):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_narrow_encoding_costs_a_finished_run_no_more_than_its_dashes(here):
+def test_a_narrow_encoding_only_replaces_the_dashes_of_the_text(here):
     command = [sys.executable, "-m", "seedbed", *SMALL, "--quiet", "--details"]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, check=False)
@@ -975,7 +975,7 @@ def test_a_narrow_encoding_costs_a_finished_run_no_more_than_its_dashes(here):
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
-def test_python_dash_m_and_the_installed_command_are_the_same(here):
+def test_python_dash_m_equals_the_installed_command(here):
     script = Path(sys.executable).with_name("seedbed")
     printed = [
         subprocess.run([*start, "--version"], cwd=here, capture_output=True, text=True, check=True).stdout
@@ -1000,7 +1000,7 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
 
 
 @pytest.mark.parametrize("verb", ["train", "compare", "inspect"])
-def test_help_comes_without_waiting_for_torch(here, verb):
+def test_help_does_not_import_torch(here, verb):
     command = (
         "import sys\nfrom seedbed.cli import main\n"
         f"try: main([{verb!r}, '--help'])\nexcept SystemExit as stop: assert stop.code in (0, None), stop.code\n"
@@ -1016,7 +1016,7 @@ def test_help_comes_without_waiting_for_torch(here, verb):
     [("--candidte", "--candidate"), ("--quik", "--quick"), ("--fail-if-wors", "--fail-if-worse"),
      ("--no-baseline", "--no-baselines"), ("--margn", "--margin"), ("--batchsize", "--batch-size")],
 )  # fmt: skip
-def test_an_option_that_is_not_known_names_the_nearest(call, here, wrong, right):
+def test_an_unknown_option_suggests_the_nearest_name(call, here, wrong, right):
     refused(call("compare", "example:moons", wrong), here, f"{wrong}. Did you mean {right}?")
 
 

@@ -1,4 +1,4 @@
-"""`seedbed train -o`, `predict` and `show`, from the typed command to files and exit status."""
+"""`seedbed train -o`, `predict` and `show`, from the command line to files and exit status."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A table of 80 rows, and a model of it."""
+    """A folder with a table of 80 rows and a model of it."""
     folder = tmp_path_factory.mktemp("models")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"id": [f"p{i}" for i in range(80)], "age": rng.normal(50, 9, 80).round(2)})
@@ -53,7 +53,7 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
     assert document["columns"][0]["median"] == pytest.approx(document["columns"][0]["mean"], abs=5)
 
 
-def test_training_says_what_it_wrote_and_what_to_do_next(folder, call, tmp_path):
+def test_training_names_the_written_file_and_the_next_command(folder, call, tmp_path):
     table, path = folder / "patients.csv", tmp_path / "m.safetensors"
     status, out, err = call("train", table, "--target", "ill", "-o", path, *QUICK)
     assert (status, out.splitlines()[0][:14]) == (0, "Model relu:5: ")
@@ -61,7 +61,7 @@ def test_training_says_what_it_wrote_and_what_to_do_next(folder, call, tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["m.safetensors"]
 
 
-def test_auto_is_a_blend_whose_members_are_shown(folder, call, tmp_path):
+def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
     status, out, err = call("train", *words, "-o", path, "--epochs", 3, "--networks", 2, "--jobs", 1)
@@ -80,7 +80,7 @@ def test_auto_is_a_blend_whose_members_are_shown(folder, call, tmp_path):
     assert once_more.read_bytes() == path.read_bytes()
 
 
-def test_a_blend_obeys_what_is_asked_of_its_recipe_or_refuses(folder, call, tmp_path):
+def test_a_blend_follows_recipe_options_or_refuses_them(folder, call, tmp_path):
     words = (
         "train",
         folder / "patients.csv",
@@ -101,7 +101,7 @@ def test_a_blend_obeys_what_is_asked_of_its_recipe_or_refuses(folder, call, tmp_
         assert f"{option[0]} can't be chosen for auto" in err
 
 
-def test_a_compared_blend_is_taken_home_with_its_score(folder, call, tmp_path):
+def test_a_compared_blend_is_saved_with_its_score(folder, call, tmp_path):
     small = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--epochs", 3, "--no-baselines", "--jobs", 1, "-q")
     words = ("--target", "ill", "--candidate", "relu:3", "--candidate", "auto", "--out", tmp_path / "run")
     status, _, err = call("compare", folder / "patients.csv", *words, *small)
@@ -139,11 +139,11 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
         np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
         assert list(found)[:3] == ["id", "age", "prediction"]
         assert found["prediction"].tolist() == [row["prediction"] for row in rows]
-    assert err == ""  # the identifier is written, so it isn't ignored
+    assert err == ""  # the identifier appears in the output
     assert "ill" not in err
 
 
-def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, tmp_path):
+def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call, tmp_path):
     (tmp_path / "new.csv").write_text("town,age\nBonn,50\nOslo,50\nRome,9000\nRome,\nRome,51\n")
     _, out, err = call("predict", folder / "m.safetensors", tmp_path / "new.csv")
     flags = [row["flags"] for row in csv.DictReader(io.StringIO(out))]
@@ -155,7 +155,7 @@ def test_strange_rows_are_flagged_and_the_notes_name_their_lines(folder, call, t
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
 
 
-def test_a_column_without_a_name_that_numbers_the_rows_stands_before_the_predictions(call, tmp_path):
+def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp_path):
     frame = pd.DataFrame({"age": np.arange(60) % 7, "ill": np.arange(60) % 2}, index=np.arange(60)[::-1])
     frame.to_csv(tmp_path / "t.csv")
     path = tmp_path / "m.safetensors"
@@ -183,7 +183,7 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
     assert (status, "2 sheets: About, Ward 7" in err) == (2, True)
 
 
-def test_no_rows_have_no_predictions(folder, call, tmp_path):
+def test_no_rows_give_no_predictions(folder, call, tmp_path):
     (tmp_path / "none.csv").write_text("age,town\n")
     status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "none.csv")
     assert (status, out) == (0, "prediction,probability_no,probability_yes,spread,flags\n")
@@ -192,7 +192,7 @@ def test_no_rows_have_no_predictions(folder, call, tmp_path):
     assert (status, "there are no rows" in err) == (2, True)
 
 
-def test_labels_that_differ_in_case_alone_are_two_columns(call, tmp_path):
+def test_labels_that_differ_only_in_case_have_two_columns(call, tmp_path):
     rows = "".join(f"{i % 7},{('Yes', 'yes')[i % 2]}\n" for i in range(60))
     (tmp_path / "t.csv").write_text(f"a,b\n{rows}")
     path = tmp_path / "m.safetensors"
@@ -201,7 +201,7 @@ def test_labels_that_differ_in_case_alone_are_two_columns(call, tmp_path):
     assert (status, out.splitlines()[0]) == (0, "prediction,probability_Yes,probability_yes_1,spread,flags")
 
 
-def test_a_threshold_moves_the_labels(folder, call):
+def test_a_threshold_changes_the_labels(folder, call):
     for threshold, label in (("0", "yes"), ("1", "no")):
         out = call("predict", folder / "m.safetensors", folder / "patients.csv", "--threshold", threshold)[1]
         assert {row["prediction"] for row in csv.DictReader(io.StringIO(out))} == {label}
@@ -209,7 +209,7 @@ def test_a_threshold_moves_the_labels(folder, call):
 
 @pytest.fixture(scope="module")
 def run(folder):
-    """A comparison of that table."""
+    """The folder of a comparison of that table."""
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
              "--jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
@@ -219,7 +219,7 @@ def run(folder):
     return folder / "run"
 
 
-def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, tmp_path):
+def test_a_model_from_a_run_has_the_candidates_score_and_epochs(folder, run, call, tmp_path):
     path = tmp_path / "m.safetensors"
     status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--networks", 3, "--jobs", 1)
     assert status == 0, err
@@ -234,7 +234,7 @@ def test_a_run_gives_its_candidate_with_its_score_and_epochs(folder, run, call, 
     assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
 
 
-def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
+def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
     design = sb.Design(repeats=1, folds=3, seeds=2, baselines=[])
@@ -246,7 +246,7 @@ def test_a_run_and_its_comparison_in_python_give_the_same_model(folder, run, cal
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-def test_a_run_with_a_schedule_gives_a_model_that_goes_the_same_schedule(folder, call, tmp_path):
+def test_a_model_from_a_run_with_a_schedule_uses_the_schedule(folder, call, tmp_path):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
              "--lr", 0.1, "--schedule", "cosine", "--repeats", 1, "--folds", 3, "--seeds", 1, "--epochs", 80,
              "--jobs", 1, "--no-baselines", "-q", "--out", tmp_path / "run")  # fmt: skip
@@ -258,7 +258,7 @@ def test_a_run_with_a_schedule_gives_a_model_that_goes_the_same_schedule(folder,
     assert "cosine schedule, laid out for 80 epochs" in training["recipe"]
 
 
-def test_a_run_from_before_a_setting_was_there_is_taken_as_it_was_without(run, tmp_path):
+def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
     whole, old = tmp_path / "whole", tmp_path / "old"
     for place in (whole, old):
         shutil.copytree(run, place)
@@ -270,13 +270,13 @@ def test_a_run_from_before_a_setting_was_there_is_taken_as_it_was_without(run, t
     assert take_home_from(old, "relu:3").recipe == take_home_from(whole, "relu:3").recipe
 
 
-def test_without_a_name_it_is_what_the_comparison_advises(run, call, tmp_path):
+def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
     out = call("train", run, "-o", tmp_path / "m.safetensors", "--networks", 1, "--jobs", 1)[1]
     assert out.startswith(f"Model {summary['advice']['network']}: ")
 
 
-def test_that_no_network_is_needed_is_said_beside_the_model_that_is_advised(run, call, tmp_path):
+def test_a_warning_says_that_no_network_is_needed(run, call, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     path = tmp_path / "run" / "comparison.json"
     summary = json.loads(path.read_text())
@@ -301,7 +301,7 @@ def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
 
 @pytest.fixture(scope="module")
 def split(folder):
-    """A training on one split of that table."""
+    """The folder of a training on one split of that table."""
     words = ("train", folder / "patients.csv", "--target", "ill", "--epochs", 2, "-q", "--out", folder / "split")
     with pytest.raises(SystemExit) as stop:
         main([str(word) for word in words])
@@ -309,17 +309,17 @@ def split(folder):
     return folder / "split"
 
 
-def test_exact_epochs_are_had_with_the_last_epoch(folder, call, tmp_path):
+def test_a_fixed_number_of_epochs_needs_the_last_epoch(folder, call, tmp_path):
     words = ("train", folder / "patients.csv", "--target", "ill", "-o", tmp_path / "m.safetensors", *QUICK)
     assert call(*words, "--lr", 0.03, "--epoch", "last")[0] == 0
     training = sb.load(tmp_path / "m.safetensors").training
     assert (training["lr"], training["epochs"], training["chosen"]) == (0.03, 12, "as asked for")
     assert training["recipe"].startswith("AdamW")
-    assert call(*words, "--epoch", "last")[0] == 0  # the rate alone is chosen
+    assert call(*words, "--epoch", "last")[0] == 0  # only the rate is chosen
     assert sb.load(tmp_path / "m.safetensors").training["epochs"] == 12
 
 
-def test_a_models_training_tells_the_tables_warnings_and_the_rows_it_left_out(folder, call, tmp_path):
+def test_training_a_model_prints_the_tables_warnings_and_dropped_rows(folder, call, tmp_path):
     lines = (folder / "patients.csv").read_text().splitlines()
     holes = [line.rpartition(",")[0] + "," for line in lines[1:9]]
     (tmp_path / "holes.csv").write_text("\n".join([lines[0], *holes, *lines[9:]]) + "\n")
@@ -333,7 +333,7 @@ def test_a_models_training_tells_the_tables_warnings_and_the_rows_it_left_out(fo
     assert "on all 80 rows of patients" in call("show", folder / "m.safetensors")[1]
 
 
-def test_a_comparison_says_how_to_have_the_network_that_it_advises(folder, run, call):
+def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, call):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
              "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--seeds", 2, "--epochs", 12,
              "--jobs", 1, "--no-baselines", "--out", run)  # fmt: skip
@@ -412,7 +412,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(folder, run, split, call, tmp_path, what):
+def test_bad_input_gives_one_line_status_2_and_no_file(folder, run, split, call, tmp_path, what):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
     status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))
@@ -424,7 +424,7 @@ def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(folder, run, spli
     assert (folder / "patients.csv").read_bytes() == before
 
 
-def test_most_cells_unknown_is_found_at_the_end_and_writes_nothing(folder, call, tmp_path):
+def test_mostly_unknown_cells_are_refused_and_nothing_is_written(folder, call, tmp_path):
     (tmp_path / "new.csv").write_text("town,age\n" + "Oslo,\n" * 50)
     status, _, err = call("predict", folder / "m.safetensors", tmp_path / "new.csv", "-o", tmp_path / "p.csv")
     assert status == 2
@@ -432,7 +432,7 @@ def test_most_cells_unknown_is_found_at_the_end_and_writes_nothing(folder, call,
     assert [one.name for one in tmp_path.iterdir()] == ["new.csv"]
 
 
-def test_a_network_of_ones_own_is_named_again_to_predict(folder, call, tmp_path):
+def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     net = tmp_path / "net.py"
     net.write_text(
         "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self, n_features, n_outputs):\n"

@@ -1,4 +1,4 @@
-"""`seedbed report` from outside: a run is drawn again from what it has left, and nothing else is touched."""
+"""`seedbed report`: a run is drawn again from its files, and nothing else changes."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,8 @@ QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
 @pytest.fixture
 def call(capsys, tmp_path, monkeypatch):
-    """Runs a command line in this process and an empty folder: its status, stdout and stderr."""
+    """A function that runs a command line in this process and an empty folder, and returns status, stdout and
+    stderr."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
@@ -28,7 +29,7 @@ def call(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The folder of a small comparison."""
+    """The folder of a small comparison, made once."""
     folder = tmp_path_factory.mktemp("run")
     small = ("--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--folds", "3", "--seeds", "2",
              "--no-baselines", "--recipe", "tutorial")  # fmt: skip
@@ -37,7 +38,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_a_report_that_is_drawn_again_is_the_same(call, run):
+def test_a_report_drawn_again_is_the_same(call, run):
     first = (run / "report.html").read_bytes()
     (run / "report.html").unlink()
     status, out, err = call("report", run)
@@ -45,7 +46,7 @@ def test_a_report_that_is_drawn_again_is_the_same(call, run):
     assert (run / "report.html").read_bytes() == first
 
 
-def test_it_opens_in_a_browser_if_asked_to(call, run, monkeypatch):
+def test_the_report_opens_in_a_browser_with_open(call, run, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) == 1)
     assert call("report", run, "--open") == (0, "", f"wrote {run / 'report.html'}\n")
@@ -56,7 +57,7 @@ def test_it_opens_in_a_browser_if_asked_to(call, run, monkeypatch):
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True),
                                                      ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])  # fmt: skip
-def test_a_terminal_gets_colours_unless_they_are_refused(capsys, monkeypatch, variables, coloured):
+def test_a_terminal_gets_colours_unless_disabled(capsys, monkeypatch, variables, coloured):
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -66,7 +67,7 @@ def test_a_terminal_gets_colours_unless_they_are_refused(capsys, monkeypatch, va
     assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (coloured, True, True)
 
 
-def test_it_goes_where_output_says_and_takes_the_file_too(call, run, tmp_path):
+def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, tmp_path):
     assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (0, "", "")
     assert (tmp_path / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
@@ -88,7 +89,7 @@ def test_a_run_of_train_has_a_report_too(call, tmp_path):
     assert sorted(path.name for path in (tmp_path / "run").glob("*.svg")) == ["curves.svg", "lottery.svg"]
 
 
-def test_where_there_is_no_run_one_line_says_so(call):
+def test_a_missing_run_is_reported_in_one_line(call):
     status, out, err = call("report", "nowhere")
     assert (status, out) == (2, "")
     hint = "Name a folder that seedbed compare or seedbed train has written."
@@ -98,7 +99,7 @@ def test_where_there_is_no_run_one_line_says_so(call):
 
 
 @pytest.mark.parametrize("options", [("-o", "taken"), ("-o", "missing/report.html"), ("--format", "png", "-o", "file")])
-def test_a_place_that_cannot_be_written_to_is_named(call, run, tmp_path, options):
+def test_an_unwritable_path_is_named(call, run, tmp_path, options):
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").write_text("")
     status, _, err = call("report", run, *options)
@@ -107,7 +108,7 @@ def test_a_place_that_cannot_be_written_to_is_named(call, run, tmp_path, options
     assert err.count("\n") == 1
 
 
-def test_a_summary_that_lost_a_part_is_refused(call, run, tmp_path):
+def test_an_incomplete_summary_is_refused(call, run, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
     del summary["curves"]
     (tmp_path / "comparison.json").write_text(json.dumps(summary))
@@ -115,7 +116,7 @@ def test_a_summary_that_lost_a_part_is_refused(call, run, tmp_path):
     assert (status, "lacks curves" in err) == (2, True)
 
 
-def test_a_password_in_an_address_is_not_kept(call, tmp_path):
+def test_a_password_in_an_address_is_not_stored(call, tmp_path):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
     from seedbed.cli.terminal import command_line, typed

@@ -1,4 +1,4 @@
-"""`seedbed resume`: a comparison goes on from its folder, whoever interrupted or killed it."""
+"""`seedbed resume`: an interrupted or killed comparison continues from its folder."""
 
 import io
 import json
@@ -22,7 +22,7 @@ SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "li
 
 @pytest.fixture
 def begun(call, here, monkeypatch):
-    """A comparison that is interrupted when everything is trained and nothing is written; returns its folder."""
+    """A function that interrupts a comparison after all training and before any result, and returns its folder."""
 
     def begin(*arguments, folder="seedbed-out/compare-moons"):
         def interrupt(*arguments, **options):
@@ -42,7 +42,7 @@ def document(folder):
     return {key: value for key, value in found.items() if key != "seconds"}
 
 
-def test_it_goes_on_to_what_the_command_would_have_made(call, begun, here):
+def test_resume_writes_what_the_command_would_have_written(call, begun, here):
     folder = begun()
     done = call("resume", "seedbed-out/compare-moons")
     assert done.status == 0
@@ -57,7 +57,7 @@ def test_it_goes_on_to_what_the_command_would_have_made(call, begun, here):
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_finished_run_is_told_again_and_nothing_is_trained(call, here):
+def test_a_finished_run_is_printed_again_without_training(call, here):
     whole = call(*SMALL)
     before = (here / "seedbed-out" / "compare-moons" / "comparison.json").stat().st_mtime_ns
     done = call("resume", "seedbed-out/compare-moons")
@@ -69,7 +69,7 @@ def test_a_finished_run_is_told_again_and_nothing_is_trained(call, here):
 
 
 @pytest.mark.parametrize("stopped", ["save_pictures", "write_report"])
-def test_a_run_that_is_interrupted_while_it_draws_is_not_finished(call, here, monkeypatch, stopped):
+def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -78,13 +78,13 @@ def test_a_run_that_is_interrupted_while_it_draws_is_not_finished(call, here, mo
         cut = call(*SMALL)
     assert cut.status == 130
     assert "12 of 12 networks are kept in seedbed-out/compare-moons" in cut.err
-    assert cut.out.startswith("moons: predicting moon ")  # the verdict was printed before anything was drawn
+    assert cut.out.startswith("moons: predicting moon ")  # the verdict is printed
     done = call("resume", "seedbed-out/compare-moons")
     assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
 
-def test_a_finished_command_shows_its_result_and_repeats_only_with_overwrite(call, here, monkeypatch):
+def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(call, here, monkeypatch):
     whole = call(*SMALL)
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -99,7 +99,7 @@ def test_a_finished_command_shows_its_result_and_repeats_only_with_overwrite(cal
 
 
 @pytest.mark.parametrize("seeds", ["1", "3"])
-def test_a_finished_train_prints_its_lines_again_and_trains_nothing(call, here, monkeypatch, seeds):
+def test_a_finished_train_prints_its_lines_again_without_training(call, here, monkeypatch, seeds):
     words = ("train", "example:moons", "--candidate", "relu:3", "--epochs", "30", "--every", "7", "--seeds", seeds,
              "--engine", "torch", "--jobs", "1")  # fmt: skip
     first = call(*words)
@@ -113,13 +113,13 @@ def test_a_finished_train_prints_its_lines_again_and_trains_nothing(call, here, 
     assert "Report: " in call(*words, "--lr", "0.5").err
 
 
-def test_the_blend_is_suggested_where_it_was_not_compared(call):
+def test_the_blend_is_suggested_if_it_was_not_compared(call):
     done = call(*SMALL)
     assert "To add:   --candidate auto --out seedbed-out/compare-moons-auto   (a blend of networks; about " in done.err
     assert "To add" not in call(*SMALL, "--candidate", "auto", "--out", "x").err
 
 
-def test_another_command_says_that_it_replaces_a_finished_run(call, here):
+def test_another_command_reports_that_it_replaces_a_finished_run(call, here):
     call(*SMALL)
     done = call(*SMALL, "--random-state", "1")
     assert "compare-moons holds another finished run, which this one replaces: " in done.err
@@ -127,7 +127,7 @@ def test_another_command_says_that_it_replaces_a_finished_run(call, here):
     assert "is finished already" in call(*SMALL, "--random-state", "1").err
 
 
-def test_options_of_the_run_are_those_of_the_command(call, begun):
+def test_resume_uses_the_options_of_the_command(call, begun):
     folder = begun(*SMALL, "--format", "svg", "--fail-if-worse", "linear:2", "--json", "--quiet")
     done = call("resume", str(folder))
     assert done.err.count("\n") <= 1
@@ -135,7 +135,7 @@ def test_options_of_the_run_are_those_of_the_command(call, begun):
     assert (folder / "curves.svg").exists()
 
 
-def test_it_may_be_told_elsewhere_and_how_many_processes_train(call, begun, here, real_table, monkeypatch):
+def test_resume_accepts_another_folder_and_number_of_processes(call, begun, here, real_table, monkeypatch):
     shutil.copy(real_table("heart_failure.csv"), here / "patients.csv")
     folder = begun("compare", "patients.csv", "--target", "DEATH_EVENT", *SMALL[2:],
                    folder="seedbed-out/compare-patients")  # fmt: skip
@@ -173,7 +173,7 @@ def test_another_table_is_refused(call, begun, here, real_table):
     ],
     ids=str,
 )
-def test_what_cannot_go_on_is_refused_in_one_line(call, here, content, words):
+def test_a_run_that_cannot_continue_is_refused_in_one_line(call, here, content, words):
     (here / "run").mkdir()
     if content is not None:
         (here / "run" / "experiment.json").write_text(content)
@@ -193,16 +193,16 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 
 @pytest.fixture
 def strange(begun, here):
-    """The folder of a comparison of a network in a file, which leaves a file `ran` when it is imported."""
+    """The folder of a comparison of a network in a file that creates a file `ran` when it is imported."""
     (here / "net.py").write_text(OWN)
     folder = begun(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
     (here / "ran").unlink()
     for name in [name for name in sys.modules if name.startswith("seedbed_user_")]:
-        del sys.modules[name]  # as in a process of its own
+        del sys.modules[name]  # as in a new process
     return folder
 
 
-def test_code_that_a_folder_names_is_not_run_unasked(call, strange, here):
+def test_code_named_by_a_folder_is_not_run_without_consent(call, strange, here):
     done = call("resume", "seedbed-out/compare-moons")
     assert (done.status, done.out) == (2, "")
     assert f"the command in seedbed-out/compare-moons runs the Python code in {here / 'net.py'}" in done.err
@@ -213,7 +213,7 @@ def test_code_that_a_folder_names_is_not_run_unasked(call, strange, here):
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 2), ("n", 2)])
-def test_on_a_terminal_the_user_is_asked(call, strange, here, monkeypatch, answer, status):
+def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkeypatch, answer, status):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
     monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
     done = call("resume", "seedbed-out/compare-moons")
@@ -222,7 +222,7 @@ def test_on_a_terminal_the_user_is_asked(call, strange, here, monkeypatch, answe
     assert (here / "ran").exists() == (status == 0)
 
 
-def test_code_that_a_folder_advises_is_not_taken_home_unasked(call, here, monkeypatch):
+def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
     monkeypatch.setattr("seedbed.experiment.taking_home._named", lambda summary, name: summary["candidates"][0])
@@ -233,7 +233,7 @@ def test_code_that_a_folder_advises_is_not_taken_home_unasked(call, here, monkey
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
-def test_code_that_has_changed_since_is_refused_without_a_question(call, strange, here, monkeypatch):
+def test_changed_code_is_refused_without_a_question(call, strange, here, monkeypatch):
     monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
     (here / "net.py").write_text(OWN + "# more\n")
     done = call("resume", "seedbed-out/compare-moons")
@@ -252,7 +252,7 @@ def test_code_that_has_changed_since_is_refused_without_a_question(call, strange
         ({"design": {"baseline": ["\x1b[2Jthis.A"]}}, r"imports \x1b[2Jthis.A"),
     ],
 )
-def test_other_code_and_other_machines_are_asked_about_too(call, here, words, doing):
+def test_baselines_and_clusters_also_need_consent(call, here, words, doing):
     (here / "run").mkdir()
     frozen = {"command": "seedbed compare", "options": {"table": "example:moons"} | words}
     (here / "run" / "experiment.json").write_text(json.dumps(frozen))
@@ -262,7 +262,7 @@ def test_other_code_and_other_machines_are_asked_about_too(call, here, words, do
     assert "this" not in sys.modules
 
 
-def test_who_would_draw_or_take_home_an_unfinished_run_is_told_of_it(call, begun):
+def test_report_and_train_refuse_an_unfinished_run(call, begun):
     begun()
     done = call("report", "seedbed-out/compare-moons")
     assert done.status == 2
@@ -279,7 +279,7 @@ def test_a_second_process_in_the_same_folder_is_refused(call, begun, here):
     assert "another run is writing to seedbed-out/compare-moons" in done.err
 
 
-def test_another_command_in_the_same_folder_is_refused_unless_it_may_overwrite(call, begun):
+def test_another_command_in_the_same_folder_needs_overwrite(call, begun):
     begun()
     done = call(*SMALL, "--random-state", "1")
     assert done.status == 2
@@ -288,8 +288,8 @@ def test_another_command_in_the_same_folder_is_refused_unless_it_may_overwrite(c
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_with_its_workers_gone(here):
-    """The whole program, in threads, killed while it trains."""
+def test_a_killed_run_continues_after_its_workers_ended(here):
+    """The whole program, training in threads, is killed during training."""
     seedbed = (sys.executable, "-m", "seedbed")
     compare = (*seedbed, "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400", "--repeats", "2",
                "--jobs", "2", "--no-baselines")  # fmt: skip

@@ -1,5 +1,4 @@
-"""No document that isn't tested: blocks are run, pictures drawn anew, links point at files. CONTRIBUTING.md has the
-rules."""
+"""Tests of the documents: blocks are run, pictures compared, links checked. CONTRIBUTING.md has the rules."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ COMMAND = {"console": re.compile(r"\$ (seedbed .*)"), "bash": re.compile(r"(?:\$
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its first line's number, its language, its text, and the comment before it."""
+    """A fenced block: number of its first line, language, text, and the comment before it."""
 
     line: int
     language: str
@@ -53,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Figure:
-    """A committed picture: its line's number, the file that the commands above it make, and its path from the page."""
+    """A committed picture: its line number, the file that the commands above it write, and its path from the page."""
 
     line: int
     made: str
@@ -86,7 +85,7 @@ def figures_of(text: str) -> list[Figure]:
 
 
 def commands_of(block: Block) -> list[tuple[str, str]]:
-    """The block's `seedbed` commands, each with the lines shown below it."""
+    """Return the block's `seedbed` commands, each with the lines shown below it."""
     commands: list[tuple[str, str]] = []
     ours = False
     for line in block.source.replace("\\\n", " ").splitlines():
@@ -107,7 +106,7 @@ def same_output(shown: str, printed: str) -> bool:
 def run_commands(block: Block, folder: Path) -> None:
     for command, shown in commands_of(block):
         arguments = shlex.split(command, comments=True)[1:]
-        if "--quick" in arguments:  # a busy machine mustn't shorten what the page shows
+        if "--quick" in arguments:  # a busy machine must not shorten
             arguments += ["--time-limit", "3600"]
         done = subprocess.run(
             [sys.executable, "-m", "seedbed", *arguments], cwd=folder, capture_output=True, text=True, check=False
@@ -118,9 +117,9 @@ def run_commands(block: Block, folder: Path) -> None:
 
 
 def ink_elsewhere(one: Path, other: Path) -> float:
-    """The share of the ink of two pictures of equal size, in coarse cells of each colour, that isn't in the same place.
+    """Return the share of ink, in coarse cells of each colour, that differs between two pictures of equal size.
 
-    Shades lost to a palette hardly count (0.0013 at most); the curves of another seed do (0.03 and more).
+    A palette changes little (0.0013 at most); the curves of another seed differ more (0.03 and more).
     """
     inks = []
     for path in one, other:
@@ -130,7 +129,7 @@ def ink_elsewhere(one: Path, other: Path) -> float:
 
 
 def strangeness(picture: Path, made: Path) -> str:
-    """Why a committed picture isn't what the page's commands make; empty if it is."""
+    """Return why a committed picture differs from the one that the page's commands make; empty if it doesn't."""
     if not picture.is_file():
         return "isn't there"
     with Image.open(picture) as one, Image.open(made) as other:
@@ -182,7 +181,7 @@ def broken_links(page: Path) -> list[str]:
 
 
 def pictures_without_origin(page: Path) -> list[str]:
-    """Pictures without a comment on the line above that says what makes them."""
+    """Return pictures without a comment on the line above that names their origin."""
     lines = BLOCK.sub("", page.read_text(encoding="utf-8")).splitlines()
     return [
         picture
@@ -195,9 +194,9 @@ def pictures_without_origin(page: Path) -> list[str]:
 # The real pages
 
 
-@pytest.mark.slow  # some pages take minutes; `make check` leaves them to `make test`
+@pytest.mark.slow  # some pages take minutes; `make check` doesn't run them
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_blocks_of_a_page_run(
+def test_the_blocks_of_a_page_run_without_errors(
     page: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -211,16 +210,16 @@ def test_the_blocks_of_a_page_run(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_links_of_a_page_point_at_files(page: Path):
+def test_the_links_of_a_page_point_to_files(page: Path):
     assert broken_links(page) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_picture_of_a_page_says_what_makes_it(page: Path):
+def test_every_picture_of_a_page_names_its_origin(page: Path):
     assert pictures_without_origin(page) == []
 
 
-def test_committed_pictures_are_small_and_all_shown():
+def test_committed_pictures_are_small_and_used():
     shown = {
         (page.parent / picture).resolve() for page in PAGES for picture in PICTURE.findall(page.read_text("utf-8"))
     }
@@ -229,13 +228,13 @@ def test_committed_pictures_are_small_and_all_shown():
     assert [path.name for path in kept if path.stat().st_size > 300_000] == []
 
 
-def test_the_page_of_verdicts_explains_every_rule_and_every_code_and_no_other():
+def test_the_page_of_verdicts_documents_exactly_the_existing_rules_and_codes():
     text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE)
     assert explained == [*get_args(Rule), *CODES]
 
 
-def test_the_page_of_tables_explains_every_warning_and_no_other():
+def test_the_page_of_tables_documents_exactly_the_existing_warnings():
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     assert dict(re.findall(r"^\| `(SB\d+)` \| (.*?) \|", text, re.MULTILINE)) == dict(WARNINGS)
 
@@ -271,7 +270,7 @@ def test_a_block_is_skipped_only_with_a_reason(write_page: Callable[[str], Path]
         run_page(write_page("<!-- skip: -->" + block), tmp_path)
 
 
-def test_commands_are_told_from_other_lines_and_from_output():
+def test_commands_other_lines_and_output_are_distinguished():
     source = "$ seedbed train a.csv \\\n    --seeds 3\nEpoch: 0\nEpoch: 1\n$ make demo\nseedbed is out\n"
     (block,) = blocks_of(f"<!-- output -->\n```console\n{source}```\n")
     assert block.comment == "output"
@@ -283,7 +282,7 @@ def test_a_command_that_fails_is_found(write_page: Callable[[str], Path], tmp_pa
         run_page(write_page("```console\n$ seedbed no-such-verb\n```\n"), tmp_path)
 
 
-def test_shown_output_may_leave_out_what_changes():
+def test_shown_output_may_omit_parts_with_dots():
     assert same_output("3 candidates, about ... s\n", "3 candidates, about 21 s\n")
     assert not same_output("3 candidates, about ... s\n", "4 candidates, about 21 s\n")
 
@@ -325,7 +324,7 @@ def test_a_renewed_picture_passes(drawn_page: Path, tmp_path: Path):
     assert run_page(drawn_page, tmp_path) == 1
 
 
-def test_a_picture_that_is_still_right_is_not_written_again(drawn_page: Path, tmp_path: Path):
+def test_an_unchanged_picture_is_not_written_again(drawn_page: Path, tmp_path: Path):
     picture = tmp_path / "images" / "line.png"
     shutil.copy(tmp_path / "curves.png", picture)
     run_page(drawn_page, tmp_path, renew=True)
@@ -356,7 +355,7 @@ def test_a_picture_of_another_seed_is_found(tmp_path: Path):
     assert strangeness(tmp_path / "0.png", tmp_path / "1.png") != ""
 
 
-def test_a_figure_must_be_written_by_the_page_and_stand_above_a_picture(
+def test_a_figure_comment_needs_a_file_of_the_page_and_a_picture_below(
     write_page: Callable[[str], Path], tmp_path: Path
 ):
     with pytest.raises(AssertionError, match=r"line 2: no command above writes out/curves\.png"):

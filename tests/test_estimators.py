@@ -1,4 +1,4 @@
-"""scikit-learn's estimators: its own checks of them, and what a user does with them."""
+"""The scikit-learn estimators: scikit-learn's checks, and typical uses."""
 
 import functools
 import inspect
@@ -49,19 +49,19 @@ def single_thread():
 
 @pytest.fixture
 def quick():
-    """A function that makes a classifier which is fitted in a moment."""
+    """A function that makes a classifier that is fitted in a moment."""
     return lambda **options: SeedbedClassifier(**{**QUICK, "random_state": 0, **options})
 
 
 @pytest.fixture(scope="module")
 def blobs():
-    """Two classes, mostly told apart by a line."""
+    """Two classes that a line mostly separates."""
     return make_classification(160, 5, n_informative=3, class_sep=1.5, random_state=0)
 
 
 @pytest.fixture
 def real(real_table):
-    """A function from a table's file and its target to features and target."""
+    """A function that returns features and target of a table."""
 
     def read(name, target, **options):
         frame = pd.read_csv(real_table(name), **options)
@@ -72,7 +72,7 @@ def real(real_table):
 
 @functools.cache
 def check_with_array_api(options):
-    """It is skipped where a variable isn't set, and SciPy reads that when it is loaded: so a process of its own."""
+    """Run the check in a new process because SciPy reads the necessary variable on import."""
     code = (
         "import os; os.environ['SCIPY_ARRAY_API'] = '1'\n"
         "from seedbed import SeedbedClassifier, SeedbedRegressor\n"
@@ -91,14 +91,14 @@ def test_every_check_of_scikit_learn_passes(estimator, check):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_the_check_of_column_names_that_scikit_learn_keeps_for_its_own_passes(kind):
+def test_scikit_learns_private_check_of_column_names_passes(kind):
     check_dataframe_column_names_consistency(kind.__name__, kind(**QUICK))
 
 
 # Options
 
 
-def test_both_take_the_same_options_but_for_the_weight_of_classes():
+def test_both_estimators_have_the_same_options_except_class_weight():
     classifier, regressor = (inspect.signature(kind).parameters for kind in BOTH)
     assert {name: one.default for name, one in classifier.items() if name != "class_weight"} == {
         name: one.default for name, one in regressor.items()
@@ -133,7 +133,7 @@ def test_both_take_the_same_options_but_for_the_weight_of_classes():
         ({"device": "abacus"}, OptionError, "no device 'abacus'"),
     ],
 )
-def test_a_wrong_option_is_told_by_fit_and_is_a_value_error(quick, blobs, options, error, message):
+def test_fit_raises_a_value_error_for_a_wrong_option(quick, blobs, options, error, message):
     classifier = quick(**options)
     with pytest.raises(error, match=message) as raised:
         classifier.fit(*blobs)
@@ -141,7 +141,7 @@ def test_a_wrong_option_is_told_by_fit_and_is_a_value_error(quick, blobs, option
     assert isinstance(raised.value, SeedbedError)
 
 
-def test_epochs_and_rate_are_chosen_or_taken_as_they_are(quick, blobs):
+def test_epochs_and_rate_are_chosen_or_given(quick, blobs):
     chosen = quick(epochs="auto", max_epochs=20, lr="auto").fit(*blobs)
     assert 1 <= chosen.n_iter_ <= 20
     assert chosen.lr_ in (0.001, 0.01, 0.1)
@@ -162,20 +162,20 @@ def test_options_reach_the_training(quick, blobs):
     )
 
 
-def test_labels_are_smoothed_of_classes_alone(blobs):
+def test_labels_are_smoothed_only_in_classification(blobs):
     X, y = blobs
     with pytest.raises(OptionError, match="'relu:4': label_smoothing is of classes, and the target is a number"):
         SeedbedRegressor(candidate="relu:4", label_smoothing=0.1, epochs=2, lr=0.1).fit(X, y + X[:, 0])
 
 
 class Wide(torch.nn.Sequential):
-    """A network of one's own."""
+    """A user-defined network."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__(torch.nn.Linear(n_features, 6), torch.nn.Tanh(), torch.nn.Linear(6, n_outputs))
 
 
-def test_a_candidate_may_be_what_builds_a_module(quick, blobs):
+def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
     classifier = quick(candidate=Wide).fit(*blobs)
     assert classifier.score(*blobs) > 0.8
     assert isinstance(classifier.model_.networks()[0], Wide)
@@ -183,14 +183,14 @@ def test_a_candidate_may_be_what_builds_a_module(quick, blobs):
 
 
 @pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])
-def test_a_candidate_may_have_parts_of_seedbeds_own(quick, blobs, words):
+def test_a_candidate_may_contain_seedbeds_modules(quick, blobs, words):
     classifier = quick(candidate=words).fit(*blobs)
     assert classifier.score(*blobs) > 0.8
     again = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), classifier.predict_proba(blobs[0]))
 
 
-def test_one_number_gives_the_same_networks_and_none_others(quick, blobs):
+def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(quick, blobs):
     X, _ = blobs
     same = [quick(random_state=3).fit(*blobs).predict_proba(X) for _ in range(2)]
     np.testing.assert_array_equal(*same)
@@ -228,7 +228,7 @@ def test_fit_model_makes_the_same_model(quick, blobs):
         (2**62, 2**62 + 1),
     ],
 )
-def test_labels_of_any_kind_come_back_as_they_were(quick, blobs, first, second):
+def test_labels_of_any_type_are_returned_unchanged(quick, blobs, first, second):
     X, codes = blobs
     y = np.where(codes == 1, second, first)
     classifier = quick().fit(X, y)
@@ -252,14 +252,14 @@ def test_several_labels_keep_their_order(quick, labels):
     assert classifier.model_.target_name == "kind"
 
 
-def test_more_labels_than_a_table_may_have_are_no_matter(quick):
+def test_the_limit_of_labels_in_tables_does_not_apply(quick):
     y = np.repeat(np.arange(60), 3)
     X = np.column_stack([y, np.ones(180)]) + np.random.default_rng(0).normal(0, 0.1, (180, 2))
     classifier = quick().fit(X, y)
     assert classifier.predict_proba(X).shape == (180, 60)
 
 
-def test_a_target_that_makes_no_sense_is_a_clear_error(quick, blobs):
+def test_an_invalid_target_raises_a_clear_error(quick, blobs):
     X, y = blobs
     with pytest.raises(TargetError, match="one class only, '0'"):
         quick().fit(X, np.zeros(len(X), dtype=int))
@@ -277,7 +277,7 @@ def test_a_target_that_makes_no_sense_is_a_clear_error(quick, blobs):
 
 
 def mixed(n=120):
-    """A frame with numbers, gaps, text, categories, booleans and dates, and a label that hangs on three of them."""
+    """A frame with numbers, gaps, text, categories, booleans and dates, and a label that depends on three of them."""
     rng = np.random.default_rng(1)
     size, town, flag = rng.normal(0, 1, n), rng.choice(["Bonn", "Oslo", "Rome"], n), rng.random(n) < 0.5
     frame = pd.DataFrame(
@@ -296,7 +296,7 @@ def mixed(n=120):
 @pytest.mark.parametrize(
     "convert", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()]
 )
-def test_frames_of_any_library_give_the_same(quick, convert):
+def test_frames_of_any_library_give_the_same_predictions(quick, convert):
     frame, y = mixed()
     expected = quick().fit(frame, y)
     found = quick().fit(convert(frame), y)
@@ -310,7 +310,7 @@ def test_frames_of_any_library_give_the_same(quick, convert):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, object])
-def test_every_column_of_numbers_is_a_number(quick, dtype):
+def test_every_column_of_numbers_is_numeric(quick, dtype):
     rng = np.random.default_rng(0)
     columns = [np.arange(100), rng.integers(0, 2, 100), np.full(100, 7), rng.permutation(100) + 2**40]
     X = np.column_stack(columns).astype(dtype)
@@ -322,7 +322,7 @@ def test_every_column_of_numbers_is_a_number(quick, dtype):
     np.testing.assert_array_equal(classifier.predict_proba(X), classifier.model_.predict_proba(X))
 
 
-def test_constant_and_empty_columns_are_no_error_even_if_all_are(quick):
+def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     frame = pd.DataFrame({"one": 1.0, "none": np.nan, "word": "same", "yes": True}, index=range(30))
     y = np.arange(30) % 3 > 0
     classifier = quick(epochs=200).fit(frame, y)
@@ -332,7 +332,7 @@ def test_constant_and_empty_columns_are_no_error_even_if_all_are(quick):
     assert quick(**{**CHOOSING, "epochs": "auto", "lr": "auto"}).fit(frame, y).predict(frame).all()
 
 
-def test_text_that_is_an_identifier_is_left_out_unless_it_is_named(quick):
+def test_text_identifiers_are_dropped_unless_they_are_named(quick):
     frame, y = mixed()
     frame["name"] = [f"n{number}" for number in range(len(frame))]
     assert "name" not in quick().fit(frame, y).model_.feature_names_in_
@@ -367,7 +367,7 @@ def test_infinite_numbers_are_refused_and_missing_ones_are_not(kind, blobs):
             estimator.predict(wrong)
 
 
-def test_other_features_than_in_fit_are_refused_in_scikit_learns_words(quick):
+def test_features_that_differ_from_fit_are_refused_with_scikit_learns_message(quick):
     frame, y = mixed()
     classifier = quick().fit(frame, y)
     with pytest.raises(ValueError, match="must be in the same order"):
@@ -381,7 +381,7 @@ def test_other_features_than_in_fit_are_refused_in_scikit_learns_words(quick):
         quick().predict(frame)
 
 
-def test_a_frame_without_names_is_taken_by_position(quick, blobs):
+def test_a_frame_without_names_is_matched_by_position(quick, blobs):
     X, y = blobs
     classifier = quick().fit(pd.DataFrame(X), y)
     assert not hasattr(classifier, "feature_names_in_")
@@ -394,7 +394,7 @@ def test_a_frame_without_names_is_taken_by_position(quick, blobs):
 # Weights
 
 
-def test_a_row_without_weight_is_not_there(quick, blobs):
+def test_a_row_of_weight_zero_is_ignored(quick, blobs):
     X, y = blobs
     weights = np.random.default_rng(0).integers(0, 2, len(X))
     apart = quick().fit(X[weights > 0], y[weights > 0])
@@ -418,7 +418,7 @@ def test_weights_of_classes_multiply_those_of_rows(quick, blobs):
     assert expected[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean() + 0.1
 
 
-def test_balanced_classes_count_the_same_in_sum(quick, blobs):
+def test_balanced_classes_have_the_same_total_weight(quick, blobs):
     X, y = blobs
     rows = np.where(y == 1, 1.0, 9.0)
     balanced = quick(class_weight="balanced").fit(X, y, sample_weight=rows).predict_proba(X)
@@ -427,7 +427,7 @@ def test_balanced_classes_count_the_same_in_sum(quick, blobs):
     np.testing.assert_allclose(balanced, by_hand, atol=1e-6)
 
 
-def test_weights_that_make_no_sense_are_refused(quick, blobs):
+def test_invalid_weights_are_refused(quick, blobs):
     X, y = blobs
     alone = np.zeros(len(X))
     alone[0] = 1
@@ -448,7 +448,7 @@ def test_weights_that_make_no_sense_are_refused(quick, blobs):
 # With the rest of scikit-learn
 
 
-def test_it_stands_in_pipelines_behind_transformers(quick):
+def test_estimators_work_in_pipelines(quick):
     frame, y = mixed()
     encoded = ColumnTransformer([("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])])
     pipeline = make_pipeline(encoded, StandardScaler(), quick())
@@ -459,7 +459,7 @@ def test_it_stands_in_pipelines_behind_transformers(quick):
     assert weighted.predict_proba(frame).shape == (120, 2)
 
 
-def test_a_search_tries_candidates_and_keeps_the_best(quick, blobs):
+def test_a_grid_search_tries_candidates_and_keeps_the_best(quick, blobs):
     X, y = blobs
     grid = {"candidate": ["logistic", "relu:4"], "epochs": [1, 60]}
     search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(X, y)
@@ -470,7 +470,7 @@ def test_a_search_tries_candidates_and_keeps_the_best(quick, blobs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, -1])
-def test_workers_of_a_cross_validation_train_alone_and_find_the_same(quick, blobs, n_jobs):
+def test_parallel_cross_validation_gives_the_same_scores(quick, blobs, n_jobs):
     X, y = blobs
     classifier = quick(n_networks=4, n_jobs=n_jobs)
     alone = cross_val_score(classifier.set_params(n_jobs=1), X, y, cv=3)
@@ -478,7 +478,7 @@ def test_workers_of_a_cross_validation_train_alone_and_find_the_same(quick, blob
     np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone)
 
 
-def test_threads_that_fit_and_predict_side_by_side_do_not_disturb_each_other(quick, blobs):
+def test_threads_can_fit_and_predict_concurrently(quick, blobs):
     X, y = blobs
     classifier = quick(epochs=5)
     alone = cross_val_score(classifier, X, y, cv=8)
@@ -487,7 +487,7 @@ def test_threads_that_fit_and_predict_side_by_side_do_not_disturb_each_other(qui
             np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone)
 
 
-def test_jobs_are_one_unless_more_are_asked_for():
+def test_one_job_is_used_by_default():
     classifier = SeedbedClassifier()
     assert classifier._jobs() == 1
     assert classifier.set_params(n_jobs=3)._jobs() == 3
@@ -497,7 +497,7 @@ def test_jobs_are_one_unless_more_are_asked_for():
     assert inside == [1, 1]
 
 
-def test_it_is_calibrated_and_votes(quick, blobs):
+def test_estimators_work_with_calibration_and_voting(quick, blobs):
     X, y = blobs
     calibrated = CalibratedClassifierCV(quick(), cv=2).fit(X, y)
     assert calibrated.score(X, y) > 0.8
@@ -516,7 +516,7 @@ def test_a_pickled_estimator_predicts_the_same(kind, blobs, tmp_path):
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_its_model_is_saved_and_predicts_the_same(kind, blobs, tmp_path):
+def test_the_fitted_model_is_saved_and_predicts_the_same(kind, blobs, tmp_path):
     X, y = blobs
     estimator = kind(**QUICK, random_state=0).fit(X, y)
     model = sb.load(estimator.model_.save(tmp_path / "m.safetensors"))
@@ -525,14 +525,14 @@ def test_its_model_is_saved_and_predicts_the_same(kind, blobs, tmp_path):
     np.testing.assert_array_equal(estimator.model_.predict(X), estimator.predict(X))
 
 
-# Tables as they come
+# Real-world tables
 
 
 @pytest.mark.parametrize(
     ("name", "target", "gain"),
     [("heart_failure.csv", "DEATH_EVENT", 0.04), ("credit_g.csv", "class", 0.02), ("titanic.csv", "Survived", 0.12)],
 )
-def test_a_real_table_is_predicted_better_than_by_its_larger_class(quick, real, name, target, gain):
+def test_a_real_table_is_predicted_better_than_by_the_largest_class(quick, real, name, target, gain):
     X, y = real(name, target)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
     classifier = quick(candidate="relu:16", n_networks=4, epochs=60).fit(X_train, y_train)
@@ -541,7 +541,7 @@ def test_a_real_table_is_predicted_better_than_by_its_larger_class(quick, real, 
     assert set(classifier.predict(X_test)) == set(y)
 
 
-def test_a_real_table_of_numbers_is_predicted(real):
+def test_a_real_regression_table_is_predicted(real):
     X, y = real("wine_quality.csv", "quality")
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0)
     regressor = SeedbedRegressor(**{**QUICK, "epochs": 80}, random_state=0).fit(X_train, y_train)
@@ -549,7 +549,7 @@ def test_a_real_table_of_numbers_is_predicted(real):
     np.testing.assert_array_equal(regressor.model_.predict(X_test), regressor.predict(X_test))
 
 
-def test_a_regressor_follows_a_line_in_any_units():
+def test_a_regressor_fits_a_line_in_any_units():
     X, y = make_regression(200, 4, noise=1.0, random_state=0)
     regressor = SeedbedRegressor(**{**QUICK, "candidate": "linear:4", "epochs": 300}, random_state=0)
     assert regressor.fit(X, y * 1e6 + 1e9).score(X, y * 1e6 + 1e9) > 0.99

@@ -1,4 +1,4 @@
-"""The classifier and the regressor when told nothing."""
+"""The classifier and the regressor with default options."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ def blended(blobs):
     return SeedbedClassifier(**FAST).fit(*blobs)
 
 
-def test_told_nothing_it_blends_what_suits_the_rows(blobs):
+def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     classifier = SeedbedClassifier(random_state=0, max_epochs=2).fit(*blobs)
     assert classifier.model_.candidate == "auto"
     assert classifier.model_.n_networks == 16
     assert sum(classifier.weights_.values()) == pytest.approx(1)
 
 
-def test_each_member_is_told_what_it_loses_alone(blended):
+def test_each_member_has_its_own_loss(blended):
     assert list(blended.oob_losses_) == list(SMALL)
     assert 0 < min(blended.oob_losses_.values()) < np.log(2)
     best = min(blended.oob_losses_, key=blended.oob_losses_.get)
@@ -45,13 +45,13 @@ def test_each_member_is_told_what_it_loses_alone(blended):
     assert blended.model_.training["out_of_bag_loss"] < blended.oob_losses_[best] + 1e-3
 
 
-def test_weights_are_told_by_words(blended):
+def test_weights_are_accessible_by_candidate(blended):
     assert set(blended.weights_) <= set(SMALL)
     assert sum(blended.weights_.values()) == pytest.approx(1)
     assert min(blended.weights_.values()) > 0
 
 
-def test_what_is_said_out_of_bag_is_less_sure_than_of_rows_trained_on(blended, blobs):
+def test_out_of_bag_predictions_are_less_certain_than_predictions_of_training_rows(blended, blobs):
     X, y = blobs
     said = blended.oob_decision_function_
     assert said.shape == (150, 2)
@@ -62,7 +62,7 @@ def test_what_is_said_out_of_bag_is_less_sure_than_of_rows_trained_on(blended, b
     assert (said.argmax(axis=1) == y).mean() > 0.8
 
 
-def test_a_regressor_follows_a_curve_and_tells_its_rows_out_of_bag():
+def test_a_regressor_fits_a_curve_and_has_out_of_bag_predictions():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(300, 2))
     y = 40 + 10 * np.sin(2 * X[:, 0]) + rng.normal(size=300)
@@ -73,20 +73,20 @@ def test_a_regressor_follows_a_curve_and_tells_its_rows_out_of_bag():
     assert error < 25
 
 
-def test_a_fitted_candidate_has_nothing_out_of_bag(blobs):
+def test_a_single_candidate_has_no_out_of_bag_predictions(blobs):
     classifier = SeedbedClassifier(candidate="relu:4", n_networks=2, epochs=3, lr=0.1).fit(*blobs)
     assert not hasattr(classifier, "oob_decision_function_")
     assert not hasattr(classifier, "weights_")
 
 
-def test_a_blend_fitted_again_as_a_candidate_forgets_what_was_out_of_bag(blobs):
+def test_refitting_as_a_candidate_removes_out_of_bag_predictions(blobs):
     classifier = SeedbedClassifier(**FAST).fit(*blobs)
     classifier.set_params(candidate="relu:4", portfolio=None, epochs=3, lr=0.1).fit(*blobs)
     assert not hasattr(classifier, "oob_decision_function_")
     assert not hasattr(classifier, "weights_")
 
 
-def test_what_is_asked_of_the_recipe_goes_before_what_suits(blobs):
+def test_given_recipe_options_replace_the_automatic_ones(blobs):
     plain = SeedbedClassifier(**FAST).fit(*blobs).model_.training["recipe"]
     assert "cosine" in plain
     assert "batches of 64" in plain
@@ -98,7 +98,7 @@ def test_what_is_asked_of_the_recipe_goes_before_what_suits(blobs):
     assert asked.lr_ == 0.01
 
 
-def test_auto_of_a_candidate_is_the_recipe_that_it_always_was():
+def test_auto_settings_of_a_candidate_are_the_default_recipe():
     classifier = SeedbedClassifier(candidate="relu:4")
     assert classifier._recipe(classifier._settings()) == RECIPES["trained"]
     told = SeedbedClassifier(candidate="relu:4", epochs=7, lr=0.1, schedule="cosine", decay_biases=False)
@@ -106,12 +106,12 @@ def test_auto_of_a_candidate_is_the_recipe_that_it_always_was():
     assert told._recipe(told._settings()) == expected
 
 
-def test_a_time_limit_ends_it(blobs):
+def test_a_time_limit_ends_the_fit(blobs):
     quick = SeedbedClassifier(**{**FAST, "max_epochs": 100_000}, time_limit=0.01).fit(*blobs)
     assert list(quick.weights_) == list(SMALL[:1])
 
 
-def test_weights_of_rows_and_classes_shift_the_blend(blobs):
+def test_weights_of_rows_and_classes_change_the_blend(blobs):
     X, y = blobs
     plain = SeedbedClassifier(**FAST).fit(X, y).predict_proba(X)[:, 1].mean()
     shifted = SeedbedClassifier(**FAST, class_weight={0: 1, 1: 20}).fit(X, y).predict_proba(X)[:, 1].mean()
@@ -130,7 +130,7 @@ def test_clones_and_several_classes():
     assert classifier.score(X, names) > 0.6
 
 
-def test_one_number_gives_the_same_blend(blobs):
+def test_an_integer_random_state_gives_the_same_blend(blobs):
     X, _ = blobs
     one, two, other = (
         SeedbedClassifier(**{**FAST, "random_state": seed}).fit(*blobs).predict_proba(X) for seed in (0, 0, 1)
@@ -152,13 +152,13 @@ def test_one_number_gives_the_same_blend(blobs):
         ({"schedule": "cosnie"}, OptionError, "schedule"),
     ],
 )
-def test_what_makes_no_sense_is_a_clear_error(blobs, options, error, message):
+def test_invalid_options_raise_a_clear_error(blobs, options, error, message):
     with pytest.raises(error, match=message) as raised:
         SeedbedClassifier(**options).fit(*blobs)
     assert isinstance(raised.value, ValueError)
 
 
-def test_numbers_far_out_do_not_run_away():
+def test_predictions_of_extreme_inputs_are_bounded():
     X, y = make_regression(120, 3, noise=5, random_state=0)
     regressor = SeedbedRegressor(**FAST).fit(X, y)
     far = regressor.predict(X[:1] * 1e6)

@@ -1,4 +1,5 @@
-"""Files appear whole, as private as they were, and what another user has planted is neither followed nor removed."""
+"""Files are written atomically with the right permissions, and what another user plants is neither followed nor
+removed."""
 
 import os
 import stat
@@ -11,7 +12,7 @@ from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
 from seedbed.training.native import build
 
-OTHER = 65_534  # nobody
+OTHER = 65_534  # the user `nobody`
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
 
@@ -28,28 +29,28 @@ def mode_of(path):
 
 
 @pytest.mark.parametrize("bits", [0o022, 0o077, 0o002])
-def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path, umask, bits):
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path, umask, bits):
     umask(bits)
     write_whole(tmp_path / "new", lambda path: path.write_text("a"))
     assert mode_of(tmp_path / "new") == 0o666 & ~bits
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
-def test_a_file_that_is_replaced_keeps_its_mode_and_is_as_private_while_it_is_written(tmp_path, umask, mode):
+def test_a_replaced_file_keeps_its_permissions_also_during_writing(tmp_path, umask, mode):
     path, seen = tmp_path / "kept", []
     path.write_text("before")
     path.chmod(mode)
 
     def write(part):
         seen.append(mode_of(part) & ~mode)
-        part.unlink()  # as a writer does that makes the file anew
+        part.unlink()  # like a writer that creates
         part.write_text("after")
 
     write_whole(path, write)
     assert (path.read_text(), mode_of(path), seen) == ("after", mode, [0])
 
 
-def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+def test_a_link_is_replaced_and_its_target_is_not(tmp_path):
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "precious")
     os.link(tmp_path / "precious", tmp_path / "hard")
@@ -60,21 +61,21 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hard", "link", "precious"]
 
 
-def test_a_pipe_is_no_file_to_replace(tmp_path):
+def test_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match=r"it is a device or a pipe, not a file: .*/pipe'"):
         write_whole(tmp_path / "pipe", lambda path: path.write_text("new"))
     assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
 
 
-def test_the_longest_name_that_a_folder_takes_can_be_written(tmp_path):
+def test_a_file_name_of_maximum_length_can_be_written(tmp_path):
     path = tmp_path / ("é" * 127)
     write_whole(path, lambda part: part.write_text("a"))
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
 @ROOT
-def test_parts_are_removed_only_if_they_are_ours(tmp_path):
+def test_only_our_own_partial_files_are_removed(tmp_path):
     for name in (".a.0.seedbed-part", ".theirs.0.seedbed-part", ".download.part"):
         (tmp_path / name).write_text("a")
     os.chown(tmp_path / ".theirs.0.seedbed-part", OTHER, OTHER)
@@ -85,7 +86,7 @@ def test_parts_are_removed_only_if_they_are_ours(tmp_path):
 
 @ROOT
 @pytest.mark.parametrize("planted", ["folder", "link", "owner", "open"])
-def test_what_another_user_plants_among_the_temporary_folders_is_left_alone(tmp_path, monkeypatch, planted):
+def test_temporary_folders_of_another_user_are_left_unchanged(tmp_path, monkeypatch, planted):
     monkeypatch.setattr(files, "_SECONDS_TO_LOCK", -1.0)
     place, victim = tmp_path / "tmp", tmp_path / "victim"
     place.mkdir()
@@ -116,7 +117,7 @@ UNSAFE = {
 
 @ROOT
 @pytest.mark.parametrize("how", UNSAFE)
-def test_code_is_not_loaded_from_a_folder_that_others_can_write_to(tmp_path, monkeypatch, how):
+def test_code_is_not_loaded_from_a_folder_that_others_can_write(tmp_path, monkeypatch, how):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = build._cache_folder.__wrapped__()
     assert (folder, mode_of(folder)) == (tmp_path / "seedbed" / "kernel", 0o700)
@@ -125,7 +126,7 @@ def test_code_is_not_loaded_from_a_folder_that_others_can_write_to(tmp_path, mon
 
 
 @ROOT
-def test_a_link_to_a_folder_elsewhere_is_no_place_for_code(tmp_path, monkeypatch):
+def test_code_is_not_loaded_through_a_linked_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "seedbed").mkdir()
     (tmp_path / "elsewhere").mkdir()

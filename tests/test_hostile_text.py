@@ -1,4 +1,4 @@
-"""No text of a table, a file's name or an option moves the cursor of a terminal or turns the order of what is read."""
+"""No text from a table, file name or option moves the terminal's cursor or reorders the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 
 @pytest.fixture
 def table(tmp_path, monkeypatch) -> Path:
-    """Names, labels and cells that attack, in a file whose name does."""
+    """A table with hostile names, labels and cells, in a file with a hostile name."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     rows = [f"{rng.normal()},{rng.choice(['a', f'b{EVIL}'])},{('yes', f'no{EVIL}')[i % 2]}" for i in range(60)]
@@ -33,7 +33,7 @@ def table(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def said(capsys):
-    """Runs a command: its status, stdout and stderr."""
+    """A function that runs a command and returns status, stdout and stderr."""
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -43,7 +43,7 @@ def said(capsys):
     return run
 
 
-def test_every_control_and_bidirectional_character_is_escaped_and_others_stay():
+def test_control_and_bidirectional_characters_are_escaped_and_others_kept():
     escaped = [chr(code) for code in range(0x3000) if visible(chr(code)) != chr(code)]
     assert escaped == [chr(code) for code in range(0x3000) if HOSTILE.match(chr(code))]
     assert visible("\x1b[0m Grüße\t日本 \u202e\n") == "\\x1b[0m Grüße\t日本 \\u202e\n"
@@ -51,14 +51,14 @@ def test_every_control_and_bidirectional_character_is_escaped_and_others_stay():
 
 
 def check(said, *commands):
-    """Each has the status that comes first, and says something that is no longer an attack."""
+    """Check the status of each command, and that its output contains the text without the attack."""
     for status, *command in commands:
         found, out, err = said(*command)
         assert (found, HOSTILE.search(out + err)) == (status, None), command
         assert "owned" in out + err, command
 
 
-def test_no_verb_prints_what_a_terminal_obeys(table, said):
+def test_no_verb_prints_control_characters(table, said):
     target, model = ("--target", f"target{EVIL}"), f"m{EVIL}.safetensors"
     check(
         said,
@@ -77,7 +77,7 @@ def test_no_verb_prints_what_a_terminal_obeys(table, said):
 
 
 @pytest.mark.slow  # it draws pictures
-def test_no_run_prints_what_a_terminal_obeys(table, said):
+def test_no_run_prints_control_characters(table, said):
     design = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--no-baselines", "--out", f"run{EVIL}")
     recipe = ("--recipe", "tutorial", "--epochs", 2, "--candidate", "logistic", "--candidate", "linear:2")
     check(
@@ -95,9 +95,9 @@ def test_a_picture_of_hostile_names_is_drawn(tmp_path):
     assert HOSTILE.search((tmp_path / "chart.svg").read_text(encoding="utf-8")) is None
 
 
-def test_json_and_files_hold_the_text_as_it_is(table, said):
+def test_json_and_files_contain_the_unchanged_text(table, said):
     status, out, _ = said("inspect", table, "--json")
-    assert (status, HOSTILE.search(out)) == (0, None)  # JSON escapes what a terminal would obey
+    assert (status, HOSTILE.search(out)) == (0, None)  # JSON escapes characters that a terminal would
     assert [column["name"] for column in json.loads(out)["columns"]] == [
         f"{name}{EVIL}" for name in ("num", "cat", "target")
     ]
@@ -105,7 +105,7 @@ def test_json_and_files_hold_the_text_as_it_is(table, said):
     assert EVIL in json.loads(out)["error"]["message"]
 
 
-def test_progress_shows_names_without_what_a_terminal_obeys():
+def test_progress_shows_names_without_control_characters():
     from io import StringIO
 
     from rich.console import Console
@@ -120,7 +120,7 @@ def test_progress_shows_names_without_what_a_terminal_obeys():
         assert HOSTILE.search(stream.getvalue()) is None
 
 
-def test_predictions_on_a_terminal_are_escaped_and_in_a_pipe_are_data(table, said, monkeypatch):
+def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, said, monkeypatch):
     said("train", table, "--target", f"target{EVIL}", "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last",
          "-o", "m.safetensors")  # fmt: skip
     assert EVIL in said("predict", "m.safetensors", table)[1]

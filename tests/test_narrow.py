@@ -1,4 +1,4 @@
-"""A narrow terminal encoding and a limit of memory cost one clear line at most."""
+"""A narrow terminal encoding or a memory limit gives one clear line at most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 
 def seedbed(*arguments, gigabytes=None, **environment):
-    """Status, stdout and stderr of the command in a process of its own, perhaps with a limit of address space."""
+    """Run the command in a new process, optionally with a limited address space, and return status, stdout and
+    stderr."""
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({gigabytes} << 30,) * 2)" if gigabytes else ""
     program = f"{limit}\nfrom seedbed.cli import main\nmain()"
     found = subprocess.run(
@@ -39,7 +40,7 @@ def test_lines_and_bars_have_a_spelling_in_ascii(table):
 
 
 @pytest.mark.parametrize("verb", ["inspect", "predict"])
-def test_a_name_that_the_locale_cannot_spell_is_one_line_at_most(table, verb):
+def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     arguments = [table] if verb == "inspect" else [table, table]
     status, _, err = seedbed(verb, *arguments, **ascii_only)
@@ -59,7 +60,7 @@ LIBRARIES = {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 @pytest.mark.parametrize("work", LIBRARIES.values(), ids=LIBRARIES)
-def test_want_of_memory_is_one_line_whatever_library_says_it(work):
+def test_a_lack_of_memory_in_any_library_gives_one_line(work):
     from seedbed.cli import program
 
     code = f"def inspect(*_, **__):\n  exec({work!r})\n"
@@ -72,7 +73,7 @@ def test_want_of_memory_is_one_line_whatever_library_says_it(work):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
-def test_a_picture_without_room_is_an_error_and_not_the_end_of_the_process(tmp_path):
+def test_a_picture_without_memory_is_an_error_and_the_process_continues(tmp_path):
     code = (
         "import altair as alt, resource; from seedbed.figures import save_chart; "
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30,) * 2); "

@@ -1,5 +1,4 @@
-"""No regular expression of the package takes more than linear time: each is enrolled, and attacked with strings that
-are made of its own matches."""
+"""Every regular expression of the package takes linear time. Each is attacked with strings made of its own matches."""
 
 from __future__ import annotations
 
@@ -21,20 +20,20 @@ from seedbed.networks.user import _HINTS
 
 PACKAGE = Path(seedbed.__file__).parent
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
-# Patterns that are put together inside a function; beside the place, what they can be.
+# Patterns that are composed inside a function; beside the place, their possible values.
 INSIDE = {
-    "data/columns.py: pattern": (),  # what `.matches` is called with, enrolled by itself
+    "data/columns.py: pattern": (),  # the arguments of `.matches`, which are checked separately
     "data/cells.py: f-string": (),  # compiled into globals of that module
     "networks/user.py: hint": tuple(_HINTS.values()),
     "data/sources/delimited.py: f-string": [rf' *"(?:[^"]|"")*|[^{mark}\r\n]*' for mark in (",", ";", r"\t", r"\|")],
 }
 UNKNOWN: list[str] = []
-LENGTHS = (*range(18, 31, 3), 40, 8_192)  # an exponential pattern is found while it is still short
-MOST_SECONDS = 0.04  # of the processor's time; a linear pattern takes a hundredth of it, a quadratic one twice as much
+LENGTHS = (*range(18, 31, 3), 40, 8_192)  # an exponential pattern is found while the string is still short
+MOST_SECONDS = 0.04  # CPU time; a linear
 
 
 def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
-    """Place, pattern, flags and function of all regular expressions."""
+    """Return place, pattern, flags and function of all regular expressions."""
     sources = {file: file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))}
     everything = "\n".join(sources.values())
     for file, text in sources.items():
@@ -60,12 +59,12 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
                     yield from ((place, one, 0, function) for one in INSIDE.get(place, ()))
                 else:
                     function = {"matches": "fullmatch"}.get(call.func.attr, call.func.attr)
-                    if function != "compile":  # what is compiled is among the module's names
+                    if function != "compile":  # compiled patterns are among
                         yield f"{where}:{call.lineno}", pattern, 0, function
 
 
 def argument(call: ast.Call) -> ast.expr | None:
-    """The pattern of `re.FUNCTION(pattern, ...)` or of `.matches(columns, pattern)`."""
+    """Return the pattern of `re.FUNCTION(pattern, ...)` or `.matches(columns, pattern)`."""
     of_re = isinstance(call.func.value, ast.Name) and call.func.value.id == "re" and call.func.attr in FUNCTIONS
     return call.args[0] if of_re else call.args[1] if ast.unparse(call.func) == "columns.matches" else None
 
@@ -75,7 +74,7 @@ PATTERNS = list(dict.fromkeys(enrolled()))
 
 
 def sample(tree: Any, own: str, draw: random.Random) -> str:
-    """A string that the pattern matches, or nearly; `own` are characters that the pattern names."""
+    """Return a string that the pattern matches, or nearly matches; `own` are characters in the pattern."""
     made = ""
     for kind, value in tree:
         if kind is code.LITERAL:
@@ -108,7 +107,7 @@ def spelled(members: Any) -> str:
 
 
 def attacks(pattern: str | bytes, flags: int) -> set[tuple[str, str, str]]:
-    """(start, what is repeated, end), cut out of strings that the pattern matches."""
+    """Yield (start, repeated part, end), cut from strings that the pattern matches."""
     text = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
     tree, draw = parser.parse(text, flags & re.IGNORECASE), random.Random(0)
     own = "".join(sorted(set(re.sub(r"\\[a-zA-Z]|[\w()?:|*+\[\]^{},\\]", "", text)))) or "x"
@@ -120,7 +119,7 @@ def attacks(pattern: str | bytes, flags: int) -> set[tuple[str, str, str]]:
 
 
 def slow(pattern: str | bytes, flags: int, function: str) -> tuple[str, str, str] | None:
-    """An attack that takes too long."""
+    """Return an attack that takes too long, or None."""
     apply: Callable[..., Any] = getattr(re.compile(pattern, flags), function)
     for start, again, end in sorted(attacks(pattern, flags)):
         for length in LENGTHS:
@@ -138,7 +137,7 @@ def timed(apply: Callable[..., Any], function: str, text: Any) -> float:
     return time.thread_time() - started
 
 
-def test_patterns_that_are_put_together_inside_a_function_are_named_above():
+def test_composed_patterns_are_listed():
     assert UNKNOWN == []
 
 
@@ -152,5 +151,5 @@ def test_a_pattern_takes_linear_time(where, pattern, flags, function):
     [(rb'"[^"\\]*(?:\\.[^"\\]*)*"', "sub"), (r"(?:a+)+b", "match"), (r"\s+$", "search"),
      (r"[0-9]*[0-9.]*x", "fullmatch"), (r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)", "sub"), (r"1.e.*[ \n]*", "fullmatch")],
 )  # fmt: skip
-def test_a_pattern_that_takes_more_is_found(pattern, function):
+def test_a_pattern_of_superlinear_time_is_found(pattern, function):
     assert slow(pattern, 0, function) is not None

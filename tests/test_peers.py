@@ -1,4 +1,7 @@
-"""The page that holds seedbed against its peers: ranks as published, and what counts. Needs none of the peers."""
+"""The page that compares seedbed with other libraries: ranks as published, and which results count.
+
+The libraries are not needed.
+"""
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +27,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Module:
 def rows_of(
     module: Module, table: str, methods: Iterable[str] = tuple(LOSSES), repeats: int = 1, folds: int = 5
 ) -> Iterator[Any]:
-    """Figures that hardly differ between folds; a better loss goes with a better area and a longer fit."""
+    """Results that hardly differ between folds; a better loss goes with a better area and a longer fit."""
     for method in methods:
         for repeat in range(repeats):
             for fold in range(folds):
@@ -38,7 +41,7 @@ def rows_of(
     ("n_methods", "n_tables", "published"),
     [(4, 14, 1.25), (5, 30, 1.11), (2, 10, 0.62), (10, 20, 3.03)],  # of q = 2.569, 2.728, 1.960, 3.164
 )
-def test_the_critical_difference_is_that_of_the_paper(module: Module, n_methods: int, n_tables: int, published: float):
+def test_the_critical_difference_equals_the_papers(module: Module, n_methods: int, n_tables: int, published: float):
     assert module("peer_ranks").critical_difference(n_methods, n_tables) == pytest.approx(published, abs=0.005)
 
 
@@ -49,13 +52,13 @@ def test_equal_values_share_their_ranks(module: Module):
     assert mean_ranks(values, low_is_good=False).tolist() == [2.25, 2.5, 1.25]
 
 
-def test_the_halves_share_no_table_and_have_all(module: Module, data_folder: Path):
+def test_the_halves_are_disjoint_and_complete(module: Module, data_folder: Path):
     tables = module("peer_tables")
     both = [*tables.DECIDING, *tables.CONFIRMING]
     assert sorted(both) == sorted(path.name.partition(".")[0] for path in data_folder.glob("*.csv*"))
 
 
-def test_the_page_ranks_methods_on_tables_that_all_have_finished(module: Module):
+def test_the_page_ranks_methods_on_tables_that_all_have_completed(module: Module):
     rows = [*rows_of(module, "cmc", repeats=2), *rows_of(module, "ilpd"), *rows_of(module, "sick", ["seedbed"])]
     page = module("peer_page").page([*rows, *rows_of(module, "kc1", folds=4)])
     deciding = page.partition("## The confirming half")[0]
@@ -68,7 +71,7 @@ def test_the_page_ranks_methods_on_tables_that_all_have_finished(module: Module)
     assert "worst on ilpd: 5.0% above it. It is above it on 2 of 2 tables." in deciding
 
 
-def test_a_method_that_took_too_long_is_named_and_the_others_are_ranked_without_it_too(module: Module):
+def test_a_method_that_timed_out_is_named_and_others_are_also_ranked_without_it(module: Module):
     late = module("peer_rows").Row("cmc", 0, 0, "forest", error="longer than 9 s")
     rows = [*rows_of(module, "cmc", ["seedbed", "logistic"]), late, *rows_of(module, "ilpd")]
     page = module("peer_page").page(rows)
@@ -77,7 +80,7 @@ def test_a_method_that_took_too_long_is_named_and_the_others_are_ranked_without_
     assert page.index("Tables counted: 1 of 15.") < page.index("Tables counted: 2 of 15.")
 
 
-def test_rows_are_read_as_they_were_written_and_later_ones_count(module: Module, tmp_path: Path):
+def test_results_are_read_unchanged_and_later_ones_win(module: Module, tmp_path: Path):
     peer_rows = module("peer_rows")
     first = peer_rows.Row("cmc", 0, 0, "seedbed", rows=100, log_loss=0.41, version="seedbed 0.1.0")
     second = peer_rows.Row("cmc", 0, 1, "seedbed", fit_seconds=12.3456)
@@ -97,7 +100,7 @@ def test_absent_classes_and_certain_errors_have_finite_scores(module: Module):
 
 @pytest.mark.slow  # starts two processes that import torch
 @pytest.mark.usefixtures("data_folder")
-def test_a_fit_that_takes_too_long_is_killed_and_the_next_one_has_figures(module: Module):
+def test_a_fit_that_takes_too_long_is_killed_and_the_next_one_runs(module: Module):
     peer_fits = module("peer_fits")
     fitter = peer_fits.Fitter(longest=0.02)
     fit = peer_fits.Fit("hepatitis", 0, 0, "forest")

@@ -1,4 +1,4 @@
-"""The public door: what `import seedbed` shows, and that it opens quickly."""
+"""The public interface: the names of `import seedbed`, and that the import is fast."""
 
 import importlib
 import inspect
@@ -16,7 +16,7 @@ HEAVY = ("torch", "sklearn", "scipy", "altair", "duckdb", "joblib", "numpy")
 
 
 def loaded_after(code: str) -> list[str]:
-    """Which heavy libraries a new interpreter has loaded after some code."""
+    """Return the heavy libraries that a new interpreter has imported after some code."""
     code += f"\nimport sys\nprint('loaded', *[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return done.stdout.splitlines()[-1].split()[1:]
@@ -32,25 +32,25 @@ def test_the_command_lines_help_loads_no_heavy_library(arguments):
     assert loaded_after(call) == []
 
 
-def test_asking_for_a_name_loads_what_it_needs():
+def test_accessing_a_name_imports_what_it_needs():
     assert "torch" in loaded_after("from seedbed import MLP")
     assert loaded_after("from seedbed import Recipe, Design, Compute; Recipe(), Design(), Compute()") == []
 
 
-def test_all_names_are_there_and_nothing_else_is_shown():
+def test_dir_lists_exactly_the_public_names():
     assert len(seedbed.__all__) == len(set(seedbed.__all__))
     for name in seedbed.__all__:
         assert getattr(seedbed, name) is not None
     assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
 
 
-def test_a_star_import_brings_exactly_the_public_names():
+def test_a_star_import_imports_exactly_the_public_names():
     namespace: dict[str, object] = {}
     exec("from seedbed import *", namespace)
     assert namespace.keys() - {"__builtins__"} == set(seedbed.__all__)
 
 
-def test_a_name_is_the_same_thing_as_in_its_room():
+def test_a_public_name_is_the_object_of_its_package():
     for name, package in seedbed._PACKAGES.items():
         assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{package}"), name)
 
@@ -70,11 +70,11 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it():
         exec("from seedbed import compair")
 
 
-def test_what_is_public_is_documented():
+def test_every_public_name_is_documented():
     undocumented = [name for name in seedbed.__all__ if not (inspect.getdoc(getattr(seedbed, name)) or "").strip()]
     assert undocumented == []
 
 
-def test_the_version_is_that_of_the_project():
+def test_the_version_equals_that_of_the_project():
     with (ROOT / "pyproject.toml").open("rb") as file:
         assert seedbed.__version__ == tomllib.load(file)["project"]["version"]

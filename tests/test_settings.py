@@ -1,4 +1,4 @@
-"""Settings: one description for Python, the command line, candidates' words, estimators and documents."""
+"""Settings: one definition for Python, the command line, candidates, estimators and documents."""
 
 import dataclasses
 import inspect
@@ -26,14 +26,14 @@ BOUNDED = [
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_every_setting_has_help_which_its_docstring_repeats(kind, name):
+def test_the_help_of_every_setting_is_in_its_docstring(kind, name):
     help = settings_of(kind)[name].help
     assert help.endswith(".")
     assert f"    {name}: {help[0].lower()}{help[1:]}" in kind.__doc__
 
 
 @pytest.mark.parametrize(("kind", "name", "bound"), BOUNDED)
-def test_a_number_out_of_bounds_is_refused_by_its_name(kind, name, bound):
+def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
     number = getattr(settings_of(kind)[name], bound)
     outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[bound]
     with pytest.raises(OptionError, match=rf"^{name} is "):
@@ -41,7 +41,7 @@ def test_a_number_out_of_bounds_is_refused_by_its_name(kind, name, bound):
 
 
 @pytest.mark.parametrize("name", WORDS)
-def test_every_word_of_a_recipe_is_understood_in_a_candidate_and_documented(name):
+def test_every_recipe_setting_works_in_a_candidate_and_is_documented(name):
     about, kinds = settings_of(sb.Recipe)[name], kinds_of(sb.Recipe, name)
     text = about.choices[-1] if about.choices else "true" if bool in kinds else "1" if int in kinds else "0.5"
     assert parse_candidate(f"relu:5@{name}={text}").overrides == ((name, parsed(sb.Recipe, name, text)),)
@@ -50,7 +50,7 @@ def test_every_word_of_a_recipe_is_understood_in_a_candidate_and_documented(name
     assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
 
 
-def test_options_come_back_from_the_folder_of_a_run():
+def test_options_are_read_back_from_the_folder_of_a_run():
     empty = CompareOptions()
     assert kept_options(empty) == {}
     changed = dataclasses.replace(empty.run, out=Path("a/b"), quiet=True)
@@ -59,7 +59,7 @@ def test_options_come_back_from_the_folder_of_a_run():
     assert options_from(CompareOptions, kept_options(given)) == given
 
 
-def test_given_settings_replace_those_of_a_recipe_and_none_is_not_given():
+def test_given_settings_replace_those_of_a_recipe_except_none():
     assert merged(sb.Recipe(lr=0.5), lr=None, epochs=3) == sb.Recipe(lr=0.5, epochs=3)
     assert sb.Recipe.trained(epochs=3) == dataclasses.replace(sb.Recipe.trained(), epochs=3)
 

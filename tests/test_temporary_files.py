@@ -1,4 +1,4 @@
-"""Temporary files: gone with their process, or with the next one."""
+"""Temporary files are deleted at the end of their process or by the next process."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ print(scratch_folder(), flush=True)
 
 @pytest.fixture
 def process(tmp_path):
-    """A process with temporary files, that goes on as the code says; its folder is told."""
+    """A function that starts a process with temporary files and runs the code; the process prints its folder."""
 
     def start(code):
         found = subprocess.Popen([sys.executable, "-c", BEGUN + code], stdout=subprocess.PIPE, text=True,
@@ -32,7 +32,7 @@ def process(tmp_path):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """Has this process want a folder for temporary files in the same place."""
+    """A function that makes this process create its temporary folder in the same place."""
 
     def want():
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -50,20 +50,20 @@ def ended(process):
 
 
 @pytest.mark.parametrize("code", ["", "raise SystemExit(3)", "1 / 0"])
-def test_they_go_with_the_process(process, tmp_path, code):
+def test_temporary_files_are_deleted_with_their_process(process, tmp_path, code):
     running, folder = process(code.replace("1 / 0", "sys.stderr.close(); 1 / 0"))
     ended(running)
     assert folder.parent == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_those_of_a_killed_process_go_with_the_next_and_a_living_ones_stay(process, tmp_path, mine, monkeypatch):
+def test_files_of_a_killed_process_are_deleted_by_the_next_and_live_ones_kept(process, tmp_path, mine, monkeypatch):
     (killed, its), (living, others) = process("sys.stdin.read()"), process("sys.stdin.read()")
     killed.send_signal(signal.SIGKILL)
     ended(killed)
     (tmp_path / "seedbed-strange").mkdir()
     mine()
-    assert its.exists()  # it might be about to be locked
+    assert its.exists()  # another process may be about to lock it
     monkeypatch.setattr(files, "_SECONDS_TO_LOCK", -1.0)
     own = mine()
     assert not its.exists()
@@ -74,7 +74,7 @@ def test_those_of_a_killed_process_go_with_the_next_and_a_living_ones_stay(proce
     assert not others.exists()
 
 
-def test_a_process_that_is_forked_off_leaves_them(process):
+def test_a_forked_process_keeps_temporary_files(process):
     running, folder = process("""
 if os.fork() == 0:
     sys.exit()
@@ -86,7 +86,7 @@ print((scratch_folder() / "large").exists(), flush=True)
     assert not folder.exists()
 
 
-def test_a_temporary_folder_goes_with_its_block(mine):
+def test_a_temporary_folder_is_deleted_with_its_block(mine):
     own = mine()
     with files.temporary_folder() as folder:
         assert folder.parent == own
