@@ -345,7 +345,7 @@ def test_an_import_past_an_init_is_found(tree: Path):
     assert imports_past_init(tree) == ["cli.py:2: import from data/ itself, not data.splits.fold"]
 
 
-def test_an_export_that_nobody_uses_is_found(tree: Path):
+def test_an_unused_export_is_found(tree: Path):
     (tree / "data" / "splits.py").write_text("__all__ = ['fold', 'deal']\ndef fold(): pass\ndef deal(): pass\n")
     (tree / "training" / "step.py").write_text("from seedbed.training import stray\nstray()\n")
     (tree / "training" / "__init__.py").write_text(

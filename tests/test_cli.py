@@ -748,7 +748,7 @@ def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
     assert path.is_file()
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write to")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that is not writable")
 def test_an_output_folder_that_cannot_be_created_is_refused(call, here):
     done = call(*TRAIN, "--epochs", 1, "--out", "/proc/nothing/here")
     assert done.status == 2

@@ -224,13 +224,16 @@ def test_a_model_from_a_run_has_the_candidates_score_and_epochs(folder, run, cal
     status, out, err = call("train", run, "--candidate", "relu:3", "-o", path, "--networks", 3, "--jobs", 1)
     assert status == 0, err
     summary = json.loads((run / "comparison.json").read_text())
-    told = next(one for one in summary["candidates"] if one["name"] == "relu:3")
+    reported = next(one for one in summary["candidates"] if one["name"] == "relu:3")
     card = sb.load(path).card()
-    assert (card["training"]["lr"], card["training"]["epochs"]) == (told["settled"]["lr"], told["settled"]["epochs"])
+    assert (card["training"]["lr"], card["training"]["epochs"]) == (
+        reported["settled"]["lr"],
+        reported["settled"]["epochs"],
+    )
     scores = {one["name"]: one for one in card["score"]["scores"]}
-    assert scores["brier"]["mean"] == told["scores"]["brier"]["mean"]
+    assert scores["brier"]["mean"] == reported["scores"]["brier"]["mean"]
     assert "1 x 3-fold cross-validation" in out
-    assert f"accuracy {100 * told['scores']['accuracy']['mean']:.1f}%, from " in out
+    assert f"accuracy {100 * reported['scores']['accuracy']['mean']:.1f}%, from " in out
     assert "best of 2" in out if summary["top"]["winner"] == "relu:3" else "best of" not in out
 
 

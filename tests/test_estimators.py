@@ -247,8 +247,8 @@ def test_several_labels_keep_their_order(quick, labels):
     assert classifier.classes_.tolist() == sorted(labels)
     assert classifier.score(X, y) > 0.9
     assert (classifier.classes_[classifier.predict_proba(X).argmax(axis=1)] == classifier.predict(X)).all()
-    told = pd.Series(classifier.model_.predict(X)).astype(str)
-    assert (told == y.map(lambda label: str(label).removesuffix(".0"))).mean() > 0.9
+    reported = pd.Series(classifier.model_.predict(X)).astype(str)
+    assert (reported == y.map(lambda label: str(label).removesuffix(".0"))).mean() > 0.9
     assert classifier.model_.target_name == "kind"
 
 

@@ -91,19 +91,19 @@ def test_given_recipe_options_replace_the_automatic_ones(blobs):
     assert "cosine" in plain
     assert "batches of 64" in plain
     asked = SeedbedClassifier(**FAST, schedule="constant", batch_size=20, decay_biases=True, lr=0.01).fit(*blobs)
-    told = asked.model_.training["recipe"]
-    assert "cosine" not in told
-    assert "batches of 20" in told
-    assert "not of biases" not in told
+    reported = asked.model_.training["recipe"]
+    assert "cosine" not in reported
+    assert "batches of 20" in reported
+    assert "not of biases" not in reported
     assert asked.lr_ == 0.01
 
 
 def test_auto_settings_of_a_candidate_are_the_default_recipe():
     classifier = SeedbedClassifier(candidate="relu:4")
     assert classifier._recipe(classifier._settings()) == RECIPES["trained"]
-    told = SeedbedClassifier(candidate="relu:4", epochs=7, lr=0.1, schedule="cosine", decay_biases=False)
+    reported = SeedbedClassifier(candidate="relu:4", epochs=7, lr=0.1, schedule="cosine", decay_biases=False)
     expected = Recipe(optimizer="adamw", lr=0.1, epochs=7, schedule="cosine", decay_biases=False)
-    assert told._recipe(told._settings()) == expected
+    assert reported._recipe(reported._settings()) == expected
 
 
 def test_a_time_limit_ends_the_fit(blobs):

@@ -12,7 +12,7 @@ from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
 from seedbed.training.native import build
 
-OTHER = 65_534  # the user `nobody`
+OTHER = 65_534  # any other user
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
 

@@ -95,19 +95,19 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
     page.get_by_label("<b>town</b>").select_option("Oslo")
     page.get_by_label("name").fill("n3")
     said = predict(page)
-    told = model.predict_proba(row)[0]
-    assert all(f"{100 * p:.1f}%" in said for p in told)
+    reported = model.predict_proba(row)[0]
+    assert all(f"{100 * p:.1f}%" in said for p in reported)
     assert f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points" in said
     assert page.inner_text(".big") == str(model.predict(row)[0])
     widths = page.eval_on_selector_all(".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))")
-    assert widths == pytest.approx(100 * told, abs=0.06)
+    assert widths == pytest.approx(100 * reported, abs=0.06)
 
 
 def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     page = visit(address, expect="422")
     page.get_by_label("size").fill("900")
     page.get_by_label("smokes").select_option("")
-    page.get_by_label("name").fill("nobody")
+    page.get_by_label("name").fill("stranger")
     said = predict(page)
     assert "size: far from" in said
     assert "smokes: missing here" in said
@@ -140,9 +140,9 @@ def test_the_page_can_only_connect_to_its_server(visit, address):
 
 
 def test_the_score_is_shown_with_its_candidate(visit, address):
-    told = visit(address).inner_text("#score")
-    assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in told
-    assert "Brier score 0.123, from 0.100 to 0.150." in told
+    reported = visit(address).inner_text("#score")
+    assert "By a comparison of mine; of single networks, on rows that they weren't trained on." in reported
+    assert "Brier score 0.123, from 0.100 to 0.150." in reported
 
 
 def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):

@@ -104,10 +104,10 @@ def test_a_module_that_is_missing_on_the_nodes_is_named(cluster, tmp_path, monke
 def test_an_error_on_a_node_is_raised_locally(cluster):
     def build(n_features, n_outputs):
         if "pytest" not in sys.modules:  # on a node
-            raise SeedbedError("no such luck", "Try again.")
+            raise SeedbedError("it fails", "Try again.")
         return nn.Linear(n_features, n_outputs)
 
-    with pytest.raises(SeedbedError, match="no such luck") as caught:
+    with pytest.raises(SeedbedError, match="it fails") as caught:
         sb.compare("example:moons", candidates={"mine": build}, **SMALL, compute=sb.Compute(cluster=cluster))
     assert caught.value.hint == "Try again."
 

@@ -199,7 +199,7 @@ def test_numbers_without_gaps_are_natural_inputs():
 
 
 def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
-    """Replace cells in the given rows: numbers are drawn anew; dates and levels are permuted, so that none becomes
+    """Replace cells in the given rows: numbers are drawn again; dates and levels are permuted, so that none becomes
     rare."""
     rng = np.random.default_rng(seed)
     columns = []

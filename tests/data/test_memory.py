@@ -81,7 +81,7 @@ def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
 
 def test_a_duckdb_relation_that_fails_is_refused(refusal):
     with duckdb.connect() as connection:
-        failing = connection.sql("SELECT error('no luck') AS a")
+        failing = connection.sql("SELECT error('it fails') AS a")
         assert isinstance(refusal(failing), UnreadableError)
         relation = connection.sql("SELECT 1 AS a")
     assert isinstance(refusal(relation), UnreadableError)  # its connection is closed before it is read

@@ -224,28 +224,28 @@ def test_the_same_random_state_gives_the_same_splits_and_another_gives_others():
     rng = np.random.default_rng(3)
     target, groups = rng.integers(0, 2, 200), rng.integers(0, 90, 200)
 
-    def dealt(state):
+    def rows_of(state):
         folds = repeated_folds(target, repeats=2, folds=5, random_state=state, groups=groups)
         one = holdout(target, random_state=state, groups=groups)
         inner = inner_holdout(target, np.arange(150), random_state=state, groups=groups)
         return [split.test.tolist() for split in (*folds, one)] + [inner[1].tolist()]
 
-    assert dealt(7) == dealt(7)
-    for mine, other in zip(dealt(7), dealt(8), strict=True):
+    assert rows_of(7) == rows_of(7)
+    for mine, other in zip(rows_of(7), rows_of(8), strict=True):
         assert mine != other
-    assert dealt(7)[:5] != dealt(7)[5:10]
+    assert rows_of(7)[:5] != rows_of(7)[5:10]
 
 
 def test_groups_of_single_rows_are_split_as_without_groups():
     target = np.array([0] * 70 + [1] * 30)
 
-    def dealt(groups):
+    def rows_of(groups):
         splits = repeated_folds(target, repeats=1, folds=10, random_state=4, groups=groups)
         one = holdout(target, random_state=4, groups=groups)
         inner = inner_holdout(target, np.arange(90), random_state=4, groups=groups)
         return [split.test.tolist() for split in (*splits, one)] + [inner[1].tolist()]
 
-    assert dealt(np.random.default_rng(0).permutation(100)) == dealt(None)
+    assert rows_of(np.random.default_rng(0).permutation(100)) == rows_of(None)
 
 
 @pytest.mark.parametrize("n_classes", [1, 2, 7])

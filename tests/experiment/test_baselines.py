@@ -147,11 +147,11 @@ def test_results_do_not_depend_on_jobs(fitted):
 def test_no_warning_escapes(fitted, rows, capfd, jobs):
     restless = LogisticRegression(max_iter=1)
     own = [Odd("warn")] if jobs == 1 else []
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         found = fitted("standard", restless, "sklearn.svm.SVC(probability=True)", *own, jobs=jobs)
     assert len(found) == (5 + len(own)) * 6
-    assert told == []
+    assert reported == []
     assert "Warning" not in capfd.readouterr().err
 
 

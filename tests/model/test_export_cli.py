@@ -49,7 +49,7 @@ def test_export_writes_onnx_or_python_and_names_the_file(call, saved, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["-o", "net.py"], "can't write an ONNX file to net.py. Add --python."),
         (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
@@ -58,10 +58,10 @@ def test_export_writes_onnx_or_python_and_names_the_file(call, saved, tmp_path):
         ([], "requires an argument"),
     ],
 )
-def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path, arguments, told):
+def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path, arguments, reported):
     status, out, err = call("export", saved, *arguments)
     assert (status, out) == (2, "")
-    assert told in err
+    assert reported in err
     assert err.count("\n") == 1
     assert list((tmp_path / "here").iterdir()) == []
 

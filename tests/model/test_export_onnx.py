@@ -128,9 +128,9 @@ def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_fla
 
 def test_the_file_describes_itself(fitted):
     made = onnx_of(fitted("relu:5", "grade"))
-    told = {entry.key: entry.value for entry in made.metadata_props}
-    assert (told["task"], json.loads(told["labels"])) == ("multiclass", ["high", "low", "middle"])
-    assert json.loads(told["card"])["candidate"] == told["candidate"] == "relu:5"
+    reported = {entry.key: entry.value for entry in made.metadata_props}
+    assert (reported["task"], json.loads(reported["labels"])) == ("multiclass", ["high", "low", "middle"])
+    assert json.loads(reported["card"])["candidate"] == reported["candidate"] == "relu:5"
     assert {(one.domain, one.version) for one in made.opset_import} == {("", 13), ("ai.onnx.ml", 2)}
     assert [one.name for one in made.graph.input] == list(fitted().feature_names_in_)
     assert [one.name for one in made.graph.output] == ["probabilities", "spread", "label"]

@@ -137,7 +137,7 @@ HOSTILE = {
     "many bins": (lambda v, h: v["architecture"].update(ple=10**9, numbers=[0], categories=[]), "tensor"),
     "more bins than there are": (lambda v, h: v["architecture"].update(ple=10**18), "more layers or units"),
     "two embeddings": (lambda v, h: v["architecture"].update(ple=2, plr=2), "plr and ple exclude each other"),
-    "inputs that nobody names": (
+    "inputs that have no name": (
         lambda v, h: v["architecture"].update(ple=2),
         "inputs that its network embeds",
     ),
@@ -218,9 +218,9 @@ def forged(content, of, path, number):
     values["sha256"] = ""
     place = functools.reduce(lambda found, key: found[key], path[:-1], values if of == "description" else header)
     place[path[-1]] = "@@"
-    told = {key: value for key, value in values.items() if key != "sha256"}
-    digest = hashlib.sha256(canonical(told).replace('"@@"', number).encode() + content[8 + length :])
-    header["__metadata__"][KEY] = canonical({**told, "sha256": digest.hexdigest()}).replace('"@@"', number)
+    reported = {key: value for key, value in values.items() if key != "sha256"}
+    digest = hashlib.sha256(canonical(reported).replace('"@@"', number).encode() + content[8 + length :])
+    header["__metadata__"][KEY] = canonical({**reported, "sha256": digest.hexdigest()}).replace('"@@"', number)
     text = json.dumps(header).replace('"@@"', number).encode()
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 

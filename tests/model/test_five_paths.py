@@ -150,5 +150,5 @@ def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
     by_python = model.predictions(rows).flags(model.feature_names_in_, expected)
     assert [by_python.get(row, {}) for row in range(4)] == by_server
     by_command(model, saved, rows)
-    told = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()
-    assert told == ["; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server]
+    reported = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()
+    assert reported == ["; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server]

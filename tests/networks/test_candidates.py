@@ -241,8 +241,8 @@ def test_several_candidates_have_distinct_names():
     for same, name in ((["relu:5", " relu:5"], "relu:5"), ([Net, Net], "Net")):
         with pytest.raises(CandidateError) as caught:
             candidates_from(same)
-        told = f"two candidates are named '{name}'. Leave one out, or in Python give a mapping of names."
-        assert str(caught.value) == told
+        reported = f"two candidates are named '{name}'. Leave one out, or in Python give a mapping of names."
+        assert str(caught.value) == reported
     for none in ([], {}):
         with pytest.raises(CandidateError, match=r"no candidate is given. Name at least one"):
             candidates_from(none)

@@ -121,10 +121,10 @@ def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
     assert network[1].in_features == 3 + 6
     assert isinstance(MLP((4,), **words).told((), ((1, 2),))(5, 1)[0], nn.Linear)
     torch.manual_seed(5)
-    told = MLP((4,), **words).told((0, 1, 2), ())(3, 1).state_dict()
+    reported = MLP((4,), **words).told((0, 1, 2), ())(3, 1).state_dict()
     torch.manual_seed(5)
     for name, value in MLP((4,), **words)(3, 1).state_dict().items():
-        torch.testing.assert_close(told[name], value)
+        torch.testing.assert_close(reported[name], value)
 
 
 def test_a_category_with_many_levels_uses_an_embedding_table():

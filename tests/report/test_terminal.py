@@ -144,8 +144,8 @@ def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make, kind, folds)
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_quick_run_is_marked_as_a_first_look_if_it_is_smaller(make, kind, quick):
     text = comparison_text(make.document(make.network("relu:5"), plan={"kind": kind, "quick": quick}))
-    told = quick and kind == "cross_validation"
-    assert ("A FIRST LOOK" in text, "--quick" in text) == (told, told)
+    reported = quick and kind == "cross_validation"
+    assert ("A FIRST LOOK" in text, "--quick" in text) == (reported, reported)
 
 
 def test_parts_are_one_empty_line_apart(make):
@@ -278,8 +278,8 @@ def test_the_small_effect_of_seeds_is_stated_once(make):
         assert "something stands out" not in text
 
 
-@pytest.mark.parametrize(("share", "told"), [(None, True), (0.0, True), (0.5, True), (0.51, False), (1.0, False)])
-def test_seeds_that_make_up_most_of_a_difference_are_not_called_unimportant(make, share, told):
+@pytest.mark.parametrize(("share", "reported"), [(None, True), (0.0, True), (0.5, True), (0.51, False), (1.0, False)])
+def test_seeds_that_make_up_most_of_a_difference_are_not_called_unimportant(make, share, reported):
     names = ["linear:5", "relu:5", "tanh:5"]
     document = make.document(
         *(make.network(name) for name in names),
@@ -287,7 +287,10 @@ def test_seeds_that_make_up_most_of_a_difference_are_not_called_unimportant(make
         checks=[make.check(name, "seeds_alike") for name in names[:2]],
     )
     text = comparison_text(document)
-    assert ("\nSeeds hardly matter to linear:5 and relu:5: one seed" in text, "hardly matter" in text) == (told, told)
+    assert ("\nSeeds hardly matter to linear:5 and relu:5: one seed" in text, "hardly matter" in text) == (
+        reported,
+        reported,
+    )
     assert "something stands out" not in text  # nor by each of them
 
 
@@ -437,8 +440,8 @@ def test_more_rows_or_seeds_are_advised_by_their_share_of_uncertainty(make, shar
     lines = comparison_text(
         make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
     ).splitlines()
-    told = [line.split("of the differences")[1] for line in lines if line.startswith("Seeds make up")]
-    assert told == ([] if rest is None else [rest])
+    reported = [line.split("of the differences")[1] for line in lines if line.startswith("Seeds make up")]
+    assert reported == ([] if rest is None else [rest])
     assert f"Endless repeats would narrow the ranges by 8% at most; more than that takes {what}" in lines
 
 
@@ -468,11 +471,11 @@ def test_rows_that_are_unusable_because_of_groups_are_counted(make, n, words):
 
 
 @pytest.mark.parametrize(
-    ("kind", "seeds", "told"), [("held_out", 1, True), ("held_out", 3, False), ("cross_validation", 1, False)]
+    ("kind", "seeds", "reported"), [("held_out", 1, True), ("held_out", 3, False), ("cross_validation", 1, False)]
 )
-def test_a_single_seed_on_held_out_rows_is_called_too_few(make, kind, seeds, told):
+def test_a_single_seed_on_held_out_rows_is_called_too_few(make, kind, seeds, reported):
     plan = {"kind": kind, "locked_share": 0.2 if kind == "held_out" else 0.0, "seeds": seeds}
-    assert ("One seed doesn't show" in comparison_text(two(make, "better", plan=plan))) == told
+    assert ("One seed doesn't show" in comparison_text(two(make, "better", plan=plan))) == reported
 
 
 def test_held_out_rows_are_described_without_repeats(make):

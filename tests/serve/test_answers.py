@@ -22,8 +22,8 @@ def test_probabilities_equal_predict_proba(fitted, records, target):
     model = fitted(target)
     with application(model) as app:
         found = ask(app, "POST", "/predict", {"rows": records}).values["predictions"]
-    told = np.array([[one["probabilities"][label] for label in model.labels] for one in found])
-    assert np.abs(told - model.predict_proba(records)).max() < 1e-12
+    reported = np.array([[one["probabilities"][label] for label in model.labels] for one in found])
+    assert np.abs(reported - model.predict_proba(records)).max() < 1e-12
     assert [one["label"] for one in found] == model.predict(records).tolist()
     assert [one["spread"] for one in found] == pytest.approx(model.predictions(records).spreads, abs=1e-12)
 
@@ -37,8 +37,8 @@ def test_numbers_equal_predict(fitted, records):
 
 
 def test_rows_may_be_an_object_a_list_or_one_record(app, records):
-    told = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
-    assert told[0] == told[1] == told[2]
+    reported = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
+    assert reported[0] == reported[1] == reported[2]
 
 
 def test_no_rows_give_no_predictions(app):

@@ -53,8 +53,8 @@ def test_inference_returns_the_models_predictions_as_tensors(fitted, records, ta
         answer = ask(app, "POST", INFER, {"id": "a1", "inputs": tensors_of(records)}).values
     found = {one["name"]: one for one in answer["outputs"]}
     assert (answer["model_name"], answer["id"]) == ("heart", "a1")
-    told = np.array(found["probabilities"]["data"]).reshape(found["probabilities"]["shape"])
-    assert np.abs(told - model.predict_proba(records)).max() < 1e-12
+    reported = np.array(found["probabilities"]["data"]).reshape(found["probabilities"]["shape"])
+    assert np.abs(reported - model.predict_proba(records)).max() < 1e-12
     assert found["label"]["data"] == model.predict(records).tolist()
     assert [found[name]["shape"] for name in ("label", "spread", "doubtful", "flags")] == [[len(records)]] * 4
     assert json.loads(found["flags"]["data"][0]).keys() == {"unseen", "unreadable", "outlying", "missing"}
@@ -70,8 +70,8 @@ def test_inference_of_a_regression_returns_values(fitted, records):
 def test_a_column_may_be_a_matrix_of_one_column(app, records):
     flat, shaped = tensors_of(records[:4]), tensors_of(records[:4], shape=[4, 1])
     nested = [{**one, "data": [[value] for value in one["data"]]} for one in shaped]
-    told = [ask(app, "POST", INFER, {"inputs": inputs}).values["outputs"] for inputs in (flat, shaped, nested)]
-    assert told[0] == told[1] == told[2]
+    reported = [ask(app, "POST", INFER, {"inputs": inputs}).values["outputs"] for inputs in (flat, shaped, nested)]
+    assert reported[0] == reported[1] == reported[2]
 
 
 def test_only_the_requested_outputs_are_returned(app, records):
@@ -147,10 +147,10 @@ def invocations_of(records):
 
 
 def test_all_formats_of_an_invocation_give_the_same_predictions(app, records):
-    told = [ask(app, "POST", "/invocations", body).values for body in invocations_of(records[:2])]
-    assert told == [ask(app, "POST", "/predict", records[:2]).values] * 8
+    reported = [ask(app, "POST", "/invocations", body).values for body in invocations_of(records[:2])]
+    assert reported == [ask(app, "POST", "/predict", records[:2]).values] * 8
     one = ask(app, "POST", "/invocations", {"inputs": records[0]}).values
-    assert one["predictions"][0]["label"] == told[0]["predictions"][0]["label"]
+    assert one["predictions"][0]["label"] == reported[0]["predictions"][0]["label"]
 
 
 @pytest.mark.parametrize(

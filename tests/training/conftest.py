@@ -1,4 +1,4 @@
-"""What the tests of this package share: small tasks, the comparison with the reference, and the tutorial's loop."""
+"""Fixtures for the tests of the engine: small tasks, the comparison with the reference, and the tutorial's loop."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def make_task(loss: str) -> Task:
     rng = np.random.default_rng(5)
     X = rng.normal(size=(95, FEATURES))
     z = X[:, 0] + X[:, 1] ** 2 - 0.5 * X[:, 2] + 0.5 * rng.normal(size=95)
-    # A loss that is new in the registry needs a line here: every law below is then tested for it, too.
+    # A new loss in the registry needs a line here; all laws below are then tested for it.
     n_outputs, y = {
         "bce": (1, (z > 0.7).astype(np.int64)),
         "cross_entropy": (3, np.digitize(z, [0.2, 1.3])),
@@ -64,15 +64,16 @@ def make_task(loss: str) -> Task:
 
 @pytest.fixture(scope="session", autouse=True)
 def single_thread() -> Iterator[None]:
-    """torch's threads make these small loops slower, many times so where another process has the other core."""
+    """Use one thread, since torch's threads slow down these small loops, especially if another process uses the
+    other core."""
     with one_thread("cpu"):
         yield
 
 
 @pytest.fixture(params=["native", "units", "torch"])
 def engine(request, monkeypatch):
-    """Each engine in turn: the kernel, for networks that it covers, the same with units in the lanes of vectors however
-    narrow layers are, and torch, as where there is no compiler."""
+    """Each engine: the kernel for the networks that it supports, the same with units in vector lanes for layers of
+    any width, and torch as without a compiler."""
     if request.param == "units":
         monkeypatch.setattr("seedbed.training.program._WIDE", 0)
         monkeypatch.setattr("seedbed.training.program._MOST_PADDING", math.inf)
@@ -86,13 +87,13 @@ def engine(request, monkeypatch):
 
 @pytest.fixture(scope="session")
 def task() -> Callable[[str], Task]:
-    """A small task by the name of its loss."""
+    """A function that returns a small task by the name of its loss."""
     return make_task
 
 
 @pytest.fixture(scope="session")
 def two_splits(task: Callable[[str], Task]) -> TrainingData:
-    """70 rows to train on and 25 to test on, and two thirds the other way round."""
+    """Two splits: 70 rows train and 25 test, and two thirds the other way round."""
     table = task("bce")
     train = np.zeros((95, 2))
     train[:70, 0], train[33:, 1] = 1, 1
@@ -101,7 +102,7 @@ def two_splits(task: Callable[[str], Task]) -> TrainingData:
 
 @pytest.fixture(scope="session")
 def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
-    """Curves and network of the plain loop, for `build()` under a seed."""
+    """A function that returns curves and network of the plain loop for `build()` with a seed."""
 
     def run(
         build: Callable[[], nn.Module], task: Task, seed: int, recipe: Recipe, dtype: torch.dtype = torch.float64
@@ -117,7 +118,8 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
 
 @pytest.fixture(scope="session")
 def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[..., Gap]:
-    """How far a float64 stack of two seeds is from the reference, after 50 steps or a few more."""
+    """A function that returns the distance of a float64 stack of two seeds from the reference after at least 50
+    steps."""
 
     def measure(architecture: Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
         steps_an_epoch = -(-task.n_train // recipe.get("batch_size", task.n_train))
@@ -147,7 +149,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
 
 
 def tutorial_loop(network: nn.Module, X_train, y_train, X_test, y_test, *, epochs: int, lr: float = 0.01):
-    """The tutorial, line by line: curves [4, epoch], and how many logits are within 1e-4 of zero [2, epoch]."""
+    """The tutorial, line by line: curves [4, epoch], and the number of logits within 1e-4 of zero [2, epoch]."""
     loss_fn, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr)
     curves, near_zero = np.empty((4, epochs)), np.empty((2, epochs))
     for epoch in range(epochs):

@@ -1,5 +1,5 @@
-"""Each split's networks see an affine map of the table in which columns may add to others, and learn a target in units
-of their own."""
+"""Each split's networks get an affine map of the table in which columns may be added to others, and a target in its
+own units."""
 
 import dataclasses
 from typing import NamedTuple
@@ -25,7 +25,7 @@ ALSO = np.array([0, 1, 2, 3, 4, 0, 8, 8, 8, 5])  # one flag and its number, two 
 
 
 class World(NamedTuple):
-    """A table and, for each split, what its networks see, in so many words: X and y of all rows."""
+    """A table and, for each split, the explicit inputs and targets of its networks for all rows."""
 
     data: TrainingData
     seen: list[tuple[np.ndarray, np.ndarray]]
@@ -33,17 +33,17 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world(task):
-    """A table of ten inputs by its loss, and by its kind of numbers."""
+    """A function that makes a table of ten inputs by loss and kind of numbers."""
 
     def make(loss, dtype="float64"):
         rng = np.random.default_rng(7)
         X = np.hstack([task(loss).X[:N], rng.integers(0, 2, (N, 5))])
         scale, shift = rng.uniform(0.5, 1.5, (10, SPLITS)), rng.normal(0, 0.2, (10, SPLITS))
-        scale[[6, 7], 0] = shift[[6, 7, 8], 0] = 0  # the levels of the first split stand in their bucket alone
+        scale[[6, 7], 0] = shift[[6, 7, 8], 0] = 0  # the levels of the first split are in their bucket only
         extra = np.where(np.arange(10) != ALSO, 1, 0)[:, None] * rng.uniform(-1, 1, (10, SPLITS))
         extra[6:, 2] = 0
         train = (np.arange(N)[:, None] % 4 != np.arange(SPLITS)).astype(float)
-        train[:9] = 0  # rows that no split trains on or is tested with
+        train[:9] = 0  # rows that no split uses
         test = np.where(np.arange(N)[:, None] < 9, 0, 1 - train)
         units = {"target_scale": rng.uniform(0.5, 2, SPLITS), "target_shift": rng.normal(size=SPLITS)}
         units = units if loss == "mse" else {}
@@ -64,7 +64,7 @@ def seen_by(data, split):
 
 
 class Residual(nn.Module):
-    """Not a chain: the general way."""
+    """A module that is not sequential, which uses the general method."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
@@ -81,13 +81,13 @@ def build_of(kind, loss):
     if kind == "no linear layer first":
         return lambda: nn.Sequential(nn.Tanh(), nn.Linear(10, 4), nn.SiLU(), nn.Linear(4, n_outputs))
     if kind == "some inputs embedded":
-        told = MLP((4,), "tanh", ple=4, numbers=(0, 1, 5), embed=2, categories=((2, 3, 8), (4, 7)))
-        return lambda: told(10, n_outputs)
+        reported = MLP((4,), "tanh", ple=4, numbers=(0, 1, 5), embed=2, categories=((2, 3, 8), (4, 7)))
+        return lambda: reported(10, n_outputs)
     return lambda: parse_candidate(kind).architecture(10, n_outputs)
 
 
 def trained(world, kind, recipe, *, dtype="float64", stops=None, lrs=None):
-    """Plan, and (curves, outputs, state) of each network: seeds 3 and 8 on each split."""
+    """Return the plan, and (curves, outputs, state) of each network with seeds 3 and 8 on each split."""
     n = 2 * SPLITS
     build = build_of(kind, recipe.loss)
     plan = plan_stack(
@@ -104,7 +104,7 @@ def trained(world, kind, recipe, *, dtype="float64", stops=None, lrs=None):
 
 
 def alone(world, kind, recipe, seed, split):
-    """Curves, outputs for the test rows and state of the plain loop, fed with what the split's networks see."""
+    """Return curves, outputs for the test rows and state of the plain loop on the explicit inputs of the split."""
     data, (X, y) = world.data, world.seen[split]
     network = build_network(build_of(kind, recipe.loss), seed).double()
     loss = data.loss(recipe.loss, 3 if recipe.loss == "cross_entropy" else 1)
@@ -157,7 +157,7 @@ def fifty_steps(loss, batch_size, **more):
 @SIZES
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-def test_networks_that_see_their_splits_map_equal_the_reference_on_the_mapped_rows(world, loss, kind, batch_size):
+def test_networks_with_a_map_equal_the_reference_on_mapped_rows(world, loss, kind, batch_size):
     recipe = fifty_steps(loss, batch_size, momentum=0.5)
     found = trained(world(loss), kind, recipe)
     assert_equal_to_the_reference(world(loss), kind, recipe, found)
@@ -167,7 +167,7 @@ def test_networks_that_see_their_splits_map_equal_the_reference_on_the_mapped_ro
 @SIZES
 @pytest.mark.parametrize("more", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_so_they_do_with_every_optimizer_and_rates_of_their_own(world, loss, more, batch_size):
+def test_networks_with_a_map_equal_the_reference_with_every_optimizer_and_rate(world, loss, more, batch_size):
     recipe, lrs = fifty_steps(loss, batch_size, **more), [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
     found = trained(world(loss), "tanh:4", recipe, lrs=lrs)
     assert_equal_to_the_reference(world(loss), "tanh:4", recipe, found, lrs=lrs)
@@ -175,14 +175,14 @@ def test_so_they_do_with_every_optimizer_and_rates_of_their_own(world, loss, mor
 
 @SIZES
 @pytest.mark.parametrize("loss", LOSSES)
-def test_in_float32_they_do_to_four_digits(world, loss, batch_size):
+def test_networks_with_a_map_equal_the_reference_to_four_digits_in_float32(world, loss, batch_size):
     recipe = fifty_steps(loss, batch_size)
     found = trained(world(loss, "float32"), "tanh:4", recipe, dtype="float32")
     assert_equal_to_the_reference(world(loss), "tanh:4", recipe, found, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
-def test_outputs_at_a_stop_are_those_of_a_training_that_ends_there(world, loss):
+def test_outputs_at_a_stop_equal_a_training_that_ends_there(world, loss):
     made, stops = world(loss), [2, 5, 9, 9, 2, 5]
     found = trained(made, "relu:4", Recipe(epochs=9, loss=loss), stops=stops)
     for i, stop in enumerate(stops):
@@ -190,7 +190,7 @@ def test_outputs_at_a_stop_are_those_of_a_training_that_ends_there(world, loss):
         np.testing.assert_allclose(found[i][1], expected, rtol=0, atol=1e-6)
 
 
-def test_a_column_that_adds_to_no_other_changes_nothing(world):
+def test_a_column_that_is_added_to_no_other_changes_nothing(world):
     data, recipe = world("bce").data, Recipe(epochs=5, loss="bce")
     plain = dataclasses.replace(data, also=None, extra=None)
     idle = dataclasses.replace(plain, also=np.arange(10), extra=data.extra * 0)
@@ -200,10 +200,10 @@ def test_a_column_that_adds_to_no_other_changes_nothing(world):
     assert across(torch.arange(10), torch.zeros(10, 3)) is None
 
 
-def test_both_ways_to_fold_have_the_values_and_gradients_of_the_map_written_out(world):
+def test_both_ways_to_fold_the_map_have_its_values_and_gradients(world):
     data = world("bce").data
     X, scale, shift, extra = (torch.from_numpy(part) for part in (data.X, data.scale, data.shift, data.extra))
-    idle = torch.from_numpy(np.arange(10) == ALSO)[:, None]  # whatever stands there, it isn't added to anything
+    idle = torch.from_numpy(np.arange(10) == ALSO)[:, None]  # any value; it isn't
     inputs = Inputs(X, scale, shift, across(torch.from_numpy(ALSO), torch.where(idle, 9.0, extra)))
     weight = torch.randn(10, 4, SPLITS, dtype=torch.float64, requires_grad=True)
     seen = torch.stack([torch.from_numpy(x) for x, _ in world("bce").seen], -1)
@@ -221,7 +221,7 @@ def test_both_ways_to_fold_have_the_values_and_gradients_of_the_map_written_out(
         )
 
 
-def test_r2_is_told_in_the_units_that_are_learnt_and_is_unknown_for_a_target_that_does_not_vary(world):
+def test_r2_is_computed_in_scaled_units_and_unknown_for_a_constant_target(world):
     made = world("mse")
     data = made.data
     y = np.where(data.test[:, 1] > 0, 0.1, data.y)  # the test rows of the second split
@@ -235,7 +235,7 @@ def test_r2_is_told_in_the_units_that_are_learnt_and_is_unknown_for_a_target_tha
             np.testing.assert_allclose(curves[row], expected, rtol=0, atol=1e-9)
 
 
-def test_a_target_with_a_scale_is_a_number_even_if_it_is_made_of_zeros_and_ones(world):
+def test_a_target_with_a_scale_is_numeric_even_with_values_zero_and_one(world):
     data = world("mse").data
     table = dataclasses.replace(data, y=(data.y > 0).astype(float))
     assert table.loss("auto", 1).name == table.loss("mse", 1).name == "mse"

@@ -1,4 +1,4 @@
-"""Law 4: any `nn.Module` can be stacked, the fast way or the general one, with the reference's results."""
+"""Law 4: any `nn.Module` can be stacked, by the fast or the general method, with the results of the reference."""
 
 import functools
 
@@ -31,7 +31,7 @@ class Functional(LinearModel):
 
 
 class Nested(nn.Module):
-    """A chain of chains, with one module used twice, a layer without bias, and numbers per row only."""
+    """A sequence of sequences, with a module used twice, a layer without bias, and normalisation per row."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -71,7 +71,7 @@ class Tied(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Every feature is a token, as in transformers; dropout sees three axes."""
+    """Every feature is a token, as in transformers; dropout gets three axes."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -103,7 +103,7 @@ def hooked(n_outputs):
 
 
 class DropsTwice(nn.Module):
-    """One dropout module in two places: it draws anew in the second."""
+    """One dropout module in two places draws two masks."""
 
     def __init__(self, n_outputs, residual=0):
         super().__init__()
@@ -152,13 +152,13 @@ def test_a_users_module_equals_the_reference(gap, task, name, batch_size):
     assert "general, slower way" in found.history.note or name in FAST
 
 
-def test_a_module_that_returns_a_number_a_row_equals_the_reference(gap, task):
+def test_a_module_that_returns_one_number_per_row_equals_the_reference(gap, task):
     found = gap(lambda n_features, n_outputs: Flat(n_outputs), task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
 class Odd(nn.Module):
-    """Does what the stack can't know of."""
+    """A module that calls arbitrary code."""
 
     def __init__(self, n_outputs, what):
         super().__init__()
@@ -178,7 +178,7 @@ class Recurrent(nn.Module):
 
 
 class Attention(nn.Module):
-    """Its dropout draws from torch itself."""
+    """An attention module whose dropout draws from torch's generator."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -191,7 +191,7 @@ class Attention(nn.Module):
 
 
 class Branches(nn.Module):
-    """Depends on computed values, normalises, and drops."""
+    """A module with branches on values, normalisation and dropout."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -229,16 +229,16 @@ UNMAPPED = {
     ids=["full", "minibatch"],
 )
 @pytest.mark.parametrize("name", UNMAPPED)
-def test_a_module_that_vmap_cannot_map_equals_the_reference_and_says_what_it_costs(gap, task, name, recipe):
+def test_a_module_that_vmap_cannot_map_equals_the_reference_with_a_note_on_cost(gap, task, name, recipe):
     build, reason = UNMAPPED[name]
     found = gap(lambda n_features, n_outputs: build(n_outputs), task("cross_entropy"), **recipe)
     assert max(found.curves, found.parameters) < 1e-9
-    assert found.outputs < 1e-9 or name in ("dropout", "noise")  # these draw when they predict, too
+    assert found.outputs < 1e-9 or name in ("dropout", "noise")  # these also draw during prediction
     assert reason in found.history.note
     assert "one after the other, as in a plain loop: small ones take about 5 times as long" in found.history.note
 
 
-def test_a_module_that_fails_in_training_is_one_clear_line(task):
+def test_a_module_that_fails_in_training_raises_an_error_of_one_line(task):
     def what(x):
         return x @ torch.ones(5, 4) if torch.is_grad_enabled() else x
 
@@ -247,7 +247,7 @@ def test_a_module_that_fails_in_training_is_one_clear_line(task):
 
 
 class Sketch(nn.Module):
-    """Has random numbers that are no parameter."""
+    """A module with a random buffer."""
 
     def __init__(self, register):
         super().__init__()
@@ -262,12 +262,12 @@ class Sketch(nn.Module):
         return self.last(torch.cos(x @ self.directions))
 
 
-def test_random_buffers_are_each_networks_own(gap, task):
+def test_each_network_has_its_own_random_buffers(gap, task):
     found = gap(lambda n_features, n_outputs: Sketch(True), task("mse"))
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
-def test_random_numbers_that_a_stack_would_mix_up_are_refused(task):
+def test_random_numbers_that_a_stack_would_mix_are_refused(task):
     with pytest.raises(SeedbedError, match=r"differ by seed in more than their parameters.*register_buffer"):
         train_many(lambda: Sketch(False), *task("mse").parts, seeds=2, epochs=1, jobs=1)
 
@@ -286,12 +286,12 @@ def test_random_numbers_that_a_stack_would_mix_up_are_refused(task):
         (lambda: 5, "must return a torch.nn.Module"),
     ],
 )
-def test_a_module_that_does_not_suit_the_table_is_one_clear_line(task, build, message):
+def test_a_module_that_does_not_fit_the_table_raises_an_error_of_one_line(task, build, message):
     with pytest.raises(SeedbedError, match=message):
         train_many(build, *task("bce").parts, seeds=2, epochs=1, loss="bce", jobs=1)
 
 
-def test_only_layers_of_torch_itself_are_taken_for_known():
+def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():
     class Odd(nn.Linear):
         def forward(self, x):
             return super().forward(x) * 2
@@ -312,6 +312,6 @@ def test_a_dropout_module_in_two_places_draws_two_masks():
 
 @pytest.mark.parametrize("build", [lambda: nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)),
                                    lambda: Residual(1, nn.BatchNorm1d(5))])  # fmt: skip
-def test_a_minibatch_of_one_row_is_refused_where_batches_are_normalised(task, build):
+def test_a_minibatch_of_one_row_is_refused_with_batch_normalisation(task, build):
     with pytest.raises(TrainingError, match="single row"):
         train_many(build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce")  # 70 = 3 x 23 + 1

@@ -1,4 +1,4 @@
-"""While chunks train, whoever asks learns how far they are in their epochs."""
+"""The board: the current epochs of the chunks in training."""
 
 import pickle
 import threading
@@ -33,21 +33,21 @@ def chunks_of(data, epochs, n_networks=64):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_at_the_end_every_chunk_has_written_down_its_last_epoch(data, jobs):
+def test_at_the_end_the_board_has_the_last_epoch_of_every_chunk(data, jobs):
     board, chunks = Board(), chunks_of(data, 7)
     assert board.epochs() == []
     assert sorted(number for number, _ in train_chunks(chunks, data, jobs, board)) == [0, 1, 2, 3]
     assert board.epochs() == [7, 7, 7, 7]
 
 
-def test_a_chunk_that_waits_its_turn_has_not_begun(data):
+def test_a_waiting_chunk_has_not_started(data):
     board, chunks = Board(), chunks_of(data, 3)
     seen = [board.epochs() for _ in train_chunks(chunks, data, 1, board)]
     assert seen[:2] == [[3, -1, -1, -1], [3, 3, -1, -1]]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_epochs_can_be_read_while_they_are_trained(data, jobs):
+def test_epochs_can_be_read_during_training(data, jobs):
     board, seen = Board(), []
     training = threading.Thread(target=lambda: list(train_chunks(chunks_of(data, 2000), data, jobs, board)))
     training.start()
@@ -57,7 +57,7 @@ def test_epochs_can_be_read_while_they_are_trained(data, jobs):
     assert len({epochs for epochs in seen if 0 < epochs < 4 * 2000}) > 5
 
 
-def test_a_place_travels_and_writes_nothing_once_the_board_is_gone():
+def test_a_place_on_the_board_can_be_pickled_and_ignores_a_deleted_board():
     board = Board()
     with board.laid_out(2) as places:
         place = pickle.loads(pickle.dumps(places[1]))
@@ -66,7 +66,7 @@ def test_a_place_travels_and_writes_nothing_once_the_board_is_gone():
     assert board.epochs() == [-1, 5]
 
 
-def test_without_room_for_its_file_training_goes_on(data, monkeypatch):
+def test_training_continues_without_disk_space_for_the_board(data, monkeypatch):
     def full(*arguments, **options):
         raise OSError("no space left on device")
 
@@ -76,7 +76,7 @@ def test_without_room_for_its_file_training_goes_on(data, monkeypatch):
     assert board.epochs() == [-1, -1, -1, -1]
 
 
-def test_train_many_tells_whoever_watches_which_chunks_it_trains():
+def test_train_many_reports_the_chunks_that_it_trains():
     X = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     board, seen = Board(), []
 

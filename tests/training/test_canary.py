@@ -1,4 +1,4 @@
-"""What a split doesn't train on never reaches its parameters: not a bit, and not by way of a number that overflows."""
+"""Rows outside a split's training set never change its parameters, not even through overflow."""
 
 import dataclasses
 
@@ -18,11 +18,11 @@ KINDS = [
     *("relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"),
     *PARTS,
 ]
-FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; it is tested with those from 60 on
+FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; those from 60 on are its test rows
 
 
 class Residual(nn.Module):
-    """Not a chain: the general way."""
+    """A module that is not sequential, which uses the general method."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -33,7 +33,7 @@ class Residual(nn.Module):
 
 
 class Exp(nn.Module):
-    """Overflows on inputs of a few hundred."""
+    """A module that overflows for inputs of a few hundred."""
 
     def __init__(self, n_outputs):
         super().__init__()
@@ -45,7 +45,8 @@ class Exp(nn.Module):
 
 @pytest.fixture(scope="module")
 def table(task):
-    """Two splits that train on rows 20 to 59 and 0 to 49, with a map of their own; the loss says of what kind."""
+    """A function that makes two splits, which train on rows 20 to 59 and 0 to 49, each with a map; the loss decides
+    the kind of target."""
 
     def make(loss):
         rng = np.random.default_rng(3)
@@ -79,7 +80,7 @@ def trained(kind, data, recipe):
 
 
 def changed(data, rows, value, rng):
-    """Other numbers in these rows, and other targets."""
+    """Replace the inputs and targets of these rows."""
     X, y = data.X.copy(), data.y.copy()
     X[rows] = rng.normal(size=X[rows].shape) if value is None else value * rng.choice([-1, 1], X[rows].shape)
     y[rows] = rng.permutation(y[rows])
@@ -94,14 +95,14 @@ def assert_untouched(data, kind, loss, batch_size):
         for (curves, outputs, state), (curves2, outputs2, state2) in zip(before, after, strict=True):
             assert all(torch.equal(tensor, state2[name]) for name, tensor in state.items()), value
             np.testing.assert_array_equal(curves[:2], curves2[:2])
-            assert not np.array_equal(outputs, outputs2, equal_nan=True)  # there was something to see
+            assert not np.array_equal(outputs, outputs2, equal_nan=True)  # the change has an effect elsewhere
 
 
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_a_split_does_not_train_on_leave_its_parameters_bit_for_bit_alone(table, kind, loss, batch_size):
+def test_rows_outside_the_training_set_do_not_change_parameters(table, kind, loss, batch_size):
     assert_untouched(table(loss), kind, loss, batch_size)
 
 
@@ -109,9 +110,7 @@ def test_rows_that_a_split_does_not_train_on_leave_its_parameters_bit_for_bit_al
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_that_a_split_neither_trains_on_nor_is_tested_with_change_none_of_its_figures(
-    table, kind, loss, batch_size
-):
+def test_rows_that_a_split_does_not_use_change_none_of_its_results(table, kind, loss, batch_size):
     data, recipe = table(loss), Recipe(epochs=8, loss=loss, batch_size=batch_size)
     before = trained(kind, data, recipe)
     for value in (None, 1e30):
@@ -122,7 +121,7 @@ def test_rows_that_a_split_neither_trains_on_nor_is_tested_with_change_none_of_i
             assert np.isfinite(curves).all()
 
 
-def test_a_table_is_huge_by_what_its_networks_see_of_it(table):
+def test_the_inputs_of_networks_decide_whether_a_table_has_huge_values(table):
     data = table("bce")
     assert not data.is_huge([0, 1])
     X = data.X.copy()

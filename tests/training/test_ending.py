@@ -1,4 +1,5 @@
-"""Networks that choose an epoch together end by their validation losses, and where that is seen changes nothing."""
+"""Networks that choose an epoch together end early by their validation losses; when this is checked changes no
+result."""
 
 import dataclasses
 
@@ -20,7 +21,8 @@ RATES = (0.001, 0.5, 3.0)
 
 @pytest.fixture
 def chunks(two_splits):
-    """Chunks of 18 networks: for each of three splits and rates, two inner splits that choose together."""
+    """A function that makes chunks of 18 networks: two inner splits, which choose together, for each of three splits
+    and three rates."""
 
     def make(patience, build=None, **recipe):
         settings = Recipe(epochs=EPOCHS, lr=None, epoch="inner", patience=patience, **recipe)
@@ -48,7 +50,7 @@ def losses(chunks, data):
 
 @pytest.mark.parametrize("checked", [1, 5])
 @pytest.mark.parametrize("batch_size", [None, 15])
-def test_losses_are_those_of_a_whole_training_up_to_the_end(two_splits, chunks, monkeypatch, checked, batch_size):
+def test_losses_equal_a_full_training_up_to_the_end(two_splits, chunks, monkeypatch, checked, batch_size):
     whole = losses(chunks(EPOCHS - 1, batch_size=batch_size), two_splits)
     monkeypatch.setattr(stepping, "_CHECKED", checked)
     monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
@@ -56,12 +58,12 @@ def test_losses_are_those_of_a_whole_training_up_to_the_end(two_splits, chunks, 
     waiting.see(whole)
     assert len(set(waiting.ends)) > 2
     for run, end in enumerate(waiting.ends):
-        # Where a whole group ends just before the last epoch, that may not be seen in time.
+        # A whole group that ends just before the last epoch may be seen too late.
         np.testing.assert_array_equal(found[run, :, : end or None], whole[run, :, : end or None])
         assert not end or end > EPOCHS - 7 or np.isnan(found[run, :, end:]).all()
 
 
-def test_networks_of_one_choice_are_in_one_chunk_and_have_one_rate(chunks):
+def test_networks_that_choose_together_share_chunk_and_rate(chunks):
     for chunk in chunks(3):
         assert chunk.together == 2
         assert len(chunk.members) % 2 == 0
@@ -73,16 +75,16 @@ def test_networks_of_one_choice_are_in_one_chunk_and_have_one_rate(chunks):
         assert len(set(chunk.lr)) == 1
 
 
-def test_training_stops_where_all_have_ended(two_splits, chunks):
+def test_training_stops_if_all_networks_have_ended(two_splits, chunks):
     worst = next(chunk for chunk in chunks(1) if chunk.lr[0] == 3.0)
-    told = []
-    train_chunk(worst, two_splits, told.append)
-    assert told[-1] == EPOCHS
-    assert EPOCHS - 1 not in told
+    reported = []
+    train_chunk(worst, two_splits, reported.append)
+    assert reported[-1] == EPOCHS
+    assert EPOCHS - 1 not in reported
 
 
 class StopError(Exception):
-    """Stands for a kill."""
+    """An exception that represents a kill."""
 
 
 def test_after_a_kill_the_losses_are_the_same(two_splits, chunks, monkeypatch, tmp_path):
@@ -103,11 +105,11 @@ def test_after_a_kill_the_losses_are_the_same(two_splits, chunks, monkeypatch, t
             np.testing.assert_array_equal(found.curves, expected.curves)
 
 
-def test_modules_that_see_their_own_rows_alone_are_trained_to_the_end(chunks):
+def test_modules_that_look_at_their_rows_are_trained_to_the_end(chunks):
     assert {chunk.together for chunk in chunks(3, KINDS["general"])} == {0}
 
 
-def test_a_changing_rate_is_waited_for_to_the_end_unless_patience_is_given():
+def test_with_a_schedule_training_ends_early_only_with_patience():
     inner = Recipe(epoch="inner")
     assert (inner.waits, dataclasses.replace(inner, patience=3).waits) == ((1.5, 50), (1.0, 3))
     assert dataclasses.replace(inner, schedule="cosine").waits == (1.0, np.inf)

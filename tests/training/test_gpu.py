@@ -1,4 +1,4 @@
-"""On a GPU: what a CPU computes, in another order. Left out where there is no CUDA device."""
+"""Results on a GPU equal those on a CPU up to rounding. Deselected without a CUDA device."""
 
 import numpy as np
 import pytest
@@ -37,13 +37,13 @@ def assert_alike(one, other, X):
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("words", WORDS)
-def test_a_stack_is_that_of_a_cpu(task, words, batch_size):
+def test_a_stack_equals_that_on_a_cpu(task, words, batch_size):
     options = {**WORDS[words], "batch_size": batch_size}
     there, here = (trained(task, words, device, **options) for device in (DEVICE, "cpu"))
     assert_alike(there, here, task("bce").X)
 
 
-def test_any_module_is_that_of_a_cpu(task):
+def test_any_module_equals_that_on_a_cpu(task):
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
@@ -62,7 +62,7 @@ def test_the_same_seeds_give_the_same_bits(task):
     np.testing.assert_array_equal(one.predict(task("bce").X), other.predict(task("bce").X))
 
 
-def test_a_comparison_and_its_model_come_home_from_there(tmp_path):
+def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
     design = sb.Design(repeats=1, folds=3, seeds=2, baselines=())
     options = {"recipe": "tutorial", "epochs": 20, "design": design}
     words = ["relu:5", "tanh:5"]

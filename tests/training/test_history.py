@@ -1,4 +1,4 @@
-"""What `train_many` gives back."""
+"""The history that `train_many` returns."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
 
 def test_predictions_have_the_shape_of_their_task(task):
     shapes = {loss: train_many("relu:4", *task(loss).parts, **QUICK).predict(task(loss).X).shape for loss in LOSSES}
-    assert shapes == {"bce": (95, 3), "cross_entropy": (95, 3, 3), "mse": (95, 3)}  # classes before networks
+    assert shapes == {"bce": (95, 3), "cross_entropy": (95, 3, 3), "mse": (95, 3)}  # [row, class, network]
     X_train, y_train, X_test, y_test = task("mse").parts
     two = [np.stack([y, -2 * y], 1) for y in (y_train, y_test)]
     several = train_many("relu:4", X_train, two[0], X_test, two[1], **QUICK)
@@ -49,13 +49,13 @@ def test_probabilities_are_between_zero_and_one_and_sum_to_one(task):
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (7,), (2, 2, 2)])
-def test_rows_that_the_networks_cannot_take_are_one_clear_line(task, shape):
+def test_rows_of_wrong_width_raise_an_error_of_one_line(task, shape):
     history = train_many("relu:4", *task("bce").parts, **QUICK)
     with pytest.raises(TrainingError, match="the networks can't take X of shape"):
         history.predict(np.ones(shape))
 
 
-def test_networks_that_diverge_are_counted_and_left_out_of_the_mean(task):
+def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     def build():
         network = nn.Linear(5, 1)
         if torch.initial_seed() == 8:
@@ -69,7 +69,7 @@ def test_networks_that_diverge_are_counted_and_left_out_of_the_mean(task):
     assert history.curves()["candidates"][0]["n_diverged"] == 1
 
 
-def test_when_all_diverge_nothing_breaks(task, tmp_path):
+def test_a_history_of_diverged_networks_works(task, tmp_path):
     history = train_many("linear:4", *task("mse").parts, **{**QUICK, "lr": 1e20})
     assert history.diverged.all()
     assert repr(history) == "<History: 3 networks x 6 epochs, mean test R2 none, 3 diverged>"
@@ -77,7 +77,7 @@ def test_when_all_diverge_nothing_breaks(task, tmp_path):
     assert len(history.networks()) == len(history) == 3
 
 
-def test_a_history_reads_as_what_it_is(task):
+def test_a_history_has_a_readable_repr(task):
     history = train_many("relu:4", *task("bce").parts, **QUICK)
     mean = history.test_accuracy[-1].mean()
     assert repr(history) == f"<History: 3 networks x 6 epochs, mean test accuracy {mean:.4f}>"
@@ -89,7 +89,7 @@ def test_a_history_reads_as_what_it_is(task):
 
 
 @pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])
-def test_r2_is_one_less_the_share_of_variance_left(task, seeds):
+def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
     _, y_train, _, y_test = task("mse").parts
     weights = None if len(seeds) == 1 else np.linspace(0, 2, 70)
     history = train_many("tanh:4", *task("mse").parts, **{**QUICK, "seeds": seeds}, sample_weight=weights)
@@ -101,7 +101,7 @@ def test_r2_is_one_less_the_share_of_variance_left(task, seeds):
         _ = history.test_accuracy
 
 
-def test_a_target_that_does_not_vary_has_no_r2(task):
+def test_a_constant_target_has_no_r2(task):
     history = train_many("tanh:4", *task("mse").parts[:3], np.full(25, 0.5), **QUICK)
     assert np.isnan(history.test_score).all()
     assert np.isfinite(history.train_score).all()

@@ -1,4 +1,4 @@
-"""What isn't in the documentation of other libraries: each has a fallback."""
+"""Private parts of other libraries: each has a fallback."""
 
 import importlib
 
@@ -8,7 +8,7 @@ from torch import nn
 from seedbed.training import hooks
 
 
-def test_without_the_other_librarys_part_each_hook_does_nothing(monkeypatch):
+def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
@@ -21,7 +21,7 @@ def test_without_the_other_librarys_part_each_hook_does_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["_forward_hooks", "_forward_pre_hooks"])
-def test_a_module_with_a_hook_is_known_by_attributes_that_this_torch_has(name):
+def test_attributes_that_reveal_hooks_exist_in_this_torch(name):
     module = nn.ReLU()
     assert hasattr(module, name)
     assert not hooks.has_hooks(module)

@@ -1,4 +1,4 @@
-"""Laws 2 and 3: a network's result is its own, and its initial values are torch's."""
+"""Laws 2 and 3: a network's result doesn't depend on others, and its initial values are torch's."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def curves_of(history):
 
 
 class Residual(nn.Module):
-    """Not a chain: the general way."""
+    """A module that is not sequential, which uses the general method."""
 
     def __init__(self):
         super().__init__()
@@ -48,7 +48,7 @@ def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
 
 
 def poisoned(words, value):
-    """Builds networks of which the one with seed 2 begins with `value` everywhere."""
+    """Build networks; all parameters of the one with seed 2 start as `value`."""
 
     def build():
         network = Residual() if words is Residual else parse_candidate(words).architecture(5, 1)
@@ -64,7 +64,7 @@ def poisoned(words, value):
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", [*KINDS, Residual])
-def test_a_network_that_goes_nan_leaves_the_others_bit_for_bit_alone(task, words, value, batch_size):
+def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, batch_size):
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
@@ -87,7 +87,7 @@ MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoot
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
-def test_nor_does_it_touch_them_with_all_that_a_recipe_can_add_to_a_step(task, words, value, batch_size):
+def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(task, words, value, batch_size):
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     settings |= {"optimizer": "adamw", **MORE}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
@@ -100,7 +100,7 @@ def test_nor_does_it_touch_them_with_all_that_a_recipe_can_add_to_a_step(task, w
 
 
 @pytest.mark.parametrize("words", KINDS)
-def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
+def test_padding_networks_of_a_chunk_change_nothing(task, words):
     data, build = one_split(task("bce")), poisoned(words, None)
     plan = plan_stack(build, data, Recipe(epochs=10), seeds=range(3), splits=[0] * 3, dtype="float64")
     (chunk,) = plan.chunks
@@ -114,7 +114,7 @@ def test_networks_that_fill_a_chunk_up_change_nothing(task, words):
 
 
 @pytest.mark.parametrize("seeds", [[5, 6], [5]], ids=["stack", "single"])
-def test_a_custom_initialisation_is_honoured_to_the_bit(task, seeds):
+def test_a_custom_initialisation_is_kept_bit_for_bit(task, seeds):
     def build():
         network = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1))
         nn.init.orthogonal_(network[0].weight, gain=1.7)

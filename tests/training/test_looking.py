@@ -1,4 +1,4 @@
-"""Modules that look at their training rows are shown those of their split, as it sees them, and no others."""
+"""Modules that look at their training rows get those of their split, as mapped, and no others."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from seedbed.training.reference import Rows, train_reference
 
 
 class Centred(nn.Module):
-    """A module of a user's own that looks: it takes the least of each input off, and counts what it was shown."""
+    """A user-defined module that looks at rows: it subtracts the minimum of each input, and counts the rows."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Centred(nn.Module):
 
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-def test_a_users_own_module_is_shown_its_training_rows_once(gap, task, batch_size):
+def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
     found = gap(lambda n_features, n_outputs: Centred(), task("bce"), batch_size=batch_size or 70)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
     for network in found.history.networks():
@@ -52,7 +52,7 @@ def test_edges_are_quantiles_of_the_training_rows(task, seeds):
 
 @pytest.fixture
 def mapped(two_splits):
-    """Two splits in one table, each with a map of its own."""
+    """Two splits of one table, each with a map."""
     rng = np.random.default_rng(3)
     scale, shift = rng.uniform(0.5, 1.5, (5, 2)), rng.normal(size=(5, 2))
     return dataclasses.replace(two_splits, scale=scale, shift=shift)
@@ -74,7 +74,7 @@ def encoder():
 
 
 class General(nn.Module):
-    """No chain."""
+    """A module that is not sequential."""
 
     def __init__(self):
         super().__init__()
@@ -85,7 +85,7 @@ class General(nn.Module):
 
 
 @pytest.mark.parametrize(("build", "name"), [(encoder, "0.edges"), (General, "inner.0.edges")], ids=["fast", "general"])
-def test_each_network_is_shown_the_rows_of_its_split_as_the_split_sees_them(mapped, build, name):
+def test_each_network_gets_the_mapped_rows_of_its_split(mapped, build, name):
     for split, state in enumerate(networks_of(mapped, build)):
         rows = mapped.train[:, split] > 0
         seen = mapped.X[rows] * mapped.scale[:, split] + mapped.shift[:, split]
@@ -93,7 +93,7 @@ def test_each_network_is_shown_the_rows_of_its_split_as_the_split_sees_them(mapp
         np.testing.assert_allclose(state[name].T.numpy(), np.sort(seen, axis=0)[places])
 
 
-def test_of_very_many_rows_some_are_shown_evenly_spaced_and_the_same_to_the_plain_loop(task, monkeypatch):
+def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", 20)
     table = task("bce")
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, jobs=1, dtype="float64").networks()
@@ -107,7 +107,7 @@ def test_of_very_many_rows_some_are_shown_evenly_spaced_and_the_same_to_the_plai
 
 @pytest.fixture
 def on_the_disk(mapped, monkeypatch):
-    """The same rows in a file, in another order, eleven a window."""
+    """The same rows in a file, in another order, eleven per window."""
     monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * 5 * 11)
     monkeypatch.setattr(on_disk, "LARGE_BYTES", 1)
     order = np.random.default_rng(9).permutation(95)
@@ -116,7 +116,7 @@ def on_the_disk(mapped, monkeypatch):
 
 
 @pytest.mark.parametrize("most", [25, 1000])
-def test_of_a_table_in_a_file_the_first_rows_are_shown_as_they_lie_shuffled(on_the_disk, monkeypatch, most):
+def test_of_a_table_on_disk_the_first_shuffled_rows_are_shown(on_the_disk, monkeypatch, most):
     monkeypatch.setattr("seedbed.training.inputs.MOST_ROWS", most)
     data = on_the_disk
     for split, state in enumerate(networks_of(data, Centred)):
@@ -126,7 +126,7 @@ def test_of_a_table_in_a_file_the_first_rows_are_shown_as_they_lie_shuffled(on_t
         np.testing.assert_allclose(state["least"], seen.min(0))
 
 
-def test_rows_of_other_splits_leave_the_edges_bit_for_bit_alone(mapped):
+def test_rows_of_other_splits_do_not_change_the_edges(mapped):
     X = mapped.X.copy()
     X[mapped.train[:, 0] == 0] *= 1e3
     one, two = (networks_of(table, encoder) for table in (mapped, dataclasses.replace(mapped, X=X)))

@@ -1,4 +1,4 @@
-"""Losses by row equal torch's, and each target gets the loss that suits it."""
+"""Losses per row equal torch's, and each target gets a suitable loss."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ from seedbed.training import train_many
 from seedbed.training.losses import LOSSES, check_smoothing, encode_target, pick_loss, r2
 
 
-def test_the_recipe_knows_the_losses_of_the_engine_and_no_others():
+def test_recipe_and_engine_have_the_same_losses():
     assert tuple(LOSSES) == NAMES
     assert all(loss.name == name for name, loss in LOSSES.items())
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_mean_over_rows_is_torchs_loss_and_so_is_its_gradient(task, name, scale):
+def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale):
     y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
     losses, slopes = LOSSES[name].measure(z.detach(), y)
@@ -30,7 +30,7 @@ def test_the_mean_over_rows_is_torchs_loss_and_so_is_its_gradient(task, name, sc
 
 @pytest.mark.parametrize("shape", [(6, 1), (6, 3)], ids=str)
 @pytest.mark.parametrize("name", ["bce", "cross_entropy"])
-def test_slopes_of_smoothed_labels_are_the_gradient_of_torchs_loss(name, shape):
+def test_slopes_of_smoothed_labels_equal_the_gradient_of_torchs_loss(name, shape):
     loss, z = LOSSES[name], torch.randn(shape, dtype=torch.float64, requires_grad=True)
     y = torch.eye(shape[1], dtype=torch.float64)[torch.arange(6) % shape[1]]
     y = torch.arange(6, dtype=torch.float64)[:, None] % 2 if shape[1] == 1 and name == "bce" else y
@@ -42,7 +42,7 @@ def test_slopes_of_smoothed_labels_are_the_gradient_of_torchs_loss(name, shape):
     torch.testing.assert_close(smoothed, torch.autograd.grad(theirs, z)[0], rtol=1e-12, atol=1e-15)
 
 
-def test_numbers_have_no_labels_to_smooth():
+def test_label_smoothing_is_refused_for_a_regression():
     check_smoothing(LOSSES["mse"], 0.0)
     check_smoothing(LOSSES["bce"], 0.1)
     with pytest.raises(OptionError, match=r"label_smoothing is of classes, and the target is a number\. Leave label_s"):
@@ -50,7 +50,7 @@ def test_numbers_have_no_labels_to_smooth():
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
-def test_what_is_shown_is_the_loss_of_the_labels_as_they_are(task, seeds):
+def test_curves_show_the_loss_without_label_smoothing(task, seeds):
     settings = {"seeds": seeds, "epochs": 3, "jobs": 1}
     still = [train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
     np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
@@ -63,7 +63,7 @@ def test_what_is_shown_is_the_loss_of_the_labels_as_they_are(task, seeds):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_last_axis_of_networks_changes_nothing(task, name):
+def test_a_trailing_axis_of_networks_changes_nothing(task, name):
     y = encode_target(LOSSES[name], task(name).y, task(name).n_outputs, torch.float64)
     z = torch.randn(*y.shape, 3, dtype=torch.float64)
     functions = [lambda *zy: LOSSES[name].measure(*zy)[0], lambda *zy: LOSSES[name].measure(*zy)[1], LOSSES[name].hits]
@@ -74,7 +74,7 @@ def test_a_last_axis_of_networks_changes_nothing(task, name):
 
 
 @given(st.lists(st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6 or z == 0), min_size=1), st.integers(0, 1))
-def test_a_binary_hit_is_the_tutorials_rounded_sigmoid(logits, label):
+def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
     z = torch.tensor(logits)[:, None]
     y = torch.full_like(z, label)
     assert torch.equal(LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float())
@@ -94,13 +94,13 @@ def test_a_binary_hit_is_the_tutorials_rounded_sigmoid(logits, label):
         ([[0, 3], [1, 1]], 2, "mse"),
     ],
 )
-def test_auto_takes_the_loss_that_suits_target_and_outputs(y, n_outputs, expected):
+def test_auto_selects_the_loss_by_target_and_outputs(y, n_outputs, expected):
     assert pick_loss("auto", np.array(y), n_outputs).name == expected
 
 
 @pytest.mark.parametrize("y", [[0.0, 1.0, 1.0], [0, 1, 1], [[0.0], [1.0]]])
 @pytest.mark.parametrize("name", ["bce", "mse"])
-def test_zeros_and_ones_get_the_loss_that_is_asked_for(name, y):
+def test_zeros_and_ones_get_the_given_loss(name, y):
     assert pick_loss(name, np.array(y), 1).name == name
 
 
@@ -114,7 +114,7 @@ def test_zeros_and_ones_get_the_loss_that_is_asked_for(name, y):
         ("auto", [0.5, 1], 3, "the network has 3 outputs, the target 1"),
     ],
 )
-def test_a_target_that_does_not_suit_the_loss_is_refused(name, y, n_outputs, message):
+def test_a_target_that_does_not_fit_the_loss_is_refused(name, y, n_outputs, message):
     with pytest.raises(TrainingError, match=message):
         pick_loss(name, np.array(y), n_outputs)
     with pytest.raises(OptionError, match=r"unknown loss 'hinge'. Known: bce"):
@@ -122,7 +122,7 @@ def test_a_target_that_does_not_suit_the_loss_is_refused(name, y, n_outputs, mes
 
 
 @pytest.mark.parametrize("z", [800.0, -800.0])
-def test_a_huge_logit_overflows_nothing(z):
+def test_a_huge_logit_does_not_overflow(z):
     losses, slopes = LOSSES["bce"].measure(torch.tensor([[z]]), torch.tensor([[1.0]]))
     assert losses.item() == max(-z, 0)
     assert slopes.item() == (0 if z > 0 else -1)
@@ -136,7 +136,7 @@ def test_r2_over_several_outputs_averages_their_variances():
     assert np.isnan(r2(np.zeros(2), np.ones((3, 1)))).all()
 
 
-def test_r2_is_unknown_where_the_rows_that_count_do_not_vary_though_their_deviation_is_no_round_zero():
+def test_r2_is_unknown_for_a_target_that_is_constant_up_to_rounding():
     y = np.array([[0.1], [0.1], [0.1], [7.0]])
     assert y[:3].std() > 0
     assert np.isnan(r2(np.ones(2), y, np.array([1.0, 1.0, 1.0, 0.0]))).all()

@@ -1,4 +1,4 @@
-"""The kernel: what it covers, how it is made, and that neither blocks nor threads change a bit."""
+"""The native kernel: which networks it supports, how it is compiled, and independence of blocks and threads."""
 
 import dataclasses
 import os
@@ -25,7 +25,7 @@ FOR_TORCH = {"softmax", "softmin", "logsoftmax", "glu", "prelu", "rrelu"}
 
 @pytest.fixture
 def fresh_cache(tmp_path, monkeypatch):
-    """An empty cache folder, and no kernel in memory; it is made with optimisation off, which is quicker."""
+    """An empty cache folder, and no kernel in memory; it is compiled without optimisation, which is faster."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_FLAGS", ("-O0", *(flag for flag in build._FLAGS if flag != "-O3")))
     cached = build.kernel, build._cache_folder
@@ -37,7 +37,7 @@ def fresh_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
-def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
+def test_the_kernel_supports_every_elementwise_activation(name):
     network = parse_candidate(f"{name}:4@layernorm,dropout=0.1").architecture(5, 1)
     assert covers(forward_of(network, 5), network) == (name not in FOR_TORCH)
 
@@ -49,12 +49,12 @@ def test_it_covers_every_activation_that_treats_each_number_by_itself(name):
         *(("relu:4@ple=4", True), ("silu:4@plr=3", True), ("logistic@embed=2", True)),
     ],
 )
-def test_it_covers_what_the_table_of_the_docs_says(words, covered):
+def test_the_kernel_supports_what_the_documentation_says(words, covered):
     network = parse_candidate(words).architecture(5, 1)
     assert covers(forward_of(network, 5), network) == covered
 
 
-def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
+def test_frozen_and_shared_layers_are_trained_by_torch():
     frozen = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1))
     frozen[0].weight.requires_grad_(False)
     shared = nn.Linear(5, 5)
@@ -66,7 +66,7 @@ def test_a_frozen_layer_or_one_used_twice_is_left_to_torch():
 @pytest.mark.parametrize(
     ("words", "wide"), [("relu:40,40", False), ("relu:48,48", True), ("relu:500", True), ("tanh:9,600,9", False)]
 )
-def test_units_are_in_lanes_where_layers_are_wide_and_fill_vectors(words, wide):
+def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
     network = parse_candidate(words).architecture(12, 1)
     shapes = {name: value.shape for name, value in network.named_parameters()}
     assert forward_of(network, 12).program(shapes, {}).units_in_lanes == wide
@@ -84,7 +84,7 @@ def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
 
 @pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
-def test_chunks_and_threads_change_no_bit(task, monkeypatch, batch_size, words):
+def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_size, words):
     found = []
     for most, jobs in ((96, 1), (16, 1), (16, 3)):
         monkeypatch.setattr(planning, "_MOST_NATIVE", most)
@@ -97,7 +97,7 @@ def test_chunks_and_threads_change_no_bit(task, monkeypatch, batch_size, words):
             assert all(torch.equal(mine.state_dict()[name], value) for name, value in theirs.state_dict().items())
 
 
-def test_a_row_of_weight_two_is_a_row_that_stands_there_twice(task):
+def test_a_row_of_weight_two_equals_two_copies(task):
     X, y, *test = task("bce").parts
     weights = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
     again = np.repeat(np.arange(len(y)), weights.astype(int))
@@ -108,7 +108,7 @@ def test_a_row_of_weight_two_is_a_row_that_stands_there_twice(task):
     np.testing.assert_allclose(weighted.test_loss, repeated.test_loss, rtol=0, atol=1e-12)
 
 
-def test_an_interrupt_ends_all_threads_within_their_slices(two_splits, monkeypatch):
+def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe(epochs=30_000)
     plan = plan_stack(lambda: parse_candidate("relu:64,64").architecture(5, 1), two_splits, recipe, seeds=range(64),
@@ -122,7 +122,7 @@ def test_an_interrupt_ends_all_threads_within_their_slices(two_splits, monkeypat
     assert not [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
 
 
-def test_without_a_compiler_torch_trains_and_a_note_says_so(task, fresh_cache, monkeypatch):
+def test_without_a_compiler_torch_trains_with_a_note(task, fresh_cache, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -143,7 +143,7 @@ def compiler(folder: Path, text: str) -> str:
     ("script", "reason"),
     [("echo kernel.cpp:1: no >&2; exit 1", "failed: kernel.cpp:1: no"), ("exit 0", "failed: it ended with 0")],
 )
-def test_a_compiler_that_fails_is_named_with_its_first_line(fresh_cache, tmp_path, monkeypatch, script, reason):
+def test_a_failing_compiler_is_named_with_its_first_line(fresh_cache, tmp_path, monkeypatch, script, reason):
     monkeypatch.setattr(build, "_compilers", lambda: iter([[compiler(tmp_path, script)]]))
     found = build.kernel("float32")
     assert found.library is None
@@ -151,7 +151,7 @@ def test_a_compiler_that_fails_is_named_with_its_first_line(fresh_cache, tmp_pat
     assert "\n" not in found.reason
 
 
-def test_nonsense_in_cxx_is_passed_over(fresh_cache, monkeypatch):
+def test_an_invalid_cxx_variable_is_ignored(fresh_cache, monkeypatch):
     for nonsense in ("no-such-compiler", '"', "false"):
         monkeypatch.setenv("CXX", nonsense)
         build.kernel.cache_clear()
@@ -159,12 +159,12 @@ def test_nonsense_in_cxx_is_passed_over(fresh_cache, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "another", "no digest"])
-def test_a_library_that_is_damaged_is_made_anew(fresh_cache, how):
+def test_a_damaged_library_is_compiled_again(fresh_cache, how):
     assert build.kernel("float32").library is not None
     (path,) = fresh_cache.glob("*.so")
     whole = path.read_bytes()
     damage = {"cut": whole[: len(whole) // 2], "empty": b"", "another": b"no library", "no digest": whole}
-    path.unlink()  # it is in use: a new file
+    path.unlink()  # the old one is in use, so this is a new file
     path.write_bytes(damage[how])
     if how == "no digest":
         path.with_suffix(".sha256").unlink()
@@ -174,7 +174,7 @@ def test_a_library_that_is_damaged_is_made_anew(fresh_cache, how):
     assert build._digest(path) == path.with_suffix(".sha256").read_text()
 
 
-def test_a_second_process_loads_what_the_first_has_made(fresh_cache, monkeypatch):
+def test_a_second_process_loads_the_library_of_the_first(fresh_cache, monkeypatch):
     build.kernel("float32")
     monkeypatch.setattr(build, "_compiled", lambda *args: pytest.fail("it was compiled again"))
     build.kernel.cache_clear()
@@ -182,13 +182,13 @@ def test_a_second_process_loads_what_the_first_has_made(fresh_cache, monkeypatch
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder's permissions")
-def test_without_a_cache_folder_the_kernel_is_made_for_the_process_alone(fresh_cache, monkeypatch):
+def test_without_a_cache_folder_the_kernel_is_compiled_for_the_process_only(fresh_cache, monkeypatch):
     monkeypatch.setattr(build, "_cache_folder", lambda: None)
     assert build.kernel("float32").library is not None
     assert not fresh_cache.exists()
 
 
-def test_two_processes_that_need_it_at_once_get_it(tmp_path):
+def test_two_processes_can_compile_the_kernel_at_the_same_time(tmp_path):
     code = "from seedbed.training.native import kernel; print(kernel('float32').library is not None)"
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) for _ in range(2)]
@@ -197,7 +197,7 @@ def test_two_processes_that_need_it_at_once_get_it(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
-def test_arrays_of_another_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
+def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     plan = plan_stack(lambda: parse_candidate("relu:4").architecture(5, 1), two_splits, Recipe(epochs=2), seeds=[1, 2],
                       splits=[0, 0])  # fmt: skip
     from seedbed.training.native import job
@@ -217,8 +217,8 @@ def test_arrays_of_another_shape_never_reach_the_kernel(two_splits, monkeypatch,
 
 
 @pytest.mark.slow
-def test_sanitizers_find_nothing_in_it(tmp_path):
-    """The oracle's shapes, in a process whose kernel watches every access and every undefined operation."""
+def test_sanitizers_find_no_error_in_the_kernel(tmp_path):
+    """Train the shapes of the oracle in a process whose kernel checks memory accesses and undefined behaviour."""
     checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g"]
     code = f"""
 import torch, numpy as np

@@ -1,4 +1,4 @@
-"""The pure optimizers equal torch's, with a learning rate and a weight decay for each network."""
+"""The optimizers equal torch's, with a learning rate and a weight decay for each network."""
 
 import math
 
@@ -19,7 +19,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_each_network_steps_as_torchs_optimizer_with_its_own_rates(variant):
+def test_each_network_steps_like_torchs_optimizer_with_its_rates(variant):
     shapes = {"weight": (4, 2, 3), "bias": (4, 3), "number": (3,)}
     params = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
     steps = [{name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()} for _ in range(30)]
@@ -41,7 +41,7 @@ def test_each_network_steps_as_torchs_optimizer_with_its_own_rates(variant):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_reference_steps_with_torchs_own_class_and_defaults(name):
+def test_the_reference_uses_torchs_class_and_defaults(name):
     made = make_torch_optimizer(Recipe(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))])
     assert type(made).__name__.lower() == name
     default = type(made)([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
@@ -49,7 +49,7 @@ def test_the_reference_steps_with_torchs_own_class_and_defaults(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_each_networks_gradient_is_clipped_as_torch_does_for_it_alone(dtype):
+def test_each_networks_gradient_is_clipped_like_alone_in_torch(dtype):
     sizes = torch.tensor([0.0, 0.1, 1.0, 30.0, 1e25, math.nan, math.inf], dtype=dtype)
     shapes = {"weight": (4, 2, 7), "bias": (4, 7), "number": (7,)}
     grads = {name: sizes * (1 + torch.rand(shape, dtype=dtype)) for name, shape in shapes.items()}
@@ -66,7 +66,7 @@ def test_each_networks_gradient_is_clipped_as_torch_does_for_it_alone(dtype):
     assert all(torch.equal(found[name][..., :2], grads[name][..., :2]) for name in grads)
 
 
-def test_an_update_changes_nothing_that_it_was_given():
+def test_an_update_does_not_change_its_arguments():
     optimizer = pick_optimizer(Recipe(optimizer="adamw"))
     params, gradients = {"w": torch.ones(2, 3)}, {"w": torch.ones(2, 3)}
     state = optimizer.init(params)
@@ -75,7 +75,7 @@ def test_an_update_changes_nothing_that_it_was_given():
     assert all((value == 0).all() for part in state for value in part.values())
 
 
-def test_the_clock_knows_the_first_step_and_adams_corrections():
+def test_the_step_count_gives_the_first_step_and_adams_corrections():
     now = clock(1000, torch.float64)
     assert now.shape == (1000, 3)
     assert now[:, 0].tolist() == [1.0] + [0.0] * 999

@@ -31,7 +31,7 @@ VARIANTS = [
 
 
 class Functional(nn.Module):
-    """No chain: it uses its inputs twice; with a parameter of no dimension."""
+    """Not sequential: it uses its inputs twice, and has a parameter without dimensions."""
 
     def __init__(self, n_features, n_outputs):
         super().__init__()
@@ -54,7 +54,7 @@ def named(variant):
 def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words):
     found = gap(parse_candidate(f"{name}:4{words}").architecture, task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
-    assert found.history.note == ""  # known layers: the fast way
+    assert found.history.note == ""  # known layers use the fast method
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
@@ -97,27 +97,25 @@ MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "prelu:4", "tanh:4@batchnorm", Functional])
-def test_every_shape_with_all_that_a_recipe_can_add_to_a_step_equals_the_reference(
-    gap, task, words, optimizer, batch_size
-):
+def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, optimizer, batch_size):
     architecture = words if words is Functional else parse_candidate(words).architecture
     batches = {} if batch_size is None else {"batch_size": batch_size}
     found = gap(architecture, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, **batches)
     assert found.outputs < EXACT
     assert found.curves < EXACT
-    assert (found.history.note != "") == (words is Functional)  # it takes the general way
+    assert (found.history.note != "") == (words is Functional)  # it uses the general method
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_adam_before_a_batch_normalisation_gives_the_references_outputs(gap, task, optimizer):
-    # Normalising takes the bias before it out again, so its gradient is zero but for rounding, and Adam divides that
-    # rounding by its own size: the one parameter wanders freely. Nothing that the network computes depends on it.
+def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap, task, optimizer):
+    # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam divides this rounding
+    # error by its size: the parameter drifts freely. No output of the network depends on it.
     found = gap(parse_candidate("relu:4@batchnorm").architecture, task("bce"), optimizer=optimizer, lr=0.01)
     assert found.outputs < EXACT
     assert found.curves < EXACT
 
 
-def test_the_reference_is_the_tutorials_loop_bit_for_bit(tutorial, task):
+def test_the_reference_equals_the_tutorials_loop_bit_for_bit(tutorial, task):
     X_train, y_train, X_test, y_test = (torch.from_numpy(part).float() for part in task("bce").parts)
     mine, theirs = (_network(42) for _ in range(2))
     train, test = Rows(X_train, y_train[:, None]), Rows(X_test, y_test[:, None])
@@ -133,7 +131,7 @@ def _network(seed, words="relu:5", n_features=5):
     return parse_candidate(words).architecture(n_features, 1)
 
 
-def test_one_seed_of_train_many_is_the_tutorials_loop_bit_for_bit(tutorial, task):
+def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(tutorial, task):
     parts = [torch.from_numpy(part).float() for part in task("bce").parts]
     history = train_many("relu:5", *parts, seeds=[42], epochs=100)
     expected, _ = tutorial(_network(42), *parts, epochs=100)
@@ -152,7 +150,7 @@ def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_f
         )
         assert np.abs(history.train_loss[:, index] - train_loss).max() < 1e-4
         assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
-        # An accuracy may differ by the rows whose logit is within 1e-4 of zero, and by no other.
+        # Accuracies may differ only by rows whose logit is within 1e-4 of zero.
         off = (
             np.abs(history.train_accuracy[:, index] - train_accuracy) * 239,
             np.abs(history.test_accuracy[:, index] - test_accuracy) * 60,

@@ -1,4 +1,4 @@
-"""Parts of networks that are seedbed's own: in a stack they are what the plain loop makes of the plain module."""
+"""seedbed's own modules: in a stack they equal the plain module in the plain loop."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ TOLD = [
 @pytest.mark.parametrize("batch_size", [None, 16, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("words", [*WORDS, *TOLD])
-def test_every_part_in_a_stack_equals_the_reference_by_the_fast_way(gap, task, words, loss, batch_size):
+def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
     batches = {} if batch_size is None else {"batch_size": batch_size}
     found = gap(candidate_from(words).architecture, task(loss), momentum=0.5, **batches)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
@@ -56,7 +56,7 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 
 
 class Twice(nn.Module):
-    """A residual layer with dropout in two places, and what isn't known in a third."""
+    """A residual layer with dropout used in two places, and in an unknown module."""
 
     def __init__(self, unknown=None):
         super().__init__()
@@ -68,11 +68,11 @@ class Twice(nn.Module):
 
 
 class Own(nn.Tanh):
-    """A class of its own may do anything."""
+    """A user-defined subclass, which may do anything."""
 
 
 @pytest.mark.parametrize("unknown", [None, Own()], ids=["known", "unknown"])
-def test_a_residual_layer_in_two_places_draws_anew(gap, task, unknown):
+def test_a_residual_layer_in_two_places_draws_two_masks(gap, task, unknown):
     found = gap(lambda n_features, n_outputs: Twice(unknown), task("bce"))
     assert max(found.curves, found.parameters, found.outputs) < EXACT
     forward = forward_of(Twice(unknown), 5)
@@ -90,9 +90,9 @@ def test_a_residual_layer_may_be_the_first(gap, task):
 
 
 @pytest.mark.parametrize("part", [PeriodicEmbedding, PiecewiseLinearEncoding])
-def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, part):
+def test_an_embedding_may_follow_another_layer(gap, task, part):
     def build(n_features, n_outputs):
-        # It looks at the network's inputs, which here aren't its own: the bins are just some bins.
+        # It looks at the network's inputs, which are not its own inputs here: the bins are arbitrary.
         return nn.Sequential(nn.Linear(5, 5), part(5, 3), nn.LazyLinear(n_outputs))
 
     def built(n_features, n_outputs):
@@ -106,13 +106,13 @@ def test_what_is_made_of_each_input_may_come_behind_another_layer(gap, task, par
 
 
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", TOLD[2]])
-def test_where_an_embedding_of_all_rows_takes_much_memory_chunks_are_narrow(task, monkeypatch, words):
+def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, words):
     settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "engine": "torch"}
     together = train_many(words, *task("bce").parts, **settings)
     monkeypatch.setattr(planning, "_MOST_BYTES", 1)
-    told = []
-    apart = train_many(words, *task("bce").parts, **settings, watch=lambda chunks: told.extend(chunks))
-    assert [chunk.members for chunk in told] == [(0,), (1,), (2,), (3,), (4,)]
+    reported = []
+    apart = train_many(words, *task("bce").parts, **settings, watch=lambda chunks: reported.extend(chunks))
+    assert [chunk.members for chunk in reported] == [(0,), (1,), (2,), (3,), (4,)]
     np.testing.assert_allclose(apart.test_loss, together.test_loss, rtol=0, atol=EXACT)
 
 

@@ -1,4 +1,4 @@
-"""Training that ends when it gets no better, with everything as it was after the best epoch of all networks."""
+"""Training that ends without improvement, with the state after the best epoch of all networks."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def planned(kind, data, patience, epochs=EPOCHS, **recipe):
 
 
 def loss_by_epoch(kind, data, chunk, **recipe):
-    """What decides, worked out from the outputs of trainings that end after each epoch."""
+    """The deciding loss, computed from the outputs of trainings that end after each epoch."""
     target, members, found = data.y, list(chunk.members), []
     for epoch in range(1, EPOCHS + 1):
         draws = np.full((len(SEEDS), len(target)), np.nan)
@@ -62,14 +62,14 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
                         torch.testing.assert_close(found.states[own][name], value, rtol=0, atol=2e-6)
 
 
-def test_training_ends_after_so_many_epochs_without_a_lower_loss(two_splits):
+def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
     (chunk,) = planned("relu", two_splits, 2, epochs=200).chunks
     result = train_chunk(chunk, two_splits)
     assert result.curves.shape[1] < 200
     assert result.best == result.curves.shape[1] - 2
 
 
-def test_the_curves_are_those_of_a_training_without_patience(two_splits):
+def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
         patient = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, EPOCHS).chunks]
         whole = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, None).chunks]
@@ -77,14 +77,14 @@ def test_the_curves_are_those_of_a_training_without_patience(two_splits):
             np.testing.assert_allclose(one.curves, other.curves, rtol=0, atol=2e-6)
 
 
-def test_the_clock_ends_it_after_one_epoch_at_least(two_splits):
+def test_a_time_limit_ends_training_after_at_least_one_epoch(two_splits):
     from dataclasses import replace
 
     (chunk,) = planned("relu", two_splits, EPOCHS).chunks
     assert train_chunk(replace(chunk, seconds=0.0), two_splits).curves.shape[1] == 1
 
 
-def test_networks_that_diverge_are_kept_as_they_were_before(two_splits):
+def test_diverging_networks_keep_their_state_from_before(two_splits):
     (chunk,) = planned("relu", two_splits, EPOCHS, lr=1e20).chunks
     result = train_chunk(chunk, two_splits)
     assert result.curves.shape[1] == EPOCHS

@@ -1,4 +1,4 @@
-"""Randomness without state: a draw is a function of its key."""
+"""Stateless randomness: a draw is a function of its key."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def rows(n):
 
 
 def test_derived_seeds_never_change_between_versions():
-    # Pinned: a change here changes everybody's results. Stop and write a decision page first.
+    # Pinned: a change here changes all results. Write a decision page first.
     assert derive(0, "relu:5", 1, 2, 3) == 4137818671642361589
     assert derive(42, "shuffle", 7) == 7187020541963594070
     assert network_keys([42], "draws").tolist() == [-77423848]
@@ -38,7 +38,7 @@ PARTS = st.lists(st.integers() | st.text(max_size=5), max_size=4)
 
 
 @given(PARTS, PARTS)
-def test_derived_seeds_are_63_bits_and_differ_where_the_parts_do(one, other):
+def test_derived_seeds_have_63_bits_and_differ_if_their_parts_do(one, other):
     assert 0 <= derive(*one) < 2**63
     assert (derive(*one) == derive(*other)) == (one == other)
     assert derive("1") != derive(1)
@@ -57,8 +57,8 @@ def test_layer_noise_is_uniform_over_rows_units_and_networks(step, layer):
     assert noise.shape == (300, 16, 20)
     assert noise.min() >= 0
     assert noise.max() < 1
-    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(noise.size)  # exceeded once in some 3,000 honest draws
-    for axis in range(3):  # no row, unit or network is special
+    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(noise.size)  # exceeded once in about 3,000 uniform draws
+    for axis in range(3):  # each row, unit and network has the same mean
         other = tuple(a for a in range(3) if a != axis)
         n = noise.size // noise.shape[axis]
         assert np.abs(noise.mean(other) - 0.5).max() < 5 / np.sqrt(12 * n)
@@ -85,7 +85,7 @@ def test_neighbouring_rows_units_and_steps_are_unrelated():
 
 
 @given(st.integers(0, 2**31), st.integers(0, 10_000), st.integers(0, 5))
-def test_layer_noise_depends_on_no_neighbour_and_no_size(seed, step, layer):
+def test_layer_noise_does_not_depend_on_neighbours_or_size(seed, step, layer):
     keys = network_keys([5, seed, 6], "draws")
     together = layer_noise(keys, torch.tensor(step, dtype=torch.int32), layer, rows(9), 4)
     alone = layer_noise(keys[1], step, layer, rows(6), 3)
@@ -101,7 +101,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean(share):
 
 
 @given(st.integers(1, 300), st.integers(0, 1000), st.integers(0, 50))
-def test_shuffled_is_a_permutation_of_its_own_epoch(n, seed, epoch):
+def test_each_epoch_has_its_own_permutation(n, seed, epoch):
     order = shuffled(n, seed, epoch)
     assert sorted(order.tolist()) == list(range(n))
     assert torch.equal(order, shuffled(n, seed, epoch))
@@ -109,7 +109,7 @@ def test_shuffled_is_a_permutation_of_its_own_epoch(n, seed, epoch):
     assert n < 10 or not torch.equal(order, shuffled(n, seed + 1, epoch))
 
 
-def test_seeded_gives_torchs_own_draws_and_puts_the_callers_state_back():
+def test_seeded_gives_torchs_draws_and_restores_the_callers_state():
     torch.manual_seed(9)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -119,7 +119,7 @@ def test_seeded_gives_torchs_own_draws_and_puts_the_callers_state_back():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_stateless_modules_draw_by_key_and_are_themselves_again_afterwards():
+def test_stateless_modules_draw_by_key_and_are_restored_afterwards():
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 4), nn.RReLU())
     assert drawn_modules(network) == {"0": 0, "2": 1}
     X, key = torch.ones(3, 4), network_keys([1], "draws")[0]
@@ -127,7 +127,7 @@ def test_stateless_modules_draw_by_key_and_are_themselves_again_afterwards():
     for _ in range(2):
         draws = Draws(key)
         with stateless(network, draws):
-            first, second = network(X), network(X)  # used twice in a step, it draws twice
+            first, second = network(X), network(X)  # used twice in a step, so it draws
             draws.next_step()
             passes.append((first, second, network(X)))
     assert all(torch.equal(*pair) for pair in zip(*passes, strict=True))

@@ -1,4 +1,4 @@
-"""A chunk that was stopped goes on from its last savepoint, to the same bits."""
+"""A stopped chunk continues from its last savepoint, with the same bits."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ EPOCHS = 7
 
 
 class StopError(Exception):
-    """Stands for a kill."""
+    """An exception that represents a kill."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,8 @@ def chunk(two_splits):
 
 @pytest.fixture
 def stopped(two_splits):
-    """Trains a chunk until so many epochs are saved; returns what a second training told of, and its result."""
+    """A function that trains a chunk until some epochs are saved, and returns the reports and result of a second
+    training."""
 
     def go(chunk, place, after, between=lambda: None):
         def stop(epochs):
@@ -50,8 +51,8 @@ def stopped(two_splits):
         with pytest.raises(StopError):
             train_chunk(chunk, two_splits, stop, Savepoint(place))
         between()
-        told = []
-        return told, train_chunk(chunk, two_splits, told.append, Savepoint(place))
+        reported = []
+        return reported, train_chunk(chunk, two_splits, reported.append, Savepoint(place))
 
     return go
 
@@ -76,25 +77,23 @@ def same(one, other):
     ],
     ids=str,
 )
-def test_it_goes_on_to_the_same_bits(chunk, two_splits, stopped, tmp_path, words, recipe, after):
+def test_a_stopped_chunk_continues_to_the_same_bits(chunk, two_splits, stopped, tmp_path, words, recipe, after):
     one = chunk(words, **recipe)
-    told, result = stopped(one, tmp_path / "a", after)
-    assert told == [0, *range(after + 1, EPOCHS + 1)]
+    reported, result = stopped(one, tmp_path / "a", after)
+    assert reported == [0, *range(after + 1, EPOCHS + 1)]
     same(result, train_chunk(one, two_splits))
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])
-def test_networks_that_are_trained_one_after_the_other_go_on_to_the_same_bits(
-    two_splits, stopped, tmp_path, batch_size
-):
+def test_networks_trained_one_by_one_continue_to_the_same_bits(two_splits, stopped, tmp_path, batch_size):
     recipe = Recipe(epochs=EPOCHS, lr=0.1, optimizer="adam", batch_size=batch_size)
     plan = plan_stack(Unmapped, two_splits, recipe, seeds=[3, 8], splits=[0, 0], keep_networks=True)
-    told, result = stopped(plan.chunks[0], tmp_path / "a", 3)
-    assert told == [0, *range(4, EPOCHS + 1)]
+    reported, result = stopped(plan.chunks[0], tmp_path / "a", 3)
+    assert reported == [0, *range(4, EPOCHS + 1)]
     same(result, train_chunk(plan.chunks[0], two_splits))
 
 
-def test_outputs_that_were_taken_before_are_kept(chunk, two_splits, stopped, tmp_path):
+def test_outputs_from_before_the_stop_are_kept(chunk, two_splits, stopped, tmp_path):
     one = chunk(stops=(1, 3, 7, 5))
     for after in range(1, EPOCHS):
         same(stopped(one, tmp_path / str(after), after)[1], train_chunk(one, two_splits))
@@ -107,7 +106,7 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
-def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, two_splits, stopped, tmp_path, how):
+def test_if_the_later_file_is_damaged_the_earlier_one_is_used(chunk, two_splits, stopped, tmp_path, how):
     files = Savepoint(tmp_path / "a").files
     latest = []
 
@@ -115,20 +114,20 @@ def test_where_the_later_file_is_damaged_the_earlier_one_counts(chunk, two_split
         latest.append(max(files, key=lambda path: path.stat().st_mtime_ns))
         damaged(latest[0], how)
 
-    told, result = stopped(chunk(), tmp_path / "a", 4, damage)
-    assert told == [0, 4, 5, 6, 7]
+    reported, result = stopped(chunk(), tmp_path / "a", 4, damage)
+    assert reported == [0, 4, 5, 6, 7]
     same(result, train_chunk(chunk(), two_splits))
 
 
 @pytest.mark.parametrize("how", ["cut", "empty", "a bit", "text"])
-def test_where_both_are_damaged_it_begins_anew(chunk, two_splits, stopped, tmp_path, how):
+def test_if_both_files_are_damaged_training_starts_again(chunk, two_splits, stopped, tmp_path, how):
     files = Savepoint(tmp_path / "a").files
-    told, result = stopped(chunk(), tmp_path / "a", 4, lambda: [damaged(path, how) for path in files])
-    assert told == list(range(EPOCHS + 1))
+    reported, result = stopped(chunk(), tmp_path / "a", 4, lambda: [damaged(path, how) for path in files])
+    assert reported == list(range(EPOCHS + 1))
     same(result, train_chunk(chunk(), two_splits))
 
 
-def test_every_flipped_byte_is_found(tmp_path):
+def test_every_flipped_byte_is_detected(tmp_path):
     one = Savepoint(tmp_path / "a")
     one.save(3, {"x": torch.arange(4.0), "y": torch.ones(2, 2)})
     assert one.load()[0] == 3
@@ -137,12 +136,12 @@ def test_every_flipped_byte_is_found(tmp_path):
     for place in range(len(whole)):
         one.files[0].write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         found = one.load()
-        if found is not None:  # a name that was changed, or spaces that fill up the header
+        if found is not None:  # a changed name, or spaces that pad the header
             assert found[0] == 3
             assert all(torch.equal(value, expected[name]) for name, value in found[1].items())
 
 
-def test_tensors_come_back_laid_out_as_they_were(tmp_path):
+def test_tensors_are_restored_with_their_memory_layout(tmp_path):
     given = {"across": torch.arange(6.0).reshape(2, 3).t(), "one": torch.tensor(4), "yes": torch.tensor([True])}
     Savepoint(tmp_path / "a").save(1, given)
     _, found = Savepoint(tmp_path / "a").load()
@@ -152,18 +151,18 @@ def test_tensors_come_back_laid_out_as_they_were(tmp_path):
     assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in given.items())
 
 
-def test_it_saves_only_when_it_is_time(chunk, two_splits, tmp_path, monkeypatch):
+def test_a_savepoint_is_written_only_at_intervals(chunk, two_splits, tmp_path, monkeypatch):
     monkeypatch.setattr("seedbed.training.chunk._SECONDS", 3600.0)
     train_chunk(chunk(), two_splits, None, Savepoint(tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_it_cannot_be_saved_training_goes_on(chunk, two_splits, tmp_path):
+def test_training_continues_if_savepoints_cannot_be_written(chunk, two_splits, tmp_path):
     result = train_chunk(chunk(), two_splits, None, Savepoint(tmp_path / "no" / "folder" / "a"))
     same(result, train_chunk(chunk(), two_splits))
 
 
-def test_what_is_removed_is_gone(tmp_path):
+def test_removed_savepoints_are_deleted(tmp_path):
     one = Savepoint(tmp_path / "a")
     for epochs in (1, 2):
         one.save(epochs, {"x": torch.ones(2)})

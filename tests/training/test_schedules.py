@@ -1,4 +1,4 @@
-"""The learning rate's schedules equal torch's, and the number of a step alone decides on its rate."""
+"""Schedules of the learning rate equal torch's; the rate depends only on the number of the step."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ SEEDS, SPLITS, LRS = [3, 8, 4, 5], [0, 0, 1, 1], [0.1, 0.3, 0.05, 0.2]
 
 
 def torchs(recipe, steps_an_epoch):
-    """The rates that torch's own scheduler comes to."""
+    """Return the rates of torch's scheduler."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], recipe.lr)
     schedule = make_torch_schedule(recipe, optimizer, steps_an_epoch)
     rates = []
@@ -55,7 +55,7 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
         np.testing.assert_allclose(0.3 * factors.numpy(), torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12)
 
 
-def test_the_courses_are_those_that_they_are_called():
+def test_schedules_have_the_named_shape():
     def factors(**course):
         return rate_factors(Recipe(epochs=100, **course), 1)
 
@@ -72,7 +72,7 @@ def test_the_courses_are_those_that_they_are_called():
     assert both[4:].tolist() == rate_factors(Recipe(epochs=96, schedule="cosine"), 1).tolist()
 
 
-def test_part_of_a_schedule_is_its_beginning():
+def test_a_part_of_a_schedule_is_its_beginning():
     for course in COURSES:
         whole = rate_factors(Recipe(epochs=30, **course), 2)
         part = rate_factors(Recipe(epochs=7, horizon=30, **course), 2)
@@ -101,7 +101,7 @@ def trained(plan, data):
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
-def test_networks_with_rates_of_their_own_share_a_schedule(two_splits, course, batch_size):
+def test_networks_with_different_rates_share_a_schedule(two_splits, course, batch_size):
     curves, _, _ = trained(planned(two_splits, batch_size=batch_size, **course), two_splits)
     for i, lr in enumerate(LRS):
         recipe = Recipe(epochs=12, lr=lr, batch_size=batch_size, **course)
@@ -112,20 +112,18 @@ def test_networks_with_rates_of_their_own_share_a_schedule(two_splits, course, b
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
-def test_a_network_taken_at_an_epoch_is_what_a_shorter_training_of_the_same_horizon_makes(
-    two_splits, course, batch_size
-):
+def test_a_network_at_an_epoch_equals_a_shorter_training_with_the_same_horizon(two_splits, course, batch_size):
     settings = {"optimizer": "adam", "batch_size": batch_size, **course}
     whole = planned(two_splits, **settings).trained_with(LRS, [5, 12, 5, 5])
     _, taken, _ = trained(whole, two_splits)
     _, shorter, _ = trained(planned(two_splits, epochs=5, horizon=12, **settings), two_splits)
     np.testing.assert_allclose(taken[:, :, [0, 2, 3]], shorter[:, :, [0, 2, 3]], rtol=0, atol=1e-6)
     _, other, _ = trained(planned(two_splits, epochs=5, **settings), two_splits)
-    assert np.nanmax(np.abs(other - shorter)) > 1e-3  # a schedule laid out for 5 epochs would be another one
+    assert np.nanmax(np.abs(other - shorter)) > 1e-3  # a schedule for 5 epochs would differ
 
 
 @pytest.mark.parametrize("course", COURSES, ids=str)
-def test_the_reference_knows_the_horizon_too(task, reference, course):
+def test_the_reference_uses_the_horizon(task, reference, course):
     one = task("bce")
     data = one_split(one.parts[:2], one.parts[2:], None, "float64")
     recipe = Recipe(epochs=20, horizon=35, lr=0.1, optimizer="adamw", batch_size=32, loss="bce", **course)
@@ -150,7 +148,7 @@ def test_a_float32_stack_follows_the_plain_loop(task, course):
 
 @pytest.mark.parametrize("words", ["relu:4", "tanh:4@dropout=0.3"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
-def test_a_training_that_was_stopped_goes_on_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):
+def test_a_stopped_training_continues_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):
     monkeypatch.setattr("seedbed.training.chunk._SECONDS", -1.0)
     monkeypatch.setattr("seedbed.training.native.training._SECONDS", 0.0)
     chunk, *_ = planned(two_splits, words, optimizer="adam", batch_size=16, dtype="float32", **course).chunks
@@ -161,15 +159,15 @@ def test_a_training_that_was_stopped_goes_on_with_the_right_rate(two_splits, tmp
 
     with pytest.raises(KeyboardInterrupt):
         train_chunk(chunk, two_splits, stop, Savepoint(tmp_path / "a"))
-    told = []
-    found = train_chunk(chunk, two_splits, told.append, Savepoint(tmp_path / "a"))
+    reported = []
+    found = train_chunk(chunk, two_splits, reported.append, Savepoint(tmp_path / "a"))
     expected = train_chunk(chunk, two_splits)
-    assert told[:2] == [0, 8]
+    assert reported[:2] == [0, 8]
     np.testing.assert_array_equal(found.curves, expected.curves)
     np.testing.assert_array_equal(found.outputs, expected.outputs)
 
 
-def test_a_rate_that_stays_leaves_the_step_its_very_tensor(two_splits):
+def test_a_constant_rate_keeps_its_tensor(two_splits):
     from seedbed.training.stepping import Training
 
     (chunk,) = planned(two_splits).chunks
@@ -178,7 +176,7 @@ def test_a_rate_that_stays_leaves_the_step_its_very_tensor(two_splits):
     assert training._hyper(3).lr is training.hyper.lr
 
 
-def test_a_chunk_of_another_schedule_is_another_chunk(two_splits):
+def test_chunks_of_different_schedules_differ(two_splits):
     (one,), (other,) = (planned(two_splits, **course).chunks for course in COURSES[:2])
     assert dataclasses.replace(other, recipe=one.recipe, build=one.build) == one
     assert repr(one.recipe) != repr(other.recipe)

@@ -1,4 +1,4 @@
-"""Several splits in one stack: a network sees its own rows, standardised by them, and nothing of its test rows."""
+"""Several splits in one stack: a network gets its own rows, standardised by them, and nothing of its test rows."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ STEPS, SPLITS = 50, [(0, range(20)), (1, range(15, 40)), (2, range(40, 60))]
 
 
 class Residual(nn.Module):
-    """Not a chain: the general way."""
+    """A module that is not sequential, which uses the general method."""
 
     def __init__(self, n_outputs, dropout=0.0):
         super().__init__()
@@ -36,7 +36,7 @@ def build_of(kind, task):
 
 
 def tables(task):
-    """The shared table, and each split's own rows: (X_train, X_test, rows of each)."""
+    """The shared table, and the rows of each split: (X_train, X_test, row numbers of each)."""
     X = task.X[:60] * [1.0, 3.0, 0.2, 10.0, 1.0] + [0.0, 2.0, -1.0, 5.0, 0.0]
     X[20:, 4] = 0.7  # constant in the training rows of split 0, which are 20 to 59
     train, test = np.zeros((60, 3)), np.zeros((60, 3))
@@ -68,7 +68,7 @@ def trained(build, data, recipe, seeds, splits):
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", "prelu:3", *DRAWING])
 @pytest.mark.parametrize("loss", ["bce", "mse"])
-def test_networks_of_three_splits_equal_the_reference_on_their_own_standardised_rows(task, kind, batch_size, loss):
+def test_networks_of_three_splits_equal_the_reference_on_standardised_rows(task, kind, batch_size, loss):
     build, (data, own) = build_of(kind, task(loss)), tables(task(loss))
     recipe = Recipe(
         epochs=STEPS if batch_size is None else STEPS // 3, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5
@@ -76,7 +76,7 @@ def test_networks_of_three_splits_equal_the_reference_on_their_own_standardised_
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
     plan, found = trained(build, data, recipe, *zip(*pairs, strict=True))
     if not kind.startswith("residual") and batch_size is None:
-        assert len(plan.chunks) == 1  # really one stack
+        assert len(plan.chunks) == 1  # they share one stack
     for position, (seed, split) in enumerate(pairs):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         curves, shown, state = found[position]
@@ -100,7 +100,7 @@ def alone(build, data, own, recipe, seed):
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4@dropout=0.3", "relu:4@batchnorm", "residual"])
-def test_noise_for_test_labels_leaves_the_trained_parameters_bit_for_bit_alone(task, kind, batch_size):
+def test_noise_in_test_labels_does_not_change_parameters(task, kind, batch_size):
     build, (data, own) = build_of(kind, task("bce")), tables(task("bce"))
     recipe = Recipe(epochs=20, batch_size=batch_size)
     for split in range(3):
@@ -128,7 +128,7 @@ def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-7)
 
 
-def test_the_scale_of_the_weights_does_not_matter_and_they_do_for_one_seed_too(task):
+def test_the_scale_of_row_weights_does_not_matter(task):
     parts = task("bce").parts
     weights = np.where(parts[1] == 1, 3.0, 1.0)
     settings = {"seeds": [4], "epochs": 20, "dtype": "float64", "lr": 0.1}

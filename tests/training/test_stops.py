@@ -1,4 +1,4 @@
-"""Networks used after different numbers of epochs, with rates of their own, and how many of their units are dead."""
+"""Networks used after different numbers of epochs, with their own rates, and their share of dead units."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SEEDS, SPLITS = [3, 8, 4, 5, 6, 7], [0, 0, 0, 1, 1, 1]
 
 
 class Residual(nn.Module):
-    """Not a chain: the general way."""
+    """A module that is not sequential, which uses the general method."""
 
     def __init__(self):
         super().__init__()
@@ -28,7 +28,7 @@ class Residual(nn.Module):
 
 
 class Unmapped(Residual):
-    """Dropout that draws from torch itself: one network after the other."""
+    """Dropout from torch's generator, which trains one network at a time."""
 
     def forward(self, x):
         return self.last(x + F.dropout(torch.relu(self.inner(x)), 0.3, self.training))
@@ -72,7 +72,7 @@ def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(two_splits,
 
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stop_leaves_the_curves_those_of_the_whole_training(two_splits, kind, batch_size):
+def test_a_stop_does_not_change_the_curves(two_splits, kind, batch_size):
     plan = planned(kind, two_splits, batch_size=batch_size)
     whole, ends, _ = trained(plan, two_splits)
     curves, outputs, _ = trained(plan.trained_with([0.1] * 6, STOPS), two_splits)
@@ -95,8 +95,8 @@ def test_outputs_at_a_stop_belong_to_the_test_loss_of_the_curves_there(two_split
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("kind", ["relu", "dropout", "general"])
-def test_rates_and_decays_of_one_stack_give_what_separate_stacks_do(two_splits, kind, optimizer):
-    # Not with batch normalisation: a bias before it has no gradient but rounding, which Adam takes for one.
+def test_rates_and_decays_in_one_stack_equal_separate_stacks(two_splits, kind, optimizer):
+    # Not with batch normalisation: the gradient of a bias before it is only rounding error, which Adam enlarges to one.
     lrs, decays = [0.01, 0.1, 0.3, 0.01, 0.1, 0.3], [0.0, 0.1, 0.2, 0.1, 0.2, 0.0]
     recipe = Recipe(epochs=EPOCHS, optimizer=optimizer)
     mixed = plan_stack(KINDS[kind], two_splits, recipe, seeds=SEEDS, splits=SPLITS, lr=lrs, decay=decays)
@@ -109,7 +109,7 @@ def test_rates_and_decays_of_one_stack_give_what_separate_stacks_do(two_splits, 
         np.testing.assert_allclose(outputs[:, :, i], expected[1][:, :, 0], rtol=1e-6, atol=1e-5)
 
 
-def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(two_splits, monkeypatch):
+def test_every_network_gets_its_own_rate_in_any_chunks(two_splits, monkeypatch):
     monkeypatch.setattr("seedbed.training.planning._MOST_NATIVE", 16)
     monkeypatch.setattr("seedbed.training.planning._cache_bytes", lambda: 1)  # chunks of 16 networks
     recipe, lrs = Recipe(epochs=2), np.linspace(0.01, 0.4, 40).tolist()
@@ -123,7 +123,7 @@ def test_trained_with_gives_every_network_its_own_rate_whatever_the_chunks(two_s
 
 
 class Functional(nn.Module):
-    """A unit that is dead and one that isn't, by a function instead of a module."""
+    """A dead unit and a live one, by a function instead of a module."""
 
     def __init__(self):
         super().__init__()
@@ -136,7 +136,7 @@ class Functional(nn.Module):
 
 
 class Dead(nn.Sequential):
-    """Of its first three ReLU units one is dead, of its next two both, wherever the inputs are from -10 to 10."""
+    """One of the first three ReLU units and both of the next two are dead for inputs from -10 to 10."""
 
     def __init__(self):
         super().__init__(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
@@ -162,7 +162,7 @@ def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, bui
     np.testing.assert_allclose(dead, [share] * 6, rtol=0, atol=1e-6)
 
 
-def test_a_unit_that_only_test_rows_wake_is_dead(two_splits):
+def test_a_unit_that_is_active_only_for_test_rows_is_dead(two_splits):
     X = np.zeros_like(two_splits.X)
     X[90, 0] = 100.0  # a test row of the first split, a training row of the second
     table = TrainingData(X, two_splits.y, two_splits.train, two_splits.test)

@@ -1,4 +1,4 @@
-"""`train_many`: what it accepts, and what it says of what it can't."""
+"""`train_many`: accepted arguments, and errors for others."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
     ids=str,
 )
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-def test_an_option_that_makes_no_sense_is_named_with_what_to_do(task, options, message, seeds):
+def test_an_invalid_option_is_named_with_advice(task, options, message, seeds):
     with pytest.raises(OptionError, match=message):
         train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds, **options})
 
@@ -78,7 +78,7 @@ def with_cell(array, value):
         ({"loss": lambda a: "bce", "y_train": lambda a: a + 1}, "bce needs a target of zeros and ones"),
     ],
 )
-def test_arrays_that_do_not_fit_are_named_with_what_was_found(task, change, message):
+def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, message):
     X_train, y_train, X_test, y_test = task("bce").parts
     given = {"X_train": X_train, "y_train": y_train, "X_test": X_test, "y_test": y_test, "build": "relu:3"}
     given |= {name: make(given.get(name, y_train)) for name, make in change.items()}
@@ -96,12 +96,12 @@ def test_arrays_that_do_not_fit_are_named_with_what_was_found(task, change, mess
         ("nowhere.py:Net", "no such file: nowhere.py"),
     ],
 )
-def test_a_build_that_builds_nothing_is_refused(task, build, message):
+def test_a_build_function_without_a_module_is_refused(task, build, message):
     with pytest.raises(SeedbedError, match=message):
         train_many(build, *task("bce").parts, **QUICK)
 
 
-def test_lists_arrays_and_tensors_of_any_kind_of_number_are_the_same(task):
+def test_lists_arrays_and_tensors_of_any_dtype_give_the_same_result(task):
     expected = train_many("relu:3", *task("bce").parts, **QUICK)
     X_train, y_train, X_test, y_test = task("bce").parts
     for kind in (
@@ -116,7 +116,7 @@ def test_lists_arrays_and_tensors_of_any_kind_of_number_are_the_same(task):
 
 
 @pytest.mark.parametrize("seeds", [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)], ids=repr)
-def test_seeds_are_a_number_or_any_series_of_whole_numbers(task, seeds):
+def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
     history = train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds})
     assert history.seeds == (0, 1)
     assert {type(seed) for seed in history.seeds} == {int}
@@ -143,13 +143,13 @@ class Net(nn.Module):
     ],
     ids=["MLP", "candidate", "class", "two arguments", "no argument"],
 )
-def test_every_way_to_name_a_network_builds_the_same(task, build):
+def test_every_way_to_give_a_network_builds_the_same(task, build):
     expected = train_many("relu:3", *task("bce").parts, **QUICK)
     found = train_many(build, *task("bce").parts, **QUICK)
     np.testing.assert_array_equal(found.train_loss, expected.train_loss)
 
 
-def test_the_recipe_in_a_candidates_words_counts(task):
+def test_recipe_words_of_a_candidate_are_used(task):
     words = train_many("relu:3@lr=0.2,epochs=5,optimizer=adam,batch_size=16", *task("bce").parts, **QUICK)
     given = train_many("relu:3", *task("bce").parts, **{**QUICK, "epochs": 5}, lr=0.2, optimizer="adam", batch_size=16)
     assert words.recipe == given.recipe
@@ -166,12 +166,12 @@ def test_the_recipe_in_a_candidates_words_counts(task):
         ("mse", "auto", 1),
     ],
 )
-def test_a_candidates_words_get_as_many_outputs_as_the_loss_needs(task, loss, asked, n_outputs):
+def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(task, loss, asked, n_outputs):
     history = train_many("relu:3", *task(loss).parts, loss=asked, **QUICK)
     assert history.networks()[0][-1].out_features == n_outputs
     assert history.score_name == ("R2" if "mse" in (loss, asked) else "accuracy")
 
 
-def test_a_single_seed_that_torch_refuses_is_one_clear_line(task):
+def test_an_error_of_torch_raises_an_error_of_one_line(task):
     with pytest.raises(TrainingError, match="can't be trained: Expected more than 1 value per channel"):
         train_many("relu:3@batchnorm", *task("bce").parts, **{**QUICK, "seeds": 1}, batch_size=23)  # 70 = 3 x 23 + 1

@@ -1,4 +1,4 @@
-"""Rows that are read window by window: what comes out is what memory gives for the same order of rows."""
+"""Rows that are read in windows give the same results as rows in memory in the same order."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ RECIPE = Recipe(optimizer="adam", lr=0.01, epochs=EPOCHS, batch_size=32)
 
 
 class Doubled(nn.Module):
-    """No chain: it uses its inputs twice."""
+    """Not sequential: it uses its inputs twice."""
 
     def __init__(self):
         super().__init__()
@@ -46,21 +46,21 @@ NETWORKS = {
 
 @pytest.fixture(autouse=True)
 def tiny_windows(monkeypatch):
-    """57 rows a window, and blocks of 64 to evaluate, of the least size."""
+    """Use windows of 57 rows, and evaluation blocks of 64, the minimum."""
     monkeypatch.setattr(on_disk, "WINDOW_BYTES", 8 * FEATURES * 57)
     monkeypatch.setattr("seedbed.training.rows._ACTIVATIONS", 1)
 
 
 @pytest.fixture(scope="module")
 def in_memory():
-    """Two splits of unlike rows: the later rows are never tested by the first, nor trained on by any."""
+    """Two splits with different rows: the first never tests the later rows, and neither trains on them."""
     rng = np.random.default_rng(4)
     X = rng.normal(size=(ROWS, FEATURES))
     train, test = np.zeros((2, ROWS, SPLITS))
-    dealt = rng.permutation(360)
+    mixed = rng.permutation(360)
     for split, (first, last) in enumerate([(0, 100), (100, 200)]):
-        test[dealt[first:last], split] = 1
-        train[np.setdiff1d(dealt, dealt[first:last]), split] = 1
+        test[mixed[first:last], split] = 1
+        train[np.setdiff1d(mixed, mixed[first:last]), split] = 1
     y = (X[:, 0] + X[:, 1] ** 2 > 0.8).astype(np.int64)
     scale, shift = rng.uniform(0.5, 2, (2, FEATURES, SPLITS))
     return TrainingData(X, y, train, test, scale, shift)
@@ -76,7 +76,7 @@ def on_the_disk(in_memory, monkeypatch):
 
 
 def in_the_windows_order(data, monkeypatch):
-    """Have minibatches from memory come in the order in which windows give them, computed here by other means."""
+    """Give minibatches from memory the order of windows, computed here independently."""
     order = data.order
 
     def drawn(n, seed, epoch):
@@ -112,13 +112,13 @@ def assert_alike(found, expected, tolerance=1e-9):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_windows_give_what_memory_gives_for_the_same_order(kind, in_memory, on_the_disk, monkeypatch):
+def test_windows_equal_memory_for_the_same_order(kind, in_memory, on_the_disk, monkeypatch):
     found = trained(NETWORKS[kind], on_the_disk)
     in_the_windows_order(on_the_disk, monkeypatch)
     assert_alike(found, trained(NETWORKS[kind], in_memory))
 
 
-def test_numbers_and_what_rows_count_too(in_memory, on_the_disk, monkeypatch):
+def test_windows_equal_memory_for_regressions_and_row_weights(in_memory, on_the_disk, monkeypatch):
     weights = np.random.default_rng(3).integers(1, 4, size=(ROWS, 1))
     y, units = np.random.default_rng(2).normal(size=ROWS), np.array([1.5, 0.5])
     numeric = {"target_scale": units, "target_shift": units[::-1].copy()}
@@ -130,7 +130,7 @@ def test_numbers_and_what_rows_count_too(in_memory, on_the_disk, monkeypatch):
     assert_alike(found, trained(NETWORKS["relu"], memory))
 
 
-def test_every_row_is_trained_on_once_an_epoch_and_batches_are_full(on_the_disk):
+def test_every_row_is_trained_on_once_per_epoch_in_full_batches(on_the_disk):
     plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=SEEDS, splits=OF_SPLIT)
     (chunk,) = plan.chunks
     seen = []
@@ -154,7 +154,7 @@ def placing_of(chunk, data):
                    torch.float32)  # fmt: skip
 
 
-def test_a_network_does_not_depend_on_who_shares_its_windows(on_the_disk):
+def test_a_network_does_not_depend_on_others_in_its_windows(on_the_disk):
     together = trained(NETWORKS["relu"], on_the_disk)
     plan = plan_stack(NETWORKS["relu"], on_the_disk, RECIPE, seeds=[8], splits=[1], dtype="float64")
     alone = train_chunk(plan.chunks[0], on_the_disk)
@@ -162,7 +162,7 @@ def test_a_network_does_not_depend_on_who_shares_its_windows(on_the_disk):
     np.testing.assert_allclose(alone.curves[:, :, 0], result.curves[:, :, column], rtol=1e-9)
 
 
-def test_outputs_that_nobody_wants_take_no_room(on_the_disk):
+def test_unused_outputs_take_no_memory(on_the_disk):
     found = trained(NETWORKS["relu"], on_the_disk, keep_outputs=False)
     expected = trained(NETWORKS["relu"], on_the_disk)
     assert {result.outputs.shape for result, _ in found.values()} == {(0, 1, 4)}
@@ -180,7 +180,7 @@ MORE = {"schedule": "cosine", "decay_biases": False, "weight_decay": 0.3, "label
 
 @pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}, MORE], ids=str)
 @pytest.mark.parametrize("kind", ["relu", "general"])
-def test_what_the_recipe_adds_to_a_step_is_the_same_in_windows(kind, recipe, in_memory, on_the_disk, monkeypatch):
+def test_windows_equal_memory_with_a_full_recipe(kind, recipe, in_memory, on_the_disk, monkeypatch):
     settings = dataclasses.replace(RECIPE, **recipe)
     found = trained(NETWORKS[kind], on_the_disk, settings)
     in_the_windows_order(on_the_disk, monkeypatch)

@@ -1,4 +1,4 @@
-"""Worker processes: how long they live."""
+"""The lifetime of worker processes."""
 
 import os
 import time
@@ -10,18 +10,18 @@ from joblib.externals.loky import process_executor
 from seedbed.training import end_workers, machine, side_by_side
 
 
-def test_a_worker_that_grows_lives_on_without_a_warning():
+def test_a_growing_worker_is_kept_without_a_warning():
     def grow(number):
         with machine.ready_to_train("cpu"):
             vars(machine).setdefault("grown", []).append(b"1" * 200_000_000)
-        time.sleep(1.1)  # joblib looks once a second
+        time.sleep(1.1)  # joblib checks once a second
         return os.getpid()
 
     assert hasattr(process_executor, "_USE_PSUTIL")
     assert len(set(side_by_side(grow, [(number,) for number in range(8)], (), jobs=2))) == 2
 
 
-def test_workers_end_at_once_whatever_they_do():
+def test_workers_end_immediately_even_if_busy():
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(next, side_by_side(time.sleep, [(30,), (30,)], (), jobs=2))
         time.sleep(0.5)
