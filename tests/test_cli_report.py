@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
+import seedbed
 from seedbed.cli import main
 from seedbed.cli.terminal import print_lines
 
@@ -42,7 +43,8 @@ def test_a_report_drawn_again_is_the_same(call, run):
     first = (run / "report.html").read_bytes()
     (run / "report.html").unlink()
     status, out, err = call("report", run)
-    assert (status, out, err) == (0, "", f"wrote {run / 'report.html'}\n")
+    assert (status, out) == (0, "")
+    assert err == f"wrote {run / 'report.html'}\nNext:     seedbed report {run} --open\n"
     assert (run / "report.html").read_bytes() == first
 
 
@@ -87,6 +89,18 @@ def test_a_run_of_train_has_a_report_too(call, tmp_path):
     assert summary["command"].startswith("seedbed train example:moons --seeds 3")
     assert call("report", "run", "--format", "svg")[0] == 0
     assert sorted(path.name for path in (tmp_path / "run").glob("*.svg")) == ["curves.svg", "lottery.svg"]
+
+
+@pytest.mark.parametrize("n_tables", [1, 2])
+def test_a_saved_judgement_is_drawn_again_and_printed(call, tmp_path, n_tables):
+    scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81] * n_tables, "new": [0.85, 0.84, 0.88, 0.85, 0.86] * n_tables}
+    if n_tables > 1:
+        scores["table"] = ["a"] * 5 + ["b"] * 5
+    judgement = seedbed.judge(scores | {"fold": list(range(5)) * n_tables}, score="accuracy")
+    saved, drawn = judgement.save(tmp_path / "verdicts.json"), judgement.report(tmp_path / "drawn.html")
+    assert call("report", saved, "-o", "again.html")[0] == 0
+    assert (tmp_path / "again.html").read_bytes() == drawn.read_bytes()
+    assert call("report", saved, "--text")[1] == f"{judgement}\n"
 
 
 def test_a_missing_run_is_reported_in_one_line(call):

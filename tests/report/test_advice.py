@@ -57,6 +57,7 @@ def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document)
     assert advice_sentences(found) == [
         "Use small: it has the lowest error, but its lead may be chance.",
         "These 1,299 rows don't show which of the first two is best.",  # trees is worse
+        "These 1,299 rows don't show whether a network is needed: small isn't shown to be better than trees.",
     ]
 
 
@@ -69,16 +70,22 @@ def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the
     ]
 
 
+def test_a_baseline_among_the_first_leaves_open_whether_a_network_is_needed(document):
+    losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
+    _, doubt = advice_sentences(document(losses, ("small", "trees")))
+    assert doubt == "These 1,299 rows don't show which of the first two is best, nor whether a network is needed."
+    assert "needed" not in " ".join(advice_sentences(document(losses)))
+
+
 def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document):
     losses = {"trees": 0.1, "large": 0.2, "small": 0.205, "prior": 0.4}
     assert advice_sentences(document(losses)) == [
         "No network is needed: use trees, which is shown to be better than large.",
-        "If it must be a network: large (82.5%).",
+        "Among networks, use large (82.5%).",
     ]
     assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
         "No network is needed: use trees, which did at least as well.",
-        "If it must be a network: small (82.5%).",
-        "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
+        "Among networks, use small (82.5%); large (82.5%) is larger and isn't shown to be better.",
         "These 1,299 rows don't show which of the first three is best.",
     ]
 
@@ -87,7 +94,7 @@ def test_if_a_baseline_ties_no_network_is_needed(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
         "No network is needed: use logistic, which did about as well as large.",
-        "If it must be a network: large (82.5%).",
+        "Among networks, use large (82.5%).",
         "These 1,299 rows don't show which of the first two is best.",
     ]
 

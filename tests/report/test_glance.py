@@ -78,22 +78,47 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document)
 
 def test_a_first_look_says_so_above_the_recommendation(document):
     text = glance_text(document(plan={"quick": True, "repeats": 1, "seeds": 3}))
-    assert text.index("A first look with 1 repeat and 3 seeds: run it without --quick") < text.index("Use relu:5")
+    assert text.index("A first look with 1 repeat (10 splits) and 3 seeds: run it without --quick") < text.index(
+        "Use relu:5"
+    )
     assert "first look" not in glance_text(document())
 
 
 def test_candidates_with_the_same_finding_share_a_sentence(document, make):
     checks = [make.check(name, "under_trained") for name in ("relu:5", "linear:5")]
-    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher learning rate may help."
+    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher --lr may help."
     assert words in said(document(checks=checks))
     assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 
 
+def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(document, make):
+    checks = [make.check(name, "under_trained") | {"evidence": {"epochs": 1000}} for name in ("relu:5", "a@epochs=9")]
+    assert "relu:5 was still learning at the end: --epochs 2000 or a higher --lr" in said(document(checks=checks[:1]))
+    assert "--epochs" not in said(document(checks=checks))
+
+
+def test_the_deciding_score_and_the_reason_for_the_reference_are_named(document):
+    words = "Verdicts go by the Brier score against linear:5, the first candidate (another: --reference NAME)."
+    assert words in said(document())
+    asked = said(document() | {"reference": "relu:5"})
+    assert "Verdicts go by the Brier score against relu:5, as asked for with --reference." in asked
+
+
+def test_three_undecided_models_get_their_rows_and_of_more_the_first_and_last_do(document, make):
+    names = ("relu:5", "linear:20,20", "logistic-regression", "boosted-trees")
+    verdicts = [
+        make.verdict(name, -1, 1) | {"rows_needed": (10_000 * n, 40_000 * n)} for n, name in enumerate(names, 1)
+    ]
+    three = "40,000 in all for relu:5, 20,000 to 80,000 for linear:20,20, 30,000 to 120,000 for logistic-regression."
+    assert three in said(document(verdicts=verdicts[:3]))
+    assert "in all for relu:5, up to 40,000 to 160,000 for boosted-trees." in said(document(verdicts=verdicts))
+
+
 def test_the_effect_of_more_rows_repeats_and_seeds_is_stated_once(document, make):
     text = said(document())
-    assert "More rows would decide: 5,000 to 20,000 in all for relu:5." in text
-    assert "More repeats or seeds hardly help: they narrow the ranges by 8% and 11% at most." in text
-    assert "ranges by 8% at most, more seeds by 29%." in said(
+    assert "More rows would decide: 5,000 to 20,000 in all for relu:5, up to 5,000 to 20,000 for prior." in text
+    assert "More repeats or seeds hardly help: +1.2 ±1.8 points for relu:5 could become ±1.6." in text
+    assert "More repeats could narrow +1.2 ±1.8 points for relu:5 to ±1.7, more seeds to ±1.3." in said(
         document(verdicts=[make.verdict("relu:5", -1, 1, seed_share=0.5)])
     )
     settled = said(document(-0.03, -0.02))

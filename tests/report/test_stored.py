@@ -41,8 +41,8 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
     ("document", "message"),
     [
         ("{", "isn't JSON"),
-        ("[1]", "is no summary"),
-        ({"kind": "comparison"}, "is no summary"),
+        ("[1]", "isn't the summary"),
+        ({"kind": "comparison"}, "isn't the summary"),
         ({"kind": "comparison", "schema_version": 99}, "schema version 99, and this seedbed reads 2"),
         ({"kind": "comparison", "schema_version": 2, "notes": []}, "lacks candidates, curves, lottery, specification"),
     ],
@@ -74,7 +74,7 @@ def test_a_failed_report_keeps_the_old_one(tmp_path, summary):
 
 def test_an_unfinished_run_has_a_specific_error(tmp_path):
     (tmp_path / "experiment.json").write_text("{}")
-    with pytest.raises(OptionError, match=r"isn't finished\. seedbed resume .* goes on"):
+    with pytest.raises(OptionError, match=r"isn't finished\. To continue it: seedbed resume "):
         read_summary(tmp_path)
 
 

@@ -54,7 +54,7 @@ def examples() -> None:
 
 
 def report(
-    run: Annotated[Path, Parameter(help="The folder that compare or train has written, or the summary in it.")],
+    run: Annotated[Path, Parameter(help="The folder of compare or train, the summary in it, or the JSON of judge.")],
     /,
     *,
     output: Annotated[
@@ -77,15 +77,18 @@ def report(
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
     from seedbed.figures import save_pictures
-    from seedbed.report import comparison_text, judgement_text, read_summary, single_text, write_report
+    from seedbed.report import comparison_text, judgement_text, read_summary, single_text, tables_text, write_report
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = read_summary(run)
     if text:
         texts: dict[str, Callable[[Any], str]] = {
-            "comparison": comparison_text, "training": single_text, "judgement": judgement_text
-        }  # fmt: skip
+            "comparison": comparison_text,
+            "training": single_text,
+            "judgement": judgement_text,
+            "tables": tables_text,
+        }
         print(texts[summary["kind"]](summary))
         return
     folder = run if run.is_dir() else run.parent
@@ -97,6 +100,9 @@ def report(
         print(json.dumps({"files": [str(path) for path in paths]}))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
+        if format == "html" and not open:
+            place = f" -o {shlex.quote(str(output))}" if output is not None else ""
+            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{place} --open")
     if open:
         _open(paths[0])
 

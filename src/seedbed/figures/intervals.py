@@ -150,7 +150,7 @@ def _phrases(
     if not all(verdict["rule"] in _SETTLED for verdict in verdicts):
         phrases.append("hollow: undecided on these rows")
     if any(record["panel"] == "accuracy" for record in records):
-        phrases.append("verdicts are about the left panel")
+        phrases.append(f"verdicts go by the {summary['metric']['words']}")
     beyond = dict.fromkeys(record["candidate"] for record in records if record["beyond"])
     if beyond:
         phrases.append(f"arrow: goes on beyond the picture ({', '.join(beyond)})")

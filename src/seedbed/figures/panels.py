@@ -39,7 +39,7 @@ _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 NAME_HEIGHT = 18  # points of a row's height
 # Labels at the ends stay within the panel, or the next one would be pushed aside.
-PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "labelFlush": 18}
+PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "labelFlush": 18, "labelSeparation": 6}
 _DATA = "rows"
 # Which candidates a page has switched off.
 _HIDDEN = alt.VariableParameter(name="hidden", value=[])

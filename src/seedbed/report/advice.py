@@ -121,39 +121,53 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
         return
+    size = _larger(document, first, network) if network != first else ""
     if use in advice["as_good"]:
-        yield f"If it must be a network: {_with_score(document, network)}."
-    if network != first and (size := _larger(document, first, network)):
+        also = f"; {_with_score(document, first)} is larger and isn't shown to be better" if size else ""
+        yield f"Among networks, use {_with_score(document, network)}{also}."
+    elif size:
         yield f"{_with_score(document, first)} isn't shown to be better than {network}, and has {size}."
 
 
 def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which of the first models may be the best one, where the rows don't show it."""
-    ranking = document["ranking"]
-    if advice["use"] is None:
+    """Yield which of the first models may be the best one, and whether a network is needed, if that is open."""
+    ranking, use = document["ranking"], advice["use"]
+    if use is None:
         return
     together = [set(group) for group in document["brackets"]]
-    places = range(len(ranking))
+
+    def open_between(one: int, other: int) -> bool:
+        return any({one, other} <= group for group in together)
+
     # A model that is shown to be worse than any other one isn't the best one.
-    open_places = [
-        place for place in places if all(any({place, better} <= group for group in together) for better in range(place))
-    ]
-    if len(open_places) < 2:
-        return
-    if open_places == list(range(len(open_places))) and len(open_places) <= len(_ORDINALS) + 1:
-        which = f"the first {_ORDINALS[len(open_places) - 2]}"
-    else:
-        which = listed([ranking[place] for place in open_places], _MOST_NAMED)
+    places = [place for place in range(len(ranking)) if all(open_between(place, better) for better in range(place))]
+    baselines = {one["name"] for one in document["candidates"] if one["kind"] == "baseline"} - {"prior", "auto"}
+    rivals = []
+    if use in ranking and use not in (*advice["as_good"], "prior"):  # a network
+        rivals = [
+            name for place, name in enumerate(ranking) if name in baselines and open_between(place, ranking.index(use))
+        ]
     rows = f"These {document['n_rows']:,} rows"
-    names = {ranking[place] for place in open_places}
-    alike = [one for one in document["verdicts"] if one["candidate"] in names]
-    settled = [one["candidate"] for one in alike if one["rule"] == "no_practical_difference"]
-    if document["reference"] in names and len(settled) == len(names) - 1:
-        yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
-        return
-    yield f"{rows} don't show which of {which} is best."
-    if document["reference"] in names and settled:
-        yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
+    names = [ranking[place] for place in places]
+    settled = [
+        one["candidate"]
+        for one in document["verdicts"]
+        if one["candidate"] in names and one["rule"] == "no_practical_difference"
+    ]
+    if len(places) > 1:
+        first = places == list(range(len(places))) and len(places) <= len(_ORDINALS) + 1
+        which = f"the first {_ORDINALS[len(places) - 2]}" if first else listed(names, _MOST_NAMED)
+        all_alike = document["reference"] in names and len(settled) == len(names) - 1
+        if not all_alike:
+            within = bool(rivals) and set(rivals) <= set(names)
+            yield f"{rows} don't show which of {which} is best{', nor whether a network is needed' * within}."
+            if within:
+                rivals = []
+        if document["reference"] in names and settled:
+            yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
+    if rivals:
+        of = listed(rivals, _MOST_NAMED)
+        yield f"{rows} don't show whether a network is needed: {use} isn't shown to be better than {of}."
 
 
 def _are(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ Terminal, report and notebook show the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
 
 _MOST_NAMED = 3
-_LITTLE, _MUCH = 20, 50  # percent by which a range may become narrower
+_LITTLE_LESS, _MUCH_LESS = 0.8, 0.5  # parts of an uncertainty that are left
 _TOO_MANY = 10_000_000  # rows
 _OUT_OF_REACH = 100  # times as many rows as there are
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
@@ -92,14 +92,11 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     of = "model" if not document["verdicts"] else f"compared with {document['reference']}"
     own = document["metric"]["name"] == lead or (lead == "r2" and document["metric"]["name"] == "squared_error")
     scale = 100.0 if lead == "accuracy" else 1.0
-    said = [] if METRICS[other].greater_is_better else ["low is good"]
-    if document["verdicts"] and not own:
-        said.append("decides")
     columns = (
         of,
         METRICS[lead].words,
         "difference",
-        METRICS[other].words + (f" ({', '.join(said)})" if said else ""),
+        METRICS[other].words + ("" if METRICS[other].greater_is_better else " (low is good)"),
         "verdict",
     )
     return FirstScreen(
@@ -109,7 +106,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         why=tuple(why),
         columns=columns,
         rows=tuple(_rows(document, lead, other)),
-        notes=(*_training(document), *_settling(document)),
+        notes=(*_basis(document), *_training(document), *_settling(document)),
         unit="points" if lead == "accuracy" else METRICS[lead].words,
         margin=scale * document["metric"]["margin"] if own else 1.0 if lead == "accuracy" else None,
     )
@@ -170,7 +167,8 @@ def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     if is_first_look(document) or plan.get("sample_of"):
         repeats, seeds = counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")
-        yield f"A first look with {repeats} and {seeds}: run it without --quick before you rely on it."
+        splits = f" ({plan['folds']} splits)" if plan["repeats"] == 1 and plan["kind"] == "cross_validation" else ""
+        yield f"A first look with {repeats}{splits} and {seeds}: run it without --quick before you rely on it."
     elif plan.get("shortened"):
         yield f"Cut to fit {plan['time_limit']:g} s: {plan['repeats']} x {plan['seeds']}, not {plan['shortened']}."
 
@@ -249,6 +247,7 @@ def _training(document: Mapping[str, Any]) -> Iterator[str]:
             one = len(names) == 1
             yield sentence.format(
                 names=listed(names, _MOST_NAMED),
+                epochs=_more_epochs(found[key]),
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
@@ -268,14 +267,33 @@ def _key(check: Mapping[str, Any]) -> str:
 
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
-    "learnt_nothing": "{names} {has} learnt nothing yet: try more epochs or another learning rate.",
-    "under_trained": "{names} {was} still learning at the end: more epochs or a higher learning rate may help.",
+    "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another --lr.",
+    "under_trained": "{names} {was} still learning at the end: {epochs} or a higher --lr may help.",
     "over_trained": "{names} {was} trained for too long: --epoch inner stops earlier.",
-    "diverged": "Some networks of {names} diverged: try a lower learning rate.",
-    "dead_units": "Many ReLU units of {names} are dead: try a lower learning rate, or leakyrelu.",
+    "diverged": "Some networks of {names} diverged: try a lower --lr.",
+    "dead_units": "Many ReLU units of {names} are dead: try a lower --lr, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
-    "seeds_apart": "The result of {names} depends strongly on the seed: take more seeds, or average over networks.",
+    "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
 }
+
+
+def _more_epochs(checks: Sequence[Mapping[str, Any]]) -> str:
+    """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
+    epochs = max((check["evidence"].get("epochs", 0) for check in checks), default=0)
+    own = any("epochs=" in check["candidate"] for check in checks)
+    return f"--epochs {2 * epochs}" if epochs and not own else "more epochs"
+
+
+def _basis(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which score decides, and why the others are compared with the reference."""
+    if not document["verdicts"]:
+        return
+    reference, words = document["reference"], document["metric"]["words"]
+    score = words if words == "accuracy" else f"the {words}"
+    why = "the first candidate (another: --reference NAME)"
+    if reference != document["candidates"][0]["name"]:
+        why = "as asked for with --reference"
+    yield f"Verdicts go by {score} against {reference}, {why}."
 
 
 def _settling(document: Mapping[str, Any]) -> Iterator[str]:
@@ -289,31 +307,46 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
             so_far = " for networks trained like this" if unfinished else ""
             yield f"Every verdict is decided{so_far}: more rows, repeats or seeds aren't needed."
         return
-    known = [one for one in undecided if one["rows_needed"]]
+    known = sorted((one for one in undecided if one["rows_needed"]), key=lambda one: one["rows_needed"][1])
     if known:
-        least = min(known, key=lambda one: one["rows_needed"][1])
-        most = max(known, key=lambda one: one["rows_needed"][1])
-        takes = f"{_rows_needed(least)} in all for {least['candidate']}"
-        if least["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
-            yield f"More rows can hardly decide: it would take {takes}."
+        nearest, *others = known
+        first = f"{_rows_needed(nearest)} in all for {nearest['candidate']}"
+        rest = [f"{_rows_needed(one)} for {one['candidate']}" for one in others]
+        if len(rest) >= _MOST_NAMED:
+            rest = [f"up to {rest[-1]}"]
+        if nearest["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
+            yield f"More rows can hardly decide: it would take {first}."
         else:
-            rest = "" if most is least else f", {_rows_needed(most)} for {most['candidate']}"
-            yield f"More rows would decide: {takes}{rest}."
-    shares = [one["seed_share"] for one in undecided if one["seed_share"] is not None]
-    seeds = 100 * (1 - math.sqrt(1 - max(shares))) if shares else None
-    repeats = 100 * (1 - document["more_repeats_ratio"]) if document["interval"] == "corrected" else None
-    found = [("repeats", repeats), ("seeds", seeds)]
-    given = [(what, percent) for what, percent in found if percent is not None]
-    if not given:
+            yield f"More rows would decide: {', '.join([first, *rest])}."
+    yield from _repeats_and_seeds(document, undecided)
+
+
+def _repeats_and_seeds(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield how far endless repeats and seeds could narrow an undecided difference: that which has most to gain."""
+    verdict = max(undecided, key=lambda one: one["seed_share"] or 0.0)
+    lead = lead_metric(document)
+    left = {}  # the part of the uncertainty that would be left
+    if document["interval"] == "corrected":
+        left["repeats"] = document["more_repeats_ratio"]
+    if verdict["seed_share"] is not None:
+        left["seeds"] = math.sqrt(1 - verdict["seed_share"])
+    if not left or (interval := _interval(verdict, lead)) is None:
         return
-    names = [what for what, _ in given]
-    if all(percent < _LITTLE for _, percent in given):
-        little = " and ".join(f"{percent:.0f}%" for _, percent in given)
-        yield f"More {' or '.join(names)} hardly help: they narrow the ranges by {little} at most."
+    middle, low, high = interval
+    half = (high - low) / 2
+
+    def reach(part: float) -> str:
+        words = f"±{_signed(lead, max(part, _MUCH_LESS) * half).lstrip('+')}"
+        return words if part > _MUCH_LESS else f"{words} or less"
+
+    unit = "points" if lead == "accuracy" else f"of {METRICS[lead].words}"
+    now = f"{_signed(lead, middle)} {reach(1.0)} {unit} for {verdict['candidate']}"
+    if min(left.values()) > _LITTLE_LESS:
+        yield f"More {' or '.join(left)} hardly help: {now} could become {reach(min(left.values()))}."
         return
-    amounts = [f"{percent:.0f}%" if percent < _MUCH else "half or more" for _, percent in given]
-    rest = "".join(f", more {what} by {also}" for what, also in zip(names[1:], amounts[1:], strict=True))
-    yield f"More {names[0]} would narrow the ranges by {amounts[0]} at most{rest}."
+    first, *rest = left
+    also = "".join(f", more {what} to {reach(left[what])}" for what in rest)
+    yield f"More {first} could narrow {now} to {reach(left[first])}{also}."
 
 
 def _rows_needed(verdict: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,6 +12,7 @@ from typing import Any
 
 import altair as alt
 import jinja2
+from markupsafe import Markup, escape
 
 from seedbed.errors import UnreadableError
 from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables, spec_of
@@ -21,6 +23,8 @@ __all__ = ["notebook_page", "report_page"]
 
 TERMS = {
     "accuracy": "Share of rows whose predicted label is right.",
+    "at least as good": "The confidence interval shows that the model is not worse by more than the margin; whether it "
+    "gains anything is open.",
     "baseline": "A model that isn't a network, fitted on the same splits: predicting the class frequencies, logistic "
     "regression, boosted trees, or a scikit-learn model that you name.",
     "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
@@ -34,17 +38,22 @@ TERMS = {
     "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "reference": "The candidate or baseline that the others are compared with (`--reference`).",
+    "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",
     "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
     "seed": "The number that decides a network's initial parameters, and the order of its batches.",
     "single run": "One network, trained once: one split and one seed.",
     "split": "A division of the rows into training and test rows.",
     "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
     "undecided": "The confidence interval includes differences of either sign that matter: these rows can't decide.",
+    "verdict": "What a corrected t-test says about a model and the reference: better, worse, no practical difference, "
+    "at least as good, or undecided.",
     "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",
 }
-"""Terms in alphabetical order, each with one or two sentences."""
+"""Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
 
+_TERM = re.compile(rf"(?<![-\w.])({'|'.join(map(re.escape, sorted(TERMS, key=len, reverse=True)))})s?\b", re.IGNORECASE)
 
+_UNBROKEN = 32  # letters that fit on one line of a phone
 _TEMPLATES = {
     "comparison": "comparison.html",
     "training": "training.html",
@@ -84,9 +93,12 @@ def report_page(summary: Mapping[str, Any]) -> str:
         raise UnreadableError(f"a summary of the kind {kind!r} can't be shown", "Was it written by a later version?")
     figures = {name: _Figure.of(chart) for name, chart in all_charts(summary, PAGE).items()}
     names = [one["name"] for one in summary["candidates"]]
+    unbroken = _Unbroken(names)
     return _render(
         _TEMPLATES[kind],
         summary=summary,
+        unbroken=unbroken,
+        explained=_Explained(unbroken),
         figures=figures,
         colours=colours(names, PAGE),
         drawn=_json({name: figure.spec for name, figure in figures.items()}),
@@ -94,6 +106,51 @@ def report_page(summary: Mapping[str, Any]) -> str:
         style=_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
     )
+
+
+class _Unbroken:
+    """Keeps short names of models, and options, on one line."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
+        words = [rf"{re.escape(name)}(?![\w:])" for name in short]
+        self._words = re.compile("|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
+
+    def __call__(self, sentence: str) -> Markup:
+        found, at = Markup(), 0
+        for match in self._words.finditer(sentence):
+            found += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
+            at = match.end()
+        return found + escape(sentence[at:])
+
+
+class _Explained:
+    """Marks the first occurrence of each term in the sentences of a page, so that a reader can have it explained."""
+
+    def __init__(self, unbroken: _Unbroken) -> None:
+        self._unbroken = unbroken
+        self._seen: set[str] = set()
+        self._terms = {term.lower(): term for term in TERMS}
+
+    def __call__(self, sentence: str) -> Markup:
+        found, at = Markup(), 0
+        for match in _TERM.finditer(sentence):
+            term = self._terms[match[1].lower()]
+            if term not in self._seen:
+                self._seen.add(term)
+                found += self._unbroken(sentence[at : match.start()]) + _button(match[0], term)
+                at = match.end()
+        return found + self._unbroken(sentence[at:])
+
+
+def _button(words: str, term: str) -> Markup:
+    """Return words that show the meaning of a term on hover, focus or tap."""
+    return Markup('<button type="button" class="term" aria-describedby="{}">{}</button>').format(_term_id(term), words)
+
+
+def _term_id(term: str) -> str:
+    """Return the name of a term's entry in the glossary of the page."""
+    return f"term-{term.replace(' ', '-').replace(',', '')}"
 
 
 def _render(template: str, **values: Any) -> str:
@@ -120,7 +177,7 @@ def _environment() -> jinja2.Environment:
     # The modules whose functions templates may call.
     for module in (chart_numbers, findings, glance, judged, sentences, single, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
-    environment.globals["terms"] = TERMS
+    environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
 

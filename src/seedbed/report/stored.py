@@ -16,11 +16,18 @@ from seedbed.files import write_whole
 __all__ = ["SCHEMA_VERSION", "drawing_seconds", "notebook_fragment", "read_summary", "write_report"]
 
 _FILES = ("comparison.json", "training.json")
-_NEEDED = {"schema_version", "kind", "curves", "lottery", "candidates", "specification", "notes"}
+_NEEDED = {"schema_version", "kind", "candidates", "specification", "notes"}
+_NEEDED_OF = {
+    "comparison": {"curves", "lottery"},
+    "training": {"curves", "lottery"},
+    "judgement": {"verdicts", "ranking", "metric", "understood"},
+    "tables": {"verdicts", "ranking", "metric", "understood", "ranks", "tables"},
+}
 
 # Drawing takes about as long as it takes to count so far so many times (see benchmarks/LOG.md).
 _COUNTED, _DRAWING_COUNTS = 2_000_000, 100
 
+_NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 SCHEMA_VERSION = 2
 """Of the summaries that this seedbed writes and reads."""
 
@@ -66,34 +73,37 @@ def drawing_seconds() -> float:
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The summary that a run has left, from its folder or from the file itself.
+    """Return the summary that a run has written, from its folder or from the file itself, or a saved judgement.
+
+    Args:
+        path: the folder of `seedbed compare` or `seedbed train`, a summary in it, or the JSON of `seedbed judge`.
 
     Raises:
-        OptionError: there is none.
-        UnreadableError: the file can't be read as a summary, or is of another version.
+        OptionError: there is no such folder or file, or the run isn't finished.
+        UnreadableError: the file isn't a summary, or another version of seedbed wrote it.
     """
     path = Path(path)
     if path.is_dir():
         found = [path / name for name in _FILES if (path / name).is_file()]
         if not found and (path / "experiment.json").is_file():
             message = f"the run in {path} isn't finished"
-            raise OptionError(message, f"seedbed resume {path} goes on from what is kept.")
+            raise OptionError(message, f"To continue it: seedbed resume {path}")
         if not found:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
-            raise OptionError(message, "Name a folder that seedbed compare or seedbed train has written.")
+            raise OptionError(message, _NAME_A_RUN)
         path = max(found, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
-        raise OptionError(f"there is no run {path}", "Name a folder that seedbed compare or seedbed train has written.")
+        raise OptionError(f"there is no run {path}", _NAME_A_RUN)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UnreadableError(f"{path} is no summary of a run: it isn't JSON", "Name the run's folder.") from error
+        raise UnreadableError(f"{path} isn't the summary of a run: it isn't JSON", "Name the run's folder.") from error
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
-        raise UnreadableError(f"{path} is no summary of a run", "Name the folder of a run.")
+        raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]
     if version != SCHEMA_VERSION:
         message = f"{path} has schema version {version}, and this seedbed reads {SCHEMA_VERSION}"
-        raise UnreadableError(message, "Use the seedbed that wrote it.")
-    if missing := sorted(_NEEDED - summary.keys()):
+        raise UnreadableError(message, "Use the version of seedbed that wrote it.")
+    if missing := sorted((_NEEDED | _NEEDED_OF.get(str(summary["kind"]), set())) - summary.keys()):
         raise UnreadableError(f"{path} lacks {', '.join(missing)}", "Run it again with this version of seedbed.")
     return summary

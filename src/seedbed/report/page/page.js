@@ -7,14 +7,15 @@ const hidden = new Set();
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (id) => document.getElementById(id);
 
-// ---- charts, as wide as there is room
+// ---- charts, as wide as the page
 
 function fitted(whole, room) {
   const spec = structuredClone(whole);
   const beside = 70; // a panel's axis and the space to its neighbour
+  const around = 62; // the axis and the padding of a panel that stands alone
   const widest = Math.max(...spec.concat.map((panel) => panel.width || 0));
   spec.columns = Math.max(1, Math.min(spec.columns || 1, Math.floor((room + beside / 2) / (widest + beside))));
-  if (spec.columns === 1) for (const panel of spec.concat) if (panel.width) panel.width = Math.min(panel.width, room - beside - 30);
+  if (spec.columns === 1) for (const panel of spec.concat) if (panel.width) panel.width = Math.min(panel.width, room - around);
   return spec;
 }
 
