@@ -467,7 +467,7 @@ def test_few_rows_give_scores_and_no_verdict(call, here, table):
                "--recipe", "tutorial", "--no-baselines", "--fail-if-worse", "relu:2", "--repeats", 1)  # fmt: skip
     done = call("compare", table(n_rows=49), *options)
     assert done.status == 0
-    reason = "49 rows are too few to tell candidates apart (a verdict needs 50 rows), so only scores are shown"
+    reason = "49 rows are too few for a verdict (it needs 50 rows), so only scores are shown"
     assert f"No verdict: {reason}." in " ".join(done.out.split())
     assert done.err.splitlines()[-1] == "seedbed: no verdict on relu:2, so --fail-if-worse can't tell"
     document = strict((here / "seedbed-out/compare-patients/comparison.json").read_text())

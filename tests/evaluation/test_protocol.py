@@ -35,7 +35,7 @@ def test_a_fifth_of_a_large_table_is_held_out():
 
 
 def test_a_protocol_without_verdict_has_a_reason():
-    few = "are too few to tell candidates apart (a verdict needs"
+    few = "are too few for a verdict (it needs"
     assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
     assert protocol(300, 7).reason == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
     assert protocol(300, 100, n_groups=19).reason == f"19 groups {few} 20 groups), so only scores are shown"

@@ -27,7 +27,7 @@ def test_few_rows_give_a_reason_instead_of_a_verdict(found):
     assert [one.candidate for one in found.conclusions.without] == ["tanh:3", "prior"]
     reason = found.experiment.design.reason
     few = "40 rows" if n == 40 else f"{rare} rows outside the largest class"
-    assert reason.startswith(f"{few} are too few to tell candidates apart")
+    assert reason.startswith(f"{few} are too few for a verdict")
     assert {one.reason for one in found.conclusions.without} == {reason}
     assert f"No verdict: {few} are too few" in " ".join(str(found).split())
 

@@ -338,7 +338,7 @@ def test_better_wins_best_and_outperforms_appear_only_if_the_verdict_allows_them
 
 
 def test_a_common_reason_is_given_once(make):
-    reason = "40 rows are too few to tell candidates apart (a verdict needs 50 rows)"
+    reason = "40 rows are too few for a verdict (it needs 50 rows)"
     names = ["linear:5", "relu:5", "tanh:5"]
     text = comparison_text(
         make.document(

@@ -1,8 +1,7 @@
-"""Intervals of scores that are no mean over rows: resample rows, then widen by what the bootstrap can't see.
+"""Intervals of scores that aren't a mean over rows: resample rows, then widen by what the bootstrap misses.
 
-A bootstrap of out-of-fold predictions keeps the trained networks fixed, so it misses that other training rows would
-have given other networks. The widening measures that on the primary score, where both errors are known, and
-carries it over.
+A bootstrap of out-of-fold predictions keeps the trained networks fixed. It misses that other training rows would have
+given other networks. The widening is measured on the primary score, where both errors are known.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _CELLS_AT_ONCE = 50_000
 
 @dataclass(frozen=True)
 class BootstrapInterval:
-    """A score with its bootstrap interval, None where the score isn't defined on these rows.
+    """A score with its bootstrap interval; None if the score isn't defined on these rows.
 
     Attributes:
         value: the score of the rows themselves.
         low, high: percentile interval, its distances from the value multiplied by `widened_by`.
         se: standard deviation over the resamples, before widening.
         widened_by: the factor used, at least 1.
-        n_undefined: resamples in which the score wasn't defined (a class was not drawn); they are left out.
+        n_undefined: resamples without a defined score (a class was not drawn); they are left out.
     """
 
     value: float | None
@@ -48,7 +47,9 @@ class BootstrapInterval:
 
 
 def resample_weights(n_rows: int, *, n_resamples: int, random_state: int) -> Iterator[NDArray[np.float64]]:
-    """How often each row is drawn, [resample, row], in blocks that fit the cache; each row of it sums to n_rows."""
+    """Yield how often each row is drawn, [resample, row], in blocks that fit the cache. Each row of a block sums to
+    n_rows.
+    """
     rng = np.random.default_rng(random_state)
     block = max(1, min(n_resamples, _CELLS_AT_ONCE // n_rows))
     for start in range(0, n_resamples, block):
@@ -66,7 +67,7 @@ def bootstrap_interval(
     widened_by: float = 1.0,
     random_state: int = 0,
 ) -> BootstrapInterval:
-    """The percentile interval (Efron & Tibshirani 1993, ch. 13) of any score of rows, widened about the value.
+    """Return the percentile interval (Efron & Tibshirani 1993, ch. 13) of a score of rows, widened about the value.
 
     Args:
         score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
@@ -96,12 +97,12 @@ def bootstrap_interval(
 
 
 def widening(*, se_corrected: float, se_bootstrap: float) -> float:
-    """max(1, SE_corrected / SE_bootstrap), both of the primary score of the same candidate; 1 where neither spreads."""
+    """Return max(1, SE_corrected / SE_bootstrap) of the primary score of a candidate; 1 where nothing varies."""
     return max(1.0, se_corrected / se_bootstrap) if se_bootstrap > 0 else 1.0
 
 
 def row_mean_se(losses: ArrayLike) -> float:
-    """The bootstrap standard error of a mean over rows, in closed form: sd(ddof 0) / sqrt(n).
+    """Return the bootstrap standard error of a mean over rows, in closed form: sd(ddof 0) / sqrt(n).
 
     Args:
         losses: [..., row]; leading axes (repeat, seed) are averaged first, so all of a row's values stay together.
@@ -121,7 +122,8 @@ def score_interval(
     widened_by: float = 1.0,
     random_state: int = 0,
 ) -> BootstrapInterval:
-    """`bootstrap_interval` of a score by name; arguments as `row_score`, clipped to the score's range.
+    """Return the `bootstrap_interval` of a named score, clipped to the score's range. Arguments are those of
+    `row_score`.
 
     The ROC AUC of several classes has a normal interval by the infinitesimal jackknife (`Metric.influence`), because a
     bootstrap would take minutes.
@@ -185,7 +187,7 @@ def _by_influence(
     alpha: float,
     widened_by: float,
 ) -> BootstrapInterval:
-    """The mean over sets [prediction, row, class] with a normal interval; undefined if a class has no row."""
+    """Return the mean over sets [prediction, row, class] with a normal interval; undefined if a class has no row."""
     codes = class_codes(y, n_classes=p.shape[2])
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
         return BootstrapInterval(None, None, None, None, widened_by, 0)

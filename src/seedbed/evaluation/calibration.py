@@ -1,4 +1,4 @@
-"""Do the probabilities mean what they say? The reliability curve, its decomposition, and ECE with its yardstick."""
+"""Do the probabilities mean what they say? The reliability curve, its decomposition, and ECE beside its expected value."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Reliability:
         rows: [point], how many rows have this forecast.
         brier: mean Brier score of the predictions as they are.
         miscalibration: what recalibrating would save, at least 0; 0 is perfect.
-        discrimination: what the recalibrated predictions save against always guessing the prior, at least 0.
-        uncertainty: Brier score of always guessing the share of class 1.
+        discrimination: what the recalibrated predictions gain over predicting the class frequencies, at least 0.
+        uncertainty: Brier score of predicting the share of class 1 for every row.
     """
 
     forecast: Floats
@@ -42,9 +42,10 @@ class Reliability:
     uncertainty: float
 
     def corners(self, most: int = 60) -> tuple[list[float], list[float], list[int]]:
-        """The curve by its corners: forecast, observed, and the rows of all forecasts up to each since the one before.
+        """Return the corners of the curve: forecast, observed, and the rows of all forecasts since the previous
+        corner.
 
-        Between the two ends of a flat stretch nothing is lost; of more than `most` corners some are left out evenly.
+        Nothing is lost within a flat stretch. Of more than `most` corners, some are left out evenly.
         """
         inner = (np.diff(self.observed)[1:] != 0) | (np.diff(self.observed)[:-1] != 0)
         places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
@@ -54,7 +55,8 @@ class Reliability:
 
 
 def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
-    """The reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021); no bins to choose.
+    """Return the reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021). There are no
+    bins to choose.
 
     Pass one prediction for each row (for example the mean over repeats and seeds): a row given twice counts twice.
 
@@ -101,10 +103,11 @@ class ConsistencyBand:
 def consistency_band(
     p: ArrayLike, *, level: float = 0.9, points: int = 40, n_simulations: int = 300, random_state: int = 0
 ) -> ConsistencyBand:
-    """The consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan 2021).
+    """Return the consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
+    2021).
 
-    Outcomes are drawn from the probabilities themselves, and the curve of each draw is taken: what lies within the band
-    says nothing against the probabilities.
+    Outcomes are drawn from the probabilities themselves, and the curve of each draw is computed. A curve within the
+    band is no evidence against the probabilities.
 
     Args:
         p: [row], probability of class 1.
@@ -146,7 +149,8 @@ class CalibrationError:
 def expected_calibration_error(
     y: ArrayLike, p: ArrayLike, *, bins: int = 10, n_simulations: int = 1000, random_state: int = 0
 ) -> CalibrationError:
-    """ECE over bins of equal width (Naeini, Cooper & Hauskrecht 2015): sum of |sum(y - p)| over bins, divided by rows.
+    """Return the ECE over bins of equal width (Naeini, Cooper & Hauskrecht 2015): the sum over bins of the absolute
+    value of sum(y - p), divided by rows.
 
     ECE is biased upwards: with 10 bins and probabilities all over [0, 1], perfect ones show about .06 at 300 rows and
     .10 at 100. It is therefore never given without the value of outcomes simulated from p itself (as the consistency
@@ -177,7 +181,7 @@ def expected_calibration_error(
 
 
 def _binary_input(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
-    """y and p as floats [row], checked."""
+    """Return y and p as floats [row], checked."""
     truth, guess = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
     if truth.ndim != 1 or truth.shape != guess.shape or truth.size == 0:
         raise ValueError(f"y and p must be [row] of one length, not empty; got {truth.shape} and {guess.shape}")

@@ -49,19 +49,19 @@ CODES: dict[str, str] = {
 }
 """Each code and what it means, in the order in which they are shown."""
 
-# What is worth a sentence. tests/evaluation/test_checks.py holds the real curves that these were set on.
-MATTERS = 0.01  # of what always guessing the same costs: a fall or rise of the loss
-LATE = 0.9  # of the epochs: whoever trained up to here went to the end
+# Limits for a sentence. They were set on the real curves in tests/evaluation/test_checks.py.
+MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
+LATE = 0.9  # of the epochs: a training that went so far counts as complete
 MANY_DEAD = 0.2  # of the ReLU units, mean over networks; ordinary trainings stay below 0.07
-ALIKE = 0.02  # of a single run's variance: with no seed's luck left, an interval would shrink by 1 % at most
+ALIKE = 0.02  # of a single run's variance: without it, an interval would shrink by 1 % at most
 APART = 0.5  # of the variance of a mean over seeds
 FEW_SPLITS = 5  # below, the variance between splits says nothing
 ROUNDING = 1e-12  # a difference of losses within this is none
 
 NOTHING = "Its training needs no change."
 LITTLE = "Either the features say little of the target, or more rows are needed to see it."
-# Codes whose advice is about training, the likeliest cause first: the advice of one of them is enough, and two may
-# contradict each other, as "more epochs" and "stop earlier" do.
+# Codes whose advice is about training, the most likely cause first. One advice is enough, and two may contradict each
+# other, such as "more epochs" and "stop earlier".
 _CAUSES = ("diverged", "dead_units", "under_trained", "over_trained", "no_better_than_prior")
 
 Shape = tuple[int, int, int]
@@ -69,13 +69,13 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a reader should know of a candidate.
+    """One finding about the training of a candidate.
 
     Attributes:
         candidate: its name.
         code: a key of `CODES`.
-        message: what was seen and what to do, for a reader without statistics; begins with the candidate's name.
-        evidence: the numbers behind, ready for JSON; None for one that isn't defined.
+        message: what was found and what to do, for a reader without statistics; begins with the candidate's name.
+        evidence: the numbers behind it, ready for JSON; None for a number that isn't defined.
         advice: what to do, the end of the message; may be empty.
     """
 
@@ -86,20 +86,20 @@ class Check:
     advice: str = ""
 
     def without_advice(self) -> Check:
-        """The same check with what was seen alone."""
+        """Return the same check without its advice."""
         return replace(self, message=self.message.removesuffix(self.advice).rstrip(" ;"), advice="")
 
     def as_dict(self) -> dict[str, Any]:
-        """A plain dict, ready for JSON."""
+        """Return a plain dict, ready for JSON."""
         return asdict(self)
 
 
 def consistent(checks: Iterable[Check]) -> list[Check]:
     """Return the checks of one candidate without contradictions, in the order of `CODES`.
 
-    Outputs that are confined explain all else, so that check stands alone. A network that is still learning isn't
-    called trained for too long. Of the checks that ask for another training, only the likeliest cause keeps its advice;
-    and where one does, or a regression is better, none says that nothing is to be done or that the features say little.
+    Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
+    trained for too long. Among checks that suggest another training, only the most likely cause keeps its advice. If one
+    does, or if a regression is better, no check says that nothing needs to change or that the features say little.
     """
     found = {check.code: check for check in checks}
     if "confined_outputs" in found:
@@ -116,10 +116,10 @@ def consistent(checks: Iterable[Check]) -> list[Check]:
 
 
 def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["sigmoid", "softmax"]) -> Check:
-    """The check of a network that returns probabilities.
+    """Return the check of a network that returns probabilities.
 
     Args:
-        low, high: the least and the largest of its outputs.
+        low, high: the smallest and the largest of its outputs.
         kind: what its `forward()` seems to end with.
     """
     seen, logit = ("all its outputs lie between 0 and 1", "logit")
@@ -131,7 +131,7 @@ def confined_outputs(candidate: str, *, low: float, high: float, kind: Literal["
 
 
 def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
-    """Whether at least 0.2 of the ReLU units are dead, mean over networks.
+    """Check whether at least 0.2 of the ReLU units are dead, as a mean over networks.
 
     Args:
         share: [network], dead units over all ReLU units of a network; NaN where unknown.
@@ -153,10 +153,11 @@ def dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
 
 
 def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check | None:
-    """Whether it can't be told from always guessing the same (the class shares, or the mean), or is worse than that.
+    """Check whether a candidate isn't shown to be better than predicting the class frequencies or the mean, or is
+    worse.
 
     Args:
-        estimate: of (loss of the prior - loss of the candidate), at its own level; None where none is due.
+        estimate: of (loss of the prior - loss of the candidate), at its own level; None if there is none.
     """
     if estimate is None or estimate.low > ROUNDING:
         return None
@@ -173,11 +174,11 @@ def no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check 
 
 
 def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
-    """Whether it is surely worse than a plain regression.
+    """Check whether a candidate is shown to be worse than a plain regression.
 
     Args:
-        estimate: of (loss of the regression - loss of the candidate), at its own level; None where none is due.
-        kind: of the regression, "linear" where a number is predicted.
+        estimate: of (loss of the regression - loss of the candidate), at its own level; None if there is none.
+        kind: of the regression, "linear" if numbers are predicted.
     """
     if estimate is None or estimate.high >= -ROUNDING:
         return None
@@ -194,11 +195,12 @@ def worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str 
 def seeds_alike(
     candidate: str, *, losses: ArrayLike, margin: float, reference_losses: ArrayLike | None = None
 ) -> Check | None:
-    """Whether seeds give nearly the same result while splits differ: under 2 % of a single run's variance is theirs.
+    """Check whether seeds give nearly the same result while splits differ: seeds make up less than 2 % of a run's
+    variance.
 
     Args:
         losses: [repeat, fold, seed], each run's mean loss.
-        margin: the difference that matters; nothing is said where the splits differ by less (standard deviation).
+        margin: the difference that matters; there is no finding if splits differ by less (standard deviation).
         reference_losses: [repeat, fold, seed] of the candidate that it is compared with, if any. The same must then
             hold for the difference to their mean over seeds: a hard fold is hard for both and cancels, a seed doesn't.
 
@@ -224,11 +226,11 @@ def seeds_alike(
 def seeds_apart(
     candidate: str, *, losses: ArrayLike, margin: float, reference_losses: ArrayLike | None = None
 ) -> Check | None:
-    """Whether more than half of the variance of its means over seeds comes from seeds.
+    """Check whether seeds make up more than half of the variance of the means over seeds.
 
     Args:
-        margin: the difference that matters; nothing is said where two seeds differ by less (standard deviation).
-        reference_losses: if given, it is the variance of the difference to their mean over seeds.
+        margin: the difference that matters; there is no finding if two seeds differ by less (standard deviation).
+        reference_losses: if given, the variance is that of the difference from their mean over seeds.
         The rest, and Raises, as `seeds_alike`.
     """
     found = _spread(losses, reference_losses)
@@ -245,7 +247,9 @@ def seeds_apart(
 
 
 def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, float] | None:
-    """How much seeds share in the variance of a single run and of a mean over them, and both standard deviations."""
+    """Return the share of seeds in the variance of a single run and of a mean over seeds, and both standard
+    deviations.
+    """
     values = np.asarray(losses, dtype=np.float64)
     others = np.zeros_like(values) if reference_losses is None else np.asarray(reference_losses, dtype=np.float64)
     if values.ndim != 3 or others.ndim != 3 or values.shape[:2] != others.shape[:2]:
@@ -264,7 +268,7 @@ def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, 
 
 
 def _higher(estimate: Estimate) -> str:
-    """How much higher the candidate's loss is, where that is settled."""
+    """Return by how much the candidate's loss is higher, where that is shown."""
     mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
     return f"its prediction error is higher by {mean} (plausibly {low} to {high})"
 
@@ -274,7 +278,7 @@ def _numbers(estimate: Estimate) -> dict[str, float | int | None]:
 
 
 def _same_digits(value: float, estimate: Estimate) -> str:
-    """With as many decimals as the widest of an estimate's numbers needs for two digits."""
+    """Return a number with as many decimals as the widest number of an estimate needs for two digits."""
     widest = max(abs(estimate.low), abs(estimate.high), 1e-9)
     return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
@@ -292,16 +296,16 @@ def under_trained(
     prior_loss: float,
     epochs: ArrayLike | None = None,
 ) -> Check | None:
-    """Whether it has learnt nothing yet, or the test loss was still falling over the last tenth of the epochs.
+    """Check whether a candidate has learnt nothing yet, or its test loss was still falling over the last tenth of
+    the epochs.
 
-    The first is that its mean training loss never came down to `prior_loss`, what always guessing the same costs, but
-    stayed 1 % of it above. The second is that the fall is at least 1 % of `prior_loss` and clear over splits
-    (`corrected_t`, one-sided 5 %); never where half of the splits or more stopped before 0.9 of the epochs, since these
-    had a chance to go on.
+    It has learnt nothing if its mean training loss stayed 1 % above `prior_loss`. Its loss was falling if it fell by
+    at least 1 % of `prior_loss`, clearly over splits (`corrected_t`, one-sided 5 %). That doesn't count if half of
+    the splits or more stopped before 0.9 of the epochs, since these could have continued.
 
     Args:
-        prior_loss: what always guessing the same costs, in units of the curves.
-        The rest as the file's docstring says.
+        prior_loss: the loss of predicting the class frequencies or the mean, in units of the curves.
+        The others are described at the top of this file.
 
     Raises:
         ValueError: shapes don't fit, or the prior's loss isn't positive.
@@ -351,12 +355,12 @@ def over_trained(
     prior_loss: float,
     epochs: ArrayLike | None = None,
 ) -> Check | None:
-    """Whether the test loss rises again while the training loss falls.
+    """Check whether the test loss rises again while the training loss falls.
 
-    Compared are the last epoch and that of the lowest loss, taken for each split from the curves of the others, since a
-    lowest point is lucky; or, with `epochs`, the last and the one up to which a split was trained. It fires as
-    `under_trained` does: 1 % of `prior_loss`, and clear over splits. In the evidence, `loss_low` is the mean test loss
-    at those epochs and `epoch_low` their median.
+    The last epoch is compared with that of the lowest loss, which is taken for each split from the curves of the
+    others, since a minimum is low by chance. With `epochs`, it is compared with the last epoch of training. The
+    limits are those of `under_trained`: 1 % of `prior_loss`, and clear over splits. In the evidence, `loss_low` is
+    the mean test loss at those epochs and `epoch_low` their median.
 
     Args, Raises: as `under_trained`.
     """
@@ -388,7 +392,7 @@ def over_trained(
 
 
 def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool) -> Check | None:
-    """Whether the curves of some networks aren't finite.
+    """Check whether the curves of some networks aren't finite.
 
     Args:
         train_loss, test_loss: [epoch, network].
@@ -419,7 +423,8 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
 
 
 def _by_split(shape: Shape, prior_loss: float, *curves: ArrayLike) -> list[Floats]:
-    """Means over a split's networks, each [epoch, split]; of a single split, its networks: [epoch, seed].
+    """Return means over the networks of a split, each [epoch, split]; with a single split its networks, [epoch,
+    seed].
 
     Networks that aren't finite throughout all curves are left out. [epoch, 0] where a split has no others.
     """
@@ -439,14 +444,16 @@ def _by_split(shape: Shape, prior_loss: float, *curves: ArrayLike) -> list[Float
 
 
 def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a loss is a number that float32 could hold, so that squares of it are finite, too."""
+    """Return where a loss is finite in float32, with a margin so that its square is finite as well."""
     return np.asarray(np.abs(array) < 3e38, dtype=np.bool_)
 
 
 def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
-    """Whether a change [split] is at least 1 % of the prior's loss on average, and clear over splits, one-sided at 5 %.
+    """Return whether a change [split] is at least 1 % of the prior's loss on average, and clear over splits
+    (one-sided, 5 %).
 
-    Of a single split it is clear over seeds, by a plain t-test: these don't overlap. A single network never is.
+    With a single split, a plain t-test over seeds decides, since seeds don't overlap. A single network is never
+    clear.
     """
     repeats, folds, _ = shape
     if change.size < 2 or change.mean() < MATTERS * prior_loss:
@@ -457,13 +464,13 @@ def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
 
 
 def _lowest_of_the_others(losses: Floats) -> NDArray[np.intp]:
-    """For each split the epoch at which the mean loss of all others is lowest; [epoch, split] -> [split]."""
+    """Return for each split the epoch at which the mean loss of all others is lowest; [epoch, split] -> [split]."""
     others = losses.sum(axis=1, keepdims=True) - losses if losses.shape[1] > 1 else losses
     return np.asarray(others.argmin(axis=0), dtype=np.intp)
 
 
 def _stops(epochs: ArrayLike, shape: Shape, n_epochs: int, n_units: int) -> NDArray[np.intp]:
-    """The index of the epoch up to which each unit of `_by_split` was trained."""
+    """Return the index of the epoch up to which each unit of `_by_split` was trained."""
     stops = np.asarray(epochs, dtype=np.intp).ravel() - 1
     n_splits = shape[0] * shape[1]
     if stops.size != n_splits or stops.min() < 0 or stops.max() >= n_epochs:
@@ -472,5 +479,5 @@ def _stops(epochs: ArrayLike, shape: Shape, n_epochs: int, n_units: int) -> NDAr
 
 
 def _loss(value: float, prior_loss: float) -> str:
-    """A loss with as many digits as a change that matters needs."""
+    """Return a loss with the digits that a relevant change needs."""
     return f"{value:,.{max(0, 2 - math.floor(math.log10(prior_loss)))}f}"

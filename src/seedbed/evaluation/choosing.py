@@ -41,12 +41,13 @@ class Choice:
 
 
 def choose(validation_losses: ArrayLike, patience: Patience = NEVER_ENDS) -> Choice:
-    """Return the learning rate and epochs with the lowest mean validation loss; ties: the earlier epoch, then the first
-    rate.
+    """Return the learning rate and the number of epochs with the lowest mean validation loss.
 
-    An epoch at which any network of a learning rate isn't finite counts as infinitely bad for that rate: a mean over
-    those that survived would flatter it. Where no epoch is finite for any rate, it is one epoch of the first. Epochs
-    after the one at which `Waiting` ends a learning rate don't count, whether they were trained or not.
+    Ties go to the earlier epoch, then to the first rate.
+
+    If a network of a learning rate isn't finite at an epoch, the epoch counts as infinitely bad for that rate: a mean
+    over the other networks would flatter it. If no epoch is finite for any rate, the choice is one epoch of the first
+    rate. Epochs after the one at which `Waiting` ends a learning rate don't count, whether they were trained or not.
 
     Args:
         validation_losses: [lr, network, epoch], after each epoch, on rows that the network wasn't trained on.
@@ -66,7 +67,7 @@ def choose(validation_losses: ArrayLike, patience: Patience = NEVER_ENDS) -> Cho
 
 
 class Waiting:
-    """Several learning rates, splits or both, each waiting for a lower mean validation loss of its networks.
+    """Several runs (learning rates, splits or both), each waiting for a lower mean validation loss of its networks.
 
     A run ends after the first epoch that is past `factor * best + epochs`, where `best` is the epoch of its lowest mean
     so far, 0 before any finite one. This depends on the losses alone: not on how many epochs are seen at a time, nor on
@@ -78,7 +79,7 @@ class Waiting:
 
     Attributes:
         n_epochs: how many epochs have been seen.
-        ends: [run], the last epoch that counts; 0 where the end isn't reached.
+        ends: [run], the last epoch that counts; 0 if the end isn't reached.
     """
 
     def __init__(self, n_runs: int, patience: Patience) -> None:
@@ -112,8 +113,9 @@ _RANGE = (0.5, 2.0)
 
 
 def mean_loss(predictions: Floats, target: NDArray[np.number], weights: Floats) -> float:
-    """The log loss of probabilities [row, class] for class codes [row], or the squared error of numbers [row], as a
-    mean with weights [row]."""
+    """Return the weighted mean loss: log loss of probabilities [row, class] for class codes [row], or squared error
+    of numbers [row].
+    """
     if predictions.ndim == 1:
         losses = (predictions - target) ** 2
     else:
@@ -122,11 +124,11 @@ def mean_loss(predictions: Floats, target: NDArray[np.number], weights: Floats) 
 
 
 def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], weights: Floats) -> Floats:
-    """What each of several predictions counts in their mean: from 0 up, in sum 1.
+    """Return the weight of each of several predictions in their mean; weights are at least 0 and sum to 1.
 
-    Greedy selection with replacement of Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from
-    libraries of models": in each of 50 rounds the one is added with which the mean has the least loss, and the best of
-    these means is taken.
+    Greedy selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble selection from
+    libraries of models"): each of 50 rounds adds the prediction that lowers the loss of the mean most. The best mean
+    of all rounds counts.
 
     Args:
         predictions: of each, as `mean_loss` has them.
@@ -146,15 +148,15 @@ def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], wei
 
 
 def tempered(probabilities: Floats, temperature: float) -> Floats:
-    """Probabilities [..., class] whose logarithms are divided by a temperature."""
+    """Return probabilities [..., class] after their logarithms are divided by a temperature."""
     logs = np.log(np.maximum(probabilities, _LEAST)) / temperature
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def best_temperature(probabilities: Floats, target: NDArray[np.number], weights: Floats) -> float:
-    """The temperature, from a half to two, with the least log loss; from Guo, Pleiss, Sun and Weinberger 2017, "On
-    Calibration of Modern Neural Networks".
+    """Return the temperature between 0.5 and 2 with the lowest log loss (Guo, Pleiss, Sun & Weinberger 2017, "On
+    Calibration of Modern Neural Networks").
 
     Args:
         probabilities: [draw, row, class]; tempered and then averaged over the draws. NaN where there is none.

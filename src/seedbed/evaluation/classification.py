@@ -22,7 +22,7 @@ __all__ = [
 
 
 def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
-    """The class that a prediction stands for: p > 0.5, or the class of the greatest probability (ties: the first).
+    """Return the predicted class: p > 0.5, or the class of the greatest probability (ties: the first).
 
     Args:
         p: [...] probability of class 1, or [..., class] with `by_class`.
@@ -32,7 +32,7 @@ def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
 
 
 def class_codes(y: ArrayLike, *, n_classes: int) -> NDArray[np.intp]:
-    """y as integers, checked to lie in 0..n_classes-1.
+    """Return y as integers, checked to lie in 0..n_classes-1.
 
     Raises:
         ValueError: it holds something else.
@@ -49,7 +49,7 @@ def class_codes(y: ArrayLike, *, n_classes: int) -> NDArray[np.intp]:
 
 
 def _class_input(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
-    """Class codes [row] and probabilities [row, class], whatever shape the probabilities came in."""
+    """Return class codes [row] and probabilities [row, class], from probabilities in either shape."""
     truth, probability = np.asarray(y), np.asarray(p, dtype=np.float64)
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
@@ -59,7 +59,7 @@ def _class_input(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
 
 
 def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
-    """Counts [true class, predicted class] of out-of-fold predictions.
+    """Return counts [true class, predicted class] of out-of-fold predictions.
 
     Args:
         y: [row], class codes. p: [row] or [row, class] probabilities; rows whose prediction isn't finite are left out.
@@ -78,7 +78,7 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
 
 
 def _auc(y: NDArray[np.intp], p: Floats) -> float | None:
-    """ROC AUC of [row, class] probabilities; None where a class has no row or a prediction isn't finite."""
+    """Return the ROC AUC of [row, class] probabilities; None if a class has no row or a prediction isn't finite."""
     n_classes = p.shape[1]
     if (np.bincount(y, minlength=n_classes) == 0).any() or not np.isfinite(p).all():
         return None
@@ -95,9 +95,9 @@ class FoldAuc(NamedTuple):
 
 
 def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5) -> FoldAuc:
-    """The mean of the AUCs of the folds of one repeat, or one pooled AUC where a fold has too few rows of a class.
+    """Return the mean AUC over the folds of one repeat, or one pooled AUC if a fold has too few rows of a class.
 
-    Pooling mixes predictions of different trainings, whose scales differ, so it is second choice and marked
+    Pooling mixes predictions of different trainings, whose scales differ. So it is the second choice, and marked
     (Forman & Scholz 2010).
 
     Args:
@@ -125,8 +125,8 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
 
 
 def roc_auc(y: ArrayLike, p: ArrayLike) -> Floats:
-    """ROC AUC of each set of predictions, by ranks: the share of pairs of a positive and a negative row that are in the
-    right order, ties counting half (Mann & Whitney 1947).
+    """Return the ROC AUC of each set of predictions, by ranks: the share of (positive, negative) pairs in the right
+    order, with ties as half (Mann & Whitney 1947).
 
     Args:
         y: zeros and ones [row].
@@ -148,7 +148,8 @@ def roc_auc(y: ArrayLike, p: ArrayLike) -> Floats:
 
 
 def multiclass_auc(y: NDArray[np.intp], p: Floats) -> float:
-    """The mean over ordered pairs of classes (i, j) of the AUC by which p_i tells rows of i from rows of j.
+    """Return the mean over ordered pairs of classes (i, j) of the AUC by which p_i separates rows of i from rows of
+    j (Hand & Till 2001).
 
     Hand & Till 2001, who write it as the mean over unordered pairs of both directions.
 
@@ -162,11 +163,11 @@ def multiclass_auc(y: NDArray[np.intp], p: Floats) -> float:
 
 
 def auc_influence(y: NDArray[np.intp], p: Floats) -> Floats:
-    """How much `multiclass_auc` changes with each row's weight [row]: its derivative where all weights are 1.
+    """Return the derivative of `multiclass_auc` by the weight of each row [row], where all weights are 1.
 
-    The placement values of DeLong, DeLong & Clarke-Pearson 1988. The sum of squares is the variance that a bootstrap
-    of rows would find (the infinitesimal jackknife, Jaeckel 1972), without a single resample: a bootstrap would go
-    through the rows of all pairs of classes for each of them.
+    These are the placement values of DeLong, DeLong & Clarke-Pearson 1988. Their sum of squares is the variance that
+    a bootstrap of rows would find (infinitesimal jackknife, Jaeckel 1972). A bootstrap would take long: each
+    resample goes through the rows of all pairs of classes.
 
     Args: as `multiclass_auc`.
     """
@@ -184,12 +185,12 @@ def auc_influence(y: NDArray[np.intp], p: Floats) -> Floats:
 
 
 def _by_class(y: NDArray[np.intp], p: Floats) -> list[list[Floats]]:
-    """[true class][column]: the column of probabilities of the rows of a class, [row of the class]."""
+    """Return [true class][column]: the probabilities of the rows of a class, [row of the class]."""
     return [list(p[y == code].T) for code in range(p.shape[1])]
 
 
 def _share_below(values: Floats, others: Floats) -> Floats:
-    """Of each value, the share of others that are lower, ties counting half."""
+    """Return for each value the share of others that are lower, with ties as half."""
     ranked = np.sort(others)
     both = np.searchsorted(ranked, values, "left") + np.searchsorted(ranked, values, "right")
     return np.asarray(both / (2 * len(others)), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Curves of many networks become a few lines that a chart or a page can show."""
+"""The curves of many networks, summarized as a few lines for a chart or a page."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "evenly", "summarize_curves"
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
 MOST_GHOSTS = 400
-"""Single networks of all candidates together: as many lines as a page still draws in a moment."""
+"""Most single networks of all candidates together: a page still draws so many lines quickly."""
 
 _PERCENTILES = {"low": 25.0, "high": 75.0, "p05": 5.0, "p95": 95.0}
 _DIGITS = 5  # significant; a chart shows three
-_COARSER = 4  # of the kept epochs, every so many are kept of single networks
+_COARSER = 4  # of single networks, one in so many of the kept epochs is kept
 
-# Rows looked at together when searching for non-finite values: the mask stays small beside the curves.
+# Epochs that are searched for non-finite values at a time, so that the mask is small compared with the curves.
 _ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """How the interval of a mean over networks is found.
+    """How the interval of a mean over networks is computed.
 
     Attributes:
         groups: [network], the split of each: seeds are averaged inside a split first, since they are not data. None
@@ -105,7 +105,7 @@ def _checked(curves: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[np
 
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
-    """Which networks are finite in all curves at all epochs, `[network]`."""
+    """Return which networks are finite in all curves at all epochs, `[network]`."""
     n_epochs, n_networks = arrays["train_loss"].shape
     finite = np.ones(n_networks, dtype=bool)
     for array in arrays.values():
@@ -117,7 +117,7 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
 def _summarize(
     array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp], interval: MeanInterval
 ) -> dict[str, Any]:
-    """One curve's lines. Goes epoch by epoch, so that no copy of the curves is ever made."""
+    """Return the lines of one curve. It goes epoch by epoch, so that the curves are never copied."""
     if not healthy.size:
         return {name: [] for name in ("mean", *_PERCENTILES, "mean_low", "mean_high")}
     means = np.empty(epochs.size)
@@ -137,7 +137,7 @@ def _summarize(
         by_group[position] = np.bincount(groups, weights=values) / sizes
     lines = {"mean": means, **dict(zip(_PERCENTILES, percentiles, strict=True))}
     if sizes.size > 1:
-        from scipy.stats import t as student  # loads scipy, which not every import of the room needs
+        from scipy.stats import t as student  # loads scipy, which not every import of this package needs
 
         df = sizes.size - 1 if interval.df is None else interval.df
         error = by_group.std(axis=1, ddof=1) * math.sqrt(1 / sizes.size + interval.overlap)
@@ -148,10 +148,12 @@ def _summarize(
 
 
 def _plain(values: NDArray[Any]) -> list[float]:
-    """Python floats, written no longer than a chart needs."""
+    """Return Python floats with the digits that a chart needs."""
     return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]
 
 
 def evenly(n: int, most: int) -> NDArray[np.intp]:
-    """At most `most` of the numbers 0..n-1, evenly spread, first and last among them (where `most` is 2 or more)."""
+    """Return at most `most` of the numbers 0..n-1, evenly spread; the first and the last are among them if `most` is
+    at least 2.
+    """
     return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))

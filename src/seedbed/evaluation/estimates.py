@@ -64,14 +64,14 @@ class Estimate:
 
 
 def student_cdf(value: float, df: float | None) -> float:
-    """P(T <= value) for Student's t with `df` degrees of freedom; df=None is the normal distribution."""
+    """Return P(T <= value) for Student's t with `df` degrees of freedom; df=None is the normal distribution."""
     from scipy.special import ndtr, stdtr
 
     return float(ndtr(value) if df is None else stdtr(df, value))
 
 
 def student_quantile(probability: float, df: float | None) -> float:
-    """The value below which Student's t (df=None: the normal distribution) lies with this probability."""
+    """Return the quantile of Student's t for a probability; df=None is the normal distribution."""
     from scipy.special import ndtri, stdtrit
 
     return float(ndtri(probability) if df is None else stdtrit(df, probability))
@@ -92,7 +92,8 @@ class EstimateFields(TypedDict):
 
 
 def inference(mean: float, se: float, *, df: float | None, alpha: float, comparisons: int) -> EstimateFields:
-    """t, two-sided p-value and the interval at 1 - alpha / comparisons, beside what they come from.
+    """Return t, the two-sided p-value and the interval at 1 - alpha / comparisons, with the numbers that they come
+    from.
 
     With se = 0 the posterior is a point mass: the interval is [mean, mean]; p is 1 where the mean is 0, else 0.
 
@@ -112,7 +113,7 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
 
 
 def p_better(estimate: Estimate, margin: float = 0.0) -> float:
-    """Posterior probability that the candidate is better than the reference by more than `margin` (units of the loss).
+    """Return the posterior probability that the candidate is better by more than `margin` (units of the loss).
 
     Correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demsar & Zaffalon 2017): the posterior is a
     Student t with the estimate's location, scale and df, so P = 1 - T_df((margin - mean) / se).
@@ -125,7 +126,7 @@ def p_better(estimate: Estimate, margin: float = 0.0) -> float:
 
 
 def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float = 0.8) -> tuple[int, int] | None:
-    """About how many rows of this kind would settle a difference of `margin`, as (half, double) of the formula's value.
+    """Return roughly how many rows would settle a difference of `margin`, as (half, double) of the formula's value.
 
     N* = n ((t_{df, 1 - alpha'/2} + t_{df, power}) se / margin)^2 with alpha' = alpha / comparisons: the usual formula
     for a sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
@@ -154,7 +155,8 @@ class Wilson(NamedTuple):
 
 
 def wilson(successes: float, n: int, *, alpha: float = 0.05) -> Wilson:
-    """The score interval of a binomial share (Wilson 1927); it stays within [0, 1] and works at 0 and n successes.
+    """Return the score interval of a binomial share (Wilson 1927). It stays within [0, 1] and works at 0 and n
+    successes.
 
     Each row counts once: pass one repeat's hits, or their mean over repeats and seeds, never their sum.
 
@@ -196,7 +198,8 @@ def corrected_t(
     n_test_over_n_train: float | None = None,
     df: int | None = None,
 ) -> CorrectedT:
-    """The mean difference over repeated k-fold cross-validation with an interval that knows the folds overlap.
+    """Return the mean difference over repeated k-fold cross-validation, with an interval that allows for overlapping
+    folds.
 
     SE = s sqrt(1/N + n_test/n_train), N = repeats x folds, s with ddof 1 (Nadeau & Bengio 2003); for k-fold
     n_test/n_train = 1/(k-1). Student's t with k - 1 degrees of freedom (Bouckaert 2003), not N - 1 as in several tools.
@@ -232,14 +235,16 @@ def corrected_t(
 
 
 def _sd(values: NDArray[np.float64]) -> float:
-    """Standard deviation, ddof 1; exactly 0 for a constant array, which rounding in the mean would deny."""
+    """Return the standard deviation (ddof 1); exactly 0 for a constant array, where the mean would add rounding
+    errors.
+    """
     if np.ptp(values) <= 1e-12 * np.abs(values).max():
         return 0.0
     return float(values.std(ddof=1))
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's step-down adjusted p-values (Holm 1979), in the order given; [comparison] -> [comparison].
+    """Return Holm's step-down adjusted p-values (Holm 1979), in the order given; [comparison] -> [comparison].
 
     The i-th smallest of m is multiplied by m - i + 1, made non-decreasing, and capped at 1.
 
@@ -257,7 +262,7 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def more_repeats_ratio(repeats: int, folds: int) -> float:
-    """What is left of the corrected standard error after infinitely many repeats: SE_inf / SE.
+    """Return the part of the corrected standard error that is left after infinitely many repeats: SE_inf / SE.
 
     sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`. .958 at 10 x 10:
     more repeats are almost never the answer; rows are.
@@ -286,7 +291,7 @@ class VarianceShares:
 
 
 def variance_shares(values: ArrayLike) -> VarianceShares:
-    """How much of the uncertainty comes from which rows one has, how much from seeds.
+    """Return how much of the uncertainty comes from the choice of rows, and how much from seeds.
 
     One-way random effects with seeds nested in splits, unbiased components (Searle, Casella & McCulloch 1992, ch. 3):
     seeds = mean over splits of the variance over seeds; rows = variance of the split means - seeds / S, clipped at 0.
@@ -337,7 +342,7 @@ def paired_hold_out(
     alpha: float = 0.05,
     comparisons: int = 1,
 ) -> HoldOut:
-    """The paired difference on locked rows: SE^2 = s^2(d)/n + s^2_seed,A/S_A + s^2_seed,B/S_B.
+    """Return the paired difference on locked rows: SE^2 = s^2(d)/n + s^2_seed,A/S_A + s^2_seed,B/S_B.
 
     d is the row's difference of mean losses over seeds, s^2_seed the variance (ddof 1) over seeds of one candidate's
     mean loss. Degrees of freedom after Satterthwaite (1946), so that three seeds aren't taken for certain knowledge.
@@ -374,7 +379,7 @@ def paired_hold_out(
 
 
 def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, int]:
-    """The variance of the mean of d [row] over rows or over groups, and its degrees of freedom."""
+    """Return the variance of the mean of d [row] over rows or over groups, and its degrees of freedom."""
     sums = d - d.mean()
     if groups is not None:
         if groups.shape != d.shape:
@@ -389,7 +394,7 @@ def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tupl
 def seed_difference(
     reference: ArrayLike, candidate: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
 ) -> Estimate | None:
-    """Return what other seeds would do to the difference of two candidates on one split (Welch 1947).
+    """Return how other seeds would change the difference of two candidates on one split (Welch 1947).
 
     It says nothing about other rows, so no verdict may follow from it.
 
@@ -435,7 +440,7 @@ class NestedInterval(Estimate):
 def nested_interval(
     outer: ArrayLike, inner: ArrayLike, folds: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
 ) -> NestedInterval:
-    """The difference between two learners trained on all n rows, with its nested cross-validation interval.
+    """Return the difference between two learners trained on all n rows, with its nested cross-validation interval.
 
     In each repeat the rows fall into k folds. For each pair of folds {i, j} both learners are trained without either;
     that one training predicts the rows of i (for outer fold j) and of j (for outer fold i).
@@ -489,7 +494,7 @@ def nested_interval(
 
 
 def _checked(outer: NDArray[np.float64], inner: NDArray[np.float64], folds: NDArray[np.intp]) -> int:
-    """The number of folds, once the three shapes agree."""
+    """Return the number of folds after a check that the three shapes agree."""
     if outer.ndim != 2 or inner.ndim != 3 or inner.shape[::2] != outer.shape or folds.shape != outer.shape:
         raise ValueError(
             "outer must be [repeat, row], inner [repeat, fold, row], folds [repeat, row]; "

@@ -19,7 +19,7 @@ __all__ = ["fold_differences", "judge", "judge_all"]
 
 
 def fold_differences(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> Floats:
-    """x_rj: mean over seeds of the reference's loss minus that of the candidate, [repeat, fold].
+    """Return x_rj [repeat, fold]: the reference's loss minus the candidate's loss, each a mean over seeds.
 
     Args:
         reference_losses, candidate_losses: [repeat, fold, seed], mean loss over the fold's test rows. The numbers of
@@ -33,7 +33,7 @@ def fold_differences(reference_losses: ArrayLike, candidate_losses: ArrayLike) -
 
 
 def opposite_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float:
-    """The share of single runs whose difference has the opposite sign of the overall one; 0 where that is 0.
+    """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
 
     Single runs as in `paired_runs`, [repeat, fold, seed] as in `fold_differences`.
     """
@@ -43,11 +43,11 @@ def opposite_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> 
 
 
 def seed_share(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> float | None:
-    """How much of the variance of x_rj comes from seeds: the sum of s^2_seed / S of both over that of x_rj, at most 1.
+    """Return the share of seeds in the variance of x_rj: the sum of s^2_seed / S of both over that variance, at most
+    1.
 
-    The paired form of `variance_shares`, since the two candidates' seeds don't pair. A candidate with one seed (a
-    baseline) counts as one that has no luck with seeds; None where both have one. [repeat, fold, seed] as in
-    `fold_differences`.
+    It is the paired form of `variance_shares`, since the seeds of two candidates don't pair. A candidate with one
+    seed (a baseline) adds nothing; None if both have one. [repeat, fold, seed] as in `fold_differences`.
     """
     both = _both(reference_losses, candidate_losses)
     if all(one.shape[2] == 1 for one in both):
@@ -77,7 +77,8 @@ def judge(
     task: str = "binary",
     greater_is_better: bool | None = None,
 ) -> Verdict:
-    """The verdict on one candidate. With several candidates use `judge_all`, which also does Holm.
+    """Return the verdict on one candidate. For several candidates use `judge_all`, which also adjusts p-values after
+    Holm.
 
     Args:
         reference_losses, candidate_losses: [repeat, fold, seed], mean primary loss over the fold's test rows.
@@ -140,10 +141,10 @@ def judge_all(
     tried: int = 0,
     greater_is_better: bool | None = None,
 ) -> tuple[Verdict, ...]:
-    """Every candidate but the reference against the reference, in the order of `losses`.
+    """Return the verdict on every candidate except the reference, in the order of `losses`.
 
     Intervals hold together at 1 - alpha / (candidates - 1 + tried); p-values are adjusted after Holm (1979). The two
-    needn't agree at the edge, since Holm is the less timid; the rules follow the intervals.
+    may disagree at the edge, since Holm is less conservative. The rules follow the intervals.
 
     Args:
         losses: name -> [repeat, fold, seed], mean primary loss, the reference included. errors: zero-one loss likewise.
@@ -187,7 +188,9 @@ def judge_all(
 def _estimate(
     ours: Floats, theirs: Floats, given: Estimate | None, alpha: float, comparisons: int, largest: float
 ) -> Estimate:
-    """The given estimate, checked to be at the same level, or the corrected t; no two losses are `largest` apart."""
+    """Return the given estimate, checked to be at the same level, or the corrected t, clipped to the largest
+    possible loss.
+    """
     found = given
     if found is None:
         found = corrected_t(fold_differences(ours, theirs), alpha=alpha, comparisons=comparisons)
@@ -197,7 +200,7 @@ def _estimate(
 
 
 def _both(reference_losses: ArrayLike, candidate_losses: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as [repeat, fold, seed] of the same splits."""
+    """Return both as [repeat, fold, seed] of the same splits."""
     ours, theirs = np.asarray(reference_losses, dtype=np.float64), np.asarray(candidate_losses, dtype=np.float64)
     if ours.ndim != 3 or theirs.ndim != 3 or ours.shape[:2] != theirs.shape[:2] or 0 in ours.shape + theirs.shape:
         raise ValueError(f"both must be [repeat, fold, seed] of the same splits; got {ours.shape} and {theirs.shape}")
@@ -211,7 +214,7 @@ def _in_accuracy(
     alpha: float,
     comparisons: int,
 ) -> AccuracyDifference | None:
-    """The same comparison by zero-one loss, as far as a verdict shows it; None where there is none."""
+    """Return the same comparison by zero-one loss, or None if there are no classes."""
     if reference_errors is None or candidate_errors is None:
         return None
     found = _estimate(*_both(reference_errors, candidate_errors), given, alpha, comparisons, 1.0)

@@ -1,4 +1,4 @@
-"""The seed lottery: what a single run would have shown, and what it would have said against the reference."""
+"""The seed lottery: the scores of single runs, and their differences from the reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Lottery", "lottery", "paired_runs"]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_BINS = 48
-# Bins reach no further than this many times the middle nine tenths of the typical candidate's runs.
+# Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
 _REACH = 12
 
 
@@ -44,9 +44,9 @@ class Lottery:
     """Single runs of several candidates in the same bins.
 
     Attributes:
-        edges: [bin + 1], of equal width. Where a few runs are so far off that the others would share a bin or two, the
-            bins end before them, and the outermost ones count what is beyond, too.
-        runs: name -> its runs; who has no finite one is left out.
+        edges: [bin + 1], of equal width. If a few runs are so far off that the others would share one or two bins, the
+            bins end before them, and the outermost bins count what lies beyond.
+        runs: name -> its runs; a candidate without a finite run is left out.
     """
 
     edges: tuple[float, ...]
@@ -56,12 +56,12 @@ class Lottery:
 def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> Lottery:
     """Count single runs in bins that all candidates share.
 
-    Without a step 0 is an edge, where it lies within; with one, edges lie halfway between the values that there can be.
+    Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible values.
 
     Args:
-        values: name -> one number a run, in any shape; those that aren't finite are left out.
+        values: name -> one number per run, in any shape; values that aren't finite are left out.
         step: the smallest difference that two runs can have, `1/n` where a share of n rows is counted: no bin is
-            narrower, lest every other one be empty.
+            narrower, so that not every other bin is empty.
     """
     finite = {name: _finite(runs) for name, runs in values.items()}
     finite = {name: runs for name, runs in finite.items() if runs.size}
@@ -72,11 +72,10 @@ def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> Lottery:
 
 
 def paired_runs(reference: ArrayLike, candidate: ArrayLike) -> Floats:
-    """What each single run says: loss of the reference minus that of the candidate, positive where the candidate is
-    better.
+    """Return the difference in each single run: the reference's loss minus the candidate's.
 
-    A single run is one fold with one seed of each. Seeds of two candidates have nothing to do with each other, so all
-    their pairs are counted.
+    A single run is one fold with one seed of each. The seeds of two candidates are unrelated, so all their pairs are
+    counted.
 
     Args:
         reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows; numbers of seeds may differ.
@@ -95,7 +94,7 @@ def _finite(values: ArrayLike) -> Floats:
 
 
 def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
-    """From where to where the bins should go."""
+    """Return where the bins begin and end."""
     low, high = min(float(one.min()) for one in runs), max(float(one.max()) for one in runs)
     middles = sorted((float(np.median(one)), *np.quantile(one, (0.05, 0.95)).tolist()) for one in runs)
     widths = sorted(last - first for _, first, last in middles)
@@ -106,7 +105,7 @@ def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
 
 
 def _edges(low: float, high: float, step: float) -> Floats:
-    # Runs of one value still need a bin, and one that is wide enough to be told from its neighbours.
+    # Runs of one value still need a bin that is wide enough to be seen.
     width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
     width, shift = _round_up(width, step), step / 2
     first, last = (math.floor((end + shift) / width + 1e-9) for end in (low, high))
@@ -114,7 +113,7 @@ def _edges(low: float, high: float, step: float) -> Floats:
 
 
 def _round_up(width: float, step: float) -> float:
-    """A whole number of steps; without a step 1, 2 or 5 times a power of ten."""
+    """Return a whole number of steps; without a step 1, 2 or 5 times a power of ten."""
     if step:
         return math.ceil(width / step - 1e-9) * step
     power = 10.0 ** math.floor(math.log10(width))
@@ -122,7 +121,7 @@ def _round_up(width: float, step: float) -> float:
 
 
 def _spread(runs: Floats, edges: Floats) -> Runs:
-    # A value that is an edge but for rounding belongs to the bin that it opens.
+    # A value that equals an edge, except for rounding, belongs to the bin that begins there.
     width = edges[1] - edges[0]
     place = np.clip(np.floor((runs - edges[0]) / width + 1e-6).astype(np.intp), 0, len(edges) - 2)
     counts = np.bincount(place, minlength=len(edges) - 1)

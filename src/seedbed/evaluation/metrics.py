@@ -117,12 +117,12 @@ def default_metric(task: str) -> str:
 
 
 def _zero_one(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """1 where the class is wrong."""
+    """Return 1 where the class is wrong."""
     return np.asarray(predicted_classes(p, by_class=p.ndim > y.ndim) != y, dtype=np.float64)
 
 
 def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """(p - y)^2, or the sum over classes of (p_c - [y = c])^2 (Brier 1950); half of it for two columns."""
+    """Return (p - y)^2, or the sum over classes of (p_c - [y = c])^2 (Brier 1950); half of that for two columns."""
     if p.ndim == y.ndim:
         return np.asarray((p - y) ** 2)
     n_classes = p.shape[-1]
@@ -134,13 +134,13 @@ LOG_LOSS_CLIP = 1e-7
 
 
 def _log_loss(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """-log of the probability of the true class."""
+    """Return -log of the probability of the true class."""
     of_true = np.take_along_axis(p, y[..., None], -1)[..., 0] if p.ndim > y.ndim else np.abs(p - 1 + y)
     return np.asarray(-np.log(np.clip(of_true, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)))
 
 
 def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """(p - y)^2 over the variance of the target, so that predicting the mean costs 1."""
+    """Return (p - y)^2 over the variance of the target, so that predicting the mean costs 1."""
     scale = float(np.var(y)) if variance is None else variance
     if not scale > 0:
         raise TargetError("The target is constant, so squared error has no scale", "Choose a target that varies.")
@@ -148,7 +148,7 @@ def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats
 
 
 def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """|p - y|, in units of the target."""
+    """Return the absolute value of p - y, in units of the target."""
     return np.asarray(np.abs(p - y))
 
 
@@ -156,13 +156,13 @@ def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Float
 
 
 def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
-    """One-hot classes [row, class], and the predicted classes [set, row]."""
+    """Return one-hot classes [row, class], and the predicted classes [set, row]."""
     n_classes = sets.shape[2] if sets.ndim == 3 else 2
     return np.eye(n_classes)[y], predicted_classes(sets, by_class=sets.ndim == 3)
 
 
 def _auc(y: Codes, sets: Floats) -> RowScore:
-    """The ROC AUC of two classes, the mean over sets."""
+    """Return the ROC AUC of two classes, the mean over sets."""
     parts = [_two_class_auc(y == 1, p) for p in sets]
     return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
 
@@ -172,13 +172,13 @@ def _auc_influence(y: Codes, p: Floats) -> tuple[float, Floats]:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """top / bottom, NaN where bottom is 0."""
+    """Return top / bottom, NaN where bottom is 0."""
     ratio: Floats = np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
     return ratio
 
 
 def _two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
-    """Mann-Whitney: the share of (positive, negative) pairs in the right order, ties one half (Bamber 1975)."""
+    """Return the share of (positive, negative) pairs in the right order, with ties as half (Bamber 1975)."""
     if p.size == 0:
         return lambda weights: np.full(len(weights), np.nan)
     order = np.argsort(p, kind="stable")
@@ -199,7 +199,7 @@ def _two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
 
 
 def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
-    """Mean recall over the classes that were drawn; NaN where only one was drawn."""
+    """Return the mean recall over the classes that were drawn; NaN if only one was drawn."""
     own, guess = _classes_of(y, sets)
     # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
     hits = own * (guess == y).mean(axis=0)[:, None]
@@ -214,10 +214,10 @@ def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
 
 
 def _mcc(y: Codes, sets: Floats) -> RowScore:
-    """Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
+    """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
 
-    0 for constant predictions, NaN where one class only was drawn. It needs no more of the confusion matrix than its
-    margins and its trace, which is what makes many classes cheap.
+    It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins and the trace of
+    the confusion matrix, so that many classes are cheap.
     """
     own, guess = _classes_of(y, sets)
     n_classes = own.shape[1]
@@ -378,7 +378,7 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
 
 
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
-    """The mean loss of always guessing the class shares (or the mean) of `y`; [row] -> units of the loss.
+    """Return the mean loss of predicting the class frequencies (or the mean) of `y`; [row] -> units of the loss.
 
     For accuracy it is the share of rows outside the majority class, for squared error 1, for mae the mean distance from
     the mean.

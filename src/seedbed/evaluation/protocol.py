@@ -1,4 +1,4 @@
-"""What is run by default for a table of this size, frozen before the first training."""
+"""The default design for a table of a given size. It is fixed before the first training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["scores_only", "cross_validation", "held_out"]
 _FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
 _MEDIUM, _LARGE = 2_000, 20_000
 _LOCKED = 0.2
-_FEWEST_TO_LOCK = 50  # rows outside the largest class, so that ten of them are locked away
+_FEWEST_TO_LOCK = 50  # rows outside the largest class: ten of them are locked away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +22,13 @@ class Protocol:
     """How the candidates are compared.
 
     Attributes:
-        kind: "cross_validation"; "scores_only", where no verdict is due; "held_out", where rows are locked away first.
-        repeats, folds, seeds: of the cross-validation (where rows are locked away: of the remaining rows, for choosing
-            only).
-        df: degrees of freedom of the corrected t; None where no such test is made.
+        kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are locked away first.
+        repeats, folds, seeds: of the cross-validation. If rows are locked away, of the remaining rows, for choices only.
+        df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
-        quick: a first look, to be marked as such.
+        quick: whether it is a first look.
         time_limit: seconds that the run may take, about; None where there is no limit.
-        shortened: what repeats and seeds, or rows, would have been without the limit, in words; empty where it is kept.
+        shortened: repeats and seeds, or rows, without the time limit, in words; empty if the limit changes nothing.
         reason: why this design, in words for the user.
     """
 
@@ -46,7 +45,7 @@ class Protocol:
 
     @property
     def has_verdict(self) -> bool:
-        """Whether a verdict is due."""
+        """Whether this design leads to verdicts."""
         return self.kind != "scores_only"
 
 
@@ -58,13 +57,13 @@ def protocol(
     n_groups: int | None = None,
     by_time: bool = False,
 ) -> Protocol:
-    """The design for a table: the section "What is run by default" of the statistics page.
+    """Return the design for a table, by the table "What is run" in docs/verdicts.md.
 
     Args:
         n_rows: rows of the table, after dropping those without a target.
         outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
-        quick: a first look, 1 x k folds with 3 seeds, where a verdict is due and rows aren't locked away.
-        n_groups: of a named group column; None where rows are groups of their own.
+        quick: a first look: 1 x k folds with 3 seeds, unless there can be no verdict or rows are locked away.
+        n_groups: groups of the group column; None without one.
         by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
 
     Raises:
@@ -121,20 +120,21 @@ def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | N
 
 
 def _too_few(n_rows: int, outside_largest: int | None, n_groups: int | None) -> str:
-    """Why no verdict is due; empty where one is."""
+    """Return why there can be no verdict; empty if there can be one."""
     for n, fewest, what, where in (
         (n_rows, _FEWEST_ROWS, "rows", ""),
         (outside_largest, _FEWEST_OUTSIDE, "rows", " outside the largest class"),
         (n_groups, _FEWEST_GROUPS, "groups", ""),
     ):
         if n is not None and n < fewest:
-            return f"{n} {what}{where} are too few to tell candidates apart (a verdict needs {fewest} {what})"
+            return f"{n} {what}{where} are too few for a verdict (it needs {fewest} {what})"
     return ""
 
 
 def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) -> bool:
-    """Whether one look at locked rows is enough. Rows of a group are alike, so there must be many groups, too: else the
-    error of the difference, which takes rows for independent, would be too small."""
+    """Return whether one look at locked rows is enough. Rows of a group are alike, so there must be many groups as
+    well: otherwise the error of the difference, which assumes independent rows, would be too small.
+    """
     many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
     return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)
 

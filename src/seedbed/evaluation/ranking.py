@@ -41,14 +41,14 @@ def separated(
 ) -> NDArray[np.bool_]:
     """Return which pairs of a ranking are shown to differ [rank, rank].
 
-    A pair with a verdict differs where that says better or worse. Any other pair differs where the same rules would say
-    so at the level of the verdicts, and Holm's adjustment over all these pairs agrees.
+    A pair with a verdict differs if that says better or worse. Any other pair differs if the same rules say so at the
+    level of the verdicts, and if Holm's adjustment over all these pairs agrees.
 
     Args:
         ranking: names.
         verdicts: on pairs of them.
         difference: the estimate for two names, the reference first, at the level of the verdicts.
-        margin, alpha: as the verdicts have them.
+        margin, alpha: those of the verdicts.
     """
     places = {name: place for place, name in enumerate(ranking)}
     apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
@@ -68,9 +68,9 @@ def separated(
 def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
     """Return groups of places such that two places share a group if and only if they aren't separated.
 
-    A place may stand in several brackets: not being shown to differ is no equality, and the ends of a chain may well
-    differ. The places of a bracket needn't be neighbours: where two models vary little from each other and much from a
-    third one, the third may be joined to the first and to none between them (a compact display, as of Piepho 2004).
+    A place may be in several brackets: models that aren't shown to differ aren't equal, and the ends of a chain may
+    differ. The places of a bracket needn't be neighbours: if two models vary little from each other and much from a third
+    one, the third may be joined to the first but to none between them (a compact display, Piepho 2004).
 
     Args:
         separated: [rank, rank] bool, symmetric, False on the diagonal: whether the candidates at two places differ.
@@ -79,7 +79,7 @@ def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
         The places of each bracket in ascending order, at least two; no bracket lies within another.
 
     Raises:
-        ValueError: not such a table.
+        ValueError: the table is something else.
     """
     table = np.asarray(separated, dtype=bool)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or (table != table.T).any() or table.diagonal().any():
@@ -103,16 +103,16 @@ class Advice:
     """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
 
     Attributes:
-        use: the recommended model, a network or a baseline; None where nothing is shown to be better than guessing.
+        use: the recommended model, a network or a baseline; None if no model is shown to be better than `prior`.
         best: the best guess, the model with the lowest cross-validated error.
         undecided: the other models that `best` isn't shown to be better than.
-        network: the network to take home, whatever `use` is: the simplest one of `among`.
+        network: the network to use if it must be one: the simplest of `among`.
         first: the network with the lowest error.
         among: the networks within the margin of `first` that aren't shown to be worse, itself included.
-        as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse; where
+        as_good: baselines with a lower error than `first`, or within the margin of it and not shown to be worse. If
             there are any, no network is needed.
         ahead: those of them that are shown to be better than `first`.
-        no_gain: whether `first` isn't shown to be better than guessing the class frequencies or the mean.
+        no_gain: whether `first` isn't shown to be better than predicting the class frequencies or the mean.
     """
 
     use: str | None
@@ -141,12 +141,12 @@ def advise(
     Args:
         losses: mean loss of each model, the lowest first.
         separated: [rank, rank] bool, in that order: whether two models are shown to differ.
-        n_parameters: of each network. Whatever else is in `losses` is a baseline, but for the blend.
+        n_parameters: of each network. All other models in `losses` are baselines, except the blend.
         margin: the difference that matters, in units of the loss.
         prior: the baseline that predicts the class frequencies or the mean.
         blend: the blend of networks; it counts as the largest network.
-        gains: whether the network with the lowest error is shown to be better than guessing; where `prior` is among the
-            models, `separated` says it.
+        gains: whether the network with the lowest error is shown to be better than `prior`. If `prior` is among the
+            models, `separated` decides.
     """
     ranking, apart = list(losses), np.asarray(separated, dtype=bool)
     sizes = {name: n_parameters.get(name, math.inf) for name in ranking if name in n_parameters or name == blend}
@@ -207,7 +207,7 @@ class ChosenScore:
 
 
 def bbc_cv(losses: ArrayLike, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> ChosenScore:
-    """Bootstrap bias-corrected cross-validation (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
+    """Return the bootstrap bias-corrected score (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
 
     Draw rows with replacement; choose the candidate with the smallest mean loss on them; score it on the rest.
 

@@ -15,7 +15,7 @@ from seedbed.evaluation.metrics import METRICS, Metric
 __all__ = ["SHORT", "AccuracyDifference", "Verdict", "decide", "percent", "plain_number"]
 
 _TOO_MANY = 10_000_000
-"""From so many rows on, a number of them says nothing more."""
+"""Beyond so many rows, an exact number isn't useful."""
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "cannot_tell"]
 
@@ -27,15 +27,15 @@ SHORT: dict[Rule, str] = {
     "no_worse": "at least as good",
     "cannot_tell": "undecided",
 }
-"""Each rule in a word or three, in the order in which verdicts are told."""
+"""Each rule in one to three words, in the order in which verdicts are listed."""
 
 
 def decide(*, low: float, high: float, margin: float) -> Rule:
-    """The first of the six rules that fires.
+    """Return the first of the six rules that holds.
 
     Args:
         low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.
-        margin: what the user calls a difference that matters, same units.
+        margin: the difference that matters to the user, in the same units.
 
     Raises:
         OptionError: the margin isn't a positive number.
@@ -73,23 +73,23 @@ class Verdict:
 
     Attributes:
         candidate, reference: their names.
-        rule: which of the six rules fired.
+        rule: the first of the six rules that holds.
         metric: the primary metric; difference, low, high and margin are in units of its loss.
         difference, low, high: the estimate and its simultaneous interval.
         margin: the difference that matters.
         p, p_adjusted: two-sided p-value of "no difference", alone and after Holm over all comparisons.
         p_better: posterior probability that the candidate is better at all.
         p_better_by_margin: and by more than the margin.
-        opposite_share: of single runs (one fold, one seed of each) that would have shown the opposite sign.
+        opposite_share: share of single runs (one fold, one seed of each) with the opposite sign.
         accuracy: the same in accuracy; None for regression.
-        rows_needed: (low, high), rows that would settle a difference of the margin; None where nothing is left, or
-            where n_rows isn't known.
-        seed_share: of the variance behind the interval, what comes from seeds rather than rows; None where that isn't
+        rows_needed: (low, high), rows that would settle a difference of the margin; None if nothing is left to settle,
+            or if n_rows isn't known.
+        seed_share: the part of the interval's variance that comes from seeds and not from rows; None if that isn't
             known, as with one seed.
-        n_rows: rows now; None where that isn't known.
-        n_train: about how many rows each training had; None where that isn't known.
+        n_rows: rows now; None if that isn't known.
+        n_train: about how many rows each training had; None if that isn't known.
         comparisons: how many were adjusted for.
-        held_out: whether it is about one look at locked rows, so that there are no repeats.
+        held_out: whether it comes from one look at locked rows, without repeats.
         rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
             double of that.
         greater_is_better: of the metric; None for one of `METRICS`.
@@ -124,12 +124,12 @@ class Verdict:
 
     @property
     def by_margin(self) -> bool:
-        """Whether the difference is surely at least the margin, for better or worse."""
+        """Whether the difference is at least the margin over the whole interval, for better or worse."""
         return self.low >= self.margin or self.high <= -self.margin
 
     @property
     def short(self) -> str:
-        """The verdict in a word or three."""
+        """The verdict in one to three words."""
         return SHORT[self.rule]
 
     @property
@@ -138,7 +138,7 @@ class Verdict:
         return _SENTENCES[self.rule](self)
 
     def as_dict(self) -> dict[str, Any]:
-        """A plain dict of all attributes and of what they say, ready for JSON."""
+        """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "greater_is_better"}
         a = self.accuracy
         plain["accuracy"] = None if a is None else {"difference": a.difference, "low": a.low, "high": a.high}
@@ -147,30 +147,30 @@ class Verdict:
 
 
 def _gain(verdict: Verdict) -> str:
-    """The direction that is good: "higher" of a score, "lower" of an error."""
+    """Return the direction that is good: "higher" for a score, "lower" for an error."""
     return "higher" if _metric(verdict).greater_is_better else "lower"
 
 
 def _loss(verdict: Verdict) -> str:
-    """The direction that is bad."""
+    """Return the direction that is bad."""
     return "lower" if _metric(verdict).greater_is_better else "higher"
 
 
 def _metric(verdict: Verdict) -> Metric:
-    """The metric, also of losses that the user has brought, which may have another name or direction."""
+    """Return the metric. Losses that users bring may have another name or direction."""
     found = METRICS.get(verdict.metric) or Metric(name=verdict.metric, words=verdict.metric, tasks=())
     up = verdict.greater_is_better
     return found if up is None else replace(found, greater_is_better=up)
 
 
 def _quantity(verdict: Verdict) -> str:
-    """What is compared, in words that say whether it is an error."""
+    """Return what is compared, in words that say whether it is an error."""
     metric = _metric(verdict)
     return metric.words if metric.greater_is_better else f"prediction error ({metric.words})"
 
 
 def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
-    """A size without its sign: points for accuracy, else a number with one digit more than the margin needs."""
+    """Return a size without its sign: points of accuracy, or a number with one digit more than the margin needs."""
     metric = _metric(verdict)
     scale = 100 if metric.percent else 1
     fewest = 0 if metric.own_units else 1  # in units of the target, which may be millions
@@ -182,7 +182,7 @@ def _amount(verdict: Verdict, value: float, *, unit: bool = False) -> str:
 
 
 def _matters(verdict: Verdict) -> str:
-    """The margin in a sentence: "1 point that matters", "0.004 that matters"."""
+    """Return the margin in a sentence: "1 point that matters", "0.004 that matters"."""
     if not _metric(verdict).percent:
         return f"{plain_number(verdict.margin)} that matters"
     points = f"{100 * verdict.margin:.3g}"
@@ -190,26 +190,26 @@ def _matters(verdict: Verdict) -> str:
 
 
 def plain_number(value: float, digits: int = 3) -> str:
-    """0.00436, 12.3 or 12,300: so many digits, and an exponent for what is tiny only."""
+    """Return 0.00436, 12.3 or 12,300: a number of so many digits, with an exponent only if it is tiny."""
     shown = f"{value:.{digits}g}"
     return f"{float(shown):,.0f}" if "e+" in shown else shown
 
 
 def percent(probability: float) -> str:
-    """A probability that never pretends to be certain."""
+    """Return a probability that never looks certain."""
     if probability > 0.995:
         return "above 99%"
     return "below 1%" if probability < 0.005 else f"{probability:.0%}"
 
 
 def _range(verdict: Verdict) -> str:
-    """The plausible sizes of a difference whose sign is settled, smaller one first."""
+    """Return the plausible sizes of a difference whose sign is settled, the smaller one first."""
     small, large = sorted((abs(verdict.low), abs(verdict.high)))
     return f"plausibly {_amount(verdict, small)} to {_amount(verdict, large)}"
 
 
 def _size(verdict: Verdict, direction: str) -> str:
-    """its error is lower by 0.031 (plausibly 0.020 to 0.042)"""
+    """Return "its error is lower by 0.031 (plausibly 0.020 to 0.042)"."""
     size = _amount(verdict, verdict.difference, unit=True)
     return f"its {_quantity(verdict)} is {direction} by {size} ({_range(verdict)})"
 
@@ -259,14 +259,14 @@ def _from_to(v: Verdict) -> str:
 
 
 def _here(v: Verdict) -> str:
-    """The difference that was seen."""
+    """Return the measured difference."""
     if not float(_amount(v, v.difference).replace(",", "")):
         return "the same here"
     return f"{_amount(v, v.difference, unit=True)} {_gain(v) if v.difference > 0 else _loss(v)} here"
 
 
 def _what_would_settle(v: Verdict) -> str:
-    """How many rows, never fewer than there are now: a range for a power of 80 % may begin below."""
+    """Return how many rows it takes, never fewer than there are: a range for a power of 80 % may begin below."""
     small = f"To tell a difference as small as the {_matters(v)} takes"
     if v.n_rows is None:
         low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
@@ -284,7 +284,7 @@ def _what_would_settle(v: Verdict) -> str:
 
 
 def _rounded(number: int, digits: int = 2) -> str:
-    """Two significant digits, with commas: 12,000."""
+    """Return two significant digits, with commas: 12,000."""
     return f"{int(float(f'{number:.{digits}g}')):,}"
 
 

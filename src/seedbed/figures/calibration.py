@@ -1,4 +1,4 @@
-"""Do the probabilities mean what they say? A reliability curve for each candidate."""
+"""Reliability curves: do the probabilities mean what they say?"""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _AXIS: dict[str, Any] = {
 def calibration(
     summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
 ) -> alt.ConcatChart | None:
-    """A panel for each candidate, in the order of the ranking: what was forecast against how often it came true.
+    """Draw a reliability curve for each candidate, in the order of the ranking.
 
-    The line is isotonic regression's; grey is where it would lie, at each forecast by itself, if the probabilities were
-    exactly right; beneath, how many rows have such a forecast. Of several classes it is the predicted class's
-    probability. Always guessing the same is left out.
+    The line is isotonic regression. The grey band shows where it would lie, at each forecast by itself, if the
+    probabilities were exact. The bars below count rows by forecast. With several classes, the probability of the
+    predicted class is shown. The baseline `prior` is left out.
 
     Args:
         summary: as `Comparison.summary` gives it.
@@ -60,12 +60,12 @@ def calibration(
 
 
 def _columns(n: int) -> int:
-    """Three or four, whichever leaves fewer gaps."""
+    """Return three or four columns, whichever leaves fewer gaps."""
     return min(n, 3 if n in (3, 5, 6, 9) else 4)
 
 
 def _record(place: int, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
-    """A candidate's numbers; each layer unfolds the lists that it needs."""
+    """Return the numbers of a candidate. Each layer unfolds the lists that it needs."""
     most, bins = max([1, *one["counts"]]), len(one["counts"])
     places = [number for number, count in enumerate(one["counts"]) if count]
     return {
@@ -89,7 +89,7 @@ def _record(place: int, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _share(value: float) -> str:
-    """.05, as there is nothing before the point; but 1.00."""
+    """Return a share as `.05`, or `1.00`."""
     return f"{value:.2f}".removeprefix("0")
 
 
@@ -107,7 +107,7 @@ def _phrases(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
-    """From the back to the front: band, histogram, diagonal, line, words."""
+    """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
     rows = shown(f"datum.place == {place}")
     x, y = _across(), _up()
     name = alt.Tooltip("candidate:N")
@@ -150,7 +150,7 @@ def _up() -> alt.Y:
 
 
 def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:
-    """Name and ECE, as marks: a title would stay where the candidate is hidden."""
+    """Return name and ECE as marks. A title would stay when the candidate is hidden."""
     mark: dict[str, Any] = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
     here = {"x": alt.value(0), "y": alt.value(0)}
     numbers = [

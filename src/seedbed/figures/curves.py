@@ -40,7 +40,7 @@ BANDS = {"middle": ("low", "high"), "wide": ("p05", "p95"), "mean": ("mean_low",
 
 
 def grids_of(candidates: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """The lists of epochs that occur; a record says by its place in here which one is its own."""
+    """Return the distinct lists of epochs. A record refers to its own one by position."""
     grids: list[list[int]] = []
     for candidate in candidates:
         for key in ("epochs", "ghost_epochs"):
@@ -50,7 +50,7 @@ def grids_of(candidates: Sequence[Mapping[str, Any]]) -> list[list[int]]:
 
 
 def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The means, and on test rows the bands around them.
+    """Return the means, and the bands around them on test rows.
 
     Training rows come first, so that the lines that matter are drawn over the others.
     """
@@ -59,7 +59,7 @@ def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     for part, part_name in PART_NAMES.items():
         for candidate in candidates:
             record = {"candidate": candidate["name"], "part": part_name, "grid": grids.index(candidate["epochs"])}
-            # One network has no middle half; and a band on training rows too would hide more than it shows.
+            # One network has no middle half. A band on training rows as well would hide more than it shows.
             banded = part == "test" and candidate["n_networks"] - candidate["n_diverged"] > 1
             for measure in MEASURES:
                 curve = candidate["curves"][f"{part}_{measure}"]
@@ -73,7 +73,7 @@ def line_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def network_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The single networks on test rows; those on training rows too would hide the means."""
+    """Return the single networks on test rows. Those on training rows would hide the means."""
     grids = grids_of(candidates)
     return [
         {
@@ -91,13 +91,13 @@ def network_records(candidates: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 
 
 def ghosts_of(candidate: Mapping[str, Any], measure: str) -> list[list[float]]:
-    """The curves of single networks on test rows."""
+    """Return the curves of single networks on test rows."""
     ghosts: list[list[float]] = candidate["curves"][f"test_{measure}"]["ghosts"]
     return ghosts
 
 
 def lines_of(candidate: Mapping[str, Any], measure: str) -> list[Line]:
-    """Mean and middle half on training rows, then on test rows."""
+    """Return mean and middle half on training rows, then on test rows."""
     curves = [candidate["curves"][f"{part}_{measure}"] for part in PART_NAMES]
     return [Line(curve["mean"], curve["low"], curve["high"]) for curve in curves]
 
@@ -108,7 +108,7 @@ _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
 def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT) -> alt.ConcatChart:
-    """Two panels, score and loss, each with training rows (dashed) and test rows (solid).
+    """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
     one by one. The band is the middle half of the networks on test rows. A value axis cuts what would flatten
@@ -148,7 +148,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     heading = title_lines(curves.get("title", "") if title is None else title)
     subtitle = _subtitle_lines(curves, n_ghosts=n_ghosts, beyond=beyond, chosen=theme is PAGE)
     chart = alt.concat(*panels, columns=2, title=alt.TitleParams(text=heading, subtitle=subtitle))
-    # Set as they are: Altair would copy each number and check it against its schema.
+    # Set without Altair, which would copy each number and check it against its schema.
     chart.params = _variables(candidates, limits, networks=bool(shown))
     chart.datasets = {"lines": line_records(drawn), "networks": network_records(drawn)}
     chart.usermeta = {"score_name": curves["score_name"]}
@@ -158,7 +158,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
 def _variables(
     candidates: Sequence[Mapping[str, Any]], limits: Mapping[str, tuple[float, float]], *, networks: bool
 ) -> list[alt.VariableParameter]:
-    """What whoever shows the chart in a browser may set, and the epochs that records refer to."""
+    """Return the variables that a page may set, and the epochs that records refer to."""
     last = max((candidate["epochs"][-1] for candidate in candidates), default=0)
     values = {
         "hidden": [],
@@ -180,7 +180,7 @@ def _variables(
 def _subtitle_lines(
     summary: Mapping[str, Any], *, n_ghosts: int, beyond: Sequence[str], chosen: bool = False
 ) -> list[str]:
-    """The summary's own subtitle, then what the lines and bands are, and what is not shown.
+    """Return the summary's own subtitle, then what lines and bands mean, and what is not shown.
 
     Args:
         summary: as `learning_curves` takes it.
@@ -224,20 +224,21 @@ def _limits(
     )
     if name != "accuracy":
         return low, high
-    # Not exactly 0 and 1: half of a line along the edge would be cut off.
+    # Not exactly 0 and 1, which would cut off half of a line along the edge.
     air = (high - low) * 0.04
     return max(low, -air), min(high, 1.0 + air)
 
 
 def _r2_floor(drawn: Sequence[Mapping[str, Any]]) -> float:
-    """How far down an axis of R2 goes: the first epochs are often far below 0, which is what guessing the mean gets,
-    and how far says nothing. Further only where half of the candidates or more end there."""
+    """Return the lowest R2 on the axis. First epochs are often far below 0, the R2 of predicting the mean; how far
+    doesn't matter. The axis goes lower only if half of the candidates or more end there.
+    """
     ends = sorted(candidate["curves"]["test_score"]["mean"][-1] for candidate in drawn)
     return min(_R2_FLOOR, ends[(len(ends) - 1) // 2] - 0.25) if ends else _R2_FLOOR
 
 
 def _leaves(candidate: Mapping[str, Any], measure: str, limits: tuple[float, float], *, with_ghosts: bool) -> bool:
-    """Whether anything drawn of this candidate runs out of the picture."""
+    """Return whether anything drawn of a candidate leaves the picture."""
     training, test = lines_of(candidate, measure)
     curves = [training.mean, *test, *(ghosts_of(candidate, measure) if with_ghosts else [])]
     return any(min(curve) < limits[0] or max(curve) > limits[1] for curve in curves)
@@ -245,14 +246,16 @@ def _leaves(candidate: Mapping[str, Any], measure: str, limits: tuple[float, flo
 
 def _epoch_axis(candidates: Sequence[Mapping[str, Any]]) -> alt.X:
     last = max((candidate["epochs"][-1] for candidate in candidates), default=0)
-    # A single epoch must not be given the ticks of a range.
+    # A single epoch has one tick and not those of a range.
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
     axis = alt.Axis(title="epoch", grid=False, format=",d", **ticks)
     return alt.X("epoch:Q", axis=axis, scale=alt.Scale(domain=_between("first", "last"), nice=False, zero=False))
 
 
 def _value_axis(measure: str, name: str) -> alt.Y:
-    """The panel's heading is the axis's title, put above it: a panel title would move with the topmost label."""
+    """Return the value axis. Its title, put above it, is the heading of the panel: a panel's own title would move
+    with the topmost label.
+    """
     axis = alt.Axis(
         title=_NAMES[name],
         titleAlign="left",
@@ -281,10 +284,10 @@ class _Strokes:
 
     def __init__(self, theme: Theme, n_drawn: int, single: bool) -> None:
         self.theme, self.single = theme, single
-        self.opacity = min(0.2, 0.6 / max(1, n_drawn))  # many bands over each other would be mud
+        self.opacity = min(0.2, 0.6 / max(1, n_drawn))  # so that many bands on top of each other stay readable
 
     def layers(self, drawn: Sequence[Mapping[str, Any]], measure: str, encoding: Mapping[str, Any]) -> list[alt.Chart]:
-        """From the back to the front: single networks, bands, means, the cursor."""
+        """Return the layers from the back to the front: single networks, bands, means, the cursor."""
         lines = _unfolded(measure)
         mean, band = self._mean(encoding), self._band(encoding)
         layers = [
@@ -319,11 +322,11 @@ class _Strokes:
 
 
 def _unfolded(measure: str) -> alt.Chart:
-    """The lines of those that are shown, with the ends of the band that is chosen."""
+    """Return the lines of the candidates that aren't hidden, with the ends of the chosen band."""
     chosen = {side: f"datum['{measure}_' + band + '_{side}'] || []" for side in ("low", "high")}
     chart = alt.Chart(alt.NamedData("lines")).transform_calculate(epoch="grids[datum.grid]", **chosen)
-    # Where a list is shorter than the others, Vega fills up with null and draws nothing. It unfolds all lists anew when
-    # what comes before changes, but filters only what has changed: so who is shown is asked last.
+    # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when an
+    # earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
     return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(SHOWN)
 
 

@@ -78,7 +78,7 @@ Interval = tuple[float, float, float]
 
 
 def _judged(verdicts: Sequence[Mapping[str, Any]], metric: Mapping[str, Any]) -> tuple[list[Interval], float]:
-    """(difference, low, high) of each verdict and the margin, in points where that is accuracy."""
+    """Return (difference, low, high) of each verdict, and the margin; accuracy in points."""
     scale = 100.0 if metric["name"] == "accuracy" else 1.0
     found = [tuple(scale * verdict[key] for key in ("difference", "low", "high")) for verdict in verdicts]
     return [(middle, low, high) for middle, low, high in found], scale * metric["margin"]
@@ -98,7 +98,7 @@ def _records(
     limits: tuple[float, float],
     margin: float,
 ) -> list[dict[str, Any]]:
-    """One record a row; `from` and `to` are the interval as far as it is in the picture."""
+    """Return one record per row. `from` and `to` are the part of the interval that is in the picture."""
     first, last = limits
     decimals = 1
     if panel == "judged":
@@ -127,7 +127,7 @@ def _records(
 
 
 def _signed(value: float, decimals: int) -> str:
-    """+1.8, -0.026, +12,300; never -0.0."""
+    """Return a number with its sign: +1.8, -0.026, +12,300; never -0.0."""
     shown = f"{value:+,.{decimals}f}"
     return shown.replace("-", "−") if any(digit in shown for digit in "123456789") else shown.lstrip("+-")
 
@@ -169,7 +169,7 @@ def _panel(
     width: int,
     theme: Theme,
 ) -> alt.LayerChart:
-    """From the back to the front: zone, zero, intervals, points, words."""
+    """Return a panel, from the back to the front: zone, zero, intervals, points, words."""
     rows = shown(f"datum.panel == '{panel}'")
     x = difference_axis(reference, limits)
     looks = {"better": theme.better, "worse": theme.worse, "unsure": theme.unsure, "plain": theme.ink}

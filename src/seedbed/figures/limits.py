@@ -1,4 +1,4 @@
-"""The limits of a value axis, chosen so that a curve that runs away doesn't flatten the others."""
+"""Limits of a value axis, chosen so that a diverging curve doesn't flatten the others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 __all__ = ["Line", "interval_limits", "robust_limits"]
 
-# Cut only what would squeeze a typical candidate into less than this share of the height: the fast fall of a healthy
-# loss in its first epochs is worth seeing.
+# Cut only what would squeeze a typical candidate into less than this share of the height. The fast fall of a loss in its
+# first epochs should be visible.
 _SQUEEZED = 1 / 8
-# Past a curve's 95th percentile by more than this many times its middle nine tenths, it is a spike.
+# A spike is above a curve's 95th percentile by more than this many times its middle nine tenths.
 _SPIKE = 1.5
 _AIR = 0.04
 
@@ -31,12 +31,12 @@ def robust_limits(
     cut_high: bool = False,
     floor: float = -math.inf,
 ) -> tuple[float, float]:
-    """The lowest and the highest value that an axis should show, with a little air.
+    """Return the lowest and the highest value of an axis, with some space beyond the curves.
 
     Args:
         candidates: the lines of each candidate; none of them empty.
-        ghosts: what else is drawn.
-        cut_high: spikes and runaway curves may leave the picture at the top (a loss).
+        ghosts: other curves that are drawn.
+        cut_high: spikes and diverging curves may leave the picture at the top (a loss).
         floor: nothing below is shown (R2, which has no lower bound).
     """
     drawn = [curve for lines in candidates for line in lines for curve in line] + list(ghosts)
@@ -51,12 +51,12 @@ def robust_limits(
 
 
 def interval_limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
-    """The ends of an axis of differences: 0 and all intervals lie within, but for those of a minority that is so far
-    off that the typical one would be squeezed.
+    """Return the ends of an axis of differences. It contains 0 and all intervals, except those of a minority that
+    are so far off that they would squeeze the typical one.
 
     Args:
         intervals: (low, high) of each; at least one.
-        least: this far the axis goes to either side in any case.
+        least: the axis reaches at least this far to either side.
     """
     kept = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
     widths = sorted(high - low for low, high in intervals)
@@ -74,11 +74,11 @@ def interval_limits(intervals: Sequence[tuple[float, float]], *, least: float) -
 
 
 def _top(drawn: Sequence[Sequence[float]], upper: Sequence[Sequence[Sequence[float]]], floor: float) -> float:
-    """Where to cut: the highest thing drawn that leaves the typical candidate enough of the height.
+    """Return where to cut: the highest thing drawn that leaves the typical candidate enough of the height.
 
-    The typical candidate is measured by its middle half, not by its mean: one network among a hundred can carry the
-    mean away. And by the worse of its parts: where a network learns by heart, the test loss is far above the training
-    loss, and is what the reader came for.
+    The typical candidate is measured by its middle half, since one network among a hundred can move the mean far
+    away. Its worse part counts: an overfitted network has a test loss far above the training loss, and readers want
+    to see that.
     """
     reaches = sorted(max(_reach(curve) for curve in curves) for curves in upper)
     typical = reaches[(len(reaches) - 1) // 2]
@@ -87,7 +87,7 @@ def _top(drawn: Sequence[Sequence[float]], upper: Sequence[Sequence[Sequence[flo
 
 
 def _reach(curve: Sequence[float]) -> float:
-    """The curve's height without its spikes."""
+    """Return the height of a curve without its spikes."""
     ranked = sorted(curve)
     bottom, top = (ranked[round((len(ranked) - 1) * share)] for share in (0.05, 0.95))
     return min(ranked[-1], top + _SPIKE * (top - bottom))

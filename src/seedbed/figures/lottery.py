@@ -1,4 +1,4 @@
-"""The seed lottery: what one single run would have shown, and what it would have said against the reference."""
+"""The seed lottery: the scores of single runs, and their differences from the reference."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 def seed_lottery(
     summary: Mapping[str, Any], *, title: str | None = None, theme: Theme = LIGHT
 ) -> alt.ConcatChart | None:
-    """A row for each candidate, in the order of the ranking: how its single runs, one fold and one seed, are spread.
+    """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of the ranking.
 
-    The first panel shows their scores; the second one, where there is a reference, what they say against it: solid
-    where the candidate is better, pale where it is worse, grey where both are the same. Below stand mean and middle
-    half.
+    The first panel shows their scores. The second one, if there is a reference, shows their differences from it:
+    solid where the candidate is better, pale where it is worse, grey where both are equal. Mean and middle half
+    stand below the bars.
 
     Args:
-        summary: as `Comparison.summary` gives it. What `train` gives has a score alone.
+        summary: of a comparison, or of `train`, which has scores but no differences.
         title: in place of the table's.
 
     Returns:
@@ -78,7 +78,7 @@ _LISTS = ("from", "to", "count", "base", "side")
 def _records(
     found: Mapping[str, Any], names: Sequence[str], panel: str, reference: str | None = None
 ) -> list[dict[str, Any]]:
-    """One record a row, with its bars as lists; a difference in accuracy is in points."""
+    """Return one record per row, with its bars as lists. A difference in accuracy is in points."""
     runs = {run["name"]: run for run in found["runs"]}
     scale = 100.0 if panel == "difference" and found["name"] == "accuracy" else 1.0
     records: list[dict[str, Any]] = []
@@ -93,7 +93,7 @@ def _records(
 
 
 def _spread(run: Mapping[str, Any], edges: Sequence[float], scale: float) -> dict[str, Any]:
-    """A candidate's numbers and its bars; empty ones are left out."""
+    """Return the numbers and bars of a candidate, without empty bars."""
     bars = [bar for bar in _bars(run, edges) if bar[2]]
     numbers = {key: scale * run[key] for key in ("mean", "lowest", "highest")}
     numbers |= {"middle_low": scale * run["quantiles"][1], "middle_high": scale * run["quantiles"][3]}
@@ -103,7 +103,7 @@ def _spread(run: Mapping[str, Any], edges: Sequence[float], scale: float) -> dic
 
 
 def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
-    """(from, to, runs, runs beneath, side) of each bar."""
+    """Return (from, to, runs, runs beneath, side) of each bar."""
     bins = list(zip(edges[:-1], edges[1:], run["counts"], strict=True))
     if "better" not in run:
         return [(low, high, n, 0, "score") for low, high, n in bins]
@@ -116,7 +116,9 @@ def _bars(run: Mapping[str, Any], edges: Sequence[float]) -> list[_Bar]:
 
 
 def _alike(run: Mapping[str, Any], edges: Sequence[float]) -> int:
-    """How many runs say neither: they lie in the bin that begins at 0, and `better` leaves them out."""
+    """Return how many runs show no difference. They lie in the bin that begins at 0, and `better` doesn't count
+    them.
+    """
     right: int = sum(n for low, n in zip(edges[:-1], run["counts"], strict=True) if low >= 0)
     better: int = round(run["better"] * run["n"])
     return max(0, right - better)
@@ -126,7 +128,7 @@ def _alike(run: Mapping[str, Any], edges: Sequence[float]) -> int:
 
 
 def _said(run: Mapping[str, Any]) -> str:
-    """All and none are said only where they are meant."""
+    """Return the share of runs that are better. 0% and 100% mean none and all."""
     share = run["better"]
     words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
     return f"{words} say better"
@@ -167,7 +169,7 @@ def _phrases(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _leaves(run: Mapping[str, Any], edges: Sequence[float]) -> bool:
-    """Whether a run lies outside of all bins, and not by rounding alone."""
+    """Return whether a run lies outside of all bins by more than rounding."""
     hair = 1e-6 * (edges[1] - edges[0])
     return bool(run["lowest"] < edges[0] - hair or run["highest"] > edges[-1] + hair)
 
@@ -180,7 +182,7 @@ def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Them
     words = "R²" if found["name"] == "r2" else f"{found['words'][:1].upper()}{found['words'][1:]}"
     low, high = _limits(found["edges"])
     axis = alt.Axis(title=None, **PLAIN_AXIS)
-    if accuracy:  # a share has its ends, whatever air there is; but bars of a few rows are so wide that they pass them
+    if accuracy:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(found["edges"][0], -0.01)), min(high, max(found["edges"][-1], 1.01))
         axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
@@ -209,7 +211,7 @@ def _differences(found: Mapping[str, Any], reference: str, colour: alt.Color, th
 
 def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
     low, high = scale * edges[0], scale * edges[-1]
-    # Of a few runs there are a few bins, which aren't to fill the panel.
+    # A few runs have a few bins, which shouldn't fill the panel.
     air = max(0.02 * (high - low), (high - low) / (len(edges) - 1) * (_FEWEST_BINS - len(edges) + 1) / 2)
     return low - air, high + air
 
@@ -221,7 +223,7 @@ def _row_words(rows: alt.Chart, width: int, theme: Theme) -> list[alt.Chart]:
 def _bar_layers(
     rows: alt.Chart, x: alt.X, limits: tuple[float, float], colour: alt.Color, number: str, theme: Theme
 ) -> list[alt.Chart]:
-    """Bars, and below them middle half and mean."""
+    """Return the bars, and below them middle half and mean."""
     first, last = limits
     bar = [*(alt.Tooltip(f"{key}:Q", format=number) for key in ("from", "to")), alt.Tooltip("count:Q", title="runs")]
     whole = [

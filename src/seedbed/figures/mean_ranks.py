@@ -1,4 +1,4 @@
-"""Mean ranks over tables, with bars that join what the critical difference doesn't tell apart (Demsar 2006)."""
+"""Mean ranks over tables, with bars that join ranks closer than the critical difference (Demsar 2006)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _ROW = 24
 
 
 def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
-    """Draw each candidate's mean rank, the best at the left, and a bar for each group that isn't told apart.
+    """Draw the mean rank of each candidate, the best at the left, and a bar for each group that the test can't
+    separate.
 
     Args:
         summary: of `seedbed.judge` with several tables.
@@ -45,7 +46,7 @@ def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.
         records.append({**bar, "note": ", ".join(group)})
     phrases = [
         f"point: mean rank over {ranks['n_tables']} tables, 1 is the best",
-        f"bar: not told apart by Nemenyi's test, as closer than {ranks['critical_difference']:.2f}",
+        f"bar: closer than {ranks['critical_difference']:.2f}, so Nemenyi's test finds no difference",
     ]
     scale = alt.Scale(domain=[1, len(names)], nice=False, zero=False)
     x = alt.X("rank:Q", axis=alt.Axis(title="mean rank", **PLAIN_AXIS), scale=scale)

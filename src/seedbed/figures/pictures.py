@@ -64,7 +64,7 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str], *, scale:
 
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
-    """The chart as SVG, to stand in a page or a notebook."""
+    """Return a chart as SVG for a page or a notebook."""
     _check_room()
     return _svg(_drawable(spec_of(chart)), 1.0).decode()
 
@@ -80,7 +80,7 @@ def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
 
 
 def _check_room() -> None:
-    """Raise OptionError where the limit of address space is too low for what draws: it would end the process."""
+    """Raise OptionError if the limit of address space is too low: drawing would end the process."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -92,7 +92,7 @@ def _check_room() -> None:
 
 
 def _drawable(spec: Any) -> Any:
-    """The chart with all its texts escaped: a control character would end the process while it is drawn."""
+    """Return a chart with all its texts escaped. A control character would end the process that draws it."""
     if isinstance(spec, dict):
         return {_drawable(key): _drawable(value) for key, value in spec.items()}
     if isinstance(spec, list):
@@ -141,7 +141,7 @@ def browser_library() -> str:
             return kept.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         pass
-    # Of vl-convert's bundle vegaEmbed alone can be had: asked for vega or vegaLite by themselves it gives null.
+    # vl-convert's bundle gives vegaEmbed only: vega and vegaLite are null in it.
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
     library = bundle.replace("</script", "<\\/script")
     if kept is not None:
@@ -151,7 +151,7 @@ def browser_library() -> str:
 
 
 def _kept() -> Path | None:
-    """Return where the script is kept; None where another user could put a script of theirs."""
+    """Return where the script is kept; None if another user could replace it."""
     folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "report"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -166,7 +166,7 @@ PICTURES = ("png", "svg", "pdf")
 
 
 def _curves(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
-    """Learning curves; none where no network has any, as where a blend is compared with baselines alone."""
+    """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
     return learning_curves(summary, theme=theme) if summary["curves"]["candidates"] else None
 
 
@@ -188,13 +188,13 @@ _OF_KIND = {
 def all_charts(
     summary: Mapping[str, Any], theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
 ) -> dict[str, alt.ConcatChart]:
-    """Every chart of a summary that has something to show, by its name; or `only` those named, in that order."""
+    """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order."""
     drawn = {name: _CHARTS[name](summary, theme=theme) for name in only if name in _OF_KIND[summary["kind"]]}
     return {name: chart for name, chart in drawn.items() if chart is not None}
 
 
 def chart_of(summary: Mapping[str, Any], name: str) -> alt.ConcatChart:
-    """One chart of a summary: `curves`, `intervals`, `lottery` or `calibration`.
+    """Return one chart of a summary: `curves`, `intervals`, `lottery` or `calibration`.
 
     Raises:
         OptionError: there is no chart of this name, or nothing for it to show.

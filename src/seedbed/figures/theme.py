@@ -1,4 +1,4 @@
-"""How every chart looks: colours, dashes, letters, sizes. Nowhere else is a colour or a font named."""
+"""How every chart looks: colours, dashes, letters, sizes. All colours and fonts are defined here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PANEL_HEIGHT = 280
 PART_NAMES = {"train": "training rows", "test": "test rows"}
 DASHES = {"train": [4, 3], "test": [1, 0]}
 
-# vl-convert carries the first of these and measures text with it; a browser without it takes the next.
+# vl-convert contains the first of these and measures text with it; a browser without it uses the next.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
@@ -44,8 +44,8 @@ class Theme:
         palette: one colour a candidate, safe for the colour-blind, the first three the most distinct: Okabe and Ito
             (2008) without their yellow, which fades on white, then three of Paul Tol's.
         background, ink, faint_ink, rule: paper, text, quiet text, axis and grid lines.
-        zone: an area behind what is drawn, such as that of differences that don't matter.
-        better, worse, unsure: what a verdict says; told apart by the colour-blind, too.
+        zone: an area in the background, for instance that of differences that don't matter.
+        better, worse, unsure: colours of verdicts, also distinct for the colour-blind.
     """
 
     palette: tuple[str, ...]
@@ -107,7 +107,7 @@ DARK = Theme(
 
 
 def _variable(name: str) -> str:
-    """What a style sheet calls a colour of a theme."""
+    """Return the name of a theme's colour in a style sheet."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -117,28 +117,29 @@ PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
     **{name: f"var({_variable(name)})" for name in _NAMES},
 )
-"""Colours that the page around a chart decides. Such a chart can be drawn in a browser only."""
+"""Colours that the surrounding page decides. Only a browser can draw such a chart."""
 
 
 def css_variables(theme: Theme) -> dict[str, str]:
-    """The colours by the names that `PAGE` calls them by: with them a page's style sheet decides how charts look, and
-    screens, dark ones and paper take the same chart."""
+    """Return the colours by the names that `PAGE` refers to. The style sheet of a page then decides how a chart
+    looks on light and dark screens and on paper.
+    """
     series = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
     return series | {_variable(name): getattr(theme, name) for name in _NAMES}
 
 
 def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
-    """A colour for each candidate, by its place among all that are compared: the same in every chart of a summary."""
+    """Return a colour for each candidate by its position, the same in every chart of a summary."""
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
 
 
 def candidate_scale(names: Sequence[str], theme: Theme) -> alt.Scale:
-    """The scale of `colours`."""
+    """Return the colours of the candidates as a scale."""
     return alt.Scale(domain=list(names), range=list(colours(names, theme).values()))
 
 
 def themed(chart: AnyChart, theme: Theme = LIGHT) -> AnyChart:
-    """The chart with the theme in its own configuration; Altair's global theme stays as the user has it."""
+    """Return the chart with the theme in its own configuration. Altair's global theme doesn't change."""
     chart = chart.copy(deep=False)
     chart.config = alt.Config(**_config(theme))
     return chart
@@ -176,7 +177,7 @@ def _config(theme: Theme) -> dict[str, Any]:
             "labelLimit": 0,
             "offset": 8,
             "padding": 6,
-            # Else the legend would be as pale as the bands.
+            # Otherwise the legend would be as pale as the bands.
             "symbolOpacity": 1,
             "symbolSize": 500,
             "symbolStrokeWidth": 2.5,

@@ -1,4 +1,4 @@
-"""Verdicts on anybody's scores: from a file or a data frame of scores to what may be said of the candidates."""
+"""Verdicts on scores of any library: a file or a data frame of scores in, conclusions about the candidates out."""
 
 from seedbed.judgement.judge import Judgement, judge
 

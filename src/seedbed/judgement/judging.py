@@ -1,4 +1,4 @@
-"""From scores that somebody has to verdicts: what was understood, and what may be said."""
+"""From scores to conclusions, and the document that holds them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SHARE_OF_REFERENCE = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked of scores.
+    """The comparison that is wanted.
 
     Attributes:
         reference: the name of the candidate that the others are compared with; None for the first.
@@ -78,13 +78,13 @@ class Question:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Conclusion:
-    """What may be said of scores.
+    """The conclusions from scores.
 
     Attributes:
         reference: its name.
         margin, margin_source: the difference that matters, and where it comes from.
         verdicts: on each candidate against the reference.
-        pairs: on all pairs, where that is asked for.
+        pairs: on all pairs, if requested.
         no_verdict: candidates without one, and why.
         on_these_rows: of one split: each candidate against the reference, with what other seeds would do.
         ranking: names, the best score first.
@@ -107,7 +107,7 @@ class Conclusion:
 
 
 def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, question: Question) -> Conclusion:
-    """Return what may be said of scores.
+    """Return the conclusions from scores.
 
     Args:
         scores: candidate -> [split, seed], finite, the same splits of all.

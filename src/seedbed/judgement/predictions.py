@@ -378,7 +378,7 @@ def metric_of(found: Predicted, name: str | None) -> ScoreKind:
 
 
 def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) -> Conclusion:
-    """Return what may be said of predictions.
+    """Return the conclusions from predictions.
 
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.

@@ -1,5 +1,4 @@
-"""What people read: text for a terminal, a page, a notebook's output, progress. Everything is drawn from plain values:
-nothing here knows how they came about."""
+"""Text for people: terminal, report, notebook, progress. All of it is made from plain dicts."""
 
 from seedbed.report.advice import advice_sentences, guessing
 from seedbed.report.card import card_fragment, card_text, score_sentences

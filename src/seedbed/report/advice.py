@@ -1,4 +1,4 @@
-"""Which model to use, whether that is shown, and what to expect of it: the first thing that a reader wants to know."""
+"""Which model to use, whether that is shown, and which score to expect: what readers want to know first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 _MOST_NAMED = 4
 _ORDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NEARLY_ALL = 0.985  # of 100 rows, all would be right
+_NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _MUCH_LARGER = 2  # times as many parameters
 
 
@@ -33,7 +33,7 @@ def advice_sentences(document: Mapping[str, Any]) -> list[str]:
 
 
 def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the recommended model, or the best guess where none is recommended, is expected to do on new rows."""
+    """Yield the expected result on new rows of the recommended model, or of the best guess."""
     advice = document["advice"]
     if advice is None:
         return
@@ -54,14 +54,14 @@ def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def lead_metric(document: Mapping[str, Any]) -> str:
-    """Return the score that is shown first: accuracy of classes; of numbers R2, or the mean absolute error if asked."""
+    """Return the score that is shown first: accuracy for classes; for numbers R2, or the mean absolute error if chosen."""
     if document["task"] != "regression":
         return "accuracy"
     return "mae" if document["metric"]["name"] == "mae" else "r2"
 
 
 def good_side(metric: Mapping[str, Any]) -> str:
-    """Return what the better of two models has."""
+    """Return the sign of a better model: a higher score or a lower error."""
     return f"a higher {metric['words']}" if metric["greater_is_better"] else "a lower error"
 
 
@@ -139,7 +139,7 @@ def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[s
     def open_between(one: int, other: int) -> bool:
         return any({one, other} <= group for group in together)
 
-    # A model that is shown to be worse than any other one isn't the best one.
+    # A model that is shown to be worse than another one isn't the best one.
     places = [place for place in range(len(ranking)) if all(open_between(place, better) for better in range(place))]
     baselines = {one["name"] for one in document["candidates"] if one["kind"] == "baseline"} - {"prior", "auto"}
     rivals = []

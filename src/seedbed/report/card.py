@@ -1,4 +1,4 @@
-"""A model's card, from its plain dict: text for a terminal, and a fragment for a notebook."""
+"""The card of a model, from its plain dict: text for a terminal, and HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_LEVELS = 6
 
 
 def card_text(card: Mapping[str, Any]) -> str:
-    """What the model is, in some lines and a table of its columns."""
+    """Return what a model is as text: some lines, and a table of its columns."""
     lines = [*_about(card), *_score(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
     lines += drawn(_columns(card["columns"][:_MOST_COLUMNS]))
@@ -36,12 +36,12 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 
 def card_fragment(card: Mapping[str, Any]) -> str:
-    """The same as HTML for a notebook."""
+    """Return the card as HTML for a notebook."""
     return f"<pre>{html.escape(card_text(card))}</pre>"
 
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:
-    """What the model may be expected to do, and whose score that is, as a page says it."""
+    """Return the expected score of a model, and what was measured, as sentences for a page."""
     lines = [" ".join(line.split()) for line in _score(card)]
     first = lines[0].removeprefix("Score: ")
     lines[0] = first[0].upper() + first[1:]
@@ -114,7 +114,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _range(name: str, value: float, low: float | None, high: float | None) -> str:
-    """A score as the comparison shows it."""
+    """Return a score with its interval, as a comparison shows it."""
     if low is None or high is None:
         return measure(name, value)
     return f"{measure(name, value)}, from {measure(name, low, value)} to {measure(name, high, value)}"
@@ -142,7 +142,7 @@ def _content(column: Mapping[str, Any]) -> str:
 
 
 def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
-    """Those that the model tells apart, and how many more there are."""
+    """Return the levels that the model distinguishes, and how many others there are."""
     told_apart = column.get("told_apart", levels)
     rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
     counts = "count as one" if groups == 1 else f"share {groups} inputs"

@@ -1,4 +1,4 @@
-"""The numbers that stand beside each chart, as plain tables."""
+"""The numbers of each chart, as plain tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BANDS = {"middle half": BANDS["middle"], "5 to 95%": BANDS["wide"], "mean's int
 
 
 def networks_shown(summary: Mapping[str, Any]) -> str:
-    """What the chart of learning curves has of single networks."""
+    """Return how many single networks the chart of learning curves can show."""
     candidates = summary["curves"]["candidates"]
     kept = sum(len(one["curves"]["test_loss"]["ghosts"]) for one in candidates)
     n = sum(one["n_networks"] - one["n_diverged"] for one in candidates)
@@ -33,7 +33,7 @@ def networks_shown(summary: Mapping[str, Any]) -> str:
 
 
 def curve_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
-    """For each candidate some epochs with all that the chart can show."""
+    """Yield, for each candidate, all that the chart can show at some epochs."""
     name = summary["curves"]["score_name"]
     for one in summary["curves"]["candidates"]:
         if not one["curves"]["test_loss"]["mean"]:
@@ -56,7 +56,7 @@ def curve_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
 
 
 def interval_table(summary: Mapping[str, Any]) -> NumberTable:
-    """Each verdict's numbers."""
+    """Return the numbers of each verdict."""
     words = summary["metric"]["words"]
     columns = ["", f"improvement in {words}", "plausibly", "improvement in accuracy", "plausibly",
                "probability that it is better", "p, adjusted"]  # fmt: skip
@@ -74,7 +74,7 @@ def interval_table(summary: Mapping[str, Any]) -> NumberTable:
 
 
 def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
-    """How single runs are spread."""
+    """Yield the spread of single runs: of their scores, and of their differences from the reference."""
     for key in ("score", "difference"):
         found = summary["lottery"][key]
         if found is None or not found["runs"]:
@@ -94,7 +94,7 @@ def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
 
 
 def calibration_table(summary: Mapping[str, Any]) -> NumberTable:
-    """The Brier score taken apart, and the calibration error beside its yardstick."""
+    """Return the parts of each Brier score, and the calibration error beside that of exact probabilities."""
     columns = ["", "miscalibration", "discrimination", "uncertainty", "calibration error (ECE)", "if exactly right",
                "95% of the time below"]  # fmt: skip
     keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
@@ -107,7 +107,7 @@ def calibration_table(summary: Mapping[str, Any]) -> NumberTable:
 
 
 def confusion_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
-    """For each candidate the share of rows by true and predicted class; none where there are many classes."""
+    """Yield, for each candidate, the share of rows by true and predicted class. Tables with many classes have none."""
     labels = list(summary["labels"])
     if not 2 <= len(labels) <= _MOST_CLASSES:
         return
@@ -125,7 +125,7 @@ def confusion_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
 
 
 def score_table(summary: Mapping[str, Any]) -> NumberTable:
-    """All scores of all candidates with their ranges."""
+    """Return all scores of all candidates with their intervals."""
     names = list(summary["candidates"][0]["scores"])
     rows = []
     for one in summary["candidates"]:

@@ -1,4 +1,4 @@
-"""What each chart of the report shows, as the sentence that stands above it."""
+"""The finding of each chart of the report, as its title."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FEW = 100  # runs from which a share is given of 100
 
 
 def finding(summary: Mapping[str, Any], chart: str) -> str:
-    """Return what a chart shows, as a title.
+    """Return the finding of a chart as a title.
 
     Args:
         summary: of a comparison, or of one candidate's training.
@@ -64,7 +64,7 @@ def _intervals(summary: Mapping[str, Any]) -> str:
 
 
 def _curves(summary: Mapping[str, Any]) -> str:
-    """The likeliest flaw of the training, or that there is none."""
+    """Return the most likely flaw of the training, or that there is none."""
     found: dict[str, list[str]] = {}
     for check in summary.get("checks", ()):
         found.setdefault(check["code"], []).append(check["candidate"])
@@ -110,7 +110,7 @@ def _lottery(summary: Mapping[str, Any]) -> str:
 
 
 def _calibration(summary: Mapping[str, Any]) -> str:
-    """Who is further from exact probabilities than chance explains."""
+    """Return which models are further from exact probabilities than chance explains."""
     off = [
         one["name"]
         for one in summary["candidates"]
@@ -125,7 +125,7 @@ def _calibration(summary: Mapping[str, Any]) -> str:
 
 
 def _confusion(summary: Mapping[str, Any]) -> str:
-    """Which class the recommended model misses most often."""
+    """Return which class the recommended model misses most often."""
     advice = summary.get("advice")
     name = (advice["use"] or advice["best"]) if advice else summary["candidates"][0]["name"]
     cells = next(one["confusion"] for one in summary["candidates"] if one["name"] == name)

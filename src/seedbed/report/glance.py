@@ -32,10 +32,10 @@ class Row:
 
     Attributes:
         name: of the candidate or baseline.
-        label: the same, with what it does where the name doesn't say it.
+        label: the same, with an explanation if the name needs one.
         score: what is shown first, accuracy of classes.
         difference: the same minus that of the reference, with its sign; empty at the reference and without a verdict.
-        other: the score that is shown beside it.
+        other: the second score.
         verdict: in a word or three; `reference` at the reference, empty without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
         interval: (difference, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
@@ -57,8 +57,8 @@ class FirstScreen:
 
     Attributes:
         heading: what was predicted from what, how much was trained.
-        warnings: what may make the result wrong, and that it is a first look only.
-        headline: the recommendation, or why there is none.
+        warnings: what may make the result wrong, and whether it is a first look only.
+        headline: the recommendation, or the reason why there is none.
         why: sentences that follow it.
         columns: headings of the table: model, score, difference, other score, verdict.
         rows: the lowest error first.
@@ -183,7 +183,7 @@ def _rows(document: Mapping[str, Any], lead: str, other: str) -> Iterator[Row]:
     for one in [*ranking, *candidates.values()]:
         name = one["name"]
         ranked = name in document["ranking"]
-        # The scores of a model that isn't ranked lack its lost networks, and would flatter it.
+        # A model that isn't ranked has lost networks; the scores of the others would flatter it.
         shown = [_score(key, one) if ranked else "-" for key in (lead, other)]
         verdict, interval, difference = verdicts.get(name), None, ""
         if verdict is not None:
@@ -378,7 +378,7 @@ class Mark:
         left, width: of the range.
         point: where the difference lies; None where it is beyond the plot.
         words: the numbers, `+1.3 (-6.0 to +8.6)`.
-        cut_left, cut_right: whether the range goes on beyond the plot.
+        cut_left, cut_right: whether the range continues beyond the plot.
     """
 
     left: float
@@ -413,7 +413,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     found = {row.name: row.interval for row in screen.rows if row.interval is not None}
     if not found:
         return None
-    # Guessing is often far off, and would squeeze all others.
+    # The prior is often far off, and would squeeze all others.
     seen = [ends for name, (_, *ends) in found.items() if name != "prior"] or [ends for _, *ends in found.values()]
     low, high = interval_limits([(low, high) for low, high in seen], least=screen.margin or 0.0)
 

@@ -64,11 +64,11 @@ _TEMPLATES = {
 
 @dataclass(frozen=True)
 class _Figure:
-    """A chart as the page takes it.
+    """A chart for the page.
 
     Attributes:
-        spec: the chart without the words above it, which the page sets itself.
-        caption: these words: how it is to be read.
+        spec: the chart without the words above it, which the page shows as text.
+        caption: these words, which say how to read it.
     """
 
     spec: Mapping[str, Any]
@@ -82,8 +82,7 @@ class _Figure:
 
 
 def report_page(summary: Mapping[str, Any]) -> str:
-    """The whole page, from the `summary()` of a comparison or of one candidate's training. It asks for nothing from
-    anywhere: it opens from a disk, without a network.
+    """Return the report of a summary as one HTML page. It loads nothing and needs no network.
 
     Raises:
         UnreadableError: the summary is of a kind that isn't known.
@@ -154,7 +153,7 @@ def _term_id(term: str) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    """One of the room's templates as text, escaped."""
+    """Return a template as text, escaped."""
     return _environment().get_template(template).render(**values)
 
 
@@ -187,13 +186,13 @@ def _text(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that can't end the script element that it stands in."""
+    """Return JSON that can't end the script element that contains it."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _themes() -> str:
-    """The colours: by the reader's system, by the button, and on paper always the light ones."""
+    """Return the colours as CSS: those of the reader's system or of the button; on paper always the light ones."""
     light, dark = (_declared(theme) for theme in (LIGHT, DARK))
     return (
         f":root {{ color-scheme: light; {light} }}\n"

@@ -84,7 +84,7 @@ def judgement_headline(document: Mapping[str, Any]) -> str:
 
 
 def verdict_numbers(verdict: Mapping[str, Any]) -> str:
-    """Return what stands beside a verdict."""
+    """Return the numbers of a verdict."""
     p = "below 0.001" if verdict["p_adjusted"] < 0.001 else f"{verdict['p_adjusted']:.2g}"
     alone = ", this comparison taken alone" if verdict["comparisons"] > 1 else ""
     parts = []
@@ -310,13 +310,13 @@ def verdict_sentence(verdict: Mapping[str, Any], document: Mapping[str, Any]) ->
 
 
 def tables_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what mean ranks tell apart, and what else there is to know."""
+    """Yield which mean ranks don't differ, and what else a reader should know."""
     ranks = document["ranks"]
     if ranks["groups"]:
         groups = "; ".join(listed(group) for group in ranks["groups"])
         yield (
-            f"Mean ranks closer than {ranks['critical_difference']:.2f} aren't told apart by Nemenyi's test of all "
-            f"pairs: {groups}."
+            f"Nemenyi's test of all pairs finds no difference between mean ranks closer than "
+            f"{ranks['critical_difference']:.2f}: {groups}."
         )
     if document["relative"]:
         yield "Improvements are shares of the reference's error on each table."

@@ -1,4 +1,4 @@
-"""What was understood of a table, as text: warnings first, then one line a column."""
+"""How a table is read, as text: warnings first, then one line per column."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
-    """A table at a glance, from the dict of `seedbed.data.inspect_table`."""
+    """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     above = [*_heading(document), *_warnings(document["warnings"])]
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
     lines = [
@@ -112,13 +112,13 @@ def _shape(column: Mapping[str, Any]) -> str:
 
 
 def _bars(counts: Sequence[int]) -> str:
-    """A histogram in one line; an empty bar is a space."""
+    """Return a histogram in one line. An empty bar is a space."""
     top = max(counts, default=0)
     return "".join(" " if not count else _BARS[round((len(_BARS) - 1) * count / top)] for count in counts)
 
 
 def _numbers(*values: float | str | None) -> list[str]:
-    """The lowest to the highest number of a column as text; dates are text already. Years have no separators."""
+    """Return numbers of a column as text; dates are text already. Years have no separators."""
     years = all(isinstance(value, float | int) and _YEARS[0] <= value <= _YEARS[1] for value in values)
     if years and all(float(value or 0).is_integer() for value in (values[0], values[-1])):
         return [f"{value:g}" for value in values]

@@ -23,7 +23,7 @@ Band = tuple[float, float, float]
 _REDRAWS_A_SECOND = 5
 _PLAIN_FIRST = 3.0
 _PLAIN_EVERY = 10.0
-_LOOKS_EVERY = 0.5  # whoever counts the time that is left must be asked more often than a line is due
+_LOOKS_EVERY = 0.5  # the estimate of the time left needs more frequent updates than a line is printed
 _NAMED_IN_A_LINE = 3
 _BETWEEN_COLUMNS = 2
 _NARROW_SCORE = len("100.0%")
@@ -31,18 +31,18 @@ _NARROW_SCORE = len("100.0%")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is with one candidate or baseline.
+    """The progress of one candidate or baseline.
 
     Attributes:
-        name: of the candidate or baseline.
+        name: its name.
         done, total: its networks, or its fits.
         train_score, test_score: of its networks so far at the last epoch: (mean, low, high), low and high bounding the
-            middle half; NaN where there is none yet, none where no scores are looked at.
-        seconds_left: of the whole run, drawing included; none where nothing is known yet.
-        epoch: what is trained now has done so many epochs; none where nothing of it is trained now.
-        epochs: of how many; none for a baseline.
-        stage: of the whole run, `timing`, `choosing` or `fitting`; empty where there is only one, and at baselines.
-        stage_done, stage_total: its networks in this stage; none where there is only one.
+            middle half; NaN if there is none yet, None if scores aren't computed.
+        seconds_left: of the whole run, drawing included; None if nothing is known yet.
+        epoch: epochs done by the networks that are being trained; None if none of them is.
+        epochs: of how many; None for a baseline.
+        stage: of the whole run, `timing`, `choosing` or `fitting`; empty if there is only one, and for baselines.
+        stage_done, stage_total: its networks in this stage; None if there is only one stage.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Progress:
 
 
 class ProgressDisplay:
-    """Shows how far each candidate is: a context manager that asks for itself.
+    """Context manager that shows the progress of each candidate.
 
     Args:
-        state: how far each is, in the order to show them. Another thread calls it, a few times a second.
+        state: returns the progress of each, in order. Another thread calls it a few times a second.
         console: where to draw; a terminal gets a table, anything else a line every ten seconds.
         quiet: draw nothing.
-        score_name: what is shown of training and test rows, accuracy in percent.
+        score_name: the score on training and test rows; accuracy in percent.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ProgressDisplay:
             state = self._state()
             if time.monotonic() >= due:
                 due += _PLAIN_EVERY
-                # The line may be wider than whatever shows it: it is one line nevertheless.
+                # One line, even if it is wider than the terminal.
                 self._console.print(_line(state), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
@@ -123,7 +123,7 @@ class ProgressDisplay:
         rows = [_cells(one, self._score_name, bands=True) for one in state]
         of = " R2" if self._score_name == "R2" else ""
         headings = ["candidate", "networks", "epoch", f"train{of}", f"test{of}"]
-        # As wide as a column will ever be: it mustn't move while it is read.
+        # As wide as a column will ever be, so that it doesn't move.
         widths = [max(map(cell_len, column)) for column in zip(headings, *map(_widest, state), strict=True)]
         if sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > self._console.width:
             rows = [_cells(one, self._score_name, bands=False) for one in state]
@@ -134,7 +134,7 @@ class ProgressDisplay:
         )
         for heading, width in list(zip(headings, widths, strict=True))[:shown]:
             first = heading == "candidate"
-            # Only a column that may wrap gives way where there is no room, so it is the cells of names that don't.
+            # Only a column that may wrap shrinks on a narrow terminal. So the column of names may, and its cells don't.
             table.add_column(
                 heading, justify="left" if first else "right", no_wrap=not first, min_width=None if first else width
             )
@@ -144,7 +144,7 @@ class ProgressDisplay:
 
 
 def _widest(one: Progress) -> tuple[str, ...]:
-    """The cells of a row at their widest."""
+    """Return the cells of a row at their widest."""
     epochs = f"{one.epochs:,} of {one.epochs:,}" if one.epochs else "-"
     score = "100.0% (100.0 to 100.0)"
     return one.name, f"{one.total:,} of {one.total:,}", epochs, score, score
@@ -161,11 +161,11 @@ def _cells(one: Progress, score_name: str, *, bands: bool) -> tuple[str, ...]:
 
 
 def _line(state: Sequence[Progress]) -> str:
-    """All in one line: what is done of all networks, what is trained now, and what is left."""
+    """Return the progress as one line: networks done, what is being trained, and the time left."""
     networks = [one for one in state if one.epochs]
     done, total = sum(one.done for one in networks), sum(one.total for one in networks)
     staged = [one for one in networks if one.stage_total is not None]
-    if staged:  # the numbers of the plan, which counts each stage by itself
+    if staged:  # as in the plan, which counts each stage separately
         done, total = (sum(getattr(one, f"stage_{key}") or 0 for one in staged) for key in ("done", "total"))
     at_work = [f"{one.name} {one.done:,}/{one.total:,}, epoch {one.epoch:,} of {one.epochs:,}"
                for one in networks if one.epoch is not None and one.done < one.total]  # fmt: skip
@@ -173,7 +173,7 @@ def _line(state: Sequence[Progress]) -> str:
                 for one in state if not one.epochs and 0 < one.done < one.total]  # fmt: skip
     if len(at_work) > _NAMED_IN_A_LINE:
         at_work[_NAMED_IN_A_LINE:] = [f"{len(at_work) - _NAMED_IN_A_LINE} more"]
-    if not total:  # a blend beside baselines alone
+    if not total:  # a blend and baselines only
         fits = sum(one.total for one in state)
         done, total = sum(one.done for one in state), fits
     counted = f"{done:,} of {total:,} {'networks' if networks else 'fits'}"
@@ -183,7 +183,7 @@ def _line(state: Sequence[Progress]) -> str:
 
 
 def _summary(state: Sequence[Progress]) -> str:
-    """What is true of all: the stage, and the time that is left."""
+    """Return what holds for all candidates: the stage and the time left."""
     return "; ".join(word for word in (_stage(state), _left(state)) if word)
 
 
@@ -202,7 +202,7 @@ def _left(state: Sequence[Progress]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, as rough as an estimate is."""
+    """Return a time in seconds, minutes or hours, rounded as an estimate deserves."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,5 +1,4 @@
-"""What there is to say of a comparison, sentence by sentence, from its plain dict. Terminal, page and notebook say the
-same."""
+"""The details of a comparison as sentences, from its plain dict. Terminal, page and notebook use the same ones."""
 
 from __future__ import annotations
 
@@ -27,9 +26,9 @@ __all__ = [
 ]
 
 _FEW_FOLDS = 5
-# What of a training may be the reason of a verdict; other checks are said beside it.
+# Checks that may be the reason of a verdict. Others are notes.
 _REASONS = ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
-# What is said once for all candidates: of how many at least, and how.
+# Checks that are said once for several candidates: from how many on, and in which words.
 _TOGETHER = {
     "no_better_than_prior": (2, "No gain over predicting the same for every row is shown: {names}."),
     "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
@@ -39,14 +38,14 @@ _TOGETHER = {
 
 @dataclass(frozen=True)
 class Paragraph:
-    """What there is to say of one candidate.
+    """The text about one candidate.
 
     Attributes:
         candidate: its name.
-        rule: of its verdict; empty where there is none.
+        rule: of its verdict; empty if there is none.
         sentence: the verdict, or why there is none.
-        numbers: what stands beside a verdict; may be empty.
-        remarks: what stands out in how it was trained.
+        numbers: the numbers of a verdict; may be empty.
+        remarks: findings about its training.
     """
 
     candidate: str
@@ -57,12 +56,12 @@ class Paragraph:
 
 
 def counted(n: int, noun: str) -> str:
-    """A number with its noun: `1 split`, `1,500 networks`."""
+    """Return a number with its noun: `1 split`, `1,500 networks`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """What was compared, and how."""
+    """Yield what was compared, and how."""
     plan = document["plan"]
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
     recipe = f"; {plan['recipe']}" if any(one["kind"] == "network" for one in document["candidates"]) else ""
@@ -113,12 +112,12 @@ def _margin_source(document: Mapping[str, Any]) -> str:
 
 
 def is_first_look(document: Mapping[str, Any]) -> bool:
-    """Whether few repeats and seeds were asked for, and that makes a difference."""
+    """Return whether the run was made smaller by `--quick`."""
     return bool(document["plan"]["quick"] and document["plan"]["kind"] == "cross_validation")
 
 
 def _spread(document: Mapping[str, Any]) -> str:
-    """How the target is spread."""
+    """Return how the target is distributed."""
     if document["task"] == "regression":
         mean, sd = (plain_number(document[key], 4) for key in ("target_mean", "target_sd"))
         return f"mean {mean}, standard deviation {sd}"
@@ -131,14 +130,14 @@ def _spread(document: Mapping[str, Any]) -> str:
 
 
 def no_verdict_reason(document: Mapping[str, Any]) -> str | None:
-    """Why there is no verdict on any candidate, if that has one reason for all."""
+    """Return why no candidate has a verdict, if one reason holds for all."""
     reasons = {one["reason"] for one in document["no_verdict"]}
     alone = len(document["no_verdict"]) > 1 or document["interval"] is None
     return reasons.pop() if len(reasons) == 1 and not document["verdicts"] and alone else None
 
 
 def paragraphs(document: Mapping[str, Any]) -> Iterator[Paragraph]:
-    """All that is said of single candidates, in their order; of whom nothing is to be said, there is none."""
+    """Yield one paragraph per candidate, in order. Candidates with nothing to report are skipped."""
     candidates = {one["name"]: one for one in document["candidates"]}
     checks: dict[str, list[Mapping[str, Any]]] = {name: [] for name in candidates}
     together = _said_together(document)
@@ -166,13 +165,15 @@ def paragraphs(document: Mapping[str, Any]) -> Iterator[Paragraph]:
 
 
 def _is_reason(check: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
-    """Whether it may be why a candidate is worse; training for too long isn't where inner splits stopped it before."""
+    """Return whether a check may explain why a candidate is worse. Overtraining doesn't if inner splits stopped
+    before it.
+    """
     in_time = check["code"] == "over_trained" and candidate["epochs"]["low"] < candidate["epochs"]["most"]
     return check["code"] in _REASONS and not in_time
 
 
 def in_short(document: Mapping[str, Any]) -> str:
-    """Who is better, worse, or not told apart, in one line."""
+    """Return in one line which candidates are better, worse or undecided."""
     names: dict[str, list[str]] = {}
     for verdict in document["verdicts"]:
         names.setdefault(verdict["short"], []).append(verdict["candidate"])
@@ -181,7 +182,7 @@ def in_short(document: Mapping[str, Any]) -> str:
 
 
 def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
-    """What stands beside every verdict, in one line."""
+    """Return the numbers of a verdict in one line."""
     parts = []
     accuracy = verdict["accuracy"]
     if accuracy is not None and verdict["metric"] != "accuracy":
@@ -195,7 +196,7 @@ def _numbers(verdict: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
 
 
 def settling_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """Where the uncertainty comes from, and what the first of the ranking is worth."""
+    """Yield where the uncertainty comes from, and which score to expect of the first model."""
     verdicts, plan = document["verdicts"], document["plan"]
     shares = [100 * verdict["seed_share"] for verdict in verdicts if verdict["seed_share"] is not None]
     if shares and plan["seeds"] > 1:  # one seed doesn't show how much seeds matter
@@ -232,7 +233,7 @@ def settling_sentences(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def range_sentences(document: Mapping[str, Any]) -> Iterator[str]:
-    """What the ranges are, and how candidates differ from the common recipe."""
+    """Yield what the ranges mean, and how candidates differ from the common recipe."""
     verdicts, plan = document["verdicts"], document["plan"]
     if verdicts:
         n, certain = verdicts[0]["comparisons"], f"{100 * (1 - document['alpha']):g}%"
@@ -283,11 +284,11 @@ def _candidate_notes(candidate: Mapping[str, Any], plan: Mapping[str, Any]) -> I
 
 
 def _said_together(document: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Codes of checks that are said once, each with its candidates."""
+    """Return the codes of checks that are said once for several candidates, with these candidates."""
     found: dict[str, list[str]] = {code: [] for code in _TOGETHER}
     for check in document["checks"]:
         if check["code"] in found:
             found[check["code"]].append(check["candidate"])
     if any((verdict["seed_share"] or 0) > 0.5 for verdict in document["verdicts"]):
-        found["seeds_alike"] = []  # by themselves they are alike, but not beside a difference as small as these
+        found["seeds_alike"] = []  # seeds are alike, but they matter for differences as small as these
     return {code: names for code, names in found.items() if len(names) >= _TOGETHER[code][0]}

@@ -17,7 +17,7 @@ _FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are t
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """The score on test rows after the last epoch."""
+    """Return the score on test rows after the last epoch."""
     score = summary["lottery"]["score"]
     if not score["runs"]:
         return "All networks diverged."
@@ -33,7 +33,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
-    """What that figure is worth."""
+    """Yield how far that score can be trusted."""
     (one,), score = summary["candidates"], summary["lottery"]["score"]
     epochs = f"{one['epochs']:,} epochs" if one["epochs"] > 1 else "one epoch"
     if not score["runs"]:
@@ -56,7 +56,7 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _places(score: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
-    """Mean, 5th and 95th percentile, lowest and highest of single networks, as text."""
+    """Return mean, 5th and 95th percentile, lowest and highest score of single networks as text."""
     values = (run["mean"], run["quantiles"][0], run["quantiles"][4], run["lowest"], run["highest"])
     return [measure(score["name"], value, run["mean"]) for value in values]
 
@@ -78,7 +78,9 @@ def epoch_lines(
     every: int,
     score_name: str = "accuracy",
 ) -> Iterator[str]:
-    """A line for every `every`-th epoch of curves [epoch, network]: the figures, or mean and middle half of many."""
+    """Yield a line for every `every`-th epoch of curves [epoch, network]: of several networks the mean and middle
+    half.
+    """
     show = _one if train_loss.shape[1] == 1 else _many
 
     def score(values: Curve) -> str:

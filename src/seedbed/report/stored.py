@@ -24,12 +24,12 @@ _NEEDED_OF = {
     "tables": {"verdicts", "ranking", "metric", "understood", "ranks", "tables"},
 }
 
-# Drawing takes about as long as it takes to count so far so many times (see benchmarks/LOG.md).
+# Drawing takes about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
 _COUNTED, _DRAWING_COUNTS = 2_000_000, 100
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 SCHEMA_VERSION = 2
-"""Of the summaries that this seedbed writes and reads."""
+"""Schema version of the summaries that this version of seedbed writes and reads."""
 
 
 def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "report.html") -> Path:
@@ -39,7 +39,7 @@ def write_report(summary: Mapping[str, Any], path: str | os.PathLike[str] = "rep
         OptionError: the path doesn't end in `.html`, its folder doesn't exist, or it is one.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):  # lest a mistyped path cost somebody a table
+    if path.suffix.lower() not in (".html", ".htm"):  # a mistyped path must not overwrite a table
         raise OptionError(f"can't write the report to {path}: it is HTML", "Name a file that ends in .html.")
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"

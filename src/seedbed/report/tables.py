@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-_UNBROKEN = 1000  # names are what a reader copies into the next command: no table is squeezed
+_UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class NumberTable:
         columns: their headings; the first is that of the rows' names.
         rows: a name and a cell for each other column.
         caption: what it shows; may be empty.
-        shades: of each row's cells but the name how dark they are, 0 to 1; empty where that says nothing.
+        shades: darkness of the cells of each row, except the name, 0 to 1; may be empty.
     """
 
     columns: Sequence[str]
@@ -48,7 +48,7 @@ class NumberTable:
 
 
 def drawn(table: Table) -> list[str]:
-    """The table's lines, as wide as they need to be."""
+    """Return the lines of a table, as wide as they need to be."""
     stream = io.StringIO()
     console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
     console.print(table)
@@ -60,7 +60,7 @@ _OF_CLASSES = {"accuracy": "accuracy", "roc_auc": "ROC AUC"}
 _OF_NUMBERS = {"r2": "R2", "mae": "mean absolute\nerror"}
 
 SIGNS = {"": " ", "first": "┐", "middle": "│", "last": "┘"}
-"""A bracket's marks as letters."""
+"""The marks of a bracket as characters."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RankingRow:
 
     Attributes:
         name: of the candidate or baseline.
-        marks: for each bracket whether it is `first`, `middle` or `last` in it, or empty where it isn't in it.
+        marks: for each bracket, whether it is `first`, `middle` or `last` in it; empty if it isn't in it.
         cells: under the columns of `ranking_columns`.
     """
 
@@ -79,7 +79,7 @@ class RankingRow:
 
 
 def ranking_columns(document: Mapping[str, Any]) -> list[str]:
-    """The columns of numbers; a line break is where a narrow table may have one."""
+    """Return the headings of the numbers. A narrow table may break them at a line break."""
     metric, numeric = document["metric"], document["task"] == "regression"
     columns = []
     for name in _shown(document):
@@ -91,12 +91,14 @@ def ranking_columns(document: Mapping[str, Any]) -> list[str]:
 
 
 def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
-    """All candidates and baselines in the order of the primary metric, those that have no finite score last."""
+    """Return all candidates and baselines in the order of the primary metric. Those without a finite score come
+    last.
+    """
     candidates = {one["name"]: one for one in document["candidates"]}
     ranking = [candidates.pop(name) for name in document["ranking"]]
     rows = []
     for place, one in enumerate([*ranking, *candidates.values()]):
-        # What isn't ranked has lost networks, and the scores of those that are left would flatter it.
+        # A model that isn't ranked has lost networks; the scores of the others would flatter it.
         scores = [measured(name, one["scores"][name]) if place < len(ranking) else "-" for name in _shown(document)]
         marks = bracket_marks(place, document["brackets"])
         rows.append(RankingRow(one["name"], marks, (*scores, *_training(one))))
@@ -104,7 +106,7 @@ def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
 
 
 def ranking_table(document: Mapping[str, Any]) -> Table:
-    """The ranking for a terminal."""
+    """Return the ranking for a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("ranking", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -141,7 +143,7 @@ def measure(name: str, value: float, like: float | None = None) -> str:
 
 
 def measured(name: str, score: Mapping[str, Any], between: str = "–", remark: str = "") -> str:
-    """A score with its interval, as far as there are any; a remark stands before the interval."""
+    """Return a score with its interval, if it has one. A remark stands before the interval."""
     if score["mean"] is None:
         return "-"
     value = f"{measure(name, score['mean'])}{remark}"

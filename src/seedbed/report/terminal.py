@@ -121,7 +121,7 @@ def _folded(text: str, width: int, indent: int, names: Sequence[str], *, hanging
 
 
 def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """(indent, line) for all that is said of the candidates; an empty line before each."""
+    """Yield (indent, line) of all sentences about candidates, with an empty line before each candidate."""
     if (shared := no_verdict_reason(document)) is not None:
         yield from ((0, ""), (0, f"No verdict: {shared}."))
     if advice := " ".join(advice_sentences(document)):

@@ -72,7 +72,7 @@ class Predictions:
 
     @functools.cached_property
     def tested(self) -> npt.NDArray[np.int64]:
-        """The rows that are predicted: all, or those that were locked away."""
+        """The rows that are predicted: all rows, or the locked ones."""
         return np.unique(np.concatenate([split.test for split in self.splits]))
 
     @property
@@ -82,10 +82,10 @@ class Predictions:
 
     @functools.cached_property
     def target_variance(self) -> float | None:
-        """Of numbers, the mean squared distance of the tested rows from their mean, each fold weighing the same.
+        """The mean squared distance of the tested numbers from their mean, with equal weight for each fold.
 
-        It is the denominator of R2. It must come from the tested rows: with the variance of other rows, a constant
-        could seem to explain something. None where the tested rows are constant, and of classes.
+        It is the denominator of R2. It comes from the tested rows: with the variance of other rows, a constant could
+        seem to explain something. None if the tested rows are constant, and for classes.
         """
         if self.task != "regression":
             return None
@@ -96,18 +96,20 @@ class Predictions:
 
     @property
     def n_classes(self) -> int:
-        """Two or more; 0 where numbers are predicted."""
+        """The number of classes, two or more; 0 if numbers are predicted."""
         if self.task == "multiclass":
             return int(self.predictions.shape[3])
         return 2 if self.task == "binary" else 0
 
     def row_losses(self, metric: str | None = None) -> Floats:
-        """The loss of each prediction [repeat, seed, row], see `evaluation.row_losses`; the task's own if left out."""
+        """Return the loss of each prediction [repeat, seed, row], see `evaluation.row_losses`; by default of the
+        task's metric.
+        """
         truth = np.broadcast_to(self.target, self.predictions.shape[:3])
         return row_losses(metric or default_metric(self.task), truth, self.predictions, variance=self.target_variance)
 
     def pair_losses(self, metric: str) -> Floats:
-        """Of nested cross-validation: the loss of each prediction of `pairs` [repeat, fold, seed, row].
+        """Return the loss of each prediction of `pairs` [repeat, fold, seed, row], for nested cross-validation.
 
         Raises:
             ValueError: there are none.
@@ -118,14 +120,15 @@ class Predictions:
         return row_losses(metric, truth, self.pairs, variance=self.target_variance)
 
     def losses(self, metric: str | None = None) -> Floats:
-        """The mean loss over the test rows of each split [repeat, fold, seed]; smaller is better."""
+        """Return the mean loss over the test rows of each split [repeat, fold, seed]; smaller is better."""
         by_row = self.row_losses(metric)
         folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
         return np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
-        """Target of the tested rows [row], and the sets of predictions that are finite for all of them: [set, row], or
-        [set, row, class]."""
+        """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
+        row] or [set, row, class].
+        """
         found = self.predictions[:, :, self.tested].astype(np.float64)
         sets = found.reshape(-1, *found.shape[2:])
         return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
@@ -134,11 +137,11 @@ class Predictions:
 SCORES: dict[Task, tuple[str, ...]] = {
     task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
 }
-"""What is shown of each candidate, by task."""
+"""The scores of a candidate, by task."""
 
 _RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
-"""Of a bootstrap, up to so many rows. The more rows, the dearer a resample and the narrower the interval: with two
-hundred its ends are off by a fifth of a standard error, some 0.0002 of an AUC then."""
+"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer and
+the interval is narrower. With 200 resamples its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,12 @@ class Score:
     """One score of a candidate.
 
     Attributes:
-        mean: over folds, of the mean over seeds; none where it isn't defined.
-        low, high: interval; none where it can't be had.
-        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; none where a fold by itself
-            has no such score.
-        seed_sd: standard deviation over seeds within a fold, pooled over folds; none for a single seed.
-        pooled: whether the folds of a repeat were put together first, as they hold too few rows of a class.
+        mean: over folds, of the mean over seeds; None if it isn't defined.
+        low, high: interval; None if there is none.
+        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a single fold has no
+            such score.
+        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single seed.
+        pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
     """
 
     mean: float | None
@@ -173,7 +176,7 @@ class Score:
 
 
 def score(name: str, found: Predictions, alpha: float) -> Score:
-    """One score with its interval at 1 - alpha.
+    """Return one score with its interval at 1 - alpha.
 
     - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
       Wilson's interval for a share.
@@ -216,7 +219,7 @@ def _row_mean(metric: Metric, found: Predictions, alpha: float) -> Score:
 def _loss_interval(
     metric: Metric, found: Predictions, losses: Floats, alpha: float
 ) -> tuple[float | None, float | None]:
-    """The interval of a mean loss, within its range."""
+    """Return the interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
     if found.design.kind == "held_out":
@@ -254,12 +257,12 @@ def _of_sets(metric: Metric, found: Predictions, alpha: float) -> Score:
 
 
 def resamples_for(n_rows: int) -> int:
-    """How many resamples a bootstrap of so many rows has."""
+    """Return how many resamples a bootstrap of so many rows has."""
     return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
 def _by_fold(by_fold: Callable[..., FoldAuc], found: Predictions) -> tuple[float | None, bool]:
-    """The mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
+    """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
     y = found.target[found.tested]
     for repeat, by_seed in enumerate(found.predictions[:, :, found.tested]):
@@ -277,7 +280,7 @@ def _by_fold(by_fold: Callable[..., FoldAuc], found: Predictions) -> tuple[float
 
 
 def _widened(found: Predictions, y: npt.NDArray[Any], sets: Floats) -> float:
-    """How much wider the true error of the Brier score is than a bootstrap of rows sees."""
+    """Return how much wider the true error of the Brier score is than the error of a bootstrap of rows."""
     losses = found.losses("brier")
     if found.design.kind != "cross_validation" or not np.isfinite(losses).all():
         return 1.0
@@ -286,7 +289,7 @@ def _widened(found: Predictions, y: npt.NDArray[Any], sets: Floats) -> float:
 
 
 def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
-    """Mean, deviation over folds, deviation over seeds of [fold, seed], NaN where there is no value."""
+    """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there is no value."""
     there = np.isfinite(values)
     n_seeds = there.sum(1)
     usable = values[n_seeds > 0]
@@ -316,7 +319,7 @@ class Result(Predictions):
         return {name: score(name, self, self.alpha) for name in SCORES[self.task]}
 
     def confusion(self) -> list[list[float]] | None:
-        """Share of rows [true class, predicted class], over all out-of-fold predictions; None where numbers are."""
+        """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
         if self.task == "regression":
             return None
         p = self.predictions[:, :, self.tested]
@@ -326,15 +329,15 @@ class Result(Predictions):
 
     @functools.cached_property
     def calibration(self) -> dict[str, Any] | None:
-        """Whether the probabilities, averaged over repeats and seeds, mean what they say; None without finite ones.
+        """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones.
 
-        Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`); `ece` beside its mean
-        and 95th percentile for outcomes that follow these very probabilities. `curve` is the reliability curve by its
-        corners, `band` where it would lie if the probabilities were right, `counts` how many rows have a probability in
-        each twentieth.
+        Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`). `ece` stands beside
+        its mean and 95th percentile for outcomes that follow these probabilities. `curve` is the reliability curve
+        by its corners. `band` is where it would lie if the probabilities were exact. `counts` is the number of rows
+        in each twentieth.
 
-        Of several classes it is the predicted class's probability against whether that class was right (top-label or
-        confidence calibration, Guo et al. 2017), so the Brier score that is taken apart is that of being right.
+        With several classes, it is the probability of the predicted class against whether that class was right
+        (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
         """
         y, sets = self.complete()
         if self.task == "regression" or not len(sets):
@@ -358,7 +361,7 @@ class Result(Predictions):
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Numbers only, fit for JSON."""
+        """Return a plain dict, ready for JSON."""
         return {
             "name": self.name,
             "finite": self.finite,
@@ -369,6 +372,6 @@ class Result(Predictions):
 
 
 def _rounded(shares: npt.ArrayLike) -> list[float]:
-    """As many digits as a picture shows, and more."""
+    """Return shares with more digits than a picture shows."""
     found: list[float] = np.round(np.asarray(shares, dtype=np.float64), 5).tolist()
     return found

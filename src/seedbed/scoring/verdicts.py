@@ -24,7 +24,7 @@ __all__ = ["NoVerdict", "difference", "verdicts_on"]
 
 @dataclass(frozen=True)
 class NoVerdict:
-    """A candidate on which no verdict is due, and why."""
+    """A candidate without a verdict, and why."""
 
     candidate: str
     reason: str
@@ -54,12 +54,12 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
 def verdicts_on(
     results: Sequence[Result], reference: str, metric: str, *, margin: float, tried: int = 0
 ) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
-    """Return the verdicts on all results but the reference, and those on which none is due.
+    """Return the verdicts on all results except the reference, and the candidates without one.
 
     Args:
         results: of the same splits, the reference among them.
         margin: the difference that matters, in units of the loss.
-        tried: attempts that were thrown away.
+        tried: discarded attempts; each counts as one more comparison.
     """
     usable = {result.name: result for result in results if result.finite}
     others = [result.name for result in results if result.name != reference]

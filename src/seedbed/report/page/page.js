@@ -9,13 +9,13 @@ const one = (id) => document.getElementById(id);
 
 // ---- charts, as wide as the page
 
-function fitted(whole, room) {
+function fitted(whole, available) {
   const spec = structuredClone(whole);
   const beside = 70; // a panel's axis and the space to its neighbour
   const around = 62; // the axis and the padding of a panel that stands alone
   const widest = Math.max(...spec.concat.map((panel) => panel.width || 0));
-  spec.columns = Math.max(1, Math.min(spec.columns || 1, Math.floor((room + beside / 2) / (widest + beside))));
-  if (spec.columns === 1) for (const panel of spec.concat) if (panel.width) panel.width = Math.min(panel.width, room - around);
+  spec.columns = Math.max(1, Math.min(spec.columns || 1, Math.floor((available + beside / 2) / (widest + beside))));
+  if (spec.columns === 1) for (const panel of spec.concat) if (panel.width) panel.width = Math.min(panel.width, available - around);
   return spec;
 }
 
