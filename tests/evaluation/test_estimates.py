@@ -52,7 +52,7 @@ def test_rows_needed_follow_the_formula_with_a_range_from_half_to_double():
 
 
 def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
-    plain = Estimate(**inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1))
+    plain = inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1)
     low, high = rows_needed(plain, n_rows=200, margin=0.02)
     by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
     assert (low + high) / 2.5 == pytest.approx(by_power, rel=0.005)
@@ -72,8 +72,8 @@ def test_no_rows_are_needed_for_a_settled_comparison():
 def test_without_degrees_of_freedom_the_interval_is_normal():
     found = inference(0.3, 0.1, df=None, alpha=0.1, comparisons=5)
     low, high = stats.norm.interval(1 - 0.1 / 5, 0.3, 0.1)
-    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-10)
-    assert found["p"] == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-10)
+    assert found.p == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
 
 
 @pytest.mark.parametrize(("alpha", "comparisons"), [(0.0, 1), (1.0, 1), (0.05, 0)])

@@ -1,4 +1,4 @@
-"""Do the probabilities mean what they say? The reliability curve, its decomposition, and ECE beside its expected value."""
+"""Do the probabilities mean what they say? Reliability curve, decomposition, and ECE beside its expected value."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def consistent(checks: Iterable[Check]) -> list[Check]:
     """Return the checks of one candidate without contradictions, in the order of `CODES`.
 
     Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
-    trained for too long. Among checks that suggest another training, only the most likely cause keeps its advice. If one
+    trained for too long. Among checks that suggest a change, only the most likely cause keeps its advice. If one
     does, or if a regression is better, no check says that nothing needs to change or that the features say little.
     """
     found = {check.code: check for check in checks}

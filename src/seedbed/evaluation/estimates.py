@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,23 +77,8 @@ def student_quantile(probability: float, df: float | None) -> float:
     return float(ndtri(probability) if df is None else stdtrit(df, probability))
 
 
-class EstimateFields(TypedDict):
-    """The fields of an `Estimate`, to be unpacked into it or one of its kinds."""
-
-    mean: float
-    se: float
-    df: float | None
-    t: float | None
-    p: float
-    low: float
-    high: float
-    alpha: float
-    comparisons: int
-
-
-def inference(mean: float, se: float, *, df: float | None, alpha: float, comparisons: int) -> EstimateFields:
-    """Return t, the two-sided p-value and the interval at 1 - alpha / comparisons, with the numbers that they come
-    from.
+def inference(mean: float, se: float, *, df: float | None, alpha: float, comparisons: int) -> Estimate:
+    """Return an estimate: t, the two-sided p-value and the interval at 1 - alpha / comparisons.
 
     With se = 0 the posterior is a point mass: the interval is [mean, mean]; p is 1 where the mean is 0, else 0.
 
@@ -107,7 +92,7 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
         t = mean / se
         p = min(1.0, 2 * student_cdf(-abs(t), df))
         half = student_quantile(1 - alpha / comparisons / 2, df) * se
-    return EstimateFields(
+    return Estimate(
         mean=mean, se=se, df=df, t=t, p=p, low=mean - half, high=mean + half, alpha=alpha, comparisons=comparisons
     )
 
@@ -227,7 +212,7 @@ def corrected_t(
     se = sd * math.sqrt(1 / values.size + ratio)
     found = inference(mean, se, df=folds - 1 if df is None else df, alpha=alpha, comparisons=comparisons)
     return CorrectedT(
-        **found,
+        **vars(found),
         sd=sd,
         repeats=repeats,
         folds=folds,
@@ -372,7 +357,7 @@ def paired_hold_out(
     mean, se = float(d.mean()), math.sqrt(total)
     found = inference(mean, se, df=df, alpha=alpha, comparisons=comparisons)
     return HoldOut(
-        **found,
+        **vars(found),
         variance_rows=parts[0][0],
         variance_seeds=total - parts[0][0],
     )
@@ -412,7 +397,7 @@ def seed_difference(
     total = sum(part for part, _ in parts)
     df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
     mean = float(ours.mean() - theirs.mean())
-    return Estimate(**inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons))
+    return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -482,7 +467,7 @@ def nested_interval(
     bias = (1 + (n_folds - 2) / n_folds) * (inner_mean - outer_mean)
     found = inference(inner_mean - bias, se, df=None, alpha=alpha, comparisons=comparisons)
     return NestedInterval(
-        **found,
+        **vars(found),
         inner_mean=inner_mean,
         outer_mean=outer_mean,
         bias=bias,

@@ -44,8 +44,8 @@ Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.
 
-A resample is a weight for each row (how often it was drawn), so that all predictions of a row stay together, and 2000
-resamples are a matrix product.
+A resample is a weight for each row: how often it was drawn. So all predictions of a row stay together, and 2000
+resamples are one matrix product.
 """
 
 
@@ -63,17 +63,17 @@ class Metric:
         greater_is_better: of the score; a loss is always better when smaller.
         low, high: the range of the score.
         percent: whether it is a share of rows, shown in percent, with differences in points.
-        own_units: whether it is in units of the target, which may have any size.
-        meaning: what it is, where the name doesn't say so; for `--metric` help and reports.
+        own_units: whether it is in the units of the target.
+        meaning: an explanation, if the name needs one; for `--metric` help and reports.
         row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y: codes or values [...];
             p: [...] or [..., class]. A score that is better when greater is 1 - mean loss.
-        largest_loss: (task) -> the largest possible loss of a row; infinite where nothing bounds it.
-        margin: the default difference that matters; None is 0.02 of what the prior costs, see `default_margin`.
+        largest_loss: (task) -> the largest possible loss of a row; may be infinite.
+        margin: the default margin; None is 0.02 of the prior's loss, see `default_margin`.
         weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets as a function of row
             weights.
-        influence: of several classes, in place of `weighted`: (codes, p [row, class]) -> the value and its derivative
+        influence: for several classes, instead of `weighted`: (codes, p [row, class]) -> the value and its derivative
             by each row's weight [row].
-        by_fold: (codes, p, folds) -> the mean over the folds of one repeat, in place of a value of all rows.
+        by_fold: (codes, p, folds) -> the mean over the folds of one repeat, instead of a value of all rows.
         skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the mean.
         value: (codes [row], p [row]) -> the score of one prediction set.
     """
@@ -109,7 +109,7 @@ def metric(name: str) -> Metric:
 
 
 def default_metric(task: str) -> str:
-    """Return the name of the primary metric where the user names none: a proper score, which sees most."""
+    """Return the default metric of a task: a proper score, which finds most differences."""
     return "squared_error" if task == "regression" else "brier"
 
 
@@ -397,19 +397,19 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
 
 
 def default_margin(name: str, y: ArrayLike) -> float:
-    """Return the largest difference that matters where the user names none, in units of the loss; see `margin_beside`.
+    """Return the default margin, in units of the loss; see `margin_beside` for its limit.
 
     One point of accuracy; for the other metrics 0.02 of what predicting the class frequencies or the mean costs on `y`
     [row].
 
     Raises:
         OptionError: as `row_losses`.
-        TargetError: y is constant, so nothing can matter.
+        TargetError: y is constant.
     """
     if (fixed := metric(name).margin) is not None:
         return fixed
     margin = 0.02 * prior_loss(name, y)
-    # A mean absolute error is in the target's own units, which may be as small as they like.
+    # A mean absolute error is in the target's own units, which may be very small.
     if not margin > (0.0 if metric(name).own_units else 1e-9):
         raise TargetError("The target has one value only", "A comparison needs at least two.")
     return margin
@@ -432,11 +432,11 @@ class Margin:
 def margin_beside(default: float, reference_error: float) -> Margin:
     """Return the smaller of the default margin and a tenth of the reference's error.
 
-    On an easy table the default may be as large as all that is left to gain. The margin is at least a hundredth of the
-    default, so that it stays above zero where the reference makes hardly any errors.
+    On an easy table the default may be as large as the whole possible gain. The margin is at least a hundredth of the
+    default, so that it stays above zero if the reference makes hardly any errors.
 
-    The rule is frozen before the first training, the number follows from the run. It depends on the reference alone,
-    and whether an interval contains zero doesn't depend on it.
+    The rule is fixed before the first training; the number follows from the run. It depends on the reference only.
+    Whether an interval contains zero doesn't depend on it.
 
     Args:
         default: from `default_margin`. reference_error: mean loss of the reference, same units.

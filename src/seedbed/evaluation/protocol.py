@@ -23,7 +23,7 @@ class Protocol:
 
     Attributes:
         kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are locked away first.
-        repeats, folds, seeds: of the cross-validation. If rows are locked away, of the remaining rows, for choices only.
+        repeats, folds, seeds: of the cross-validation; if rows are locked away, of the others, for choices only.
         df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.

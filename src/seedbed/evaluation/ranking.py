@@ -69,8 +69,8 @@ def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
     """Return groups of places such that two places share a group if and only if they aren't separated.
 
     A place may be in several brackets: models that aren't shown to differ aren't equal, and the ends of a chain may
-    differ. The places of a bracket needn't be neighbours: if two models vary little from each other and much from a third
-    one, the third may be joined to the first but to none between them (a compact display, Piepho 2004).
+    differ. The places of a bracket needn't be neighbours: if two models vary little from each other and much from a
+    third one, the third may be joined to the first but to none between them (a compact display, Piepho 2004).
 
     Args:
         separated: [rank, rank] bool, symmetric, False on the diagonal: whether the candidates at two places differ.

@@ -272,20 +272,15 @@ def _what_would_settle(v: Verdict) -> str:
         low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
         times = f"about {low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"
         return f"{small} {times} times as many rows."
-    now = f"(now {_rounded(v.n_rows, 3)})"
+    now = f"(now {plain_number(v.n_rows, 3)})"
     if v.rows_needed is None or v.rows_needed[1] <= v.n_rows:
         return f"{small} somewhat more rows of this kind {now}."
     low, high = v.rows_needed
     if low > _TOO_MANY:
         return f"{small} more than {_TOO_MANY:,} rows of this kind {now}."
     if low <= v.n_rows:
-        return f"{small} up to about {_rounded(high)} rows of this kind {now}."
-    return f"{small} about {_rounded(low)} to {_rounded(high)} rows of this kind {now}."
-
-
-def _rounded(number: int, digits: int = 2) -> str:
-    """Return two significant digits, with commas: 12,000."""
-    return f"{int(float(f'{number:.{digits}g}')):,}"
+        return f"{small} up to about {plain_number(high, 2)} rows of this kind {now}."
+    return f"{small} about {plain_number(low, 2)} to {plain_number(high, 2)} rows of this kind {now}."
 
 
 _SENTENCES = {

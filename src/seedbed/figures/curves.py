@@ -325,8 +325,8 @@ def _unfolded(measure: str) -> alt.Chart:
     """Return the lines of the candidates that aren't hidden, with the ends of the chosen band."""
     chosen = {side: f"datum['{measure}_' + band + '_{side}'] || []" for side in ("low", "high")}
     chart = alt.Chart(alt.NamedData("lines")).transform_calculate(epoch="grids[datum.grid]", **chosen)
-    # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when an
-    # earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
+    # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when
+    # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
     return chart.transform_flatten(["epoch", measure, "low", "high"]).transform_filter(SHOWN)
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 __all__ = ["Line", "interval_limits", "robust_limits"]
 
-# Cut only what would squeeze a typical candidate into less than this share of the height. The fast fall of a loss in its
-# first epochs should be visible.
+# Cut only what would squeeze a typical candidate into less than this share of the height. The fast fall of a loss in
+# its first epochs should be visible.
 _SQUEEZED = 1 / 8
 # A spike is above a curve's 95th percentile by more than this many times its middle nine tenths.
 _SPIKE = 1.5

@@ -54,7 +54,7 @@ _MOST_CANDIDATES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The names of columns as the user gives them; None where a column is to be found by its usual name."""
+    """The names of columns that the user gives; None for a column that is found by its usual name."""
 
     candidate: str | None = None
     dataset: str | None = None
@@ -71,8 +71,8 @@ class Recognised:
     """Positions of columns by what they hold.
 
     Attributes:
-        roles: of the keys of `CONVENTIONS`, those that there are.
-        values: the column of scores; of the wide form, one column a candidate.
+        roles: the keys of `CONVENTIONS` that the file has.
+        values: the column of scores; in the wide form, one column per candidate.
         wide: whether each candidate has a column of its own.
         score: the name of the score.
     """
@@ -85,7 +85,7 @@ class Recognised:
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """A column of labels as codes [row] into `labels`, in the order in which they are met; `name` is the column's."""
+    """A column of labels as codes [row] into `labels`, in order of appearance; `name` is the column's name."""
 
     name: str
     codes: NDArray[np.int64]
@@ -117,10 +117,10 @@ def opened(source: Any, **options: Any) -> Iterator[Columns]:
 
 
 def recognise(columns: Columns, given: Roles) -> Recognised:
-    """Return which column of scores holds what.
+    """Return the role of each column of a file of scores.
 
     Raises:
-        ColumnError: a column that is named isn't there; there are no candidates, no scores, or several that could be.
+        ColumnError: a named column is missing; there are no candidates, no scores, or several columns that could be.
         OptionError: it holds predictions and no target is named.
     """
     roles = found_roles(columns, given)
@@ -188,7 +188,7 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
 
     Raises:
         ColumnError: a cell is empty.
-        OptionError: it says which rows are for training and which for testing.
+        OptionError: the column marks rows as training or test rows.
     """
     name = columns.names[position]
     order: dict[str, int] = {}
@@ -212,7 +212,7 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
 
 
 def numbers(columns: Columns, position: int) -> Floats:
-    """Return a column as numbers [row], NaN where there is none.
+    """Return a column as numbers [row], NaN for empty cells.
 
     Raises:
         ColumnError: a cell holds a text.
@@ -260,10 +260,10 @@ _LOWER = frozenset(
 
 @dataclass(frozen=True)
 class ScoreKind:
-    """What is known of a score.
+    """Name and direction of a score.
 
     Attributes:
-        name: that of the metric registry where it is there, else the column's.
+        name: its name in the registry of metrics; otherwise the name of the column.
         words: what it is called in a sentence.
         greater_is_better: which way is better.
     """
@@ -282,7 +282,7 @@ def score_kind(name: str, *, lower_is_better: bool | None = None) -> ScoreKind:
     """Return what a score is by its name.
 
     Raises:
-        OptionError: the name doesn't say which way is better, and the user doesn't either.
+        OptionError: neither the name nor the user says which way is better.
     """
     known = _known(name)
     if known is not None and known in METRICS:

@@ -50,7 +50,7 @@ class Judgement:
 
     @property
     def tables(self) -> list[dict[str, Any]]:
-        """Of several tables: the document of each."""
+        """The document of each table, if there are several."""
         return list(self._document.get("tables", ()))
 
     def __getitem__(self, candidate: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Judgement:
         return dict(self._document)
 
     def to_frame(self) -> Any:
-        """Return a data frame with a row for each verdict, those on all pairs if they were asked for."""
+        """Return a data frame with a row for each verdict; with `all_pairs`, for each pair."""
         keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
         keys += ("wins", "losses", "n_tables") if self.tables else ("low", "high", "margin", "p_better")
         rows = self._document["pairs"] or self._document["verdicts"]
@@ -159,39 +159,39 @@ def judge(
     command: str = "",
     source: Mapping[str, Any] | None = None,
 ) -> Judgement:
-    """Say which candidates are better than the reference, by scores or predictions that you have.
+    """Judge which candidates are better than the reference, from your own scores or predictions.
 
     Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict.
 
     Args:
-        scores: a path, a data frame or a mapping from names to columns. Long form: a row for each score, with columns
-            `candidate`, `repeat`, `fold`, `seed` as far as there are any, and the score. Wide form: a row for each
-            split, with a column for each candidate. Other usual names are known, too.
+        scores: a path, a data frame or a mapping from names to columns. Long form: a row for each score, with the
+            score and, if there are any, columns `candidate`, `repeat`, `fold`, `seed`. Wide form: a row for each split,
+            with a column for each candidate. Other usual names are recognised as well.
         reference: the candidate that the others are compared with; the first one if left out.
         margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1,
             else 2 % of the reference's mean.
         alpha: how often a difference may be claimed where there is none, over all comparisons together.
-        tried: how many attempts were thrown away; each counts as one more comparison.
-        all_pairs: judge all pairs, and not each candidate against the reference alone.
+        tried: how many attempts were discarded; each counts as one more comparison.
+        all_pairs: judge all pairs instead of each candidate against the reference.
         lower_is_better: which way is better; by the score's name if left out.
-        folds: folds of each repeat, where no column says it.
-        test_share: share of test rows, of random splits.
+        folds: folds of each repeat, if no column says it.
+        test_share: share of test rows, for random splits.
         drop_incomplete: leave out splits in which a score is missing.
         score: the column of scores; of the wide form, what the numbers are, `accuracy` say; of predictions, the score
             that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.
-        candidate, fold, repeat, seed, dataset, row: names of columns that have no usual name. With several tables, in
-            the column `dataset`, each gets its verdicts, and over all of them a signed-rank test decides.
-        target: the column of true values, where the file holds out-of-fold predictions: a line for each candidate,
+        candidate, fold, repeat, seed, dataset, row: names of columns without a usual name. If the column `dataset`
+            names several tables, each gets its verdicts, and a signed-rank test decides over all of them.
+        target: the column of true values, if the file contains out-of-fold predictions: a line for each candidate,
             split, seed and row of the table, with `row` and `probability` (of the larger of two labels),
             `probability_LABEL` of each label, or `prediction`.
         positive: of two labels, the one whose probability is given; the larger one if left out.
-        command: what was typed, for the document.
+        command: the command line, for the document.
         source: how a path is read: `table`, `query`, `skip_rows` and `limit` of `read_table`.
 
     Raises:
-        ColumnError: a column isn't there, or several could be meant.
+        ColumnError: a column is missing, or several could be meant.
         DataError: scores are missing, or given twice.
-        OptionError: how the splits were made, or which way is better, isn't clear; bootstrap samples.
+        OptionError: the kind of the splits or the better direction isn't clear, or the splits are bootstrap samples.
 
     Example:
         >>> import seedbed as sb

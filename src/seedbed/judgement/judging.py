@@ -40,10 +40,10 @@ class Question:
     """The comparison that is wanted.
 
     Attributes:
-        reference: the name of the candidate that the others are compared with; None for the first.
+        reference: the name of the reference candidate; None for the first one.
         margin: the difference that matters, in units of the score; None for the default.
         alpha: error level of all comparisons together.
-        tried: attempts that were thrown away.
+        tried: discarded attempts.
         all_pairs: whether all pairs are judged, and not each candidate against the reference alone.
     """
 
@@ -82,15 +82,15 @@ class Conclusion:
 
     Attributes:
         reference: its name.
-        margin, margin_source: the difference that matters, and where it comes from.
+        margin, margin_source: the difference that matters, and its source.
         verdicts: on each candidate against the reference.
         pairs: on all pairs, if requested.
         no_verdict: candidates without one, and why.
-        on_these_rows: of one split: each candidate against the reference, with what other seeds would do.
+        on_these_rows: for a single split, each candidate against the reference, with the spread over seeds.
         ranking: names, the best score first.
         brackets: groups of places in the ranking that aren't shown to differ.
-        scores: of each candidate, with its interval.
-        notes: what a reader should know.
+        scores: name -> score with its interval.
+        notes: remarks for the reader.
     """
 
     reference: str
@@ -154,8 +154,7 @@ def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, ques
 
 
 def _margin(reference: Floats, kind: ScoreKind, question: Question) -> tuple[float, str]:
-    """Return the difference that matters: one point of a share, a hundredth of a score up to 1, or 2 % of the
-    reference's score."""
+    """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
     if question.margin is not None:
         return question.margin, "given"
     known = METRICS.get(kind.name)
@@ -174,7 +173,7 @@ def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
 
 
 def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
-    """Return the candidates without a verdict: their difference is the same number, not 0, in all splits."""
+    """Return the candidates without a verdict: their difference is the same number in all splits, and not 0."""
     found = {}
     for name, values in losses.items():
         x = losses[reference].mean(axis=1) - values.mean(axis=1)
@@ -189,7 +188,7 @@ def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
 def _verdicts(
     losses: Mapping[str, Floats], reference: str, kind: ScoreKind, layout: Layout, question: Question, margin: float
 ) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...], tuple[tuple[int, ...], ...]]:
-    """Return the verdicts against the reference, those on all pairs if asked for, and the ranking's brackets."""
+    """Return the verdicts against the reference, those on all pairs if requested, and the brackets of the ranking."""
     if len(losses) < 2:
         return (), (), ()
     comparisons = question.comparisons(len(losses))
@@ -237,7 +236,7 @@ def _verdicts(
 
 
 def _of_seeds(losses: Mapping[str, Floats], reference: str, question: Question) -> list[dict[str, Any]]:
-    """Return each candidate's difference on one split, with the interval over seeds where both have several."""
+    """Return each candidate's difference on one split, with the interval over seeds if both have several."""
     found = []
     for name, values in losses.items():
         if name == reference:
@@ -288,11 +287,11 @@ def document_of(
     candidates: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return everything as one plain dict, with the keys of a comparison as far as they are known.
+    """Return everything as one plain dict, with those keys of a comparison that are known.
 
     Args:
-        candidates: with all scores of predictions; left out, they are made of `found.scores`.
-        about: what is known of the target of predictions.
+        candidates: with all scores of predictions; if empty, they are made from `found.scores`.
+        about: keys about the target of predictions.
     """
     plain = [
         {"name": name, "kind": "scores", "scores": {kind.name: score}, "confusion": None, "calibration": None}

@@ -38,9 +38,9 @@ _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", 
 _PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
-_MOST_LABELS = 20  # of whole numbers that are predicted, beyond which they are numbers and no classes
+_MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
 _FEWEST_LOCKED = 4_000
-"""Test rows of a single split from which one look at them gives a verdict, as in a comparison of over 20,000 rows."""
+"""Test rows of a single split that are enough for a verdict, as in a comparison of over 20,000 rows."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,12 +48,12 @@ class Predicted:
     """The predictions of a file.
 
     Attributes:
-        results: one a candidate, in the order in which they are met.
+        results: one per candidate, in order of appearance.
         layout: how the splits were made.
-        task: what is predicted.
+        task: binary, multiclass or regression.
         target: its column.
-        labels: of classes, the positive one of two last.
-        hard: whether labels are predicted and no probabilities, so that accuracy is all there is.
+        labels: the classes; of two, the positive one is the last.
+        hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
     """
 
     results: tuple[Result, ...]
@@ -66,11 +66,11 @@ class Predicted:
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """What each line of the file says.
+    """The target and the prediction of each line of the file.
 
     Attributes:
-        y: the truth of each line: class codes or numbers.
-        p: what is predicted there: [line] or [line, class].
+        y: the target of each line: class codes or numbers.
+        p: the prediction of each line: [line] or [line, class].
     """
 
     task: Task
@@ -94,7 +94,7 @@ def read_predictions(
     Args:
         given: names of columns, that of the target among them.
         positive: of two labels; the larger one if left out.
-        folds, test_share: how the splits were made, where the columns don't say it.
+        folds, test_share: how the splits were made, if the columns don't say it.
 
     Raises:
         ColumnError: there is no such column, or no predictions.
@@ -155,7 +155,7 @@ def read_predictions(
 
 
 def _sorted(row: Factor) -> Factor:
-    """Return the rows in the order of their numbers, where they have any."""
+    """Return the rows in the order of their numbers, if their names are numbers."""
     try:
         order = np.argsort([float(label) for label in row.labels], kind="stable")
     except ValueError:
@@ -240,7 +240,7 @@ def _two_labels(columns: Columns, truth: Sequence[str], target: str, positive: s
 
 
 def _ordered(labels: set[str], positive: str | None) -> tuple[str, ...]:
-    """Return labels in their order, as numbers where they are; of two the positive one last."""
+    """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is the last."""
     try:
         ordered = sorted(labels, key=lambda label: (float(label), label))
     except ValueError:
@@ -258,7 +258,7 @@ def _coded(cells: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _target_of_rows(columns: Columns, row: Factor, answers: _Answers) -> NDArray[Any]:
-    """Return the target of each row, checked to be one."""
+    """Return the target of each row, checked to be the same in all lines."""
     target = np.empty(len(row.labels), dtype=answers.y.dtype)
     target[row.codes] = answers.y
     wrong = np.flatnonzero(target[row.codes] != answers.y)
@@ -273,7 +273,7 @@ def _target_of_rows(columns: Columns, row: Factor, answers: _Answers) -> NDArray
 
 
 def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None) -> tuple[Layout, Runs]:
-    """Return how the splits were made: the rows say it, if the columns don't."""
+    """Return how the splits were made, from the columns, or else from the rows."""
     n_rows, pairs = len(row.labels), np.unique(runs.split * len(row.labels) + row.codes)
     times = np.bincount(pairs % n_rows, minlength=n_rows)
     n_splits = len(runs.splits)
@@ -303,7 +303,7 @@ def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None
 
 
 def _seeds(runs: Runs) -> tuple[NDArray[np.int64], list[int]]:
-    """Return the number of each line's seed among those of its candidate and split, and how many each candidate has."""
+    """Return the position of each line's seed among those of its candidate and split, and the seeds per candidate."""
     n_splits, n_seeds = len(runs.splits), max(1, len(runs.seed.labels))
     key = (runs.candidate.codes * n_splits + runs.split) * n_seeds + runs.seed.codes
     keys, inverse = np.unique(key, return_inverse=True)
@@ -339,7 +339,7 @@ def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Se
 
 
 def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int) -> Protocol:
-    """Return the design as a comparison has it; too few rows have no verdict, as there."""
+    """Return the design of a comparison with these splits. Too few rows have no verdict."""
     n, outside = len(target), None
     if answers.task != "regression":
         outside = n - int(np.bincount(target).max())
@@ -363,7 +363,7 @@ def _design(layout: Layout, target: NDArray[Any], answers: _Answers, seeds: int)
 
 
 def metric_of(found: Predicted, name: str | None) -> ScoreKind:
-    """Return the score that verdicts are about: the asked one, or the task's default.
+    """Return the score that decides: the requested one, or the default of the task.
 
     Raises:
         OptionError: it can't be tested on these predictions.
@@ -412,7 +412,7 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) 
             margin=margin.value,
             alpha=question.alpha,
         )
-    if found.layout.kind == "held_out":  # how many rows were trained on isn't in the file
+    if found.layout.kind == "held_out":  # the file doesn't say how many rows were trained on
         verdicts, pairs = _without_rows(verdicts), _without_rows(pairs)
     return Conclusion(
         reference=reference,
@@ -434,7 +434,7 @@ def _without_rows(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
 
 def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
-    """Return the difference that matters, by the rule of a comparison."""
+    """Return the margin, by the rule of a comparison."""
     if question.margin is not None:
         return Margin(question.margin, "given")
     return margin_beside(default_margin(kind.name, reference.target), float(reference.losses(kind.name).mean()))
@@ -454,7 +454,7 @@ def _pairs(
 
 
 def candidates_of(found: Predicted) -> list[dict[str, Any]]:
-    """Return each candidate with its scores as plain values; of predicted labels, only what needs no probability."""
+    """Return each candidate with its scores as plain values. Predicted labels have the scores without probabilities."""
     candidates = []
     for result in found.results:
         one = result.as_dict() | {"kind": "predictions"}

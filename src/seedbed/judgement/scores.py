@@ -1,4 +1,4 @@
-"""Scores by candidate, split and seed, and how the splits were made: folds, random splits, or one split."""
+"""Scores by candidate, split and seed, and the kind of the splits: folds, random splits, or a single split."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MOST_NAMED = 4
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """The rows of a file: which candidate, split and seed each is about.
+    """The candidate, split and seed of each row of a file.
 
     Attributes:
-        where: what messages call the file.
-        candidate, repeat, fold, seed: of each row; without labels where there is no such column.
+        where: the name of the file in messages.
+        candidate, repeat, fold, seed: of each row; without labels if there is no such column.
         split: codes [row] of (repeat, fold).
         splits: (repeat, fold) of each split, as codes.
-        test_share: of all rows in each split, by the columns `n_train` and `n_test`; None where there are none.
+        test_share: share of test rows in each split, from the columns `n_train` and `n_test`; None without them.
     """
 
     where: str
@@ -45,27 +45,20 @@ class Runs:
     test_share: float | None
 
     def split_name(self, split: int) -> str:
-        """Return what a split is called in the file."""
+        """Return the name of a split in the file."""
         repeat, fold = self.splits[split]
         parts = [(self.repeat, repeat), (self.fold, fold)]
         return ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels) or "the split"
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """Numbers by candidate [split, seed], NaN where there is none."""
-
-    by_name: Mapping[str, Floats]
-
-
-@dataclass(frozen=True, eq=False)
 class Paired:
-    """Scores of candidates that have all splits.
+    """Scores of candidates on the splits that all of them have.
 
     Attributes:
         by_name: candidate -> [split, seed], finite.
-        splits: which splits they are, of all that the file has.
-        dropped: what was left out, in words; empty if nothing was.
+        splits: the positions of these splits among those of the file.
+        dropped: what was left out, in words; may be empty.
     """
 
     by_name: Mapping[str, Floats]
@@ -74,7 +67,7 @@ class Paired:
 
 
 def read_runs(columns: Columns, roles: Mapping[str, int], wide_names: Sequence[str] = ()) -> Runs:
-    """Return which candidate, split and seed each row is about; of the wide form without candidates.
+    """Return the candidate, split and seed of each row.
 
     Raises:
         ColumnError: a cell is empty.
@@ -130,8 +123,8 @@ def _test_share(columns: Columns, roles: Mapping[str, int]) -> float | None:
     return float(np.mean(tested / (tested + trained)))
 
 
-def cube_of(columns: Columns, found: Recognised, runs: Runs) -> Scores:
-    """Return the scores by candidate, split and seed.
+def cube_of(columns: Columns, found: Recognised, runs: Runs) -> dict[str, Floats]:
+    """Return the scores of each candidate [split, seed], NaN where there is none.
 
     Raises:
         DataError: two rows are about one candidate, split and seed.
@@ -152,7 +145,7 @@ def cube_of(columns: Columns, found: Recognised, runs: Runs) -> Scores:
         table = np.full(n_splits * n_seeds, np.nan)
         table[cell[rows]] = values
         by_name[name] = table.reshape(n_splits, n_seeds)
-    return Scores(by_name)
+    return by_name
 
 
 def _refuse_copies(
@@ -178,13 +171,13 @@ def _refuse_copies(
     raise DataError(f"{message}, {which}", hint)
 
 
-def paired(scores: Scores, runs: Runs, *, drop_incomplete: bool) -> Paired:
+def paired(scores: Mapping[str, Floats], runs: Runs, *, drop_incomplete: bool) -> Paired:
     """Return the candidates on the splits that all of them have, with all of their seeds.
 
     Raises:
-        DataError: something is missing, and it isn't asked to drop such splits; or no split is left.
+        DataError: scores are missing and `drop_incomplete` is False, or no split is left.
     """
-    own = {name: _compact(values) for name, values in scores.by_name.items()}
+    own = {name: _compact(values) for name, values in scores.items()}
     if empty := [name for name, values in own.items() if not values.size]:
         raise DataError(f"{runs.where}: {listed_runs(empty)} has no score at all", "Leave it out.")
     complete = {name: np.isfinite(values).all(axis=1) for name, values in own.items()}
@@ -213,7 +206,7 @@ def paired(scores: Scores, runs: Runs, *, drop_incomplete: bool) -> Paired:
 
 
 def _compact(values: Floats) -> Floats:
-    """Return what there is of each split at the left [split, run]: a split may have seeds of its own."""
+    """Return the scores of each split, moved to the left [split, run]. Splits may have different seeds."""
     there = np.isfinite(values)
     order = np.argsort(~there, axis=1, kind="stable")
     return np.asarray(np.take_along_axis(values, order, axis=1)[:, : int(there.sum(axis=1).max(initial=0))])
@@ -227,7 +220,7 @@ def listed_runs(words: Sequence[Any]) -> str:
 
 _MOST_FOLDS = 20
 _MOST_DF = 9
-"""Of random splits: more splits of the same rows don't make more evidence; see docs/judge.md."""
+"""For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,9 +229,9 @@ class Layout:
 
     Attributes:
         kind: repeated k-fold; random splits; one look at many locked rows; or one split, which has no verdict.
-        repeats, folds: of k-fold; of random splits 1 and their number.
+        repeats, folds: of k-fold; for random splits 1 and their number.
         overlap: test rows over training rows.
-        df: degrees of freedom of the corrected t; None of one split.
+        df: degrees of freedom of the corrected t; None for a single split.
         words: what was understood, as a sentence.
     """
 
@@ -261,11 +254,11 @@ def layout_of(runs: Runs, *, folds: int | None = None, test_share: float | None 
     """Return how the splits were made.
 
     Args:
-        folds: of each repeat, where no column says it.
+        folds: of each repeat, if no column says it.
         test_share: of random splits.
 
     Raises:
-        OptionError: the columns allow for several answers, or the options contradict them.
+        OptionError: the columns allow several answers, or the options contradict them.
     """
     if folds is not None and test_share is not None:
         raise OptionError("folds and a test share are given", "Splits are folds or random; give one of the two.")
@@ -298,7 +291,7 @@ def layout_of(runs: Runs, *, folds: int | None = None, test_share: float | None 
 
 
 def _folds_of(runs: Runs, per_repeat: Counter[int], given: int | None) -> int | None:
-    """Return the folds of a repeat; None where the splits are random."""
+    """Return the folds of a repeat; None for random splits."""
     sizes = set(per_repeat.values())
     if given is not None:
         if given < 2 or (runs.repeat.labels and sizes != {given}):

@@ -1,4 +1,4 @@
-"""Several tables at once: the verdicts on each, and what may be said over all of them."""
+"""Several tables at once: the verdicts on each, and conclusions over all of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Part:
 
     @classmethod
     def of(cls, whole: Columns, codes: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Part]:
-        """Return the part of each label. What is read of the whole is kept for all of them."""
+        """Return the part of each label. All parts share the columns that were read."""
         parts = {}
         cells: dict[int, NDArray[np.object_]] = {}
         numbers: dict[int, NDArray[np.float64]] = {}
@@ -79,12 +79,12 @@ def over_tables(
 ) -> dict[str, Any]:
     """Return the document of several tables.
 
-    Over tables, the difference of the mean scores on each table is one number. Errors are compared as shares of the
-    reference's, since tables may have errors of any size. Wilcoxon's signed-rank test and Holm's adjustment decide;
-    mean ranks and Nemenyi's critical difference stand beside it (Demsar 2006).
+    The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
+    since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides. Mean ranks and
+    Nemenyi's critical difference are given as well (Demsar 2006).
 
     Raises:
-        DataError: the tables don't have the same candidates, or the reference's error is 0 on one.
+        DataError: the tables have different candidates, or the reference's error is 0 on one of them.
     """
     if question.all_pairs:
         hint = "Leave --all-pairs out: mean ranks and their critical difference are about all pairs."

@@ -54,7 +54,7 @@ def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def lead_metric(document: Mapping[str, Any]) -> str:
-    """Return the score that is shown first: accuracy for classes; for numbers R2, or the mean absolute error if chosen."""
+    """Return the score that is shown first: accuracy for classes; R2, or the chosen mae, for numbers."""
     if document["task"] != "regression":
         return "accuracy"
     return "mae" if document["metric"]["name"] == "mae" else "r2"

@@ -8,12 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from seedbed.errors import visible
 from seedbed.report.sentences import counted
-from seedbed.report.tables import drawn, measure
+from seedbed.report.tables import measure, table_lines
 
 __all__ = ["card_fragment", "card_text", "score_sentences"]
 
@@ -27,7 +24,12 @@ def card_text(card: Mapping[str, Any]) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
     lines = [*_about(card), *_score(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH, subsequent_indent=_INDENT)]
-    lines += drawn(_columns(card["columns"][:_MOST_COLUMNS]))
+    headings = ["column", "kind", "missing", "levels, or mean and deviation"]
+    rows = [
+        (one["name"], one["kind"], "may be" if one["may_be_missing"] else "never was", _content(one))
+        for one in card["columns"][:_MOST_COLUMNS]
+    ]
+    lines += table_lines(headings, rows, left=headings)
     if len(card["columns"]) > _MOST_COLUMNS:
         lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}: --json lists all.")
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
@@ -118,16 +120,6 @@ def _range(name: str, value: float, low: float | None, high: float | None) -> st
     if low is None or high is None:
         return measure(name, value)
     return f"{measure(name, value)}, from {measure(name, low, value)} to {measure(name, high, value)}"
-
-
-def _columns(columns: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for heading in ("column", "kind", "missing", "levels, or mean and deviation"):
-        table.add_column(heading, no_wrap=True)
-    for column in columns:
-        may = "may be" if column["may_be_missing"] else "never was"
-        table.add_row(column["name"], column["kind"], may, _content(column))
-    return table
 
 
 def _content(column: Mapping[str, Any]) -> str:

@@ -357,13 +357,8 @@ def _rows_needed(verdict: Mapping[str, Any]) -> str:
     if high <= verdict["n_rows"]:
         return "somewhat more"
     if low <= verdict["n_rows"]:
-        return f"up to {_rounded(high)}"
-    return f"{_rounded(low)} to {_rounded(high)}"
-
-
-def _rounded(number: int) -> str:
-    """Return a number of two significant digits: 12,000."""
-    return f"{int(float(f'{number:.2g}')):,}"
+        return f"up to {plain_number(high, 2)}"
+    return f"{plain_number(low, 2)} to {plain_number(high, 2)}"
 
 
 _STEPS = (1, 2, 5, 10)

@@ -6,14 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from seedbed.errors import visible
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.report.advice import listed, margin_words
 from seedbed.report.sentences import counted
-from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, drawn, measure
+from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, measure, table_lines
 
 __all__ = [
     "judgement_headline",
@@ -53,7 +50,7 @@ def judgement_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
         lines += ["", *folded(verdict["sentence"], width), *folded(verdict_numbers(verdict), width, 4)]
     for one in document["no_verdict"] if not document["on_these_rows"] else ():
         lines += ["", *folded(f"No verdict on {one['candidate']}: {one['reason']}.", width)]
-    lines += drawn(_table(document))
+    lines += _ranking_lines(document)
     for sentence in judgement_sentences(document):
         lines += folded(sentence, width)
     return visible("\n".join(lines).rstrip())
@@ -172,19 +169,16 @@ def ranking_numbers(document: Mapping[str, Any]) -> NumberTable:
     return NumberTable(columns, rows)
 
 
-def _table(document: Mapping[str, Any]) -> Table:
+def _ranking_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the ranking for a terminal, with its brackets."""
-    numbers = ranking_numbers(document)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    table.add_column(numbers.columns[0], no_wrap=True)
-    if document["brackets"]:
-        table.add_column("", no_wrap=True)
-    for heading in numbers.columns[1:]:
-        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
-    for place, row in enumerate(numbers.rows):
-        marks = " ".join(SIGNS[mark] for mark in bracket_marks(place, document["brackets"]))
-        table.add_row(row[0], *([marks] if document["brackets"] else []), *row[1:])
-    return table
+    numbers, brackets = ranking_numbers(document), document["brackets"]
+    if not brackets:
+        return table_lines(numbers.columns, numbers.rows, left=["verdict"])
+    rows = [
+        (row[0], " ".join(SIGNS[mark] for mark in bracket_marks(place, brackets)), *row[1:])
+        for place, row in enumerate(numbers.rows)
+    ]
+    return table_lines([numbers.columns[0], "", *numbers.columns[1:]], rows, left=["", "verdict"])
 
 
 def _names(document: Mapping[str, Any]) -> list[str]:
@@ -273,10 +267,12 @@ def tables_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     lines += ["", *folded(tables_headline(document), width)]
     for verdict in document["verdicts"]:
         lines += ["", *folded(verdict_sentence(verdict, document), width)]
-    lines += drawn(_drawn(rank_numbers(document)))
+    ranks = rank_numbers(document)
+    lines += table_lines(ranks.columns, ranks.rows, left=["verdict"])
     for sentence in tables_sentences(document):
         lines += folded(sentence, width)
-    lines += drawn(_drawn(table_numbers(document)))
+    numbers = table_numbers(document)
+    lines += table_lines(numbers.columns, numbers.rows)
     if len(document["tables"]) > _MOST_TABLES:
         lines.append(f"and {len(document['tables']) - _MOST_TABLES} more tables: --json lists all.")
     return visible("\n".join(lines).rstrip())
@@ -364,15 +360,6 @@ def tables_latex(document: Mapping[str, Any]) -> str:
     lines = [distance, rf"\begin{{tabular}}{{l{'r' * len(names)}}}", r"\toprule", head, r"\midrule", *rows, r"\midrule",
              ranks, r"\bottomrule", r"\end{tabular}"]  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-def _drawn(numbers: NumberTable) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for place, heading in enumerate(numbers.columns):
-        table.add_column(heading, justify="left" if heading == "verdict" or not place else "right", no_wrap=True)
-    for row in numbers.rows:
-        table.add_row(*row)
-    return table
 
 
 def _word(name: str, document: Mapping[str, Any]) -> str:

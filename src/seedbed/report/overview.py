@@ -6,12 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from seedbed.errors import visible
 from seedbed.report.sentences import counted, note_sentence
-from seedbed.report.tables import drawn
+from seedbed.report.tables import table_lines
 
 __all__ = ["overview_text"]
 
@@ -30,7 +27,11 @@ def overview_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     below = [*_rest(document["columns"]), *_notes(document["notes"])]
     lines = [
         *(line for text in above for line in textwrap.wrap(text, width, break_long_words=False) or [""]),
-        *drawn(_columns(document["columns"][:_MOST_COLUMNS], document["n_rows"])),
+        *table_lines(
+            ["column", "kind", "missing", "distinct", "range, or commonest", ""],
+            _columns(document["columns"][:_MOST_COLUMNS], document["n_rows"]),
+            left=["kind", "range, or commonest", ""],
+        ),
         *(line for text in below for line in textwrap.wrap(text, width, break_long_words=False)),
     ]
     return visible("\n".join(lines).rstrip())
@@ -69,19 +70,12 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield note_sentence(warning)
 
 
-def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for heading, justify in (("column", "left"), ("kind", "left"), ("missing", "right"), ("distinct", "right")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("range, or commonest", no_wrap=True)
-    table.add_column("", no_wrap=True)
+def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequence[str]]:
     for column in columns:
         kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
         missing = f"{column['missing']:,}" if column["missing"] else "-"
-        table.add_row(
-            column["name"], kind, missing, f"{column['n_unique']:,}", _content(column, n_rows), _shape(column)
-        )
-    return table
+        shape = _bars(column["histogram"]) if "histogram" in column else ""
+        yield column["name"], kind, missing, f"{column['n_unique']:,}", _content(column, n_rows), shape
 
 
 def _rest(columns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -105,10 +99,6 @@ def _content(column: Mapping[str, Any], n_rows: int) -> str:
         return ""
     low, median, high = _numbers(column["low"], column["median"], column["high"])
     return f"{low} to {high}, median {median}"
-
-
-def _shape(column: Mapping[str, Any]) -> str:
-    return _bars(column["histogram"]) if "histogram" in column else ""
 
 
 def _bars(counts: Sequence[int]) -> str:

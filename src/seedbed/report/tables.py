@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,12 @@ __all__ = [
     "SIGNS",
     "NumberTable",
     "bracket_marks",
-    "drawn",
     "measure",
     "measured",
     "ranking_columns",
+    "ranking_lines",
     "ranking_rows",
-    "ranking_table",
+    "table_lines",
 ]
 
 
@@ -47,8 +47,17 @@ class NumberTable:
     shades: Sequence[Sequence[float]] = field(default=())
 
 
-def drawn(table: Table) -> list[str]:
-    """Return the lines of a table, as wide as they need to be."""
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> list[str]:
+    """Return a table as lines of plain text, as wide as it needs to be.
+
+    Args:
+        left: headings of columns that are aligned to the left; the first column always is.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for place, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if heading in left or not place else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     stream = io.StringIO()
     console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
     console.print(table)
@@ -105,16 +114,10 @@ def ranking_rows(document: Mapping[str, Any]) -> list[RankingRow]:
     return rows
 
 
-def ranking_table(document: Mapping[str, Any]) -> Table:
-    """Return the ranking for a terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    table.add_column("ranking", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for heading in ranking_columns(document):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in ranking_rows(document):
-        table.add_row(row.name, " ".join(SIGNS[mark] for mark in row.marks), *row.cells)
-    return table
+def ranking_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the ranking for a terminal, with its brackets."""
+    rows = [(row.name, " ".join(SIGNS[mark] for mark in row.marks), *row.cells) for row in ranking_rows(document)]
+    return table_lines(["ranking", "", *ranking_columns(document)], rows, left=[""])
 
 
 def _beside(document: Mapping[str, Any]) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from seedbed.report.sentences import (
     serious_sentences,
     settling_sentences,
 )
-from seedbed.report.tables import drawn, ranking_table
+from seedbed.report.tables import ranking_lines
 
 __all__ = ["comparison_text", "glance_lines", "glance_text"]
 
@@ -94,7 +94,7 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     below = [(0, line) for line in said]
     lines = [
         *(line for indent, text in above for line in _folded(text, width, indent, names)),
-        *drawn(ranking_table(document)),
+        *ranking_lines(document),
         *(line for indent, text in below for line in _folded(text, width, indent, names)),
     ]
     return visible("\n".join(lines).rstrip())

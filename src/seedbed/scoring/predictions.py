@@ -140,8 +140,8 @@ SCORES: dict[Task, tuple[str, ...]] = {
 """The scores of a candidate, by task."""
 
 _RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
-"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer and
-the interval is narrower. With 200 resamples its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
+"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer
+and the interval is narrower. With 200 its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
 
 
 @dataclass(frozen=True)
