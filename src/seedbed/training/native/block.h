@@ -303,7 +303,8 @@ template <class Layout> struct Block {
     for (long i = 0; i < n; i++, z += K, d += K) {
       const long r = i * ROWS;
       V loss, hit;
-      judge(rows, r, z, d, logarithms + i * K, loss, hit);
+      if (job.loss == BCE && K == 1) judge_labels(rows, r, 1, z, d, logarithms + i, loss, hit);
+      else judge(rows, r, z, d, logarithms + i * K, loss, hit);
       if (w_train) {
         V w = beside(w_train, 1, r, 0, rows.n);
         sums.train_loss += where_it_counts(w, loss), sums.train_hits += where_it_counts(w, hit);
@@ -322,20 +323,27 @@ template <class Layout> struct Block {
     so_far = sums;
   }
 
-  // Of BCE, `d` holds exp(-|z|), and `logarithms` those of 1 + exp(-|z|).
+  // BCE. `d` holds exp(-|z|) and receives the gradients; `logarithms` holds log(1 + exp(-|z|)).
+  INLINE_MEMBER void judge_labels(const Rows& rows, long r, long K, const V* z, V* d, const V* logarithms, V& loss,
+                                  V& hit) const {
+    const T share = (T)job.smoothing, one = T(1), part = T(1) / (T)K;
+    loss = V{}, hit = all<T>(one);
+    for (long k = 0; k < K; k++) {
+      V goal = target(rows, r, k), e = d[k], half = one / (one + e);
+      loss += at_least<T>(z[k], T(0)) - goal * z[k] + logarithms[k];
+      V right = (z[k] > T(0)) == (goal > T(0.5)) ? all<T>(one) : V{};
+      hit = right < hit ? right : hit;
+      d[k] = ((z[k] >= T(0) ? half : e * half) - goal + share * (goal - T(0.5))) * part;
+    }
+    loss *= part;
+  }
+
   void judge(const Rows& rows, long r, const V* z, V* d, const V* logarithms, V& loss, V& hit) const {
     const long K = job.n_outputs;
     const T share = (T)job.smoothing, one = T(1), part = T(1) / (T)K;
     loss = V{}, hit = all<T>(one);
     if (job.loss == BCE) {
-      for (long k = 0; k < K; k++) {
-        V goal = target(rows, r, k), e = d[k], half = one / (one + e);
-        loss += at_least<T>(z[k], T(0)) - goal * z[k] + logarithms[k];
-        V right = (z[k] > T(0)) == (goal > T(0.5)) ? all<T>(one) : V{};
-        hit = right < hit ? right : hit;
-        d[k] = ((z[k] >= T(0) ? half : e * half) - goal + share * (goal - T(0.5))) * part;
-      }
-      loss *= part;
+      judge_labels(rows, r, K, z, d, logarithms, loss, hit);
     } else if (job.loss == MSE) {
       for (long k = 0; k < K; k++) {
         V off = z[k] - target(rows, r, k);

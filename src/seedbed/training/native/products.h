@@ -20,33 +20,33 @@ template <class T, bool SHARED> struct Product {
     constexpr int PARTS = ROWS * UNITS >= 6 ? 1 : ROWS * UNITS >= 3 ? 2 : 4;
     V sum[ROWS][UNITS], part[PARTS][ROWS][UNITS] = {};
     const V* from = start + r0 * start_row + u0 * start_unit;
-    for (int r = 0; r < ROWS; r++)
-      for (int u = 0; u < UNITS; u++) sum[r][u] = from[r * start_row + u * start_unit];
+    UNROLL for (int r = 0; r < ROWS; r++)
+      UNROLL for (int u = 0; u < UNITS; u++) sum[r][u] = from[r * start_row + u * start_unit];
     const A* left = a + r0 * a_row;
     const V* right = b + u0 * b_unit;
     long k = 0;
     if constexpr (PARTS > 1) {
       for (; k + PARTS <= n_k; k += PARTS)
-        for (int p = 0; p < PARTS; p++, left += a_k, right += b_k)
-          for (int r = 0; r < ROWS; r++)
-            for (int u = 0; u < UNITS; u++) part[p][r][u] += left[r * a_row] * right[u * b_unit];
+        UNROLL for (int p = 0; p < PARTS; p++, left += a_k, right += b_k)
+          UNROLL for (int r = 0; r < ROWS; r++)
+            UNROLL for (int u = 0; u < UNITS; u++) part[p][r][u] += left[r * a_row] * right[u * b_unit];
     }
     for (; k < n_k; k++, left += a_k, right += b_k) {
       V weight[UNITS];
-      for (int u = 0; u < UNITS; u++) weight[u] = right[u * b_unit];
-      for (int r = 0; r < ROWS; r++) {
+      UNROLL for (int u = 0; u < UNITS; u++) weight[u] = right[u * b_unit];
+      UNROLL for (int r = 0; r < ROWS; r++) {
         A x = left[r * a_row];
-        for (int u = 0; u < UNITS; u++) sum[r][u] += x * weight[u];
+        UNROLL for (int u = 0; u < UNITS; u++) sum[r][u] += x * weight[u];
       }
     }
     if constexpr (PARTS > 1) {
-      for (int p = 0; p < PARTS; p++)
-        for (int r = 0; r < ROWS; r++)
-          for (int u = 0; u < UNITS; u++) sum[r][u] += part[p][r][u];
+      UNROLL for (int p = 0; p < PARTS; p++)
+        UNROLL for (int r = 0; r < ROWS; r++)
+          UNROLL for (int u = 0; u < UNITS; u++) sum[r][u] += part[p][r][u];
     }
     V* to = out + r0 * out_row + u0;
-    for (int r = 0; r < ROWS; r++)
-      for (int u = 0; u < UNITS; u++) to[r * out_row + u] = sum[r][u];
+    UNROLL for (int r = 0; r < ROWS; r++)
+      UNROLL for (int u = 0; u < UNITS; u++) to[r * out_row + u] = sum[r][u];
   }
 
   template <int UNITS> void columns(long n_rows, long u) const {
