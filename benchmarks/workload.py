@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 
 EPOCHS = 1000
 LR = 0.01
-CANDIDATES = ("linear:5", "relu:5", "linear:20,20")
+CANDIDATES = ("linear:5", "relu:5", "linear:20,20", "relu:64,64", "relu:256,256")
 
 Floats = NDArray[np.float32]
 

@@ -1,13 +1,18 @@
 """`train_many`: accepted arguments, and errors for others."""
 
+import dataclasses
+import functools
+import time
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from seedbed.errors import OptionError, SeedbedError, TrainingError
-from seedbed.networks import MLP, candidate_from
-from seedbed.training import train_many
+from seedbed.networks import MLP, candidate_from, parse_candidate
+from seedbed.settings import Recipe
+from seedbed.training import TrainingData, plan_stack, train_chunk, train_many
 
 QUICK = {"seeds": 2, "epochs": 3, "jobs": 1}
 
@@ -175,3 +180,17 @@ def test_a_candidate_gets_as_many_outputs_as_the_loss_needs(task, loss, asked, n
 def test_an_error_of_torch_raises_an_error_of_one_line(task):
     with pytest.raises(TrainingError, match="can't be trained: Expected more than 1 value per channel"):
         train_many("relu:3@batchnorm", *task("bce").parts, **{**QUICK, "seeds": 1}, batch_size=23)  # 70 = 3 x 23 + 1
+
+
+def test_estimates_of_narrow_and_wide_networks_are_right_relative_to_each_other():
+    split = (np.arange(300) < 240).astype(np.float32)[:, None]
+    data = TrainingData(np.ones((300, 12), np.float32), np.arange(300) % 2, split, 1 - split)
+    ratios = []
+    for words, epochs in {"relu:5": 3000, "linear:20,20": 400, "relu:64,64": 60, "silu:64,64": 60}.items():
+        build = functools.partial(parse_candidate(words).architecture, 12, 1)
+        plan = plan_stack(build, data, Recipe(epochs=epochs), seeds=range(16), splits=[0] * 16)
+        train_chunk(dataclasses.replace(plan.chunks[0], recipe=Recipe(epochs=1)), data)
+        started = time.thread_time()
+        train_chunk(plan.chunks[0], data)
+        ratios.append(plan.seconds / (time.thread_time() - started))
+    assert max(ratios) < 3 * min(ratios)

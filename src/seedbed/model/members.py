@@ -23,11 +23,11 @@ from seedbed.training import (
     counted_rows,
     derive,
     look_at,
+    network_seconds,
     plan_candidate,
     seeded,
     table_data,
     told_of,
-    torch_seconds,
 )
 
 __all__ = [
@@ -155,8 +155,7 @@ def blend_seconds(table: Table, n_rows: int) -> float:
     seconds = 0.0
     for member in members_for(None, table):
         network = member.architecture(n_inputs, table.n_outputs)
-        n_parameters = sum(parameter.numel() for parameter in network.parameters())
-        seconds += torch_seconds(n_parameters, round(n_rows * n_epochs * networks_for(n_rows)))
+        seconds += network_seconds(network, n_rows * n_epochs * networks_for(n_rows))
     return seconds
 
 

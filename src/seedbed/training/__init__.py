@@ -18,7 +18,7 @@ from seedbed.training.parallel import (
     train_chunks,
     wake_workers,
 )
-from seedbed.training.planning import StackPlan, plan_stack, torch_seconds
+from seedbed.training.planning import StackPlan, network_seconds, plan_stack
 from seedbed.training.randomness import derive, seeded
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "end_workers",
     "ends_in_shares",
     "look_at",
+    "network_seconds",
     "one_thread",
     "own_module",
     "pick_jobs",
@@ -49,7 +50,6 @@ __all__ = [
     "table_data",
     "time_chunk",
     "told_of",
-    "torch_seconds",
     "train_chunk",
     "train_chunks",
     "train_many",

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding
+from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
 from seedbed.settings import OPTIMIZERS, Engine, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
@@ -22,7 +22,7 @@ from seedbed.training.forward import Chain, Forward, OneByOne, covers, forward_o
 from seedbed.training.native import kernel
 from seedbed.training.stack import build_network
 
-__all__ = ["StackPlan", "check_engine", "pick_device", "plan_stack", "torch_seconds"]
+__all__ = ["StackPlan", "check_engine", "network_seconds", "pick_device", "plan_stack"]
 
 
 _LANES = 16  # networks come in full vectors of 16 floats
@@ -34,15 +34,17 @@ _ON_GPU = 4096
 # What an embedding of all inputs may take for all rows: it is many times as wide as any layer, and a pass keeps some of
 # its kind.
 _MOST_BYTES = 1 << 28
-# How much longer a step of torch takes than one of the kernel, as a rule.
-_TORCH_FACTOR = 8.0
-# What a row that comes from a file costs a network beside the arithmetic, to be drawn, gathered and counted, as so many
-# operations.
-_ROW_OPERATIONS = 4e3
-# Share of the matmul rate that the kernel reaches (see benchmarks/LOG.md).
-_SHARE_OF_RATE = 0.5
-# What a row costs a network of the kernel beside its layers, as so many parameters.
-_ROW_PARAMETERS = 50
+# The cost of one row in one epoch, in multiplications and additions at the rate of a matmul. Fitted to measurements of
+# both layouts of the kernel, see benchmarks/LOG.md.
+_SHARE_OF_RATE = 0.85  # of the matmul rate that the kernel's products reach
+_A_WEIGHT, _A_WEIGHT_OF_TABLE = 5.2, 3.6  # of a parameter; of one in the first layer, whose inputs need no gradient
+_A_ROW = 200.0  # loss and figures
+_A_UNIT, _A_BIN = 15.0, 25.0  # an output of a linear layer or of ReLU; a bin of an encoding
+_A_FUNCTION = 50.0  # an output of another function, a normalisation or dropout
+_A_MINIBATCH_ROW, _AN_ORDER = 2500.0, 2.5e6  # a row gathered from memory; an order drawn for one network and epoch
+_A_FILE_ROW = 4000.0  # a row drawn and gathered from a file
+# torch's engine needs twice the operations, and passes every unit through memory.
+_TORCH_FACTOR, _A_TORCH_UNIT = 2.0, 350.0
 # A chunk of the kernel holds networks for about so many operations, some tenths of a second, and at most so many
 # networks: fewer would build more often what all share, more would leave cores idle at the end. Neither the number of
 # cores nor a measured speed decides, as a run may go on with other --jobs.
@@ -128,9 +130,9 @@ def plan_stack(
     if isinstance(chain, OneByOne):
         size, seconds = _FEW, _seconds_one_by_one(chain, network, data, recipe)
     else:
-        operations = _operations(network, data, recipe)
+        operations = _operations(network, data, recipe, native=native)
         size = _native_size(operations) if native else _chunk_size(network, data, recipe, device, dtype)
-        seconds = operations / (_matmul_rate() * _SHARE_OF_RATE) * (1 if native else _TORCH_FACTOR)
+        seconds = operations / (_matmul_rate() * _SHARE_OF_RATE)
     size = len(seeds) if patience else size
     together = together if isinstance(chain, Chain) and recipe.waits[1] < recipe.epochs else 0
     parts = tuple(
@@ -285,9 +287,34 @@ def _n_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def _operations(network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
-    """Of one network's training: forward, and twice that backward."""
-    a_row = 6.0 * (_n_parameters(network) + _ROW_PARAMETERS) + (_ROW_OPERATIONS if data.order is not None else 0.0)
+def _row_operations(network: nn.Module) -> tuple[float, int]:
+    """Return what a row costs one network in one epoch of the kernel, as so many operations, and the hidden units."""
+    found, units, n_units = _A_ROW + _A_WEIGHT * _n_parameters(network), 0, 0
+    sees_table = True
+    for module in network.modules():
+        entry = activation_of(module)
+        if isinstance(module, nn.Linear):
+            units = module.out_features
+            n_units, found = n_units + units, found + _A_UNIT * units
+            found -= (_A_WEIGHT - _A_WEIGHT_OF_TABLE) * module.weight.numel() if sees_table else 0.0
+            sees_table = False
+        elif isinstance(module, PeriodicEmbedding):
+            found, sees_table = found + _A_FUNCTION * _units(module), False
+        elif isinstance(module, PiecewiseLinearEncoding):
+            found += _A_BIN * _units(module)
+        elif entry is not None or isinstance(module, nn.LayerNorm | nn.BatchNorm1d | nn.Dropout):
+            found += (_A_UNIT if isinstance(module, nn.ReLU) else _A_FUNCTION) * units
+    return found, n_units
+
+
+def _operations(network: nn.Module, data: TrainingData, recipe: Recipe, *, native: bool) -> float:
+    """Return about how many operations one network's training takes, in the kernel or in torch."""
+    a_row, n_units = _row_operations(network)
+    a_row = a_row if native else _TORCH_FACTOR * a_row + _A_TORCH_UNIT * n_units
+    if data.order is not None:
+        a_row += _A_FILE_ROW
+    elif recipe.batch_size is not None:
+        a_row += _A_MINIBATCH_ROW + _AN_ORDER / len(data.X)
     return a_row * len(data.X) * recipe.epochs
 
 
@@ -300,26 +327,37 @@ def _seconds_one_by_one(forward: OneByOne, network: nn.Module, data: TrainingDat
     return step * math.ceil(n_train / batch) * _EVALUATING * recipe.epochs
 
 
-def torch_seconds(n_parameters: int, n_rows: int) -> float:
-    """Return an estimate of the time that one core takes for networks of so many parameters [s], trained by torch.
+def network_seconds(network: nn.Module, n_rows: float) -> float:
+    """Return an estimate of the time that one core takes to train one network by the kernel, or by torch where there is
+    no kernel [s].
 
     Args:
-        n_rows: rows x epochs x networks.
+        network: the network.
+        n_rows: rows x epochs, drawn in minibatches.
     """
-    return 6.0 * (n_parameters + _ROW_PARAMETERS) * n_rows / (_matmul_rate() * _SHARE_OF_RATE) * _TORCH_FACTOR
+    a_row, n_units = _row_operations(network)
+    if kernel("float32").library is None:
+        a_row = _TORCH_FACTOR * a_row + _A_TORCH_UNIT * n_units
+    return (a_row + _A_MINIBATCH_ROW) * n_rows / (_matmul_rate() * _SHARE_OF_RATE)
 
 
 @functools.cache
 def _matmul_rate() -> float:
-    """Operations a second of one core in a middle-sized matmul, measured in some milliseconds."""
+    """Measure one core's operations a second in a middle-sized matmul, in some milliseconds.
+
+    Other programs that run at the same time would make the rate too low, so it is the best of several rounds, and only
+    the time of this thread counts.
+    """
     a = torch.ones(512, 512)  # not random numbers: the caller's random state stays as it is
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         a @ a
-        start = time.perf_counter()
-        for _ in range(4):
+        seconds = []
+        for _ in range(5):
+            started = time.thread_time()
             a @ a
-        return 4 * 2 * 512**3 / (time.perf_counter() - start)
+            seconds.append(time.thread_time() - started)
+        return 2 * 512**3 / max(min(seconds), 1e-6)
     finally:
         torch.set_num_threads(before)
