@@ -238,9 +238,10 @@ export class Blocks {
 
   /** The numbers of one network out of an array [block][n numbers][lane]. */
   lane(name, net, n) {
-    const array = this.kernel.floats(this.at[name], this.nBlocks * n * LANES);
+    const array = this.kernel.floats(this.at[name], this.nBlocks * n * LANES), found = new Float32Array(n);
     const start = Math.floor(net / LANES) * n * LANES + (net % LANES);
-    return Float32Array.from({ length: n }, (_, i) => array[start + i * LANES]);
+    for (let i = 0; i < n; i++) found[i] = array[start + i * LANES];
+    return found;
   }
 
   parameters(net) { return this.lane("params", net, this.nParams); }
@@ -253,24 +254,32 @@ export class Blocks {
     this.kernel.calls.train(this.job, 0n, BigInt(to - from));
   }
 
-  /** Training loss and hits, test loss and hits of a network before the step of epoch `i` of the last call of `train`. */
-  figures(net, i) {
-    const start = Math.floor(net / LANES) * (this.slice + 1) * 4 * LANES + i * 4 * LANES + (net % LANES);
-    const array = this.kernel.floats(this.at.figures, this.nBlocks * (this.slice + 1) * 4 * LANES);
-    return [array[start], array[start + LANES], array[start + 2 * LANES], array[start + 3 * LANES]];
+  /**
+   * Call with each network's training loss and score, test loss and score, from before the step of epoch `i` of the last
+   * call of `train`.
+   */
+  eachFigures(i, take) {
+    const row = 4 * LANES, array = this.kernel.floats(this.at.figures, this.nBlocks * (this.slice + 1) * row);
+    for (let net = 0; net < this.nets.length; net++) {
+      const start = (Math.floor(net / LANES) * (this.slice + 1) + i) * row + (net % LANES);
+      const [loss, hits, testLoss, testHits] = [0, 1, 2, 3].map((figure) => array[start + figure * LANES]);
+      take(net, loss, this.score(net, loss, hits, false), testLoss, this.score(net, testLoss, testHits, true));
+    }
   }
 
-  /** Test loss and hits of the networks as they are [network], and outputs [network][row, output] of the rows looked at. */
+  /** Test loss and score of the networks as they are [network], and outputs [network][row, output] of the rows looked at. */
   look() {
-    const n = this.nets.length, rows = this.looked, found = { loss: [], hits: [], outputs: [] };
+    const n = this.nets.length, rows = this.looked, found = { loss: [], score: [], outputs: [] };
     for (let block = 0; block < this.nBlocks; block++) {
       this.kernel.calls.look(this.job, BigInt(block), this.at.shown, this.at.outputs);
       const shown = this.kernel.floats(this.at.shown, 2 * LANES);
       const outputs = this.kernel.floats(this.at.outputs, rows * this.nOutputs * LANES);
       for (let lane = 0; lane < LANES && block * LANES + lane < n; lane++) {
         found.loss.push(shown[lane]);
-        found.hits.push(shown[LANES + lane]);
-        found.outputs.push(Float32Array.from({ length: rows * this.nOutputs }, (_, i) => outputs[i * LANES + lane]));
+        found.score.push(this.score(block * LANES + lane, shown[lane], shown[LANES + lane], true));
+        const own = new Float32Array(rows * this.nOutputs);
+        for (let i = 0; i < own.length; i++) own[i] = outputs[i * LANES + lane];
+        found.outputs.push(own);
       }
     }
     return found;

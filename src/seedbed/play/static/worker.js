@@ -80,22 +80,21 @@ async function trainWave({ run, table, shared, of, request, recorded, kept, nets
     for (let epoch = done; epoch < to; epoch++) {
       const tested = place[epoch], trained = place[epoch + 1];
       if (tested < 0 && trained < 0) continue;
-      for (let net = 0; net < n; net++) {
-        const [trainLoss, trainHits, testLoss, testHits] = blocks.figures(net, epoch - done);
-        if (trained >= 0) put(0, net, trained, trainLoss), put(2, net, trained, blocks.score(net, trainLoss, trainHits, false));
-        if (tested >= 0) put(1, net, tested, testLoss), put(3, net, tested, blocks.score(net, testLoss, testHits, true));
-      }
+      blocks.eachFigures(epoch - done, (net, trainLoss, trainScore, testLoss, testScore) => {
+        if (trained >= 0) put(0, net, trained, trainLoss), put(2, net, trained, trainScore);
+        if (tested >= 0) put(1, net, tested, testLoss), put(3, net, tested, testScore);
+      });
     }
     done = to;
     if (done === kept[keep]) postParameters(run, ids, keep++, blocks);
     if (done === epochs) {
-      const { loss, hits } = blocks.look();
-      for (let net = 0; net < n; net++) put(1, net, R - 1, loss[net]), put(3, net, R - 1, blocks.score(net, loss[net], hits[net], true));
+      const { loss, score } = blocks.look();
+      for (let net = 0; net < n; net++) put(1, net, R - 1, loss[net]), put(3, net, R - 1, score[net]);
     }
     // The test figures of epoch `done` are known only once the next slice is trained.
     let known = sent;
     while (known < R && (recorded[known] < done || done === epochs)) known++;
-    if (known > sent && (done === epochs || performance.now() - posted > POST_MS)) {
+    if (known > sent && (!sent || done === epochs || performance.now() - posted > POST_MS)) {
       const values = new Float32Array(4 * n * (known - sent));
       for (let row = 0; row < 4 * n; row++) values.set(curves.subarray(row * R + sent, row * R + known), row * (known - sent));
       postMessage({ type: "curves", run, ids, from: sent, to: known, values }, [values.buffer]);
