@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import importlib
 import io
+import pkgutil
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -237,6 +239,23 @@ def test_the_page_of_verdicts_documents_exactly_the_existing_rules_and_codes():
 def test_the_page_of_tables_documents_exactly_the_existing_warnings():
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     assert dict(re.findall(r"^\| `(SB\d+)` \| (.*?) \|", text, re.MULTILINE)) == dict(WARNINGS)
+
+
+def docstrings_with_examples() -> Iterator[doctest.DocTest]:
+    for info in pkgutil.walk_packages(sb.__path__, "seedbed."):
+        if not info.name.endswith("__main__"):
+            yield from doctest.DocTestFinder().find(importlib.import_module(info.name), extraglobs={"sb": sb})
+
+
+EXAMPLES = {found.name: found for found in docstrings_with_examples() if found.examples}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_docstring_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    printed: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(EXAMPLES[name], out=printed.append).failed == 0, "".join(printed)
 
 
 # Small pages, which show the rules

@@ -1,11 +1,12 @@
 """Hundreds of small PyTorch networks at once, and whether depth, width or an activation really helps.
 
->>> import seedbed as sb
->>> comparison = sb.compare("example:breast-cancer", candidates=["linear:5", "relu:5"])
->>> print(comparison)
->>> history = sb.train_many("relu:5", X_train, y_train, X_test, y_test, seeds=100)
+    import seedbed as sb
 
-Names are loaded when they are first asked for, so that `import seedbed` is quick and doesn't load torch.
+    comparison = sb.compare("example:breast-cancer", candidates=["linear:5", "relu:5"])
+    print(comparison)
+    history = sb.train_many("relu:5", X_train, y_train, X_test, y_test, seeds=100)
+
+Names are loaded when they are first used, so that `import seedbed` is quick and doesn't load torch.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def table_from_arrays(
         DataError: shapes don't fit, or no rows; and the kinds that `read_table` raises for cells and target.
         OptionError: `feature_names` doesn't fit X; and what `read_table` raises for its options.
 
-    Example:
+    Examples:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
         <Table arrays: 4 rows, 1 features, binary target y>
     """

@@ -73,8 +73,8 @@ def read_table(
         OptionError: two roles for one column, or an option that doesn't fit the table.
         DataError: any other reason why the table can't be used; the base of all above but OptionError.
 
-    Example:
-        >>> read_table("example:iris")
+    Examples:
+        >>> sb.read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:

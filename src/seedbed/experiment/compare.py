@@ -74,8 +74,12 @@ def compare(
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
 
-    Example:
-        >>> sb.compare("heart_failure.csv", target="DEATH_EVENT", candidates=["relu:5", "linear:5"], epochs=200)
+    Examples:
+        >>> design = sb.Design(repeats=1, seeds=2, baselines=[])
+        >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], epochs=5, lr=0.1, design=design)
+        >>> print(comparison)
+        iris: predicting species (150 rows, 4 features; 3 classes, 33.3% in the largest)
+        2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
     rows = _table(table, y, target)
     lrs = _lrs(lr)

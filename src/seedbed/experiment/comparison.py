@@ -144,8 +144,11 @@ class Comparison(Results):
             CandidateError: there is no such candidate, or it is a baseline.
             OptionError: no name is given, and none is advised; or a number is out of range.
 
-        Example:
-            >>> comparison.model("relu:5", n_networks=20).save("mine.safetensors")
+        Examples:
+            >>> settings = {"quick": True, "epochs": 5, "lr": 0.1, "design": sb.Design(baselines=[])}
+            >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], **settings)
+            >>> comparison.model("relu:5", n_networks=2)
+            <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
         found = take_home(self.document, name, self.experiment)
         return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)

@@ -193,8 +193,7 @@ def judge(
         DataError: scores are missing, or given twice.
         OptionError: the kind of the splits or the better direction isn't clear, or the splits are bootstrap samples.
 
-    Example:
-        >>> import seedbed as sb
+    Examples:
         >>> old, new = [0.80, 0.78, 0.83, 0.79, 0.81], [0.85, 0.84, 0.88, 0.85, 0.86]
         >>> table = {"fold": [0, 1, 2, 3, 4], "old": old, "new": new}
         >>> sb.judge(table, score="accuracy").is_better("new")

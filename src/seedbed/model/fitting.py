@@ -82,8 +82,8 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
 
-    Example:
-        >>> fit_model("example:iris", "relu:5", n_networks=2)
+    Examples:
+        >>> sb.fit_model("example:iris", "relu:5", n_networks=2)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
     """
     if not isinstance(table, Table):

@@ -28,8 +28,8 @@ class Model(FittedNetworks):
     `FittedNetworks` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
     `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score` and `versions`.
 
-    Example:
-        >>> model = fit_model("example:iris", "relu:5", n_networks=2)
+    Examples:
+        >>> model = sb.fit_model("example:iris", "relu:5", n_networks=2)
         >>> model
         <Model relu:5 of 2 networks, predicts species (multiclass)>
         >>> model.predict_proba("example:iris").shape
@@ -140,9 +140,9 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module]
         ModelFileError: not a model file, a file of another version, or a damaged file.
         CandidateError: the model is of your own module, and `architecture` is missing or doesn't fit.
 
-    Example:
-        >>> path = fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
-        >>> load(path)
+    Examples:
+        >>> path = sb.fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
+        >>> sb.load(path)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
     """
     return Model(**read_model(path, architecture))

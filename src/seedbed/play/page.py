@@ -44,9 +44,9 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
     Raises:
         DataError: the table can't be used, or is too large for the page.
 
-    Example:
-        >>> sb.playground("heart_failure.csv", target="DEATH_EVENT")
-        PosixPath('play-heart_failure.html')
+    Examples:
+        >>> sb.playground("example:iris").name
+        'play-iris.html'
     """
     if isinstance(table, Table):
         if target is not None:

@@ -50,7 +50,7 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
         rows: the first rows, blank lines left out.
         wanted: names of columns that the header must have.
 
-    Example:
+    Examples:
         >>> find_header([["Class 10b"], ["name", "grade", "age"], ["Anna", "2", "16"]])
         1
     """

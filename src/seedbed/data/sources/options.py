@@ -140,7 +140,7 @@ class SourceLimit:
         Raises:
             OptionError: neither a size nor a time.
 
-        Example:
+        Examples:
             >>> SourceLimit.of("50GB,30min")
             SourceLimit(size=50000000000.0, seconds=1800.0)
         """
