@@ -6,6 +6,7 @@ import { namesBeside, settingsName } from "./settings.js";
 import { quantity, element, scoreName, scoreText, sizeText } from "./words.js";
 
 const BASE = 28;
+const HEAD = 30;
 
 /** Return the scores of single networks, one for each split, all with the first seed. */
 export function scoresOverSplits(run) {
@@ -59,7 +60,13 @@ export function createChance(place, drawPlace) {
     const others = valuesOf(state.pinned, panel.kind);
     const title = panel.kind === "seeds" ? `${quantity(values.length, "seed")}, one split` : `one seed, ${quantity(values.length, "split")}`;
     label(pen, title, 12, 12, { colour: paints.ink, size: 13, weight: "bold" });
-    const floor = others.length ? (height - BASE + 24) / 2 + 6 : height - BASE;
+    const wide = state.task === "regression" ? 8 : Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
+    const [mine, theirs] = [values, others].map((some) => pilesOf(some, x, wide));
+    // Both piles have one scale: the line between them lies where both fit.
+    const [up, down] = [mine, theirs].map((piles) => Math.max(0, ...piles.values()));
+    const space = height - BASE - HEAD;
+    const step = Math.min(wide, space / Math.max(1, up + down));
+    const floor = others.length ? HEAD + space * Math.min(0.9, Math.max(0.1, up / (up + down))) : height - BASE;
     pen.strokeStyle = paints.rule;
     pen.lineWidth = 1;
     for (const tick of ticks(low, high, width > 320 ? 6 : 4)) {
@@ -75,8 +82,8 @@ export function createChance(place, drawPlace) {
     pen.moveTo(8, Math.round(floor) + 0.5);
     pen.lineTo(width - 8, Math.round(floor) + 0.5);
     pen.stroke();
-    stack(pen, values, x, floor, floor - 30, paints.current, -1);
-    if (others.length) stack(pen, others, x, floor, height - BASE - floor, paints.pinned, 1);
+    stack(pen, mine, floor, { wide, step }, paints.current, -1);
+    stack(pen, theirs, floor, { wide, step }, paints.pinned, 1);
     for (const [one, sign, colour] of [[state.mark?.current, -1, paints.ink], [state.mark?.pinned, 1, paints.ink]]) {
       if (!Number.isFinite(one) || (sign > 0 && !others.length) || state.mark.kind !== panel.kind) continue;
       pen.strokeStyle = colour;
@@ -89,18 +96,20 @@ export function createChance(place, drawPlace) {
     describe(panel, values, others);
   }
 
-  /** Pile up one dot for each network, upwards or downwards. */
-  function stack(pen, values, x, floor, space, colour, sign) {
-    const bins = new Map();
-    const wide = state.task === "regression" ? 8 : Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
+  /** Return how many values lie in each bin of a width on the screen. */
+  function pilesOf(values, x, wide) {
+    const piles = new Map();
     for (const value of values) {
       const bin = Math.round(x(value) / wide);
-      bins.set(bin, (bins.get(bin) ?? 0) + 1);
+      piles.set(bin, (piles.get(bin) ?? 0) + 1);
     }
-    const most = Math.max(1, ...bins.values());
-    const step = Math.min(wide, space / most);
+    return piles;
+  }
+
+  /** Draw one dot for each network, upwards or downwards; bars where the dots would be too small. */
+  function stack(pen, piles, floor, { wide, step }, colour, sign) {
     pen.fillStyle = colour;
-    for (const [bin, size] of bins) {
+    for (const [bin, size] of piles) {
       if (step < 0.7 * wide) {
         pen.fillRect(bin * wide - wide / 2 + 0.5, sign < 0 ? floor - size * step : floor, wide - 1, size * step);
         continue;

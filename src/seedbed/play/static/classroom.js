@@ -108,6 +108,10 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     for (const tick of ticks(low, high, 5)) label(pen, scoreText(tick, task), x(tick), height - 10, { colour: paints.faint, align: "center" });
     const piles = new Map();
     const sorted = [...state.results].sort((a, b) => a.score - b.score);
+    const places = [...pileSizes(sorted, x).keys()].sort((a, b) => a - b);
+    const isRoomy = places.every((one, i) => !i || one - places[i - 1] >= 5);
+    pen.fillStyle = paints.rule;
+    pen.fillRect(16, height - 23, width - 32, 1);
     const size = Math.min(15, Math.max(4, (height - 40) / Math.max(...pileSizes(sorted, x).values())));
     for (const one of sorted) {
       const bin = Math.round(x(one.score) / 12);
@@ -117,7 +121,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       pen.beginPath();
       pen.arc(bin * 12, height - 30 - level * size, Math.min(5.5, size / 2), 0, 7);
       pen.fill();
-      if (state.results.length <= 40 && size > 9) label(pen, shortened(one.name, 9), bin * 12 + 8, height - 30 - level * size, { colour: paints.faint, size: 10.5 });
+      if (isRoomy && size > 9) label(pen, shortened(one.name, 9), bin * 12 + 8, height - 30 - level * size, { colour: paints.faint, size: 10.5 });
     }
   }
 
