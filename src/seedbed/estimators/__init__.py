@@ -1,9 +1,4 @@
-"""scikit-learn's classifier and regressor: networks that go wherever an estimator goes.
-
-classifier = SeedbedClassifier(candidate="relu:20", random_state=0).fit(X, y)
-classifier.predict_proba(X_new)
-classifier.model_.save("mine.safetensors")
-"""
+"""scikit-learn's classifier and regressor: they work wherever scikit-learn takes an estimator."""
 
 from seedbed.estimators.classifier import SeedbedClassifier
 from seedbed.estimators.regressor import SeedbedRegressor

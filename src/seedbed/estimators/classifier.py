@@ -46,12 +46,20 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         batch_size: as `Recipe` has it; None is all rows at once, or 64 to 1024 of a blend, by the number of rows.
         patience: after how many epochs without a lower validation loss training ends where epochs are chosen; None
             waits until the epoch is past 1.5 times the best one plus 50, or for 8 epochs in a blend.
-        warmup, optimizer, momentum, nesterov, weight_decay, clip_norm, label_smoothing: as `Recipe` has them.
+        warmup: as in `Recipe`.
+        optimizer: as in `Recipe`.
+        momentum: as in `Recipe`.
+        nesterov: as in `Recipe`.
+        weight_decay: as in `Recipe`.
+        clip_norm: as in `Recipe`.
+        label_smoothing: as in `Recipe`.
         class_weight: what a row of each class counts: a dict, "balanced" for all classes the same in sum, None for 1.
-        numeric, categorical: columns that are numbers, or categories, whatever their cells say; names, or positions.
-            Columns of numbers are numbers anyway, and columns of a categorical type categories.
+        numeric: names or positions of columns to read as numbers.
+        categorical: names or positions of columns to read as categories. Numeric and categorical types of a data frame
+            need neither.
         random_state: a whole number gives the same networks each time, and those of `fit_model` with that number.
-        engine, device: as `train_many` has them.
+        engine: as in `train_many`.
+        device: as in `train_many`.
         n_jobs: chunks of networks that are trained side by side; None is 1, -1 one a core.
 
     Attributes:

@@ -26,8 +26,9 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
-            X, sample_weight: as `SeedbedClassifier.fit` has them.
+            X: as in `SeedbedClassifier.fit`.
             y: numbers [row].
+            sample_weight: weight of each row [row]; 0 or more.
 
         Raises:
             ValueError: X, y or an option can't be used; those that seedbed raises are a `SeedbedError`, too.

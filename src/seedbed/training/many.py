@@ -65,13 +65,16 @@ def train_many(
         build: returns a new `nn.Module`; it is given `n_features` and `n_outputs` by name where its signature has
             these names, and no other parameter may be required. Or a candidate's words such as `"relu:5"`; what they
             say of the recipe overrules the arguments. The module returns [row, output], or [row].
-        X_train, X_test: features [row, feature], arrays or tensors, used as they are: standardise them before.
-        y_train, y_test: zeros and ones, class codes from 0 up, or numbers; [row], or [row, output].
+        X_train: features of the training rows [row, feature], array or tensor. They aren't standardised.
+        y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes from 0, or numbers.
+        X_test: features of the test rows [row, feature].
+        y_test: targets of the test rows.
         seeds: one a network; a number means `range` of it.
         recipe: settings of a `Recipe`, by name.
         sample_weight: what each training row counts [row], in loss and training figures.
         engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` takes it where it can.
-        device, jobs: `"auto"` is CUDA where there is one; chunks of networks at a time, `None` is one a core.
+        device: `"auto"` is CUDA where there is one.
+        jobs: number of chunks that train at the same time; `None` is one per core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
         watch: is given the chunks of networks, and returns the board on which they write their epochs.
