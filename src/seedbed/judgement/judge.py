@@ -179,8 +179,12 @@ def judge(
         drop_incomplete: leave out splits in which a score is missing.
         score: the column of scores; of the wide form, what the numbers are, `accuracy` say; of predictions, the score
             that verdicts are about: `brier`, `log_loss`, `accuracy`, `squared_error` or `mae`.
-        candidate, fold, repeat, seed, dataset, row: names of columns without a usual name. If the column `dataset`
-            names several tables, each gets its verdicts, and a signed-rank test decides over all of them.
+        candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
+        fold: the column of folds.
+        repeat: the column of repeats.
+        seed: the column of seeds.
+        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them.
+        row: the column of rows, for predictions.
         target: the column of true values, if the file contains out-of-fold predictions: a line for each candidate,
             split, seed and row of the table, with `row` and `probability` (of the larger of two labels),
             `probability_LABEL` of each label, or `prediction`.
