@@ -142,7 +142,7 @@ class FittedNetworks:
         return Stacks(self.architecture, self._precise_states, self.preprocessor.layout.n_inputs, self.n_outputs)
 
     def card(self) -> dict[str, Any]:
-        """Return a description of the model as a plain dict, fit for JSON. docs/models.md explains its keys."""
+        """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
         card = {
             "schema_version": CARD_VERSION,
             "kind": "model",

@@ -12,7 +12,7 @@ A model file is one `.safetensors` file, in which a JSON text describes the tens
     golden.values        F64      [16] or [16, class]
 
 The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys sorted, no spaces), and
-its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/models.md explains its keys.
+its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.
 """
 
 from __future__ import annotations
