@@ -451,7 +451,7 @@ def test_nested_intervals_train_a_network_for_each_pair_of_folds(call):
     options = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--interval", "nested")
     done = call(*options, "--repeats", 2, "--seeds", 1, "--details")
     assert done.err.startswith("2 candidates x (6 splits + 6 pairs of folds) x 1 seed = 24 networks")
-    assert "Plausibly: within a 95% interval by nested cross-validation." in done.out
+    assert '"Plausibly" means within a 95% interval by nested cross-validation.' in done.out
     document = strict(call(*options, "--repeats", 2, "--seeds", 1, "--json").out)
     assert document["interval"] == "nested"
     assert document["candidates"][0]["n_networks"] == 6
@@ -971,7 +971,7 @@ def test_a_narrow_encoding_only_replaces_the_dashes_of_the_text(here):
     text = done.stdout.decode("ascii")
     (row,) = [line for line in text.splitlines() if line.split()[:2] == ["linear:2", "|"] or " (0" in line][:1]
     assert re.search(r" 0\.\d{3} \(0\.\d{3}-0\.\d{3}\) ", row)
-    assert text.splitlines()[-1].startswith("Plausibly: ")
+    assert text.splitlines()[-1].startswith('"Plausibly" means')
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 

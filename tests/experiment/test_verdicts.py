@@ -96,7 +96,7 @@ def test_one_seed_gives_no_information_on_seeds(small):
     found = small(candidates=["linear:3", "tanh:4"], seeds=1, baselines=["prior"])
     assert [verdict.seed_share for verdict in found.verdicts] == [None, None]
     assert found.to_dict()["verdicts"][0]["seed_share"] is None
-    assert "Seeds make up" not in found.details()
+    assert "Seeds cause" not in found.details()
     assert all(0 <= verdict.seed_share <= 1 for verdict in small(candidates=["linear:3", "tanh:4"]).verdicts)
 
 

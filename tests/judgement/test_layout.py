@@ -80,7 +80,7 @@ def test_contradictory_options_are_refused(scores):
 
 
 def test_two_folds_give_wide_intervals_with_a_warning(scores):
-    assert "2 folds make rough ranges" in str(sb.judge(scores(folds=2)))
+    assert "2 folds give rough intervals" in str(sb.judge(scores(folds=2)))
 
 
 def test_each_split_may_have_different_seeds(scores):

@@ -70,9 +70,9 @@ def test_verdicts_come_first_then_the_ranking_then_what_would_decide(make):
         two(make, "cannot_tell", checks=[make.check("relu:5", "seeds_alike")], top=make.chosen("", "relu:5"))
     )
     order = ["DEATH_EVENT of heart_failure:", "10 repeats of 10 folds", "The reference is linear:5", "In short",
-             "relu:5 against linear:5 is undecided", "Accuracy +1.2 points", " ranking ", "Seeds make up",
-             "Endless repeats",
-             "Seeds hardly matter", "relu:5 comes first", "Plausibly:"]  # fmt: skip
+             "relu:5 against linear:5 is undecided", "Accuracy +1.2 points", " ranking ", "Seeds cause",
+             "Unlimited repeats",
+             "Seeds hardly matter", "relu:5 comes first", "Plausibly"]  # fmt: skip
     places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert [text.count(words) for words in order] == [1] * len(order)
@@ -85,7 +85,7 @@ def test_the_heading_describes_table_design_and_recipe(make):
         "SGD, lr 0.01, full batch, 1000 "
     )
     assert second == (
-        "10 repeats of 10 folds, 5 seeds a fold; trained on about 1,169 rows at a time "
+        "10 repeats of 10 folds, 5 seeds per fold; trained on about 1,169 rows at a time "
         "The reference is linear:5. A difference of 0.01 in Brier score (the mean squared error of the probabilities) "
         "matters: 2% of what predicting the class frequencies costs."
     )
@@ -126,18 +126,18 @@ def test_a_severe_warning_is_shown_once_above_the_verdicts(make):
 
 def test_one_repeat_and_one_seed_are_written_in_the_singular(make):
     text = comparison_text(two(make, "better", plan={"repeats": 1, "seeds": 1}))
-    assert "1 repeat of 10 folds, 1 seed a fold;" in text
+    assert "1 repeat of 10 folds, 1 seed per fold;" in text
 
 
 @pytest.mark.parametrize("kind", ["cross_validation", "held_out"])
 @pytest.mark.parametrize("folds", [2, 4, 5, 10])
 def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make, kind, folds):
     document = two(make, "better", plan={"kind": kind, "folds": folds})
-    line = f"\n{folds} folds make rough ranges: take 5 or more.\n"
+    line = f"\n{folds} folds give rough intervals: use 5 or more.\n"
     rough = kind == "cross_validation" and folds < 5
     text = comparison_text(document)
-    assert (line in text, "rough ranges" in text) == (rough, rough)
-    assert "rough ranges" not in comparison_text(document | {"verdicts": []})
+    assert (line in text, "rough intervals" in text) == (rough, rough)
+    assert "rough intervals" not in comparison_text(document | {"verdicts": []})
 
 
 @pytest.mark.parametrize("kind", ["cross_validation", "held_out", "scores_only"])
@@ -274,7 +274,7 @@ def test_the_small_effect_of_seeds_is_stated_once(make):
                 checks=[make.check(name, "seeds_alike") for name in names[:n]],
             )
         )
-        assert f"\nSeeds hardly matter to {words}: one seed a split would do." in text
+        assert f"\nSeeds hardly matter for {words}: one seed per split would be enough." in text
         assert "something stands out" not in text
 
 
@@ -287,7 +287,7 @@ def test_seeds_that_make_up_most_of_a_difference_are_not_called_unimportant(make
         checks=[make.check(name, "seeds_alike") for name in names[:2]],
     )
     text = comparison_text(document)
-    assert ("\nSeeds hardly matter to linear:5 and relu:5: one seed" in text, "hardly matter" in text) == (
+    assert ("\nSeeds hardly matter for linear:5 and relu:5: one seed" in text, "hardly matter" in text) == (
         reported,
         reported,
     )
@@ -350,7 +350,7 @@ def test_a_common_reason_is_given_once(make):
     )
     assert text.count("No verdict") == 1
     assert f"\n\nNo verdict: {reason}.\n" in text
-    for words in ("The reference is", "Seeds make up", "Endless repeats", "Plausibly"):
+    for words in ("The reference is", "Seeds cause", "Unlimited repeats", "Plausibly"):
         assert words not in text
 
 
@@ -384,7 +384,7 @@ def test_a_single_candidate_has_no_verdict_and_no_such_heading(make):
     text = comparison_text(make.document(make.network("relu:5")))
     assert "verdict" not in text
     assert "Plausibly" not in text
-    assert text.endswith("\n\nRanges are 95% intervals, each by itself.")
+    assert text.endswith("\n\nRanges are 95% intervals; each holds on its own.")
     assert len(text.splitlines()) == 10
 
 
@@ -394,7 +394,7 @@ def test_the_level_of_intervals_is_stated_with_and_without_verdicts(make):
     document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
     for interval in ("corrected", "nested", None):
         text = comparison_text(document | {"interval": interval})
-        assert "\nRanges are 90% intervals, each by itself." in text
+        assert "\nRanges are 90% intervals; each holds on its own." in text
         assert "Plausibly" not in text
 
 
@@ -416,11 +416,11 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
     document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
     text = comparison_text(document)
-    share = f"Seeds make up {words} of the uncertainty of the differences; which rows there are makes up the rest."
+    share = f"Seeds cause {words} of the uncertainty of the differences; the choice of rows causes the rest."
     assert f"\n{share}\n" in text
-    assert "Endless repeats would narrow the ranges by 8% at most" in text
+    assert "Unlimited repeats would narrow the intervals by 8% at most" in text
     document["plan"]["seeds"] = 1
-    assert "Seeds make up" not in comparison_text(document)  # one seed can't show it
+    assert "Seeds cause" not in comparison_text(document)  # one seed can't show it
 
 
 @pytest.mark.parametrize(
@@ -428,9 +428,9 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     [
         ([1.0], ".", "more rows, or seeds."),
         ([0.996, 1.0], ".", "more rows, or seeds."),
-        ([0.994], "; which rows there are makes up the rest.", "more rows, or seeds."),
-        ([0.1, 0.51], "; which rows there are makes up the rest.", "more rows, or seeds."),
-        ([0.1, 0.5], "; which rows there are makes up the rest.", "more rows."),
+        ([0.994], "; the choice of rows causes the rest.", "more rows, or seeds."),
+        ([0.1, 0.51], "; the choice of rows causes the rest.", "more rows, or seeds."),
+        ([0.1, 0.5], "; the choice of rows causes the rest.", "more rows."),
         ([None], None, "more rows."),
     ],
 )
@@ -440,16 +440,22 @@ def test_more_rows_or_seeds_are_advised_by_their_share_of_uncertainty(make, shar
     lines = comparison_text(
         make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
     ).splitlines()
-    reported = [line.split("of the differences")[1] for line in lines if line.startswith("Seeds make up")]
+    reported = [line.split("of the differences")[1] for line in lines if line.startswith("Seeds cause")]
     assert reported == ([] if rest is None else [rest])
-    assert f"Endless repeats would narrow the ranges by 8% at most; more than that takes {what}" in lines
+    assert f"Unlimited repeats would narrow the intervals by 8% at most; beyond that, it takes {what}" in lines
 
 
 @pytest.mark.parametrize(
     ("n", "words"),
     [
-        (1, "Plausibly: within a 90% interval."),
-        (3, "Plausibly: within 90% intervals that hold for all 3 comparisons together; in the ranking each by itself."),
+        (1, '"Plausibly" means within a 90% interval.'),
+        (
+            3,
+            (
+                '"Plausibly" means within 90% intervals that hold for all 3 comparisons together; '
+                "each interval of the ranking holds on its own."
+            ),
+        ),
     ],
 )
 def test_the_word_plausibly_is_explained(make, n, words):
@@ -459,8 +465,8 @@ def test_the_word_plausibly_is_explained(make, n, words):
 
 def test_nested_cross_validation_is_named_without_repeats(make):
     text = comparison_text(two(make, "better", interval="nested"))
-    assert "Plausibly: within a 95% interval by nested cross-validation." in text
-    assert "Endless repeats" not in text
+    assert '"Plausibly" means within a 95% interval by nested cross-validation.' in text
+    assert "Unlimited repeats" not in text
     assert "nested" not in comparison_text(two(make, "better"))
 
 
@@ -497,7 +503,7 @@ def test_held_out_rows_are_described_without_repeats(make):
 def test_the_expected_score_of_the_best_is_given_for_sweeps_and_the_ranking(make):
     sweep = make.chosen("relu:5", "relu:5@lr=0.1", among=3, expected=0.1304, low=0.12, high=0.14)
     text = unfolded(comparison_text(two(make, "better", sweeps=[sweep], top=make.chosen("", "linear:5"))))
-    allowing = "allowing for having been chosen, expect Brier score"
+    allowing = "corrected for this choice, expect Brier score"
     of_sweep = f"Of the 3 learning rates of relu:5, relu:5@lr=0.1 comes first; {allowing} 0.130 (0.120 to 0.140) of it"
     of_all = f"linear:5 comes first in this ranking; {allowing} 0.200 (0.150 to 0.250) of it"
     assert f"{of_sweep}, not its own 0.100. {of_all}, not its own 0.100." in text
@@ -515,7 +521,7 @@ def test_without_intervals_no_expected_score_is_given(make):
     document = two(make, "better", **chosen) | {"verdicts": []}
     for interval, times in (("corrected", 2), ("held_out", 2), (None, 0)):
         text = comparison_text(document | {"interval": interval})
-        assert (text.count(" comes first"), text.count("having been chosen")) == (times, times)
+        assert (text.count(" comes first"), text.count("corrected for this choice")) == (times, times)
 
 
 # Notes

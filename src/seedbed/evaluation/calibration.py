@@ -10,11 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.curves import evenly
 from seedbed.typing import Floats
 
-__all__ = [
-    "consistency_band",
-    "expected_calibration_error",
-    "reliability",
-]
+__all__ = ["consistency_band", "expected_calibration_error", "reliability"]
 
 _CELLS_AT_ONCE = 2_000_000
 

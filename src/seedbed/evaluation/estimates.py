@@ -211,12 +211,7 @@ def corrected_t(
     mean, sd = float(values.mean()), _sd(values)
     se = sd * math.sqrt(1 / values.size + ratio)
     found = inference(mean, se, df=folds - 1 if df is None else df, alpha=alpha, comparisons=comparisons)
-    return CorrectedT(
-        **vars(found),
-        sd=sd,
-        repeats=repeats,
-        folds=folds,
-    )
+    return CorrectedT(**vars(found), sd=sd, repeats=repeats, folds=folds)
 
 
 def _sd(values: NDArray[np.float64]) -> float:
@@ -356,11 +351,7 @@ def paired_hold_out(
     df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
     mean, se = float(d.mean()), math.sqrt(total)
     found = inference(mean, se, df=df, alpha=alpha, comparisons=comparisons)
-    return HoldOut(
-        **vars(found),
-        variance_rows=parts[0][0],
-        variance_seeds=total - parts[0][0],
-    )
+    return HoldOut(**vars(found), variance_rows=parts[0][0], variance_seeds=total - parts[0][0])
 
 
 def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, int]:

@@ -289,12 +289,7 @@ METRICS: dict[str, Metric] = {
             by_fold=fold_auc,
         ),
         Metric(
-            name="pr_auc",
-            words="PR AUC",
-            tasks=("binary",),
-            greater_is_better=True,
-            high=1.0,
-            value=_average_precision,
+            name="pr_auc", words="PR AUC", tasks=("binary",), greater_is_better=True, high=1.0, value=_average_precision
         ),
         Metric(
             name="brier",
@@ -331,11 +326,7 @@ METRICS: dict[str, Metric] = {
             skill_of="squared_error",
         ),
         Metric(
-            name="mae",
-            words="mean absolute error",
-            tasks=("regression",),
-            own_units=True,
-            row_loss=_absolute_error,
+            name="mae", words="mean absolute error", tasks=("regression",), own_units=True, row_loss=_absolute_error
         ),
     )
 }

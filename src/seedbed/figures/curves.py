@@ -27,10 +27,7 @@ from seedbed.figures.theme import (
     themed,
 )
 
-__all__ = [
-    "BANDS",
-    "learning_curves",
-]
+__all__ = ["BANDS", "learning_curves"]
 
 
 MEASURES = ("score", "loss")

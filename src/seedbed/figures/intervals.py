@@ -161,13 +161,7 @@ def _phrases(
 
 
 def _panel(
-    panel: str,
-    words: str,
-    reference: str,
-    limits: tuple[float, float],
-    margin: float | None,
-    width: int,
-    theme: Theme,
+    panel: str, words: str, reference: str, limits: tuple[float, float], margin: float | None, width: int, theme: Theme
 ) -> alt.LayerChart:
     """Return a panel, from the back to the front: zone, zero, intervals, points, words."""
     rows = shown(f"datum.panel == '{panel}'")

@@ -24,15 +24,7 @@ from seedbed.figures.mean_ranks import mean_rank_chart
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import is_private, write_whole
 
-__all__ = [
-    "all_charts",
-    "browser_library",
-    "chart_of",
-    "save_chart",
-    "save_pictures",
-    "spec_of",
-    "svg_of",
-]
+__all__ = ["all_charts", "browser_library", "chart_of", "save_chart", "save_pictures", "spec_of", "svg_of"]
 
 
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little

@@ -16,17 +16,7 @@ from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.typing import Floats
 
-__all__ = [
-    "Factor",
-    "Recognised",
-    "Roles",
-    "ScoreKind",
-    "factor",
-    "numbers",
-    "opened",
-    "recognise",
-    "score_kind",
-]
+__all__ = ["Factor", "Recognised", "Roles", "ScoreKind", "factor", "numbers", "opened", "recognise", "score_kind"]
 
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {

@@ -8,15 +8,7 @@ from typing import Any
 from seedbed.evaluation import METRICS, plain_number
 from seedbed.report.tables import measure
 
-__all__ = [
-    "advice_sentences",
-    "expected_sentences",
-    "good_side",
-    "guessing",
-    "lead_metric",
-    "listed",
-    "margin_words",
-]
+__all__ = ["advice_sentences", "expected_sentences", "good_side", "guessing", "lead_metric", "listed", "margin_words"]
 
 _MOST_NAMED = 4
 _ORDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

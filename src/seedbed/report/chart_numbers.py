@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.figures import BANDS
-from seedbed.report.tables import NumberTable, measured
+from seedbed.report.tables import NumberTable, measured, signed
 
 __all__ = [
     "calibration_table",
@@ -68,7 +68,7 @@ def interval_table(summary: Mapping[str, Any]) -> NumberTable:
             points = [f"{100 * accuracy['difference']:+.1f} points",
                       f"{100 * accuracy['low']:+.1f} to {100 * accuracy['high']:+.1f}"]  # fmt: skip
         p = "below 0.001" if one["p_adjusted"] < 0.001 else f"{one['p_adjusted']:.3f}"
-        rows.append([one["candidate"], _signed(one["difference"]), f"{_signed(one['low'])} to {_signed(one['high'])}",
+        rows.append([one["candidate"], signed(one["difference"]), f"{signed(one['low'])} to {signed(one['high'])}",
                      *points, percent(one["p_better"]), p])  # fmt: skip
     return NumberTable(columns, rows)
 
@@ -79,7 +79,7 @@ def lottery_tables(summary: Mapping[str, Any]) -> Iterator[NumberTable]:
         found = summary["lottery"][key]
         if found is None or not found["runs"]:
             continue
-        show = _signed if key == "difference" else lambda value, name=found["name"]: _shown(name, value)
+        show = signed if key == "difference" else lambda value, name=found["name"]: _shown(name, value)
         caption = f"{found['words']} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if key == "difference":
@@ -144,7 +144,3 @@ def _between(name: str, low: Sequence[float], high: Sequence[float], place: int)
 
 def _shown(name: str, value: float) -> str:
     return f"{100 * value:.1f}%" if name == "accuracy" else plain_number(value, 4)
-
-
-def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{plain_number(value)}"

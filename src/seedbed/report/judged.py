@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from seedbed.errors import visible
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.report.advice import listed, margin_words
 from seedbed.report.sentences import counted
-from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, measure, table_lines
+from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, folded, measure, signed, table_lines
 
 __all__ = [
     "judgement_headline",
@@ -102,11 +101,11 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         thrown = f" and {counted(plan['tried'], 'thrown away attempt')}" if plan["tried"] else ""
         together = f" that hold for {among}{thrown} together" if comparisons > 1 else ""
         ranges = f"{certain} intervals{together}" if comparisons > 1 else f"a {certain} interval"
-        yield f"Plausibly: within {ranges}; the ranking's ranges stand each by itself."
+        yield f'"Plausibly" means within {ranges}; each interval of the ranking holds on its own.'
         if plan["kind"] == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan['df']} degrees of freedom."
         if plan["kind"] == "cross_validation" and plan["folds"] < 5:
-            yield f"{plan['folds']} folds make rough ranges: take 5 or more."
+            yield f"{plan['folds']} folds give rough intervals: use 5 or more."
     for one in document["pairs"]:
         if one["reference"] != document["reference"]:
             yield _of_pair(one, metric)
@@ -222,7 +221,7 @@ def difference_text(metric: Mapping[str, Any], value: float) -> str:
     """Return an improvement with its sign, in points where it is one of accuracy."""
     if metric["name"] == "accuracy":
         return f"{round(100 * value, 1) + 0.0:+.1f}"
-    return f"{'+' if value > 0 else ''}{plain_number(value)}"
+    return signed(value)
 
 
 def _of_pair(one: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
@@ -239,14 +238,6 @@ def _on_these_rows(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         return f"{what} {size}; a single run doesn't show what seeds do."
     low, high = (difference_text(metric, one[key]) for key in ("low", "high"))
     return f"{what} {size}, with other seeds on these very rows plausibly by {low} to {high}."
-
-
-def folded(text: str, width: int, indent: int = 0) -> list[str]:
-    """Return a text as lines of at most this width."""
-    margin = " " * indent
-    return textwrap.wrap(
-        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
-    ) or [""]
 
 
 def latex_text(text: str) -> str:

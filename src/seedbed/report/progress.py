@@ -86,10 +86,7 @@ class ProgressDisplay:
             return self
         if self._console.is_interactive:
             self._live = Live(
-                get_renderable=self._table,
-                console=self._console,
-                refresh_per_second=_REDRAWS_A_SECOND,
-                transient=True,
+                get_renderable=self._table, console=self._console, refresh_per_second=_REDRAWS_A_SECOND, transient=True
             )
             self._live.start()
         else:

@@ -32,7 +32,7 @@ _REASONS = ("confined_outputs", "under_trained", "over_trained", "diverged", "de
 _TOGETHER = {
     "no_better_than_prior": (2, "No gain over predicting the same for every row is shown: {names}."),
     "worse_than_logistic": (2, "Worse than a plain {kind} regression: {names}."),
-    "seeds_alike": (1, "Seeds hardly matter to {names}: one seed a split would do."),
+    "seeds_alike": (1, "Seeds hardly matter for {names}: one seed per split would be enough."),
 }
 
 
@@ -66,7 +66,7 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
     recipe = f"; {plan['recipe']}" if any(one["kind"] == "network" for one in document["candidates"]) else ""
     yield f"{document['target']} of {document['table']}: {size}, {_spread(document)}{recipe}"
-    folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} a fold"
+    folds = f"{counted(plan['repeats'], 'repeat')} of {plan['folds']} folds, {counted(plan['seeds'], 'seed')} per fold"
     if plan["locked_share"]:
         folds = f"{plan['n_test']:,} rows were locked away and looked at once, with {counted(plan['seeds'], 'seed')}"
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
@@ -86,7 +86,7 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
             f"{_margin_source(document)}."
         )
         if plan["kind"] == "cross_validation" and plan["folds"] < _FEW_FOLDS:
-            yield f"{plan['folds']} folds make rough ranges: take {_FEW_FOLDS} or more."
+            yield f"{plan['folds']} folds give rough intervals: use {_FEW_FOLDS} or more."
     if is_first_look(document) or plan.get("sample_of"):
         rows = f" at a sample of {document['n_rows']:,} of {plan['sample_of']:,} rows" if plan.get("sample_of") else ""
         few = " with few repeats and seeds" if is_first_look(document) else ""
@@ -202,12 +202,12 @@ def settling_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     if shares and plan["seeds"] > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
-        rest = "" if low == "100" else "; which rows there are makes up the rest"
-        yield f"Seeds make up {share} of the uncertainty of the differences{rest}."
+        rest = "" if low == "100" else "; the choice of rows causes the rest"
+        yield f"Seeds cause {share} of the uncertainty of the differences{rest}."
     if verdicts and document["interval"] == "corrected":
         spared = 100 * (1 - document["more_repeats_ratio"])
         what = "more rows, or seeds" if max(shares, default=0) > 50 else "more rows"
-        yield f"Endless repeats would narrow the ranges by {spared:.0f}% at most; more than that takes {what}."
+        yield f"Unlimited repeats would narrow the intervals by {spared:.0f}% at most; beyond that, it takes {what}."
     for code, names in _said_together(document).items():
         kind = "linear" if document["task"] == "regression" else "logistic"
         yield _TOGETHER[code][1].format(names=listed(names), kind=kind)
@@ -227,7 +227,7 @@ def settling_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         )
         flattered = f", not its own {own}" if worse and own != value else ""
         yield (
-            f"{first}; allowing for having been chosen, expect {document['metric']['words']} {value} "
+            f"{first}; corrected for this choice, expect {document['metric']['words']} {value} "
             f"({low} to {high}) of it{flattered}."
         )
 
@@ -239,12 +239,12 @@ def range_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         n, certain = verdicts[0]["comparisons"], f"{100 * (1 - document['alpha']):g}%"
         how = " by nested cross-validation" if document["interval"] == "nested" else ""
         if n == 1:
-            yield f"Plausibly: within a {certain} interval{how}."
+            yield f'"Plausibly" means within a {certain} interval{how}.'
         else:
-            together = f"that hold for all {n} comparisons together; in the ranking each by itself"
-            yield f"Plausibly: within {certain} intervals{how} {together}."
+            together = f"that hold for all {n} comparisons together; each interval of the ranking holds on its own"
+            yield f'"Plausibly" means within {certain} intervals{how} {together}.'
     else:
-        yield f"Ranges are {100 * (1 - document['alpha']):g}% intervals, each by itself."
+        yield f"Ranges are {100 * (1 - document['alpha']):g}% intervals; each holds on its own."
     for candidate in document["candidates"]:
         for note in _candidate_notes(candidate, plan):
             yield f"{candidate['name']}: {note}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,21 +13,24 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seedbed.evaluation import METRICS
+from seedbed.evaluation import METRICS, plain_number
 
 __all__ = [
     "SIGNS",
     "NumberTable",
     "bracket_marks",
+    "folded",
     "measure",
     "measured",
     "ranking_columns",
     "ranking_lines",
     "ranking_rows",
+    "signed",
     "table_lines",
 ]
 
 
+_SPACE_OF_A_NAME = "\ue000"
 _UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
@@ -62,6 +66,31 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
     console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
     console.print(table)
     return [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
+
+
+def folded(text: str, width: int, indent: int = 0, names: Sequence[str] = (), *, hanging: int = 0) -> list[str]:
+    """Return a text as lines of at most this width, except for words and names that are longer.
+
+    Args:
+        names: names with spaces. Readers copy them into the next command, so no line ends within one.
+        hanging: how much further the second and later lines are indented.
+    """
+    for name in names:
+        text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
+
+
+def signed(value: float) -> str:
+    """Return a number with three digits and its sign."""
+    return f"{'+' if value > 0 else ''}{plain_number(value)}"
 
 
 # Beside the primary metric.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.cells import cell_len
@@ -22,15 +21,13 @@ from seedbed.report.sentences import (
     serious_sentences,
     settling_sentences,
 )
-from seedbed.report.tables import ranking_lines
+from seedbed.report.tables import folded, ranking_lines
 
 __all__ = ["comparison_text", "glance_lines", "glance_text"]
 
 _WIDTH = 110
 _GLANCE_WIDTH = 100
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
-# A candidate's name is what a reader copies into the next command: no line ends within it.
-_SPACE_OF_A_NAME = "\ue000"
 
 
 def glance_text(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> str:
@@ -42,17 +39,17 @@ def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> 
     """Return the lines of the first screen, with colours for a terminal that has them."""
     screen, names = first_screen(document), _spaced_names(document)
 
-    def folded(text: str, style: str, indent: int = 0) -> list[Text]:
-        return [Text(visible(line), style) for line in _folded(text, width, indent, names, hanging=2)]
+    def styled(text: str, style: str, indent: int = 0) -> list[Text]:
+        return [Text(visible(line), style) for line in folded(text, width, indent, names, hanging=2)]
 
-    lines = [line for text in screen.heading for line in folded(text, "")]
-    lines += [line for text in screen.warnings for line in folded(text, "bold yellow")]
+    lines = [line for text in screen.heading for line in styled(text, "")]
+    lines += [line for text in screen.warnings for line in styled(text, "bold yellow")]
     if screen.headline:
-        lines += [Text(), *folded(screen.headline, "bold")]
-        lines += [line for text in screen.why for line in folded(text, "", 2)]
+        lines += [Text(), *styled(screen.headline, "bold")]
+        lines += [line for text in screen.why for line in styled(text, "", 2)]
     lines += [Text(), *_table_lines(screen)]
     if screen.notes:
-        lines += [Text(), *(line for text in screen.notes for line in folded(text, "", 2))]
+        lines += [Text(), *(line for text in screen.notes for line in styled(text, "", 2))]
     return lines
 
 
@@ -93,31 +90,11 @@ def comparison_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     said = (*settling_sentences(document), *range_sentences(document), *note_sentences(document))
     below = [(0, line) for line in said]
     lines = [
-        *(line for indent, text in above for line in _folded(text, width, indent, names)),
+        *(line for indent, text in above for line in folded(text, width, indent, names)),
         *ranking_lines(document),
-        *(line for indent, text in below for line in _folded(text, width, indent, names)),
+        *(line for indent, text in below for line in folded(text, width, indent, names)),
     ]
     return visible("\n".join(lines).rstrip())
-
-
-def _folded(text: str, width: int, indent: int, names: Sequence[str], *, hanging: int = 0) -> list[str]:
-    """Return a text as lines; nothing but a name is wider than the width.
-
-    Args:
-        hanging: by how much the second line and those that follow are indented further.
-    """
-    for name in names:
-        text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
-    margin = " " * indent
-    lines = textwrap.wrap(
-        text,
-        width,
-        initial_indent=margin,
-        subsequent_indent=margin + " " * hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
 
 
 def _verdict_lines(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -165,14 +165,8 @@ class Score:
     pooled: bool = False
 
     def as_dict(self) -> dict[str, float | bool | None]:
-        return {
-            "mean": self.mean,
-            "low": self.low,
-            "high": self.high,
-            "fold_sd": self.fold_sd,
-            "seed_sd": self.seed_sd,
-            "pooled": self.pooled,
-        }
+        """Return a plain dict, ready for JSON."""
+        return asdict(self)
 
 
 def score(name: str, found: Predictions, alpha: float) -> Score:
