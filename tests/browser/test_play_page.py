@@ -180,6 +180,17 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     assert text(page, "#compare-finding") == "Is another network really better?"
 
 
+def test_a_pin_survives_more_rows_of_the_same_toy_and_no_other_table(play: Play):
+    page = play(link="seeds=4&splits=3&epochs=50&network=relu:3&rows=100")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    after(page, lambda: page.locator("#toy-rows").press("ArrowRight"))
+    assert "150 rows" in text(page, "#about")
+    assert "relu:4 compared with relu:3" in text(page, "#comparison")
+    after(page, lambda: page.get_by_role("button", name="xor").click())
+    assert text(page, "#compare-finding") == "Is another network really better?"
+
+
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")

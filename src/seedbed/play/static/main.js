@@ -293,8 +293,9 @@ function headline() {
 
 function useTable(table, isToy, name = table.name) {
   const before = page.settings;
+  const pinned = isToy && page.isToy && page.table.name === table.name ? page.pinned : null; // a toy of another shape
   if (!isToy) page.settings = Object.freeze(lightened(before, table.rows, parameterCount(widths(table, before.hidden))));
-  Object.assign(page, { table, isToy, isLight: page.settings !== before && page.settings.epochs < before.epochs, tables: page.tables + 1, pinned: null, at: null });
+  Object.assign(page, { table, isToy, isLight: page.settings !== before && page.settings.epochs < before.epochs, tables: page.tables + 1, pinned, at: null });
   page.known.clear();
   opening.mark(name, isToy);
   by("target").hidden = true;

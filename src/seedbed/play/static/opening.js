@@ -29,7 +29,7 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
     onFiles([...input.files]);
     input.value = "";
   });
-  place.append(element("label", { class: "button", for: "file", title: "Nothing leaves this browser" }, input, "Your CSV\u2026"));
+  place.append(element("label", { class: own === null ? "button zone" : "button", for: "file", title: "Nothing leaves this browser" }, input, own === null ? "Drop your CSV file here, or choose it\u2026" : "Your CSV\u2026"));
   const rows = element("input", { type: "range", id: "toy-rows", min: 50, max: 2000, step: 50, value: 300 });
   const noise = element("input", { type: "range", id: "toy-noise", min: 0, max: 0.5, step: 0.05, value: 0.25 });
   const shape = element("span", { class: "shape", hidden: true },
