@@ -3,10 +3,13 @@
 import { decodeTable, inputsOf } from "./table.js";
 
 const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20, MOST_WHOLE_NUMBERS = 20;
-const MOST_SPELLINGS = 20; // of yes, no and words for missing cells
+const ENOUGH_ROWS = 10, ONE_IN = 200, MANY_LEVELS = 200; // a level with fewer rows than these is rare
 const FEW_ROWS = 20; // too few to recognise a column that names the rows
+const FEWEST_ROWS = 10, FARTHEST = 1e30;
+const shown = (count) => count.toLocaleString("en");
 const MISSING = new Set(["", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"]);
-const NO_NUMBER = new Set([...MISSING, "-", "--", "—", "–", ".", "..", "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
+const SIGNS = ["-", "--", "—", "–", ".", ".."];
+const NO_NUMBER = new Set([...MISSING, ...SIGNS, "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
 const PAIRS = [["no", "yes"], ["false", "true"], ["f", "t"], ["n", "y"], ["off", "on"], ["f", "m"], ["female", "male"]];
 const POINT = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const COMMA = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:e[+-]?\d+)?$/i;
@@ -74,18 +77,39 @@ function separatorOf(text) {
   return best;
 }
 
-/** What a column's cells are by one decimal mark; null where too few of them are numbers. */
-function numbersOf(cells, comma) {
+/** The distinct cells of a column, ends stripped: {texts, counts}, and the place of each row's text. */
+function distinct(cells) {
+  const places = new Map(), texts = [], counts = [], codes = new Int32Array(cells.length);
+  cells.forEach((cell, row) => {
+    let place = places.get(cell);
+    if (place === undefined) {
+      const text = cell.trim();
+      place = text === cell ? undefined : places.get(text);
+      if (place === undefined) {
+        place = texts.push(text) - 1;
+        counts.push(0);
+        places.set(text, place);
+      }
+      places.set(cell, place);
+    }
+    codes[row] = place;
+    counts[place] += 1;
+  });
+  return { texts, counts, codes };
+}
+
+/** The number that each text is by one decimal mark, null if none; null as a whole if under 95 % of the cells are numbers. */
+function numbersOf({ texts, counts }, comma) {
   const plain = comma ? COMMA : POINT, grouped = comma ? GROUPED_COMMA : GROUPED_POINT;
   let filled = 0, known = 0;
-  const values = cells.map((cell) => {
-    const isPlain = plain.test(cell), isGrouped = !isPlain && grouped.test(cell);
+  const values = texts.map((text, place) => {
+    const isPlain = plain.test(text), isGrouped = !isPlain && grouped.test(text);
     if (!isPlain && !isGrouped) {
-      if (!NO_NUMBER.has(cell.toLowerCase())) filled += 1;
+      if (!NO_NUMBER.has(text.toLowerCase())) filled += counts[place];
       return null;
     }
-    filled += 1, known += 1;
-    const digits = isGrouped ? cell.replaceAll(comma ? "." : ",", "") : cell;
+    filled += counts[place], known += counts[place];
+    const digits = isGrouped ? text.replaceAll(comma ? "." : ",", "") : text;
     return Number(comma ? digits.replace(",", ".") : digits);
   });
   return filled === 0 || known < 0.95 * filled ? null : values;
@@ -94,35 +118,35 @@ function numbersOf(cells, comma) {
 /** Whether more numbers of the table can be read with a decimal comma only than with a point only. */
 function usesComma(columns) {
   let comma = 0, point = 0;
-  for (const cells of columns)
-    for (const cell of cells) {
-      if (!cell.includes(",") && !cell.includes(".")) continue;
-      const asComma = COMMA.test(cell) || GROUPED_COMMA.test(cell), asPoint = POINT.test(cell) || GROUPED_POINT.test(cell);
-      if (asComma && !asPoint) comma += 1;
-      if (asPoint && !asComma) point += 1;
-    }
+  for (const { texts, counts } of columns)
+    texts.forEach((text, place) => {
+      if (!text.includes(",") && !text.includes(".")) return;
+      const asComma = COMMA.test(text) || GROUPED_COMMA.test(text), asPoint = POINT.test(text) || GROUPED_POINT.test(text);
+      if (asComma && !asPoint) comma += counts[place];
+      if (asPoint && !asComma) point += counts[place];
+    });
   return comma > point;
 }
 
 /** What a column is: numbers, or levels, with what the whole table decides about them. */
-function columnOf(name, cells, comma, rows) {
-  const number = (values) => ({ name, kind: "number", categories: null, values, hasMissing: values.includes(null) });
-  const texts = [...new Set(cells)], words = [...new Set(texts.slice(0, MOST_SPELLINGS + 1).map((text) => text.toLowerCase()))];
-  if (texts.every(isMissing)) return number(cells.map(() => null));
-  const filled = words.filter((word) => !NO_NUMBER.has(word));
-  const pair = PAIRS.find((two) => texts.length <= MOST_SPELLINGS && filled.length === 2 && two.every((word) => filled.includes(word)));
-  if (pair) return number(cells.map((cell) => (pair.includes(cell.toLowerCase()) ? pair.indexOf(cell.toLowerCase()) : null)));
-  const values = numbersOf(cells, comma);
-  const isCode = values && texts.some((text) => CODE.test(text)) && values.every((value) => value === null || Number.isInteger(value));
-  if (values && !isCode) return number(values);
-  const counts = new Map();
-  for (const cell of cells) if (!isMissing(cell)) counts.set(cell, (counts.get(cell) ?? 0) + 1);
-  const share = Math.max(1, Math.ceil(rows / 200)), needed = counts.size > 200 ? share : Math.min(10, share);
-  const levels = [...counts.keys()].filter((level) => counts.get(level) >= needed).sort();
-  const hasMissing = cells.some(isMissing), categories = [...levels, "(other)", ...(hasMissing ? ["(missing)"] : [])];
-  const code = new Map(levels.map((level, i) => [level, i]));
-  const codes = cells.map((cell) => (isMissing(cell) ? levels.length + 1 : code.get(cell) ?? levels.length));
-  return { name, kind: "category", categories, values: codes, hasMissing, needed, levels: counts.size };
+function columnOf(name, own, comma) {
+  const { texts, counts, codes } = own, words = texts.map((text) => text.toLowerCase()), rows = codes.length;
+  const spread = (values) => Array.from(codes, (code) => values[code]);
+  const number = (values) => ({ name, kind: "number", categories: null, values: spread(values), hasMissing: values.includes(null) });
+  if (texts.every(isMissing)) return number(texts.map(() => null));
+  const filled = [...new Set(words.filter((word) => !NO_NUMBER.has(word)))];
+  const pair = PAIRS.find((two) => filled.length === 2 && two.every((word) => filled.includes(word)));
+  if (pair) return number(words.map((word) => (pair.includes(word) ? pair.indexOf(word) : null)));
+  const values = numbersOf(own, comma);
+  const areCodes = values?.every((value) => value === null || Number.isInteger(value)) && texts.some((text) => CODE.test(text));
+  if (values && !areCodes) return number(values);
+  const missing = texts.map(isMissing), nLevels = missing.filter((one) => !one).length;
+  const share = Math.max(1, Math.ceil(rows / ONE_IN)), needed = nLevels > MANY_LEVELS ? share : Math.min(ENOUGH_ROWS, share);
+  const levels = texts.filter((_, place) => !missing[place] && counts[place] >= needed).sort();
+  const hasMissing = missing.includes(true), categories = [...levels, "(other)", ...(hasMissing ? ["(missing)"] : [])];
+  const places = new Map(levels.map((level, i) => [level, i]));
+  const categoryOf = texts.map((text, place) => (missing[place] ? levels.length + 1 : places.get(text) ?? levels.length));
+  return { name, kind: "category", categories, values: spread(categoryOf), hasMissing, needed, levels: nLevels };
 }
 
 /** Why a column is no feature; an empty text if it is one. */
@@ -154,53 +178,66 @@ export function readCsv(text, target = null, name = "your table") {
   if (lines === null) return fail("A quotation mark in the file has no end.");
   const header = lines[0].map((one, i) => one.trim() || `column ${i + 1}`), rows = lines.length - 1;
   if (header.length < 2) return fail("The file has one column only. A CSV file separates columns by commas, semicolons or tabs.");
-  if (new Set(header).size < header.length) return fail(`Two columns are named '${header.find((one, i) => header.indexOf(one) < i)}'.`);
-  const uneven = lines.findIndex((line) => line.length !== header.length && !(line.length > header.length && line.slice(header.length).every((one) => !one.trim())));
+  const twice = header.find((one, i) => header.indexOf(one) < i);
+  if (twice !== undefined) return fail(`Two columns are named '${twice}'.`);
+  const isUneven = (line) => line.length < header.length || line.slice(header.length).some((one) => one.trim());
+  const uneven = lines.findIndex(isUneven);
   if (uneven > 0) return fail(`Row ${uneven} has ${lines[uneven].length} cells, and the first line names ${header.length} columns.`, header);
   if (target === null) return fail("Choose the column to predict.", header);
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
-  if (rows > MOST_ROWS) return fail(`The table has ${rows.toLocaleString("en")} rows, and this page takes ${MOST_ROWS.toLocaleString("en")}.`, header);
-  if (rows < 10) return fail(`The table has ${rows} row${rows === 1 ? "" : "s"}, and at least 10 are needed.`, header);
-  const cellsOf = header.map((_, i) => lines.slice(1).map((line) => line[i].trim()));
-  const goal = header.indexOf(target), comma = usesComma(cellsOf);
-  return assembled(header, cellsOf, goal, comma, name);
+  if (rows > MOST_ROWS) return fail(`The table has ${shown(rows)} rows, and this page takes ${shown(MOST_ROWS)}.`, header);
+  if (rows < FEWEST_ROWS)
+    return fail(`The table has ${rows} row${rows === 1 ? "" : "s"}, and at least ${FEWEST_ROWS} are needed.`, header);
+  const columns = header.map((_, i) => distinct(lines.slice(1).map((line) => line[i])));
+  const read = assembled(header, columns, header.indexOf(target), name);
+  if (read.table) Object.assign(read.table, { separator, decimal: usesComma(columns) ? "," : "." });
+  return read;
 }
 
-/** The table of cells [column][row]. */
-function assembled(header, cellsOf, goal, comma, name) {
-  const fail = (error) => ({ error, columns: header }), target = header[goal];
-  const amounts = numbersOf(cellsOf[goal], comma), different = new Set((amounts ?? []).filter((value) => value !== null));
+/** The table of columns from `distinct`, of which one is the target. */
+function assembled(header, columns, goal, name) {
+  const fail = (error) => ({ error, columns: header }), target = header[goal], own = columns[goal], notes = [];
+  const comma = usesComma(columns), amounts = numbersOf(own, comma);
+  const different = new Set((amounts ?? []).filter((value) => value !== null));
   const fractions = [...different].some((value) => !Number.isInteger(value));
-  const isNumber = different.size > (fractions ? 2 : MOST_WHOLE_NUMBERS) && !cellsOf[goal].some((cell) => CODE.test(cell));
-  const known = cellsOf[goal].map((cell, row) => (isNumber ? amounts[row] !== null : !isMissing(cell)));
-  const dropped = known.filter((one) => !one).length, notes = [];
-  const cells = cellsOf.map((own) => own.filter((_, row) => known[row])), rows = cells[goal].length;
-  if (dropped) notes.push(`${dropped} row${dropped === 1 ? " has" : "s have"} no value in '${target}' and ${dropped === 1 ? "is" : "are"} left out.`);
-  if (rows < 10) return fail(`${rows} rows have a value in '${target}', and at least 10 are needed.`);
-  let classes = isNumber ? [] : [...new Set(cells[goal])];
-  if ((isNumber ? different : new Set(classes)).size < 2) return fail(`All rows have the same value in '${target}', so there is nothing to predict.`);
-  if (classes.length > MOST_CLASSES) return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes.`);
+  const isNumber = different.size > (fractions ? 2 : MOST_WHOLE_NUMBERS) && !own.texts.some((text) => CODE.test(text));
+  const known = own.texts.map((text, place) => (isNumber ? amounts[place] !== null : !isMissing(text)));
+  const kept = Array.from(own.codes.keys()).filter((row) => known[own.codes[row]]), rows = kept.length, dropped = own.codes.length - rows;
+  const [has, is] = dropped === 1 ? [" has", "is"] : ["s have", "are"];
+  if (dropped) notes.push(`${dropped} row${has} no value in '${target}' and ${is} left out.`);
+  if (rows < FEWEST_ROWS) return fail(`${rows} rows have a value in '${target}', and at least ${FEWEST_ROWS} are needed.`);
+  let classes = isNumber ? [] : own.texts.filter((_, place) => known[place]);
+  if ((isNumber ? different.size : classes.length) < 2)
+    return fail(`All rows have the same value in '${target}', so there is nothing to predict.`);
+  if (classes.length > MOST_CLASSES)
+    return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes.`);
   const valueOf = (label) => Number(comma ? label.replace(",", ".") : label);
-  classes = classes.every((label) => Number.isFinite(valueOf(label))) ? classes.sort((a, b) => valueOf(a) - valueOf(b)) : classes.sort();
-  const y = isNumber ? amounts.filter((value) => value !== null) : cells[goal].map((cell) => classes.indexOf(cell));
-  const counts = classes.map((label) => cells[goal].filter((cell) => cell === label).length);
-  if (!isNumber && rows - Math.max(...counts) < 2) return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
+  const areNumbers = classes.every((label) => Number.isFinite(valueOf(label)));
+  classes = areNumbers ? classes.sort((a, b) => valueOf(a) - valueOf(b)) : classes.sort();
+  if (!isNumber && rows - Math.max(...classes.map((label) => own.counts[own.texts.indexOf(label)])) < 2)
+    return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
+  const goals = own.texts.map((text, place) => (isNumber ? amounts[place] : classes.indexOf(text)));
 
-  const columns = header.map((one, i) => (i === goal ? null : columnOf(one, cells[i], comma, rows))).filter(Boolean);
-  const used = columns.filter((column) => {
-    const reason = useless(column);
-    if (reason) notes.push(`'${column.name}' ${reason} and is left out.`);
-    return !reason;
+  const used = [];
+  header.forEach((one, i) => {
+    if (i === goal) return;
+    const whole = columns[i], texts = dropped ? distinct(kept.map((row) => whole.texts[whole.codes[row]])) : whole;
+    const column = columnOf(one, texts, comma), reason = useless(column);
+    if (reason) notes.push(`'${one}' ${reason} and is left out.`);
+    else used.push(column);
   });
   if (!used.length) return fail("No column is left to predict from.");
-  const far = used.find((column) => column.kind === "number" && column.values.some((value) => value !== null && !(Math.abs(value) < 1e30)));
+  const isFar = (value) => value !== null && !(Math.abs(value) < FARTHEST);
+  const far = used.find((column) => column.kind === "number" && column.values.some(isFar));
   if (far) return fail(`'${far.name}' holds a number that is too large.`);
-  const inputs = inputsOf(used);
-  if (inputs.length > MOST_INPUTS) return fail(`The columns make ${inputs.length.toLocaleString("en")} inputs, and this page takes ${MOST_INPUTS}.`);
-  if (inputs.length * rows > MOST_CELLS) return fail(`The table has ${(inputs.length * rows).toLocaleString("en")} cells, and this page takes ${MOST_CELLS.toLocaleString("en")}.`);
-  const task = isNumber ? "regression" : classes.length > 2 ? "multiclass" : "binary";
+  const inputs = inputsOf(used), nCells = inputs.length * rows;
+  if (inputs.length > MOST_INPUTS)
+    return fail(`The columns make ${shown(inputs.length)} inputs, and this page takes ${MOST_INPUTS}.`);
+  if (nCells > MOST_CELLS) return fail(`The table has ${shown(nCells)} cells, and this page takes ${shown(MOST_CELLS)}.`);
   const table = decodeTable({
-    name, task, target, classes: isNumber ? null : classes, inputs, cells: used.map((column) => column.values), y, notes,
+    name, task: isNumber ? "regression" : classes.length > 2 ? "multiclass" : "binary", target,
+    classes: isNumber ? null : classes, inputs, cells: used.map((column) => column.values),
+    y: kept.map((row) => goals[own.codes[row]]), notes,
     columns: used.map(({ name: own, kind, categories, hasMissing }) => ({ name: own, kind, categories, hasMissing })),
   });
   return { table };

@@ -29,6 +29,7 @@ import { splitRows } from "./splits.js";
 const MOST_RECORDED = 200;
 const MOST_KEPT = 48 << 20; // bytes of the parameters that a run keeps
 const MOST_NETWORKS = 20_000;
+const MOST_WEIGHTS = 16_000_000; // of all networks of a run
 const MOST_CURVES = 16_000_000; // numbers of all curves of a run
 
 /** Evenly spread epochs, the last one included. */
@@ -54,9 +55,9 @@ export function requestProblem(table, request) {
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay))) return "The weight decay is 0 or a number above 0.";
   if (!whole(epochs, 100_000)) return "There are 1 to 100,000 epochs.";
   if (!(testShare > 0 && testShare < 1)) return "The share of test rows lies between 0 and 1.";
-  if (!networks.length || networks.length > MOST_NETWORKS) return `A run trains 1 to ${MOST_NETWORKS.toLocaleString("en")} networks.`;
-  const most = 16_000_000;
-  if (parameterCount(widths(table, hidden)) * networks.length > most) return "These networks have too many weights: use fewer or smaller ones.";
+  if (!whole(networks.length, MOST_NETWORKS)) return `A run trains 1 to ${MOST_NETWORKS.toLocaleString("en")} networks.`;
+  const weights = parameterCount(widths(table, hidden)) * networks.length;
+  if (weights > MOST_WEIGHTS) return "These networks have too many weights: use fewer or smaller ones.";
   return null;
 }
 

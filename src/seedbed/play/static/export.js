@@ -87,8 +87,13 @@ function pytorch(table, request) {
   const classes = table.task !== "regression";
   const goal = classes ? `table[target].astype("category").cat.codes.to_numpy()` : "table[target].to_numpy(dtype=float)";
   const loss = { binary: "nn.BCEWithLogitsLoss()", multiclass: "nn.CrossEntropyLoss()", regression: "nn.MSELoss()" }[table.task];
-  const asTensor = table.task === "multiclass" ? "torch.tensor(y, dtype=torch.long)" : "torch.tensor(y, dtype=torch.float32).reshape(-1, 1)";
-  const right = { binary: "((outputs > 0) == (Y[test] > 0.5)).float().mean()", multiclass: "(outputs.argmax(1) == Y[test]).float().mean()", regression: "1 - ((outputs - Y[test]) ** 2).mean() / Y[test].var(correction=0)" }[table.task];
+  const kind = table.task === "multiclass" ? "long" : "float32", shape = table.task === "multiclass" ? "" : ".reshape(-1, 1)";
+  const right = {
+    binary: "((outputs > 0) == (Y[test] > 0.5)).float().mean()",
+    multiclass: "(outputs.argmax(1) == Y[test]).float().mean()",
+    regression: "1 - ((outputs - Y[test]) ** 2).mean() / Y[test].var(correction=0)",
+  }[table.task];
+  const reading = (table.separator ?? ",") === "," ? "" : `, sep=${pythonText(table.separator)}${table.decimal === "," ? ', decimal=","' : ""}`;
   const standard = classes ? "" : "y = (y - y[train].mean()) / y[train].std()\n";
   return `import pandas as pd
 import torch
@@ -96,7 +101,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 target = ${pythonText(table.target)}
-table = pd.read_csv(${pythonText(fileOf(table))}${table.separator ? `, sep=${pythonText(table.separator)}` : ""}${table.decimal === "," ? ', decimal=","' : ""}).dropna(subset=[target])
+table = pd.read_csv(${pythonText(fileOf(table))}${reading}).dropna(subset=[target])
 y = ${goal}
 names = ${pythonValue([...new Set(table.columns.map((column) => column.source ?? column.name))])}
 X = pd.get_dummies(table[names], dtype=float)
@@ -105,7 +110,7 @@ train, test = train_test_split(range(len(y)), test_size=${testShare}, random_sta
 # Everything that is learned of the columns comes from the training rows.
 X = X.fillna(X.iloc[train].median()).to_numpy()
 X = (X - X[train].mean(axis=0)) / X[train].std(axis=0).clip(1e-12)
-${standard}X, Y = torch.tensor(X, dtype=torch.float32), ${asTensor}
+${standard}X, Y = torch.tensor(X, dtype=torch.float32), torch.tensor(y, dtype=torch.${kind})${shape}
 
 torch.manual_seed(${seed})
 model = nn.Sequential(

@@ -52,6 +52,8 @@ export class RandomState {
   }
 }
 
+const MOST_LOOKED_AT = 1000; // rows that decide about the sizes of shared inputs
+
 const counted = (n) => Int32Array.from({ length: n }, (_, i) => i);
 
 /** How many of n draws each class gets; ties are broken at random. */
@@ -112,11 +114,12 @@ export function splitRows(table, split, testShare = 0.2) {
  * @returns {{centre: Float64Array, unit: Float64Array, x: Float32Array}} x is [row, input]
  */
 export function sharedInputs(table) {
-  const n = table.nInputs, centre = new Float64Array(n), unit = new Float64Array(n).fill(1), cells = new Float64Array(table.rows);
+  const n = table.nInputs, centre = new Float64Array(n), unit = new Float64Array(n).fill(1);
+  const step = Math.max(1, Math.floor(table.rows / MOST_LOOKED_AT)), cells = new Float64Array(table.rows);
   table.inputs.forEach((input, i) => {
     if (input.kind !== "number") return;
     let known = 0, others = 0;
-    for (let place = i; place < table.x.length; place += n) if (!Number.isNaN(table.x[place])) cells[known++] = table.x[place];
+    for (let place = i; place < table.x.length; place += n * step) if (!Number.isNaN(table.x[place])) cells[known++] = table.x[place];
     if (!known) return;
     const sorted = cells.subarray(0, known).sort();
     centre[i] = sorted[known >> 1];
