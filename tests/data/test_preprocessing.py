@@ -231,10 +231,10 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda values, arrays: values.pop("columns"), "doesn't say what it must"),
+        (lambda values, arrays: values.pop("columns"), "lacks a key, or has an unknown one"),
         (lambda values, arrays: values["columns"][0].pop("name"), "no name or no kind"),
         (lambda values, arrays: values["columns"][0].update(kind="code"), "no name or no kind"),
-        (lambda values, arrays: values["columns"][0].update(eval="1"), "isn't described as columns are"),
+        (lambda values, arrays: values["columns"][0].update(eval="1"), "has unknown keys"),
         (lambda values, arrays: values["columns"].append(values["columns"][0]), "two columns have one name"),
         (lambda values, arrays: values["columns"].pop(), "has another shape"),
         (lambda values, arrays: values["columns"][3]["vocabulary"].update(n_buckets=10**9), "vocabulary of 'town'"),

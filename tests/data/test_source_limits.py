@@ -139,4 +139,4 @@ def test_a_line_of_commas_is_refused_before_it_is_split(write, refusal, monkeypa
 def test_a_too_long_record_is_refused(write, refusal, monkeypatch):
     monkeypatch.setattr("seedbed.data.sources.json_records.MAX_RECORD", 1 << 21)
     error = refusal(write(gzip.compress(b'[{"a": [' + b"11," * (1 << 21), 1)))
-    assert "line 1, character 2 is no JSON (its record has over 16 million characters)" in error.message
+    assert "line 1, character 2 is not JSON (its record has over 16 million characters)" in error.message

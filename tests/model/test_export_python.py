@@ -162,7 +162,7 @@ def test_the_file_is_formatted_like_by_a_formatter(fitted, tmp_path):
 def test_an_unreadable_cell_is_an_error(fitted, frame, tmp_path):
     page = fitted().export(tmp_path / "net.py").files[0]
     for name, cell in (("size", "1,234"), ("smokes", "perhaps"), ("day", "soon")):
-        with pytest.raises(ValueError, match=f"^column '{name}': '{cell}', not readable$"):
+        with pytest.raises(ValueError, match=f"^column '{name}': '{cell}' can't be read$"):
             inside(page, frame.head(1).assign(**{name: cell}))
     with pytest.raises(ValueError, match=r"^column 'town': no cell$"):
         inside(page, frame.head(1).drop(columns="town"))

@@ -58,7 +58,7 @@ def table_from_arrays(
             raise OptionError(f"{name}: {len(feature_names)} feature_names for {len(names)} columns of X")
         names = texts(feature_names)
     if not names:
-        raise DataError(f"{name}: there is no feature in X")
+        raise DataError(f"{name}: X has no features")
     series: Any = nw.from_native(y, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         own_name: Any = series.name
@@ -139,7 +139,7 @@ def coded_table(
         numeric, categorical: columns as in `read_table`, by name or position.
 
     Raises:
-        DataError: no row, or nothing but identifiers.
+        DataError: no rows, or only identifiers.
         OptionError: no such column, or one that is both.
         ColumnError: one of `numeric` holds no number.
     """

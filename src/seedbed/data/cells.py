@@ -161,7 +161,7 @@ def numeral(text: str) -> Numeral:
 
 
 def plain_text(text: str, mark: str) -> str | None:
-    """Return the same number as Python and DuckDB write it; None if the text is no number.
+    """Return the same number as Python and DuckDB write it; None if the text isn't a number.
 
     Args:
         text: a cell, ends stripped.
@@ -214,7 +214,7 @@ _named = re.compile(
 
 
 class Moment(NamedTuple):
-    """Seconds since 1970-01-01 by the order of a date's parts; NaN if the text is no date in that order.
+    """Seconds since 1970-01-01 by the order of a date's parts; NaN if the text isn't a date in that order.
 
     A date that begins with the year, or names its month, is valid in every order.
     """

@@ -1,4 +1,4 @@
-"""Checks of a whole table: equal rows, columns that predict the target alone, and rows that are no data."""
+"""Checks of a whole table: equal rows, columns that predict the target alone, and rows that aren't data."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
 
     They don't stay together in three cases:
     - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are independent. Equal
-      rows are no copies then, and without them a fold would test feature values never seen, unlike new rows. Chance
+      rows aren't copies then, and without them a fold would test feature values never seen, unlike new rows. Chance
       gives 1 of all pairs in tables of four flags, .9 in haberman, .4 in breast_cancer_ljubljana, .2 in cmc; .02 in
       titanic, .007 in blood_transfusion, .0004 in mammography, and less than 1e-6 in kc1, wine_quality and spambase.
     - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half): too few

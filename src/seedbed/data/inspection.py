@@ -58,8 +58,11 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
 
 
 def number_overview(values: Floats) -> dict[str, Any]:
-    """`low`, `median`, `high` of finite values, and a `histogram`: counts in bars of one width between the 1st and the
-    99th percentile, what lies outside being added to the first and the last. Without values all are None or empty."""
+    """Return `low`, `median` and `high` of finite values, and a `histogram`; None and empty if there are no values.
+
+    The bars of the histogram have one width between the 1st and the 99th percentile; values outside are counted in the
+    first and the last bar.
+    """
     if not len(values):
         return {"low": None, "median": None, "high": None, "histogram": []}
     low, first, median, last, high = (float(value) for value in np.quantile(values, (0, 0.01, 0.5, 0.99, 1)))
@@ -108,6 +111,13 @@ def inspect_table(
 
     Raises:
         DataError, OptionError: as `read_table`.
+
+    Examples:
+        >>> found = inspect_table("example:iris", target="species")
+        >>> found["target"]["labels"]
+        {'setosa': 50, 'versicolor': 50, 'virginica': 50}
+        >>> [column["name"] for column in found["columns"]][:2]
+        ['sepal length (cm)', 'sepal width (cm)']
     """
     with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
         columns, target = found.columns, text_or_none(target) or found.target

@@ -57,8 +57,8 @@ def read_table(
         categorical: columns that hold categories, though they may look like numbers.
         task: "binary", "multiclass" or "regression"; by default the target's cells decide.
         positive: the positive one of two labels; by default the larger.
-        group: a column whose rows of one value stay together. It is no feature.
-        time_split: a column of dates or numbers that orders rows in time. It is no feature.
+        group: a column whose rows of one value stay together; not a feature.
+        time_split: a column of dates or numbers that orders rows in time; not a feature.
         table: a table of a database, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
@@ -245,7 +245,7 @@ def _check_names(columns: Columns, unnamed: int | None) -> None:
 
 
 def _check_roles(columns: Columns, roles: ColumnRoles) -> dict[str, str]:
-    """Return the role of each column that is no feature. All names must be known, and no two roles may contradict."""
+    """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
     taken: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for found, names, role in (

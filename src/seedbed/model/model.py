@@ -46,7 +46,7 @@ class Model(FittedNetworks):
 
         Raises:
             DataError: the rows can't be read, lack a column, or mostly hold values that training never saw.
-            OptionError: the threshold is no probability, or the model doesn't have two labels.
+            OptionError: the threshold isn't a probability, or the model doesn't have two labels.
         """
         check_threshold(self.task, threshold)
         return self.labelled(self.predictions(rows), threshold)

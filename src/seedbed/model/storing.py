@@ -254,7 +254,7 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
     about = os.fstat(handle)
     if not stat.S_ISREG(about.st_mode):
         os.close(handle)
-        raise ModelFileError(f"{where} is no regular file", "Name a model file.")
+        raise ModelFileError(f"{where} is not a regular file", "Name a model file.")
     with os.fdopen(handle, "rb") as file:
         if about.st_size > MAX_FILE:
             raise ModelFileError(f"{where} has {about.st_size:,} bytes, and a model at most {MAX_FILE:,}")

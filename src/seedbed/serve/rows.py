@@ -97,7 +97,7 @@ class RowFormat:
         """Read a list of `{column: value}`.
 
         Raises:
-            RefusedError: it isn't one, or has too many rows.
+            RefusedError: not a list of objects, or too many rows.
             DataError: a column is missing, or a value is a list or an object.
         """
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):

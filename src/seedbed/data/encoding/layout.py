@@ -178,7 +178,7 @@ class Layout:
             words = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
             buckets_of_categories.append(np.array([add("buckets", f"{name}={word}") for word in words]))
             if schema.has_missing:
-                # One row is enough, as for the flag of a number: a missing cell is no rare level.
+                # One row is enough, as for the flag of a number: a missing cell isn't a rare level.
                 inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
                 of["needed"].append(1)
             inputs_of_codes.append(np.array(inputs))
@@ -324,24 +324,25 @@ def layout_from_values(columns: Any) -> Layout:
 
 
 def _schema(values: Any) -> ColumnSchema:
-    _check(isinstance(values, Mapping) and values.keys() <= _KEYS, "a column isn't described as columns are")
+    _check(isinstance(values, Mapping) and values.keys() <= _KEYS, "the description of a column has unknown keys")
     name, kind, levels = values.get("name"), values.get("kind"), values.get("levels", [])
     _check(isinstance(name, str) and kind in get_args(Kind), "a column has no name or no kind")
     words, has_missing = values.get("missing_words", []), values.get("has_missing", False)
-    _check(_list_of(str, levels) and _list_of(str, words), f"the levels of '{name}' are no texts")
+    _check(_list_of(str, levels) and _list_of(str, words), f"the levels of '{name}' are not texts")
     _check(len(set(levels)) == len(levels), f"'{name}' has a level twice")
     n_levels = len(levels)
     enough = n_levels > 0 if kind == "category" else n_levels == (2 if kind == "boolean" else 0)
     _check(enough, f"'{name}' is a {kind} with {n_levels} levels")
     spelling = values.get("spelling", "")
-    _check(spelling in _SPELLINGS[kind] and isinstance(has_missing, bool), f"'{name}' isn't described as a {kind} is")
+    fits = spelling in _SPELLINGS[kind] and isinstance(has_missing, bool)
+    _check(fits, f"the description of '{name}' doesn't fit a {kind}")
     return ColumnSchema(name, kind, tuple(levels), spelling, tuple(words), has_missing)
 
 
 def _vocabulary(values: Mapping[str, Any], schema: ColumnSchema) -> Vocabulary | None:
     found = values.get("vocabulary")
     if schema.kind != "category":
-        _check(found is None, f"'{schema.name}' has a vocabulary and is no category")
+        _check(found is None, f"'{schema.name}' has a vocabulary but is not a category")
         return None
     _check(isinstance(found, Mapping) and found.keys() == {"kept", "n_buckets", "needed"}, "a vocabulary is damaged")
     assert isinstance(found, Mapping)

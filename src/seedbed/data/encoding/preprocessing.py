@@ -37,7 +37,7 @@ class Oddities:
     Attributes:
         unseen: a level that the training table didn't have, if the model distinguishes levels.
         missing: an empty cell, or a word for a missing one.
-        unreadable: a cell that is no number, or no date, in a column of these.
+        unreadable: a cell that isn't a number, or a date, in a column of these.
         outlying: a number beyond `FAR` training deviations from its mean.
     """
 
@@ -216,7 +216,7 @@ class Preprocessor:
             DataError: it isn't such a state.
         """
         if values.keys() != {"columns", "least_known"}:
-            raise DataError("the state of a preprocessor is damaged: it doesn't say what it must")
+            raise DataError("the state of a preprocessor is damaged: it lacks a key, or has an unknown one")
         layout, least_known = layout_from_values(values["columns"]), values["least_known"]
         shapes = state_shapes(layout)
         if not isinstance(least_known, float) or not 0 <= least_known <= 1 or arrays.keys() != shapes.keys():

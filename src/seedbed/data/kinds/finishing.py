@@ -51,7 +51,7 @@ class Finished:
 
 
 def finish_plain(name: str, plain: Plain, *, forced: bool) -> Finished:
-    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 are no boolean."""
+    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean."""
     texts, counts = (plain.words.texts, plain.words.counts.tolist()) if plain.words else ((), [])
     missing = dict(zip(texts, counts, strict=True))
     return Finished(_numbers(name, plain.values, "point", _words(missing), forced), _missing_remarks(name, missing))
@@ -99,7 +99,7 @@ def judge(column: Column, *, wanted: bool) -> list[Remark]:
 
     Args:
         column: a typed column.
-        wanted: whether the user said what it is, so it is no identifier.
+        wanted: whether the user said what it is, so it isn't an identifier.
     """
     name, values, schema = column.name, column.values, column.schema
     present = values[~np.isnan(values)]

@@ -181,14 +181,12 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
         if any(parse_number(label) == parse_number(label) for label in labels):
-            advice = (
-                "If it holds amounts: --task regression takes what is no number as missing. Else merge rare labels."
-            )
+            advice = "If it holds amounts: --task regression treats other cells as missing. Else merge rare labels."
         raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)
 
 
 def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
-    """The two labels, the positive one last."""
+    """Return the two labels, the positive one last."""
     if len(labels) != 2:
         raise OptionError(f"{where} has {len(labels)} labels, so none is 'the positive one'", "Leave out --positive.")
     word = positive.strip()

@@ -127,7 +127,7 @@ def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[F
 
     Returns:
         The values [row]: NaN for what is missing or can't be read, -1 for a level that the schema doesn't know. And
-        whether a cell can't be read [row]: it is no number, no date, or neither of two levels.
+        whether a cell can't be read [row]: it isn't a number, a date, or one of two levels.
     """
     if schema.kind in ("number", "boolean"):
         values = columns.numbers([position])[:, 0].copy()

@@ -42,7 +42,7 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     """Return the position of the header among the first rows of a table; 0 if there is no other.
 
     A row is the header if it has all names that are `wanted`. Otherwise, rows are titles if at least two of their cells
-    are empty or lacking (of two columns: one). The first row that is no title is the header if it has a text for each
+    are empty or lacking (of two columns: one). The first row that isn't a title is the header if it has a text for each
     column, except perhaps the first one, and some row below it has a number. Below the header, all rows have as many
     cells.
 
@@ -102,7 +102,7 @@ class Shape:
     Attributes:
         header: the column names, stripped of spaces.
         delimiter: one character.
-        n_rows: rows under the header; blank lines are no rows.
+        n_rows: rows under the header; blank lines don't count.
         charset: how the bytes become text.
         skip: lines above the header.
         notes: where the header was found, if it isn't the first row.

@@ -188,7 +188,7 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     above, title = _above(sheet, options)
     rows = _filled_rows(sheet, above)
     number, header = next(rows, (0, []))
-    filled, texts = np.zeros((2, len(header)), dtype=bool)  # columns with a cell, and with one that is no number
+    filled, texts = np.zeros((2, len(header)), dtype=bool)  # columns with a cell, and with one that isn't a number
     numbers = []
     for place, row in rows:
         numbers.append(place)

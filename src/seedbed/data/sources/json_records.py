@@ -128,7 +128,7 @@ class _Text:
         before = self._text[: self._position if position is None else position]
         line = self._line + before.count("\n")
         column = len(before) - before.rfind("\n") if "\n" in before else self._column + len(before)
-        return UnreadableError(f"{self.where}: line {line}, character {column} is no JSON ({message})", FORMS)
+        return UnreadableError(f"{self.where}: line {line}, character {column} is not JSON ({message})", FORMS)
 
     def _read_on(self) -> None:
         """Drop the text before the current position, and read as much again as is left."""

@@ -41,7 +41,7 @@ FindPlaces = Callable[[Iterable[int]], dict[int, str]]
 
 
 def name_rows(rows: Iterable[int]) -> dict[int, str]:
-    """Return where the user finds rows of a source that has nothing but rows."""
+    """Return where the user finds rows of a source without lines or records."""
     return {row: f"row {row + 1}" for row in rows}
 
 
@@ -158,7 +158,7 @@ class Loader:
             find_places: where the user finds a row.
 
         Raises:
-            UnreadableError: no rows, a cell that is no valid text or too long, or a table over the limit.
+            UnreadableError: no rows, a cell that isn't valid text or is too long, or a table over the limit.
         """
         path = self.folder / "rows.csv"
         n_rows, n_text, most, widths = 0, 0, 0, {0}
@@ -257,7 +257,7 @@ def number_sql(column: str, kind: str) -> str:
 
 
 def _text_sql(column: str, kind: str) -> str:
-    """A time with a zone is shown in UTC, without the zone."""
+    """Return SQL for a cell as text. A time with a zone is shown in UTC, without the zone."""
     return f"CAST({column if kind != WITH_ZONE else f'CAST({column} AS TIMESTAMP)'} AS VARCHAR)"
 
 

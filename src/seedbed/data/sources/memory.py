@@ -62,7 +62,7 @@ class _Stream:
 
 
 def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
-    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index is no column.
+    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index isn't a column.
 
     Raises:
         DataError: not a data frame, or one that can't be brought to memory, or two columns of one name.
@@ -185,7 +185,7 @@ def array_columns(X: Any, name: str) -> MemoryColumns:
     """Return features [row, feature] as columns; those of an array are named x0, x1, ...
 
     Raises:
-        DataError: not two dimensions, or values that are no numbers and no text.
+        DataError: not two dimensions, or values that are neither numbers nor text.
     """
     if as_frame(X) is not None:
         return frame_columns(X, where=name)

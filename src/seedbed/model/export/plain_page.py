@@ -19,14 +19,14 @@ from torch import nn
 
 # fmt: off
 def text(cell: Any) -> str:
-    """A cell as it stands in a file: 1.0 is 1, and None is empty."""
+    """Return a cell as text: 1.0 is 1, and None is empty."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return "" if cell is None else str(cell).strip()
 
 
 def number(cell: Any, column: dict[str, Any]) -> list[float]:
-    """A number, also with a decimal comma, or 0 or 1 for a word; none if it is missing."""
+    """Return a list of one number, 0 or 1 for a word; an empty list if the cell is missing."""
     if text(cell).lower() in column["empty"]:
         return []
     if column["kind"] == "boolean":
@@ -37,7 +37,7 @@ def number(cell: Any, column: dict[str, Any]) -> list[float]:
 
 
 def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
-    """Days since 1970, month, weekday and hour; none if the date is missing."""
+    """Return days since 1970, month, weekday and hour; an empty list if the date is missing."""
     if text(cell).lower() in column["empty"]:
         return []
     iso = text(cell)
@@ -52,7 +52,7 @@ def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
 
 
 def level_input(cell: Any, column: dict[str, Any]) -> Any:
-    """The input of a category's level: its own, or one for missing or other levels."""
+    """Return the input of a category's level: its own, or one for missing or other levels."""
     level, others = text(cell), column["others"]
     if level in column["levels"]:
         return column["levels"][level]
@@ -62,7 +62,7 @@ def level_input(cell: Any, column: dict[str, Any]) -> Any:
 
 
 def fill(inputs: list[float], cell: Any, column: dict[str, Any]) -> None:
-    """Write what a cell says into the inputs of its row."""
+    """Write the inputs of a cell into the inputs of its row."""
     if column["kind"] == "category":
         inputs[level_input(cell, column)] = 1.0
         return
@@ -74,7 +74,7 @@ def fill(inputs: list[float], cell: Any, column: dict[str, Any]) -> None:
 
 
 def layer(spec: list[Any]) -> Any:
-    """A layer: its class, its arguments, and the layers that it holds."""
+    """Build a layer from its class, its arguments and its inner layers."""
     kind, arguments, inner = spec
     made = [layer(one) for one in inner]
     if kind in ("Embeddings", "Blend"):
@@ -84,7 +84,7 @@ def layer(spec: list[Any]) -> Any:
 
 
 class Net:
-    """The trained networks, which differ in their seeds, and the preprocessing."""
+    """The trained networks, one per seed, and the preprocessing."""
 
     def __init__(self, path: str) -> None:
         with safe_open(path, "pt") as file:
@@ -98,20 +98,20 @@ class Net:
             self.networks.append(network.eval())
 
     def inputs(self, row: dict[str, Any]) -> list[float]:
-        """A row, a dict of cells by column, as inputs of a network."""
+        """Return the inputs of a network for a row, a dict of cells by column."""
         found = [0.0] * len(self.mean)
         for column in self.about["columns"]:
             name = column["name"]
             try:
                 fill(found, row[name], column)
             except (KeyError, ValueError, TypeError) as error:
-                why = f"{row[name]!r}, not readable" if name in row else "no cell"
+                why = f"{row[name]!r} can't be read" if name in row else "no cell"
                 raise ValueError(f"column {name!r}: {why}") from error
         return found
 
     @torch.inference_mode()
     def predict(self, rows: Any) -> Any:
-        """The probability of each label, or the number, of each row; one row is a list of one."""
+        """Return the probabilities of the labels, or the number, for each row; `rows` may be a single row."""
         rows = [rows] if isinstance(rows, dict) else list(rows)
         x = torch.tensor([self.inputs(row) for row in rows], dtype=torch.float64)
         x = ((x.reshape(len(rows), len(self.mean)) - self.mean) / self.deviation).float()
@@ -125,7 +125,7 @@ class Net:
         return torch.stack([1 - positive, positive], dim=1).tolist()
 
     def label(self, rows: Any) -> list[Any]:
-        """The label of each row: of two, the second one above the threshold."""
+        """Return the label of each row; of two, the second one above the threshold."""
         labels, found = self.about["labels"], self.predict(rows)
         if self.about["task"] == "binary":
             return [labels[int(p > self.about["threshold"])] for _, p in found]
