@@ -53,7 +53,7 @@ def test_a_missing_address_says_how_to_set_it(needs_ray, needs_dask, monkeypatch
 
     monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", none)
     assert refused("ray") == "no Ray cluster runs on this machine. Start one: ray start --head."
-    assert refused("dask").startswith("--cluster dask names no scheduler. Say dask:tcp://HOST:PORT")
+    assert refused("dask").startswith("--cluster dask has no address of a scheduler. Use dask:tcp://HOST:PORT")
 
 
 def test_the_error_is_printed_as_json(monkeypatch, tmp_path, capfd):

@@ -39,7 +39,7 @@ class Own(nn.Linear):
 def test_each_user_defined_module_is_described_once(planned):
     other = candidate_from(lambda: nn.Linear(3, 1), "other")
     plan = planned(candidate_from(Own, "mine"), "relu:3", other, lrs=[0.1, 0.2])
-    note = "  Note: not all of its layers are known, so it takes the general, slower way."
+    note = "  Note: not all of its layers are known, so torch.func.vmap trains it, which is slower."
     assert list(plan.modules()) == [
         f"mine: 4 parameters, 3 inputs\n  Own(in_features=3, out_features=1, bias=True)\n{note}",
         "other: 4 parameters, 3 inputs\n  Linear(in_features=3, out_features=1, bias=True)",

@@ -16,7 +16,7 @@ from seedbed.fitting import Settled, with_settings
 from seedbed.model import Blocks, fit_model, load, values_of
 from seedbed.networks import parse_candidate
 from seedbed.settings import Compute, Recipe, recipe_named
-from seedbed.training import derive, told_of
+from seedbed.training import derive, with_inputs_of
 from seedbed.training.losses import LOSSES
 from seedbed.training.reference import Rows, train_reference
 from seedbed.training.stack import build_network
@@ -151,7 +151,7 @@ def test_every_network_of_a_model_equals_the_plain_loop(table_for, words):
     model = fit_model(table, words, recipe=recipe, **FAST)
     X = Preprocessor.fit(table).transform_table(table)
     seeds = [sb.training.derive(0, words, "model", number) for number in range(3)]
-    network = told_of(parse_candidate(words), table).architecture
+    network = with_inputs_of(parse_candidate(words), table).architecture
     history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():

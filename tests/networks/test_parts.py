@@ -116,19 +116,19 @@ def test_embeddings_pass_each_layer_its_inputs():
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])
 def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
-    network = MLP((4,), **words).told((0, 3), ((1, 2),))(5, 1)
+    network = MLP((4,), **words).with_inputs((0, 3), ((1, 2),))(5, 1)
     assert network[0].inputs == [[0, 3]]
     assert network[1].in_features == 3 + 6
-    assert isinstance(MLP((4,), **words).told((), ((1, 2),))(5, 1)[0], nn.Linear)
+    assert isinstance(MLP((4,), **words).with_inputs((), ((1, 2),))(5, 1)[0], nn.Linear)
     torch.manual_seed(5)
-    reported = MLP((4,), **words).told((0, 1, 2), ())(3, 1).state_dict()
+    reported = MLP((4,), **words).with_inputs((0, 1, 2), ())(3, 1).state_dict()
     torch.manual_seed(5)
     for name, value in MLP((4,), **words)(3, 1).state_dict().items():
         torch.testing.assert_close(reported[name], value)
 
 
 def test_a_category_with_many_levels_uses_an_embedding_table():
-    architecture = MLP((4,), embed=2).told((0,), ((1, 2, 3), (4, 5), (6, 7, 8, 9)))
+    architecture = MLP((4,), embed=2).with_inputs((0,), ((1, 2, 3), (4, 5), (6, 7, 8, 9)))
     network = architecture(10, 1)
     assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels take no more inputs than two numbers
     table = nn.Embedding.from_pretrained(network[0][1].weight.T)
@@ -137,7 +137,7 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
     x[torch.arange(3), 6 + levels] = 1
     torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
     assert MLP((4,), embed=2)(10, 1)[0].in_features == 10  # the numeric inputs are not given
-    many = MLP((), embed=50).told((), (tuple(range(400)),))(400, 1)[0][0].weight
+    many = MLP((), embed=50).with_inputs((), (tuple(range(400)),))(400, 1)[0][0].weight
     assert abs(many.std() - 1) < 0.05
 
 

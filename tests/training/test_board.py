@@ -61,8 +61,8 @@ def test_a_place_on_the_board_can_be_pickled_and_ignores_a_deleted_board():
     board = Board()
     with board.laid_out(2) as places:
         place = pickle.loads(pickle.dumps(places[1]))
-        place.pen()(5)
-    place.pen()(9)
+        place.writer()(5)
+    place.writer()(9)
     assert board.epochs() == [-1, 5]
 
 

@@ -28,7 +28,7 @@ from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
-from seedbed.training import History, told_of, train_many, versions
+from seedbed.training import History, train_many, versions, with_inputs_of
 
 if TYPE_CHECKING:
     from altair import ConcatChart
@@ -238,7 +238,7 @@ def train(training: Training, *, compute: Compute = _HERE, command: str = "", wa
         design = target_design(table.target, [split])
         y = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)
     history = train_many(
-        functools.partial(told_of(training.candidate, table).architecture, X.shape[1], table.n_outputs),
+        functools.partial(with_inputs_of(training.candidate, table).architecture, X.shape[1], table.n_outputs),
         X[split.train],
         y[split.train],
         X[split.test],

@@ -35,7 +35,7 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
 from seedbed.settings import RECIPES, Compute, Recipe, place_of
-from seedbed.training import Board, Chunk, derive, told_of, versions
+from seedbed.training import Board, Chunk, derive, versions, with_inputs_of
 from seedbed.typing import Floats
 
 __all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
@@ -98,7 +98,7 @@ def fit_model(
     n_networks = N_NETWORKS if n_networks is None else n_networks
     _check_number(n_networks)
     weights = _row_weights(table, sample_weight)
-    found, encoding = told_of(candidate_from(candidate), table), encode(table)
+    found, encoding = with_inputs_of(candidate_from(candidate), table), encode(table)
     running = Running.on(compute, board_for)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or choose_settings(found, table, encoding, own, n_inner=n_networks,

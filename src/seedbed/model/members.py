@@ -27,7 +27,7 @@ from seedbed.training import (
     plan_candidate,
     seeded,
     table_data,
-    told_of,
+    with_inputs_of,
 )
 
 __all__ = [
@@ -103,7 +103,7 @@ def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidat
     for member in members:
         if not isinstance(member.architecture, MLP):
             raise OptionError(f"'{member.name}' can't be blended", "A portfolio holds words such as relu:64,64 alone.")
-    return tuple(told_of(member, table) for member in members)
+    return tuple(with_inputs_of(member, table) for member in members)
 
 
 def words_for(n_rows: int, *, numbers: bool) -> list[str]:

@@ -336,7 +336,7 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
         sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)
         if len(mlp.widths) > n_tensors or max(sizes) > MAX_FILE:
             raise ModelFileError("its network has more layers or units than fit into the file")
-        if mlp.asks:
+        if mlp.needs_inputs:
             raise ModelFileError("the inputs that its network embeds aren't given")
     return found
 

@@ -1,7 +1,7 @@
-"""The activations: each entry of `ACTIVATIONS` holds all that the package knows of one. To add one, add an entry.
+"""The activations. Each entry of `ACTIVATIONS` holds everything that the package knows of one; add an entry to add one.
 
-In a candidate, an activation is the lower-case name of its class in `torch.nn`, with or without underscores, and may
-have arguments: `relu`, `leaky_relu(0.2)`.
+A candidate names an activation by the lower-case name of its class in `torch.nn`, with or without underscores, and with
+arguments if any: `relu`, `leaky_relu(0.2)`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Native = tuple[str, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
-    """One activation. Calling it makes its module with torch's defaults.
+    """One activation. Calling it builds its module with torch's defaults.
 
     Attributes:
-        module: its class.
+        module: its class in `torch.nn`.
         arguments: names of the arguments that a candidate may give, in order.
         fixed: arguments that are always given.
-        width_factor: how many times as wide as its outputs its inputs are.
+        width_factor: number of inputs per output.
         elementwise: whether it treats each number by itself.
-        onnx: (graph, module, name of the inputs [network, row, unit]) to the name of the outputs; the graph is
-            a `model.export.onnx_networks.Graph`.
-        native: the module's function in the kernel; None where torch trains it.
+        onnx: adds it to an ONNX graph: (graph, module, name of the inputs [network, row, unit]) to the name of the
+            outputs. The graph is a `model.export.onnx_networks.Graph`.
+        native: returns the module's function in the kernel; None if torch trains it.
     """
 
     module: type[nn.Module]
@@ -55,7 +55,7 @@ class Activation:
 
 
 def _parsed(text: str) -> tuple[str, list[str]]:
-    """The entry's name and the arguments of `leaky_relu(0.2)`."""
+    """Return the entry's name and the arguments, for instance of `leaky_relu(0.2)`."""
     found = re.fullmatch(r"([a-z0-9_]+)(?:\(([^()]*)\))?", text)
     if not found:
         return text, []
@@ -63,18 +63,21 @@ def _parsed(text: str) -> tuple[str, list[str]]:
 
 
 def is_activation(text: str) -> bool:
-    """Return whether a candidate's word names an activation, whatever its arguments."""
+    """Return whether a candidate's word names an activation, with any arguments."""
     return _parsed(text)[0] in ACTIVATIONS
 
 
 def width_factor(text: str) -> int:
-    """Return how many times as wide as its outputs the inputs of an activation are; 1 for `linear`."""
+    """Return the number of inputs per output of an activation; 1 for `linear`."""
     name = _parsed(text)[0]
     return ACTIVATIONS[name].width_factor if name in ACTIVATIONS else 1
 
 
 def activation(text: str) -> nn.Module:
-    """Return a new activation module by its name, with arguments: `relu`, `leaky_relu(0.2)`.
+    """Return a new activation module by its name and arguments.
+
+    >>> activation("leaky_relu(0.2)")
+    LeakyReLU(negative_slope=0.2)
 
     Raises:
         CandidateError: there is no such activation, or it doesn't take these arguments.
@@ -97,7 +100,7 @@ def activation(text: str) -> nn.Module:
 
 
 def activation_of(module: object) -> Activation | None:
-    """Return the entry of a module's class, also of those that a user's own network alone can have."""
+    """Return the entry of a module's class, or None. Some entries occur in user-defined networks only."""
     return _BY_CLASS.get(type(module))
 
 
@@ -109,7 +112,7 @@ def _scalar(graph: Any, value: float) -> str:
 
 
 def _named(kind: str, **attributes: str) -> Callable[[Any, Any, str], str]:
-    """An operation of ONNX; its attributes are the module's, by name."""
+    """Return an ONNX operation whose attributes are those of the module, by name."""
     return lambda graph, m, x: graph.add(kind, x, **{key: float(getattr(m, own)) for key, own in attributes.items()})
 
 
@@ -144,7 +147,7 @@ def _gelu(graph: Any, m: nn.Module, x: str) -> str:
 
 
 def _glu(graph: Any, m: nn.Module, x: str) -> str:
-    """The first half of the units, gated by the second."""
+    """Gate the first half of the units by the second."""
     first, second = graph.halves(x, axis=2)
     return str(graph.add("Mul", first, graph.add("Sigmoid", second)))
 
@@ -158,12 +161,12 @@ def _shrink(bias: bool) -> Callable[[Any, Any, str], str]:
 
 
 def _plain(name: str) -> Callable[[Any], Native]:
-    """A function of the kernel without arguments."""
+    """Return a function of the kernel without arguments."""
     return lambda m: (name, 0, 0, 0)
 
 
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-_UNITS = (("dim", -1),)  # these normalise over the units of a row
+_UNITS = (("dim", -1),)  # normalise over the units of a row
 
 _ENTRIES = (
     Activation(module=nn.ReLU, onnx=_named("Relu"), native=_plain("relu")),

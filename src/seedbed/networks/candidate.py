@@ -1,6 +1,6 @@
-"""Candidates: an architecture with its recipe, under a name.
+"""Candidates: a named architecture with its recipe, and their grammar.
 
-The grammar, in the words of `seedbed compare --candidate`:
+The words of `seedbed compare --candidate`:
 
     candidate     architecture [@ word=value [, word=value ...]]
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
@@ -10,7 +10,7 @@ The grammar, in the words of `seedbed compare --candidate`:
                   | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
                     batch_size epochs epoch patience
 
-so `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
+Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
 `logistic@optimizer=adamw`.
 """
 
@@ -33,7 +33,7 @@ from seedbed.settings import Recipe, kinds_of, parsed, settings_of
 __all__ = ["Architecture", "Candidate", "candidate_from", "candidates_from", "parse_candidate"]
 
 Architecture = Callable[[int, int], nn.Module]
-"""How to build one network from `n_features` and `n_outputs`."""
+"""Builds one network from `n_features` and `n_outputs`."""
 
 _SWITCHES = ("layernorm", "batchnorm", "residual")
 _SHAPE_TYPES: Mapping[str, Callable[[str], Any]] = {
@@ -50,12 +50,12 @@ _WORDS = (*_SHAPE_TYPES, *_SWITCHES, *_RECIPE_WORDS)
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is compared: an architecture and what its recipe changes of the common one.
+    """An architecture, and the settings of its recipe that differ from the common recipe.
 
     Attributes:
-        name: how it stands in tables and pictures.
+        name: its name in tables and pictures.
         architecture: builds one network from `n_features` and `n_outputs`.
-        overrides: the recipe's settings that differ from the experiment's, as pairs.
+        overrides: pairs of a setting and its value.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Candidate:
     overrides: tuple[tuple[str, Any], ...] = ()
 
     def recipe(self, common: Recipe) -> Recipe:
-        """The common recipe with this candidate's own settings."""
+        """Return the common recipe with this candidate's own settings."""
         try:
             return dataclasses.replace(common, **dict(self.overrides))
         except UsageError as error:
@@ -71,10 +71,13 @@ class Candidate:
 
 
 def parse_candidate(text: str) -> Candidate:
-    """A candidate from its words.
+    """Return the candidate that its words describe.
+
+    >>> parse_candidate("relu:64,64@dropout=0.1").architecture.widths
+    (64, 64)
 
     Raises:
-        CandidateError: a word isn't understood; the message names it and the nearest right one.
+        CandidateError: a word is unknown; the message suggests the nearest known one.
     """
     architecture, at, words = text.strip().partition("@")
     architecture = architecture.strip()
@@ -98,7 +101,11 @@ def parse_candidate(text: str) -> Candidate:
 
 
 def candidate_from(spec: Any, name: str | None = None) -> Candidate:
-    """A candidate from a grammar string, a `Candidate`, or a callable that builds an `nn.Module`."""
+    """Return a candidate from its words, a `Candidate`, or a callable that builds an `nn.Module`.
+
+    Raises:
+        CandidateError: the argument is none of these, or a word is unknown.
+    """
     if isinstance(spec, Candidate):
         architecture = candidate_from(spec.architecture, spec.name).architecture
         return dataclasses.replace(spec, name=name or spec.name, architecture=architecture)
@@ -118,10 +125,10 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
 
 
 def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Candidate, ...]:
-    """Candidates from strings, callables, or a mapping of names to either.
+    """Return candidates from words, callables, or a mapping of names to either.
 
     Raises:
-        CandidateError: none is given, one isn't understood, or two have the same name.
+        CandidateError: there is none, a word is unknown, or two have the same name.
     """
     if isinstance(specs, str):
         specs = [specs]
@@ -191,7 +198,7 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
     try:
         Recipe(**recipe)
     except UsageError as error:
-        # What contradicts the default recipe may suit the experiment's own; that is checked when they meet.
+        # What contradicts the default recipe may suit the experiment's. `Candidate.recipe` checks that.
         if "belong to sgd" not in error.message and "nesterov needs" not in error.message:
             raise _wrong(text, error.message, error.hint) from None
     return shape, recipe

@@ -30,31 +30,30 @@ class MLP:
     )
 
     Attributes:
-        widths: units of each hidden layer; empty is logistic (or softmax, or linear) regression.
-        activations: a lower-case class name of `torch.nn`, with arguments if it takes any (`leaky_relu(0.2)`), for all
-            hidden layers, or one for each; `linear` is none.
+        widths: units of each hidden layer; empty for logistic, softmax or linear regression.
+        activations: a lower-case class name of `torch.nn`, with arguments if any (`leaky_relu(0.2)`), for all hidden
+            layers or one per layer; `linear` means no activation.
         dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
-        residual: a hidden layer as wide as the hidden layer before it adds to what that gives.
-        plr: each number goes on with so many others beside it that periodic functions make of it; 0 is none.
-        plr_frequencies: of each number.
-        plr_sigma: standard deviation of the frequencies at first; inputs are standardised as a rule.
-        ple: each number is replaced by how far it has come through each of so many bins, whose edges are quantiles of
-            the training rows; 0 is none.
-        embed: a category with more inputs than this is replaced by so many numbers that are learnt for each level, as
-            `nn.Embedding` has them; 0 is none.
-        numbers: the inputs that are numbers; None where nobody has told, and all are taken for such.
-        categories: the inputs of each category, 1 at its level and else 0.
+        residual: add a hidden layer's input to its output, if the hidden layer before it has the same width.
+        plr: number of periodic features added per numeric input; 0 disables them.
+        plr_frequencies: frequencies per numeric input.
+        plr_sigma: initial standard deviation of the frequencies; inputs are usually standardised.
+        ple: number of bins of a piecewise linear encoding that replaces each numeric input; 0 disables it. Bin edges
+            are quantiles of the training rows.
+        embed: number of learnt values that replace a category, if it has more inputs than that; 0 disables it.
+        numbers: indices of the numeric inputs; None means that all inputs are numeric.
+        categories: indices of each category's inputs, which are 1 for its level and 0 otherwise.
 
     PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
-    Learning". With `plr` numbers stay beside it, so that a trend, or one far from all others, needn't come through
-    sines. Of inputs that nobody has told about, a flag has one bin with `ple`, and stays a flag.
+    Learning". With `plr`, numbers also remain as they are, so that the network can follow a trend or an outlier. If
+    `numbers` is None, `ple` gives a flag one bin, so it remains a flag.
 
-    A hidden layer is `Linear`, then the normalisation, the activation, the dropout, as far as they are asked for.
+    A hidden layer is `Linear`, then normalisation, activation and dropout, each if requested.
 
     Raises:
-        CandidateError: a width, activation or share that can't be built.
+        CandidateError: a width, activation or share is out of range.
     """
 
     widths: tuple[int, ...] = ()
@@ -93,7 +92,7 @@ class MLP:
 
     @property
     def by_layer(self) -> tuple[str, ...]:
-        """The activation of each hidden layer."""
+        """Return the activation of each hidden layer."""
         if isinstance(self.activations, str):
             return (self.activations,) * len(self.widths)
         return self.activations
@@ -115,16 +114,16 @@ class MLP:
         return nn.Sequential(*layers)
 
     @property
-    def asks(self) -> bool:
-        """Whether it makes a difference which inputs are what, and nobody has told."""
+    def needs_inputs(self) -> bool:
+        """Return whether the network depends on `numbers` or `categories`, which aren't known yet."""
         return self.numbers is None and bool(self.plr or self.ple or self.embed)
 
-    def told(self, numbers: tuple[int, ...], categories: tuple[tuple[int, ...], ...]) -> Self:
-        """The architecture for inputs of which these are numbers, and these belong to categories."""
+    def with_inputs(self, numbers: tuple[int, ...], categories: tuple[tuple[int, ...], ...]) -> Self:
+        """Return the architecture for given numeric inputs and inputs of each category."""
         return replace(self, numbers=numbers, categories=categories if self.embed else ())
 
     def _embedded(self, n_features: int) -> Iterator[tuple[tuple[int, ...], nn.Module, int]]:
-        """Inputs, the layer that takes them, and how many units it gives."""
+        """Yield inputs, the layer that embeds them, and its number of units."""
         numbers = tuple(range(n_features)) if self.numbers is None else self.numbers
         if max((*numbers, *(place for own in self.categories for place in own)), default=0) >= n_features:
             raise CandidateError(f"it embeds inputs that aren't among {n_features}")
@@ -136,7 +135,7 @@ class MLP:
         for own in self.categories:
             if len(own) > self.embed:
                 levels = nn.Linear(len(own), self.embed, bias=False)
-                nn.init.normal_(levels.weight)  # as in nn.Embedding
+                nn.init.normal_(levels.weight)  # like nn.Embedding
                 yield own, levels, self.embed
 
     def _check_embedding(self) -> None:
@@ -157,12 +156,15 @@ class MLP:
             raise CandidateError("categories belong to embed", "Say how many numbers a level is embedded in.")
 
     def _adds(self, number: int) -> bool:
-        """Whether a hidden layer adds to its input. The first doesn't: a table that has as many inputs as it has units
-        by chance would make another network of the same words."""
+        """Return whether a hidden layer is residual.
+
+        The first layer never is: otherwise the same words would mean another network for tables that happen to have
+        as many inputs as the layer has units.
+        """
         return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
 
     def _hidden(self, width_in: int, width: int, name: str) -> list[nn.Module]:
-        """A hidden layer."""
+        """Return the modules of a hidden layer."""
         units = width * width_factor(name)
         layers: list[nn.Module] = [nn.Linear(width_in, units)]
         if self.layernorm:
@@ -178,20 +180,20 @@ class MLP:
 
 @dataclass(frozen=True)
 class BlendedMLPs:
-    """An architecture: what a model is made of that has blended several.
+    """An architecture that averages several multilayer perceptrons with weights.
 
-    Calling it builds one network of each member, behind a clip that they share, and `Blend` in front of all.
+    Calling it builds one network of each member. They share a `SmoothClip` of the inputs, and `Blend` averages them.
 
     Attributes:
-        members: the architectures that are blended.
-        names: what to call them, one a member.
-        weights: what each counts, above 0; they sum to 1.
-        temperature: what logits of classes are divided by.
-        limit: of `SmoothClip`; inputs are standardised as a rule. 0 leaves inputs as they are.
-        numbers: whether numbers are predicted, and no classes.
+        members: the architectures of the members.
+        names: names of the members.
+        weights: weights of the members, above 0, with sum 1.
+        temperature: divisor of the logits of classes.
+        limit: limit of `SmoothClip`; inputs are usually standardised. 0 leaves inputs unchanged.
+        numbers: whether the network predicts numbers instead of classes.
 
     Raises:
-        CandidateError: members, names and weights don't go together, or a number is out of range.
+        CandidateError: members, names and weights differ in number, or a value is out of range.
     """
 
     members: tuple[MLP, ...]

@@ -1,6 +1,6 @@
-"""Parts of networks that torch doesn't have, as plain modules.
+"""Modules that torch doesn't have.
 
-An exported page holds their source code as it stands here, so lines are as short as there, and need torch alone.
+An exported page contains their source code, so their lines are short and need torch alone.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = [
 
 
 class Blend(nn.ModuleList):
-    """Networks whose predictions are averaged with weights.
+    """Average the predictions of networks with weights.
 
-    Of classes it is their probabilities that are averaged, not their logits; what it
-    gives are logits of the average, divided by a temperature. One output is the logit
-    of the second of two classes. Of numbers it is the outputs themselves. The average
-    is in double precision, as logarithms of small probabilities are no small numbers.
+    For classes it averages probabilities, not logits, and returns the logits of the
+    average divided by a temperature. A single output is the logit of the second of
+    two classes. For numbers it averages the outputs. The average is computed in double
+    precision, because logarithms of small probabilities are large.
 
     Args:
-        networks: each gives [row, output].
-        weights: of each network, above 0; they sum to 1.
-        temperature: below 1 the average is sharpened, above softened.
-        numbers: whether the outputs are numbers, and no logits.
+        networks: networks that return [row, output].
+        weights: weights of the networks, above 0, with sum 1.
+        temperature: below 1 sharpens the probabilities, above 1 softens them.
+        numbers: whether the outputs are numbers instead of logits.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class Blend(nn.ModuleList):
 
 
 class Embeddings(nn.ModuleList):
-    """Layers of which each takes some of the inputs. The others come first, as they are,
-    and behind them what the layers give, one after the other.
+    """Apply layers to some of the inputs each. The other inputs come first, unchanged,
+    followed by the outputs of the layers.
 
     >>> Embeddings(5, [[0, 2], [3]], [nn.Linear(2, 4), nn.Linear(1, 2)])(torch.zeros(2, 5)).shape
     torch.Size([2, 8])
 
     Args:
         n_features: inputs of a row.
-        inputs: those that each layer takes, from 0 up; none is taken twice.
-        layers: from [row, input] to [row, unit].
+        inputs: indices of the inputs that each layer takes; none is taken twice.
+        layers: one per entry of `inputs`, from [row, input] to [row, unit].
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Embeddings(nn.ModuleList):
         self.others = [place for place in range(n_features) if place not in taken]
 
     def look_at(self, X: torch.Tensor) -> None:
-        """Show training rows X [row, feature] to the layers that look at them."""
+        """Show training rows X [row, feature] to the layers that have `look_at`."""
         for own, layer in zip(self.inputs, self, strict=True):
             if callable(look := getattr(layer, "look_at", None)):
                 look(X[:, own])
@@ -99,19 +99,19 @@ class Embeddings(nn.ModuleList):
 
 
 class PeriodicEmbedding(nn.Module):
-    """Each input x and, behind all of them, what it is embedded in:
+    """Add periodic features to the inputs: all inputs x, then for each of them
     `relu(weight @ [sin(2 pi c x), cos(2 pi c x)] + bias)`.
 
-    Every input has frequencies c, weight and bias of its own; all are trained.
+    Each input has its own frequencies c, weight and bias; all are trained.
 
     >>> PeriodicEmbedding(3, units=8)(torch.zeros(2, 3)).shape
     torch.Size([2, 27])
 
     Args:
         n_features: inputs of a row.
-        units: numbers that each is embedded in.
-        n_frequencies: of each input.
-        sigma: standard deviation of the frequencies at first.
+        units: features added per input.
+        n_frequencies: frequencies per input.
+        sigma: initial standard deviation of the frequencies.
     """
 
     def __init__(
@@ -140,17 +140,17 @@ class PeriodicEmbedding(nn.Module):
 
 
 class PiecewiseLinearEncoding(nn.Module):
-    """How far each input has come through each of its bins: 0 before it, 1 behind it.
+    """Replace each input by its position in each bin: 0 below the bin, 1 above it.
 
-    The first bin goes on below its edge, the last above. A bin without width gives 0.
-    Until it has looked at rows, the bins are of one width from -2 to 2.
+    The first and the last bin continue beyond their edges. A bin without width gives 0.
+    Before `look_at`, the bins have equal widths from -2 to 2.
 
     >>> PiecewiseLinearEncoding(3, bins=8)(torch.zeros(2, 3)).shape
     torch.Size([2, 24])
 
     Args:
         n_features: inputs of a row.
-        bins: of each input.
+        bins: bins per input.
     """
 
     edges: torch.Tensor
@@ -162,12 +162,12 @@ class PiecewiseLinearEncoding(nn.Module):
         self.register_buffer("edges", edges.repeat(n_features, 1))
 
     def look_at(self, X: torch.Tensor) -> None:
-        """Lay the edges at quantiles of training rows X [row, feature].
+        """Set the edges to quantiles of training rows X [row, feature].
 
-        A value with more rows than a bin's share counts as one bin's share only, so
-        that the edges are spread over the other values. An edge that all but meets
-        the one before it is left out: it would split numbers that are equal or differ
-        by rounding. So a flag has one bin.
+        A value with more rows than one bin's share counts as one share, so that the
+        edges spread over the other values. An edge very close to the one before it is
+        dropped, because it would split numbers that are equal up to rounding. So a
+        flag has one bin.
         """
         n_bins = self.edges.shape[1] - 1
         values = X.sort(0).values
@@ -199,7 +199,7 @@ class PiecewiseLinearEncoding(nn.Module):
 
 
 class Residual(nn.Sequential):
-    """Layers that add to what they are given: `x + layers(x)`. Their output is as wide as their input.
+    """Add the outputs of layers to their inputs: `x + layers(x)`. Both have one width.
 
     >>> Residual(nn.Linear(4, 4), nn.ReLU())(torch.zeros(2, 4)).shape
     torch.Size([2, 4])
@@ -213,7 +213,7 @@ class Residual(nn.Sequential):
 
 
 class SmoothClip(nn.Module):
-    """Inputs pressed between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small ones hardly change.
+    """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly change.
 
     From Holzmueller, Grinsztajn and Steinwart 2024, "Better by Default".
 
@@ -221,7 +221,7 @@ class SmoothClip(nn.Module):
     tensor([0.0000, 2.4000])
 
     Args:
-        limit: what no input gets beyond.
+        limit: bound of the outputs.
     """
 
     def __init__(self, limit: float = 3.0) -> None:

@@ -1,4 +1,4 @@
-"""An architecture as plain values fit for JSON, and back. Nothing that a file names is ever imported."""
+"""Convert an architecture to plain values for JSON and back. Nothing that a file names is ever imported."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ __all__ = ["architecture_from_values", "architecture_to_values"]
 
 _SHAPE = {"widths": list, "activations": list, "dropout": float, "layernorm": bool, "batchnorm": bool}
 _PARTS = {"residual": bool, "plr": int, "plr_frequencies": int, "plr_sigma": float, "ple": int, "embed": int}
-"""What is said only of networks that have it, so that older versions read the others."""
+"""Values that are stored only if they differ from the default, so that older versions read all other networks."""
 
 _INPUTS = ("numbers", "categories")
-"""Which inputs are what, of networks that have been told."""
+"""Numeric and categorical inputs, stored if the network knows them."""
 
 _BLEND = {"temperature": float, "limit": float, "numbers": bool}
 _MEMBER = {"name": str, "weight": float, "network": dict}
 
 
 def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dict[str, Any]:
-    """`{"kind": "mlp", ...}`, `{"kind": "blend", "members": [...], ...}`, or `{"kind": "module", "name": ...}` of a
-    user's own."""
+    """Return an architecture as plain values.
+
+    The values are `{"kind": "mlp", ...}`, `{"kind": "blend", "members": [...], ...}`, or
+    `{"kind": "module", "name": ...}` for a user-defined module.
+    """
     if isinstance(architecture, BlendedMLPs):
         pairs = zip(architecture.names, architecture.weights, architecture.members, strict=True)
         members = [
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
             for name, weight, member in pairs
         ]
-        told = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
-        return {"kind": "blend", "members": members, **told}
+        rest = {name: kind(getattr(architecture, name)) for name, kind in _BLEND.items()}
+        return {"kind": "blend", "members": members, **rest}
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
         values = {name: getattr(architecture, name) for name in ("layernorm", "batchnorm")}
@@ -53,10 +56,10 @@ def architecture_to_values(architecture: Callable[[int, int], nn.Module]) -> dic
 
 
 def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | str:
-    """The architecture, or of a user's own its name.
+    """Return the architecture that plain values describe, or the name of a user-defined module.
 
     Raises:
-        CandidateError: they describe none.
+        CandidateError: the values don't describe an architecture.
     """
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
@@ -77,7 +80,7 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | BlendedMLPs | s
 
 
 def _inputs_from_values(values: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[tuple[int, ...], ...]]:
-    """Which inputs are numbers, and which belong to each category."""
+    """Return the numeric inputs and the inputs of each category."""
     if not values.keys() & _INPUTS:
         return None, ()
     numbers, categories = (values.get(name) for name in _INPUTS)

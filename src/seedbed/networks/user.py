@@ -1,4 +1,4 @@
-"""A network of the user's own as an architecture: a callable, or `file.py:Name`."""
+"""User-defined networks as architectures: a callable, or `file.py:Name`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _SIZES = ("n_features", "n_outputs")
 class UserArchitecture:
     """A callable that builds a network.
 
-    `n_features` and `n_outputs` are passed by name, each only where the signature has a parameter of that name. No
-    other parameter is given a value, so each keeps its default; nor is one that `functools.partial` has set.
+    `n_features` and `n_outputs` are passed by name if the signature has parameters of these names. All other
+    parameters keep their defaults, or the values that `functools.partial` has set.
 
     Raises (when called):
-        CandidateError: another parameter has no default, or what is built isn't an `nn.Module`.
+        CandidateError: another parameter has no default, or the result isn't an `nn.Module`.
     """
 
     build: Callable[..., Any]
@@ -48,11 +48,13 @@ class UserArchitecture:
 
     @functools.cached_property
     def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Which sizes are passed by place, as positional-only parameters are, and which by name. Found once, because
-        reading a signature takes longer than building a small network."""
+        """Return the sizes passed by position, for positional-only parameters, and those passed by name.
+
+        The result is cached, because reading a signature takes longer than building a small network.
+        """
         try:
             signature = inspect.signature(self.build)
-        except (ValueError, TypeError):  # some callables of C have no signature
+        except (ValueError, TypeError):  # some callables in C have no signature
             return (), ()
         fixed = self.build.keywords if isinstance(self.build, functools.partial) else {}
         parameters = [
@@ -87,7 +89,7 @@ class UserArchitecture:
 
 
 def _example(parameter: inspect.Parameter) -> str:
-    """An argument for a required parameter, in an example of a call."""
+    """Return an argument for a required parameter, for an example of a call."""
     words = parameter.name.lower()
     value = next((size for size, hint in _HINTS.items() if re.search(hint, words)), "...")
     return value if parameter.kind is parameter.POSITIONAL_ONLY else f"{parameter.name}={value}"
@@ -98,10 +100,10 @@ _HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)d
 
 @dataclass(frozen=True)
 class FileArchitecture:
-    """A class or function in a Python file, loaded where it is needed, so that it can travel to other processes.
+    """A class or function in a Python file. It is loaded when called, so it can be sent to other processes.
 
     Raises (when called):
-        CandidateError: the file or the name isn't there, or the file can't be imported.
+        CandidateError: the file or the name doesn't exist, or the file can't be imported.
     """
 
     path: str
@@ -123,7 +125,7 @@ def _load(path: Path) -> ModuleType:
     if not path.is_file():
         raise CandidateError(f"no such file: {path}", "A network of your own is named FILE.py:CLASS.")
     source = path.read_bytes()
-    # By content, so that an edited file is loaded anew and two files of one name don't collide.
+    # Named by its content, so that an edited file is loaded again, and two files of one name don't collide.
     name = f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]

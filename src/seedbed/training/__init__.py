@@ -1,6 +1,6 @@
 """The engine: many networks in one step."""
 
-from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, told_of
+from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, with_inputs_of
 from seedbed.training.chunk import Board, Chunk, ChunkResult, Savepoint
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
@@ -49,10 +49,10 @@ __all__ = [
     "side_by_side",
     "table_data",
     "time_chunk",
-    "told_of",
     "train_chunk",
     "train_chunks",
     "train_many",
     "versions",
     "wake_workers",
+    "with_inputs_of",
 ]

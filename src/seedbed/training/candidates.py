@@ -1,4 +1,4 @@
-"""A candidate's stack for a table: checked first, and with its name in whatever goes wrong."""
+"""The stack of a candidate for a table. Errors name the candidate."""
 
 from __future__ import annotations
 
@@ -27,33 +27,32 @@ _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
 
-__all__ = ["are_shares", "ends_in_shares", "own_module", "plan_candidate", "told_of"]
+__all__ = ["are_shares", "ends_in_shares", "own_module", "plan_candidate", "with_inputs_of"]
 
 
-def told_of(candidate: Candidate, table: Table) -> Candidate:
-    """The candidate for a table: if its architecture asks which inputs are numbers, and which belong to categories, it
-    has been told."""
+def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
+    """Return the candidate with the table's numeric and categorical inputs, if its architecture needs to know them."""
     own = candidate.architecture
-    if not (isinstance(own, MLP) and own.asks):
+    if not (isinstance(own, MLP) and own.needs_inputs):
         return candidate
     layout = encode(table).layout
-    return dataclasses.replace(candidate, architecture=own.told(layout.number_inputs, layout.category_inputs))
+    return dataclasses.replace(candidate, architecture=own.with_inputs(layout.number_inputs, layout.category_inputs))
 
 
 def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
-    """What `plan_stack` plans with these options, for a candidate's networks on a table.
+    """Plan the stack of a candidate's networks for a table.
 
     Args:
-        candidate: what is built.
-        table: which decides how many outputs there must be.
-        data: of the table, from `table_data`.
-        recipe: in force.
-        options: of `plan_stack`.
+        candidate: the candidate.
+        table: the table, which decides how many outputs a network must have.
+        data: the table's data, from `table_data`.
+        recipe: the recipe, with the candidate's own settings.
+        options: other arguments of `plan_stack`.
 
     Raises:
-        SeedbedError: the network can't be built for this table, or an option is wrong; the message names the candidate.
+        SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
     """
-    candidate = told_of(candidate, table)
+    candidate = with_inputs_of(candidate, table)
     build = functools.partial(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         n_outputs = data.n_outputs(build_network(build, 0))
@@ -70,11 +69,12 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
 
 
 def own_module(candidate: Candidate, table: Table) -> str:
-    """Return the `repr` of a candidate's module and its number of parameters, as it is built for a table; an empty text
-    unless the module is the user's own.
+    """Return the `repr` and the number of parameters of a user-defined module, built for a table.
+
+    The text is empty for candidates that aren't user-defined.
 
     Raises:
-        SeedbedError: it can't be built.
+        SeedbedError: the module can't be built.
     """
     own = candidate.architecture
     if not isinstance(own, UserArchitecture | FileArchitecture):
@@ -94,8 +94,8 @@ def own_module(candidate: Candidate, table: Table) -> str:
 
 
 def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
-    """Whether outputs [row, output] look as if they came from a sigmoid or softmax; those that aren't finite don't
-    count."""
+    """Return whether outputs [row, output] look like those of a sigmoid or softmax. Rows that aren't finite are
+    ignored."""
     z = outputs[np.isfinite(outputs).all(axis=1)]
     if task == "regression" or ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any():
         return False
@@ -103,10 +103,15 @@ def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:
 
 
 def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) -> Literal["", "sigmoid", "softmax"]:
-    """Return what `forward()` seems to end with, if its outputs are shares whatever its parameters are.
+    """Return whether `forward()` seems to end with a sigmoid or softmax, or an empty text.
 
-    Outputs of one network may happen to lie between 0 and 1. So networks are built under several seeds, once with the
-    parameters that they begin with and once with large random ones, and given random rows, small and large ones.
+    Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
+    initial parameters and with large random ones, and get random rows of two scales.
+
+    Args:
+        build: builds one network.
+        n_features: features of a row.
+        task: the task.
     """
     if task == "regression":
         return ""
@@ -115,7 +120,7 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
         try:
             network = build_network(build, seed).eval()
             found += [_tried(network, n_features, scale, seed) for scale in (1.0, 10.0)]
-        except Exception:  # noqa: BLE001 - the user's code meets numbers that it may not expect
+        except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
         if not all(are_shares(z, task) for z in found[-2:]):
             return ""
@@ -127,7 +132,7 @@ def ends_in_shares(build: Callable[[], nn.Module], n_features: int, task: Task) 
 
 
 def _tried(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:
-    """Outputs [row, output] for random rows; with a scale above 1 also of random parameters in place of its own."""
+    """Return outputs [row, output] for random rows. With a scale above 1, parameters are replaced by random ones."""
     dtype = next(p.dtype for p in network.parameters())
     with torch.no_grad(), seeded(seed):
         for parameter in network.parameters() if scale > 1 else ():

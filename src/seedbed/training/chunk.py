@@ -31,25 +31,24 @@ class Chunk:
 
     Attributes:
         build: builds one network.
-        recipe: what they have in common; its learning rate and weight decay are overruled by the next two.
-        seeds: one a network; the last may be repeated to fill the chunk up to the common shape.
+        recipe: their common settings; `lr` and `decay` override its learning rate and weight decay.
+        seeds: one per network; the last may be repeated to fill the chunk up to the common shape.
         splits: the number of the split that each network trains on.
-        lr, decay: one a network.
-        members: positions of the networks in the plan; what follows them in the chunk is filling.
-        stops: after how many epochs each network's outputs are taken; none takes them after the last. Training goes on
-            to the last in any case, so the curves are whole.
-        together: how many networks in a row, the inner splits of one learning rate, choose an epoch together: they are
-            trained until `Waiting` ends them by the recipe's patience, and figures after that are NaN. 0 trains all
-            networks to the last epoch.
-        patience: where it is given, networks and outputs are those after the epoch that was best for all of them, and
-            training ends after so many epochs without a better one; the curves end there, too. The best has the least
-            loss on test rows: that of mean predictions, `WholeTable.ensemble_loss`, or of modules that take the general
-            way, and of tables in a file, the mean loss.
-        seconds: after which a training with patience ends in any case, one epoch done; none for no limit.
-        engine: what trains them: `native` is the kernel of `training.native`, for networks that it covers; `torch`
-            takes all.
-        keep_networks: whether trained parameters are part of the result.
-        keep_outputs: whether outputs are; where nobody looks at them they are many.
+        lr, decay: one per network.
+        members: positions of the networks in the plan; further networks of the chunk are filling.
+        stops: the epoch after which each network's outputs are taken; None takes them after the last epoch. Networks
+            always train to the last epoch, so the curves are complete.
+        together: how many consecutive networks, the inner splits of one learning rate, choose an epoch together. They
+            train until `Waiting` ends them by the recipe's patience, and later figures are NaN. 0 trains all networks
+            to the last epoch.
+        patience: the number of epochs without improvement after which training ends, or None. The networks and outputs
+            are then those of the epoch with the lowest loss on test rows, for all networks together: the loss of the
+            mean prediction, see `WholeTable.ensemble_loss`. For modules that aren't a chain, and for tables in a file,
+            it is the mean loss.
+        seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
+        engine: `native` is the kernel of `training.native`, for networks that it covers; `torch` takes all.
+        keep_networks: whether the result includes the trained parameters.
+        keep_outputs: whether the result includes outputs, which may be large.
         dtype, device: as torch names them.
     """
 
@@ -72,21 +71,20 @@ class Chunk:
 
     @property
     def usual_epochs(self) -> float:
-        """About how many epochs its networks are trained; known before only where none ends early."""
+        """The expected number of epochs that its networks train for; exact if none ends early."""
         return (_USUAL_SHARE if self.together else 1.0) * self.recipe.epochs
 
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """What came of a chunk.
+    """The result of a chunk.
 
     Attributes:
         curves: [4, epoch, network], in the order of `CURVES`.
-        outputs: float32 [row, output, network]; of a network's test rows, NaN elsewhere. No rows if they aren't kept.
-        dead: [network], the share of ReLU units that are zero for all training rows after the last epoch; NaN where
-            that isn't known.
-        states: a state dict a network, or none.
-        best: of a training with patience, after how many epochs outputs and states are.
+        outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere; no rows if not kept.
+        dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
+        states: one state dict per network, or None.
+        best: with patience, the number of epochs after which outputs and states were taken.
     """
 
     curves: npt.NDArray[np.floating]
@@ -103,19 +101,21 @@ Counts = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Place:
-    """The place of one chunk on a board; it can travel to another process.
+    """The place of one chunk on a board. It can be sent to another process.
 
     Attributes:
         path: the board's file.
-        number: of the chunk.
+        number: the chunk's number.
     """
 
     path: str
     number: int
 
-    def pen(self) -> Callable[[int], None]:
-        """What writes down how many epochs are done. Where the board is gone it writes nothing: a training mustn't end
-        for want of somebody to watch it."""
+    def writer(self) -> Callable[[int], None]:
+        """Return a function that writes down how many epochs are done.
+
+        It does nothing if the board no longer exists, so that training continues without it.
+        """
         try:
             counts, number = _mapped(self.path), self.number
         except (OSError, ValueError):
@@ -128,26 +128,27 @@ class Place:
 
 
 class Board:
-    """A number for each chunk that is being trained: how many epochs are done, `NOT_BEGUN` before the first.
+    """The number of epochs done for each chunk that is being trained, `NOT_BEGUN` before the first.
 
-    It is a file that all processes map into memory. So writing is a store, and nobody waits for anybody.
+    It is a file that all processes map into memory, so writing is a single store and needs no lock.
     """
 
     def __init__(self) -> None:
         self._counts: Counts = np.empty(0, dtype=np.int32)
 
     def epochs(self) -> list[int]:
-        """How far each chunk is; empty before the first is trained. Any thread may ask, also when all is over."""
+        """Return the epochs done by each chunk; empty before training. Any thread may call it, also after training."""
         return self._counts.tolist()  # type: ignore[no-any-return]
 
     @contextlib.contextmanager
     def laid_out(self, n_chunks: int) -> Iterator[list[Place]]:
-        """A place for each chunk, for as long as the block lasts. Without room for a file nothing is written down."""
+        """Yield a place for each chunk. If no file can be written, nothing is recorded."""
         self._counts, path = np.full(n_chunks, NOT_BEGUN, dtype=np.int32), ""
         with contextlib.ExitStack() as last:
             with contextlib.suppress(OSError):
                 file = last.enter_context(temporary_folder()) / "epochs"
-                file.write_bytes(self._counts.tobytes())  # a hole in a file, on a full disk, ends who writes into it
+                # Written in full: a process that stores into a hole of the file is killed if the disk is full.
+                file.write_bytes(self._counts.tobytes())
                 self._counts, path = _mapped(str(file)), str(file)
             try:
                 yield [Place(path, number) for number in range(n_chunks)]
@@ -156,7 +157,7 @@ class Board:
 
 
 def _mapped(path: str) -> Counts:
-    # As a plain array, into which a number is stored three times as fast.
+    # A plain array stores a number three times as fast as a memmap.
     return np.asarray(np.memmap(path, dtype=np.int32, mode="r+"))
 
 
@@ -164,13 +165,14 @@ _SECONDS = 30.0  # between two savings
 
 
 class Savepoint:
-    """Two files, written in turn: where one is damaged there is the other.
+    """The state of a long training, saved from time to time, so that it continues after its process was killed.
 
-    What a training draws at random depends on the number of its step alone, so all there is to keep are its tensors and
-    how many epochs are done. It can travel to another process.
+    Two files are written in turn, so that one is intact if the other is damaged. Random draws depend on the number of
+    the step alone, so the tensors and the number of epochs are the whole state. A savepoint can be sent to another
+    process.
 
     Args:
-        path: of the files, which add `.0.state` and `.1.state` to it; it stands for all that decides the training.
+        path: path of the files, without their endings `.0.state` and `.1.state`. It must identify the training.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -178,8 +180,10 @@ class Savepoint:
         self._next, self._last = 0, time.monotonic()
 
     def load(self) -> tuple[int, dict[str, Tensor]] | None:
-        """Epochs done and tensors, laid out in memory as they were, of the later file that is whole; none where neither
-        is. From now on the time counts."""
+        """Return the epochs done and the tensors, in their layout in memory, from the latest intact file, or None.
+
+        The time until the next saving starts now.
+        """
         found = [_read(path) for path in self.files]
         done = [one[0] if one else -1 for one in found]
         self._next, self._last = int(done[0] > done[1]), time.monotonic()
@@ -191,27 +195,27 @@ class Savepoint:
         return time.monotonic() - self._last > _SECONDS
 
     def save(self, epochs: int, tensors: Mapping[str, Tensor]) -> None:
-        """Write down where the training stands. Where that fails, on a full disk say, the training goes on."""
-        with contextlib.suppress(Exception):  # a full disk has more than one name
+        """Save the state. If that fails, for instance on a full disk, training continues."""
+        with contextlib.suppress(Exception):  # a full disk raises several types
             write_whole(self.files[self._next], lambda path: _write(path, epochs, tensors))
             self._next = 1 - self._next
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """The training is done."""
+        """Delete the files."""
         for path in self.files:
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
 def _write(path: Path, epochs: int, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save  # its save_file would write a temporary file of its own beside ours
+    from safetensors.torch import save  # save_file would write a second temporary file
 
-    # Of its own, as safetensors refuses tensors that share memory.
+    # Cloned, because safetensors refuses tensors that share memory.
     whole = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
     about = {
         "epochs": str(epochs),
-        # A product of the same numbers may round otherwise where they lie in another order.
+        # Products of the same numbers may round differently if they lie in another order.
         "strides": json.dumps({name: tensor.stride() for name, tensor in tensors.items()}),
         "sha256": _hashed(epochs, whole),
     }
@@ -221,9 +225,9 @@ def _write(path: Path, epochs: int, tensors: Mapping[str, Tensor]) -> None:
 def _read(path: Path) -> tuple[int, dict[str, Tensor]] | None:
     from safetensors import safe_open
 
-    with contextlib.suppress(Exception), safe_open(path, framework="pt") as file:  # whatever is wrong with it
+    with contextlib.suppress(Exception), safe_open(path, framework="pt") as file:  # a damaged file raises many types
         about = file.metadata()
-        whole = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        whole = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it isn't a mapping
         strides = json.loads(about["strides"])
         if about["sha256"] == _hashed(int(about["epochs"]), whole):
             laid = {name: torch.empty_strided(one.shape, strides[name], dtype=one.dtype).copy_(one)

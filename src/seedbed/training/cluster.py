@@ -1,6 +1,6 @@
-"""Tasks on other machines: a running cluster of Ray or Dask, and the check that its nodes give the same results.
+"""Run tasks on a Ray or Dask cluster, and check that its nodes give the same results.
 
-A cluster runs each task of a dead node again on another node.
+If a node dies, the cluster runs its tasks again on another node.
 """
 
 from __future__ import annotations
@@ -30,34 +30,35 @@ Tasks = Sequence[tuple[Any, ...]]
 
 
 class Cluster(Protocol):
-    """Machines that do tasks. What a machine had begun when it died, another begins again."""
+    """Machines that run tasks. If one dies, another runs its tasks again."""
 
     @property
     def n_cpus(self) -> int:
-        """How many tasks run at a time, by now."""
+        """Return how many tasks can run at a time now."""
         ...
 
     def run(self, function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...]) -> Generator[Any, None, None]:
-        """What `function(*task, *shared)` returns for each task, as each is done, in any order.
+        """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish.
 
-        `shared` is sent to a machine once, not once for each task.
+        `shared` is sent to a machine once, not once per task.
 
         Raises:
-            SeedbedError: a task raised it, or was given up.
+            SeedbedError: a task raised it, or the cluster stopped retrying a task.
         """
         ...
 
 
 def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = "auto") -> Cluster | None:
-    """A running cluster: `ray` or `dask`, or with an address `ray:HOST:PORT`, `dask:tcp://HOST:PORT`; none is none.
+    """Return a running cluster, or None.
 
-    A connection stays open as long as the process, for the next run.
+    The connection stays open for later runs of the process.
 
     Args:
-        jobs, device: what was asked for beside it.
+        cluster: `ray`, `dask`, or with an address `ray:HOST:PORT`, `dask:tcp://HOST:PORT`; None for no cluster.
+        jobs, device: the other options of the user.
 
     Raises:
-        OptionError: there is none, its library isn't installed, or it contradicts the other options.
+        OptionError: there is no such cluster, its library isn't installed, or it contradicts the other options.
     """
     if cluster is None:
         return None
@@ -65,7 +66,7 @@ def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = 
     if name not in ("ray", "dask"):
         raise OptionError(f"no cluster '{cluster}'", did_you_mean(name, ("ray", "dask")))
     if jobs is not None:
-        raise OptionError("jobs are of this machine, and a cluster has CPUs of its own", "Leave one of them out.")
+        raise OptionError("jobs apply to this machine, and a cluster has its own CPUs", "Leave one of them out.")
     if device not in ("auto", "cpu"):
         raise OptionError(f"a cluster trains on CPUs, and device is '{device}'", "Leave one of them out.")
     found: Cluster = RayCluster(address) if name == "ray" else DaskCluster(address)
@@ -75,7 +76,7 @@ def pick_cluster(cluster: str | None, *, jobs: int | None = None, device: str = 
 
 
 def _library(module: str, extra: str) -> Any:
-    """The module of a cluster's library.
+    """Import a cluster's library.
 
     Raises:
         OptionError: it isn't installed.
@@ -88,18 +89,18 @@ def _library(module: str, extra: str) -> Any:
 
 
 def _unreachable(name: str, address: str, why: str) -> OptionError:
-    """The error of a cluster that doesn't answer."""
+    """Return the error of a cluster that doesn't answer."""
     return OptionError(f"no {name} cluster answers at {address}: {why}", "Start it, or name another address.")
 
 
 def _gave_up(name: str, error: Exception) -> TrainingError:
-    """The error of a task that a cluster couldn't do."""
+    """Return the error of a task that a cluster couldn't run."""
     if missing := re.search(r"No module named '([\w.]+)'", f"{error} {error.__cause__}"):
         return TrainingError(f"a node of the cluster has no module '{missing[1]}'", "Install it there.")
-    return TrainingError(f"{name} gave up: {error_line(error)}", "The logs of its nodes say more.")
+    return TrainingError(f"{name} stopped a task: {error_line(error)}", "See the logs of its nodes.")
 
 
-_RAY_RETRIES = 10  # a task that ends its process each time must end as well
+_RAY_RETRIES = 10  # limited, in case a task kills its process each time
 _SECONDS_TO_ANSWER = 3
 
 
@@ -107,7 +108,7 @@ class RayCluster:
     """A running Ray cluster that this machine is a node of.
 
     Args:
-        address: HOST:PORT; if empty, what `RAY_ADDRESS` says, or the cluster that runs on this machine.
+        address: HOST:PORT; if empty, `RAY_ADDRESS` or the cluster that runs on this machine.
 
     Raises:
         OptionError: Ray isn't installed, or there is no such cluster.
@@ -130,7 +131,7 @@ class RayCluster:
             while waiting:
                 (done,), waiting = ray.wait(waiting)
                 yield self._result(done)
-        finally:  # also when nobody listens any more
+        finally:  # also if the caller stops iterating
             for one in waiting:
                 with contextlib.suppress(Exception):
                     ray.cancel(one, force=True)
@@ -148,7 +149,7 @@ class RayCluster:
 
 
 def _connect_ray(ray: Any, address: str) -> None:
-    """Connects this process, if it isn't yet."""
+    """Connect this process, unless it is connected."""
     there = ray.get_runtime_context().gcs_address if ray.is_initialized() else None
     if there and not address:
         return
@@ -156,7 +157,7 @@ def _connect_ray(ray: Any, address: str) -> None:
         where = ray_address(address)
     except (ConnectionError, ValueError, OSError):
         if address:
-            raise _unreachable("Ray", address, "this is no HOST:PORT") from None
+            raise _unreachable("Ray", address, "it isn't HOST:PORT") from None
         raise OptionError("no Ray cluster runs on this machine", "Start one: ray start --head.") from None
     if there == where:
         return
@@ -167,12 +168,12 @@ def _connect_ray(ray: Any, address: str) -> None:
     quiet_ray_workers()
     try:
         ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL)
-    except Exception as error:  # noqa: BLE001 - another version, a port that isn't Ray's: each fails in its own way
+    except Exception as error:  # noqa: BLE001 - another version or another program's port raise many types
         raise _unreachable("Ray", where, error_line(error)) from None
 
 
 def _check_answers(address: str) -> None:
-    """Ray waits for an address that nobody answers as long as one lets it, so this asks before."""
+    """Raise OptionError if the address doesn't answer. Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_ANSWER).close()
@@ -184,8 +185,8 @@ class DaskCluster:
     """A running Dask cluster.
 
     Args:
-        address: of its scheduler, tcp://HOST:PORT; if empty, that of this process's client, or what Dask's own settings
-            say (`DASK_SCHEDULER_ADDRESS`).
+        address: the scheduler's, tcp://HOST:PORT; if empty, that of this process's client or of Dask's own settings
+            (`DASK_SCHEDULER_ADDRESS`).
 
     Raises:
         OptionError: Dask isn't installed, there is no such cluster, or its workers have several threads.
@@ -196,7 +197,7 @@ class DaskCluster:
         self._client = _dask_client(self._dask, address)
         for worker, n_threads in self._client.nthreads().items():
             if n_threads > 1:
-                message = f"worker {worker} has {n_threads} threads, and a network is trained by one in a process"
+                message = f"worker {worker} has {n_threads} threads, but each process may train with one thread only"
                 raise OptionError(message, "Start workers with: dask worker SCHEDULER --nworkers auto --nthreads 1.")
 
     @property
@@ -207,7 +208,7 @@ class DaskCluster:
         submit, asked = self._client.submit, Asked()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
-            # As a task, for scattered data is lost with the workers that hold it, and a task is done again.
+            # As a task, because a lost worker's task runs again, while scattered data would be lost with it.
             held = [submit(_given, one, pure=False) for one in shared]
         waiting = {
             submit(done_on_node, asked, packed(function, task), *held, pure=False, priority=-number)
@@ -217,7 +218,7 @@ class DaskCluster:
             for done in self._dask.as_completed(set(waiting)):
                 waiting.discard(done)
                 yield self._result(done)
-        finally:  # also when nobody listens any more
+        finally:  # also if the caller stops iterating
             with contextlib.suppress(Exception):
                 self._client.cancel(list(waiting))
 
@@ -225,9 +226,9 @@ class DaskCluster:
         if future.status != "error":
             try:
                 return future.result()
-            except (OSError, CancelledError):  # not the task's own, which would be its status
-                message = "the Dask cluster was lost on the way"
-                raise TrainingError(message, "Its scheduler's log says more.") from None
+            except (OSError, CancelledError):  # the task's own error would be its status
+                message = "the connection to the Dask cluster was lost"
+                raise TrainingError(message, "See the log of its scheduler.") from None
         error = future.exception()
         if isinstance(error, self._dask.scheduler.KilledWorker) or isinstance(error.__cause__, ModuleNotFoundError):
             raise _gave_up("Dask", error)
@@ -239,48 +240,48 @@ def _given(one: Any) -> Any:
 
 
 def _dask_client(dask: Any, address: str) -> Any:
-    """This process's client, if it is of that address, or a new one."""
-    with contextlib.suppress(ValueError):  # there is none
+    """Return this process's client if it has that address, or a new one."""
+    with contextlib.suppress(ValueError):  # there is no client
         client = dask.default_client()
         if client.status == "running" and address in ("", client.scheduler.address):
             return client
     where = address or _library("dask", "dask").config.get("scheduler-address", None)
     if not where:
-        message = "--cluster dask names no scheduler"
-        raise OptionError(message, "Say dask:tcp://HOST:PORT, or set DASK_SCHEDULER_ADDRESS.")
+        message = "--cluster dask has no address of a scheduler"
+        raise OptionError(message, "Use dask:tcp://HOST:PORT, or set DASK_SCHEDULER_ADDRESS.")
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dask.versions.VersionMismatchWarning)  # each node is checked for itself
+            warnings.simplefilter("ignore", dask.versions.VersionMismatchWarning)  # seedbed checks each node
             return dask.Client(where, timeout=_SECONDS_TO_ANSWER)
-    except Exception as error:  # noqa: BLE001 - an address that can't be read fails otherwise than one without answer
+    except Exception as error:  # noqa: BLE001 - an invalid address raises other types than one without an answer
         raise _unreachable("Dask", where, error_line(error)) from None
 
 
 @functools.cache
 def _kind() -> dict[str, str]:
-    """What decides a result's last digits, by name."""
+    """Return everything that decides a result's last digits, by name."""
     return {**versions(), "python": ".".join(platform.python_version_tuple()[:2]), "processor": processor()}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The machine that asks for tasks.
+    """The machine that sends tasks.
 
     Attributes:
-        kind: what decides its results' last digits.
-        folder: where it looks for files that are named without one.
+        kind: everything that decides its results' last digits.
+        folder: its working directory, for relative paths.
     """
 
     kind: dict[str, str] = field(default_factory=_kind)
     folder: str = field(default_factory=os.getcwd)
 
     def refuse_others(self) -> None:
-        """Nothing, on a machine of the same kind.
+        """Check that this machine is of the same kind.
 
         Raises:
-            TrainingError: this one would give other digits.
+            TrainingError: its results would differ in their last digits.
         """
         for name, here in _kind().items():
             if here != self.kind[name]:
@@ -290,18 +291,18 @@ class Asked:
 
 
 def packed(function: Callable[..., Any], task: tuple[Any, ...]) -> bytes:
-    """A call that can travel, with the code of what was made at a prompt, in a notebook or in the main script."""
-    import cloudpickle  # it comes with a cluster's library
+    """Pickle a call, including code from a prompt, a notebook or the main script."""
+    import cloudpickle  # a dependency of the clusters' libraries
 
     sent: bytes = cloudpickle.dumps((function, task))
     return sent
 
 
 def done_on_node(asked: Asked, call: bytes, *shared: Any) -> Any:
-    """What `function(*task, *shared)` returns on this machine, for a packed call.
+    """Return what `function(*task, *shared)` returns on this machine, for a packed call.
 
     Raises:
-        TrainingError: it is of another kind than the one that asked, or lacks a module.
+        TrainingError: this machine differs from the one that sent the task, or lacks a module.
     """
     asked.refuse_others()
     try:

@@ -19,19 +19,22 @@ _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
 
 def versions() -> dict[str, str]:
-    """Of all that may change a digit."""
+    """Return the versions of Python and of all libraries that may change a digit of a result."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def processor() -> str:
-    """The kind of processor that torch computes for: another kind rounds otherwise."""
+    """Return the kind of processor that torch computes for. Another kind may round differently."""
     return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 @contextlib.contextmanager
 def one_thread(device: str) -> Iterator[None]:
-    """One thread inside, on a CPU. torch's own threads cost more than they bring to networks of this size, and while
-    another process keeps a core busy they wait for each other many times longer than they work."""
+    """Use one thread inside, on a CPU.
+
+    torch's own threads cost more time than they save for networks of this size. While another process keeps a core
+    busy, they wait for each other many times longer than they compute.
+    """
     before = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)
@@ -43,8 +46,7 @@ def one_thread(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ready_to_train(device: str) -> Iterator[None]:
-    """One thread inside, and from then on freed memory stays with the process (up to 256 MiB), and a worker process
-    lives on however large it grows."""
+    """Use one thread inside. From then on, keep up to 256 MiB of freed memory, and keep joblib's large workers."""
     keep_freed_memory()
     keep_large_workers()
     with one_thread(device):
@@ -53,8 +55,11 @@ def ready_to_train(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """No garbage collection inside. Building many small modules sets it off again and again, and each time it looks
-    through all objects there are: up to a third of a short training."""
+    """Turn garbage collection off inside.
+
+    Building many small modules triggers it often, and each time it visits all objects, which takes up to a third of a
+    short training.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

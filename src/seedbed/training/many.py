@@ -57,30 +57,35 @@ def train_many(
     watch: Callable[[Sequence[Chunk]], Board] | None = None,
     **recipe: Any,
 ) -> History:
-    """Train one network for each seed, all of them at once.
+    """Train one network per seed, all at once.
 
-    A network with seed `s` equals, up to rounding, what the plain loop makes of it under `torch.manual_seed(s)`.
+    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`.
+
+    >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
+    >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
+    (2, 3)
 
     Args:
-        build: returns a new `nn.Module`; it is given `n_features` and `n_outputs` by name where its signature has
-            these names, and no other parameter may be required. Or a candidate's words such as `"relu:5"`; what they
-            say of the recipe overrules the arguments. The module returns [row, output], or [row].
+        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the signature has them; no
+            other parameter may be required. Or a candidate's words such as `"relu:5"`, whose recipe overrides the
+            arguments. The module returns [row, output] or [row].
         X_train: features of the training rows [row, feature], array or tensor. They aren't standardised.
         y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes from 0, or numbers.
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
-        seeds: one a network; a number means `range` of it.
-        recipe: settings of a `Recipe`, by name.
-        sample_weight: what each training row counts [row], in loss and training figures.
-        engine: `"native"` is the kernel, for networks that it covers; `"torch"`; `"auto"` takes it where it can.
-        device: `"auto"` is CUDA where there is one.
-        jobs: number of chunks that train at the same time; `None` is one per core.
+        seeds: one seed per network; a number means `range(number)`.
+        sample_weight: weight of each training row in loss and training figures [row].
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all; `"auto"` uses the kernel if
+            possible.
+        device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
+        jobs: chunks of networks to train at a time; None means one per core.
         cluster: `"ray"` or `"dask"` trains on a running cluster instead, see docs/cluster.md.
         dtype: `"float32"`, or `"float64"` to study rounding.
-        watch: is given the chunks of networks, and returns the board on which they write their epochs.
+        watch: receives the chunks of networks, and returns the board that records their epochs.
+        recipe: settings of a `Recipe`, by name.
 
     Raises:
-        SeedbedError: the arrays don't fit together, hold NaN, or an option makes no sense.
+        SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
     """
     common = Recipe(**recipe)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
@@ -102,7 +107,7 @@ def _stacked(
     cluster: Cluster | None,
     **options: Any,
 ) -> History:
-    """Many networks, planned with these options of `plan_stack`."""
+    """Train a stack, planned with these options of `plan_stack`."""
     n_outputs, loss = _loss_of(make, data, recipe)
     splits = [0] * len(seeds)
     plan = plan_stack(make, data, recipe, seeds=seeds, splits=splits, keep_networks=True, **options)
@@ -121,7 +126,7 @@ def _stacked(
 
 
 def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, device: str) -> History:
-    """One network gains nothing from a stack, so the plain loop trains it: to the last digit the tutorial's."""
+    """Train one network by the plain loop, whose digits are exactly those of the tutorial."""
     n_outputs, loss = _loss_of(make, data, recipe)
     n_train = int(data.train.sum())
     X = torch.from_numpy(data.X).to(device)
@@ -141,7 +146,7 @@ def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, s
 
 
 def _warning(make: Callable[[], nn.Module], data: TrainingData, loss: Loss) -> str:
-    """What to say of a network that returns probabilities in place of logits; empty of others."""
+    """Return a warning if a network returns probabilities instead of logits, or an empty text."""
     task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
     kind = "" if loss.hits is None else ends_in_shares(make, data.X.shape[1], task)
     return f"forward() seems to end with a {kind}, and must return logits" if kind else ""
@@ -155,12 +160,12 @@ def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) 
 
 
 def _builder(candidate: Candidate, data: TrainingData, common: Recipe) -> tuple[Callable[[], nn.Module], Recipe]:
-    """What builds a network for this table, and the recipe in force for it."""
+    """Return a function that builds a network for this table, and the candidate's recipe."""
     recipe = candidate.recipe(common)
     if recipe.chooses:
         raise OptionError("a learning rate or epoch chosen by inner splits needs a comparison", "Give lr=0.01, say.")
     if recipe.patience is not None:
-        raise OptionError("patience is of an epoch that inner splits choose, which needs a comparison", "Leave it out.")
+        raise OptionError("patience applies to an epoch chosen by inner splits, which needs a comparison", "Remove it.")
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
@@ -196,14 +201,14 @@ class History:
     """Curves and networks of `train_many`.
 
     Attributes:
-        train_loss, test_loss: [epoch, network], float32. Training figures are before an epoch's step, test figures
-            after it.
-        train_score, test_score: [epoch, network]; accuracy as a share for classes, R2 for numbers.
+        train_loss, test_loss: float32 [epoch, network]. Training figures are from before an epoch's step, test figures
+            from after it.
+        train_score, test_score: accuracy as a share for classes, R2 for numbers [epoch, network].
         score_name: `accuracy` or `R2`.
-        seeds: one a network.
-        recipe: how they were trained.
-        diverged: [network], whether a figure of its curves isn't finite.
-        note: what the user should know of how they were trained; empty otherwise.
+        seeds: one per network.
+        recipe: how the networks were trained.
+        diverged: whether a network's curves contain a value that isn't finite [network].
+        note: a warning about the training, or an empty text.
     """
 
     def __init__(
@@ -245,7 +250,7 @@ class History:
 
     @property
     def train_accuracy(self) -> Curve:
-        """The share of training rows predicted right [epoch, network].
+        """Return the share of correctly predicted training rows [epoch, network].
 
         Raises:
             TrainingError: the target is a number, which has no accuracy.
@@ -254,7 +259,7 @@ class History:
 
     @property
     def test_accuracy(self) -> Curve:
-        """The share of test rows predicted right [epoch, network].
+        """Return the share of correctly predicted test rows [epoch, network].
 
         Raises:
             TrainingError: the target is a number, which has no accuracy.
@@ -268,11 +273,11 @@ class History:
 
     @property
     def n_parameters(self) -> int:
-        """Of one network."""
+        """Return the number of parameters of one network."""
         return sum(parameter.numel() for parameter in self._network(0).parameters())
 
     def networks(self) -> list[nn.Module]:
-        """The trained networks as plain modules, in evaluation mode; each is built anew and given its parameters."""
+        """Return the trained networks as plain modules in evaluation mode. Each call builds new modules."""
         return [self._network(index) for index in range(len(self))]
 
     def _network(self, index: int) -> nn.Module:
@@ -280,15 +285,18 @@ class History:
             network = self._build()
         state = self._states[index]
         dtype = next((value.dtype for value in state.values() if value.is_floating_point()), torch.float32)
-        network.to(dtype).load_state_dict(state, strict=False)  # tied weights stand in the state once
+        network.to(dtype).load_state_dict(state, strict=False)  # the state contains tied weights once
         return network.eval()
 
     def predict(self, X: Any) -> npt.NDArray[np.float32]:
-        """Each network's prediction for each row.
+        """Return each network's prediction for each row.
+
+        Args:
+            X: features [row, feature], prepared like those of the training rows.
 
         Returns:
-            The probability of class 1 [row, network]; the probabilities [row, class, network] of several classes; the
-            numbers [row, network] or [row, output, network] of a regression.
+            Probabilities of class 1 [row, network], of several classes [row, class, network], or for regression numbers
+            [row, network] or [row, output, network].
 
         Raises:
             TrainingError: the networks can't take X.
@@ -313,8 +321,10 @@ class History:
         return array[:, 0] if self._n_outputs == 1 else array
 
     def curves(self, *, title: str = "", name: str = "networks") -> dict[str, Any]:
-        """Means, bands and single networks along the epochs as a plain dict: what pictures are drawn from. The interval
-        of the mean says what other seeds would do on these very rows."""
+        """Return means, bands and single networks along the epochs as a plain dict, from which charts are drawn.
+
+        The interval of the mean describes other seeds on the same rows.
+        """
         curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -329,11 +339,11 @@ class History:
     def scores(self, name: str = "networks") -> Any:
         """Return a data frame with each network's score on the test rows after the last epoch.
 
-        Its columns are candidate, seed, and accuracy or r2. `sb.judge` takes frames of several candidates, put
-        together.
+        Its columns are candidate, seed, and accuracy or r2. `sb.judge` accepts concatenated frames of several
+        candidates.
 
         Args:
-            name: of the candidate.
+            name: the candidate's name.
 
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
@@ -343,9 +353,11 @@ class History:
         return frame_from(columns)
 
     def plot(self, path: str | Path | None = None, *, title: str = "") -> ConcatChart:
-        """Train and test curves per epoch: the mean, the middle half, every network thin (an Altair chart).
+        """Return an Altair chart of training and test curves: the mean, the middle half, and thin lines per network.
 
-        With a `path` ending in `.png`, `.svg`, `.pdf`, `.html` or `.json` the chart is saved, too.
+        Args:
+            path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
+            title: the title of the chart.
         """
         from seedbed.figures import learning_curves, save_chart
 

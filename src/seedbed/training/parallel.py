@@ -1,5 +1,5 @@
-"""Chunks side by side, one thread each: threads of this process for the kernel, else processes of this machine through
-joblib, or a cluster."""
+"""Train chunks in parallel, each on one thread: in threads for the kernel, else in processes through joblib, or on a
+cluster."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _preparing = threading.Lock()  # networks are drawn from the one random state of
 
 
 def pick_jobs(jobs: int | None) -> int:
-    """How many chunks run at a time: `None` or -1 is one a core.
+    """Return how many chunks run at a time. `None` and -1 mean one per core.
 
     Raises:
-        OptionError: it is zero, or negative but -1.
+        OptionError: it is zero, below -1 or too large.
     """
     if jobs is None or jobs == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -61,55 +61,57 @@ def pick_jobs(jobs: int | None) -> int:
 
 
 def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[int, str, Cluster | None]:
-    """How many chunks run at a time here, on which device, and the cluster where they run in place of that, if any.
+    """Return how many chunks run at a time on this machine, the device, and the cluster that replaces both, if any.
 
     Raises:
-        OptionError: one of them can't be had, or two contradict.
+        OptionError: one of them isn't available, or two contradict each other.
     """
     afar = pick_cluster(cluster, jobs=jobs, device=device)
     return pick_jobs(jobs), pick_device("cpu" if afar else device), afar
 
 
 def wake_workers(jobs: int) -> None:
-    """Start the worker processes now: they import torch while the caller is still planning."""
+    """Start the worker processes now, so that they import torch while the caller is still planning."""
     if jobs > 1:
         threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
 
 
 def _wake(jobs: int) -> None:
-    # Workers that are ended by an interrupt while they wake are nobody's concern.
     with contextlib.suppress(Exception), _deaf_to_interrupts():
         joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
 
 
 def end_workers() -> None:
-    """End the worker processes now, also those that are still waking."""
+    """End the worker processes now, also those that are still starting."""
     if not _started.is_set():
-        return  # joblib would start some, to end them
+        return  # joblib would start some in order to end them
     with contextlib.suppress(Exception):
         _kill_workers()
 
 
 def _kill_workers() -> None:
-    # Without `reuse`, loky compares its default arguments with joblib's. They differ, so it would wait until joblib's
-    # workers have done all their tasks, and return a new executor.
+    # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until joblib's
+    # workers have finished all their tasks, and return a new executor.
     get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 def _awake() -> None:
-    """The work is to import this module."""
+    """Do nothing: a worker that calls this has imported the module."""
 
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started inside never hear of an interrupt. A terminal sends it to all, and each would print
-    where it was; this process hears of it, too, and ends them."""
+    """Make processes that start inside ignore interrupts.
+
+    A terminal sends an interrupt to all processes, and each worker would print a traceback. This process receives it,
+    too, and ends the workers.
+    """
     _started.set()
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     for tracker in (resource_tracker, joblibs_tracker):
-        tracker.ensure_running()  # when it starts, it lets interrupts through again
+        tracker.ensure_running()  # its start unblocks interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -120,31 +122,33 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def side_by_side(
     function: Callable[..., Any], tasks: Tasks, shared: tuple[Any, ...], jobs: int, cluster: Cluster | None = None
 ) -> Generator[Any, None, None]:
-    """What `function(*task, *shared)` returns for each task, as each is done, in any order: in so many processes of
-    their own, or on a cluster."""
+    """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish.
+
+    Tasks run in `jobs` worker processes, or on a cluster.
+    """
     if cluster is not None:
         yield from cluster.run(function, tasks, shared)
         return
     delayed = [joblib.delayed(function)(*task, *shared) for task in tasks]
     with _deaf_to_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
-    told, threading.excepthook = threading.excepthook, _without_joblibs_own
+    hook, threading.excepthook = threading.excepthook, _without_joblibs_own
     try:
         for result in done:  # noqa: UP028 - `yield from` would close it while joblib's warnings are on
             yield result
     except BaseException:
-        # An interrupt, or whoever stops listening, mustn't leave workers behind that go on.
+        # After an interrupt, or if the caller stops iterating, no worker may keep running.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib counts what it cancels
+            warnings.simplefilter("ignore")  # joblib warns of cancelled tasks
             done.close()
         _kill_workers()
         raise
     finally:
-        threading.excepthook = told
+        threading.excepthook = hook
 
 
 def _without_joblibs_own(args: threading.ExceptHookArgs) -> None:
-    """When tasks are taken away from joblib's own thread while it hands them out, it stumbles, and would say so."""
+    """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits them."""
     if args.thread is None or args.thread.name != "ExecutorManagerThread":
         threading.__excepthook__(args)
 
@@ -155,12 +159,14 @@ def train_chunk(
     tell: Callable[[int], None] | None = None,
     savepoint: Savepoint | None = None,
 ) -> ChunkResult:
-    """Train a chunk's networks: their curves, their outputs for their test rows and, if asked, their state.
+    """Train a chunk's networks and return their curves, outputs for test rows and, if requested, states.
 
     Args:
-        tell: is called with the number of epochs done, from 0 on; often, so it must be quick.
-        savepoint: where it is written down from time to time how far this very training is, and where one that was
-            killed goes on, to the same bits. A training with patience has none: it is short.
+        chunk: the networks.
+        data: the table that they train on.
+        tell: called often with the number of epochs done, from 0 on, so it must be fast.
+        savepoint: where the state of the training is saved from time to time. An interrupted training continues from
+            there, to the same bits. Training with patience is short and doesn't use it.
     """
     tell = tell or (lambda epochs: None)
     tell(0)
@@ -171,9 +177,12 @@ def train_chunk(
 
 
 def time_chunk(chunk: Chunk, data: TrainingData, seconds: float) -> tuple[float, float]:
-    """Return how long it takes to build a chunk's networks and to train them for one epoch [s].
+    """Measure how long it takes to build a chunk's networks and to train them for one epoch, both in seconds.
 
-    A few steps are timed, for about so many seconds. What they come to is dropped, so nothing can be decided by it.
+    Args:
+        chunk: the networks.
+        data: the table that they train on.
+        seconds: about how long to time training steps. Their results are discarded, so they can't influence a choice.
     """
     with ready_to_train(chunk.device):
         started = time.perf_counter()
@@ -192,13 +201,17 @@ def train_chunks(
     cluster: Cluster | None = None,
     savepoints: Sequence[Savepoint | None] | None = None,
 ) -> Generator[tuple[int, ChunkResult], None, None]:
-    """Train chunks and yield (number, result) as each is done; the order is not that of the chunks.
+    """Train chunks and yield (number, result) for each, in the order in which they finish.
 
-    With one job, one chunk, or on a GPU everything happens in this process, unless there is a cluster.
+    With one job, one chunk or a GPU, everything runs in this process, unless there is a cluster.
 
     Args:
-        board: on which every chunk writes its epochs; those on other machines don't.
-        savepoints: of each chunk, see `train_chunk`; other machines write there if they have the same folder.
+        chunks: the chunks.
+        data: the table that they train on.
+        jobs: how many run at a time.
+        board: records the epochs of each chunk, except on other machines.
+        cluster: where to train instead.
+        savepoints: one per chunk, see `train_chunk`. Other machines use them if they share the folder.
     """
     with (board or Board()).laid_out(len(chunks)) as places:
         tasks = list(zip(places, chunks, savepoints or [None] * len(chunks), strict=True))
@@ -217,13 +230,13 @@ def train_chunks(
 
 
 class _HaltedError(Exception):
-    """Nobody waits for the training any more."""
+    """The caller stopped waiting for the training."""
 
 
 def _in_threads(
     tasks: Sequence[tuple[Place, Chunk, Savepoint | None]], data: TrainingData, jobs: int
 ) -> Generator[tuple[int, ChunkResult], None, None]:
-    """The kernel runs without Python's lock, so threads suffice. After an interrupt they end with their slices."""
+    """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
         futures = [pool.submit(_placed, *task, data, halted) for task in tasks]
@@ -238,7 +251,7 @@ def _in_threads(
 def _placed(
     place: Place, chunk: Chunk, savepoint: Savepoint | None, data: TrainingData, halted: threading.Event | None = None
 ) -> tuple[int, ChunkResult]:
-    write = place.pen()
+    write = place.writer()
 
     def tell(epochs: int) -> None:
         if halted is not None and halted.is_set():

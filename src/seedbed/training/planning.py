@@ -1,4 +1,4 @@
-"""The plan of a stack: what trains it, and how many networks a chunk holds."""
+"""Plan a stack: the engine that trains it, the size of its chunks, and the time that it takes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ __all__ = ["StackPlan", "check_engine", "network_seconds", "pick_device", "plan_
 
 _LANES = 16  # networks come in full vectors of 16 floats
 _MOST = 496
-# How many second-level caches one layer's activations and the parameters may fill: below, the cost of a step that
-# doesn't depend on the number of networks tells; above, nothing is gained.
+# One layer's activations and the parameters may fill this many second-level caches. In smaller chunks the fixed cost of
+# a step dominates, larger ones aren't faster.
 _CACHES = 2.4
 _ON_GPU = 4096
-# What an embedding of all inputs may take for all rows: it is many times as wide as any layer, and a pass keeps some of
-# its kind.
+# Bytes that an embedding of all inputs may take for all rows. It is far wider than a layer, and a pass keeps several.
 _MOST_BYTES = 1 << 28
 # The cost of one row in one epoch, in multiplications and additions at the rate of a matmul. Fitted to measurements of
 # both layouts of the kernel, see benchmarks/LOG.md.
@@ -45,33 +44,33 @@ _A_MINIBATCH_ROW, _AN_ORDER = 2500.0, 2.5e6  # a row gathered from memory; an or
 _A_FILE_ROW = 4000.0  # a row drawn and gathered from a file
 # torch's engine needs twice the operations, and passes every unit through memory.
 _TORCH_FACTOR, _A_TORCH_UNIT = 2.0, 350.0
-# A chunk of the kernel holds networks for about so many operations, some tenths of a second, and at most so many
-# networks: fewer would build more often what all share, more would leave cores idle at the end. Neither the number of
-# cores nor a measured speed decides, as a run may go on with other --jobs.
+# A chunk of the kernel holds networks for about this many operations, some tenths of a second, and at most this many
+# networks. Smaller chunks would build shared data more often, larger ones would leave cores idle at the end. The size
+# depends neither on the number of cores nor on a measured speed, because a run may continue with other --jobs.
 _NATIVE_OPERATIONS, _MOST_NATIVE = 2e10, 96
 
 
-_SLOWER = "not all of its layers are known, so it takes the general, slower way"
+_SLOWER = "not all of its layers are known, so torch.func.vmap trains it, which is slower"
 _ONE_BY_ONE = (
     "torch.func.vmap can't map it ({reason}), so its networks are trained one after the other, as in a plain loop: "
     "small ones take about 5 times as long as networks that can be mapped, and 10 to 100 times as long as common layers"
 )  # see benchmarks/LOG.md
-# Of networks that are trained one after the other: small chunks, so that all cores have some.
+# Networks that train one after the other get small chunks, so that all cores have work.
 _FEW = 8
-_EVALUATING = 1.3  # an epoch with its look at test rows, in steps
-_MOST_ROWS = 1024  # of what is measured for an estimate; more rows take longer in proportion
+_EVALUATING = 1.3  # time of an epoch with its evaluation, relative to its steps
+_MOST_ROWS = 1024  # measured for an estimate, which is scaled up to more rows
 
 
 @dataclass(frozen=True)
 class StackPlan:
-    """Networks of one candidate, cut into chunks of one shape.
+    """The networks of one candidate, cut into chunks.
 
     Attributes:
-        chunks: in order; together they hold all networks in the order given.
-        seconds: of one core, about.
-        measured: whether the seconds were measured by some steps.
-        note: said to the user where the stack takes the slower way; empty otherwise.
-        n_parameters: of one network.
+        chunks: the chunks, which together contain all networks.
+        seconds: estimated time on one core.
+        measured: whether the estimate was measured with some training steps.
+        note: tells users why training is slower than by the kernel, or is empty.
+        n_parameters: parameters of one network.
     """
 
     chunks: tuple[Chunk, ...]
@@ -81,11 +80,11 @@ class StackPlan:
     measured: bool = False
 
     def taking(self, seconds: float) -> StackPlan:
-        """The same plan, with so many measured seconds of one core as its estimate."""
+        """Return the plan with measured seconds of one core as its estimate."""
         return replace(self, seconds=seconds, measured=True)
 
     def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
-        """The same plan with a learning rate and a number of epochs for each network, in the order of the networks."""
+        """Return the plan with a learning rate and a number of epochs for each network, in their order."""
         chunks = []
         for chunk in self.chunks:
             own = chunk.members
@@ -113,14 +112,20 @@ def plan_stack(
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
 
     Args:
-        lr, decay: one a network; the recipe's if left out.
-        engine: what trains; `auto` is the kernel for networks that it covers, where there is one, and torch otherwise.
-        together: how many networks in a row choose an epoch together; see `Chunk`.
-        patience: as `Chunk` has it; all networks are one chunk then.
+        build: builds one network.
+        data: the table.
+        recipe: how they are trained.
+        seeds, splits: the seed and the number of the split of each network.
+        lr, decay: one per network; the recipe's if None.
+        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch.
+        device, dtype: as torch names them.
+        keep_networks, keep_outputs: see `Chunk`.
+        together: how many consecutive networks choose an epoch together, see `Chunk`.
+        patience: see `Chunk`. All networks are then one chunk.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
-        OptionError: there is no such engine, or it can't be had on this machine.
+        OptionError: there is no such engine, or this machine doesn't have it.
     """
     network = build_network(build, seeds[0])
     data.n_outputs(network)
@@ -160,7 +165,7 @@ def plan_stack(
 
 
 def check_engine(engine: str) -> None:
-    """Raises OptionError: there is no such engine."""
+    """Raise OptionError if there is no such engine."""
     if engine not in (known := get_args(Engine)):
         raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
 
@@ -168,7 +173,7 @@ def check_engine(engine: str) -> None:
 def _native(
     engine: Engine, chain: Forward, network: nn.Module, data: TrainingData, recipe: Recipe, device: str, dtype: str
 ) -> tuple[bool, str]:
-    """Whether the kernel trains networks like this one; and what is said to the user where it would be faster."""
+    """Return whether the kernel trains networks like this one, and a note for users if it would be faster."""
     check_engine(engine)
     if isinstance(chain, OneByOne):
         return False, _ONE_BY_ONE.format(reason=chain.reason)
@@ -180,15 +185,15 @@ def _native(
         return False, ""
     library, reason = kernel(dtype)
     if library is None and engine == "native":
-        raise OptionError(f"the training kernel can't be had: {reason}", "Install g++, or say --engine torch.")
+        raise OptionError(f"the training kernel isn't available: {reason}", "Install g++, or use --engine torch.")
     return library is not None, f"trained by torch, which is slower: {reason}" if reason else ""
 
 
 def pick_device(device: str) -> str:
-    """`auto` is CUDA where there is one.
+    """Return the device by its name. `auto` is CUDA if available, else the CPU.
 
     Raises:
-        OptionError: the device isn't there.
+        OptionError: there is no such device.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -203,13 +208,13 @@ def pick_device(device: str) -> str:
 def _groups(
     chain: object, data: TrainingData, recipe: Recipe, splits: Sequence[int], rates: Sequence[float], together: int
 ) -> Iterator[tuple[int, list[int]]]:
-    """Positions of the networks that may share a chunk, and how many in a row choose together."""
+    """Yield how many consecutive networks choose together, and the positions of networks that may share a chunk."""
     keys: list[tuple[object, ...]] = []
     for split in splits:
         if not isinstance(chain, Chain):
-            keys.append((split,))  # it sees its own rows only
+            keys.append((split,))  # it sees only its own rows
         elif recipe.batch_size is not None:
-            keys.append((math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size),))  # as many steps
+            keys.append((math.ceil(int((data.train[:, split] > 0).sum()) / recipe.batch_size),))  # equally many steps
         else:
             keys.append(())
     own = [0] * len(keys)
@@ -224,8 +229,8 @@ def _groups(
 
 
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
-    """A group cut evenly into chunks of at most this size: a multiple of full vectors if they are to be `full`, and of
-    those that choose together."""
+    """Cut a group evenly into chunks of at most a size: multiples of full vectors if `full`, and of the networks that
+    choose together."""
     own = math.ceil(len(group) / math.ceil(len(group) / size))
     own = math.ceil(own / _LANES) * _LANES if full else own
     if together:
@@ -235,7 +240,7 @@ def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[
 
 
 def _native_size(operations: float) -> int:
-    """Networks of a chunk for the kernel, of so many operations each."""
+    """Return the size of a kernel's chunk for networks of this many operations."""
     return max(_LANES, min(_MOST_NATIVE, int(_NATIVE_OPERATIONS / operations) // _LANES * _LANES))
 
 
@@ -244,28 +249,28 @@ def _chunk_size(network: nn.Module, data: TrainingData, recipe: Recipe, device: 
     if device != "cpu":
         return min(most, _ON_GPU)
     widths = [_units(module) for module in network.modules()]
-    n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are in use at a time
+    n_rows, widest = len(data.X), max(1, *widths, sum(widths) // 2)  # two layers are used at a time
     if recipe.batch_size is not None:  # a minibatch's inputs are each network's own, too
         n_rows, widest = min(n_rows, recipe.batch_size), max(widest, data.X.shape[1])
     numbers = n_rows * widest + sum(p.numel() for p in network.parameters())
     size = int(_CACHES * _cache_bytes() / (numbers * (8 if dtype == "float64" else 4)))
     size = max(_LANES, min(_MOST, size // _LANES * _LANES))
-    # A row of activations whose length is a multiple of a large power of two maps to few cache sets: an odd number of
-    # vectors avoids that (4x slower at 256 networks than at 240).
+    # Rows of activations whose length is a multiple of a large power of two map to few cache sets (256 networks take 4
+    # times as long as 240). An odd number of vectors avoids that.
     return min(most, size if size // _LANES % 2 else size - _LANES)
 
 
 def _most_embedded(network: nn.Module, n_rows: int, dtype: str) -> int:
-    """How many networks may embed all rows at once."""
+    """Return how many networks may embed all rows at once."""
     kinds = (Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding)
     units = max((_units(module) for module in network.modules() if isinstance(module, kinds)), default=0)
     return max(1, _MOST_BYTES // (n_rows * units * (8 if dtype == "float64" else 4))) if units else _ON_GPU
 
 
 def _units(module: nn.Module) -> int:
-    """Numbers of a row that it computes."""
+    """Return how many numbers a module computes per row."""
     if isinstance(module, Embeddings):
-        return module.n_features  # each network has its own copy of them
+        return module.n_features  # each network has its own copy
     if isinstance(module, PeriodicEmbedding):
         return 2 * module.frequencies.numel()
     if isinstance(module, PiecewiseLinearEncoding):
@@ -275,7 +280,7 @@ def _units(module: nn.Module) -> int:
 
 @functools.cache
 def _cache_bytes() -> int:
-    """The second-level cache of a core; 1 MiB where the system doesn't tell."""
+    """Return the size of a core's second-level cache, or 1 MiB if unknown."""
     text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
     try:
         return int(text.read_text().strip().removesuffix("K")) * 1024
@@ -319,7 +324,7 @@ def _operations(network: nn.Module, data: TrainingData, recipe: Recipe, *, nativ
 
 
 def _seconds_one_by_one(forward: OneByOne, network: nn.Module, data: TrainingData, recipe: Recipe) -> float:
-    """What one network's training takes."""
+    """Estimate the seconds of one network's training."""
     n_train = int((data.train[:, 0] > 0).sum())
     batch = min(n_train, recipe.batch_size or n_train)
     n_rows = min(batch, _MOST_ROWS)
@@ -348,7 +353,7 @@ def _matmul_rate() -> float:
     Other programs that run at the same time would make the rate too low, so it is the best of several rounds, and only
     the time of this thread counts.
     """
-    a = torch.ones(512, 512)  # not random numbers: the caller's random state stays as it is
+    a = torch.ones(512, 512)  # random numbers would change the caller's random state
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -41,7 +41,7 @@ class NativeTraining(Training):
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
-            raise TrainingError(message, "Install g++ there, or say --engine torch.")
+            raise TrainingError(message, "Install g++ there, or use --engine torch.")
         assert isinstance(self.forward, Chain)
         assert isinstance(self.rows, WholeTable)
         params, layout = self.state.params, self.forward.layout
