@@ -22,7 +22,8 @@
 #endif
 using Number = NUMBER;  // what this library is compiled for
 using Narrow = Block<NetworksInLanes<Number>>;
-#ifdef NETWORKS_IN_LANES_ALONE  // the browser's build, which is downloaded
+// The page of `seedbed play` contains these sources as WebAssembly: after a change, run `make kernel`.
+#ifdef NETWORKS_IN_LANES_ALONE  // that build, to be small
 using Wide = Narrow;
 #else
 using Wide = Block<UnitsInLanes<Number>>;
