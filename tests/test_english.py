@@ -30,7 +30,7 @@ INSTEAD = {
     r"(?:hold|holds|held) against": "compared with",
     r"in the house": "on this machine, in this process",
     r"laid off": "removed",
-    r"(?:is|are) asked for": "requested, given",
+    r"(?:is|are) asked for(?! consent)": "requested, given",
     r"lest": "so that ... doesn't",
     r"luck|lucky|luckily": "chance",
     r"one's own": "your own, user-defined",

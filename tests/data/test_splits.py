@@ -49,7 +49,7 @@ def test_folds_equal_scikit_learns_and_test_each_row_once_per_repeat():
         assert sorted(tested) == list(range(100))
 
 
-def test_repeats_shuffle_anew_and_row_numbers_are_read_only():
+def test_each_repeat_shuffles_again_and_row_numbers_are_read_only():
     first, second = (s for s in repeated_folds(TARGET, repeats=2, folds=2, random_state=0) if s.fold == 0)
     assert first.test.tolist() != second.test.tolist()
     with pytest.raises(ValueError, match="read-only"):

@@ -25,7 +25,7 @@ WORDS = [
     "relu:4,4@residual,dropout=0.2,ple=1",
     "logistic@ple=16",
 ]
-TOLD = [
+PLACED = [
     MLP((4,), "silu", plr=3, numbers=(0, 2, 3)),
     MLP((), ple=6, numbers=(1, 2), embed=2, categories=((0, 3, 4),)),
     MLP((4, 4), "relu", residual=True, dropout=0.2, embed=1, numbers=(), categories=((4, 1), (2, 3))),
@@ -36,7 +36,7 @@ TOLD = [
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
-@pytest.mark.parametrize("words", [*WORDS, *TOLD])
+@pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task, words, loss, batch_size):
     batches = {} if batch_size is None else {"batch_size": batch_size}
     found = gap(candidate_from(words).architecture, task(loss), momentum=0.5, **batches)
@@ -44,7 +44,7 @@ def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task
     assert found.history.note == ""
 
 
-@pytest.mark.parametrize("words", [*WORDS, *TOLD])
+@pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], jobs=1, **settings)
@@ -105,7 +105,7 @@ def test_an_embedding_may_follow_another_layer(gap, task, part):
     assert found.history.note == ""
 
 
-@pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", TOLD[2]])
+@pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
 def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, words):
     settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "jobs": 1, "dtype": "float64", "engine": "torch"}
     together = train_many(words, *task("bce").parts, **settings)
