@@ -50,6 +50,14 @@ class SeedbedError(Exception):
         code: a stable, lower-case identifier of the kind of error, for scripts.
         message: what was found, and where.
         hint: what to do about it; may be empty.
+
+    Example:
+        >>> import seedbed as sb
+        >>> try:
+        ...     sb.read_table("patients.csv", target="age")
+        ... except sb.SeedbedError as error:
+        ...     print(error.code)
+        table_not_found
     """
 
     code = "error"
@@ -64,47 +72,67 @@ class SeedbedError(Exception):
 
 
 class UsageError(SeedbedError, ValueError):
+    """An option, a candidate or an argument is invalid."""
+
     code = "usage"
 
 
 class CandidateError(UsageError):
+    """A candidate isn't valid, or its network can't be built."""
+
     code = "candidate"
 
 
 class OptionError(UsageError):
+    """The value of an option is out of range, or two options contradict each other."""
+
     code = "option"
 
 
 class DataError(SeedbedError, ValueError):
+    """The table can't be used as it is."""
+
     code = "data"
 
 
 class TableNotFoundError(DataError):
+    """There is no such table."""
+
     code = "table_not_found"
 
 
 class ColumnError(DataError):
+    """A column is missing, or contains something that can't be read."""
+
     code = "column"
 
 
 class TargetError(DataError):
+    """The target has one class, is missing, or has too few rows."""
+
     code = "target"
 
 
 class UnreadableError(DataError):
+    """Bytes, rows or a header can't be read."""
+
     code = "unreadable"
 
 
 class ModelFileError(DataError):
+    """A file is damaged, of another version, or not a model file."""
+
     code = "model_file"
 
 
 class TrainingError(SeedbedError):
+    """A network can't be trained as requested."""
+
     code = "training"
 
 
-# Characters that move a terminal's cursor, change its state, or turn the order in which text is read; and what isn't a
-# character: half of a pair, of which the bytes of a file's name can be made, and two that XML doesn't know.
+# Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
+# characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
 _NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _CONTROLS = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)]
 _BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -112,10 +140,7 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for cod
 
 
 def visible(text: str) -> str:
-    r"""Return the text as a terminal may show it: control and bidirectional characters as `\x1b` or `\u202e`.
-
-    Line ends and tabs stay.
-    """
+    r"""Return a text with control and bidirectional characters as `\x1b` or `\u202e`. Line ends and tabs stay."""
     return text.translate(_ESCAPES)
 
 

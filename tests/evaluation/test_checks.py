@@ -157,7 +157,7 @@ def test_a_chosen_epoch_is_compared_with_the_last_epoch():
     stops = [7, 8, 9, 8, 8, 10, 8, 7, 8, 8]
     check = over_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR, epochs=stops)
     assert "stopped at about epoch 8 of 300" in check.message
-    assert "to the last it would have cost 3.057" in check.message
+    assert "at the last epoch it would be 3.057" in check.message
     at_last = over_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR, epochs=[300] * 10)
     assert at_last is None
 

@@ -58,7 +58,7 @@ SAID = {
     "slower": r"[Ll]ower the learning rate",
     "fine": r"Its training needs no change",
     "learning": r"still learning|learnt nothing yet",
-    "too long": r"trained for too long|learns by heart",
+    "too long": r"trained for too long|overfits",
     "useless": r"features say little",
     "useful": r"Use the regression",
     "return": r"return the logit",

@@ -107,14 +107,14 @@ def test_a_small_real_difference_is_described_as_such():
 def test_an_undecided_verdict_gives_the_range_and_the_rows_needed():
     assert verdict(-0.021, 0.03, 0.01, metric="accuracy", difference=0.0052).sentence == (
         "relu:5 against linear:5 is undecided on these rows: its accuracy was 0.5 points higher here, but may "
-        "be anywhere from 2.1 points lower to 3.0 points higher. To tell a difference as small as the 1 point that "
-        "matters takes about 1,200 to 4,900 rows of this kind (now 299)."
+        "be anywhere from 2.1 points lower to 3.0 points higher. To show a difference as small as the 1 point that "
+        "matters, it takes about 1,200 to 4,900 rows of this kind (now 299)."
     )
     found = verdict(-0.0223, 0.0119, 0.00436, rows_needed=(4512, 18_048))
     assert found.sentence == (
         "relu:5 against linear:5 is undecided on these rows: its prediction error (Brier score) was 0.0052 higher "
-        "here, but may be anywhere from 0.0223 higher to 0.0119 lower. To tell a difference as small as the 0.00436 "
-        "that matters takes about 4,500 to 18,000 rows of this kind (now 299)."
+        "here, but may be anywhere from 0.0223 higher to 0.0119 lower. To show a difference as small as the 0.00436 "
+        "that matters, it takes about 4,500 to 18,000 rows of this kind (now 299)."
     )
 
 
@@ -144,7 +144,7 @@ def test_no_worse_gives_the_observed_difference_and_its_bound():
 
 
 def test_an_undecided_verdict_never_needs_fewer_rows_than_exist():
-    takes = ". To tell a difference as small as the 1 that matters takes"
+    takes = ". To show a difference as small as the 1 that matters, it takes"
     tail = "rows of this kind (now 299)."
     assert verdict(-1, 2, rows_needed=(150, 600)).sentence.endswith(f"{takes} up to about 600 {tail}")
     for needed in ((70, 280), None):
@@ -168,7 +168,7 @@ def test_a_verdict_does_not_mention_repeats_or_seeds(share, held_out):
 )
 def test_more_than_ten_million_rows_are_not_stated_as_a_number(needed, words):
     text = verdict(-1, 2, rows_needed=needed).sentence
-    assert f". To tell a difference as small as the 1 that matters takes {words}" in text
+    assert f". To show a difference as small as the 1 that matters, it takes {words}" in text
     assert ("40,000,00" in text) == words.startswith("about")
 
 

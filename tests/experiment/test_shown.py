@@ -25,7 +25,7 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
 
 
 def test_a_run_and_its_history_are_displayed_in_a_notebook(run):
-    assert "differ in nothing but their seed" in run._repr_html_()
+    assert "differ only in their seed" in run._repr_html_()
     assert run._repr_html_().count("<svg") == 1
     assert run.history._repr_html_().startswith("<svg")
 

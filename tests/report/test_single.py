@@ -32,8 +32,7 @@ def test_the_range_of_many_networks_is_described_as_that_of_seeds(summary):
     assert headline(summary(100)) == "Test accuracy 80.0%; about nine of ten seeds between 60.0% and 90.0%."
     first, last = single_sentences(summary(100))
     assert first == (
-        "100 networks that differ in nothing but their seed, after 1,000 epochs: the lowest at 55.0%, the highest at "
-        "95.0%."
+        "100 networks that differ only in their seed, after 1,000 epochs: the lowest at 55.0%, the highest at 95.0%."
     )
     assert last.startswith("All share one split, so this shows other seeds and not other rows")
 
@@ -41,9 +40,7 @@ def test_the_range_of_many_networks_is_described_as_that_of_seeds(summary):
 @pytest.mark.parametrize(("n", "which"), [(2, "both"), (3, "all 3"), (19, "all 19")])
 def test_the_range_of_few_seeds_covers_all_of_them(summary, n, which):
     assert headline(summary(n)) == f"Test accuracy 80.0%; {which} seeds between 55.0% and 95.0%."
-    assert (
-        next(single_sentences(summary(n))) == f"{n} networks that differ in nothing but their seed, after 1,000 epochs."
-    )
+    assert next(single_sentences(summary(n))) == f"{n} networks that differ only in their seed, after 1,000 epochs."
     assert "nine of ten seeds" in headline(summary(20))
 
 

@@ -384,8 +384,8 @@ def over_trained(
     else:
         advice = NOTHING
         message = (
-            f"{candidate} learns by heart if trained for long: its training stopped at about epoch {at:,} of "
-            f"{n_epochs:,} with a test loss of {before}; to the last it would have cost {after}. {advice}"
+            f"{candidate} overfits if trained for long: its training stopped at about epoch {at:,} of "
+            f"{n_epochs:,} with a test loss of {before}; at the last epoch it would be {after}. {advice}"
         )
     evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
     return Check(candidate, "over_trained", message, evidence, advice)

@@ -267,7 +267,7 @@ def _here(v: Verdict) -> str:
 
 def _what_would_settle(v: Verdict) -> str:
     """Return how many rows it takes, never fewer than there are: a range for a power of 80 % may begin below."""
-    small = f"To tell a difference as small as the {_matters(v)} takes"
+    small = f"To show a difference as small as the {_matters(v)}, it takes"
     if v.n_rows is None:
         low_factor, high_factor = (f"{max(1.0, factor):.2g}" for factor in (v.rows_factor / 2, v.rows_factor * 2))
         times = f"about {low_factor} to {high_factor}" if float(high_factor) < 1000 else "hundreds of"

@@ -31,8 +31,15 @@ _GAIN = ("better", "better_by_margin")
 class Judgement:
     """The verdicts of `judge`.
 
-    `print(judgement)` shows them; `judgement["mine"]` is one of them as a plain dict, with `rule`, `difference`, `low`,
-    `high` and `sentence`.
+    `print(judgement)` shows them. `judgement["mine"]` is the verdict on one candidate as a plain dict, with `rule`,
+    `difference`, `low`, `high` and `sentence`.
+
+    Example:
+        >>> import seedbed as sb
+        >>> scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81], "new": [0.85, 0.84, 0.88, 0.85, 0.86]}
+        >>> judgement = sb.judge(scores, score="accuracy", folds=5)
+        >>> judgement["new"]["rule"], round(judgement["new"]["difference"], 3)
+        ('better_by_margin', 0.054)
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:

@@ -260,7 +260,7 @@ def _key(check: Mapping[str, Any]) -> str:
     code: str = check["code"]
     if code == "under_trained" and "training_loss" in check["evidence"]:
         return "learnt_nothing"
-    if code == "over_trained" and "learns by heart" in check["message"]:
+    if code == "over_trained" and "its training stopped" in check["message"]:
         return "stopped_in_time"  # its epoch was chosen before that
     return code
 
@@ -322,7 +322,7 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _repeats_and_seeds(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield how far endless repeats and seeds could narrow an undecided difference: that which has most to gain."""
+    """Yield how far unlimited repeats and seeds could narrow the undecided difference that gains most."""
     verdict = max(undecided, key=lambda one: one["seed_share"] or 0.0)
     lead = lead_metric(document)
     left = {}  # the part of the uncertainty that would be left

@@ -235,9 +235,9 @@ def _on_these_rows(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     what = f"{one['candidate']} against {one['reference']}, on this test set: {metric['words']} improved by"
     size = f"{difference_text(metric, one['difference'])}{unit}"
     if one["low"] is None:
-        return f"{what} {size}; a single run doesn't show what seeds do."
+        return f"{what} {size}; a single run doesn't show the effect of seeds."
     low, high = (difference_text(metric, one[key]) for key in ("low", "high"))
-    return f"{what} {size}, with other seeds on these very rows plausibly by {low} to {high}."
+    return f"{what} {size}, and with other seeds on the same rows plausibly by {low} to {high}."
 
 
 def latex_text(text: str) -> str:

@@ -72,7 +72,7 @@ def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{folds}; trained on about {plan['n_train']:,} rows at a time"
     if plan["n_unused"]:
         unused = counted(plan["n_unused"], "earlier row")
-        yield f"{unused} of groups that are tested can't be trained on, and are left unused."
+        yield f"{unused} of groups in the test rows can't be used for training."
     if plan["kind"] == "held_out" and plan["seeds"] == 1:
         yield "One seed doesn't show how much seeds matter, so all ranges are too narrow: leave --seeds out."
     if document["verdicts"]:

@@ -48,7 +48,7 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
     if run["n"] >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
         *_, lowest, highest = _places(score, run)
         extremes = f": the lowest at {lowest}, the highest at {highest}"
-    yield f"{run['n']:,} networks that differ in nothing but their seed, after {epochs}{extremes}."
+    yield f"{run['n']:,} networks that differ only in their seed, after {epochs}{extremes}."
     if one["n_diverged"]:
         lost = f"{one['n_diverged']:,} of {one['n_networks']:,} networks diverged and are left out"
         yield f"{lost}. Give a lower learning rate."
