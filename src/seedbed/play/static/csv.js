@@ -132,7 +132,8 @@ function usesComma(columns) {
 function columnOf(name, own, comma) {
   const { texts, counts, codes } = own, words = texts.map((text) => text.toLowerCase()), rows = codes.length;
   const spread = (values) => Array.from(codes, (code) => values[code]);
-  const number = (values) => ({ name, kind: "number", categories: null, values: spread(values), hasMissing: values.includes(null) });
+  const number = (values) => (
+    { name, kind: "number", categories: null, values: spread(values), hasMissing: values.includes(null) });
   if (texts.every(isMissing)) return number(texts.map(() => null));
   const filled = [...new Set(words.filter((word) => !NO_NUMBER.has(word)))];
   const pair = PAIRS.find((two) => filled.length === 2 && two.every((word) => filled.includes(word)));
@@ -182,7 +183,8 @@ export function readCsv(text, target = null, name = "your table") {
   if (twice !== undefined) return fail(`Two columns are named '${twice}'.`);
   const isUneven = (line) => line.length < header.length || line.slice(header.length).some((one) => one.trim());
   const uneven = lines.findIndex(isUneven);
-  if (uneven > 0) return fail(`Row ${uneven} has ${lines[uneven].length} cells, and the first line names ${header.length} columns.`, header);
+  if (uneven > 0)
+    return fail(`Row ${uneven} has ${lines[uneven].length} cells, and the first line names ${header.length} columns.`, header);
   if (target === null) return fail("Choose the column to predict.", header);
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
   if (rows > MOST_ROWS) return fail(`The table has ${shown(rows)} rows, and this page takes ${shown(MOST_ROWS)}.`, header);
@@ -202,7 +204,8 @@ function assembled(header, columns, goal, name) {
   const fractions = [...different].some((value) => !Number.isInteger(value));
   const isNumber = different.size > (fractions ? 2 : MOST_WHOLE_NUMBERS) && !own.texts.some((text) => CODE.test(text));
   const known = own.texts.map((text, place) => (isNumber ? amounts[place] !== null : !isMissing(text)));
-  const kept = Array.from(own.codes.keys()).filter((row) => known[own.codes[row]]), rows = kept.length, dropped = own.codes.length - rows;
+  const kept = Array.from(own.codes.keys()).filter((row) => known[own.codes[row]]), rows = kept.length;
+  const dropped = own.codes.length - rows;
   const [has, is] = dropped === 1 ? [" has", "is"] : ["s have", "are"];
   if (dropped) notes.push(`${dropped} row${has} no value in '${target}' and ${is} left out.`);
   if (rows < FEWEST_ROWS) return fail(`${rows} rows have a value in '${target}', and at least ${FEWEST_ROWS} are needed.`);

@@ -86,14 +86,15 @@ function pytorch(table, request) {
   lines.push(`    nn.Linear(${width}, ${K}),`);
   const classes = table.task !== "regression";
   const goal = classes ? `table[target].astype("category").cat.codes.to_numpy()` : "table[target].to_numpy(dtype=float)";
-  const loss = { binary: "nn.BCEWithLogitsLoss()", multiclass: "nn.CrossEntropyLoss()", regression: "nn.MSELoss()" }[table.task];
-  const kind = table.task === "multiclass" ? "long" : "float32", shape = table.task === "multiclass" ? "" : ".reshape(-1, 1)";
+  const loss = { binary: "BCEWithLogitsLoss", multiclass: "CrossEntropyLoss", regression: "MSELoss" }[table.task];
+  const [kind, shape] = table.task === "multiclass" ? ["long", ""] : ["float32", ".reshape(-1, 1)"];
   const right = {
     binary: "((outputs > 0) == (Y[test] > 0.5)).float().mean()",
     multiclass: "(outputs.argmax(1) == Y[test]).float().mean()",
     regression: "1 - ((outputs - Y[test]) ** 2).mean() / Y[test].var(correction=0)",
   }[table.task];
-  const reading = (table.separator ?? ",") === "," ? "" : `, sep=${pythonText(table.separator)}${table.decimal === "," ? ', decimal=","' : ""}`;
+  const { separator = ",", decimal = "." } = table;
+  const reading = (separator === "," ? "" : `, sep=${pythonText(separator)}`) + (decimal === "." ? "" : ', decimal=","');
   const standard = classes ? "" : "y = (y - y[train].mean()) / y[train].std()\n";
   return `import pandas as pd
 import torch
@@ -116,7 +117,7 @@ torch.manual_seed(${seed})
 model = nn.Sequential(
 ${lines.join("\n")}
 )
-loss_function = ${loss}
+loss_function = nn.${loss}()
 optimizer = torch.optim.${optimizer === "sgd" ? "SGD" : "AdamW"}(model.parameters(), lr=${lr}, weight_decay=${weightDecay})
 for epoch in range(${epochs}):
     optimizer.zero_grad()

@@ -1,6 +1,6 @@
 // Calls of the native training kernel, compiled to WebAssembly: networks of one architecture, four in the lanes of a
 // vector. The structures are those of src/seedbed/training/native/job.h, where pointers are 32 bits wide.
-import { givers, moments, sharedRows, splitDesign, splitRows } from "./splits.js";
+import { givers, moments, splitDesign, splitRows } from "./splits.js";
 
 export const LANES = 4;
 const TILE_BYTES = 384 << 10;
@@ -162,8 +162,8 @@ export function blockBytes(table, hidden, slice) {
  * @param {object} request see engine.js
  * @param {{split: number, seed: number}[]} nets
  * @param {object} options `splitOf`: from a split's number to what the function above returns; `slice`: the most epochs
- *   of a call of `train`; `parameters`: [network] -> Float32Array if they aren't the seeds' initial ones; `points`: raw
- *   rows to predict in place of the table's own
+ *   of a call of `train`; `parameters`: [network] -> Float32Array if they aren't the seeds' initial ones; `points`:
+ *   rows from `sharedRows` to predict, in place of the table's own
  */
 export class Blocks {
   constructor(kernel, table, shared, request, nets, { splitOf, slice = 1, parameters = null, points = null }) {
@@ -173,7 +173,7 @@ export class Blocks {
     const own = nets.map((net) => splitOf(net.split)), giving = givers(table);
     const most = points ? rows : Math.max(...own.map((one) => one.rows.test.length));
     const program = programOf(sizes, request.hidden), nMoments = request.optimizer === "adamw" ? 2 : 0;
-    const x = points ? sharedRows(table, points, shared) : shared.x;
+    const x = points ?? shared.x;
     Object.assign(this, { kernel, nets, own, slice, nParams, nBlocks, nOutputs, looked: most, task: table.task });
 
     // All memory first, as views of it become invalid when it grows.

@@ -119,11 +119,13 @@ export function sharedInputs(table) {
   table.inputs.forEach((input, i) => {
     if (input.kind !== "number") return;
     let known = 0, others = 0;
-    for (let place = i; place < table.x.length; place += n * step) if (!Number.isNaN(table.x[place])) cells[known++] = table.x[place];
+    for (let place = i; place < table.x.length; place += n * step)
+      if (!Number.isNaN(table.x[place])) cells[known++] = table.x[place];
     if (!known) return;
     const sorted = cells.subarray(0, known).sort();
     centre[i] = sorted[known >> 1];
-    for (let row = 0; row < known; row++) if (sorted[row] !== centre[i]) cells[others++] = Math.abs(sorted[row] - centre[i]);
+    for (let row = 0; row < known; row++)
+      if (sorted[row] !== centre[i]) cells[others++] = Math.abs(sorted[row] - centre[i]);
     if (others) unit[i] = cells.subarray(0, others).sort()[(3 * (others - 1)) >> 2];
   });
   return { centre, unit, x: sharedRows(table, table.x, { centre, unit }) };

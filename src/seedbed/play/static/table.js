@@ -29,9 +29,9 @@ export function inputsOf(columns) {
   const inputs = [];
   columns.forEach((column, place) => {
     if (column.kind === "number") {
-      inputs.push({ name: column.name, kind: "number", column: place, category: null, of: null, needed: 0 });
-      if (column.hasMissing)
-        inputs.push({ name: `${column.name} missing`, kind: "flag", column: place, category: null, of: inputs.length - 1, needed: 0 });
+      const own = { column: place, category: null, needed: 0 }, number = inputs.length;
+      inputs.push({ ...own, name: column.name, kind: "number", of: null });
+      if (column.hasMissing) inputs.push({ ...own, name: `${column.name} missing`, kind: "flag", of: number });
       return;
     }
     const first = inputs.length, bucket = first + column.categories.indexOf("(other)");

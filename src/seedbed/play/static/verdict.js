@@ -75,7 +75,8 @@ export function judge(a, b) {
   const splits = [...ours.keys()].filter((split) => theirs.has(split)).sort((one, other) => one - other);
   const seeds = Math.min(...splits.map((split) => Math.min(ours.get(split).seeds, theirs.get(split).seeds)), Infinity);
   const n = splits.length, x = splits.map((split) => theirs.get(split).mean - ours.get(split).mean);
-  const unknown = { verdict: null, rule: null, words: "", difference: NaN, low: NaN, high: NaN, rope, rows_needed: null, splits: n };
+  const empty = { verdict: null, rule: null, words: "", low: NaN, high: NaN, rowsFactor: NaN, rows_needed: null };
+  const unknown = { ...empty, difference: NaN, rope, splits: n };
   if (n < 1) return { ...unknown, seeds: 0 };
   const difference = x.reduce((sum, one) => sum + one, 0) / n;
   const spread = Math.max(...x) - Math.min(...x), size = Math.max(...x.map(Math.abs));

@@ -1,6 +1,6 @@
 // The program of a Web Worker: trains blocks of networks slice by slice, reports curves, and predicts.
 import { Blocks, Kernel, blockBytes, parameterCount, splitOf, widths } from "./kernel.js";
-import { sharedInputs } from "./splits.js";
+import { sharedInputs, sharedRows } from "./splits.js";
 
 const WAVE_BYTES = 48 << 20; // memory of the blocks that grow together
 const EPOCH_WORK = 30e6; // rows times parameters of the blocks that grow together: some 30 ms an epoch
@@ -115,10 +115,11 @@ function postParameters(run, ids, index, blocks) {
 function predict({ call, table: id, request, nets, parameters, points }) {
   const { table, shared, of } = known(id, request.testShare), K = table.nOutputs;
   const n = points.length / table.nInputs, found = new Float32Array(nets.length * n * K);
+  const x = sharedRows(table, points, shared);
   for (let first = 0; first < nets.length; first += 4) {
     const some = nets.slice(first, first + 4), own = parameters.slice(first, first + 4);
     const outputs = borrowing(() =>
-      new Blocks(kernel, table, shared, request, some, { splitOf: of, parameters: own, points }).look().outputs);
+      new Blocks(kernel, table, shared, request, some, { splitOf: of, parameters: own, points: x }).look().outputs);
     outputs.forEach((values, i) => found.set(inWords(table, of(some[i].split).target, values), (first + i) * n * K));
   }
   postMessage({ type: "predicted", call, values: found }, [found.buffer]);
