@@ -319,16 +319,27 @@ def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_story_of_relu_can_be_seen_on_the_tutorials_table(play: Play, real_table: Callable[..., Path], here: Path):
-    path = playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT")
-    page = play(path, link="seeds=30&splits=50")
-    after(page, lambda: page.get_by_role("button", name="Pin it and try relu:5").click())
-    assert text(page, "#compare-finding") == "relu:5 is worse than linear:5."
-    assert "It is still learning" in text(page, "#comparison")
-    after(page, lambda: page.get_by_role("button", name="Train 3,000 epochs").click())
-    assert text(page, ".verdict") == "undecided"
-    after(page, lambda: page.get_by_role("radio", name="AdamW").check())
-    assert "by heart" in text(page, "#comparison")
+def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table: Callable[..., Path], here: Path):
+    lesson = (Path(__file__).parents[2] / "docs" / "play.md").read_text(encoding="utf-8")
+    page = play(playground(real_table("heart_failure.csv"), here / "play.html", target="DEATH_EVENT"), link="")
+    seen = re.findall(r"[\d.]+ %", text(page, "#spread p")) + re.findall(r"[\d.]+ ", text(page, "#chance-finding"))
+    steps = {
+        "Pin it and try linear:20,20": ("undecided", ""),
+        "relu:5 With ReLU": ("worse", "still learning"),
+        "Train 3,000 epochs": ("undecided", ""),
+        "Use AdamW": ("worse", "by heart"),
+        "Train 100 epochs": ("undecided", ""),
+    }
+    for name, (verdict, why) in steps.items():
+        if name == "Use AdamW":
+            after(page, lambda: page.get_by_role("button", name="relu:5 With ReLU").click())
+        after(page, lambda name=name: page.get_by_role("button", name=name).click())
+        assert text(page, ".verdict") == verdict
+        assert why in text(page, "#comparison")
+        if name != "Use AdamW":
+            seen += re.findall(r"[+\u2212]\d+\.\d", text(page, "#lead"))[name.startswith("Pin") :]
+        seen += re.findall(r"take ([\d,]+ to [\d,]+ rows)", text(page, "#comparison"))[: name.startswith("Pin")]
+    assert [one for one in seen if one.strip() not in lesson] == []
 
 
 @pytest.mark.slow

@@ -35,15 +35,24 @@ export function verdictSentence(found, name, rival) {
   return `Undecided: ${name} could be better or worse than ${rival}.`;
 }
 
-/** Return why a network may not be at its best: "learning" when its test loss still falls at the end, "rising" when it rises. */
+/** Return the loss of predicting the class frequencies, or the mean of standardised numbers. */
+function priorLoss(table) {
+  if (table.task === "regression") return 1;
+  const counts = new Map();
+  for (const label of table.y) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts.values()].reduce((sum, n) => sum - (n / table.rows) * Math.log(n / table.rows), 0);
+}
+
+/** Return why networks may not be at their best, by seedbed's limits: "learning" if the median test loss still falls in the
+ * last tenth of the epochs, "rising" if it was lower before while the training loss kept falling, else null. */
 export function trainingState(run) {
-  const middle = bandOf(run, "testLoss").middle;
-  const last = middle.length - 1;
-  if (last < 10 || !Number.isFinite(middle[last])) return null;
-  const lowest = Math.min(...middle.filter(Number.isFinite));
-  if (middle[last] > lowest * 1.05) return "rising";
-  const before = middle[Math.round(last * 0.8)];
-  return before - middle[last] > 0.02 * before ? "learning" : null;
+  const [test, train] = ["testLoss", "trainLoss"].map((curve) => bandOf(run, curve).middle);
+  const last = test.length - 1;
+  const matters = 0.01 * priorLoss(run.table);
+  if (last < 10 || !Number.isFinite(test[last])) return null;
+  const low = test.reduce((best, loss, i) => (loss < test[best] ? i : best), last);
+  if (test[last] - test[low] > matters && train[last] < train[low]) return "rising";
+  return test[last - Math.round(last / 10)] - test[last] > matters ? "learning" : null;
 }
 
 /** Build the comparison. The callbacks pin, unpin, and change settings. */
