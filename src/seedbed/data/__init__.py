@@ -4,7 +4,7 @@ from seedbed.data.arrays import coded_table, given_columns, label_texts, table_f
 from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS
 from seedbed.data.columns import Columns, MemoryColumns, as_notes
 from seedbed.data.encoding.design import Encoding, encode
-from seedbed.data.encoding.layout import layout_from_values
+from seedbed.data.encoding.layout import DATE_MIDDLES, layout_from_values
 from seedbed.data.encoding.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
 from seedbed.data.encoding.scaling import TargetDesign, target_design
 from seedbed.data.inspection import inspect_table
@@ -29,6 +29,7 @@ from seedbed.data.splits import (
 from seedbed.data.table import ColumnSchema, Table, Task
 
 __all__ = [
+    "DATE_MIDDLES",
     "EXAMPLES",
     "MISSING_LEVELS",
     "MISSING_NUMBERS",

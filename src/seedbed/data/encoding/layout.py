@@ -16,6 +16,7 @@ from seedbed.errors import DataError
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = [
+    "DATE_MIDDLES",
     "Cells",
     "Layout",
     "Places",
@@ -33,7 +34,7 @@ _MANY_LEVELS = 200
 
 _DAY = 86_400.0
 _PARTS = ("days", "month", "weekday", "hour")  # of a date; the hour only if there are times
-_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23
+DATE_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23, for a missing date
 
 
 def date_parts(seconds: Floats, timed: bool) -> Floats:
@@ -49,7 +50,7 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
     hours = np.floor((known - days * _DAY) / 3_600)
     circling = [
-        np.where(missing, middle, part) for middle, part in zip(_MIDDLES, (months, weekdays, hours), strict=True)
+        np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, (months, weekdays, hours), strict=True)
     ]
     return np.column_stack([np.where(missing, np.nan, days), *circling[: 3 if timed else 2]])
 

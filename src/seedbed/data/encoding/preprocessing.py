@@ -137,7 +137,7 @@ class Preprocessor:
             hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
             if not hint and len(others) == len(source.names):
                 found = _listed(others, _COLUMNS_NAMED)
-                hint = f"It has {found}: is that another table, or is the line of names missing?"
+                hint = f"It has {found}. Is it another table, or does it lack a header?"
             hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
             raise ColumnError(f"{source.where}: no {word} {_listed(missing, len(missing))}", hint)
         for name in names:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data import MISSING_NUMBERS, ColumnSchema, Note, Preprocessor, boolean_words, read_texts
+from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Note, Preprocessor, boolean_words, read_texts
 from seedbed.errors import OptionError
 from seedbed.model.export.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.model.fitted import FittedNetworks
@@ -27,7 +27,6 @@ __all__ = ["unlike_seedbed", "write_onnx"]
 
 _LARGEST = np.finfo(np.float64).max
 _DAY = 86_400.0
-_MIDDLES = (6.5, 3.0, 11.5)  # of months, weekdays and hours, for a missing date
 
 _DOCS = {
     "number": "a number; NaN is missing",
@@ -208,7 +207,7 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     weekday = rest(plus(days, 3.0), 7.0)  # 1970-01-01 was a Thursday
     hour = over(graph.add("Sub", seconds, times(days, _DAY)), 3_600.0)
     parts = [month, weekday, hour][: 2 + timed]
-    middles = _MIDDLES[: len(parts)]
+    middles = DATE_MIDDLES[: len(parts)]
     return [
         graph.add("Where", known, part, graph.constant(missing))
         for part, missing in zip([days, *parts], [np.nan, *middles], strict=True)

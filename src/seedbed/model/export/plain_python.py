@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.data import MISSING_LEVELS, MISSING_NUMBERS, Preprocessor, boolean_words
+from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Preprocessor, boolean_words
 from seedbed.errors import OptionError
 from seedbed.model.export import plain_page
 from seedbed.model.fitted import FittedNetworks
@@ -109,7 +109,7 @@ def _column(preprocessor: Preprocessor, number: int) -> dict[str, Any]:
     median = float(np.nan_to_num(preprocessor.medians[own[0]]))
     about |= {
         "inputs": places.numbers[own].tolist(),
-        "filled": [median, 6.5, 3.0, 11.5],
+        "filled": [median, *DATE_MIDDLES],
         "flag": int(flags[0]) if preprocessor.live[flags].any() else None,
     }
     about |= {"order": schema.spelling or "ymd"} if schema.kind == "date" else {"comma": schema.spelling == "comma"}
