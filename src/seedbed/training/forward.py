@@ -41,7 +41,7 @@ from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 __all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "forward_of"]
 
 
-# Functions that a user's forward() may call on the activations, each number by itself.
+# Elementwise functions that a user's forward() may call.
 _FUNCTIONS: dict[object, Callable[..., Tensor]] = {
     function: function
     for function in (
@@ -128,7 +128,7 @@ class Chain:
         return program if program.is_complete else None
 
     def _entered(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, tuple[StackedLayer, ...]]:
-        """What comes out of a first linear layer, else the inputs themselves, and the layers to come."""
+        """Return the outputs of a first linear layer, or else the inputs, and the remaining layers."""
         first, rest = self.layers[0], self.layers[1:]
         if isinstance(first, Linear) and inputs.X.dim() == 2:
             x = first.first(inputs, values, now)
@@ -154,8 +154,8 @@ def covers(forward: Forward, network: nn.Module) -> bool:
 
 
 def forward_of(network: nn.Module, n_features: int) -> Forward:
-    """How a stack of networks like this one runs: as a `Chain` if it is one and proves to be, else by
-    `general_forward`."""
+    """Return the forward pass of a stack of networks like this one: a `Chain` if that gives the module's outputs, else
+    `General` or `OneByOne`."""
     chain = read_chain(network)
     if chain is not None and _agrees(chain, network, n_features):
         return chain
@@ -163,14 +163,14 @@ def forward_of(network: nn.Module, n_features: int) -> Forward:
 
 
 def read_chain(network: nn.Module) -> Chain | None:
-    """Return the network as a chain of known layers, none where it doesn't look like one."""
+    """Return the network as a chain of known layers, or None."""
     numbers = drawn_modules(network)
     whole = stacked_layer("", network, numbers)
     if whole is not None:
         return Chain((whole,))
     try:
         graph = _Tracer().trace(network)
-    except Exception:  # noqa: BLE001 - tracing runs the user's code on stand-ins for tensors: anything can happen
+    except Exception:  # noqa: BLE001 - tracing runs the user's code on proxies of tensors, which may raise anything
         return None
     modules = dict(network.named_modules())
     layers: list[StackedLayer] = []
@@ -198,7 +198,7 @@ class _Tracer(fx.Tracer):
 
 
 def _used(layer: StackedLayer, uses: Counter[int]) -> StackedLayer:
-    """A layer that draws anew each time that it is used."""
+    """Return the layer with a number of its own for each use, so that a module used twice draws twice."""
     if isinstance(layer, Residual):
         return Residual(tuple(_used(inner, uses) for inner in layer.layers))
     if not isinstance(layer, RandomLayer):
@@ -219,7 +219,7 @@ def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, 
 
 
 def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
-    """Whether the chain computes what the module does, in training and in evaluation, on a few random rows."""
+    """Return whether the chain gives the module's outputs in training and evaluation, on a few random rows."""
     X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     twin = copy.deepcopy(network).double()
     params, buffers = stack_networks([twin, twin], chain.layout)
@@ -242,7 +242,7 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
 
 
 def general_forward(network: nn.Module, n_features: int) -> General | OneByOne:
-    """How a stack of networks like this one runs: as `General` if `vmap` can map it, else as `OneByOne`."""
+    """Return `General` if `vmap` can map networks like this one, else `OneByOne`."""
     general = General(network)
     reason = _unmapped(general, network, n_features)
     return OneByOne(network, reason) if reason else general
@@ -253,8 +253,8 @@ class General:
 
     Attributes:
         layout: no weight is stored transposed.
-        same_in_training: not known, so taken as no.
-        explodes: of no concern, as it sees the rows that count and no others.
+        same_in_training: unknown, so False.
+        explodes: irrelevant, as it sees only rows that count.
         normalises_batches: whether a batch of one row can't be trained on.
     """
 
@@ -272,11 +272,11 @@ class General:
 
     @property
     def placement(self) -> Placement:
-        """The network axis is first: `vmap` takes it to the front anyway."""
+        """The network axis is first, because `vmap` moves it there."""
         return "network_first"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
-        """Outputs [row, output, network], and the buffers that the pass has changed. It takes X as it is."""
+        """Return the outputs [row, output, network], and the buffers that the pass has changed. X isn't scaled."""
         network = self._in_training if now.training else self._in_evaluation
         X, axis = inputs.X, 2 if inputs.X.dim() == 3 else None
 
@@ -296,11 +296,11 @@ class General:
 
 
 class OneByOne:
-    """Any module, one network after the other: for those that `vmap` can't map.
+    """Any module that `vmap` can't map, one network after the other.
 
     Attributes:
-        reason: why it can't, in a few words.
-        The rest as `General` has it.
+        reason: why `vmap` can't map it.
+        layout, same_in_training, explodes, normalises_batches: see `General`.
     """
 
     layout: Layout = frozenset()
@@ -319,7 +319,7 @@ class OneByOne:
         return "network_first"
 
     def __call__(self, values: Tensors, inputs: Inputs, now: Pass) -> tuple[Tensor, Tensors]:
-        """Outputs [row, output, network], and the buffers that the pass has changed. It takes X as it is."""
+        """Return the outputs [row, output, network], and the buffers that the pass has changed. X isn't scaled."""
         network = self._in_training if now.training else self._in_evaluation
         parts = {name: value.unbind(-1) for name, value in values.items()}
         outputs: list[Tensor] = []
@@ -437,16 +437,16 @@ def _in_words(error: Exception) -> str:
 
 
 class StackedNetworks:
-    """Networks of one architecture, which predict as products of whole stacks.
+    """Trained networks of one architecture that predict together.
 
-    Piecewise linear encodings with the same bins in all networks are computed once for all.
+    Piecewise linear encodings with the same bins in all networks are computed only once.
 
     Args:
-        network: one of them; its numbers don't matter, so it may be on the device `meta`.
-        states: their state, by the names in its `state_dict` [network, ...].
+        network: one of the networks. Its values aren't used, so it may be on the device `meta`.
+        states: their stacked states [network, ...], by the names of the `state_dict`.
 
     Raises:
-        ValueError: not all layers of the network are known.
+        ValueError: a layer of the network isn't known.
     """
 
     def __init__(self, network: nn.Module, states: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,10 @@
-"""A chunk's rows: of a table in memory, and of one that a file holds, which is read window by window."""
+"""A chunk's rows, of a table in memory or of a table in a file, which is read window by window.
+
+The rows of a file were shuffled when it was written, so a window is a random sample. Each epoch reads the windows in
+another order, which is the same for all networks, and each network takes its rows of a window in its own order. Rows
+that don't fill a batch wait for the next window. So an epoch reads the file once for any number of networks, and a
+network's batches depend on its seed, its split and the file alone.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +30,17 @@ from seedbed.training.step import Batch, Picked, StackState, Steps, pick
 __all__ = ["WholeTable", "WindowedTable"]
 
 
-_PLACES = 2048  # of test rows that are looked at together
+_PLACES = 2048  # test rows that are evaluated together
 
 
 class WholeTable:
-    """All rows of a table at once.
+    """All rows of a table in memory.
 
     Attributes:
-        fit, test: all rows with their weights in training, and in the test figures.
-        test_rows: [row]; which rows of the table the outputs are of.
-        n_rows: of what a step is given.
-        n_steps: of an epoch.
+        fit, test: all rows with their weights in training and in test figures.
+        test_rows: numbers of the rows that outputs belong to [row].
+        n_rows: rows of a step.
+        n_steps: steps of an epoch.
         has_single: whether a network trains on a single row in some step.
     """
 
@@ -56,17 +62,17 @@ class WholeTable:
         self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
 
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Picked | None, Tensor]]:
-        """The minibatches of an epoch: what a step is given, and the sum of each network's weights [network]."""
+        """Yield the minibatches of an epoch: arguments of a step, and the sum of each network's weights [network]."""
         for rows, weights in self.orders(epoch):
             share = weights.sum(0)
             yield self.fit, Picked(rows, weights / share), share
 
     def evaluate(self, steps: Steps, state: StackState, keys: Tensor, *, outputs: bool) -> tuple[Tensor, Tensor]:
-        """Test figures [2, network] and outputs [row, output, network] for `test_rows`."""
+        """Return test figures [2, network] and outputs [row, output, network] for `test_rows`."""
         return steps.evaluate(state.params, state.buffers, self.test, keys)
 
     def evaluate_own(self, steps: Steps, state: StackState, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Test figures [2, network], and outputs [place, output, network] for each network's own test rows alone; see
+        """Return test figures [2, network], and outputs [place, output, network] for each network's own test rows; see
         `spread`."""
         figures, outputs = [], []
         for rows, weights in zip(*(part.split(_PLACES) for part in self.tested), strict=True):
@@ -100,10 +106,10 @@ class WholeTable:
         return float((losses * by_row(shares)).sum() / shares.shape[1])
 
     def spread(self, outputs: Tensor) -> Tensor:
-        """Outputs of `evaluate_own` in the place of their rows [row, output, network]; NaN elsewhere."""
+        """Return outputs of `evaluate_own` at the places of their rows [row, output, network], and NaN elsewhere."""
         rows, there = self.tested[0], self.tested[1] > 0
         found = outputs.new_full((self.n_rows + 1, *outputs.shape[1:]), torch.nan)
-        rows = torch.where(there, rows, self.n_rows)  # filling goes to a row more
+        rows = torch.where(there, rows, self.n_rows)  # filling goes to an additional row
         return found.scatter_(0, rows[:, None].expand_as(outputs), outputs)[:-1]
 
     def alive(self, chain: Chain, state: StackState, now: Pass) -> tuple[Tensor | None, Tensor]:
@@ -112,8 +118,11 @@ class WholeTable:
         return chain.alive({**state.params, **state.buffers}, self.fit.inputs, now)
 
     def orders(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
-        """The epoch's minibatches: row numbers and weights [row in batch, network]. Short last ones are filled up with
-        rows of weight zero, so that all steps have one shape; a general network sees no filling."""
+        """Return the epoch's minibatches: row numbers and weights [row in batch, network].
+
+        The last one is filled up with rows of weight zero, so that all steps have one shape. Modules that aren't a
+        chain get no filling.
+        """
         placing = self._placing
         own, weights = self._own
         counts = (weights > 0).sum(1).tolist()
@@ -127,14 +136,14 @@ class WholeTable:
 
     @functools.cached_property
     def tested(self) -> tuple[Tensor, Tensor]:
-        """Each network's test rows and what they count in its figures [place, network], see `_lined_up`."""
+        """Each network's test rows and their weights [place, network], see `_lined_up`."""
         rows, weights = _lined_up(self.test.weights)
         return rows.t().contiguous(), weights.t().contiguous()
 
     @functools.cached_property
     def _own(self) -> tuple[Tensor, Tensor]:
-        """Each network's training rows and their weights [network, place], see `_lined_up`; of a chain as many places
-        as the batches have together."""
+        """Each network's training rows and their weights [network, place], see `_lined_up`. For a chain there are as
+        many places as in all batches together."""
         size = min(self._placing.batch_size or 1, int((self.fit.weights > 0).sum(0).max()))
         return _lined_up(self.fit.weights, size if self._placing.is_chain else 1)
 
@@ -149,8 +158,10 @@ class WholeTable:
 
 
 def _lined_up(weights: Tensor, size: int = 1) -> tuple[Tensor, Tensor]:
-    """The rows that count for each network and what they count [network, place], of weights [row, network]. There are
-    as many places as the most rows, rounded up to whole batches of a size; those left over hold row 0 with weight zero.
+    """Return each network's rows with a weight, and the weights [network, place], for weights [row, network].
+
+    The number of places is the largest number of rows, rounded up to whole batches of a size. Further places contain
+    row 0 with weight zero.
     """
     own = [one.nonzero()[:, 0] for one in weights.t()]
     longest = -(-max(len(rows) for rows in own) // size) * size
@@ -160,14 +171,14 @@ def _lined_up(weights: Tensor, size: int = 1) -> tuple[Tensor, Tensor]:
 
 
 _ACTIVATIONS = 1 << 21
-"""Numbers of a layer's activations in one block of an evaluation: some megabytes, as much as caches hold."""
+"""Activations of a layer in one block of an evaluation: some megabytes, which fit caches."""
 
 
 class _Rows(NamedTuple):
     """Rows in memory.
 
     Attributes:
-        X: [row, feature], as the networks are given them.
+        X: [row, feature], as the networks receive them.
         y: [row, output].
         weights: [row, network].
     """
@@ -184,13 +195,16 @@ class _Rows(NamedTuple):
 
 
 class WindowedTable:
-    """Rows of a table in a file; the attributes are those of `WholeTable`.
+    """Rows of a table in a file. The attributes are those of `WholeTable`.
 
     Args:
+        placing: how rows become tensors.
+        loss: the loss.
+        n_outputs: outputs of a network.
         width: the largest number of units of a layer.
 
     Raises:
-        TrainingError: the recipe wants all rows in one step.
+        TrainingError: the recipe uses all rows in one step.
     """
 
     def __init__(self, placing: Placing, loss: Loss, n_outputs: int, width: int) -> None:
@@ -214,11 +228,11 @@ class WindowedTable:
 
     @property
     def _splits(self) -> list[int]:
-        """The splits of the networks, each once."""
+        """Return the splits of the networks, each once."""
         return list(dict.fromkeys(self._placing.splits))
 
     def batches(self, epoch: int) -> Iterator[tuple[Batch, Picked | None, Tensor]]:
-        """The minibatches of an epoch: what a step is given, and the sum of each network's weights [network]."""
+        """Yield the minibatches of an epoch: arguments of a step, and the sum of each network's weights [network]."""
         placing = self._placing
         waiting = [torch.empty(0, dtype=torch.int64)] * len(placing.seeds)
         held: _Rows | None = None
@@ -240,7 +254,7 @@ class WindowedTable:
             held, waiting = held.at(kept), [torch.searchsorted(kept, own) for own in waiting]
 
     def evaluate(self, steps: Steps, state: StackState, keys: Tensor, *, outputs: bool) -> tuple[Tensor, Tensor]:
-        """Test figures [2, network] and, if asked, outputs [row, output, network] for `test_rows`."""
+        """Return test figures [2, network] and, if requested, outputs [row, output, network] for `test_rows`."""
         figures: Tensor | None = None
         found = []
         for batch, n_rows in self._blocks(self._placing.data.test, self._n_test):
@@ -264,7 +278,7 @@ class WindowedTable:
         return alive, finite
 
     def _minibatch(self, held: _Rows, columns: Sequence[Tensor]) -> tuple[Batch, Picked | None, Tensor]:
-        """Rows of each network, given by their places among those held, as one batch, filled up."""
+        """Return rows of each network, given by their places among the rows in memory, as one batch."""
         placing = self._placing
         size = self._size if placing.is_chain else max(len(column) for column in columns)
         rows = torch.stack([_filled(column, size) for column in columns], 1)
@@ -280,9 +294,9 @@ class WindowedTable:
     def _blocks(
         self, counted: npt.NDArray[np.number], sums: npt.NDArray[np.floating] | None
     ) -> Iterator[tuple[Batch, int]]:
-        """The rows that count for any network, in blocks of one shape, the last filled up; and how many rows each has.
+        """Yield the rows that count for any network, in blocks of one shape, and the number of rows of each.
 
-        Weights are divided by their sums, if given [network].
+        The last block is filled up. Weights are divided by their sums, if given [network].
         """
         rest: _Rows | None = None
         for rows in self._windows:
@@ -315,7 +329,7 @@ class WindowedTable:
         return Batch(inputs, y.to(device), placing.placed(weights), numbers, scale, shift)
 
     def _read(self, rows: slice, counted: npt.NDArray[np.number]) -> _Rows:
-        """A window, as the networks are given it; weights are those of each split once [row, split]."""
+        """Return a window as the networks receive it, with the weights of each split once [row, split]."""
         placing, data = self._placing, self._placing.data
         X = placing.inputs(rows_of(data.X, rows)).X.cpu()
         y = encode_target(self._loss, np.asarray(data.y[rows]), self._n_outputs, placing.dtype)
@@ -325,12 +339,12 @@ class WindowedTable:
         return rows_of(counted, rows)[:, self._splits]
 
     def _sums(self, counted: npt.NDArray[np.number]) -> npt.NDArray[np.floating]:
-        """What all rows count together, for each network."""
+        """Return the sum of all rows' weights for each network."""
         by_window = [self._weights(counted, rows).sum(0, dtype=np.float64) for rows in self._windows]
         sums: npt.NDArray[np.floating] = np.sum(by_window, axis=0)[self._places]
         return sums
 
 
 def _filled(places: Tensor, size: int) -> Tensor:
-    """Places, and zeros behind them up to a size."""
+    """Return places, followed by zeros up to a size."""
     return torch.cat([places, torch.zeros(size - len(places), dtype=places.dtype)])

@@ -26,9 +26,9 @@ class Batch(NamedTuple):
     Attributes:
         inputs: see `Inputs`.
         y: encoded target [row, output, 1], or [row, output, network].
-        weights: [row, network]; what each row counts for each network. They sum to 1 over the rows, or to 0.
-        rows: [row], int32; which row of the table each is.
-        y_scale, y_shift: [network] or none; a network learns `y_scale * y + y_shift`.
+        weights: weight of each row for each network [row, network]. They sum to 1 over the rows, or to 0.
+        rows: numbers of the rows in the table, int32 [row].
+        y_scale, y_shift: a network learns `y_scale * y + y_shift` [network], or None.
     """
 
     inputs: Inputs
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     y_shift: Tensor | None = None
 
     def learnt(self) -> Tensor:
-        """The target in the units that it is learnt in."""
+        """Return the target in the units that networks learn."""
         return self.y if self.y_scale is None or self.y_shift is None else self.y * self.y_scale + self.y_shift
 
 
@@ -56,7 +56,7 @@ class Picked(NamedTuple):
 
 
 class StackState(NamedTuple):
-    """All that training changes."""
+    """Everything that training changes."""
 
     params: Tensors
     buffers: Tensors
@@ -64,16 +64,16 @@ class StackState(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """What may differ from network to network, or from step to step.
+    """Settings that may differ between networks or between steps.
 
     Attributes:
-        lr: [network].
-        decay: [network], weight decay.
-        keys: [network], for random layers.
+        lr: learning rates [network].
+        decay: weight decay [network].
+        keys: keys of random layers [network].
         now: the step's row of `optimizers.clock`.
         step: number of the step, int32.
-        smoothing: a number, the share of label smoothing; none without.
-        clip: a number, the largest norm of a gradient; none without.
+        smoothing: share of label smoothing, a scalar, or None.
+        clip: largest norm of a gradient, a scalar, or None.
     """
 
     lr: Tensor
@@ -87,11 +87,11 @@ class Hyper(NamedTuple):
 
 @dataclass(frozen=True)
 class Steps:
-    """The functions that training is made of.
+    """The functions of a training.
 
     Attributes:
-        update: (state, batch, picked or none, test weights or none, hyper) to (state, figures): one step. The figures
-            [2 or 4, network] are loss and score of the rows trained on and, with test weights, of the test rows of the
+        update: (state, batch, picked or None, test weights or None, hyper) to (state, figures): one step. The figures
+            [2 or 4, network] are loss and score of the training rows and, with test weights, of the test rows of the
             same batch, all before the step.
         evaluate: (params, buffers, batch, keys) to (figures [2, network], outputs [row, output, network]).
     """
@@ -101,9 +101,13 @@ class Steps:
 
 
 def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, guarded: bool = False) -> Steps:
-    """The step and the evaluation of a stack, with a recipe's optimizer.
+    """Return the step and the evaluation of a stack, with a recipe's optimizer.
 
-    Where they are `guarded`, they see no row of weight zero.
+    Args:
+        forward: the forward pass.
+        loss: the loss.
+        recipe: the recipe.
+        guarded: whether rows of weight zero are set to zero after the first layer.
     """
     placement, optimizer = forward.placement, pick_optimizer(recipe)
     smoothing = loss.smoothing if recipe.label_smoothing > 0 else None
@@ -130,7 +134,7 @@ def make_steps(forward: Forward, loss: Loss, recipe: Recipe, *, guarded: bool = 
         losses, slopes = loss.measure(z, y)
         if smoothing is not None and hyper.smoothing is not None:
             slopes = smoothing.slopes(slopes, y, hyper.smoothing)
-        # Networks don't interact, so one pass back has the gradients of all.
+        # Networks don't interact, so one backward pass gives the gradients of all.
         (grads,) = pull_back(slopes * batch.weights[:, None])
         if hyper.clip is not None:
             grads = clipped(grads, hyper.clip)

@@ -1,4 +1,4 @@
-"""One chunk of a stack, trained by torch from its first epoch to its last, on one thread."""
+"""Train one chunk of a stack by torch, from the first epoch to the last, on one thread."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ __all__ = ["Best", "Training"]
 
 
 class Best:
-    """What networks were when a loss that they have in common was least; of equal ones the first.
+    """The networks after the epoch with the lowest common loss; the first one if several are equal.
 
-    One epoch for all: that of a single network's least loss on its few test rows is mostly luck, so what it says of
-    these rows would look better than it is. One network that diverges ends it for all.
+    All networks share one epoch. The epoch of a single network's lowest loss on its few test rows depends mostly on
+    chance, so its predictions for these rows would look better than they are. If one network diverges, no later epoch
+    is better.
 
     Attributes:
-        epoch: which one it was, counted from 1; 0 before any.
+        epoch: the epoch, counted from 1; 0 before the first.
         loss: the loss.
         values: parameters and buffers by name [..., network].
-        outputs: for test rows.
+        outputs: outputs for test rows.
     """
 
     def __init__(self) -> None:
@@ -50,17 +51,25 @@ class Best:
         self.outputs = torch.empty(0)
 
     def see(self, epoch: int, values: Tensors, outputs: Tensor, loss: float) -> None:
-        """Keep them if they are better after this epoch; the first are kept in any case."""
+        """Keep the networks if this epoch is the best so far, or the first."""
         if loss < self.loss or not self.values:
             self.epoch, self.loss = epoch, loss if math.isfinite(loss) else math.inf
             self.values, self.outputs = {name: value.clone() for name, value in values.items()}, outputs.clone()
 
 
-_CHECKED = 16  # epochs between two looks at whether networks may end, or an eighth of those done
+_CHECKED = 16  # epochs between two checks whether networks may end, or an eighth of the epochs done
 
 
 class Training:
-    """The training of a chunk's networks."""
+    """The training of a chunk's networks.
+
+    Args:
+        chunk: the networks.
+        data: the table.
+
+    Raises:
+        SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
+    """
 
     def __init__(self, chunk: Chunk, data: TrainingData) -> None:
         self.chunk, self.data = chunk, data
@@ -117,7 +126,7 @@ class Training:
         epochs, n = self.chunk.recipe.epochs, len(self.chunk.seeds)
         one_pass = self.one_pass
         train_epoch = self._full_batch if self.chunk.recipe.batch_size is None else self._minibatches
-        # An epoch opens with the pass that has the test figures of the epoch before: same parameters, one pass less.
+        # The first pass of an epoch also gives the test figures of the epoch before, as the parameters are the same.
         figures = torch.zeros(epochs + 1, len(CURVES), n, dtype=self.dtype, device=self.device)
         done = self._go_on(savepoint.load() if savepoint else None, figures)
         waiting = self._waiting()
@@ -126,7 +135,7 @@ class Training:
                 if waiting is not None and epoch >= self._next_check(waiting):
                     self._see(waiting, figures[waiting.n_epochs + 1 : epoch, 2].numpy(force=True))
                     if waiting.ends.all():
-                        tell(epochs)  # what is left isn't needed
+                        tell(epochs)  # no further epoch is needed
                         break
                 if not one_pass:
                     figures[epoch, 2:], _ = self._evaluate()
@@ -143,21 +152,21 @@ class Training:
         return self._result(self._ended(curves, waiting), taken, dead)
 
     def _waiting(self) -> Waiting | None:
-        """What says when networks that choose an epoch together may end."""
+        """Return the rule that ends networks which choose an epoch together, or None."""
         n_runs = len(self.chunk.seeds) // self.chunk.together if self.chunk.together else 0
         return Waiting(n_runs, self.chunk.recipe.waits) if n_runs else None
 
     def _next_check(self, waiting: Waiting) -> int:
-        """Before which epoch to look whether networks may end. It changes no result, only how long they go on."""
-        done = waiting.n_epochs + 1  # the losses after the last epoch aren't known yet
+        """Return the epoch before which to check whether networks may end. It affects the time, not the results."""
+        done = waiting.n_epochs + 1  # losses after the last epoch aren't known yet
         return done + max(_CHECKED, done // 8)
 
     def _see(self, waiting: Waiting, losses: npt.NDArray[np.floating]) -> None:
-        """Take validation losses [epoch, network] of the next epochs."""
+        """Give validation losses [epoch, network] of the next epochs to the rule."""
         waiting.see(losses.T.reshape(len(waiting.ends), self.chunk.together, len(losses)))
 
     def _ended(self, curves: Tensor, waiting: Waiting | None) -> Tensor:
-        """The curves without what came after the end."""
+        """Return the curves with NaN after each network's end."""
         if waiting is not None:
             for network, end in enumerate(waiting.ends.repeat(self.chunk.together).tolist()):
                 if end:
@@ -165,7 +174,7 @@ class Training:
         return curves
 
     def epoch_seconds(self, seconds: float) -> float:
-        """How long an epoch takes, by as many of its steps as there is time for, two at least."""
+        """Measure the seconds of an epoch, by at least two of its steps and as many as there is time for."""
         in_batches = self.chunk.recipe.batch_size is not None
 
         def steps() -> Iterator[None]:
@@ -195,10 +204,10 @@ class Training:
         return found
 
     def run_patiently(self, tell: Callable[[int], None]) -> ChunkResult:
-        """As `run`, until the best epoch is `patience` epochs ago; then everything is as it was after that."""
+        """Train until the best epoch is `patience` epochs ago, and return the result of the best epoch."""
         chunk, best, started = self.chunk, Best(), time.monotonic()
         train_epoch = self._full_batch if chunk.recipe.batch_size is None else self._minibatches
-        # Each network's own test rows alone, where they are few of all rows.
+        # Only each network's own test rows, which may be few.
         own = self.rows if isinstance(self.forward, Chain) and isinstance(self.rows, WholeTable) else None
         evaluate = own.evaluate_own if own else functools.partial(self.rows.evaluate, outputs=True)
         figures = []
@@ -212,7 +221,7 @@ class Training:
                 tell(epoch + 1)
                 late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
                 if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
-                    tell(chunk.recipe.epochs)  # what is left isn't needed
+                    tell(chunk.recipe.epochs)  # no further epoch is needed
                     break
             params, buffers = ({name: best.values[name] for name in part} for part in self.state[:2])
             self.state = self.state._replace(params=params, buffers=buffers)
@@ -221,7 +230,7 @@ class Training:
             return replace(self._result(torch.stack(figures, 1), outputs, unknown), best=best.epoch)
 
     def _standing(self, figures: Tensor) -> Tensors:
-        """All that the epochs so far have changed."""
+        """Return everything that the epochs so far have changed."""
         parts = {"params": self.state.params, "buffers": self.state.buffers}
         parts |= {f"optimizer {number}": part for number, part in enumerate(self.state.optimizer)}
         tensors = {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
@@ -229,7 +238,7 @@ class Training:
         return {**tensors, "figures": figures, **taken}
 
     def _go_on(self, saved: tuple[int, Tensors] | None, figures: Tensor) -> int:
-        """Take up what `_standing` was; how many epochs are done."""
+        """Restore what `_standing` returned, and return the number of epochs done."""
         if saved is None:
             return 0
         done, tensors = saved
@@ -245,7 +254,7 @@ class Training:
         return done
 
     def _take_outputs(self, n_epochs: int) -> None:
-        """The outputs of the networks that are used after so many epochs, in a pass of their own."""
+        """Compute the outputs of networks whose outputs are taken after this many epochs."""
         here = self.stops == n_epochs
         if n_epochs < self.chunk.recipe.epochs and n_epochs in (self.chunk.stops or ()):
             _, outputs = self._evaluate(outputs=True)
@@ -281,7 +290,7 @@ class Training:
         hyper = self.hyper._replace(now=self.clock[step], step=self.numbers[step])
         if self.factors is None:
             return hyper
-        # Multiplied in double precision as torch's schedulers do, and outside the step, which is the same for all.
+        # Multiplied in double precision, like torch's schedulers.
         return hyper._replace(lr=(self.rates * self.factors[step]).to(self.dtype))
 
     def _result(self, curves: Tensor, outputs: Tensor, dead: Tensor) -> ChunkResult:
@@ -303,7 +312,8 @@ class Training:
 
 
 def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n_features: int) -> None:
-    """A stack holds parameters and buffers; whatever else differs by seed would silently be the first network's."""
+    """Raise CandidateError if networks differ by seed in more than parameters and buffers. The stack would silently use
+    the first network's values."""
     dtype = next(p.dtype for p in networks[0].parameters())
     X = torch.randn(3, n_features, generator=torch.Generator().manual_seed(0)).to(dtype)
     keys, step = network_keys([0] * len(networks), "draws"), torch.tensor(0, dtype=torch.int32)
@@ -327,7 +337,7 @@ def _check_alike(networks: list[nn.Module], forward: Forward, values: Tensors, n
 def _r2_by_split(
     mse: npt.NDArray[np.floating], data: TrainingData, weights: npt.NDArray[np.number], splits: list[int]
 ) -> npt.NDArray[np.floating]:
-    """R2 [epoch, network] of a target in the units that each split's networks learn it in."""
+    """Return R2 [epoch, network] of the target in the units that each split's networks learn."""
     y = data.y.reshape(len(data.y), -1).astype(np.float64)
     found = np.empty_like(mse)
     for split in set(splits):
