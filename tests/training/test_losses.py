@@ -45,7 +45,7 @@ def test_slopes_of_smoothed_labels_equal_the_gradient_of_torchs_loss(name, shape
 def test_label_smoothing_is_refused_for_a_regression():
     check_smoothing(LOSSES["mse"], 0.0)
     check_smoothing(LOSSES["bce"], 0.1)
-    with pytest.raises(OptionError, match=r"label_smoothing is of classes, and the target is a number\. Leave label_s"):
+    with pytest.raises(OptionError, match=r"label_smoothing needs classes, but the target is a number\. Leave label_s"):
         check_smoothing(LOSSES["mse"], 0.1)
 
 
@@ -58,7 +58,7 @@ def test_curves_show_the_loss_without_label_smoothing(task, seeds):
     moved = [train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
     assert (moved[0].train_loss[0] == moved[1].train_loss[0]).all()  # before the first step
     assert (moved[0].train_loss[1] != moved[1].train_loss[1]).all()
-    with pytest.raises(OptionError, match="label_smoothing is of classes"):
+    with pytest.raises(OptionError, match="label_smoothing needs classes"):
         train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)
 
 

@@ -64,10 +64,10 @@ def with_cell(array, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train holds NaN or infinite numbers. Replace or drop"),
-        ({"y_test": lambda a: with_cell(a, np.inf)}, "y_test holds NaN or infinite"),
-        ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test holds numbers too large for float32. Standardise"),
-        ({"X_train": lambda a: a.astype(str)}, "X_train holds <U.* It must hold numbers"),
+        ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train contains NaN or infinite numbers. Replace or drop"),
+        ({"y_test": lambda a: with_cell(a, np.inf)}, "y_test contains NaN or infinite"),
+        ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test contains numbers too large for float32. Standardise"),
+        ({"X_train": lambda a: a.astype(str)}, "X_train contains <U.* It must contain numbers"),
         ({"X_train": lambda a: [[1.0, 2.0], [3.0]]}, "X_train isn't an array"),
         ({"X_train": lambda a: a[:, 0]}, r"X_train has shape \[70\]. It must be \[row, feature\]"),
         ({"X_train": lambda a: a[:, :0], "X_test": lambda a: a[:, :0]}, r"X_train has shape \[70, 0\]"),
@@ -78,7 +78,7 @@ def with_cell(array, value):
         ({"sample_weight": lambda a: a[:5]}, r"sample_weight has shape \[5\]. It must be \[70\]"),
         ({"sample_weight": lambda a: a - 2.0}, "sample_weight is negative"),
         ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
-        ({"sample_weight": lambda a: with_cell(a, np.nan)}, "sample_weight holds NaN"),
+        ({"sample_weight": lambda a: with_cell(a, np.nan)}, "sample_weight contains NaN"),
         ({"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)}, "class codes 0 to 0"),
         ({"loss": lambda a: "bce", "y_train": lambda a: a + 1}, "bce needs a target of zeros and ones"),
     ],

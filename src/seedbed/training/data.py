@@ -1,4 +1,4 @@
-"""The rows that a stack trains on: one table, shared by all networks, and what differs from split to split."""
+"""The rows that a stack trains on: one table, shared by all networks, and the weights and scales of each split."""
 
 from __future__ import annotations
 
@@ -25,18 +25,16 @@ class TrainingData:
     """A table for training.
 
     Attributes:
-        X: features [row, feature]; of a large table in a file, shuffled once.
+        X: features [row, feature]; those of a large table are in a file, shuffled once.
         y: target: class codes or numbers [row], or numbers [row, output].
-        train: [row, split]; what each row counts in a split's training, 0 where it isn't part of it.
-        test: [row, split]; likewise for the test figures.
-        scale, shift: [feature, split] or none; a split's networks see `scale * X + shift`.
-        also: [feature] or none, only with scale and shift; another input that column k adds to is also[k], and it is k
-            itself where there is none.
-        extra: [feature, split], with `also`; column k adds `extra[k] * X[:, k]`, nothing where also[k] is k.
-        order: [row] or none; which row of the table each row is, where they were shuffled. Such data is trained on and
-            looked at window by window.
-        target_scale, target_shift: [split] or none; a split's networks learn the number
-            `target_scale * y + target_shift`. Loss and outputs are in its units.
+        train: weight of each row in a split's training, 0 if it isn't part of it [row, split].
+        test: weight of each row in a split's test figures [row, split].
+        scale, shift: a split's networks see `scale * X + shift` [feature, split]; None for X itself.
+        also: the other input that each column adds to, its own number if none [feature]; None without scale and shift.
+        extra: column k adds `extra[k] * X[:, k]` to input `also[k]`, unless that is k [feature, split].
+        order: the table's row number of each row, if rows were shuffled [row]. Such data is read window by window.
+        target_scale, target_shift: a split's networks learn `target_scale * y + target_shift` [split], or y if None.
+            Loss and outputs are in these units.
     """
 
     X: npt.NDArray[np.floating]
@@ -52,7 +50,7 @@ class TrainingData:
     target_shift: npt.NDArray[np.floating] | None = None
 
     def loss(self, name: str, n_outputs: int) -> Loss:
-        """The loss of a recipe by its name, see `pick_loss`; a target with scales is a number.
+        """Return a loss by its name, see `pick_loss`. A target with scales is a number.
 
         Raises:
             TrainingError: the target doesn't suit the loss or the outputs.
@@ -63,10 +61,10 @@ class TrainingData:
         return loss
 
     def is_huge(self, splits: Sequence[int]) -> bool:
-        """Whether these splits' networks can see numbers so large that a layer might overflow.
+        """Return whether these splits' networks may see numbers so large that a layer could overflow.
 
-        It would do so on rows that a network doesn't train on: what it trains on has been standardised. Their weight
-        is zero, but zero times infinity is not.
+        That can happen on rows that a network doesn't train on, because only its training rows are standardised. Their
+        weight is zero, but zero times infinity is NaN.
         """
         largest = self._largest[:, None]
         if self.scale is not None and self.shift is not None:
@@ -77,7 +75,7 @@ class TrainingData:
         return bool(largest.max() > np.finfo(self.X.dtype).max ** (1 / 3))
 
     def tested(self, split: int) -> npt.NDArray[np.bool_]:
-        """Whether a split tests a row of the table [row]."""
+        """Return whether each row of the table is a test row of a split [row]."""
         counts = self.test[:, split] != 0
         found: npt.NDArray[np.bool_] = np.empty(len(counts), dtype=np.bool_)
         found[slice(None) if self.order is None else self.order] = counts
@@ -90,10 +88,10 @@ class TrainingData:
         return largest.astype(np.float64)
 
     def n_outputs(self, network: nn.Module) -> int:
-        """How many outputs the network has for these features.
+        """Return the number of a network's outputs for these features.
 
         Raises:
-            CandidateError: it can't take them, or doesn't return one row of outputs for each row.
+            CandidateError: the network can't take the features, or doesn't return a row of outputs per row.
         """
         was_training = network.training
         try:
@@ -119,14 +117,16 @@ class TrainingData:
 def table_data(
     table: Table, encoding: Encoding, splits: Sequence[Split], weights: npt.NDArray[np.floating] | None = None
 ) -> TrainingData:
-    """A table as the engine takes it: one column of weights and of scales for each split.
+    """Return a table as the engine takes it.
 
     Args:
-        encoding: what makes inputs of the table's columns.
-        weights: what each row counts [row], in training and in the figures; 1 if left out.
+        table: the table.
+        encoding: turns the table's columns into inputs.
+        splits: the splits, each of which gets a column of weights and scales.
+        weights: weight of each row in training and in figures [row]; 1 if None.
 
     Raises:
-        SeedbedError: a column or the target can't be held by float32.
+        SeedbedError: a column or the target is too large for float32.
     """
     design = encoding.design(splits)
     order = design.order
@@ -159,7 +159,7 @@ def counted_rows(
     weights: npt.NDArray[np.floating] | None,
     order: npt.NDArray[np.int64] | None = None,
 ) -> list[npt.NDArray[np.number]]:
-    """What each row counts in each split's training, and in its test figures [row, split]."""
+    """Return the weight of each row in each split's training, and in its test figures [row, split]."""
     places = np.arange(n_rows)
     if order is not None:
         places = np.empty(n_rows, dtype=np.int32)
@@ -167,7 +167,7 @@ def counted_rows(
     counted = np.ones(n_rows) if weights is None else weights
     found: list[npt.NDArray[np.number]] = []
     for part in ("train", "test"):
-        # Where nothing but 0 and 1 is counted, of many rows each takes a byte.
+        # Weights of 0 and 1 take a byte each in a file.
         own = np.zeros((n_rows, len(splits)), dtype=np.float32 if order is None or weights is not None else np.uint8)
         for number, split in enumerate(splits):
             rows = getattr(split, part)
@@ -180,10 +180,15 @@ Part = tuple[npt.NDArray[np.floating], npt.NDArray[np.generic]]
 
 
 def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any, dtype: str) -> TrainingData:
-    """Training rows, then test rows, each given as (features, target).
+    """Check a user's arrays and return them as the rows of one split, training rows first.
+
+    Args:
+        train, test: features and target of each part.
+        sample_weight: weights of the training rows [row], or None.
+        dtype: `float32` or `float64`.
 
     Raises:
-        TrainingError: the arrays don't fit together, or hold what can't be trained on.
+        TrainingError: the arrays don't fit together, or contain values that can't be trained on.
         OptionError: there is no such dtype.
     """
     parts = _rows("train", *train, dtype), _rows("test", *test, dtype)
@@ -198,7 +203,7 @@ def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any,
     weights[:n_train, 0] = 1 if sample_weight is None else _array("sample_weight", sample_weight)
     weights[n_train:, 1] = 1
     if weights.min() < 0 or weights[:, 0].sum() == 0:
-        raise TrainingError("sample_weight is negative, or all zero")
+        raise TrainingError("sample_weight is negative or all zero")
     X, y = (np.concatenate(pair) for pair in zip(*parts, strict=True))
     return TrainingData(X, y, weights[:, :1].astype(X.dtype), weights[:, 1:].astype(X.dtype))
 
@@ -213,9 +218,9 @@ def _array(name: str, values: Any) -> npt.NDArray[np.generic]:
     if array.dtype == bool:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iuf":
-        raise TrainingError(f"{name} holds {array.dtype}", "It must hold numbers.")
+        raise TrainingError(f"{name} contains {array.dtype}", "It must contain numbers.")
     if not np.isfinite(array).all():
-        raise TrainingError(f"{name} holds NaN or infinite numbers", "Replace or drop them.")
+        raise TrainingError(f"{name} contains NaN or infinite numbers", "Replace or drop them.")
     return array
 
 
@@ -225,7 +230,7 @@ def _rows(part: str, X: Any, y: Any, dtype: str) -> Part:
     features, target = _array(f"X_{part}", X), _array(f"y_{part}", y)
     for name, array in (("X", features), ("y", target)):
         if array.size and np.abs(array).max() > np.finfo(dtype).max:
-            raise TrainingError(f"{name}_{part} holds numbers too large for {dtype}", "Standardise it before.")
+            raise TrainingError(f"{name}_{part} contains numbers too large for {dtype}", "Standardise it first.")
     if features.ndim != 2 or not features.shape[1]:
         raise TrainingError(f"X_{part} has shape {list(features.shape)}", "It must be [row, feature].")
     if target.ndim == 2 and target.shape[1] == 1:

@@ -1,8 +1,8 @@
-"""What enters a stack: one table for all networks, and what each split's networks see of it.
+"""The inputs of a stack: one table for all networks, which each split's networks see in their own scale.
 
-A split's networks see `scale * X + shift`, plus what some columns add to other inputs than their own: a missing cell's
-indicator adds the median to its number, a rare level adds its rows to the bucket of the rare. The first linear layer
-takes all of it into its weights, so that all networks still share one matmul with X.
+A split's networks see `scale * X + shift`. In addition, some columns add to another input: the indicator of a missing
+cell adds the median to its number, and a rare level counts as *other*. All this is folded into the weights of the first
+linear layer, so that all networks share one matmul with X.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ __all__ = ["Inputs", "Placing", "as_seen", "counting", "expanded", "folded", "lo
 
 
 class Across(NamedTuple):
-    """What columns add to other inputs than their own.
+    """Columns that add to another input.
 
     Attributes:
-        also: [feature], the input that a column adds to; its own number where it adds to none.
-        extra: [feature, network], times what; 0 where it adds to none.
-        givers: [giver], the columns that do add to another.
-        takers: [giver], `also` of these.
+        also: the input that each column adds to, its own number if none [feature].
+        extra: the factor, 0 if none [feature, network].
+        givers: the columns that add to another input [giver].
+        takers: `also` of these columns [giver].
     """
 
     also: Tensor
@@ -39,13 +39,12 @@ class Across(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What enters a stack.
+    """The inputs of a stack.
 
     Attributes:
         X: [row, feature], shared by all networks, or [row, feature, network].
-        scale: [feature, network] or none; a network sees `scale * X + shift`, its own split's standardisation.
-        shift: like scale.
-        across: or none; what comes on top of that. Only with scale and shift.
+        scale, shift: a network sees `scale * X + shift`, the standardisation of its split [feature, network], or None.
+        across: columns that add to another input, or None; only with scale and shift.
     """
 
     X: Tensor
@@ -55,14 +54,14 @@ class Inputs(NamedTuple):
 
 
 def across(also: Tensor, extra: Tensor) -> Across | None:
-    """From `also` [feature] and `extra` [feature, network]; none where no column adds to another."""
+    """Return `Across` for `also` [feature] and `extra` [feature, network], or None if no column adds to another."""
     gives = also != torch.arange(len(also), device=also.device)
     givers = gives.nonzero()[:, 0]
     return Across(also, extra * gives[:, None], givers, also[givers]) if len(givers) else None
 
 
 def as_seen(X: Tensor, inputs: Inputs) -> Tensor:
-    """Rows X [row, feature, network] as each network sees them."""
+    """Return rows X [row, feature, network] as each network sees them."""
     if inputs.scale is None or inputs.shift is None:
         return X
     seen = X * inputs.scale + inputs.shift
@@ -73,12 +72,12 @@ def as_seen(X: Tensor, inputs: Inputs) -> Tensor:
 
 
 def expanded(inputs: Inputs, n_networks: int) -> Tensor:
-    """The inputs as each network sees them [row, feature, network]."""
+    """Return the inputs as each network sees them [row, feature, network]."""
     return as_seen(inputs.X if inputs.X.dim() == 3 else inputs.X[:, :, None].expand(-1, -1, n_networks), inputs)
 
 
 def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Weights [feature, unit, network] and bias [unit, network] for X that do what the given ones do for what is seen.
+    """Return weights [feature, unit, network] and bias [unit, network] for X that equal the given ones for scaled X.
 
     With E[k, also[k]] = extra[k]: (scale * X + shift + X @ E) @ W + b = X @ (scale * W + E @ W) + (b + shift @ W).
     """
@@ -97,8 +96,8 @@ def folded(inputs: Inputs, weight: Tensor, bias: Tensor | None) -> tuple[Tensor,
 
 
 class _Added(torch.autograd.Function):
-    """E @ W. Forward each row looks up the one that it adds. Backward the givers' rows are summed, which no row can
-    look up, as a bucket takes from many."""
+    """E @ W. Forward looks up one row of W for each column. Backward sums the rows of the givers, because several may
+    add to one input."""
 
     @staticmethod
     def forward(weight: Tensor, also: Tensor, extra: Tensor, givers: Tensor, takers: Tensor) -> Tensor:
@@ -116,7 +115,8 @@ class _Added(torch.autograd.Function):
 
 
 def counting(x: Tensor, weights: Tensor) -> Tensor:
-    """x [row, unit, network], zero where a row's weight [row, network] is, and so is its gradient, whatever x was."""
+    """Return x [row, unit, network] with zeros where a row's weight [row, network] is zero. Gradients are zero there,
+    too, for any x."""
     counted: Tensor = _Counting.apply(x, weights > 0)  # type: ignore[no-untyped-call]
     return counted
 
@@ -137,16 +137,17 @@ class _Counting(torch.autograd.Function):
 
 
 def _where(counts: Tensor, x: Tensor) -> Tensor:
-    # The mask lies in memory as x does, or else the result wouldn't, and every sum behind it would round otherwise.
+    # The mask has the memory layout of x. Otherwise the result would have another layout, and later sums would round
+    # differently.
     return torch.where(torch.zeros_like(x, dtype=torch.bool) | counts[:, None], x, 0)
 
 
 def summed_at(parts: Tensor, places: Tensor, n: int, *, dim: int) -> Tensor:
-    """Add each slice of `parts` along `dim` to place `places` [slice] of n; the others are zero. It has no gradient."""
+    """Add each slice of `parts` along `dim` to its place of n, given by `places` [slice]. It has no gradient."""
     zeros = parts.new_zeros((*parts.shape[:dim], n, *parts.shape[dim + 1 :]))
     if not parts.is_cuda:
         return zeros.index_add_(dim, places, parts)
-    # There index_add_ adds in any order, while this one sorts: the same bits each time.
+    # On CUDA, index_add_ adds in any order. This function sorts, so the bits are the same each time.
     return zeros.index_put_([None] * dim + [places], parts, accumulate=True)
 
 
@@ -157,9 +158,9 @@ class Placing:
     Attributes:
         data: the table.
         splits: the number of the split that each network trains on.
-        seeds: one a network.
-        batch_size: of the recipe.
-        is_chain: whether the networks are a chain; a general network gets rows just as it sees them.
+        seeds: one per network.
+        batch_size: batch size of the recipe.
+        is_chain: whether the networks are a `Chain`; all others get scaled rows.
         network_first: whether the network axis varies slowest in memory.
         device, dtype: as torch has them.
     """
@@ -174,7 +175,7 @@ class Placing:
     dtype: torch.dtype
 
     def inputs(self, X: npt.NDArray[np.floating]) -> Inputs:
-        """Rows X [row, feature] and what each network sees of them; a general network gets just that."""
+        """Return the inputs for rows X [row, feature]."""
         data, own = self.data, torch.from_numpy(X).to(self.device, self.dtype)
         extra = self.of_splits(data.extra)
         also = None if data.also is None else torch.from_numpy(data.also).to(self.device)
@@ -185,11 +186,11 @@ class Placing:
         return Inputs(as_seen(own[:, :, None], inputs)[:, :, 0])
 
     def of_splits(self, values: npt.NDArray[np.floating] | None) -> Tensor | None:
-        """Values [..., split] as [..., network]."""
+        """Return values [..., split] as [..., network]."""
         return None if values is None else self.placed(torch.from_numpy(values[..., list(self.splits)]))
 
     def placed(self, value: Tensor) -> Tensor:
-        """A tensor with a last axis `network` where and how it is wanted."""
+        """Return a tensor [..., network] on the device, in the memory layout and number type of the chunk."""
         value = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
         if self.network_first:
             return value.permute(*reversed(range(value.dim()))).contiguous().permute(*reversed(range(value.dim())))
@@ -197,11 +198,14 @@ class Placing:
 
 
 MOST_ROWS = 1 << 14
-"""Rows that are shown at most. A quantile of so many is off by half a hundredth of the rows at most, as a rule."""
+"""Rows that a module's `look_at` receives at most. Their quantiles are usually exact to half a percent of the rows."""
 
 
 def look_at(network: nn.Module, X: Tensor) -> None:
-    """Show a network its training rows X [row, feature]."""
+    """Give training rows X [row, feature] to modules that have a method `look_at`, once, before the first step.
+
+    Such a module passes rows on to modules inside it itself. Of many rows it gets some, which are the same each time.
+    """
     rows = X[torch.from_numpy(_some(len(X)))] if len(X) > MOST_ROWS else X
     with torch.no_grad():
         for module in _that_look(network):
@@ -211,7 +215,7 @@ def look_at(network: nn.Module, X: Tensor) -> None:
 def look_at_splits(
     networks: Sequence[nn.Module], splits: Sequence[int], data: TrainingData, dtype: torch.dtype
 ) -> None:
-    """Show each network the training rows of its split, given by number."""
+    """Give each network the training rows of its split, see `look_at`."""
     if not _that_look(networks[0]):
         return
     seen = {split: _training_rows(data, split, dtype) for split in dict.fromkeys(splits)}
@@ -226,7 +230,7 @@ def _that_look(network: nn.Module) -> list[nn.Module]:
 
 
 def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor:
-    """As the split's networks see them."""
+    """Return training rows as the split's networks see them."""
     if data.order is None:
         rows = data.train[:, split].nonzero()[0]
         X = data.X[rows[_some(len(rows))]]
@@ -236,12 +240,12 @@ def _training_rows(data: TrainingData, split: int, dtype: torch.dtype) -> Tensor
 
 
 def _some(n_rows: int) -> npt.NDArray[np.int64]:
-    """Rows from the first to the last, all or evenly spaced: a sorted table has some of everything."""
+    """Return all rows, or evenly spaced ones, because the table may be sorted."""
     return np.linspace(0, n_rows - 1, min(n_rows, MOST_ROWS)).astype(np.int64)
 
 
 def _first_rows(data: TrainingData, split: int) -> npt.NDArray[np.floating]:
-    """Of a table in a file, whose rows lie shuffled."""
+    """Return the first training rows of a table in a file, whose rows are shuffled."""
     found: list[npt.NDArray[np.floating]] = []
     for rows in windows(*data.X.shape):
         found.append(rows_of(data.X, rows)[rows_of(data.train, rows)[:, split] > 0])

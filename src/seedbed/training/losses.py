@@ -1,4 +1,4 @@
-"""Losses and the score beside them, for one network and for a stack alike: the network axis, if any, is last.
+"""Losses, each with a score, for one network or for a stack, whose network axis is last.
 
 Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones for `bce`, one-hot
 rows for `cross_entropy`, numbers for `mse`.
@@ -23,12 +23,12 @@ __all__ = ["Loss", "check_smoothing", "encode_target", "pick_loss", "r2"]
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How targets of classes are moved by a share towards all classes alike.
+    """Label smoothing: a share of each target is spread evenly over all classes.
 
     Attributes:
-        module: a share to the loss of torch that is trained on, for one network.
-        slopes: (derivatives by the outputs, targets, the share) to the derivatives with targets that are moved. They
-            aren't moved themselves, as the loss of what they are is wanted as well.
+        module: returns torch's loss with smoothed targets for a share, for one network.
+        slopes: (derivatives by the outputs, targets, share) to the derivatives with smoothed targets. The targets
+            themselves stay as they are, because figures show the loss without smoothing.
     """
 
     module: Callable[[float], nn.Module]
@@ -37,16 +37,16 @@ class Smoothing:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss to minimise and the score shown beside it.
+    """A loss to minimise, and its score.
 
     Attributes:
-        name: as in the recipe.
-        module: the loss of torch that takes the mean over rows, for one network.
-        measure: outputs and targets `[row, output, ...]` to losses `[row, ...]` and their derivatives by the outputs
-            `[row, output, ...]`. Written down together, they share what is dear to compute.
-        hits: outputs and targets to 1 where the row is predicted right, else 0, `[row, ...]`; none for regression.
-        score_name: what the score is called.
-        smoothing: none for regression.
+        name: its name in the recipe.
+        module: torch's loss, the mean over rows, for one network.
+        measure: from outputs and targets `[row, output, ...]` to losses `[row, ...]` and their derivatives by the
+            outputs `[row, output, ...]`. Both share the expensive functions.
+        hits: from outputs and targets to 1 if a row is predicted correctly, else 0, `[row, ...]`; None for regression.
+        score_name: the name of the score.
+        smoothing: label smoothing; None for regression.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Loss:
 
 
 def _bce(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    # softplus(z) - y z, and sigmoid(z) - y, by exp(-|z|), so that neither a large nor a small logit overflows.
+    # softplus(z) - y z, and sigmoid(z) - y, computed from exp(-|z|), which never overflows.
     e = torch.exp(-z.abs())
     share = 1 / (1 + e)
     return _over_outputs(z.clamp(min=0) - y * z + torch.log1p(e), torch.where(z >= 0, share, e * share) - y)
@@ -85,13 +85,13 @@ def _mse(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _over_outputs(losses: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean over outputs."""
+    """Return the means over outputs."""
     n = losses.shape[1]
     return (losses[:, 0], slopes) if n == 1 else (losses.mean(1), slopes / n)
 
 
 class _SmoothBCE(nn.BCEWithLogitsLoss):
-    """The loss of torch on targets that are moved towards a half."""
+    """torch's loss with targets that are smoothed towards a half."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -125,10 +125,10 @@ LOSSES = {
 
 
 def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
-    """The loss by its name, or for `auto` by the target and the number of outputs.
+    """Return a loss by its name, or for `auto` by the target and the number of outputs.
 
-    One output and a target of zeros and ones: `bce`. Several outputs and whole numbers from 0 up: `cross_entropy`.
-    Else `mse`.
+    `auto` is `bce` for one output and a target of zeros and ones, `cross_entropy` for several outputs and whole numbers
+    from 0 up, and `mse` otherwise.
 
     Raises:
         TrainingError: the target doesn't suit the loss or the outputs.
@@ -161,13 +161,13 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
 
 
 def check_smoothing(loss: Loss, label_smoothing: float) -> None:
-    """An error where a recipe smooths labels, and there are none. Raises OptionError."""
+    """Raise OptionError if a recipe smooths labels and the target is a number."""
     if label_smoothing and loss.smoothing is None:
-        raise OptionError("label_smoothing is of classes, and the target is a number", "Leave label_smoothing out.")
+        raise OptionError("label_smoothing needs classes, but the target is a number", "Leave label_smoothing out.")
 
 
 def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: torch.dtype) -> Tensor:
-    """The target [row] or [row, output] as the loss wants it: [row, output]."""
+    """Return a target [row] or [row, output] as the loss needs it [row, output]."""
     if loss.name == "cross_entropy":
         return F.one_hot(torch.from_numpy(y.astype(np.int64)), n_outputs).to(dtype)
     return torch.from_numpy(np.array(y)).to(dtype).reshape(len(y), n_outputs)
@@ -176,9 +176,15 @@ def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype:
 def r2(
     mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.number] | None = None
 ) -> npt.NDArray[np.floating]:
-    """The share of the variance of y explained: 1 - mse / variance, the variance averaged over outputs.
+    """Return the explained share of the variance of y: 1 - mse / variance, with the variance averaged over outputs.
 
-    `y` is [row, output], `weights` [row]. NaN where y doesn't vary.
+    Args:
+        mse: mean squared errors, of any shape.
+        y: targets [row, output].
+        weights: weights of the rows [row]; 1 if None.
+
+    Returns:
+        R2 in the shape of `mse`; NaN if y is constant.
     """
     there = y if weights is None else y[weights > 0]
     if (there == there[:1]).all():  # its deviation from the mean comes out as 1e-17, not 0

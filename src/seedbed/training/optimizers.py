@@ -1,4 +1,7 @@
-"""Optimizers and schedules of the learning rate: as pure functions of a step, and as torch has them."""
+"""Optimizers and learning rate schedules, as pure functions of a step and as torch has them.
+
+Schedules equal their namesakes in `torch.optim.lr_scheduler`, stepped at every step.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,19 @@ _CLIP_EPS = 1e-6
 
 
 def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
-    """What a step needs to know of its number [step, 3]: is it the first, Adam's 1 - b1^t and sqrt(1 - b2^t).
+    """Return values that depend on the number of the step [step, 3]: whether it is the first, and Adam's 1 - b1^t and
+    sqrt(1 - b2^t).
 
-    They are computed in double precision as `torch.optim` does, then cast.
+    They are computed in double precision, like those of `torch.optim`, and then cast.
     """
     rows = [(float(t == 1), 1.0 - BETAS[0] ** t, math.sqrt(1.0 - BETAS[1] ** t)) for t in range(1, n_steps + 1)]
     return torch.tensor(rows, dtype=torch.float64).to(dtype)
 
 
 def clipped(grads: Tensors, most: Tensor) -> Tensors:
-    """Each network's gradients, scaled down where their norm is above `most`; equals `torch.nn.utils.clip_grad_norm_`
-    for that network alone."""
-    # A sum over no axis would be one over all.
+    """Return each network's gradients, scaled down if their norm is above `most`, like
+    `torch.nn.utils.clip_grad_norm_` for that network alone."""
+    # `sum(())` would sum over all axes.
     squares = [(g * g).sum(tuple(range(g.dim() - 1))) if g.dim() > 1 else g * g for g in grads.values()]
     norm = torch.stack(squares).sum(0).sqrt()
     factor = (most / (norm + _CLIP_EPS)).clamp(max=1.0)
@@ -38,7 +42,7 @@ def clipped(grads: Tensors, most: Tensor) -> Tensors:
 
 
 def pick_optimizer(recipe: Recipe) -> Step:
-    """Return the pure step of a recipe's optimizer. Learning rate and weight decay are given at each step instead."""
+    """Return the pure step of a recipe's optimizer. Learning rate and weight decay are arguments of each step."""
     decays = _all_decay if recipe.decay_biases else _weights_decay
     return OPTIMIZERS[recipe.optimizer].step(recipe.momentum, recipe.nesterov, decays)
 
@@ -61,7 +65,7 @@ def _all_decay(stacked: Tensor) -> bool:
 
 
 def _weights_decay(stacked: Tensor) -> bool:
-    return stacked.dim() > 2  # one of them is the network
+    return stacked.dim() > 2  # one of the axes is the network
 
 
 # The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.
@@ -69,9 +73,9 @@ _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:
-    """What the learning rate is multiplied with [step], in double precision; none where it stays as it is.
+    """Return the factor of the learning rate at each step in double precision [step], or None if it is constant.
 
-    A step's number alone decides, so a training that goes on after a kill goes on with the right rate.
+    It depends on the step's number alone, so a resumed training continues with the right rate.
     """
     if not recipe.varies:
         return None
@@ -88,7 +92,7 @@ def rate_factors(recipe: Recipe, steps_an_epoch: int) -> Tensor | None:
 
 
 def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_an_epoch: int) -> LRScheduler | None:
-    """The same schedule out of `torch.optim.lr_scheduler`, for the reference trainer; to be stepped after each step."""
+    """Return the same schedule of torch for the reference trainer, to be stepped after each step."""
     total, rising = _steps(recipe, steps_an_epoch)
     (lr,) = recipe.lrs
     if recipe.schedule == "onecycle":
@@ -101,8 +105,7 @@ def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_
 
 
 def _steps(recipe: Recipe, steps_an_epoch: int) -> tuple[int, int]:
-    """How many steps the schedule is laid out for, and over how many of them the rate rises evenly: it reaches its
-    height at the step that follows."""
+    """Return the steps of the whole schedule, and the steps of the linear warm-up, after which the rate is highest."""
     total = (recipe.horizon or recipe.epochs) * steps_an_epoch
     return total, min(round(recipe.warmup * total), total - 1)
 
@@ -115,5 +118,5 @@ def _one_cycle(step: int, total: int) -> float:
 
 
 def _between(start: float, end: float, share: float) -> float:
-    """Half a cosine from start to end."""
+    """Return the value of half a cosine from start to end."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

@@ -1,7 +1,7 @@
 """Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its neighbours.
 
-Initialisation is torch's own, under `torch.manual_seed(seed)`. What is drawn later (dropout masks, randomised slopes,
-the order of minibatches) comes from here. There is no generator state to save, so a run can stop anywhere and go on.
+Initialisation is torch's own, under `torch.manual_seed(seed)`. Later draws come from here: dropout masks, randomised
+slopes and the order of minibatches. There is no generator state to save, so a run can stop and continue anywhere.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def derive(*parts: int | str) -> int:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """`torch.manual_seed(seed)` inside; the caller's random state is as before outside."""
-    # For each call torch.manual_seed also notes down where it was called, for devices that aren't awake yet: that takes
-    # longer than building a small network. Seeding the generator itself is all it does on a CPU.
+    """Run the block under `torch.manual_seed(seed)` and restore the caller's random state."""
+    # torch.manual_seed also records the call for devices that aren't initialised, which takes longer than building a
+    # small network. On a CPU, seeding the generator is enough.
     generator = torch.default_generator
     before = generator.get_state()
     with torch.random.fork_rng(enabled=torch.cuda.is_initialized()):
@@ -56,8 +56,8 @@ def seeded(seed: int) -> Iterator[None]:
 def reseed(key: Tensor, step: Tensor | int, *, training: bool) -> None:
     """Seed torch's own generators for one step of one network, given by its key.
 
-    What a module draws from torch itself, such as the dropout of `nn.MultiheadAttention`, then depends on the network
-    and the step alone. Call it inside `seeded`, which restores the caller's state.
+    Draws of a module from torch itself, such as the dropout of `nn.MultiheadAttention`, then depend on the network and
+    the step alone. Call it inside `seeded`, which restores the caller's state.
     """
     seed = derive(int(key), int(step) if training else "evaluation")
     torch.default_generator.manual_seed(seed)
@@ -66,20 +66,20 @@ def reseed(key: Tensor, step: Tensor | int, *, training: bool) -> None:
 
 
 def network_keys(seeds: Sequence[int], purpose: str, device: torch.device | None = None) -> Tensor:
-    """One 32-bit key a network [network], for `layer_noise`."""
+    """Return one 32-bit key per network for `layer_noise` [network]."""
     keys = [(derive(seed, purpose) & 0xFFFFFFFF) - 0x80000000 for seed in seeds]
     return torch.tensor(keys, dtype=torch.int32, device=device)
 
 
 def shuffled(n: int, seed: int, epoch: int, *window: int) -> Tensor:
-    """The order [n] in which a network sees its training rows in an epoch, or those of a window of them."""
+    """Return the order in which a network sees its training rows in an epoch, or those of a window [n]."""
     generator = torch.Generator().manual_seed(derive(seed, "shuffle", epoch, *window))
     return torch.randperm(n, generator=generator)
 
 
 def _mixed(x: Tensor) -> Tensor:
-    # The finaliser of MurmurHash3, in wrapping int32 arithmetic: it vectorises. A signed shift drags the sign in,
-    # so it is masked off.
+    # The finaliser of MurmurHash3 in wrapping int32 arithmetic, which vectorises. A signed shift copies the sign bit,
+    # so these bits are masked.
     x = (x ^ ((x >> 16) & 0xFFFF)) * -2048144789
     x = (x ^ ((x >> 13) & 0x7FFFF)) * -1028477387
     return x ^ ((x >> 16) & 0xFFFF)
@@ -88,11 +88,17 @@ def _mixed(x: Tensor) -> Tensor:
 def layer_noise(
     keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int, *, network_first: bool = False
 ) -> Tensor:
-    """Uniform numbers in [0, 1), float32 [row, unit, *keys.shape], by key, step, layer, row and unit alone.
+    """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape].
+
+    They depend on key, step, layer, row and unit alone.
 
     Args:
-        rows: [row], int32; which row each is: its number in the table, or its place in a minibatch.
-        network_first: of keys [network], how the numbers lie in memory; the numbers are the same.
+        keys: keys of the networks [network], or one key.
+        step: number of the step.
+        layer: number of the layer.
+        rows: each row's number in the table, or its place in a minibatch, int32 [row].
+        n_units: units of the layer.
+        network_first: the memory layout, for keys [network]. It doesn't change the numbers.
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
@@ -106,29 +112,29 @@ def layer_noise(
 
 
 def dropped(x: Tensor, noise: Tensor, share: float) -> Tensor:
-    """Dropout by given noise: the kept values are scaled by 1 / (1 - share)."""
+    """Apply dropout with given noise. Kept values are scaled by 1 / (1 - share)."""
     return torch.where(noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x))
 
 
 def sloped(x: Tensor, noise: Tensor, lower: float, upper: float) -> Tensor:
-    """The randomised leaky ReLU by given noise."""
+    """Apply the randomised leaky ReLU with given noise."""
     return torch.where(x >= 0, x, x * (lower + (upper - lower) * noise.to(x.dtype)))
 
 
 class Draws:
-    """Whose draws, at which step and for which rows: what a stateless module reads when it runs."""
+    """The key, the step and the rows from which a stateless module draws."""
 
     def __init__(self, key: Tensor, step: Tensor | int = 0, rows: Tensor | None = None) -> None:
         self.key, self.step, self.rows = key, step, rows
         self._uses: dict[int, int] = {}
 
     def next_step(self) -> None:
-        """From now on modules draw for the next step."""
+        """Let modules draw for the next step."""
         self.step = self.step + 1
         self._uses.clear()
 
     def noise(self, module: int, x: Tensor) -> Tensor:
-        """The noise for the inputs x [row, ...] of a module, given by its number."""
+        """Return the noise for inputs x [row, ...] of a module, given by its number."""
         rows = torch.arange(len(x), dtype=torch.int32, device=x.device) if self.rows is None else self.rows
         use = self._uses.get(module, 0)
         self._uses[module] = use + 1
@@ -136,19 +142,19 @@ class Draws:
 
 
 def drawn_layer(module: int, use: int) -> int:
-    """The number of a layer that draws: a module that is used twice draws anew."""
+    """Return the number of a layer that draws. Each use of a module has its own."""
     return module + 4096 * use
 
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:
-    """The modules that draw in training, by name, each with its number."""
+    """Return the number of each module that draws in training, by name."""
     names = [name for name, module in network.named_modules() if type(module) in (nn.Dropout, nn.RReLU)]
     return {name: number for number, name in enumerate(names)}
 
 
 @contextlib.contextmanager
 def stateless(network: nn.Module, draws: Draws) -> Iterator[None]:
-    """Inside, `nn.Dropout` and `nn.RReLU` of this network take their noise from `draws` instead of torch's state."""
+    """Make `nn.Dropout` and `nn.RReLU` of a network draw from `draws` inside, instead of torch's state."""
     modules = dict(network.named_modules())
     changed = {modules[name]: number for name, number in drawn_modules(network).items()}
     for module, number in changed.items():

@@ -1,7 +1,7 @@
 """The reference trainer: the tutorial's loop, one plain `nn.Module` at a time.
 
-This is the oracle. A stack's network must equal what this loop makes of the same seed and rows; the tests hold every
-architecture, activation, optimizer and loss against it. A single network is trained by it, too.
+A stack's network must equal the result of this loop for the same seed and rows. Tests compare every architecture,
+activation, optimizer and loss with it. It also trains single networks.
 """
 
 from __future__ import annotations
@@ -49,12 +49,16 @@ def train_reference(
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
-    Before the first step it is shown its training rows, see `looking`. Where labels are smoothed, the figures are those
-    of the labels as they are, and what is trained on isn't.
-    With minibatches the training figures of an epoch are the means over its rows, each before its own step. `seed`
-    decides dropout masks and the order of minibatches; the network itself has been built already. The masks of a full
-    batch go by the rows' `numbers` in the table, which are 0, 1, 2, ... if left out. torch's own generators are seeded
-    at each step, see `reseed`.
+    Figures don't include label smoothing. With minibatches, the training figures of an epoch are means over its rows,
+    each from before its own step. torch's own generators are seeded at each step, see `reseed`.
+
+    Args:
+        network: the network, already built. It first sees its training rows, see `inputs.look_at`.
+        train, test: the rows.
+        recipe: how it is trained.
+        loss: the loss.
+        seed: decides dropout masks and the order of minibatches.
+        numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
     """
     look_at(network, train.X)
     criterion = loss.module()
@@ -111,6 +115,6 @@ def _hits(loss: Loss, z: Tensor, y: Tensor) -> float:
 
 
 def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
-    """The network's outputs as [row, output], whether it returns [row, output] or [row]."""
+    """Return the outputs [row, output] of a network that returns [row, output] or [row]."""
     z = network(X)
     return z[:, None] if z.dim() == 1 else z

@@ -1,4 +1,4 @@
-"""A stack: networks built one by one with torch's own initialisation, then stacked along a last axis."""
+"""Build networks one by one with torch's own initialisation, then stack them along a last axis."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Layout = frozenset[str]
 Placement = Literal["network_first", "network_last"]
 """How a stack computes.
 
-`network_first`: arrays lie in the opposite order, and sums over units are batches of matmuls;
-`network_last`: arrays lie as they are named; for networks without a layer that feeds another.
+`network_first`: axes lie in reverse order in memory, and sums over units are batched matmuls.
+`network_last`: axes lie in the order of their names; for networks without a layer that feeds another.
 """
 
 
@@ -31,13 +31,13 @@ class Pass(NamedTuple):
     """One forward pass.
 
     Attributes:
-        training: what `module.train()` says.
-        weights: [row, network]; a row of weight zero isn't there for batch statistics.
-        keys: [network], for random layers.
+        training: as in `module.train(training)`.
+        weights: weights of rows [row, network]. Batch statistics ignore rows of weight zero.
+        keys: keys of random layers [network].
         step: number of the step, for random layers.
-        rows: [row], int32; which row each is, for random layers.
-        placement: how sums of products are written, and in which order arrays lie in memory.
-        guarded: whether rows of weight zero are taken out after the first layer, see `TrainingData.is_huge`.
+        rows: number of each row, int32, for random layers [row].
+        placement: how products are computed, and the memory layout.
+        guarded: whether rows of weight zero are set to zero after the first layer, see `TrainingData.is_huge`.
         alive: receives which units of each ReLU layer are above zero for a row that counts [unit, network], if given.
     """
 
@@ -52,10 +52,10 @@ class Pass(NamedTuple):
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """One network, its parameters drawn under `torch.manual_seed(seed)`; the caller's random state is untouched.
+    """Build one network under `torch.manual_seed(seed)`, without changing the caller's random state.
 
     Raises:
-        CandidateError: it isn't a module, or it has nothing to train yet.
+        CandidateError: the result isn't a module, or has no parameters to train.
     """
     with seeded(seed):
         network = build()
@@ -69,17 +69,17 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tensors, Tensors]:
-    """Trainable parameters and all other state, each `[..., network]`.
+    """Return the trainable parameters and all other state, each `[..., network]`.
 
     Raises:
-        CandidateError: the networks aren't of one shape.
+        CandidateError: the networks differ in shape.
     """
     states = [network.state_dict() for network in networks]
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
     if any(shape != shapes[0] for shape in shapes):
         raise CandidateError("the networks of one candidate differ in shape", "Only initial values may differ by seed.")
     trainable = {name for name, p in networks[0].named_parameters(remove_duplicate=False) if p.requires_grad}
-    # Weights that two layers share stand in the state under two names; one of them is enough.
+    # Weights shared by two layers have two names in the state, but are stacked once.
     aliases = {name for name, _ in networks[0].named_parameters(remove_duplicate=False)} - {
         name for name, _ in networks[0].named_parameters()
     }
@@ -93,7 +93,7 @@ def stack_networks(networks: Sequence[nn.Module], layout: Layout) -> tuple[Tenso
 
 
 def unstack(values: Tensors, layout: Layout, index: int) -> Tensors:
-    """The state of one network, as its `state_dict` has it."""
+    """Return the state of one network, like its `state_dict`."""
     return {name: _laid(value[..., index], name in layout).detach().clone() for name, value in values.items()}
 
 
