@@ -171,3 +171,30 @@ def test_a_request_that_cannot_be_trained_fails_with_a_reason(lab, document, req
     found = lab("async (document, request) => plainRun(await finish(decodeTable(document), request))",
                 document("binary"), request_of(**words))  # fmt: skip
     assert (found["status"], found["message"]) == ("failed", problem)
+
+
+def test_thousands_of_networks_train_in_waves(lab, document, request_of):
+    networks = [{"split": i // 20, "seed": i % 20} for i in range(2000)]
+    found = lab("""async (document, request) => {
+      const run = await finish(decodeTable(document), request), { trainLoss, testScore } = run.curves;
+      return [run.status, run.trained, [...trainLoss, ...testScore].every(Number.isFinite)];
+    }""", document("binary"), request_of(networks=networks, epochs=3))  # fmt: skip
+    assert found == ["done", 2000, True]
+
+
+def test_a_class_with_a_single_row_is_split_by_chance(lab, document):
+    table = {**document("binary")}
+    table["y"] = [int(row == 7) for row in range(len(table["y"]))]
+    train, test = lab(
+        "(document) => Object.values(splitRows(decodeTable(document), 0)).map((rows) => rows.length)", table
+    )
+    assert (train, test) == (72, 18)
+
+
+def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(lab, document, request_of):
+    networks = [{"split": split, "seed": 0} for split in range(4)]
+    found = lab("""async (document, wild, tame) => {
+      const table = decodeTable(document), a = await finish(table, wild), b = await finish(table, tame);
+      return [a.status, b.status, judge(a, b).splits];
+    }""", document("regression"), request_of(networks=networks, lr=1e6), request_of(networks=networks))  # fmt: skip
+    assert found == ["done", "done", 0]

@@ -117,8 +117,13 @@ def test_the_pytorch_code_reads_a_dropped_file_by_its_separator_and_decimal_mark
     text = "a;b;answer\n" + "".join(f"{i % 7},5;{i % 3};{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60))
     (here / "mine.csv").write_text(text)
     code = lab(
-        '(text, request) => exports(readCsv(text, "answer", "mine.csv").table, [request]).pytorch',
+        '(text, request) => exports(readCsv(text, "answer", "mine").table, [request]).pytorch',
         text, request_of(epochs=200, lr=0.5),
     )  # fmt: skip
     exec(compile(code, "exported.py", "exec"), {})
     assert float(capsys.readouterr().out.split()[-1]) > 0.8
+
+
+def test_the_command_of_an_example_names_the_file_that_the_page_saves(lab, request_of):
+    texts = lab('(request) => exports(exampleTable("moons"), [request])', request_of())
+    assert texts["command"].startswith("seedbed compare moons.csv --target class --candidate relu:5 --recipe tutorial ")

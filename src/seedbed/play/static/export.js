@@ -52,7 +52,7 @@ function command(table, requests) {
   return parts.join(" ");
 }
 
-const fileOf = (table) => table.source ?? table.name;
+const fileOf = (table) => table.source ?? `${table.name}.csv`;
 
 function python(table, requests) {
   const { words, common } = candidateWords(requests);
