@@ -92,7 +92,7 @@ def main(wanted: list[str]) -> None:
                 with Image.open(io.BytesIO(shot)) as image:
                     # A palette makes the many thin lines of the playground a third of the size.
                     plain = image.convert("RGB")
-                    kept = plain if kind == "report" else plain.quantize(256, dither=Image.Dither.NONE)
+                    kept = plain if kind == "report" else plain.quantize(256, kmeans=4, dither=Image.Dither.NONE)
                     kept.save(IMAGES / name, optimize=True)
                 print(IMAGES / name)
         browser.close()
