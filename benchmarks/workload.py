@@ -1,4 +1,4 @@
-"""What is measured: the tutorial's training of one network, on one table. Imports no torch, so JAX can be alone."""
+"""The workload: the tutorial's training of one network on one table. Without torch, so that JAX runs alone."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Rows:
     """The table.
 
     Attributes:
-        source: where it comes from, in words.
-        path: the file, or none.
-        features, target: as they are [row, feature] and [row], before splitting.
+        source: a description of its origin.
+        path: the file, or None.
+        features, target: before splitting, [row, feature] and [row].
         X_train, y_train, X_test, y_test: one split, standardised by its training rows.
     """
 
@@ -52,12 +52,13 @@ def has_relu(candidate: str) -> bool:
 
 
 def networks_of_a_peer(candidate: str) -> int:
-    """How many networks vmap and JAX train at once: the wider, the fewer, for the cache's sake."""
-    return 64 if max(hidden_widths(candidate)) >= 20 else 128
+    """Return how many networks vmap and JAX train at once. Wide networks get fewer, so that they fit the cache."""
+    width = max(hidden_widths(candidate))
+    return 128 if width < 20 else 64 if width < 64 else 16
 
 
 def load_rows() -> Rows:
-    """Heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn where that file is missing."""
+    """Return heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn if that file is missing."""
     folder = os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
     path = Path(folder) / "heart_failure.csv"
     if path.exists():

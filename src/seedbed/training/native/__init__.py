@@ -1,4 +1,4 @@
-"""The kernel: covered networks train in one C++ function, without leaving the cache."""
+"""The kernel trains common networks in one C++ function, without leaving the cache."""
 
 from seedbed.training.native.build import kernel
 from seedbed.training.native.training import NativeTraining

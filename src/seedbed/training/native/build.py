@@ -1,4 +1,4 @@
-"""The kernel as a library: compiled once on a machine, kept in the user's cache folder, loaded by later processes."""
+"""Compile the kernel to a library once per machine, keep it in the user's cache folder, and load it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _FLAGS = (
     *("-std=c++17", "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-nostdinc++"),
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )
-# An unusual processor, or compiler, may know the second or none of these.
+# Unusual processors or compilers may support the second or none of these.
 _PROCESSOR_FLAGS = (("-march=native",), ("-mcpu=native",), ())
-_SECONDS = 300.0  # that a compiler may take
+_SECONDS = 300.0  # time limit of a compiler
 _MOST_KEPT = 10
 _NUMBERS = {"float32": "float", "float64": "double"}
 
 
 class Kernel(NamedTuple):
-    """The library, or why there is none."""
+    """The library, or the reason why there is none."""
 
     library: ctypes.CDLL | None
     reason: str
@@ -50,7 +50,7 @@ class Kernel(NamedTuple):
 
 @functools.cache
 def kernel(dtype: str) -> Kernel:
-    """The kernel for this machine and `float32` or `float64`, compiled now if it has to be."""
+    """Return the kernel for this machine and `float32` or `float64`, and compile it if necessary."""
     reason = "no C++ compiler was found"
     for command in _compilers():
         try:
@@ -61,38 +61,38 @@ def kernel(dtype: str) -> Kernel:
 
 
 class _BuildError(Exception):
-    """A compiler gave no library that can be loaded."""
+    """A compiler didn't make a library that can be loaded."""
 
 
 def _compilers() -> Iterator[list[str]]:
-    """Commands that may be C++ compilers, the user's choice first."""
+    """Yield commands that may be C++ compilers, the user's choice first."""
     names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
     for name in filter(None, names):
         try:
             words = shlex.split(name)
-        except ValueError:  # a quotation mark without its end
+        except ValueError:  # an unbalanced quotation mark
             continue
         if words and shutil.which(words[0]):
             yield words
     if importlib.util.find_spec("ziglang"):
-        # Without these it compiles a C++ library of its own first, for minutes.
+        # Without this option it first compiles its own C++ library, which takes minutes.
         yield [sys.executable, "-m", "ziglang", "c++", "-nostdlib++"]
 
 
 def _built(command: list[str]) -> ctypes.CDLL:
-    """The library that a compiler makes, or has made before.
+    """Return the library that a compiler makes, or made before.
 
     Raises:
-        _BuildError: it makes none that can be loaded.
+        _BuildError: the compiler failed, or the library can't be loaded.
     """
     folder = _cache_folder()
     if folder is None:
         with temporary_folder() as place:
             return _loaded(_compiled(command, place / "kernel.so"))
     path = folder / f"{_key(command)}.so"
-    with FileLock(folder / f"{path.stem}.lock"):  # another process may be at it; then this one waits, and loads
+    with FileLock(folder / f"{path.stem}.lock"):  # waits while another process compiles
         with contextlib.suppress(OSError, _BuildError):
-            # A damaged library can end the process that loads it.
+            # Loading a damaged library can kill the process.
             kept = is_private(path) and is_private(path.with_suffix(".sha256"))
             if kept and path.with_suffix(".sha256").read_text() == _digest(path):
                 return _loaded(path)
@@ -102,13 +102,13 @@ def _built(command: list[str]) -> ctypes.CDLL:
                 write_whole(path, functools.partial(shutil.copyfile, made))
                 write_whole(path.with_suffix(".sha256"), lambda part: part.write_text(_digest(made)))
                 for part in (path, path.with_suffix(".sha256")):
-                    part.chmod(0o600)  # whatever the umask
+                    part.chmod(0o600)  # independent of the umask
                 _forget_oldest(folder)
             return _loaded(made)
 
 
 def _compiled(command: list[str], made: Path) -> Path:
-    """Compile to a file, for this very processor where the compiler can."""
+    """Compile to a file, for this processor if the compiler supports that."""
     problem = ""
     for own in _PROCESSOR_FLAGS:
         call = [*command, *_FLAGS, *own, "-o", str(made), str(Path(__file__).with_name(_SOURCES[0]))]
@@ -128,29 +128,29 @@ def _loaded(path: Path) -> ctypes.CDLL:
     except OSError as error:
         raise _BuildError(f"the kernel can't be loaded: {error}") from error
     with contextlib.suppress(OSError):
-        os.utime(path)  # it was of use
+        os.utime(path)  # marks it as used
     return library
 
 
 def _key(command: list[str]) -> str:
-    """A hash of all that decides what is compiled."""
+    """Return a hash of everything that decides what is compiled."""
     try:
-        told = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+        version = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _BuildError(f"the compiler '{shlex.join(command)}' failed: {error}") from error
     whole = hashlib.sha256()
     for name in _SOURCES:
         whole.update(Path(__file__).with_name(name).read_bytes())
-    whole.update(repr((command, _FLAGS, told.stdout, _processor())).encode())
+    whole.update(repr((command, _FLAGS, version.stdout, _processor())).encode())
     return whole.hexdigest()[:32]
 
 
 def _processor() -> tuple[str, ...]:
-    """What the processor is, and can do."""
+    """Return the processor's model and features."""
+    names = ("flags", "Features", "model name", "CPU part")
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        told = [line for line in lines if line.split(":")[0].strip() in ("flags", "Features", "model name", "CPU part")]
-        return (platform.machine(), *sorted(set(told)))
+        return (platform.machine(), *sorted({line for line in lines if line.split(":")[0].strip() in names}))
     return (platform.machine(), platform.processor())
 
 
@@ -160,7 +160,7 @@ def _digest(path: Path) -> str:
 
 @functools.cache
 def _cache_folder() -> Path | None:
-    """Where libraries are kept; None where nothing can be, or where another user could put a library of theirs."""
+    """Return the folder of libraries. None if it can't be written, or if another user could replace a library."""
     folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "kernel"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -171,16 +171,16 @@ def _cache_folder() -> Path | None:
 
 
 def _is_strange(folder: Path) -> bool:
-    """Whether another user than the system's may put another folder in the place of one in here."""
+    """Return whether another user, except root, could replace a folder inside this one."""
     found = folder.stat()
     if os.name != "posix":
         return False
-    anybody = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-    return bool(anybody) or found.st_uid not in (0, os.geteuid())
+    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+    return bool(open_to_all) or found.st_uid not in (0, os.geteuid())
 
 
 def _forget_oldest(folder: Path) -> None:
-    """Those that weren't used for longest, beyond so many."""
+    """Delete the least recently used libraries, except the latest `_MOST_KEPT`."""
     for path in sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
         for suffix in (".so", ".sha256", ".lock"):
             path.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The networks of a chunk in the kernel's layout, and calls of the kernel with what it needs, checked."""
+"""The networks of a chunk in the kernel's layout, and checked calls of the kernel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Blocks", "Setup", "typed"]
 
 _LOSSES = ("bce", "cross_entropy", "mse")
 _TILE_BYTES = 384 << 10
-"""What all buffers of a tile take together: a part of the second-level cache."""
+"""Bytes of all buffers of a tile: a part of the second-level cache."""
 
 
 class _Layer(ctypes.Structure):
@@ -61,7 +61,7 @@ class _Job(ctypes.Structure):
 
 
 def typed(library: ctypes.CDLL) -> ctypes.CDLL:
-    """The library with the types of its functions. Raises OSError where it is of another version."""
+    """Return the library with the types of its functions. Raise OSError if it has another version."""
     try:
         library.job_bytes.restype = library.layer_bytes.restype = c_int64
         if library.job_bytes() != ctypes.sizeof(_Job) or library.layer_bytes() != ctypes.sizeof(_Layer):
@@ -80,15 +80,15 @@ class Setup:
     """How networks are trained.
 
     Attributes:
-        recipe: theirs.
+        recipe: the recipe.
         loss: the name of the loss.
-        keys: [network], for dropout.
-        lr, decay: one a network.
-        clock, factors: of all steps; see `optimizers.clock` and `schedules.rate_factors`.
-        n_batches: of an epoch; 1 of full batches.
-        size: rows of a minibatch; 0 of full batches.
+        keys: keys of dropout [network].
+        lr, decay: one per network.
+        clock, factors: for all steps, see `optimizers.clock` and `optimizers.rate_factors`.
+        n_batches: batches of an epoch; 1 for full batches.
+        size: rows of a minibatch; 0 for full batches.
         guarded: whether rows of weight zero may overflow.
-        patient: whether networks are looked at after each epoch, so that figures of test rows come from there.
+        patient: whether networks are evaluated after each epoch, which gives the figures of test rows.
     """
 
     recipe: Recipe
@@ -105,21 +105,21 @@ class Setup:
 
 
 class Blocks:
-    """Networks side by side in the lanes of vectors, as many a block as a vector has; the last block is filled up.
+    """Networks in blocks, one per lane of a vector. The last block is filled up.
 
     Args:
         library: the kernel, from `typed`.
-        program: of the networks.
+        program: what the kernel runs for these networks.
         setup: how they are trained.
         fit: all rows with their weights in training.
-        test_weights: [row, network]; what they count in the test figures.
-        tested: [place, network]; each network's test rows, -1 behind them.
+        test_weights: weights of rows in the test figures [row, network].
+        tested: each network's test rows, followed by -1 [place, network].
         params, buffers: stacked parameters, and all other tensors [..., network].
 
     Attributes:
-        n: networks.
-        params, moments: [block, ..., parameter, lane], what training changes.
-        figures: [block, epoch, 4, lane]; loss and hits of training and of test rows before the step.
+        n: number of networks.
+        params, moments: what training changes [block, ..., parameter, lane].
+        figures: loss and hits of training and test rows before the step [block, epoch, 4, lane].
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Blocks:
         self.job.work = _address(self._work)
 
     def _rows(self, fit: Batch, test_weights: Tensor) -> dict[str, Any]:
-        """The table, and what each network sees and counts of it."""
+        """Return the table, and each network's scales and weights of it."""
         inputs = _ordered(fit.inputs, self.program.order)
         arrays: dict[str, Any] = {
             "X": self._plain(inputs.X),
@@ -205,7 +205,7 @@ class Blocks:
         return arrays
 
     def _steps(self, setup: Setup) -> dict[str, Any]:
-        """What steps need to know."""
+        """Return arrays that steps need."""
         arrays = {
             "keys": self.laned(setup.keys, np.int32),
             "lr": self.laned(torch.tensor(setup.lr, dtype=torch.float64), np.float64),
@@ -215,7 +215,7 @@ class Blocks:
         return arrays if setup.factors is None else {**arrays, "factors": self._plain(setup.factors, np.float64)}
 
     def _check(self) -> None:
-        """The kernel believes what it is told, so a mistake must end here."""
+        """Check all shapes and row numbers, because the kernel doesn't."""
         job, blocks, lanes = self.job, self.n_blocks, self.lanes
         by_feature, steps = (blocks, job.n_features, lanes), job.n_epochs * job.n_batches
         expected = {
@@ -240,7 +240,8 @@ class Blocks:
         """Train from epoch `start` to before `end`.
 
         Args:
-            picked: of minibatches, which rows each network takes, -1 for none [epoch, place, network].
+            start, end: the epochs.
+            picked: the rows of each network's minibatches, -1 for none [epoch, place, network].
         """
         assert 0 <= start < end <= self.job.n_epochs
         if picked is not None:
@@ -255,35 +256,35 @@ class Blocks:
         self.library.train(ctypes.addressof(self.job), start, end)
 
     def losses(self, start: int, end: int) -> Tensor:
-        """Test losses [epoch, network] before the steps of epochs `start` to before `end`."""
+        """Return test losses [epoch, network] before the steps of epochs `start` to before `end`."""
         return self.stacked(self.figures[:, start:end, 2])
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
-        """Train blocks no further in which all of these [network] are; return whether that is all blocks."""
+        """Stop training blocks that contain only these networks [network], and return whether all blocks stopped."""
         filling = self.n_blocks * self.lanes - self.n
         self.ended[:] = np.pad(networks, (0, filling), mode="edge").reshape(self.n_blocks, self.lanes).all(axis=1)
         return bool(self.ended.all())
 
     def look(self) -> tuple[Tensor, Tensor]:
-        """Test figures [2, network], and outputs of each network's own test rows [place, output, network]."""
+        """Return test figures [2, network], and outputs of each network's own test rows [place, output, network]."""
         figures, outputs = self._looked(self.library.look, (2,), (self.job.n_tested, self.n_outputs))
         return figures, outputs
 
     def look_for_life(self) -> tuple[Tensor, Tensor]:
-        """Which ReLU units aren't zero for all training rows [unit, network], and whether all outputs of these are
-        finite [network]."""
+        """Return which ReLU units are above zero for some training row [unit, network], and whether all outputs for
+        training rows are finite [network]."""
         alive, finite = self._looked(self.library.look_for_life, (self.program.n_alive,), ())
         return alive > 0, finite > 0
 
     def _looked(self, look: Any, *sizes: tuple[int, ...]) -> list[Tensor]:
-        """What a function of the library finds, each [..., network]."""
+        """Return the results of a function of the library [..., network]."""
         found = [_aligned((self.n_blocks, *size, self.lanes), self.dtype) for size in sizes]
         for block in range(self.n_blocks):
             look(ctypes.addressof(self.job), block, *(_address(array[block]) for array in found))
         return [self.stacked(array) for array in found]
 
     def values(self) -> Tensors:
-        """The parameters [..., network]."""
+        """Return the parameters [..., network]."""
         flat = self.stacked(self.params)
         return {
             segment.name: flat[segment.start : segment.start + segment.size].reshape(*shape, self.n)
@@ -291,7 +292,7 @@ class Blocks:
         }
 
     def stacked(self, array: npt.NDArray[Any]) -> Tensor:
-        """An array [block, ..., lane] as [..., network]."""
+        """Return an array [block, ..., lane] as [..., network]."""
         flat = np.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], self.n_blocks * self.lanes)
         return torch.from_numpy(np.ascontiguousarray(flat[..., : self.n]))
 
@@ -299,13 +300,13 @@ class Blocks:
         return np.ascontiguousarray(values.numpy(), dtype=dtype or self.dtype)
 
     def _filled(self, places: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-        """Row numbers [..., network] for all lanes of all blocks; the last network fills the last block up."""
+        """Return row numbers [..., network] for all lanes of all blocks. The last network fills the last block up."""
         filling = self.n_blocks * self.lanes - self.n
         padded = np.pad(places, [(0, 0)] * (places.ndim - 1) + [(0, filling)], mode="edge")
         return np.ascontiguousarray(padded, dtype=np.int32)
 
     def laned(self, values: Tensor, dtype: Any = None) -> npt.NDArray[Any]:
-        """Values [..., network] as [block, ..., lane]; the last network fills the last block up."""
+        """Return values [..., network] as [block, ..., lane]. The last network fills the last block up."""
         array = values.detach().numpy()
         filling = self.n_blocks * self.lanes - self.n
         array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
@@ -316,7 +317,7 @@ class Blocks:
 
 
 def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
-    """Inputs in another order, given by their numbers; as they are if there is none."""
+    """Return inputs in another order, given by their numbers, or unchanged if it is None."""
     if order is None:
         return inputs
     scale, shift, across = inputs.scale, inputs.shift, inputs.across
@@ -328,12 +329,12 @@ def _ordered(inputs: Inputs, order: Sequence[int] | None) -> Inputs:
 
 
 def _constants(edges: Tensor) -> Tensor:
-    """What a piecewise linear encoding knows of its bins [constant, network], in the order of embeddings.h."""
+    """Return the constants of a piecewise linear encoding's bins [constant, network], in the order of embeddings.h."""
     return torch.cat([part.flatten(0, 1) for part in bins_between(edges)])
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-    """Zeros that begin where a vector may begin."""
+    """Return zeros at an address that is aligned for vectors."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64

@@ -1,4 +1,4 @@
-"""The training of a chunk by the kernel, in slices between which Python looks after everything else."""
+"""Train a chunk by the kernel in slices. Between slices, Python does everything else."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from seedbed.training.stepping import Best, Training
 
 __all__ = ["NativeTraining"]
 
-_SECONDS = 0.2  # of a slice: how soon an interrupt is heard
-_FIRST_SPEED = 5e8  # operations a second, a cautious guess for the first slice
-_MOST_PICKED = 1 << 22  # row numbers of minibatches that are drawn for a slice
+_SECONDS = 0.2  # of a slice, which is how long an interrupt may wait
+_FIRST_SPEED = 5e8  # operations per second, a low estimate for the first slice
+_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a slice
 
 
 class NativeTraining(Training):
-    """As `Training`, for networks that the kernel covers.
+    """Like `Training`, for networks that the kernel covers.
 
     Raises:
         TrainingError: this machine has no kernel.
@@ -98,7 +98,7 @@ class NativeTraining(Training):
         return self._result(curves, taken, dead_share(alive if len(alive) else None, finite, self.hyper.keys))
 
     def epoch_seconds(self, seconds: float) -> float:
-        """How long an epoch takes, by one or, if there is time for more, some of them."""
+        """Measure the seconds of an epoch, by one epoch or as many as there is time for."""
         begun, done, most = time.perf_counter(), 0, self.chunk.recipe.epochs
         while not done or (done < most and time.perf_counter() - begun < seconds):
             self.blocks.train(done, done + 1, self._picked(done, done + 1))
@@ -116,7 +116,7 @@ class NativeTraining(Training):
             tell(epoch + 1)
             late = chunk.seconds is not None and time.monotonic() - started > chunk.seconds
             if late or epoch + 1 - best.epoch >= (chunk.patience or 0):
-                tell(chunk.recipe.epochs)  # what is left isn't needed
+                tell(chunk.recipe.epochs)  # no further epoch is needed
                 break
         self.state = self.state._replace(params=best.values)
         unknown = torch.full((len(chunk.seeds),), torch.nan)
@@ -124,7 +124,7 @@ class NativeTraining(Training):
         return replace(result, best=best.epoch)
 
     def _picked(self, start: int, end: int) -> npt.NDArray[np.int32] | None:
-        """The rows of minibatches, in the order in which networks take them [epoch, place, network]; -1 is none."""
+        """Return the rows of minibatches in each network's order, -1 for none [epoch, place, network]."""
         if not self.batches:
             return None
         size = len(self.batches[0][0])
@@ -135,18 +135,18 @@ class NativeTraining(Training):
         return found
 
     def _take(self, n_epochs: int) -> None:
-        """The outputs of the networks that are used after so many epochs."""
+        """Compute the outputs of networks whose outputs are taken after this many epochs."""
         outputs = self.table.spread(self.blocks.look()[1])
         self.taken = outputs if self.taken is None else torch.where(self.stops == n_epochs, outputs, self.taken)
 
     def _state(self) -> Tensors:
-        """All that the epochs so far have changed."""
+        """Return everything that the epochs so far have changed."""
         arrays = {"params": self.blocks.params, "moments": self.blocks.moments, "figures": self.blocks.figures}
         taken = {} if self.taken is None else {"taken": self.taken}
         return {**{name: self.blocks.stacked(array) for name, array in arrays.items()}, **taken}
 
     def _resume(self, saved: tuple[int, Tensors] | None) -> int:
-        """Take up what `_state` was; how many epochs are done."""
+        """Restore what `_state` returned, and return the number of epochs done."""
         if saved is None:
             return 0
         done, tensors = saved
