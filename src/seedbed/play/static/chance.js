@@ -165,7 +165,7 @@ export function createChance(place, drawPlace) {
       state.tally[verdict]++;
       const claim = verdict === "equal" ? `\u201c${name} and ${rival} are equally good.\u201d` : `\u201c${verdict === "better" ? name : rival} is better, by ${sizeText(gain, task)}.\u201d`;
       say(`${start}${name} ${scoreText(mine, task)}, ${rival} ${scoreText(other, task)}. A tutorial would write: `, claim,
-        ` Of ${quantity(state.tally.all, "single run")} so far, ${state.tally.better} say better, ${state.tally.worse} worse, ${state.tally.equal} equal.`);
+        ` ${quantity(state.tally.all, "single run")} so far: ${state.tally.better} better, ${state.tally.worse} worse, ${state.tally.equal} equal.`);
     } else {
       state.seen.push(mine);
       const tail = state.seen.length > 1 ? ` Your ${state.seen.length} runs so far: ${state.seen.slice(-8).map((value) => scoreText(value, task)).join(", ")}.` : " Draw again.";

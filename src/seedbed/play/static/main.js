@@ -300,6 +300,7 @@ function useTable(table, isToy, name = table.name) {
   opening.mark(name, isToy);
   by("target").hidden = true;
   complain(null);
+  document.title = `${shortened(table.name, 40)} \u00b7 seedbed play`;
   by("notes").hidden = !table.notes.length;
   by("notes").lastElementChild.textContent = table.notes.map(sentence).join(" ");
   choiceOf(by("measure"), "measure", { score: scoreName(table.task), loss: "loss" }, page.measure, (measure) => {
