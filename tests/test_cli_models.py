@@ -347,7 +347,7 @@ def test_a_comparison_prints_the_command_for_the_advised_network(folder, run, ca
 
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
-    "a table as a model": (("show", "{d}/patients.csv"), "no model"),
+    "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
     "no such table": (("predict", "{d}/m.safetensors", "{d}/none.csv"), "no such file"),
     "a missing column": (("predict", "{d}/m.safetensors", "example:iris"), "no columns 'age', 'town'"),
     "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
@@ -362,15 +362,15 @@ BAD = {
     ),
     "no place for an export": (
         ("export", "{d}/m.safetensors", "-o", "/proc/m.onnx"),
-        "the model to /proc/m.onnx: the f",
+        "the model to /proc/m.onnx: no file can be created",
     ),
     "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
     "nothing to keep": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--keep", "agee"), "Did you mean 'age'?"),
     "a threshold of a number": (
         ("predict", "{d}/cost.safetensors", "{d}/patients.csv", "--threshold", "0.4"),
-        "of two",
+        "for two labels",
     ),
-    "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "is the line of names missing?"),
+    "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
     "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
     "a threshold of 2": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "--threshold", "2"), "threshold is 2"),
     "a model that is a table": (("train", "{d}/patients.csv", "--target", "ill", "-o", "{t}/m.csv"), ".safetensors"),
