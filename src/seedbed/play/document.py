@@ -13,10 +13,14 @@ from seedbed.errors import DataError
 
 __all__ = ["table_document"]
 
-_MOST_ROWS = 20_000
-_MOST_INPUTS = 500
-_MOST_CELLS = 2_000_000
-_MOST_CLASSES = 20
+_LIMITS = {
+    "rows": (20_000, "Give a file with fewer rows."),
+    "inputs": (500, "Leave out columns with --drop; a text column makes many inputs."),
+    "cells": (2_000_000, "Give a file with fewer rows, or leave out columns with --drop."),
+    "classes": (20, "Choose another target, or merge rare classes."),
+}
+"""What the page trains on quickly, and still opens on a school laptop."""
+
 _READING = ("drop", "numeric", "categorical", "task", "positive")  # options that the exported command repeats
 
 
@@ -30,14 +34,15 @@ def table_document(table: Table) -> dict[str, Any]:
         TargetError: too few rows lie outside the largest class.
         ColumnError: the cells of a column differ too much in size for float32.
     """
-    _check_size("rows", table.n_rows, _MOST_ROWS, table)
+    _check_size(table, "rows", table.n_rows)
     encoding = encode(table)
-    _check_size("inputs", encoding.layout.n_inputs, _MOST_INPUTS, table)
-    _check_size("cells", encoding.layout.n_inputs * table.n_rows, _MOST_CELLS, table)
-    _check_size("classes", len(table.labels), _MOST_CLASSES, table)
+    layout = encoding.layout
+    _check_size(table, "inputs", layout.n_inputs)
+    _check_size(table, "cells", layout.n_inputs * table.n_rows)
+    _check_size(table, "classes", len(table.labels))
     encoding.design([holdout(table.target)])
-    places, cells = encoding.layout.places, encoding.layout.cells(table.features)
-    is_category = [schema.kind == "category" for schema in encoding.layout.schemas]
+    places, cells = layout.places, layout.cells(table.features)
+    is_category = [schema.kind == "category" for schema in layout.schemas]
     number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
     needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
     flags, buckets = set(places.flags.tolist()), set(places.buckets.tolist())
@@ -47,7 +52,7 @@ def table_document(table: Table) -> dict[str, Any]:
     n_categories, source = 0, -1
     for place, name in enumerate(places.names):
         before, source = source, int(places.sources[place])
-        own = encoding.layout.schemas[source]
+        own = layout.schemas[source]
         if place in number_of:
             columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
             values.append(_plain(cells.numbers[:, number_of[place]]))
@@ -89,13 +94,10 @@ def table_document(table: Table) -> dict[str, Any]:
     }
 
 
-def _check_size(what: str, found: int, most: int, table: Table) -> None:
+def _check_size(table: Table, what: str, found: int) -> None:
+    most, hint = _LIMITS[what]
     if found > most:
-        raise DataError(
-            f"{table.name} has {found:,} {what}, and the page takes at most {most:,}",
-            "Give a part of the table." if what in ("rows", "cells") else "Leave out columns with --drop."
-            if what == "inputs" else "Choose another target.",
-        )  # fmt: skip
+        raise DataError(f"{table.name} has {found:,} {what}, and the page takes at most {most:,}", hint)
 
 
 def _plain(values: NDArray[Any]) -> list[Any]:
