@@ -227,7 +227,7 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         model.predict(frame.rename(columns={"town": "Town"}))
     with pytest.raises(ColumnError, match=r"no column 'town'\. The model needs all its columns; leave cells empty"):
         model.predict(frame.drop(columns="town"))
-    with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*is the line of names missing\?"):
+    with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"):
         model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
     with pytest.raises(DataError, match="the array has 2 columns, and the model knows 6"):
         model.predict(np.zeros((3, 2)))
