@@ -84,7 +84,7 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
 
 @dataclass(frozen=True, eq=False)
 class ConsistencyBand:
-    """Where the reliability curve of exactly right probabilities would lie, at each forecast by itself.
+    """Where the reliability curve of exactly right probabilities would lie, separately at each forecast.
 
     Attributes:
         forecast: [point], rising.

@@ -1,6 +1,6 @@
 """Checks of how a candidate was trained: the reason beside a verdict.
 
-Each check is a function from arrays to a `Check`, or to None where nothing was found. Codes are stable. A check is a
+Each check is a function from arrays to a `Check`, or to None if nothing was found. Codes are stable. A check is a
 hint and not a verdict: no message says that a candidate is better.
 
 Curves are [epoch, network], with networks in the order (repeat, fold, seed); `shape` gives these three numbers. A

@@ -32,7 +32,7 @@ class Choice:
     Attributes:
         lr: index of the chosen learning rate.
         epochs: for how many epochs to train, 1..n_epochs.
-        loss: mean validation loss there, units of the loss; None where nothing is finite.
+        loss: mean validation loss there, units of the loss; None if nothing is finite.
     """
 
     lr: int

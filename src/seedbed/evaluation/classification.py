@@ -106,7 +106,7 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
         min_rows: of each class in each fold, for the fold-wise value.
 
     Returns:
-        (value, pooled); value is None where a class has no row at all or a prediction isn't finite.
+        (value, pooled); value is None if a class has no row at all or a prediction isn't finite.
 
     Raises:
         ValueError: the shapes don't fit.

@@ -36,7 +36,7 @@ class MeanInterval:
         overlap: test rows over training rows of a split, `1/(k-1)` of k folds (Nadeau & Bengio 2003); 0 where nothing
             overlaps.
         df: degrees of freedom, `k-1` of k folds (Bouckaert 2003); one less than there are groups if left out.
-        alpha: the interval is at 1 - alpha, at each epoch by itself.
+        alpha: the interval is at 1 - alpha, separately at each epoch.
     """
 
     groups: NDArray[np.intp] | None = None

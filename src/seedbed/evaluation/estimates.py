@@ -45,7 +45,7 @@ class Estimate:
         mean: the estimate, in units of the loss.
         se: its standard error, in the same units; 0 where all differences are one and the same number.
         df: degrees of freedom of Student's t; None stands for the normal distribution.
-        t: mean / se; None where se is 0.
+        t: mean / se; None if se is 0.
         p: two-sided p-value of "no difference", not adjusted for other comparisons.
         low, high: interval at 1 - alpha / comparisons; where se is 0 both are the mean.
         alpha: two-sided error level of all comparisons together.
@@ -117,7 +117,7 @@ def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float 
     for a sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, hence a range. Never call it
     with the observed difference as the margin: "rows to make this significant" is a p-value in disguise.
 
-    Returns None where the margin isn't positive or se is 0 (nothing is left to settle).
+    Returns None if the margin isn't positive or se is 0 (nothing is left to settle).
     """
     if margin <= 0 or estimate.se == 0:
         return None
@@ -259,7 +259,7 @@ class VarianceShares:
 
     Attributes:
         rows, seeds: shares of the variance of a fold's value (already averaged over its seeds), which is what the
-            interval is made of; they add up to 1. None where there is no spread at all or only one seed.
+            interval is made of; they add up to 1. None if there is no spread at all or only one seed.
         variance_rows: between-split variance component, clipped at 0, units of the loss squared.
         variance_seeds: variance of one seed's value within a split, same units; None with one seed.
     """
@@ -332,7 +332,7 @@ def paired_hold_out(
 
     Args:
         reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
-        groups: [row]; None where each row stands for itself.
+        groups: [row]; None if each row stands for itself.
         alpha, comparisons: the interval is at 1 - alpha / comparisons.
 
     Raises:
@@ -379,7 +379,7 @@ def seed_difference(
         alpha, comparisons: the interval is at 1 - alpha / comparisons.
 
     Returns:
-        None where one of the two has a single seed.
+        None if one of the two has a single seed.
     """
     ours, theirs = np.asarray(reference, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
     if min(ours.size, theirs.size) < 2:

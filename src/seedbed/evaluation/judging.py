@@ -83,11 +83,11 @@ def judge(
     Args:
         reference_losses, candidate_losses: [repeat, fold, seed], mean primary loss over the fold's test rows.
         margin: the difference that matters, in units of the loss.
-        n_rows: rows of the table; None where that isn't known.
+        n_rows: rows of the table; None if that isn't known.
         n_train: rows of each training; None means n_rows (k-1)/k.
         reference_errors, candidate_errors: [repeat, fold, seed], zero-one loss likewise; None for regression.
         alpha, comparisons: intervals are at 1 - alpha / comparisons.
-        interval, accuracy_interval: in place of the corrected t, from `nested_interval` or `paired_hold_out`.
+        interval, accuracy_interval: instead of the corrected t, from `nested_interval` or `paired_hold_out`.
         task: binary, multiclass or regression; it bounds what two losses can be apart.
         greater_is_better: of the score behind the loss; None for one of `METRICS`.
 
@@ -148,7 +148,7 @@ def judge_all(
 
     Args:
         losses: name -> [repeat, fold, seed], mean primary loss, the reference included. errors: zero-one loss likewise.
-        intervals, accuracy_intervals: name -> `Estimate` in place of the corrected t.
+        intervals, accuracy_intervals: name -> `Estimate` instead of the corrected t.
         tried: attempts that were thrown away; each counts as one more comparison.
         The rest as in `judge`.
 

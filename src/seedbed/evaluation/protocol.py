@@ -27,7 +27,7 @@ class Protocol:
         df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.
-        time_limit: seconds that the run may take, about; None where there is no limit.
+        time_limit: seconds that the run may take, about; None if there is no limit.
         shortened: repeats and seeds, or rows, without the time limit, in words; empty if the limit changes nothing.
         reason: why this design, in words for the user.
     """

@@ -136,7 +136,7 @@ def advise(
     blend: str = "auto",
     gains: bool = True,
 ) -> Advice | None:
-    """Return which model to use, or None where no network was ranked.
+    """Return which model to use, or None if no network was ranked.
 
     Args:
         losses: mean loss of each model, the lowest first.

@@ -32,16 +32,16 @@ def calibration(
 ) -> alt.ConcatChart | None:
     """Draw a reliability curve for each candidate, in the order of the ranking.
 
-    The line is isotonic regression. The grey band shows where it would lie, at each forecast by itself, if the
+    The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
     probabilities were exact. The bars below count rows by forecast. With several classes, the probability of the
     predicted class is shown. The baseline `prior` is left out.
 
     Args:
         summary: as `Comparison.summary` gives it.
-        title: in place of the table's.
+        title: instead of the table's title.
 
     Returns:
-        None where no candidate has probabilities, as in regression.
+        None if no candidate has probabilities, as in regression.
     """
     found = {one["name"]: one["calibration"] for one in summary["candidates"] if one["name"] != "prior"}
     names = by_rank(summary, [name for name, one in found.items() if one is not None])

@@ -118,7 +118,7 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     Args:
         summary: `{"curves": {"score_name": "accuracy" or "R2", "title": str, "subtitle": str, "candidates": [{"name":
             str, ...}]}}` where `...` is what `evaluation.summarize_curves` returns. Accuracy is within 0..1.
-        title: in place of the summary's.
+        title: instead of the summary's title.
         theme: its colours. `PAGE` leaves out what its page says: whose colour is which, and what the band is.
     """
     curves = summary["curves"]

@@ -46,10 +46,10 @@ def verdict_intervals(
 
     Args:
         summary: as `Comparison.summary` gives it.
-        title: in place of the table's.
+        title: instead of the table's title.
 
     Returns:
-        None where there is no verdict.
+        None if there is no verdict.
     """
     verdicts = {verdict["candidate"]: verdict for verdict in summary["verdicts"]}
     if not verdicts:

@@ -46,10 +46,10 @@ def seed_lottery(
 
     Args:
         summary: of a comparison, or of `train`, which has scores but no differences.
-        title: in place of the table's.
+        title: instead of the table's title.
 
     Returns:
-        None where no run has a finite score.
+        None if no run has a finite score.
     """
     score, difference = summary["lottery"]["score"], summary["lottery"]["difference"]
     if not score["runs"]:

@@ -23,7 +23,7 @@ def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.
         summary: of `seedbed.judge` with several tables.
 
     Returns:
-        None where there is one table.
+        None if there is one table.
     """
     if "ranks" not in summary:
         return None

@@ -17,7 +17,7 @@ _MUCH_LARGER = 2  # times as many parameters
 
 
 def advice_sentences(document: Mapping[str, Any]) -> list[str]:
-    """Return the recommendation, then why and how sure it is; empty where no verdict is due."""
+    """Return the recommendation, then why and how sure it is; empty if no verdict is due."""
     advice = document["advice"]
     if advice is None:
         return []
@@ -180,7 +180,7 @@ def _with_score(document: Mapping[str, Any], name: str) -> str:
 
 
 def _larger(document: Mapping[str, Any], large: str, small: str) -> str:
-    """Return how many more parameters one network has than another; empty where that isn't known."""
+    """Return how many more parameters one network has than another; empty if that isn't known."""
     found = {one["name"]: one.get("n_parameters") for one in document["candidates"]}
     if not found[large] or not found[small]:
         return ""

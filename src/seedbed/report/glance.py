@@ -64,7 +64,7 @@ class FirstScreen:
         rows: the lowest error first.
         notes: what stands out in training, and what more rows, repeats and seeds would do.
         unit: of the intervals: `points` of accuracy, or the score's name.
-        margin: the difference in this unit that is shaded; None where the score shown has none of its own.
+        margin: the difference in this unit that is shaded; None if the score shown has none of its own.
     """
 
     heading: tuple[str, ...]
@@ -113,7 +113,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
 
 
 def _no_verdict(document: Mapping[str, Any]) -> str:
-    """Return why there is no verdict at all; empty where there is one, or nothing to compare."""
+    """Return why there is no verdict at all; empty if there is one, or nothing to compare."""
     if document["verdicts"] or not document["no_verdict"]:
         return ""
     if (shared := no_verdict_reason(document)) is not None:
@@ -371,7 +371,7 @@ class Mark:
 
     Attributes:
         left, width: of the range.
-        point: where the difference lies; None where it is beyond the plot.
+        point: where the difference lies; None if it is beyond the plot.
         words: the numbers, `+1.3 (-6.0 to +8.6)`.
         cut_left, cut_right: whether the range continues beyond the plot.
     """
@@ -391,7 +391,7 @@ class Forest:
     Attributes:
         marks: by the model's name.
         zero: where no difference lies.
-        zone: (left, width) of the differences that are too small to matter; None where the score has no margin.
+        zone: (left, width) of the differences that are too small to matter; None if the score has no margin.
         ticks: (place, label) of the axis.
     """
 
@@ -402,7 +402,7 @@ class Forest:
 
 
 def forest_of(screen: FirstScreen) -> Forest | None:
-    """Return the forest plot of a first screen; None where there is no verdict in the score that is shown."""
+    """Return the forest plot of a first screen; None if there is no verdict in the score that is shown."""
     from seedbed.figures import interval_limits  # loads Altair, which the terminal doesn't need
 
     found = {row.name: row.interval for row in screen.rows if row.interval is not None}

@@ -50,7 +50,7 @@ class Predictions:
             of several classes, float32 [repeat, seed, row, class], or numbers in the target's own units, float64
             [repeat, seed, row].
         task: which of the three.
-        groups: int64 [row]; rows of one group may be alike. None where each row stands for itself.
+        groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
             without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
     """
@@ -174,7 +174,7 @@ def score(name: str, found: Predictions, alpha: float) -> Score:
 
     - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
       Wilson's interval for a share.
-    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None where that is 0.
+    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None if that is 0.
     - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
       Brier score.
     - Any other: no interval.
@@ -301,7 +301,7 @@ class Result(Predictions):
 
     Attributes:
         name: as in the table.
-        alpha: intervals of scores are at 1 - alpha, each by itself.
+        alpha: intervals of scores are at 1 - alpha, each on its own.
     """
 
     name: str
