@@ -266,7 +266,7 @@ def test_report_and_train_refuse_an_unfinished_run(call, begun):
     begun()
     done = call("report", "seedbed-out/compare-moons")
     assert done.status == 2
-    assert "seedbed resume seedbed-out/compare-moons goes on from what is kept" in done.err
+    assert "To continue it: seedbed resume seedbed-out/compare-moons" in done.err
 
 
 def test_a_second_process_in_the_same_folder_is_refused(call, begun, here):
