@@ -27,7 +27,7 @@ from tables import Table, machine, number
 from seedbed.data import read_table
 from seedbed.experiment import make_plan, specify
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.run import _in_order
+from seedbed.experiment.run import in_order
 from seedbed.fitting import Round, Stack
 from seedbed.settings import Compute, Design, recipe_named
 from seedbed.training import Chunk, TrainingData, train_chunk
@@ -76,7 +76,7 @@ class Work:
 def measured(which: Round) -> Work:
     costs = [_stack_cost(stack, which.data) for stack in which.stacks]
     numbers = {id(stack): number for number, stack in enumerate(which.stacks)}
-    places = _in_order([(stack, chunk) for stack in which.stacks for chunk in stack.plan.chunks])
+    places = in_order([(stack, chunk) for stack in which.stacks for chunk in stack.plan.chunks])
     stacks = [numbers[id(stack)] for stack, _ in places]
     seconds = [costs[n].seconds * len(chunk.seeds) for n, (_, chunk) in zip(stacks, places, strict=True)]
     result = statistics.fmean(costs[n].result * len(chunk.seeds) for n, (_, chunk) in zip(stacks, places, strict=True))

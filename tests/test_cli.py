@@ -692,7 +692,7 @@ def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, ver
         (["--baseline", "prior"], ["two baselines are named 'prior'"]),
         (["--lr", "0.1,nan"], ["lr is nan"]),
         (["--lr", "0.1,"], ["lr is '0.1,'"]),
-        (["--lr", "0.1,0.1"], ["a learning rate stands twice in 0.1, 0.1. Leave one out."]),
+        (["--lr", "0.1,0.1"], ["a learning rate appears twice in 0.1, 0.1. Leave one out."]),
     ],
     ids=str,
 )

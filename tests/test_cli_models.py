@@ -12,7 +12,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.cli import main
-from seedbed.experiment import take_home_from
+from seedbed.experiment import model_plan_from
 
 QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1)
 
@@ -270,7 +270,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
         for name in ("schedule", "warmup", "horizon", "decay_biases", "clip_norm", "label_smoothing"):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
-    assert take_home_from(old, "relu:3").recipe == take_home_from(whole, "relu:3").recipe
+    assert model_plan_from(old, "relu:3").recipe == model_plan_from(whole, "relu:3").recipe
 
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):

@@ -153,7 +153,7 @@ def test_another_table_is_refused(call, begun, here, real_table):
     (here / "patients.csv").write_text("".join(lines[:-1]))
     done = call("resume", str(folder))
     assert done.status == 2
-    assert "can't go on as it was begun: table n_rows was 299, is 298; the table's cells have changed; " in done.err
+    assert "can't continue as it was begun: table n_rows was 299, is 298; the table's cells have changed; " in done.err
     assert sorted(path.name for path in folder.iterdir()) == ["experiment.json", "unfinished"]
 
 
@@ -225,7 +225,7 @@ def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkey
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    monkeypatch.setattr("seedbed.experiment.taking_home._named", lambda summary, name: summary["candidates"][0])
+    monkeypatch.setattr("seedbed.experiment.model_plan._named", lambda summary, name: summary["candidates"][0])
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--networks", "2", "-q")
     done = call(*words)
     assert done.status == 2

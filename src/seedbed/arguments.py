@@ -1,4 +1,4 @@
-"""Arguments of public functions, checked against their annotations: a wrong type is one clear line."""
+"""Checks of the arguments of public functions against their annotations: a wrong type gives an error of one line."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text":
 def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Check the types of a function's arguments by its annotations.
 
-    Of text with a few allowed words only the type is checked; the code that knows the words says which is near.
-    Annotations that say nothing of a type here, such as `Any`, take everything.
+    Of a `Literal`, only the type is checked; the code that knows the words suggests the nearest one. Annotations that
+    name no type, such as `Any`, accept everything.
 
     Args:
-        function: the function, or the class whose `__init__` is meant.
-        given: its arguments by name; other names are ignored.
+        function: the function, or a class, for its `__init__`.
+        given: the arguments by name; other names are ignored.
 
     Raises:
-        OptionError: an argument has another type; the message has its name, its value and what it must be.
+        OptionError: an argument has another type; the message says its name, its value and the expected type.
     """
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
@@ -51,7 +51,7 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
         hint: returns what to do about a keyword that the function doesn't have, given its name; empty if unknown.
 
     Raises:
-        OptionError: an argument has another type, or a keyword isn't one of the function's and there is a hint.
+        OptionError: an argument has another type, or the function lacks a keyword for which there is a hint.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -71,10 +71,10 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
 
 
 def shown(value: Any, longest: int = 60) -> str:
-    """A value on one short line, whatever it is; by its type where it doesn't fit."""
+    """Return a value on one short line, or its type if it doesn't fit."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - any code of the user's
+    except Exception:  # noqa: BLE001 - user-defined code
         text = ""
     if text and len(text) <= longest and text.isprintable():
         return text
@@ -85,7 +85,9 @@ def shown(value: Any, longest: int = 60) -> str:
 @functools.cache
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     call: Any = function
-    if inspect.isclass(function) and not dataclasses.is_dataclass(function):  # whose fields may come from several files
+    if inspect.isclass(function) and not dataclasses.is_dataclass(
+        function
+    ):  # fields of a dataclass may come from several files
         call = function.__init__
     return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
 
@@ -97,18 +99,18 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin is Literal:
         return any(isinstance(value, str) if isinstance(part, str) else value is part for part in parts)
     if annotation is bool:
-        return isinstance(value, bool) or type(value).__name__ == "bool"  # NumPy's is no subclass
+        return isinstance(value, bool) or type(value).__name__ == "bool"  # that of NumPy is no subclass
     if annotation in (int, float) and isinstance(value, bool):
         return False
     if annotation is int:
         return isinstance(value, numbers.Integral)
-    if annotation is float:  # whole numbers that tensors can take, and no fractions
+    if annotation is float:  # whole numbers that fit into a tensor, but no fractions
         if isinstance(value, numbers.Integral):
             return abs(int(value)) < 2**63
         return isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational)
     if origin in _SEVERAL:
         if isinstance(value, str | bytes) or not isinstance(value, collections.abc.Iterable):
-            return parts[0] is not Any and _fits(value, parts[0])  # one by itself stands for a list of one
+            return parts[0] is not Any and _fits(value, parts[0])  # one value counts as a list of one
         if isinstance(value, Mapping):
             return False
         return not isinstance(value, list | tuple | set | frozenset) or all(_fits(one, parts[0]) for one in value)
@@ -125,7 +127,7 @@ def _described(annotation: Any) -> str:
 
 
 def _parts(annotation: Any) -> list[str]:
-    """What an annotation allows, in words."""
+    """Return in words what an annotation allows."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         found = [word for part in parts for word in _parts(part)]
@@ -143,5 +145,5 @@ def _parts(annotation: Any) -> list[str]:
 
 
 def spelled(thing: object) -> str:
-    """The `repr` of an object on one line, without addresses in memory."""
+    """Return the `repr` of an object on one line, without addresses in memory."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))

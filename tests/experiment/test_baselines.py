@@ -256,7 +256,7 @@ def test_a_missing_random_state_is_set_on_a_copy():
         ("sklearn.svm.SVC(C=1)(C=2)", "can't be read"),
         ("sklearn.svm.SVC(C=1", "can't be read"),
         ("sklearn.svm.SVC(C=1).fit", "can't be read"),
-        ("sklearn.ensemble.VotingClassifier", "it can't be made: TypeError: "),
+        ("sklearn.ensemble.VotingClassifier", "it can't be created: TypeError: "),
         ("sklearn.linear_model.Ridge", "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as"),
         (Ridge(), "baseline 'Ridge' isn't a scikit-learn classifier"),
         ("pathlib.PurePath", "baseline 'PurePath' isn't a scikit-learn classifier"),

@@ -171,7 +171,7 @@ def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison)
         ({"recipe": "tutorials"}, OptionError, "Did you mean 'tutorial'"),
         ({"epoch": "best"}, OptionError, "unknown epoch 'best'"),
         ({"lr": [0.1, -1.0]}, CandidateError, r"linear:3@lr=-1'.*lr is -1\.0"),
-        ({"lr": [0.1, 0.1]}, OptionError, "a learning rate stands twice"),
+        ({"lr": [0.1, 0.1]}, OptionError, "a learning rate appears twice"),
         ({"candidates": {"prior": "linear:3"}, "baselines": ["prior"]}, CandidateError, "both named 'prior'"),
         ({"reference": "prior"}, CandidateError, "'prior' isn't among the candidates"),
         ({"jobs": 0}, OptionError, "jobs is 0"),

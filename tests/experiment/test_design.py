@@ -223,7 +223,7 @@ def test_windows_by_time_do_not_divide_groups():
 
 def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
-    with pytest.raises(OptionError, match="repeats is 2, but there is one way to split rows by time"):
+    with pytest.raises(OptionError, match="repeats is 2, but rows can be split by time in one way only"):
         spec_of(300, {"repeats": 2}, times=times)
     with pytest.raises(OptionError, match="nested intervals need cross-validation, but rows are split by time"):
         spec_of(300, {"interval": "nested"}, times=times)

@@ -48,7 +48,7 @@ def refusal(small, folder, *table, **options):
         ({"epochs": 5}, "candidates relu:3 epochs was 4, is 5"),
         ({"lr": 0.25}, "candidates relu:3 lr was 0.5, is 0.25"),
         ({"seeds": 3}, "design seeds was 2, is 3"),
-        ({"random_state": 1}, "splits are others; random_state was 0, is 1"),
+        ({"random_state": 1}, "splits differ; random_state was 0, is 1"),
         ({"metric": "accuracy"}, "metric was brier, is accuracy"),
         ({"candidates": ["relu:3", "tanh:3"]}, "candidates tanh:3 is new"),
         (
@@ -63,7 +63,7 @@ def test_another_specification_is_refused_with_the_differences(small, begun, tmp
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
-    assert said.endswith("Name another folder, or give it up with --overwrite (overwrite=True in Python).")
+    assert said.endswith("Name another folder, or discard that run with --overwrite (overwrite=True in Python).")
 
 
 def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_a_resumed_run_must_be_the_same_even_without_stored_work(planned, tmp_pa
     with open_folder(planned("relu:3"), tmp_path):
         pass
     with (
-        pytest.raises(OptionError, match="can't go on as it was begun: candidates relu:3 is gone; "),
+        pytest.raises(OptionError, match="can't continue as it was begun: candidates relu:3 is gone; "),
         open_folder(planned("relu:4"), tmp_path, resumed=True),
     ):
         pass

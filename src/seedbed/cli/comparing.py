@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import (
-    CompareOptions,
-    RunOptions,
-    TableArgument,
-    kept_options,
-    options_from,
-)
+from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
 from seedbed.cli.terminal import command_line, print_lines, print_stderr, say, shown, working
 from seedbed.errors import OptionError, did_you_mean
 
@@ -41,7 +35,7 @@ def compare(
     overwrite: Annotated[
         bool,
         Parameter(
-            help="Train again what is finished, and discard what another, unfinished run has left in the folder.",
+            help="Train a finished run again, and discard the files of another, unfinished run in the folder.",
             negative=(),
         ),
     ] = False,
@@ -96,7 +90,7 @@ def compare(
                     comparison = conclude(execute(plan, watch=watch, kept=kept))
                 try:
                     _print(comparison, options)
-                except BrokenPipeError:  # who reads along has seen enough; the files are wanted nevertheless
+                except BrokenPipeError:  # the reader has closed the pipe; the files are still written
                     opened.save(comparison, pictures=run.format)
                     raise
                 paths = opened.save(comparison, pictures=run.format)
@@ -107,7 +101,7 @@ def compare(
 
 
 def _print(comparison: Comparison, options: CompareOptions) -> None:
-    """Print a comparison on stdout; its JSON names files, and comes once they are written."""
+    """Print a comparison on stdout, unless as JSON, which names the files and is printed after them."""
     from seedbed.report import glance_lines
 
     if options.details and not options.as_json:
@@ -117,7 +111,7 @@ def _print(comparison: Comparison, options: CompareOptions) -> None:
 
 
 def _pointers(plan: Plan, comparison: Comparison, folder: Path) -> Iterator[str]:
-    """Yield where the report and the details are, and the next command."""
+    """Yield lines with the report, the details and the next command."""
     from seedbed.model import AUTO, blend_seconds
     from seedbed.report import duration
 
@@ -148,7 +142,7 @@ def _check_named(name: str | None, experiment: Experiment) -> None:
 
 
 def _failed(name: str | None, comparison: Comparison) -> int:
-    """1 if the candidate is worse than the reference, or has no finite predictions to be judged by; else 0."""
+    """Return 1 if the candidate is worse than the reference, or has no finite predictions; else 0."""
     if name is None:
         return 0
     rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
@@ -163,44 +157,45 @@ def _failed(name: str | None, comparison: Comparison) -> int:
 
 @contextlib.contextmanager
 def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
-    """Says of an interrupt what it leaves behind."""
+    """Let an interrupt say what is kept."""
     try:
         yield
     except KeyboardInterrupt:
         if kept.networks or kept.fits or kept.begun:
             what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
             message = f"interrupted; {what} kept in {kept.folder}"
-            raise KeyboardInterrupt(message, "The same command, or seedbed resume, goes on from there.") from None
+            raise KeyboardInterrupt(message, "The same command, or seedbed resume, continues from there.") from None
         why = f": {kept.trouble}" if kept.trouble else ""
         raise KeyboardInterrupt(f"interrupted before anything was finished, so nothing is kept{why}") from None
 
 
 def _counted(kept: Kept, watch: Watch) -> str:
-    """How many networks are kept, of all; where there are none, how many baselines' fits."""
+    """Return how many networks are kept, or how many fits of baselines if there are no networks."""
     total = sum(one.total for one in watch.progress() if one.epochs)
     if kept.networks:
         return f"{kept.networks:,} of {total:,} networks are"
     return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
 
 
-_AGAIN = "The command that began it goes on from what is kept."
+_AGAIN = "Run the command that began it again; it continues."
 
 
 def resume(
     run: Annotated[Path, Parameter(help="The folder of a comparison that was interrupted or killed.")],
     /,
     *,
-    jobs: Annotated[int | None, Parameter(help="How many processes train at once; as the run was begun.")] = None,
+    jobs: Annotated[int | None, Parameter(help="Processes that train at a time; as the run was begun.")] = None,
     trust: Annotated[
         bool,
         Parameter(
-            help="Don't ask before the folder's command loads Python code or connects to another machine.", negative=()
+            help="Don't ask before the folder's command loads Python code or connects to another machine.",
+            negative=(),
         ),
     ] = False,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="No plan, no progress.", negative=())] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Go on with a comparison where it was interrupted or killed, to the results that it would have had."""
+    """Continue a comparison that was interrupted or killed, to the same results."""
     from seedbed.experiment import frozen_in, is_finished
 
     frozen = frozen_in(run)
@@ -222,7 +217,7 @@ def resume(
 
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
-    """What came of a run that is finished."""
+    """Print the results of a finished run."""
     from seedbed.report import glance_lines, read_summary
 
     summary = read_summary(run / "comparison.json")
@@ -239,14 +234,14 @@ def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]
     """Return the table and the options that a run was begun with.
 
     Raises:
-        OptionError: it was begun in Python or by an earlier seedbed, or its password isn't kept.
+        OptionError: it was begun in Python or by an earlier seedbed, or its password isn't stored.
     """
     command = frozen.get("command", "")
     if not command.startswith("seedbed compare"):
-        message = f"the run in {run} was begun in Python: {command or 'nobody knows how'}"
-        raise OptionError(message, "The same call with the same folder goes on from what is kept.")
+        message = f"the run in {run} was begun in Python{f': {command}' if command else ''}"
+        raise OptionError(message, "The same call with the same folder continues it.")
     if "***" in command:
-        raise OptionError(f"the password in the command of {run} isn't kept", _AGAIN)
+        raise OptionError(f"the password in the command of {run} isn't stored", _AGAIN)
     try:
         kept = dict(frozen["options"])
         return kept.pop("table"), options_from(CompareOptions, kept)
@@ -256,10 +251,10 @@ def _options(run: Path, frozen: Mapping[str, Any]) -> tuple[str, CompareOptions]
 
 
 def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> None:
-    """Ask before a command, which may be a stranger's, loads code or connects to another machine.
+    """Ask before the command of a folder loads code or connects to another machine, as it may be someone else's.
 
     Raises:
-        OptionError: a file of code has changed since the run was begun, nobody can be asked, or the answer is no.
+        OptionError: a file of code has changed since the run was begun, there is no terminal, or the answer is no.
     """
     doings = list(_doings(run, table, options, frozen))
     if not doings:
@@ -273,7 +268,7 @@ def _check_trusted(run: Path, table: str, options: CompareOptions, frozen: Mappi
 
 
 def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str, Any]) -> Iterator[str]:
-    """What a command does beyond reading a local table and training networks of seedbed and scikit-learn."""
+    """Yield what a command does except read a local table and train models of seedbed and scikit-learn."""
     from seedbed.experiment import file_hash, without_auto
     from seedbed.networks import FileArchitecture, candidates_from
 
@@ -283,7 +278,7 @@ def _doings(run: Path, table: str, options: CompareOptions, frozen: Mapping[str,
             path = one.architecture.path
             if not (found := file_hash(Path(path))) or files.get(path) != found:
                 message = f"{path} isn't the file that the run in {run} was begun with"
-                raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained anew.")
+                raise OptionError(message, "If you trust it as it is now, add --trust: its networks are trained again.")
             yield f"runs the Python code in {Path(path).absolute()}"
     for word in options.design.baseline:
         package, *inner = re.split("[.:]", word.partition("(")[0].strip())
@@ -300,7 +295,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _begun_in(run: Path, frozen: dict[str, Any]) -> Path:
-    """The folder that the paths of its command start from: this one, or one above the run in which its table is."""
+    """Return the folder in which its command was run: this one, or one above the run that holds its table."""
     source = (frozen.get("reading") or {}).get("source", "")
     places = [Path.cwd(), *run.absolute().parents]
     return next((place for place in places if (place / source).is_file()), places[0])

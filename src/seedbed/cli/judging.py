@@ -1,4 +1,4 @@
-"""The verb that judges scores which were made elsewhere."""
+"""The verb that judges scores of any library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from seedbed.cli.options import SourceOptions
+from seedbed.cli.options import AsJson, SourceOptions
 from seedbed.cli.terminal import command_line, print_stderr
 from seedbed.errors import OptionError
 
@@ -23,7 +23,7 @@ _FOR_SOURCE = SourceOptions()
 @Parameter(name="*", group=_COLUMNS)
 @dataclass(frozen=True, kw_only=True)
 class ColumnOptions:
-    """Which column holds what; usual names are known."""
+    """The meaning of the columns; common names are recognised."""
 
     target: str | None = None
     "The column of true values: the file holds predictions, in columns row and probability or prediction."
@@ -50,7 +50,7 @@ class ColumnOptions:
 @Parameter(name="*", group=_SPLITS)
 @dataclass(frozen=True, kw_only=True)
 class LayoutOptions:
-    """How the splits were made, where the columns don't say it."""
+    """How the splits were made, if the columns don't say it."""
 
     folds: int | None = None
     "Folds of each repeat."
@@ -63,14 +63,14 @@ class LayoutOptions:
 @Parameter(name="*", group=_VERDICTS)
 @dataclass(frozen=True, kw_only=True)
 class QuestionOptions:
-    """What is compared with what."""
+    """The reference and the level of the verdicts."""
 
     reference: str | None = None
     "The candidate that the others are compared with; the first one if left out."
     margin: float | None = None
     "The difference that matters, in units of the score; one point of accuracy."
     alpha: float = 0.05
-    "How often a difference may be claimed where there is none, over all comparisons together."
+    "Error level: how often a difference may be claimed although there is none, over all comparisons together."
     tried: int = 0
     "How many attempts were thrown away; each counts as one more comparison."
     all_pairs: Annotated[bool, Parameter(negative=())] = False
@@ -81,7 +81,7 @@ class QuestionOptions:
     "Exit with status 1 if this candidate is worse than the reference."
 
     def settings(self) -> dict[str, Any]:
-        """The keyword arguments of `seedbed.judge`."""
+        """Return the keyword arguments of `seedbed.judge`."""
         names = ("reference", "margin", "alpha", "tried", "all_pairs")
         return {name: getattr(self, name) for name in names}
 
@@ -100,13 +100,13 @@ def judge(
         Path | None,
         Parameter(name=["--output", "-o"], help="Also write report.html, or a table for a paper: verdicts.tex."),
     ] = None,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    as_json: AsJson = False,
     question: QuestionOptions = _FOR_QUESTION,
     columns: ColumnOptions = _FOR_COLUMNS,
     layout: LayoutOptions = _FOR_LAYOUT,
     source: SourceOptions = _FOR_SOURCE,
 ) -> int:
-    """Say which candidates are better, by scores that you have, of any library. Nothing is trained."""
+    """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement import judge as judge_scores
 
     suffix = "" if output is None else output.suffix.lower()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import SourceOptions, TableArgument
+from seedbed.cli.options import AsJson, Quiet, SourceOptions, TableArgument
 from seedbed.cli.terminal import interruptible, print_stderr
 from seedbed.errors import ModelFileError, OptionError
 
@@ -22,30 +22,31 @@ __all__ = ["export", "predict", "serve", "show"]
 
 _AS_IT_IS = SourceOptions()
 
-ModelArgument = Annotated[Path, Parameter(help="A model file, as seedbed train -o has written it.")]
+ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
-    str | None, Parameter(help="FILE.py:CLASS, where the model is one of a network of your own.", show_default=False)
+    str | None, Parameter(help="FILE.py:CLASS, if the model is of a network of your own.", show_default=False)
 ]
 
 
 def loaded(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
-    """The model in a file.
+    """Return the model in a file.
 
     Args:
-        network: where its code is, if it isn't made of seedbed's words.
-        otherwise: a hint for whoever names what isn't called a model, a table say.
+        path: the file.
+        network: the code of a user-defined network.
+        otherwise: a hint if the file isn't named like a model, but may be a table.
 
     Raises:
-        SeedbedError: there is none.
+        SeedbedError: the file holds no model.
     """
     from seedbed.model import load
     from seedbed.networks import candidate_from
 
     if path.is_dir():
         if (path / "comparison.json").is_file():
-            message = f"{path} is the folder of a comparison, and no model"
+            message = f"{path} is the folder of a comparison, not a model"
             raise OptionError(message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.")
-        raise OptionError(f"{path} is a folder, and no model", "Name a file that seedbed train -o has written.")
+        raise OptionError(f"{path} is a folder, not a model", "Name a file that seedbed train -o has written.")
     try:
         return load(path, architecture=None if network is None else candidate_from(network).architecture)
     except ModelFileError as error:
@@ -58,9 +59,9 @@ def show(
     /,
     *,
     network: OwnNetwork = None,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what is in a model file: what it predicts from what, how it was trained, and how well it may do."""
+    """Show a model file: its columns, how it was trained, and the score to expect."""
     found = loaded(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
     if as_json:
         print(json.dumps(found.card(), allow_nan=False))
@@ -93,13 +94,13 @@ def predict(
     network: OwnNetwork = None,
     as_json: Annotated[
         bool,
-        Parameter(name="--json", help="One JSON document on stdout about what was written; needs -o.", negative=()),
+        Parameter(name="--json", help="Print one JSON document about the written file; needs -o.", negative=()),
     ] = False,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Predict the rows of a table: label, probabilities, their spread over the networks, and what is strange."""
+    """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings."""
     if as_json and output is None:
-        raise OptionError("--json tells of a file, and the predictions go to stdout", "Add -o FILE.")
+        raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
     from seedbed.data import open_rows
     from seedbed.model import check_writable, write_predictions
     from seedbed.report import counted
@@ -134,12 +135,12 @@ def export(
         Parameter(name=["--output", "-o"], help="The file to write; it ends in .onnx or, with --python, in .py."),
     ],
     python: Annotated[
-        bool, Parameter(help="Plain PyTorch in place of ONNX, and its weights beside it.", negative=())
+        bool, Parameter(help="Write plain PyTorch instead of ONNX, and its weights beside it.", negative=())
     ] = False,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Write a model for where seedbed isn't: one ONNX file with preprocessing and all networks, or plain PyTorch."""
+    """Write a model for use without seedbed: one ONNX file with preprocessing and all networks, or plain PyTorch."""
     wanted = ".py" if python else ".onnx"
     if output.suffix != wanted:
         kind = "plain PyTorch" if python else "an ONNX file"
@@ -160,7 +161,7 @@ def serve(
     model: Annotated[Path, Parameter(help="A model file, .safetensors.")],
     /,
     *,
-    host: Annotated[str, Parameter(help="The address to listen on; another than this machine's own needs --token.")] = (
+    host: Annotated[str, Parameter(help="The address to listen on; others than 127.0.0.1 need --token.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, Parameter(help="The port; 0 for any that is free.")] = 8000,
@@ -168,15 +169,15 @@ def serve(
         str | None,
         Parameter(
             env_var="SEEDBED_TOKEN",
-            help="What requests must show as Authorization: Bearer TOKEN. The variable isn't seen by other users.",
+            help="Requests must send Authorization: Bearer TOKEN. Other users can't see the variable.",
         ),
     ] = None,
     allow_host: Annotated[
         tuple[str, ...],
-        Parameter(help="A name by which the server may be called; may be repeated.", negative=(), show_default=False),
+        Parameter(help="A host name that the server accepts; may be repeated.", negative=(), show_default=False),
     ] = (),
 ) -> None:
-    """Answer over HTTP with a model's predictions, until Ctrl-C: a page for people, JSON for programs."""
+    """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for programs."""
     from seedbed.serve import Address, check_address, serve_model
 
     address = Address(host, port, token, allow_host)

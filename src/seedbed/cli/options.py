@@ -15,8 +15,10 @@ from seedbed.evaluation import METRICS
 from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_of, parsed, recipe_named, settings_of
 
 __all__ = [
+    "AsJson",
     "CompareOptions",
     "ModelOptions",
+    "Quiet",
     "RecipeOptions",
     "RunOptions",
     "SourceOptions",
@@ -49,12 +51,17 @@ TableArgument = Annotated[
 ]
 
 
+AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())]
+
+
 def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
-    """Return a decorator that gives a class of options a field for each setting, beside the class's own fields.
+    """Return a decorator that adds a field for each setting to a class of options.
 
     Args:
-        unset: the defaults are None, whatever those of the settings are.
-        types: those of options that take another type than their setting, or only some words.
+        kind: the class of the settings.
+        unset: whether all defaults are None, instead of those of the settings.
+        types: types of options that differ from the type of their setting.
     """
 
     def decorate(own: type[T]) -> type[T]:
@@ -80,7 +87,7 @@ def _options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> C
 
 
 def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
-    """Return the settings that are given (not None) among options; `parts` are some that are read already.
+    """Return the given settings, which aren't None, among options; `parts` are values that have been parsed.
 
     Raises:
         OptionError: a word is neither a value nor the word for none.
@@ -103,19 +110,19 @@ def _given(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
 @Parameter(name="*", group=_TABLE)
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Where a table is in its source, and how much of it is read."""
+    """The place of a table in its source, and how much of it is read."""
 
     sql_table: Annotated[str | None, Parameter(name="--table")] = None
     "Which table of a database, or which sheet of an Excel file."
     query: str | None = None
-    "What to ask a database for, in SQL."
+    "A query for a database, in SQL."
     skip_rows: int | None = None
-    "Rows above the header of a text or an Excel file; found by themselves if left out, as a rule."
+    "Rows above the header of a text or Excel file; usually found automatically."
     limit: str | None = None
-    "How large the table may be and how long a query may run: 50GB, 30min or 50GB,30min; 4 GB and 10 minutes."
+    "The largest size of a table and the longest query: 50GB, 30min or 50GB,30min; 4 GB and 10 minutes if left out."
 
     def settings(self) -> dict[str, Any]:
-        """The keyword arguments of `read_table`."""
+        """Return the keyword arguments of `read_table`."""
         given = dataclasses.asdict(self)
         return {"table": given.pop("sql_table"), **given}
 
@@ -123,37 +130,37 @@ class SourceOptions:
 @Parameter(name="*", group=_TABLE)
 @dataclass(frozen=True, kw_only=True)
 class TableOptions(SourceOptions):
-    """What is predicted from what."""
+    """The target and the columns."""
 
     target: str | None = None
     "The column to predict; an example has its own."
     task: Literal["binary", "multiclass", "regression"] | None = None
-    "What to predict: one of two labels, of several, or a number; by the target's cells if left out."
+    "Whether to predict one of two labels, one of several, or a number; by the cells of the target if left out."
     positive: str | None = None
     "Which of two labels is the positive one; the larger if left out."
     drop: Annotated[tuple[str, ...], _REPEATED] = ()
     "A column to leave out; may be repeated, as the next two."
     numeric: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A column that is to be read as numbers."
+    "A column to read as numbers."
     categorical: Annotated[tuple[str, ...], _REPEATED] = ()
-    "A column that is to be read as categories."
+    "A column to read as categories."
     group: str | None = None
-    "Rows that share a value of this column, a patient's say, are never both trained on and tested."
+    "Keep rows with the same value of this column together, for instance all rows of a patient."
     time_split: str | None = None
-    "Train on the past: the rows that are latest by this column are tested."
+    "Train on the past and test on the latest rows by this column."
 
 
 @Parameter(name="*", group=_RECIPE)
 @dataclass(frozen=True, kw_only=True)
 @_options_of(Recipe, unset=True, lr=str)
 class RecipeOptions:
-    """How every network is trained; a candidate's own words (relu:5@lr=0.1) overrule it."""
+    """How networks are trained; settings in the words of a candidate (relu:5@lr=0.1) take precedence."""
 
     recipe: Literal["trained", "tutorial"] | None = None
-    "trained: AdamW, learning rate and epoch chosen by inner splits; tutorial: plain SGD, for train on one split."
+    "trained: AdamW, with learning rate and epoch chosen by inner splits; tutorial: plain SGD."
 
     def lrs(self) -> tuple[float, ...]:
-        """Return the learning rates that are given; none, one or several."""
+        """Return the given learning rates: none, one or several."""
         lr = getattr(self, "lr")  # noqa: B009 - a field that mypy can't see
         try:
             return tuple(float(part) for part in lr.split(",")) if lr is not None else ()
@@ -161,12 +168,12 @@ class RecipeOptions:
             raise OptionError(f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
 
     def given(self) -> dict[str, Any]:
-        """Return the settings of the recipe that are given, a learning rate if it is one."""
+        """Return the given settings of the recipe, with the learning rate if there is one."""
         lrs = self.lrs()
         return _given(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
 
     def named(self, otherwise: str) -> Recipe:
-        """Return the recipe that is named, or another, with the settings that are given."""
+        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings."""
         return recipe_named(self.recipe or otherwise, **self.given())
 
 
@@ -174,17 +181,17 @@ class RecipeOptions:
 @dataclass(frozen=True, kw_only=True)
 @_options_of(Design, metric=Literal[tuple(entry.name for entry in METRICS.values() if entry.row_loss)])
 class DesignOptions:
-    """How many splits and seeds, and what is compared with what; by the number of rows where left out."""
+    """Splits, seeds and baselines; the number of rows decides what is left out."""
 
     baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=_JUDGING)] = ()
     "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
     baselines: Annotated[bool, Parameter(group=_JUDGING)] = True
-    "Compare with three baselines: the class frequencies or the mean, a regression, and boosted trees."
+    "Compare with three baselines: the class frequencies or the mean, a linear model, and boosted trees."
     fail_if_worse: Annotated[str | None, Parameter(group=_JUDGING)] = None
     "Exit with status 1 if this candidate is worse than the reference."
 
     def design(self) -> Design:
-        """Return the design that is asked for."""
+        """Return the design."""
         from seedbed.experiment import BASELINES
 
         return Design(**_given(self, Design), baselines=(*(BASELINES if self.baselines else ()), *self.baseline))
@@ -193,47 +200,47 @@ class DesignOptions:
 @Parameter(name="*", group=_MODEL)
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """A model to take home."""
+    """The model that train writes."""
 
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
     "The model's file, NAME.safetensors; it is trained on all rows."
     networks: int | None = None
-    "How many networks a model has, each with its own seed; 10."
+    "Number of networks of the model, each with its own seed; 10 if left out."
     threshold: float | None = None
-    "Of two labels: above which probability the positive one is predicted; 0.5."
+    "The probability above which the positive one of two labels is predicted; 0.5 if left out."
 
     def refuse(self) -> None:
-        """An error where something is said of a model, and none is asked for."""
+        """Raise OptionError if an option of a model is given without -o."""
         for name in ("networks", "threshold"):
             if getattr(self, name) is not None:
-                raise OptionError(f"--{name} is of a model", "Add -o model.safetensors to have one.")
+                raise OptionError(f"--{name} is for a model", "Add -o model.safetensors to write one.")
 
 
 @Parameter(name="*", group=_SPLIT)
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
-    """Training on one split, which isn't for a model."""
+    """Training on one split."""
 
     seed: int | None = None
     "The seed, or the first of --seeds; 42."
     seeds: int | None = None
-    "How many networks, each with its own seed; 1."
+    "Number of networks, each with its own seed; 1 if left out."
     test_size: float | None = None
-    "Share of test rows; 0.2."
+    "Share of test rows; 0.2 if left out."
     every: int | None = None
-    "Print every so many epochs; 100."
+    "Print one line per this number of epochs; 100 if left out."
     overwrite: Annotated[bool | None, Parameter(negative=())] = None
-    "Train again what is finished."
+    "Train a finished run again."
 
     def refuse(self) -> None:
-        """An error where something is said of a split."""
+        """Raise OptionError if an option of one split is given."""
         for name, value in dataclasses.asdict(self).items():
             if value is not None:
                 option = f"--{name.replace('_', '-')}"
-                raise OptionError(f"{option} is of one split, and a model is trained on all rows", "Leave it out.")
+                raise OptionError(f"{option} is for one split, and a model is trained on all rows", "Leave it out.")
 
     def given(self) -> tuple[int, int, int]:
-        """First seed, number of seeds, and how often an epoch is printed. Raises OptionError."""
+        """Return the first seed, the number of seeds, and how often an epoch is printed. Raises OptionError."""
         seeds, every = (default if value is None else value for value, default in ((self.seeds, 1), (self.every, 100)))
         for name, value in (("every", every), ("seeds", seeds)):
             if value < 1:
@@ -241,7 +248,7 @@ class SplitOptions:
         return 42 if self.seed is None else self.seed, seeds, every
 
     def share(self) -> float:
-        """Of test rows."""
+        """Return the share of test rows."""
         return 0.2 if self.test_size is None else self.test_size
 
 
@@ -249,27 +256,27 @@ class SplitOptions:
 @dataclass(frozen=True, kw_only=True)
 @_options_of(Compute)
 class RunOptions:
-    """Where and how it runs."""
+    """Where the verb runs, and what it writes."""
 
     out: Path | None = None
     "Folder for the files; seedbed-out/VERB-TABLE if left out."
     format: Literal["png", "svg", "pdf"] | None = None
     "Write all pictures in this format; curves.png alone if left out."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
-    "No plan, no progress."
+    "Print no plan and no progress."
 
     def compute(self) -> Compute:
         """Return what trains, and where."""
         return Compute(**_given(self, Compute))
 
     def refuse_files(self, why: str) -> None:
-        """An error where something is said of a folder or of pictures."""
+        """Raise OptionError if a folder or a format of pictures is given."""
         for name, given in (("out", self.out is not None), ("format", self.format is not None)):
             if given:
-                raise OptionError(f"--{name} is of a run that leaves a folder, and {why}", "Leave it out.")
+                raise OptionError(f"--{name} is for a run that writes a folder, and {why}", "Leave it out.")
 
     def folder(self, verb: str, table: str) -> Path:
-        """Where the files go. Raises OptionError where a file is in the way."""
+        """Return the folder for the files. Raises OptionError if its path is a file."""
         folder = self.out or Path("seedbed-out") / f"{verb}-{table}"
         for place in (folder, *folder.parents):
             if place.exists() and not place.is_dir():
@@ -280,10 +287,10 @@ class RunOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """What a comparison is asked for, but for its table. It is kept in the folder of the run, for `resume`."""
+    """The options of a comparison, except its table. They are stored in the folder of the run, for `resume`."""
 
     candidate: Annotated[tuple[str, ...], _REPEATED] = ()
-    "What to compare; may be repeated. The tutorial's three if left out."
+    "A candidate; may be repeated. The three of the tutorial if left out."
     details: Annotated[bool, Parameter(negative=())] = False
     "Print every verdict with its numbers, and the ranking with intervals."
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
@@ -295,7 +302,7 @@ class CompareOptions:
 
 
 def kept_options(options: Any) -> dict[str, Any]:
-    """Return options as plain values, fit for JSON, without those that have their default."""
+    """Return options as plain values, fit for JSON, without defaults."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -307,10 +314,10 @@ def kept_options(options: Any) -> dict[str, Any]:
 
 
 def options_from(kind: type[T], kept: Mapping[str, Any]) -> T:
-    """Return options from what `kept_options` has made of them.
+    """Return options from the values of `kept_options`.
 
     Raises:
-        TypeError, KeyError: they are another version's.
+        TypeError, KeyError: they are from another version.
     """
     hints, values = get_type_hints(kind), dict[str, Any]()
     for name, value in kept.items():

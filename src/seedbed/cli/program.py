@@ -34,7 +34,7 @@ app = App(
     help_epilogue="Try: seedbed compare example:breast-cancer",
     help_format="plaintext",
     version=lambda: version("seedbed"),
-    suppress_keyboard_interrupt=False,  # it would exit without a word, under --json too
+    suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
 _ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
@@ -43,17 +43,17 @@ for verb in _ALL:
 
 
 _ASCII = dict(zip("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.", strict=True))
-# How libraries say that there is no memory: torch, CUDA, DuckDB, the linker, threads, and a worker that was killed.
+# Messages on a lack of memory by torch, CUDA, DuckDB, the linker, threads, and for a worker that was killed.
 _NO_MEMORY = ("allocate memory", "OutOfMemory", "failed to map segment", "start new thread", "bad_alloc",
               "TerminatedWorkerError")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
-    # The process that cleans up behind interrupted workers warns of it; there is nothing a user could do.
+    # The process that cleans up after interrupted workers warns of it, but users can do nothing about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     codecs.register_error("seedbed", _spelled)
-    for stream in (sys.stdout, sys.stderr):  # a narrow encoding mustn't cost a finished run its table
+    for stream in (sys.stdout, sys.stderr):  # a character that can't be encoded must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="seedbed")
     with _interrupted_once():
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:
-    """Lines and bars as ASCII has them, other characters as escapes, for an encoding that lacks them."""
+    """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
     spelled = (_ASCII.get(one) or one.encode("ascii", "backslashreplace").decode() for one in lacking)
@@ -71,9 +71,9 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def _interrupted_once() -> Iterator[None]:
-    """The first Ctrl-C ends the run; those that follow mustn't disturb it while it ends workers and says what is kept.
+    """Let the first Ctrl-C end the run, and ignore more of them while the run ends its workers and says what is kept.
 
-    From the first on they are ignored, also while Python itself ends.
+    They are also ignored while Python exits.
     """
     heard = False
 
@@ -83,7 +83,7 @@ def _interrupted_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    # Who started seedbed may have had interrupts ignored, as a shell does for a command in the background.
+    # The parent process may ignore interrupts, as a shell does for commands in the background.
     mine = threading.current_thread() is threading.main_thread()
     mine = mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if mine:
@@ -104,8 +104,8 @@ def _run(tokens: list[str]) -> int:
     except SeedbedError as error:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
-        message, hint = (*stop.args, "", "")[:2]  # a verb that knows what it leaves behind says so
-        if training := sys.modules.get("seedbed.training"):  # what isn't loaded has no workers
+        message, hint = (*stop.args, "", "")[:2]  # with a message of the verb, if it has one
+        if training := sys.modules.get("seedbed.training"):  # if it isn't loaded, there are no workers
             training.end_workers()
         return _fail("interrupted", message or "interrupted", hint, tokens, 130)
     except BrokenPipeError:
@@ -125,7 +125,7 @@ def _run(tokens: list[str]) -> int:
 
 
 def _out_of_memory(error: BaseException | None) -> str:
-    """What says that there was no memory, in the error or behind it; empty where nothing does."""
+    """Return the line of an error or of its causes that reports a lack of memory; empty if there is none."""
     while error is not None:
         line = error_line(error)
         own = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
@@ -136,7 +136,7 @@ def _out_of_memory(error: BaseException | None) -> str:
 
 
 def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
-    """What was typed wrongly, and what to do."""
+    """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
         known = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
         return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {known}".lstrip()

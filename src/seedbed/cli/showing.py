@@ -1,4 +1,4 @@
-"""The verbs that show what is there: tables, example tables, the report of a run, and the playground."""
+"""The verbs that show: tables, example tables, the report of a run, and the playground."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from seedbed.cli.options import TableArgument, TableOptions
+from seedbed.cli.options import AsJson, Quiet, TableArgument, TableOptions
 from seedbed.cli.terminal import print_stderr
 from seedbed.errors import OptionError
 
@@ -24,10 +24,10 @@ def inspect(
     table: TableArgument,
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
+    as_json: AsJson = False,
     columns: TableOptions = _FOR_TABLE,
 ) -> None:
-    """Show what is understood of a table: warnings, and a line for each column."""
+    """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data import inspect_table
     from seedbed.report import overview_text
 
@@ -41,7 +41,7 @@ def inspect(
 
 
 def examples() -> None:
-    """List the example tables and what a candidate can be made of."""
+    """List the example tables and the words of candidates."""
     from seedbed.data import EXAMPLES
     from seedbed.networks import ACTIVATIONS
 
@@ -72,8 +72,8 @@ def report(
         bool, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.", negative=())
     ] = False,
     open: Annotated[bool, Parameter(help="Open the report in a browser.", negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())] = False,
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
     from seedbed.figures import save_pictures
@@ -142,7 +142,7 @@ def _open(page: Path) -> None:
 
 
 def _made(folder: Path) -> Path:
-    """A folder for pictures. Raises OptionError where a file is in the way."""
+    """Create a folder for pictures. Raises OptionError if its path is a file."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"can't write pictures to {folder}: it is a file", "Name a folder with --output.")
     folder.mkdir(parents=True, exist_ok=True)

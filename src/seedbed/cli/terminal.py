@@ -1,4 +1,4 @@
-"""The terminal: what the user typed, what a verb prints on stdout, and what it says on stderr while it works."""
+"""The terminal: the command that was typed, results on stdout, and progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["command_line", "interruptible", "print_lines", "print_stderr", "say"
 
 @contextlib.contextmanager
 def shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str = "accuracy") -> Iterator[None]:
-    """How far it is, live on stderr."""
+    """Show the progress live on stderr."""
     from seedbed.report import ProgressDisplay
 
     with ProgressDisplay(watch.progress, Console(stderr=True), quiet=quiet or run.quiet, score_name=score_name):
@@ -32,7 +32,7 @@ def shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str
 
 @contextlib.contextmanager
 def working(words: str, run: RunOptions) -> Iterator[None]:
-    """Show on a terminal what is being done, until it is done."""
+    """Show a message on a terminal until the work is done."""
     console = Console(stderr=True)
     if run.quiet or not console.is_terminal:
         yield
@@ -43,7 +43,7 @@ def working(words: str, run: RunOptions) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible(message: str) -> Iterator[None]:
-    """An interrupt says what it leaves behind."""
+    """Let an interrupt say what it leaves behind."""
     try:
         yield
     except KeyboardInterrupt:
@@ -51,7 +51,7 @@ def interruptible(message: str) -> Iterator[None]:
 
 
 def print_lines(lines: Iterable[Text]) -> None:
-    """Print lines on stdout, with colours where a terminal shows them and NO_COLOR isn't set."""
+    """Print lines on stdout, with colours on a terminal unless NO_COLOR is set."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
         if console.is_terminal and not console.no_color:
@@ -62,13 +62,13 @@ def print_lines(lines: Iterable[Text]) -> None:
 
 
 def say(run: RunOptions, *lines: str) -> None:
-    """Lines on stderr, unless quiet is asked for."""
+    """Print lines on stderr, except with --quiet."""
     if not run.quiet:
         print_stderr(*lines)
 
 
 def print_stderr(*lines: str) -> None:
-    """Print lines on stderr; whatever the command line says there comes through here."""
+    """Print lines on stderr; the only function of the command line that does."""
     for line in lines:
         print(visible(line), file=sys.stderr, flush=True)
 
@@ -78,7 +78,7 @@ _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 @contextlib.contextmanager
 def typed(tokens: Sequence[str]) -> Iterator[None]:
-    """While this is open, `command_line` is that of these tokens."""
+    """Let `command_line` return these tokens."""
     before = _TOKENS.set(tuple(tokens))
     try:
         yield
@@ -87,7 +87,7 @@ def typed(tokens: Sequence[str]) -> Iterator[None]:
 
 
 def command_line() -> str:
-    """The command that runs, as a shell takes it, without passwords."""
+    """Return the command that runs, quoted for a shell, without passwords."""
     command = shlex.join(["seedbed", *_TOKENS.get()])
     if "://" not in command and "password" not in command.lower():
         return command  # without loading torch

@@ -30,11 +30,11 @@ def train(
     *,
     candidate: Annotated[
         str | None,
-        Parameter(help="What to train: relu:5, linear:20,20, FILE.py:CLASS; relu:5, or what the comparison advises."),
+        Parameter(help="What to train: relu:5 or FILE.py:CLASS; if left out, relu:5 or what the comparison advises."),
     ] = None,
     model: ModelOptions = _FOR_MODEL,
     split: SplitOptions = _FOR_SPLIT,
-    random_state: Annotated[int, Parameter(help="Decides the split, or all of a model.")] = 0,
+    random_state: Annotated[int, Parameter(help="Decides the split, or all random numbers of a model.")] = 0,
     columns: TableOptions = _FOR_TABLE,
     recipe: RecipeOptions = _FOR_RECIPE,
     run: RunOptions = _FOR_RUN,
@@ -50,11 +50,11 @@ def train(
         run.refuse_files("a model is one file")
         _train_model(table, candidate, model, random_state, columns, recipe, run)
     elif (Path(table) / "experiment.json").is_file():
-        raise OptionError(f"{table} is a comparison, which is trained already", "Add -o model.safetensors for a model.")
+        raise OptionError(f"{table} is a comparison, which has been trained", "Add -o model.safetensors for a model.")
     else:
         model.refuse()
         if "epoch" in recipe.given():
-            raise OptionError("--epoch is of a model", "Add -o model.safetensors to have one.")
+            raise OptionError("--epoch is for a model", "Add -o model.safetensors to write one.")
         _train_on_a_split(table, candidate or "relu:5", split, random_state, columns, recipe, run)
 
 
@@ -195,11 +195,11 @@ def _model_of_table(
 
 
 def _model_of_run(folder: Path, candidate: str | None, run: RunOptions, options: dict[str, Any]) -> Model:
-    from seedbed.experiment import Watch, take_home_from
+    from seedbed.experiment import Watch, model_plan_from
     from seedbed.fitting import n_choosing
     from seedbed.model import N_NETWORKS
 
-    found = take_home_from(folder, candidate)
+    found = model_plan_from(folder, candidate)
     if isinstance(found.candidate, str):
         watch = _watch_of_blend(found.table, options["n_networks"])
     else:

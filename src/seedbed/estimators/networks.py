@@ -1,4 +1,4 @@
-"""What both estimators share: options, rows as columns of a table, and a model as what is fitted."""
+"""The base class of both estimators: parameters, rows as columns of a table, and the fitted model."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = ["Networks", "named", "unless_equal", "weighted_rows", "word_in"]
 
 Auto = Literal["auto"]
 
-# scikit-learn's tools may fit and predict in several threads, and two things are shared by all of them: torch's random
-# state, from which networks draw when they are built, and modules' calls, which torch.fx bends while it traces one.
+# The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
+# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
 _one_at_a_time = threading.Lock()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What both estimators share. Nothing is checked before `fit`, as scikit-learn wants it.
+    """The base class of both estimators. Parameters are checked in `fit`, as scikit-learn requires.
 
-    Settings of a `Recipe` have its names and types, and its defaults where "auto" isn't one; a test compares them.
+    Settings of a `Recipe` have the names, types and defaults of `Recipe`, or the default "auto"; a test compares them.
     """
 
     candidate: str | Candidate | Callable[..., Any] = "auto"
@@ -75,7 +75,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return tags
 
     def _fit_table(self, table: Table, weights: Floats | None) -> OutOfBag | None:
-        """Fit the model; what a blend says of the rows that its networks left out."""
+        """Fit the model; return the out-of-bag predictions of a blend, otherwise None."""
         n_networks = None if self._is_auto("n_networks") else self.n_networks
         if isinstance(n_networks, str):
             raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
@@ -115,10 +115,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
 
     def _settings(self) -> dict[str, Any]:
-        """What is asked for of a recipe, by its own words.
+        """Return the settings of a recipe that aren't defaults.
 
         Raises:
-            OptionError: an option isn't what it can be.
+            OptionError: a parameter has a wrong type.
         """
         for name in ("epochs", "lr", "max_epochs"):
             value = getattr(self, name)
@@ -132,7 +132,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return {name: value for name, value in found.items() if not (isinstance(value, str) and value == "auto")}
 
     def _recipe(self, settings: Mapping[str, Any]) -> Recipe:
-        """Of a single candidate, which has its epochs and learning rate chosen where nobody gives them.
+        """Return the recipe of a single candidate; inner splits choose epochs and learning rate if they aren't given.
 
         Raises:
             OptionError: a setting is out of range, or two contradict.
@@ -141,7 +141,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return dataclasses.replace(RECIPES["trained"], epoch="inner" if chosen else "last", **settings)
 
     def _seed(self) -> int:
-        """A whole number is the model's own seed, so that `fit_model` can make the same model; else one is drawn."""
+        """Return the random state if it is a whole number, so that `fit_model` gives the same model; else draw one."""
         given: Any = self.random_state
         if isinstance(given, numbers.Integral):
             seed = int(given)
@@ -151,17 +151,17 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return int(check_random_state(given).randint(np.iinfo(np.int32).max))
 
     def _jobs(self) -> int:
-        """As scikit-learn has it: one job unless more are asked for, here or by `joblib.parallel_config`.
+        """Return the number of jobs as in scikit-learn: one by default, or as `n_jobs` or `joblib.parallel_config` say.
 
-        Inside the workers of another estimator or search it is one: these have the cores already.
+        It is one in a worker of another estimator or search, as these use all cores already.
         """
         backend, _ = get_active_backend()
         if self.n_jobs == 0:
-            raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for one a core; leave it out for 1.")
+            raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1.")
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _given(self, X: Any, *, reset: bool) -> MemoryColumns:
-        """X as columns under the names that the model has for them: the frame's, or x0, x1, ... of an array.
+        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
 
         Raises:
             ValueError: features are missing, others than in `fit`, in another order or infinite, or no cells at all.
@@ -175,14 +175,14 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = given_columns(X)
         if reset:
             self._names = columns.names
-        # By position: whether the names fit has been checked, or told in a warning where one side has none.
+        # By position: scikit-learn has compared the names, or has warned if one side has none.
         return dataclasses.replace(columns, names=self._names)
 
     def _table(self, columns: MemoryColumns, target: NDArray[Any], **coding: Any) -> Table:
         return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
 
     def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[MemoryColumns, NDArray[Any]]:
-        """Features and target of the same rows."""
+        """Return features and target of the same rows."""
         check_arguments(type(self), self.get_params(deep=False))
         # The target first: without X, `validate_data` forgets the names of the features.
         target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
@@ -201,19 +201,19 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 def weighted_rows(
     columns: MemoryColumns, target: NDArray[Any], sample_weight: ArrayLike | None
 ) -> tuple[MemoryColumns, NDArray[Any], Floats]:
-    """Rows with a weight above zero, their targets and their weights [row]: a row that counts nothing isn't there.
+    """Return the rows with a weight above zero, their targets and their weights [row].
 
     Raises:
-        DataError: weights are negative, or less than two rows are left.
+        DataError: weights are negative, or fewer than two rows are left.
     """
     weights = np.ones(len(target))
     if sample_weight is not None:
         weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
         if weights.ndim != 1:
-            raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight a row.")
+            raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
         check_consistent_length(target, weights)
     if (weights < 0).any() or not (weights > 0).any():
-        raise DataError("sample_weight is negative, or zero in every row", "Give what each row counts, from 0 up.")
+        raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
     kept = weights > 0
     if np.count_nonzero(kept) < 2:
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
@@ -224,7 +224,7 @@ def weighted_rows(
 
 
 def word_in(y: Any) -> str | None:
-    """The first of a target's cells that is a text and no number; none where there is none."""
+    """Return the first cell of a target that is a text and no number; None if there is none."""
     if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
         return None  # numbers, of which there may be millions
     for cell in np.asarray(y, dtype=object).ravel():
@@ -237,11 +237,11 @@ def word_in(y: Any) -> str | None:
 
 
 def unless_equal(weights: Floats) -> Floats | None:
-    """Weights with a mean of 1, as float32 has no room for tiny ones; none where all are equal."""
+    """Return weights with a mean of 1, as float32 can't hold tiny ones; None if all are equal."""
     return None if (weights == weights[0]).all() else weights / weights.mean()
 
 
 def named(y: Any) -> dict[str, str]:
-    """What a series calls the target."""
+    """Return the name of a series as the name of the target."""
     name = getattr(y, "name", None)
     return {"target_name": name} if isinstance(name, str) and name else {}

@@ -18,8 +18,12 @@ __all__ = ["SeedbedRegressor"]
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A regressor that averages many small networks, or blends a portfolio of them.
 
-    Its parameters and attributes are those of `SeedbedClassifier`, but for `class_weight` and `classes_`; and what a
-    blend says of the rows left out is `oob_prediction_` [row].
+    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and `classes_`. The
+    out-of-bag predictions of a blend are `oob_prediction_` [row].
+
+    Example:
+        >>> regressor = SeedbedRegressor(candidate="relu:20", random_state=0).fit(X, y)
+        >>> regressor.predict(X_new)
     """
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
@@ -31,11 +35,11 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             sample_weight: weight of each row [row]; 0 or more.
 
         Raises:
-            ValueError: X, y or an option can't be used; those that seedbed raises are a `SeedbedError`, too.
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
         if (word := word_in(y)) is not None:
-            raise TargetError(f"y holds {word!r}, which is no number", "For labels there is SeedbedClassifier.")
+            raise TargetError(f"y holds {word!r}, which is no number", "For labels, use SeedbedClassifier.")
         columns, amounts = self._cases(X, y, y_numeric=True)
         columns, amounts, weights = weighted_rows(columns, amounts.astype(np.float64), sample_weight)
         table = self._table(columns, amounts, task="regression", **named(y))
@@ -45,9 +49,9 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         return self
 
     def predict(self, X: Any) -> Floats:
-        """The number of each row [row].
+        """Return the prediction for each row [row].
 
         Raises:
-            ValueError: X doesn't have the features of `fit`, or most of its cells say nothing that training knew.
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
         """
         return self._predictions(X).values

@@ -6,13 +6,13 @@ from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in, without_passwords
 from seedbed.experiment.kept import Kept
+from seedbed.experiment.model_plan import model_plan_from
 from seedbed.experiment.pacing import plan_within
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.single import finished_curves, train, training_on
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
-from seedbed.experiment.taking_home import take_home_from
 from seedbed.experiment.watch import Watch, watch_plan
 
 __all__ = [
@@ -31,11 +31,11 @@ __all__ = [
     "frozen_in",
     "is_finished",
     "make_plan",
+    "model_plan_from",
     "open_folder",
     "plan_within",
     "run",
     "specify",
-    "take_home_from",
     "train",
     "training_on",
     "watch_plan",

@@ -1,4 +1,4 @@
-"""`auto`: the blend of networks that `SeedbedClassifier()` fits, as a candidate that is fitted anew on every split."""
+"""`auto`: the blend of networks that `SeedbedClassifier()` fits, as a candidate that is fitted on every split."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""What a network must beat: scikit-learn's models, fitted on the same splits.
+"""Baselines: scikit-learn models that are fitted on the same splits as the networks.
 
 A baseline is named on the command line or given in Python:
 
-    standard                                        those that stand beside the candidates if nothing else is asked for:
-    prior | logistic-regression | boosted-trees     where classes are predicted
-    prior | linear-regression | boosted-trees       where a number is
-    auto                                            the blend of networks that `SeedbedClassifier()` fits; `compare`
-                                                    takes it among the candidates, too
+    standard                                        the default baselines:
+    prior | logistic-regression | boosted-trees     if classes are predicted
+    prior | linear-regression | boosted-trees       if numbers are predicted
+    auto                                            the blend of networks that `SeedbedClassifier()` fits; it may also
+                                                    stand among the candidates
     sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
     sklearn.naive_bayes:GaussianNB                  the same, with a colon
     sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values, nothing is evaluated
-    my-svc=sklearn.svm.SVC(probability=True)        under a name of the user's own
+    my-svc=sklearn.svm.SVC(probability=True)        under another name
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ __all__ = ["BASELINES", "baselines_from"]
 
 
 BASELINES = ("standard",)
-"""What stands beside the candidates if nothing else is asked for."""
+"""The baselines of a comparison that names none."""
 
 _KNOWN = tuple(dict.fromkeys(name for names in STANDARD.values() for name in names))
-_TAKEN = "Names of seedbed's own baselines belong to these. Choose another, or none."
+_TAKEN = "This name belongs to a baseline of seedbed. Choose another, or leave it out."
 
 
 def baselines_from(
     specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
 ) -> tuple[Fitted, ...]:
-    """Baselines from names, import paths, estimators, their classes, or `Baseline`s; none from an empty sequence.
+    """Return baselines from names, import paths, estimators, their classes, or `Baseline`s.
 
-    A mapping names them, and may stand in a sequence beside others: `["standard", {"mine": estimator}]`. The word
-    `standard` stands for those of `STANDARD`, in a mapping under any key.
+    A mapping gives them names, and may be an element of a sequence: `["standard", {"mine": estimator}]`. The word
+    `standard` stands for `STANDARD`, in a mapping under any key.
 
-    Whatever in an estimator, or in the steps of a pipeline, has a `random_state` that is `None` gets one derived from
-    `random_state`. Splitters within an estimator (`cv=StratifiedKFold(shuffle=True)`) are out of reach.
+    Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value derived from
+    `random_state`. Splitters within an estimator, such as `cv=StratifiedKFold(shuffle=True)`, are not changed.
 
     Raises:
-        OptionError: one isn't understood, isn't a classifier with probabilities (where numbers are predicted: a
-            regressor), or two have the same name.
+        OptionError: a baseline can't be read, is no classifier with probabilities (or no regressor, if numbers are
+            predicted), or two have the same name.
     """
     found = tuple(
         _baseline(one, name, random_state, task)
@@ -74,7 +74,7 @@ def baselines_from(
 
 
 def _named(specs: Any) -> Iterator[tuple[str | None, Any]]:
-    """Each baseline with the name that it is given, if any: by a mapping, by `NAME=...`, or not."""
+    """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no name."""
     if isinstance(specs, Mapping):
         for name, spec in specs.items():
             if not isinstance(name, str) or not name.strip():
@@ -131,9 +131,9 @@ def _known(name: str, task: Task) -> Baseline:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     if task == "multiclass":
-        # A class of few rows makes leaves that run away: in one fold of wine_quality, which has a class of five, the
-        # Brier score was 0.61 instead of 0.46. And from 10,000 rows on scikit-learn holds rows back to stop by, which
-        # fails where a class has a single one.
+        # Leaves of a class with few rows diverge: in one fold of wine_quality, which has a class of five rows, the
+        # Brier score was 0.61 instead of 0.46. From 10,000 rows on, scikit-learn stops by a validation set, which
+        # fails if a class has a single row.
         trees = HistGradientBoostingClassifier(l2_regularization=1.0, early_stopping=False)
         return Baseline(name, trees, "HistGradientBoostingClassifier, l2_regularization 1, no early stopping")
     return Baseline(name, HistGradientBoostingClassifier(), "HistGradientBoostingClassifier, defaults")
@@ -153,7 +153,7 @@ def _known_regressor(name: str) -> Baseline:
 
 
 def _standardised(baseline: Baseline) -> Baseline:
-    """Behind a scaler, without which many estimators are weak; trees hardly notice. A pipeline is taken as it is."""
+    """Return the baseline behind a scaler, which many estimators need and which doesn't change trees."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -175,7 +175,7 @@ def _from_path(spec: str, task: Task) -> Baseline:
         found = importlib.import_module(module)
     except Exception as error:
         message = f"{module} can't be imported: {error_line(error)}"
-        raise _wrong(spec, message, "Is it installed in this environment?") from error
+        raise _wrong(spec, message, "Check that it is installed in this environment.") from error
     made = getattr(found, name, None)
     if not inspect.isclass(made):
         gives = "predict" if task == "regression" else "predict_proba"
@@ -187,7 +187,7 @@ def _from_path(spec: str, task: Task) -> Baseline:
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
-    """Keyword arguments from their source, which is read and not run."""
+    """Return keyword arguments from their source, which is parsed but not executed."""
     try:
         call = ast.parse(f"_{arguments}", mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
@@ -206,7 +206,7 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
 
 
 def _made(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any:
-    # Refused before it is made: making something else (a subprocess.Popen, say) may do harm.
+    # Checked before the call: calling another class, such as subprocess.Popen, may do harm.
     if not _is_estimator(cls):
         raise _no_model(cls.__name__, task)
     known = inspect.signature(cls).parameters
@@ -216,11 +216,11 @@ def _made(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any
     try:
         return cls(**arguments)
     except Exception as error:
-        raise _wrong(spec, f"it can't be made: {error_line(error)}", "In Python, give it made already.") from error
+        raise _wrong(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
 
 
 def _check(baseline: Baseline, task: Task) -> None:
-    """It must be a regressor, or a classifier that gives probabilities."""
+    """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     name, estimator = baseline.name, baseline.estimator
     if not _is_a(_wanted(task), estimator):
         raise _no_model(name, task)
@@ -250,7 +250,7 @@ def _is_a(kind: Literal["classifier", "regressor"], estimator: Any) -> bool:
         warnings.simplefilter("ignore")
         try:
             return bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
-        except (AttributeError, TypeError):  # another library's, without the tags that scikit-learn 1.6 brought
+        except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
             return getattr(estimator, "_estimator_type", None) == kind
 
 
@@ -259,7 +259,7 @@ def _is_estimator(thing: Any) -> bool:
 
 
 def _seeded(baseline: Baseline, random_state: int) -> Any:
-    """A clone in which nothing draws from NumPy's global state: the caller's own object stays as it is."""
+    """Return a clone in which nothing draws from the global state of NumPy; the given object isn't changed."""
     from sklearn.base import clone
 
     try:

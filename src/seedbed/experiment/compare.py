@@ -59,17 +59,18 @@ def compare(
         target: the column to predict.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
         recipe: how networks are trained. "trained" is AdamW with learning rate and epoch chosen by inner splits,
-            "tutorial" plain SGD; `Recipe.trained(momentum=0.9)` changes the one, `Recipe(momentum=0.9)` the other.
+            "tutorial" is plain SGD. `Recipe.trained(weight_decay=0.1)` changes the former, `Recipe(momentum=0.9)` the
+            latter.
         design: splits, seeds and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: of the recipe.
-        lr: of the recipe; several compare every candidate at each of them.
+        lr: of the recipe; with several, every candidate is compared at each of them.
         seeds: of the design.
         quick: of the design.
-        folder: for specification and results. A run that was interrupted goes on when it is started again; one that is
-            finished is read back without training.
-        overwrite: train again what is finished, and discard what another, unfinished run has left in the folder.
-        on_progress: is called whenever something is finished.
+        folder: for specification and results. The same call continues an interrupted run, and reads a finished run
+            back without training.
+        overwrite: train a finished run again, and discard the files of another, unfinished run in the folder.
+        on_progress: called whenever something is finished.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
@@ -114,12 +115,12 @@ def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
 def _table(table: Any, y: Any, target: str | int | None) -> Table:
     if isinstance(table, Table):
         if y is not None or target is not None:
-            raise OptionError("y or target was given with a table that is read already", "Give it to read_table.")
+            raise OptionError("y or target was given with a table that has been read", "Give it to read_table.")
         return table
     if y is None:
         return read_table(table, target=target)
     if target is not None:
-        raise OptionError("target names a column of a table, but X and y are given apart", "Leave it out.")
+        raise OptionError("target names a column of a table, but X and y are given as arrays", "Leave it out.")
     return table_from_arrays(table, y)
 
 
@@ -127,9 +128,9 @@ _LONGEST = 200
 
 
 def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float], design: Design) -> str:
-    """Return a call of `sb.compare` that asks the same again, such as `sb.compare('t.csv', target='y', quick=True)`.
+    """Return the text of a call of `sb.compare` that repeats this one, such as `sb.compare('t.csv', target='y')`.
 
-    Tables and objects that have no short text are shown by their kind, passwords as stars.
+    Tables and objects without a short text are shown by their type, and passwords as stars.
     """
     reading = {name: value for name, value in (table.reading or {}).items() if name != "source"}
     if table.reading is None:
@@ -153,7 +154,7 @@ def call_of(table: Table, candidates: Any, recipe: Recipe, lrs: Sequence[float],
 
 
 def _word(value: Any) -> str:
-    """A value as a user would type it; what is too long for that by its kind and shape."""
+    """Return a value as a user would type it, or its type and shape if that is too long."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         return f"<{type(value).__name__} {' x '.join(str(size) for size in shape)}>"

@@ -1,4 +1,4 @@
-"""A comparison: the results of a run with what follows from them, made once; everything else only reads it."""
+"""A comparison: the results of a run and the conclusions from them. It is computed once; all outputs read it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from seedbed.evaluation import CURVES, Check, Verdict
 from seedbed.experiment.conclusions import Conclusions, diagnose, judge
+from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.results import Results, predictions_frame, scores_frame, verdicts_frame
 from seedbed.experiment.summary import json_text, summarize
-from seedbed.experiment.taking_home import take_home
 from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
@@ -36,8 +36,8 @@ class Comparison(Results):
 
     Attributes:
         conclusions: verdicts, ranking, advice, and what to expect of the candidate at the top.
-        checks: what stands out in how the candidates were trained: the reasons beside the verdicts.
-        document: the summary that text, JSON, pictures and pages are made from; docs/summary.md explains its keys.
+        checks: problems in the training of candidates, which may explain the verdicts.
+        document: the summary from which text, JSON, pictures and pages are made; docs/summary.md explains its keys.
     """
 
     conclusions: Conclusions
@@ -46,14 +46,14 @@ class Comparison(Results):
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdict on each candidate and baseline against the reference; those without a verdict are left out."""
+        """The verdict on each candidate and baseline; those without a verdict are left out."""
         return self.conclusions.verdicts
 
     def __str__(self) -> str:
         return glance_text(self.document)
 
     def details(self) -> str:
-        """Return every verdict with its numbers, the ranking with intervals, and what would settle it, as text."""
+        """Return every verdict with its numbers, the ranking with intervals, and what would settle open questions."""
         return comparison_text(self.document)
 
     def __repr__(self) -> str:
@@ -101,9 +101,10 @@ class Comparison(Results):
         return verdicts_frame(self.verdicts)
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
-        """An Altair chart of the comparison, saved to a `path` that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
+        """Return an Altair chart of the comparison, saved to `path` if it is given.
 
         Args:
+            path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             chart: `curves` (train and test score and loss per epoch, with bands), `intervals` (each difference to the
                 reference), `lottery` (what single runs would have shown) or `calibration`.
 
@@ -135,7 +136,7 @@ class Comparison(Results):
         inner splits of the comparison chose, and the score that it measured.
 
         Args:
-            name: the candidate; `conclusions.advice.network` if left out. "auto" blends networks of all rows anew.
+            name: the candidate; `conclusions.advice.network` if left out. "auto" blends networks of all rows.
             n_networks: number of networks, whose predictions are averaged; as in `fit_model` if left out.
             threshold: of two labels, the probability above which the positive one is predicted.
             compute: what trains, and where, see `Compute`.
@@ -150,21 +151,24 @@ class Comparison(Results):
             >>> comparison.model("relu:5", n_networks=2)
             <Model relu:5 of 2 networks, predicts species (multiclass)>
         """
-        found = take_home(self.document, name, self.experiment)
+        found = model_plan(self.document, name, self.experiment)
         return found.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
         return notebook_fragment(self.document)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
-        """Write into a folder, and return the paths: `comparison.json` (the summary), `report.html`,
-        `curves.png`, or all pictures in a format of `png`, `svg` or `pdf`, and `curves.safetensors`.
+        """Write the files of the comparison into a folder, and return their paths.
 
-        The last holds every candidate's curves [epoch, network] and, of baselines too, the out-of-fold predictions
-        [repeat, seed, row], of several classes [repeat, seed, row, class]; and of candidates `epochs` and `lrs`
-        [split], and `dead` [network].
+        The files are `comparison.json` (the summary), `report.html`, `curves.png` and `curves.safetensors`. The latter
+        holds the out-of-fold predictions of each model [repeat, seed, row], or [repeat, seed, row, class] for several
+        classes, and of each candidate the curves [epoch, network], `epochs` and `lrs` [split], and `dead` [network].
+
+        Args:
+            folder: created if it doesn't exist.
+            pictures: `png`, `svg` or `pdf` writes all pictures in this format, in place of `curves.png`.
         """
-        from safetensors.numpy import save  # its save_file would write a temporary file of its own beside ours
+        from safetensors.numpy import save  # save_file would write another temporary file
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +177,7 @@ class Comparison(Results):
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
         page = write_report(self.document, folder / "report.html")
         drawn = save_pictures(self.document, folder, pictures)
-        # The last file: with it the run counts as finished.
+        # Written last: with it, the run counts as finished.
         write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
         return [document, page, *drawn, arrays]
 

@@ -43,13 +43,13 @@ __all__ = ["Conclusions", "diagnose", "judge"]
 
 @dataclass(frozen=True)
 class Chosen:
-    """What whoever takes the candidate with the best score of several may expect of it.
+    """The candidate with the best score of several, and the score to expect of it.
 
     Attributes:
-        name: of whom it is the winner: a sweep, or empty for the whole table.
+        name: the sweep that it wins; empty for the whole table.
         winner: the candidate with the best score.
-        among: how many it was chosen from.
-        apparent: its own score, which flatters it.
+        among: the number of candidates that it was chosen from.
+        apparent: its score, which is too good because it was chosen by it.
         expected, low, high: the score corrected for the choice (BBC-CV), with its interval.
     """
 
@@ -64,18 +64,18 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Conclusions:
-    """What may be said of a comparison.
+    """The conclusions from a comparison.
 
     Attributes:
         margin: the difference that matters.
         verdicts: on every candidate and baseline but the reference, in the order of the table.
-        without: those on which no verdict is due.
-        ranking: names by their score in the primary metric, those without a finite one left out.
-        brackets: groups of places in the ranking that aren't shown to differ; two places share one if no verdict on
+        without: models that get no verdict.
+        ranking: names by the primary metric; models without a finite score are left out.
+        brackets: groups of places in the ranking that aren't shown to differ; two places share one unless a verdict on
             the two says better or worse.
-        top: the worth of the first in the ranking; none where there are fewer than two.
-        sweeps: the worth of each sweep's winner.
-        advice: which model to use; none where no verdict is due.
+        top: the first of the ranking; None if it has fewer than two models.
+        sweeps: the winner of each sweep.
+        advice: which model to use; None if there are no verdicts.
     """
 
     margin: Margin
@@ -93,7 +93,7 @@ class Conclusions:
         return any(pair <= set(bracket) for bracket in self.brackets)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """Return the conclusions as plain values, fit for JSON."""
         return {
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
             "no_verdict": [dataclasses.asdict(one) for one in self.without],
@@ -143,7 +143,7 @@ def _margin(experiment: Experiment, results: Sequence[Result]) -> Margin:
 
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
-    """With lists in place of tuples, as JSON gives them back."""
+    """Return the values with lists in place of tuples, as JSON returns them."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -151,7 +151,7 @@ def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Cho
     metric = experiment.metric
     losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
     found = bbc_cv(np.stack(losses), alpha=experiment.alpha, random_state=experiment.random_state % 2**32)
-    # The winner is that of the ranking, which goes by means over folds; folds of two sizes may turn a close call.
+    # The winner of the ranking, which uses means over folds: with folds of two sizes, another may win over rows.
     winner = min(results, key=lambda result: float(result.losses(metric).mean()))
     apparent, expected, low, high = float(winner.losses(metric).mean()), found.value, found.low, found.high
     if METRICS[metric].greater_is_better:
@@ -160,7 +160,7 @@ def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Cho
 
 
 def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | None) -> bool:
-    """Return whether a network is shown to be better than guessing, where guessing isn't compared."""
+    """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
     if name is None:
         return True
     found, n = usable[name], max(1, len(usable) - 1)
@@ -199,7 +199,7 @@ def guessing_like(like: Result) -> Result:
 
 
 def diagnose(experiment: Experiment, results: Sequence[Result], conclusions: Conclusions) -> tuple[Check, ...]:
-    """Return the checks that fire, candidate by candidate, those of a candidate as `consistent` leaves them."""
+    """Return the checks that fire, candidate by candidate, without those that `consistent` removes."""
     finite = {result.name: result for result in results if result.finite}
     found: list[Check] = []
     for result in results:
@@ -218,7 +218,7 @@ def _checks(
         yield confined_outputs(name, low=low, high=high, kind=result.confined)
         return
     train, test = result.curves[0], result.curves[2]
-    # Networks learn the standardised target, of which always guessing the mean costs 1.
+    # Networks learn the standardised target, for which predicting the mean has a loss of 1.
     numeric = experiment.table.task == "regression"
     prior = 1.0 if numeric else prior_loss("log_loss", experiment.table.target)
     epochs = result.epochs if result.recipe.epoch == "inner" else None
@@ -233,7 +233,7 @@ def _checks(
         return
 
     def against(reference: Result) -> Estimate:
-        # At the level of the verdicts, lest a check claims what a verdict on the same two can't tell.
+        # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = max(1, len(others) - 1)
         return difference(reference, result, experiment.metric, comparisons=n)
 
@@ -243,9 +243,9 @@ def _checks(
     if plain in others and experiment.reference != plain and not conclusions.joined(name, plain):
         yield worse_than_logistic(name, estimate=against(others[plain]), kind=kind)
     if untrained is not None:
-        return  # what its seeds do says nothing yet
-    # A hard fold is hard for the reference, too, and cancels in the difference; luck with seeds doesn't. So seeds that
-    # are alike by themselves must be so in the difference as well.
+        return  # the spread of its seeds isn't meaningful yet
+    # A hard fold is hard for the reference as well and cancels in the difference; chance between seeds doesn't. So
+    # seeds that are alike must also be alike in the difference.
     reference = others.get(experiment.reference, result)
     beside = None if reference is result else reference.losses(experiment.metric)
     losses, margin = result.losses(experiment.metric), conclusions.margin.value

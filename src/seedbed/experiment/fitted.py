@@ -1,4 +1,4 @@
-"""Models that are fitted anew on every split, beside the stacks of networks: scikit-learn's baselines, and `auto`."""
+"""Models that are fitted on every split, beside the stacks of networks: scikit-learn's baselines, and `auto`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TASKS_A_JOB = 4  # at least, for each model, where there are splits enough
 
 @dataclass(frozen=True, eq=False)
 class Fitted(ABC):
-    """A model that is fitted anew on every split.
+    """A model that is fitted on every split.
 
     Attributes:
         name: its name in tables.

@@ -36,21 +36,21 @@ __all__ = [
 ]
 
 FROZEN = "experiment.json"
-"""The specification's file in the folder of a run."""
+"""The file of the specification in the folder of a run."""
 
 _HASHED = {
     "table sha256": "the table's cells have changed",
     "table groups_sha256": "the table's groups have changed",
     "table times_sha256": "the table's times have changed",
-    "splits_sha256": "the splits are others",
+    "splits_sha256": "the splits differ",
 }
 
 
 def freeze(plan: Plan, folder: str | Path, options: Mapping[str, Any]) -> Path:
-    """Write `experiment.json` into a folder, which is made if need be.
+    """Write `experiment.json` into a folder, which is created if it doesn't exist.
 
     Args:
-        options: those of the command, which `seedbed resume` takes; empty for a call in Python.
+        options: the options of the command, for `seedbed resume`; empty for a call in Python.
     """
     path = Path(folder) / FROZEN
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,14 +74,14 @@ def freeze(plan: Plan, folder: str | Path, options: Mapping[str, Any]) -> Path:
 
 
 def code_of(plan: Plan) -> dict[str, str | None]:
-    """Return a hash of what each candidate and each baseline does, see `origin`; None where that can't be known."""
+    """Return a hash of the code of each candidate and each baseline, see `origin`; None if it is unknown."""
     spec = plan.experiment
     networks = {one.name: origin(one.architecture) for one in spec.candidates}
     return networks | {one.name: origin(one.estimator) for one in spec.fitted}
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes; an empty text where it can't be read."""
+    """Return the SHA-256 of a file; an empty text if it can't be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -95,7 +95,7 @@ def _without_passwords(reading: Mapping[str, Any] | None) -> dict[str, Any] | No
 
 
 def frozen_in(folder: Path) -> dict[str, Any]:
-    """What `experiment.json` in a folder says; nothing if it isn't there or can't be read."""
+    """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be read."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((folder / FROZEN).read_text(encoding="utf-8"))
         if isinstance(found, dict):
@@ -104,7 +104,7 @@ def frozen_in(folder: Path) -> dict[str, Any]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In words, where a specification differs from one on disk; nothing where there is none on disk."""
+    """Return in words how a specification differs from one on disk; empty if there is none on disk."""
     if not then:
         return []
     return [words for key in now for words in _between(key, _by_name(key, then.get(key)), _by_name(key, now[key]))]
@@ -124,7 +124,7 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
 
 
 def _by_name(key: str, value: Any) -> Any:
-    """A list of things with names as a mapping."""
+    """Return a list of documents with names as a mapping."""
     return {one["name"]: one for one in value or ()} if key in ("candidates", "baselines", "sweeps") else value
 
 
@@ -134,11 +134,7 @@ _TABLE = "the table: seedbed train TABLE --target COLUMN --candidate CANDIDATE"
 
 
 def check_comparison(folder: Path) -> None:
-    """An error where a folder doesn't hold a finished comparison.
-
-    Raises:
-        OptionError: it doesn't; the hint names those that lie in it.
-    """
+    """Raise OptionError unless a folder holds a finished comparison; the hint names comparisons in its subfolders."""
     if (folder / _COMPARISON).is_file():
         return
     if (folder / FROZEN).is_file():
@@ -154,12 +150,7 @@ def check_comparison(folder: Path) -> None:
 
 
 def check_no_part_of_a_run(table: str) -> None:
-    """An error where a file that a run has left is named, and not its folder; or a folder that isn't there, beside
-    others of runs.
-
-    Raises:
-        OptionError: it is so.
-    """
+    """Raise OptionError if a table is a file of a run, or a missing folder beside folders of runs."""
     if ":" in table:  # an example, or an address
         return
     place = Path(table)
@@ -167,7 +158,7 @@ def check_no_part_of_a_run(table: str) -> None:
     if place.is_file() and any((beside / name).is_file() for name in (_COMPARISON, _TRAINING)):
         left = (_COMPARISON, _TRAINING, FROZEN, "report.html")
         if place.name in left:
-            raise OptionError(f"{place} is a file that a run has left", f"Name the folder: {beside}.")
+            raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {beside}.")
     if not place.exists() and not place.suffix and (found := _comparisons_in(beside)):
         hint = nearest(str(place), map(str, found)) or f"Comparisons beside it: {_listed(found)}."
         raise OptionError(f"there is no folder {place}", hint)
@@ -184,17 +175,16 @@ def _listed(folders: Iterable[Path]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
-# Libraries whose versions are part of every specification; the standard library comes with Python's.
+# Libraries whose versions are part of every specification. Python's version covers the standard library.
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
 def origin(thing: Any) -> str | None:
-    """A hash that changes with what an object does: none where that can't be known.
+    """Return a hash of what an object does, from its contents and its code; None if the code can't be read.
 
-    An object is its contents and its code. The libraries that a specification names are known by their versions. Where
-    other code has a part in it, all files of the user's that are loaded are taken in, whichever of them it needs, and
-    the version of every package that is installed. What was typed at a prompt is nowhere to be read; what a network
-    reads from other files is out of sight.
+    The libraries of a specification are identified by their versions. If an object uses other code, the hash covers all
+    loaded files of the user and the versions of all installed packages. Code typed at a prompt can't be read. Files
+    that a network reads by itself are not covered.
     """
     try:
         contents, roots = _pickled(thing)
@@ -213,7 +203,7 @@ def origin(thing: Any) -> str | None:
 
 
 class _Pickler(pickle.Pickler):
-    """Notes what code the pickled object refers to."""
+    """A pickler that collects the modules of the classes and functions that an object refers to."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=4)
@@ -230,7 +220,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _pickled(thing: Any) -> tuple[bytes, set[str] | None]:
-    """An object's bytes, and the names of the packages whose code it refers to: none where some code has no file."""
+    """Return the pickle of an object, and the packages whose code it refers to; None if some code is in no file."""
     file = io.BytesIO()
     pickler = _Pickler(file)
     pickler.dump(thing)
@@ -238,18 +228,18 @@ def _pickled(thing: Any) -> tuple[bytes, set[str] | None]:
 
 
 def _is_in_a_file(thing: Any) -> bool:
-    """Whether the code of a class or function was read from a file, and not typed at a prompt or in a notebook."""
+    """Return whether the code of a class or function is in a file, and not from a prompt or a notebook."""
     module = sys.modules.get(thing.__module__)
     if getattr(module, "__file__", None) is None:
         return False
     functions = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
     codes = [one.__code__ for one in functions if isinstance(one, types.FunctionType)]
-    # A dataclass's methods are written by Python itself, and say "<string>".
+    # Python generates the methods of a dataclass, with the file name "<string>".
     return all(code.co_filename == "<string>" or Path(code.co_filename).is_file() for code in codes)
 
 
 def _own_files() -> Iterator[Path]:
-    """Files of the modules that are loaded and belong to no installed package."""
+    """Yield the files of loaded modules that belong to no installed package."""
     paths = sysconfig.get_paths()
     libraries = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     libraries.add(Path(__file__).resolve().parents[1])
@@ -259,7 +249,7 @@ def _own_files() -> Iterator[Path]:
             yield path
 
 
-# An address is matched to the end of its word, with a password or without: else each :// would be read to that end.
+# An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
 _ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s'\"]+)")
 
 
@@ -267,7 +257,7 @@ _OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:
-    """The text with stars for passwords in the addresses of databases: it goes into files that are passed on."""
+    """Return the text with stars for passwords in the addresses of databases, as others may read the files."""
 
     def starred(address: re.Match[str]) -> str:
         password, _, rest = address[2].rpartition("@")

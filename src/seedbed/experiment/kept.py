@@ -1,7 +1,7 @@
-"""What a run has finished, kept in its folder, so that the same run, started again, goes on from there.
+"""The finished parts of an unfinished run, kept in its folder, so that the same run can continue.
 
-A file is named by a hash of all that decides its contents. So nothing has to be compared or believed: what doesn't fit
-has another name, and is trained anew.
+A file is named by a hash of everything that decides its contents. A part of another run has another name, and is not
+used.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class _Key:
-    """What a file is called by.
+    """The name of a file.
 
     Attributes:
-        name: a hash of all that decides what is in it.
-        task: the same but for what is chosen while the run is on its way, so that it can be told before.
+        name: a hash of everything that decides its contents.
+        task: the same without the learning rates and epochs that the run chooses, so it is known in advance.
     """
 
     name: str
@@ -46,18 +46,17 @@ class _Key:
 
 
 class Kept:
-    """The finished chunks and baselines of an unfinished run, in `unfinished/` of its folder.
+    """The finished chunks and fits of an unfinished run, in `unfinished/` of its folder.
 
-    What can't be read, or isn't whole, isn't there. Where something can't be written, on a full disk say, the run goes
-    on without.
+    Damaged files are ignored. If a file can't be written, for instance on a full disk, the run continues without it.
 
     Args:
-        plan: of the run.
-        folder: of the run.
+        plan: the plan of the run.
+        folder: the folder of the run.
 
     Attributes:
-        others: how many files are there of other runs.
-        trouble: why something couldn't be kept; empty where all could.
+        others: the number of files of other runs.
+        trouble: why a file couldn't be written; empty if all could.
     """
 
     def __init__(self, plan: Plan, folder: str | Path) -> None:
@@ -69,21 +68,21 @@ class Kept:
 
     @property
     def networks(self) -> int:
-        """How many networks of this run are there."""
+        """The number of networks of this run that are kept."""
         return sum(self._there.values())
 
     @property
     def fits(self) -> int:
-        """How many fits of baselines of this run are there."""
+        """The number of fits of this run that are kept."""
         return sum(not n_networks for n_networks in self._there.values())
 
     @property
     def begun(self) -> bool:
-        """Whether there are chunks that aren't finished, kept with how far they are."""
+        """Whether the state of an unfinished chunk is kept."""
         return any(self._place.glob("*.state"))
 
     def chunk(self, which: Round, chunk: Chunk) -> ChunkResult | None:
-        """What came of a chunk of a round, if it is there."""
+        """Return the result of a chunk of a round, or None if it isn't kept."""
         key = self._of_chunk(which, chunk)
         if key is None or (arrays := self._read(key)) is None:
             return None
@@ -92,13 +91,13 @@ class Kept:
         return found
 
     def keep_chunk(self, which: Round, chunk: Chunk, result: ChunkResult) -> None:
-        """Write down what came of a chunk. Of the choosing round that is its validation losses and nothing else."""
+        """Write the result of a chunk; of the choosing round, its validation losses only."""
         if (key := self._of_chunk(which, chunk)) is not None:
             self._write(key, _packed(result, which, chunk, self._plan), len(chunk.members))
             Savepoint(self._place / key.name).remove()
 
     def savepoint(self, which: Round, chunk: Chunk) -> Savepoint | None:
-        """Where it is kept how far a chunk is that isn't finished; none where it can't be known what decides it."""
+        """Return where the state of an unfinished chunk is kept; None if the code of its network is unknown."""
         key = self._of_chunk(which, chunk)
         if key is None:
             return None
@@ -107,7 +106,7 @@ class Kept:
         return Savepoint((self._place / key.name).absolute())
 
     def fit(self, model: Fitted, split: int) -> npt.NDArray[np.floating] | None:
-        """What a baseline predicted for the test rows of a split, if it is there."""
+        """Return the predictions of a model for the test rows of a split, or None if they aren't kept."""
         key = self._of_fit(model, split)
         if key is None or (arrays := self._read(key)) is None:
             return None
@@ -119,24 +118,24 @@ class Kept:
         return found
 
     def keep_fit(self, model: Fitted, split: int, predictions: npt.NDArray[np.floating]) -> None:
-        """Write down what a baseline predicted for the test rows of a split."""
+        """Write the predictions of a model for the test rows of a split."""
         if (key := self._of_fit(model, split)) is not None:
             self._write(key, {"predictions": predictions}, 0)
 
     def remove(self) -> None:
-        """Take away what is kept, also of other runs in this folder: its results are written."""
+        """Remove everything that is kept, also of other runs in this folder; the results are written."""
         remove_parts(self._place)
         for path in (*self._place.glob("*.safetensors"), *self._place.glob("*.state")):
             with contextlib.suppress(OSError):
                 path.unlink()
-        with contextlib.suppress(OSError):  # it isn't there, or something else is in it
+        with contextlib.suppress(OSError):  # it doesn't exist, or holds other files
             self._place.rmdir()
         self._there = {}
 
     @functools.cached_property
     def _run(self) -> str:
-        """A hash of what all tasks of the run share: the specification, the very numbers that are trained on, and the
-        processor, as another one rounds differently; a cluster's nodes have the same, or they refuse."""
+        """A hash of what all parts of the run share: the specification, the training data, and the processor, as others
+        round differently. The nodes of a cluster must have the same processor."""
         plan = self._plan
         rounds = [plan.fitting.data] + ([plan.choosing.data] if plan.choosing else [])
         return _hash([dict(plan.specification), [_of_data(data) for data in rounds], processor()])
@@ -149,7 +148,7 @@ class Kept:
         stage = self._plan.stage(which)
         own = {field.name: getattr(chunk, field.name) for field in fields(chunk) if field.name != "build"}
         chosen = own.pop("stops"), own.pop("lr") if stage == "fitting" else ()
-        # Written out by repr, a number is exact.
+        # repr writes numbers exactly.
         task = _hash([self._run, stage, code, device, repr(own)])
         return _Key(_hash([task, repr(chosen)]), task)
 
@@ -161,11 +160,11 @@ class Kept:
 
     def _origin(self, thing: object) -> str | None:
         if id(thing) not in self._origins:
-            self._origins[id(thing)] = thing, origin(thing)  # the thing as well, lest another get its id
+            self._origins[id(thing)] = thing, origin(thing)  # keeps the object alive, so that its id isn't reused
         return self._origins[id(thing)][1]
 
     def _found(self) -> dict[str, int]:
-        """Files of this run, by name, and how many networks each has."""
+        """Return the files of this run by name, with the number of networks of each."""
         plan = self._plan
         rounds = (plan.fitting,) if plan.choosing is None else (plan.choosing, plan.fitting)
         keys = [
@@ -191,7 +190,7 @@ class Kept:
         from safetensors.numpy import load_file
 
         about, arrays = _about(self._path(key)), None
-        with contextlib.suppress(Exception):  # whatever is wrong with it, it is trained anew
+        with contextlib.suppress(Exception):  # a damaged file in any way: train again
             arrays = load_file(self._path(key))
         if arrays is None or about.get("sha256") != _of_arrays(arrays):
             self._forget(key)
@@ -202,14 +201,14 @@ class Kept:
         self._there.pop(key.name, None)
 
     def _write(self, key: _Key, arrays: Arrays, n_networks: int) -> None:
-        from safetensors.numpy import save  # its save_file would write a temporary file of its own beside ours
+        from safetensors.numpy import save  # save_file would write another temporary file
 
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         about = {"task": key.task, "networks": str(n_networks), "sha256": _of_arrays(whole)}
         try:
             self._place.mkdir(parents=True, exist_ok=True)
             write_whole(self._path(key), lambda path: path.write_bytes(save(whole, metadata=about)))
-        except Exception as error:  # noqa: BLE001 - a full disk has more than one name; the run matters more
+        except Exception as error:  # noqa: BLE001 - a full disk raises several errors; the run continues
             self.trouble = getattr(error, "strerror", None) or str(error)
         else:
             self._there[key.name] = n_networks
@@ -223,7 +222,7 @@ def _packed(result: ChunkResult, which: Round, chunk: Chunk, plan: Plan) -> Arra
 
 
 def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkResult | None:
-    """The result that was packed; what the choosing round has no use for is NaN. None if it isn't one of this chunk."""
+    """Return a packed result; None if it has other shapes. Curves that the choosing round doesn't need are NaN."""
     data, n, epochs, n_outputs = which.data, len(chunk.members), chunk.recipe.epochs, plan.experiment.table.n_outputs
     tested = _tested(data, chunk)
     wanted: dict[str, tuple[int, ...]] = {"validation_loss": (epochs, n)}
@@ -241,12 +240,12 @@ def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkRe
 
 
 def _tested(data: TrainingData, chunk: Chunk) -> npt.NDArray[np.bool_]:
-    """[network, row]: the rows that each network has outputs for."""
+    """Return which rows each network has outputs for [network, row]."""
     return np.stack([data.tested(split) for split in chunk.splits[: len(chunk.members)]])
 
 
 def _about(path: Path) -> dict[str, str]:
-    """What a file says of itself; nothing if it is damaged."""
+    """Return the metadata of a file; empty if it is damaged."""
     from safetensors import safe_open
 
     with contextlib.suppress(Exception), safe_open(path, framework="numpy") as file:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["INNER_FOLDS", "TunedLogisticRegression", "tuned_linear_regression"]
 
 INNER_FOLDS = 5
-"""Of the cross-validation that chooses C."""
+"""Folds of the cross-validation that chooses C."""
 
 # Of two classes; 100 splits, one core, scikit-learn 1.9: heart_failure (12 features) takes 4 to 5.5 s, sonar (60) about
 # as long. lbfgs takes 1.4 times as long; without stopping early it is 1.5 times, with LogisticRegressionCV more than
@@ -27,14 +27,13 @@ _MOST_FEATURES_FOR_NEWTON = 64
 
 @dataclass(eq=False)
 class TunedLogisticRegression:
-    """Logistic regression on standardised features, multinomial where there are several classes; C has the lowest log
-    loss in cross-validation within the rows.
+    """Logistic regression on standardised features; C has the lowest log loss in an inner cross-validation.
 
-    In scikit-learn's manner as far as `clone` and `predict_proba` go. It stands in for `LogisticRegressionCV`, whose
-    arguments change from one version to the next, and which is slower. The inner folds are shuffled: rows are often
-    in an order that tells the outcome (time of follow-up, say), and unshuffled folds would be blocks of it.
+    It has as much of the interface of scikit-learn as `clone` and `predict_proba` need. It replaces
+    `LogisticRegressionCV`, which is slower and whose arguments change between versions. The inner folds are shuffled,
+    as the order of rows often depends on the outcome, for instance by the time of follow-up.
 
-    The path from strong to weak regularisation ends when the loss has risen twice in a row.
+    The path from strong to weak regularisation ends after the loss has risen twice in a row.
     """
 
     random_state: int | None = None
@@ -50,10 +49,10 @@ class TunedLogisticRegression:
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
-        # The mean and deviation are those of all rows, inner test rows too: they know nothing of the outcome.
+        # The scaler sees the inner test rows, too: it doesn't use the outcome.
         self._scaler = StandardScaler().fit(X)
         Z = self._scaler.transform(X)
-        # With several classes the matrix that newton-cholesky takes apart has as many rows for each of them.
+        # With several classes, newton-cholesky decomposes a matrix with rows for each of them.
         narrow = Z.shape[1] <= _MOST_FEATURES_FOR_NEWTON and len(np.unique(y)) == 2
         self.solver_ = "newton-cholesky" if narrow else "lbfgs"
         self.C_ = self._chosen_c(Z, y)
@@ -68,7 +67,7 @@ class TunedLogisticRegression:
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import StratifiedKFold
 
-        # A single rare class among several must not decide: every part has rows of two classes if two have enough.
+        # Not by the rarest class: every fold has rows of two classes if two classes have enough rows.
         n_folds = min(INNER_FOLDS, int(np.sort(np.unique(y, return_counts=True)[1])[-2]))
         if n_folds < 2:
             return 1.0
@@ -90,9 +89,9 @@ class TunedLogisticRegression:
 
 
 def _log_loss(model: Any, X: NDArray[np.float64], y: NDArray[np.int64]) -> float:
-    """The sum over rows; scikit-learn's own function takes longer than fitting the model.
+    """Return the sum over rows; the function of scikit-learn takes longer than fitting the model.
 
-    Rows of a class that the model never saw are left out: they would cost the same at any strength.
+    Rows of a class that the model hasn't seen are left out: their loss doesn't depend on C.
     """
     known = np.isin(y, model.classes_)
     X, y = X[known], y[known]
@@ -100,14 +99,13 @@ def _log_loss(model: Any, X: NDArray[np.float64], y: NDArray[np.int64]) -> float
     return -float(np.log(np.maximum(given, np.finfo(np.float64).eps)).sum())
 
 
-# Of standardised features, so it means the same in every table: from hardly any to one that leaves nothing.
+# For standardised features, from almost no regularisation to coefficients of almost 0.
 _ALPHAS = np.logspace(-3, 6, 19)
 
 
 def tuned_linear_regression() -> Pipeline:
-    """Ridge regression on standardised features; its alpha has the lowest squared error over the training rows, each
-    left out in turn, which takes no more than one decomposition of the features (Golub, Heath & Wahba 1979).
-    """
+    """Return ridge regression on standardised features; alpha has the lowest leave-one-out error on the training rows,
+    which takes one decomposition of the features (Golub, Heath & Wahba 1979)."""
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,26 @@ from seedbed.experiment.fitted import fit_on_splits
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.spec import Experiment
-from seedbed.fitting import Round, Stack
+from seedbed.fitting import Round
 from seedbed.report import counted
 from seedbed.settings import Compute
 from seedbed.training import Chunk, TrainingData, side_by_side, time_chunk
 
 __all__ = ["plan_within", "timed"]
 
-_WORTH_TIMING = 5.0  # seconds of training and fitting at least, by the rough estimate
+_WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
 _STEPS_FOR = 0.3  # seconds, for each stack
-_FEWEST_SPLITS = 8  # with fewer, a fit more of each baseline would take too large a share of the run
+_FEWEST_SPLITS = 8  # with fewer, one more fit of each baseline takes too large a share of the run
 _INNER = 0.8  # share of a split's training rows that choosing networks train on
 
 
 def timed(plan: Plan, *, briefly: bool = False) -> Plan:
-    """Return the plan with costs that are measured: by a few steps of each stack and one fit of each baseline.
+    """Return the plan with costs measured by a few steps of each stack and one fit of each baseline.
 
-    A plan that takes some seconds only, or that a cluster carries out, is returned as it is.
+    A plan that takes a few seconds, or that runs on a cluster, is returned unchanged.
 
     Args:
-        briefly: fit no baselines, as the plan may be changed.
+        briefly: fit no baselines, as the plan may change.
     """
     if plan.measured or plan.cluster is not None or plan.seconds - plan.overhead < _WORTH_TIMING:
         return plan
@@ -71,23 +71,20 @@ def _timed_fits(plan: Plan) -> dict[str, float]:
 
 
 def _with_paces(which: Round, paces: dict[int, tuple[float, float]], share: float) -> Round:
-    """A round whose stacks take what was measured; minibatches take less where there are fewer rows to train on."""
-    return dataclasses.replace(which, stacks=tuple(_paced(stack, paces, share) for stack in which.stacks))
-
-
-def _paced(stack: Stack, paces: dict[int, tuple[float, float]], share: float) -> Stack:
-    built, epoch = paces[stack.owners[0][0]]
-    chunks: Sequence[Chunk] = stack.plan.chunks
-    recipe = chunks[0].recipe
-    epoch *= share if recipe.batch_size is not None else 1.0
-    return dataclasses.replace(
-        stack, plan=stack.plan.taking(len(stack.owners) * (built + epoch * chunks[0].usual_epochs))
-    )
+    """Return a round with measured costs; epochs of minibatches are shorter by the share of rows to train on."""
+    stacks = []
+    for stack in which.stacks:
+        built, epoch = paces[stack.owners[0][0]]
+        chunk = stack.plan.chunks[0]
+        epoch *= share if chunk.recipe.batch_size is not None else 1.0
+        seconds = len(stack.owners) * (built + epoch * chunk.usual_epochs)
+        stacks.append(dataclasses.replace(stack, plan=stack.plan.taking(seconds)))
+    return dataclasses.replace(which, stacks=tuple(stacks))
 
 
 _MOST_TRIALS = 6
-_FEW_ROWS, _FEWEST_ROWS = 2_000, 500  # of a sample: before there are fewer seeds, and after
-_CAUTION = 0.9  # share of the limit that a design is cut to, as what fits is estimated
+_FEW_ROWS, _FEWEST_ROWS = 2_000, 500  # of a sample: before seeds are cut, and after
+_CAUTION = 0.9  # share of the time limit that the estimate of a cut design may take
 
 
 def plan_within(
@@ -98,14 +95,14 @@ def plan_within(
 ) -> Plan:
     """Return the plan of an experiment whose design fits its time limit, if it has one.
 
-    Repeats are cut first, then seeds; of a first look, rows as well. By how much is estimated from a few steps of each
-    network and a fit of each baseline; no result is looked at. A run that is begun again has the frozen design.
+    Repeats are cut first, then seeds, and with `--quick` also rows. The cut is estimated from a few steps of each
+    network and one fit of each baseline, without any result. A continued run keeps its frozen design.
 
     Args:
-        specified: `specify` with all that is asked for; it takes `rows`.
+        specified: `specify` with all arguments but `rows`.
         compute: what trains, and where.
         folder: of the run.
-        tell: is given a line before steps are timed.
+        tell: called with a line before steps are timed.
 
     Raises:
         SeedbedError: as `make_plan`.
@@ -129,12 +126,12 @@ def plan_within(
 
 
 def _share(plan: Plan, left: float) -> float:
-    """What share of the work fits the time that is left."""
+    """Return the share of the work that fits the time left."""
     return max(0.0, (_CAUTION * left - plan.overhead) / max(plan.seconds - plan.overhead, 1e-9))
 
 
 def _smaller(experiment: Experiment, specified: Callable[..., Experiment], share: float) -> Experiment | None:
-    """An experiment with about this share of the work; None where it can't be cut."""
+    """Return an experiment with about this share of the work; None if it can't be cut."""
     design, whole, n_rows = experiment.design, experiment.whole, experiment.table.n_rows
     repeats, seeds, rows = design.repeats, design.seeds, n_rows
     if repeats > 1:
@@ -156,7 +153,7 @@ def _smaller(experiment: Experiment, specified: Callable[..., Experiment], share
     if rows < n_rows:
         cut = specified(rows=rows)
         if not cut.design.has_verdict and design.has_verdict:
-            return None  # so few rows would tell nothing
+            return None  # too few rows for a verdict
     before = specified().design
     was = f"{counted(before.repeats, 'repeat')} with {counted(before.seeds, 'seed')}"
     if whole is not None or rows < n_rows:
@@ -168,7 +165,7 @@ def _smaller(experiment: Experiment, specified: Callable[..., Experiment], share
 def _frozen_plan(
     specified: Callable[..., Experiment], frozen: Mapping[str, Any], limit: float, compute: Compute
 ) -> Plan | None:
-    """The plan that was decided on when this very run was begun; None where another run, or none, was begun."""
+    """Return the plan of the same run as it was begun; None if another run, or none, was begun."""
     then = frozen.get("design")
     if not isinstance(then, dict) or then.get("time_limit") != limit:
         return None
@@ -176,6 +173,6 @@ def _frozen_plan(
         sample = frozen["table"]["sample"]
         experiment = specified(rows=frozen["table"]["n_rows"]) if sample else specified()
         plan = make_plan(dataclasses.replace(experiment, design=Protocol(**then)), compute)
-    except (SeedbedError, KeyError, TypeError):  # what is frozen isn't of this run
+    except (SeedbedError, KeyError, TypeError):  # another run is frozen
         return None
     return None if differences(frozen, plan.specification) else plan

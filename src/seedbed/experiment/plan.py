@@ -1,4 +1,4 @@
-"""The plan of a comparison: which networks, in which stacks, and what they will cost."""
+"""The plan of a comparison: its networks, their stacks, and their estimated cost."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _START_SECONDS = 4.0  # a worker imports torch
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be trained.
+    """What a comparison trains.
 
     Attributes:
         experiment: the specification.
-        encoding: what makes inputs of the table's columns.
-        splits: row numbers, shared by all candidates and baselines.
-        pairs: of nested cross-validation: two folds of a repeat and the split without both.
-        fitting: the networks that are judged. A candidate's stand in the order (split, seed), the pairs' last.
-        inner: of each split, its training rows divided again, one inner split a seed; empty where nothing is chosen.
-        choosing: the networks that learning rates and epochs are chosen by, trained first. A candidate's stand in the
-            order (split, learning rate, inner split). None where nothing is chosen.
-        target_design: of regression, the standardised target of each of `all_splits`; none otherwise.
+        encoding: computes inputs from the columns of the table.
+        splits: row numbers, shared by all models.
+        pairs: of nested cross-validation: two folds of a repeat, and the split without both.
+        fitting: the networks that are judged; those of a candidate in the order (split, seed), with `pairs` last.
+        inner: the inner splits of each split, one for each seed; empty if nothing is chosen.
+        choosing: the networks by which learning rates and epochs are chosen, trained first; those of a candidate in the
+            order (split, learning rate, inner split). None if nothing is chosen.
+        target_design: of regression, the standardised target of each of `all_splits`; otherwise None.
         specification: everything that decides the result, fit for JSON; computed once, here.
-        jobs: chunks at a time.
-        cluster: where they are trained, if not here. It decides nothing of the rest, so all is as it would be here.
-        fits: seconds of one core for one fit of each baseline; those that aren't named are estimated.
+        jobs: number of chunks at a time.
+        cluster: trains there instead of here; it doesn't change the result.
+        fits: measured seconds of one core for one fit of each baseline; missing ones are estimated.
     """
 
     experiment: Experiment
@@ -63,26 +63,26 @@ class Plan:
 
     @functools.cached_property
     def all_splits(self) -> tuple[Split, ...]:
-        """Those that are judged by, then the pairs'."""
+        """The splits that are judged, then those of `pairs`."""
         return self.splits + tuple(split for _, _, split in self.pairs)
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        """Of both rounds."""
+        """The stacks of both rounds."""
         return (self.choosing.stacks if self.choosing else ()) + self.fitting.stacks
 
     def stage(self, which: Round) -> str:
-        """What a round is called."""
+        """Return the name of a round."""
         return "choosing" if which.chooses else "fitting"
 
     @property
     def workers(self) -> int:
-        """How many trainings and fits run at a time."""
+        """The number of trainings and fits at a time."""
         return self.cluster.n_cpus if self.cluster else self.jobs
 
     @functools.cached_property
     def fit_seconds(self) -> dict[str, float]:
-        """Of each baseline, what one fit takes one core, by its name."""
+        """The seconds of one core for one fit of each baseline, by name."""
         spec, n_rows = self.experiment, len(self.all_splits[0].train)
         return {
             one.name: self.fits[one.name] if one.name in self.fits else one.seconds(spec.table, n_rows)
@@ -91,24 +91,24 @@ class Plan:
 
     @property
     def measured(self) -> bool:
-        """Whether its costs were measured by some steps of each stack."""
+        """Whether its costs are measured by some steps of each stack."""
         return all(stack.plan.measured for stack in self.fitting.stacks)
 
     @property
     def overhead(self) -> float:
-        """Seconds that pass however little is trained: to start workers, and to draw."""
+        """Seconds to start workers and to draw, whatever is trained."""
         started = _START_SECONDS if self.workers > 1 and not self.measured else 0.0
         return started + drawing_seconds()
 
     @property
     def seconds(self) -> float:
-        """An estimate of the time it takes: rough at first, and within a factor of 1.5 once `timed` has measured it."""
+        """The estimated duration [s]: rough at first, and within a factor of 1.5 after `timed`."""
         rounds = [which for which in (self.choosing, self.fitting) if which is not None]
         fits = sum(self.fit_seconds.values()) * len(self.all_splits) / self.workers
         return fits + sum(self._passes(which) for which in rounds) + self.overhead
 
     def _passes(self, which: Round) -> float:
-        """How long a round takes. Its chunks can't be divided, so workers may have to wait for the last of them."""
+        """Return the duration of a round [s]. Chunks can't be divided, so workers may wait for the last one."""
         costs = [
             stack.plan.seconds * len(chunk.members) / len(stack.owners)
             for stack in which.stacks
@@ -120,7 +120,7 @@ class Plan:
         return max(free)
 
     def totals(self) -> dict[str, int]:
-        """How many fits each candidate takes, both rounds together, and each baseline."""
+        """Return the number of networks of each candidate, in both rounds, and of fits of each baseline."""
         candidates = [candidate.name for candidate in self.experiment.candidates]
         counts = dict.fromkeys(candidates, 0)
         for stack in self.stacks:
@@ -133,8 +133,7 @@ class Plan:
         return f"({splits} + {len(self.pairs):,} pairs of folds)" if self.pairs else splits
 
     def modules(self) -> Iterator[str]:
-        """Yield `own_module` of each module of the user's own, once for candidates that share it, and what is said of
-        how it is trained."""
+        """Yield `own_module` and the note on training of each user-defined module, once if candidates share it."""
         seen = set()
         for stack in self.fitting.stacks:
             candidate = self.experiment.candidates[stack.owners[0][0]]
@@ -144,10 +143,10 @@ class Plan:
                 yield f"{text}\n  Note: {stack.plan.note}." if stack.plan.note else text
 
     def sentence(self) -> str:
-        """The plan in one line."""
+        """Return the plan in one line."""
         spec = self.experiment
         total = sum(len(stack.owners) for stack in self.fitting.stacks)
-        if not spec.candidates:  # the blend alone
+        if not spec.candidates:  # auto alone
             words = f"{counted(len(spec.fitted), 'model')} x {self._splits()}"
             return f"{words}; about {duration(self.seconds)}"
         epochs = sorted({recipe.epochs for recipe in spec.recipes().values()})
@@ -169,7 +168,7 @@ class Plan:
 
 
 def make_plan(experiment: Experiment, compute: Compute) -> Plan:
-    """Splits, design and chunks of an experiment.
+    """Return the plan of an experiment.
 
     Raises:
         SeedbedError: a candidate can't be built for this table, a class has fewer rows than folds, an option is wrong.
@@ -190,7 +189,7 @@ def make_plan(experiment: Experiment, compute: Compute) -> Plan:
         runs = _choosing(experiment, len(inner), len(inner[0]))
         choosing = plan_round(table, data, runs, together=len(inner[0]), engine=compute.engine, device=where)
     target = target_design(experiment.table.target, everything) if experiment.table.task == "regression" else None
-    if where == "cpu" and afar is None:  # after all that may be refused: workers that still start complain of an end
+    if where == "cpu" and afar is None:  # after all errors: workers that are starting complain when the process ends
         wake_workers(n_jobs)
     decided = specification(experiment, fitting.data.X.shape[1], everything)
     return Plan(experiment, encoding, splits, pairs, fitting, inner, choosing, target, decided, n_jobs, afar)
@@ -199,8 +198,8 @@ def make_plan(experiment: Experiment, compute: Compute) -> Plan:
 def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Split, ...], ...]:
     """Return the inner splits of each split, which all candidates share.
 
-    One stratified 80/20 split a seed; where rows are locked away, the folds of the rest, once a seed; where rows are
-    split by time, expanding windows, which the seeds share as they aren't random.
+    There is one stratified 80/20 split for each seed. With a held-out set, the other rows are divided into folds, once
+    for each seed. With times, there are expanding windows, which all seeds share as they aren't random.
     """
     table, design, found = experiment.table, experiment.design, []
     for number, split in enumerate(splits):
@@ -214,19 +213,19 @@ def inner_of(experiment: Experiment, splits: Sequence[Split]) -> tuple[tuple[Spl
 
 
 def _fitting(experiment: Experiment, keys: Sequence[tuple[int, ...]]) -> dict[int, Runs]:
-    """The networks that are judged, of each candidate; a key tells a split from all others."""
+    """Return the networks of each candidate that are judged; a key identifies a split."""
     state, runs = experiment.random_state, {}
     places = [(split, seed) for split in range(len(keys)) for seed in range(experiment.design.seeds)]
     for number, candidate in enumerate(experiment.candidates):
         recipe = candidate.recipe(experiment.recipe)
-        # Every network has a seed of its own, so no luck is shared between candidates or splits.
+        # Every network has its own seed, so candidates and splits don't share chance.
         seeds = [derive(state, candidate.name, *keys[split], seed) for split, seed in places]
         runs[number] = Runs(candidate, recipe, seeds, [split for split, _ in places], [recipe.lrs[0]] * len(places))
     return runs
 
 
 def _choosing(experiment: Experiment, n_splits: int, n_inner: int) -> dict[int, Runs]:
-    """The networks that choose, of each candidate that chooses."""
+    """Return the networks that choose, of each candidate that chooses."""
     runs = {}
     for number, candidate in enumerate(experiment.candidates):
         recipe = candidate.recipe(experiment.recipe)

@@ -25,17 +25,17 @@ class CandidateResult(Result):
     """All networks of one candidate.
 
     Attributes:
-        recipe: in force for it.
-        n_parameters: of one network.
+        recipe: its recipe.
+        n_parameters: number of parameters of one network.
         curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the order
             (repeat, fold, seed).
-        diverged: [network], whether a figure of its curves isn't finite.
-        epochs: [split], after how many epochs its networks were used.
-        lrs: [split], the learning rate they were trained with.
-        dead: [network], share of ReLU units that are zero for all training rows at the end; NaN where unknown.
-        note: on how it was trained; mostly empty.
-        confined: what `forward()` seems to end with, where outputs are probabilities in place of logits; else empty.
-        output_range: the least and the largest output of all networks for their test rows.
+        diverged: whether a value of the curves isn't finite [network].
+        epochs: the epoch after which the networks were used [split].
+        lrs: their learning rate [split].
+        dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if unknown.
+        note: on how it was trained; usually empty.
+        confined: the last layer of `forward()` if outputs seem to be probabilities instead of logits; else empty.
+        output_range: the smallest and the largest output of all networks for their test rows.
     """
 
     recipe: Recipe
@@ -51,15 +51,15 @@ class CandidateResult(Result):
 
     @property
     def settled(self) -> tuple[float, int]:
-        """Learning rate and epochs for all rows: the rate of most splits, the lower of two, and the median of the
-        epochs that were chosen with it."""
+        """The learning rate and the epochs for all rows: the most frequent rate, and the median of the epochs
+        that were chosen with it."""
         lrs, counts = np.unique(self.lrs, return_counts=True)
         lr = float(lrs[counts.argmax()])
         return lr, max(1, round(float(np.median(self.epochs[self.lrs == lr]))))
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch of the lowest mean test loss: for understanding, never for judging."""
+        """The epoch of the lowest mean test loss, which only explains curves and isn't used for verdicts."""
         test_loss = self.curves[2][:, ~self.diverged]
         return int(test_loss.mean(axis=1, dtype=np.float64).argmin()) if test_loss.shape[1] else None
 
@@ -69,10 +69,10 @@ class CandidateResult(Result):
         return float(values.mean(dtype=np.float64)) if len(values) else None
 
     def used(self, curve: int) -> float | None:
-        """The mean of a curve at the epoch that each network was used after, where its losses are finite there."""
+        """Return the mean of a curve at the epoch after which each network was used, if its losses are finite there."""
         networks = np.arange(self.curves.shape[2])
         at = self.epochs[networks // self.design.seeds] - 1, networks
-        # The accuracy of a network that diverged is a number, too, but says nothing.
+        # The accuracy of a diverged network is a number, but meaningless.
         values = self.curves[(curve, *at)][np.isfinite(self.curves[(0, *at)]) & np.isfinite(self.curves[(2, *at)])]
         return float(values.mean(dtype=np.float64)) if len(values) else None
 
@@ -98,7 +98,7 @@ class CandidateResult(Result):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FittedResult(Result):
-    """One scikit-learn model.
+    """One model that was fitted on each split: a baseline, or `auto`.
 
     Attributes:
         description: what it is, in a few words.
@@ -112,14 +112,14 @@ class FittedResult(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Results:
-    """What a run has come to, before anything is concluded from it.
+    """The results of a run, without conclusions.
 
     Attributes:
-        experiment: what was asked for.
+        experiment: the specification.
         splits: row numbers of each split, repeat by repeat.
-        results: one per candidate, in the order given, then one per baseline.
+        results: one for each candidate, then one for each baseline.
         seconds: duration of the run.
-        specification: everything that decides the results, as `experiment.json` has it; empty if it isn't known.
+        specification: everything that decides the results, as in `experiment.json`; empty if unknown.
     """
 
     experiment: Experiment
@@ -144,10 +144,10 @@ _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", 
 
 
 def scores_frame(found: Results, metric: str | None) -> Any:
-    """Return the score of each run: candidate, repeat, fold, seed and a column with the metric's name.
+    """Return a data frame with the score of each run: candidate, repeat, fold, seed and a column named like the metric.
 
     Raises:
-        OptionError: the metric isn't a mean over rows, or isn't one of the task.
+        OptionError: the metric isn't a mean over rows, or doesn't suit the task.
     """
     name = metric or found.experiment.metric
     known = [one for one, entry in METRICS.items() if entry.row_loss and found.experiment.table.task in entry.tasks]
@@ -166,9 +166,10 @@ def scores_frame(found: Results, metric: str | None) -> Any:
 
 
 def predictions_frame(found: Results) -> Any:
-    """Return each out-of-fold prediction: candidate, repeat, fold, seed, row, what is predicted, and the target.
+    """Return a data frame with each out-of-fold prediction: candidate, repeat, fold, seed, row, prediction and target.
 
-    Of two labels `probability`, that of the positive one; of several `probability_LABEL`; of numbers `prediction`.
+    The prediction is `probability` of the positive one of two labels, `probability_LABEL` of each of several labels,
+    or `prediction` of a number.
     """
     table, splits = found.experiment.table, found.splits
     several = [f"probability_{label}" for label in table.labels] if table.task == "multiclass" else []
@@ -194,5 +195,5 @@ def predictions_frame(found: Results) -> Any:
 
 
 def verdicts_frame(verdicts: Sequence[Verdict]) -> Any:
-    """Return a row for each verdict."""
+    """Return a data frame with a row for each verdict."""
     return frame_from({key: [getattr(one, key) for one in verdicts] for key in _OF_A_VERDICT})

@@ -34,8 +34,8 @@ def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> 
     """Train all networks of a plan, and fit its baselines.
 
     Args:
-        watch: is told how far it is; from `watch_plan`.
-        kept: where finished work is kept, and where what is there already is taken from.
+        watch: shows the progress; from `watch_plan`.
+        kept: stores finished work, and returns what an earlier run has finished.
 
     Raises:
         TrainingError: a baseline can't be fitted.
@@ -85,10 +85,9 @@ def _fit_baselines(plan: Plan, watch: Watch, kept: Kept | None) -> list[FittedRe
 
 
 def _choose(plan: Plan, watch: Watch, kept: Kept | None) -> dict[int, list[Choice]]:
-    """For each candidate that chooses, by its number: the choice of each split.
+    """Return the choice of each split, for each candidate that chooses, by its number.
 
-    What chooses sees validation losses and nothing else: the networks' own curves for rows that were taken out of the
-    training rows of the split.
+    The choice depends on validation losses only: on rows that were taken out of the training rows of the split.
     """
     if plan.choosing is None:
         return {}
@@ -109,7 +108,7 @@ def _choose(plan: Plan, watch: Watch, kept: Kept | None) -> dict[int, list[Choic
 
 
 def _with_choices(plan: Plan, choices: dict[int, list[Choice]]) -> Round:
-    """The round that is judged, each network with the learning rate and the epochs that were chosen for its split."""
+    """Return the round that is judged, with the learning rate and the epochs that were chosen for each split."""
     spec = plan.experiment
     recipes = [candidate.recipe(spec.recipe) for candidate in spec.candidates]
     stacks = []
@@ -127,8 +126,8 @@ def _with_choices(plan: Plan, choices: dict[int, list[Choice]]) -> Round:
 def _trained(
     plan: Plan, which: Round, watch: Watch, kept: Kept | None
 ) -> Iterator[tuple[Stack, tuple[int, ...], ChunkResult]]:
-    """Train all chunks of a round: (stack, its members, what came of them), as each is done; first those that an
-    earlier run has finished."""
+    """Train all chunks of a round; yield (stack, members, result) of each, first of those that an earlier run has
+    finished."""
     waiting = []
     for stack in which.stacks:
         for chunk in stack.plan.chunks:
@@ -138,7 +137,7 @@ def _trained(
             else:
                 watch.take(_watched(plan, stack, chunk))
                 yield stack, chunk.members, taken
-    places = _in_order(waiting)
+    places = in_order(waiting)
     tasks = [_watched(plan, stack, chunk) for stack, chunk in places]
     board = watch.begin(tasks, plan.stage(which) if plan.choosing else "")
     chunks = [chunk for _, chunk in places]
@@ -162,8 +161,8 @@ def _cost(stack: Stack, chunk: Chunk) -> float:
     return stack.plan.seconds * len(chunk.members) / len(stack.owners)
 
 
-def _in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
-    """The longest first, so that no core is left with one at the end."""
+def in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
+    """Return the longest chunks first, so that none is left for one core at the end."""
     return sorted(places, key=lambda place: -_cost(*place))
 
 
@@ -172,14 +171,14 @@ Floats = npt.NDArray[np.floating]
 
 
 class _OutOfFold:
-    """Predictions for the test rows of each split, put in their places."""
+    """The predictions for the test rows of each split, collected in one array."""
 
     def __init__(self, plan: Plan, n_seeds: int) -> None:
         self.plan = plan
         spec = plan.experiment
         n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
         row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
-        # Numbers of the user's own, such as years or prices, have more digits than float32.
+        # Targets such as years or prices may have more digits than float32.
         dtype = np.float64 if kind == "regression" else np.float32
         self.predictions: Floats = np.full((n_repeats, n_seeds, *row), np.nan, dtype=dtype)
         self.pairs: Floats | None = None
@@ -187,7 +186,7 @@ class _OutOfFold:
             self.pairs = np.full((n_repeats, spec.design.folds, n_seeds, *row), np.nan, dtype=dtype)
 
     def add(self, number: int, seed: int, predictions: Floats) -> None:
-        """Those for the test rows of a split, by its number among `plan.all_splits`."""
+        """Add the predictions for the test rows of a split, by its number in `plan.all_splits`."""
         n_outer = len(self.plan.splits)
         if number < n_outer:
             split = self.plan.splits[number]
@@ -196,7 +195,7 @@ class _OutOfFold:
         assert self.pairs is not None
         one, other, split = self.plan.pairs[number - n_outer]
         folds = self.plan.splits[split.repeat * self.plan.experiment.design.folds :]
-        # Trained without both folds, it stands for either as the outer one and predicts the rows of the other.
+        # The network is trained without both folds: either may be the outer one, and the other one is tested.
         for outer, tested in ((one, other), (other, one)):
             rows = folds[tested].test
             self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
@@ -209,7 +208,7 @@ class GatheredFits:
         self.model, self._found = model, _OutOfFold(plan, 1)
 
     def add(self, split: int, predictions: Floats) -> None:
-        """What it predicts for the test rows of a split."""
+        """Add its predictions for the test rows of a split."""
         self._found.add(split, 0, predictions)
 
     def result(self) -> FittedResult:
@@ -232,7 +231,7 @@ class GatheredCandidate:
     """The networks of one candidate.
 
     Args:
-        choices: of each split; none where nothing is chosen.
+        choices: the choice of each split; None if nothing is chosen.
     """
 
     def __init__(self, plan: Plan, number: int, choices: Sequence[Choice] | None) -> None:
@@ -250,7 +249,7 @@ class GatheredCandidate:
         self._range = (math.inf, -math.inf)
 
     def add(self, network: int, column: int, result: ChunkResult) -> None:
-        """A network by its number among the candidate's, and its column in the result of its chunk."""
+        """Add a network, given its number in the candidate and its column in the result of its chunk."""
         split, seed = divmod(network, self.plan.experiment.design.seeds)
         outputs = result.outputs[self.plan.all_splits[split].test, :, column]
         self._found.add(split, seed, self._predictions(outputs, split))
@@ -264,7 +263,7 @@ class GatheredCandidate:
             self.done[network] = True
 
     def _predictions(self, outputs: npt.NDArray[np.float32], split: int) -> Floats:
-        """What outputs [row, output] of a network of a split mean, as in `Predictions`."""
+        """Return the predictions that the outputs [row, output] of a network of a split mean."""
         finite = np.asarray(np.isfinite(outputs).all(axis=1), dtype=np.bool_)
         if self.plan.target_design is not None:
             restored = self.plan.target_design.restore(outputs[:, 0], split)
@@ -275,13 +274,13 @@ class GatheredCandidate:
         return np.where(finite[:, None], shares, np.nan).astype(np.float32)
 
     def bands(self) -> tuple[Band, Band]:
-        """The score on training and test rows so far: (mean, low, high), low and high bounding the middle half."""
+        """Return the scores on training and test rows so far, as (mean, lower quartile, upper quartile)."""
         last = self.curves[:, -1, self.done]
         train, test = (_band(last[curve, np.isfinite(last[[0, 2, curve]]).all(axis=0)]) for curve in (1, 3))
         return train, test
 
     def _confined(self) -> Literal["", "sigmoid", "softmax"]:
-        """What a network of the user's own seems to end with, where all its outputs are shares."""
+        """Return the last layer of a user-defined network if all its outputs seem to be probabilities."""
         spec = self.plan.experiment
         if not self._shares or not self.done.any():
             return ""

@@ -34,13 +34,13 @@ _NAMED = 3  # differences that a message names
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder, while this process alone may write into it.
+    """The folder of a run, while this process has the lock to write into it.
 
     Attributes:
         frozen: the file of the specification.
-        kept: what the run has finished.
-        finished: what this very run has come to before; None where it is still to be trained.
-        replaces: in words, where another finished run in the folder differs from this one; empty where there is none.
+        kept: the finished parts of the run.
+        finished: the results of the same run, if it is finished already; otherwise None.
+        replaces: in words, how another finished run in the folder differs from this one; empty if there is none.
     """
 
     frozen: Path
@@ -49,13 +49,13 @@ class RunFolder:
     replaces: str = ""
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
-        """Write the results, clear away what was kept until now, and return the paths.
+        """Write the results, remove what was kept, and return the paths.
 
         Raises:
             OptionError: they can't be written; what is kept stays.
         """
         folder = self.frozen.parent
-        with _written(folder, "What is kept there stays; make room, and the same run goes on from it."):
+        with _written(folder, "Free some space; the same command then continues from what is kept there."):
             paths = comparison.save(folder, pictures=pictures)
         self.kept.remove()
         return [self.frozen, *paths]
@@ -70,15 +70,15 @@ def open_folder(
     resumed: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[RunFolder]:
-    """The folder of a run, which is made if need be, with the specification in it.
+    """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
     Args:
-        overwrite: train again what is finished, and give up what another, unfinished run has left there.
-        resumed: it must be this very run's.
-        options: those of the command, as plain values; they are kept beside the specification.
+        overwrite: train a finished run again, and discard the files of another, unfinished run.
+        resumed: refuse the folder of any other run.
+        options: the options of the command as plain values, kept beside the specification.
 
     Raises:
-        OptionError: another process is writing there, nothing can be written, or an unfinished run there is another.
+        OptionError: another process is writing there, the folder is read-only, or it holds another, unfinished run.
     """
     folder = Path(folder)
     if "\0" in str(folder):
@@ -101,7 +101,7 @@ def open_folder(
             raise OptionError(*_refusal(folder, differing, resumed))
         if finished and not differing:
             if not overwrite and (found := restored(plan, frozen, folder)) is not None:
-                kept.remove()  # of a run that was killed between its last file and this
+                kept.remove()  # left by a run that was killed after its last file
                 yield RunFolder(path, kept, finished=found)
                 return
             with _written(folder, "Name another folder."):
@@ -111,13 +111,13 @@ def open_folder(
                 freeze(plan, folder, options)
         yield RunFolder(path, kept, replaces=_shown(differing) if finished else "")
     finally:
-        # A rival who has opened it by now finds that it is nobody's, and opens it anew.
+        # Another process that has opened the lock by now finds it deleted, and opens it again.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the results in a folder are those of the specification in it."""
+    """Return whether the results in a folder are those of the specification in it."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = json.loads((folder / _RESULTS).read_text(encoding="utf-8"))
         return not differences(frozen_in(folder), summary["specification"])
@@ -126,7 +126,7 @@ def is_finished(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _written(folder: Path, hint: str) -> Iterator[None]:
-    """A full disk, a folder that is read-only or a file in the way: errors that say so."""
+    """Turn errors of the file system into an OptionError."""
     try:
         yield
     except OSError as error:
@@ -136,10 +136,10 @@ def _written(folder: Path, hint: str) -> Iterator[None]:
 def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, str]:
     shown = _shown(differing)
     if resumed:
-        message = f"the run in {folder} can't go on as it was begun: {shown}"
-        return message, "Put that right, or run seedbed compare with another --out."
+        message = f"the run in {folder} can't continue as it was begun: {shown}"
+        return message, "Restore that, or run seedbed compare with another --out."
     message = f"{folder} holds an unfinished run that isn't this one: {shown}"
-    return message, "Name another folder, or give it up with --overwrite (overwrite=True in Python)."
+    return message, "Name another folder, or discard that run with --overwrite (overwrite=True in Python)."
 
 
 def _shown(differing: list[str]) -> str:
@@ -152,18 +152,18 @@ R = TypeVar("R", CandidateResult, FittedResult)
 
 
 def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison | None:
-    """Return the comparison that a plan has come to before; None where the files don't hold it.
+    """Return the finished comparison of a plan from its files; None if they don't hold it.
 
     Args:
-        frozen: what `experiment.json` in the folder says. Its specification must be the plan's own.
+        frozen: the contents of `experiment.json` in the folder, with the specification of the plan.
         folder: of the finished run.
     """
     code = code_of(plan)
     if frozen.get("code") != code or None in code.values():
-        return None  # a network or a baseline of the user's own has changed, or can't be known
+        return None  # the code of a network or a baseline has changed, or is unknown
     from safetensors.numpy import load_file
 
-    with contextlib.suppress(Exception):  # whatever is wrong with the files, the run is trained again
+    with contextlib.suppress(Exception):  # damaged files in any way: train again
         document = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / "curves.safetensors")
         notes = {one["name"]: one.get("note", "") for one in document["candidates"]}
@@ -188,7 +188,7 @@ def _network(empty: CandidateResult, arrays: Arrays, note: str) -> CandidateResu
 
 
 def _with(empty: R, arrays: Arrays) -> R:
-    """A result with its predictions in place of none."""
+    """Return a result with the predictions from the files."""
     found: dict[str, Any] = {"predictions": arrays[f"{empty.name}/predictions"]}
     if empty.pairs is not None:
         found["pairs"] = arrays[f"{empty.name}/pairs"]

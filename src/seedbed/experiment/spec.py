@@ -1,4 +1,4 @@
-"""What is to be compared, frozen before the first network is trained."""
+"""The specification of a comparison, frozen before the first network is trained."""
 
 from __future__ import annotations
 
@@ -48,20 +48,21 @@ __all__ = [
 ]
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
-"""The tutorial's three networks: what is compared where nothing else is asked for."""
+"""The three networks of the tutorial: the candidates of a comparison that names none."""
 
 DESIGN = Design()
 
-# Of nested cross-validation: a hundred repeats, as its error estimate is noisy, of few folds, as it trains a network
-# for each pair of folds. One seed each: repeats average over seeds, too.
+# Of nested cross-validation: 100 repeats, as its error estimate is noisy, and few folds, as it trains a network for
+# each pair of folds. One seed is enough, as repeats average over seeds.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
-# Of a first look: as many rows as train some hundred networks in a minute, and from how many rows on they are drawn.
+# With `--quick`: the rows of a sample, for which a few hundred networks train in a minute, and the rows of a table from
+# which on a sample is drawn.
 _QUICK_ROWS, _SAMPLED_FROM = 5_000, 6_000
 _QUICK_SECONDS = 60.0
 
 LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
-"""What networks of each task minimise."""
+"""The loss that networks of each task minimise."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class Sweep:
     """One candidate at several learning rates.
 
     Attributes:
-        name: of the candidate without them.
-        members: the names of what is compared.
-        lrs: one a member.
+        name: of the candidate without a learning rate.
+        members: the names of the candidates with one.
+        lrs: one for each member.
     """
 
     name: str
@@ -85,21 +86,21 @@ class Experiment:
 
     Attributes:
         table: features and target.
-        candidates: what is compared.
-        fitted: models that are fitted anew on each split: baselines, and `auto` where it is a candidate.
-        reference: the name of the candidate or baseline that the others are held against.
-        recipe: what the candidates' recipes have in common.
-        design: which splits, how many seeds, and whether a verdict is due.
-        metric: the primary one, which is tested.
-        margin: the difference that matters, in units of the metric's loss; unless it is given, the largest that it
-            may be, see `evaluation.margin_beside`.
-        margin_given: whether the user named the margin.
+        candidates: the networks that are compared.
+        fitted: models that are fitted on each split: baselines, and `auto` where it is a candidate.
+        reference: the name of the model that the others are compared with.
+        recipe: the recipe that the candidates share.
+        design: the splits, the number of seeds, and whether there are verdicts.
+        metric: the primary metric, which is tested.
+        margin: the difference that matters, in units of the loss of the metric; unless it is given, its largest value,
+            see `evaluation.margin_beside`.
+        margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
-        interval: how the error of a difference is found.
+        interval: how the error of a difference is computed.
         sweeps: candidates that were expanded into several learning rates.
         random_state: all randomness is derived from it.
-        command: what a user says to have it again; empty where that isn't known. It decides nothing.
-        whole: the table that `table` is a sample of; None where it isn't one.
+        command: the command or call that repeats the run; empty if unknown. It decides nothing.
+        whole: the table of which `table` is a sample; None if it isn't one.
 
     Raises:
         OptionError: a number is out of range, or an option has no such word.
@@ -134,28 +135,28 @@ class Experiment:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all that is compared, baselines last."""
+        """The names of all models, those of baselines last."""
         return tuple([one.name for one in self.candidates] + [one.name for one in self.fitted])
 
     @property
     def nested(self) -> bool:
-        """Whether networks are trained for pairs of folds, too."""
+        """Whether networks are also trained for pairs of folds."""
         return self.interval == "nested" and self.design.kind == "cross_validation"
 
     @property
     def score_name(self) -> str:
-        """What stands beside the loss in curves: accuracy or R2."""
+        """The score beside the loss in curves: accuracy or R2."""
         return "R2" if self.table.task == "regression" else "accuracy"
 
     def recipes(self) -> dict[str, Recipe]:
-        """The recipe in force for each candidate."""
+        """Return the recipe of each candidate."""
         return {candidate.name: candidate.recipe(self.recipe) for candidate in self.candidates}
 
     def splits(self) -> tuple[Split, ...]:
-        """The splits that all candidates share, repeat by repeat; one split where rows are locked away.
+        """Return the splits that all candidates share, repeat by repeat; a held-out set is one split.
 
         Raises:
-            SeedbedError: the rows can't be split so, by their classes, groups or times.
+            SeedbedError: the classes, groups or times don't allow these splits.
         """
         table, design, state = self.table, self.design, self.random_state
         if table.times is not None:
@@ -183,10 +184,11 @@ def specify(
     """Return the experiment that compares candidates, given as a user gives them.
 
     Args:
-        design: what of it is left out is chosen by the table, see `evaluation.protocol`.
-        lrs: learning rates that every candidate without one of its own is expanded into.
-        rows: how many rows a first look draws; 5,000 if left out.
-        command: what a user types to have it again.
+        recipe: the recipe that the candidates share.
+        design: the table decides what it leaves out, see `evaluation.protocol`.
+        lrs: learning rates into which each candidate without its own one is expanded.
+        rows: rows of the sample with `--quick`; 5,000 if left out.
+        command: the command or call that repeats the run.
 
     Raises:
         SeedbedError: a candidate, a baseline or an option can't be used.
@@ -227,13 +229,13 @@ def specify(
 
 
 def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
-    """What the candidates' recipes have in common on a table."""
+    """Return the recipe that the candidates share on a table, with the loss of its task."""
     recipe = _with_loss(dataclasses.replace(recipe, lr=lrs[0]) if lrs else recipe, table.task)
     return recipe.in_batches() if encode(table).is_large else recipe
 
 
 def _metric(metric: str | None, task: Task) -> str:
-    """The metric that is tested."""
+    """Return the metric that is tested."""
     metrics = [one.name for one in METRICS.values() if one.row_loss and task in one.tasks]
     metric = default_metric(task) if metric is None else metric
     if metric not in metrics:
@@ -242,7 +244,7 @@ def _metric(metric: str | None, task: Task) -> str:
 
 
 def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, Table | None]:
-    """A sample of so many rows, and what it is a sample of; the table itself where it is small enough."""
+    """Return a sample of `rows` rows and its table; the table itself and None if it is small enough."""
     rows = _QUICK_ROWS if rows is None and table.n_rows > _SAMPLED_FROM else rows
     if rows is None or rows >= table.n_rows:
         return table, None
@@ -251,7 +253,7 @@ def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, 
 
 
 def _with_loss(recipe: Recipe, task: Task) -> Recipe:
-    """The recipe with the one loss that suits the task: predictions are read from the outputs by it."""
+    """Return the recipe with the loss of the task, which also decides how outputs become predictions."""
     if recipe.loss not in ("auto", LOSSES[task]):
         raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {LOSSES[task]}.")
     return dataclasses.replace(recipe, loss=LOSSES[task])
@@ -260,9 +262,9 @@ def _with_loss(recipe: Recipe, task: Task) -> Recipe:
 def _expanded(
     candidates: tuple[Candidate, ...], lrs: Sequence[float]
 ) -> tuple[tuple[Candidate, ...], tuple[Sweep, ...]]:
-    """Candidates without a learning rate of their own, once for each of `lrs`."""
+    """Return each candidate without its own learning rate once for each of `lrs`, and the sweeps."""
     if len(set(lrs)) < len(lrs):
-        raise OptionError(f"a learning rate stands twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
+        raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
     found: list[Candidate] = []
     sweeps = []
     for candidate in candidates:
@@ -284,10 +286,10 @@ def _expanded(
 
 
 def _protocol(table: Table, asked: Design) -> Protocol:
-    """Return the protocol for a table of this size, with what the user asks for in place of its own."""
+    """Return the protocol for a table of this size, with the given settings in place of its own."""
     quick, nested = asked.quick, asked.interval == "nested"
     by_time = table.times is not None
-    named = table.groups if table.grouped_by else None  # equal rows that are kept together are no such groups
+    named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     design = protocol(
         table.n_rows,
         None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max()),
@@ -306,14 +308,14 @@ def _protocol(table: Table, asked: Design) -> Protocol:
     design = dataclasses.replace(design, time_limit=limit)
     if by_time and given.get("repeats", 1) > 1:
         raise OptionError(
-            f"repeats is {given['repeats']}, but there is one way to split rows by time", "Leave repeats out."
+            f"repeats is {given['repeats']}, but rows can be split by time in one way only", "Leave repeats out."
         )
     if design.kind == "held_out" and not by_time and {"repeats", "folds"} & given.keys():
         design = dataclasses.replace(design, kind="cross_validation", locked_share=0.0)
     if nested and by_time:
         raise OptionError("nested intervals need cross-validation, but rows are split by time", "Leave them out.")
     if nested and design.kind == "held_out":
-        message = f"nested intervals need cross-validation, but of {table.n_rows:,} rows a fifth is locked away"
+        message = f"nested intervals need cross-validation, but a fifth of the {table.n_rows:,} rows is held out"
         raise OptionError(message, "Add --folds 5, or leave --interval out.")
     if nested and design.kind == "cross_validation":
         n = _NESTED_REPEATS // 5 if quick else _NESTED_REPEATS
@@ -336,7 +338,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
     """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256.
 
     Args:
-        n_inputs: inputs of a network.
+        n_inputs: number of inputs of a network.
         splits: those that are judged, then those of nested cross-validation.
     """
     recipes = spec.recipes()
@@ -370,15 +372,15 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
 
 
 def _sample(whole: Table | None) -> dict[str, Any] | None:
-    """What the rows were drawn from; None where all rows of a table are used."""
+    """Return the table from which the rows were drawn; None if all rows are used."""
     return None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
 
 
 def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
-    """What a table is, its cells by their SHA-256.
+    """Return what identifies a table, with its cells as a SHA-256.
 
     Args:
-        n_inputs: what a network sees of it.
+        n_inputs: number of inputs of a network.
     """
     return {
         "name": table.name,
@@ -396,7 +398,7 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
 
 
 def hashed(*arrays: np.ndarray[Any, Any]) -> str:
-    """The SHA-256 of arrays' bytes."""
+    """Return the SHA-256 of the bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         for rows in windows(len(array), math.prod(array.shape[1:])):

@@ -1,6 +1,6 @@
-"""A comparison as one plain dict. Text, pictures, pages and JSON are made of it and of nothing else.
+"""The summary of a comparison: a dict from which text, pictures, pages and JSON are made, and from nothing else.
 
-docs/summary.md says what each key means; `tests/experiment/test_saved.py` holds it to exactly these keys.
+docs/summary.md explains its keys; `tests/experiment/test_saved.py` compares the two.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check])
 
 
 def table_of(table: Table) -> dict[str, Any]:
-    """What a summary says of the table and its target: how many rows each label has, or how the numbers spread."""
+    """Return the part of a summary on the table and its target: rows of each label, or mean and deviation."""
     about = {
         "table": table.name,
         "target": table.target_name,
@@ -122,8 +122,10 @@ def _curves(found: Results) -> dict[str, Any]:
 
 
 def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any]:
-    """What single runs, one fold and one seed each, would have shown, and what they would have said against the
-    reference. Who has predictions that aren't finite is left out, and so is always guessing."""
+    """Return what single runs, each with one fold and one seed, would have shown, alone and beside the reference.
+
+    Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
+    """
     regression = experiment.table.task == "regression"
     shown = {result.name: result for result in results if result.finite and result.name != "prior"}
     score, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
@@ -154,7 +156,7 @@ def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any
 
 
 def runs_of(found: Lottery, better: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """A lottery as plain values; `better` is the share of a candidate's runs that speak for it."""
+    """Return a lottery as plain values; `better` is the share of the runs of a candidate in which it is better."""
     runs = [
         {
             "name": name,
@@ -172,7 +174,7 @@ def runs_of(found: Lottery, better: Mapping[str, float] | None = None) -> dict[s
 
 
 def _recipe_words(experiment: Experiment) -> str:
-    """What the recipes have in common; in a sweep, all of its learning rates."""
+    """Return the shared recipe in words, with all learning rates of a sweep."""
     words = experiment.recipe.describe()
     if not experiment.sweeps:
         return words
@@ -181,7 +183,7 @@ def _recipe_words(experiment: Experiment) -> str:
 
 
 def _interval(experiment: Experiment) -> str | None:
-    """How the intervals of the verdicts were computed; none where no verdict is due."""
+    """Return how the intervals of the verdicts were computed; None if there are no verdicts."""
     kinds = {"cross_validation": experiment.interval, "held_out": "held_out"}
     return kinds.get(experiment.design.kind)
 
@@ -194,11 +196,11 @@ def _summarized(result: CandidateResult, interval: MeanInterval, max_ghosts: int
 _NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
 
 
-# A line end can't stand within a JSON string, so no string is touched.
+# A JSON string can't contain a line end, so no string is changed.
 _NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")
 
 
 def json_text(value: Any) -> str:
-    """Strict JSON to be read by people, too: indented, but lists of numbers stand in one line."""
+    """Return strict JSON that is also readable: indented, but with each list of numbers on one line."""
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
     return _NUMBERS.sub(lambda match: "[" + re.sub(r",\s+", ", ", match[1]) + "]", text) + "\n"

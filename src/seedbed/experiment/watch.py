@@ -1,4 +1,4 @@
-"""The progress of a run: whoever trains counts networks and epochs, and whoever shows them reads."""
+"""The progress of a run: the training counts networks and epochs, and displays read the counts."""
 
 from __future__ import annotations
 

@@ -69,12 +69,12 @@ class Running:
 
 @dataclass(frozen=True)
 class Settled:
-    """What networks are fitted with.
+    """The learning rate and the epochs with which networks are fitted.
 
     Attributes:
         lr: the learning rate.
-        epochs: for how many epochs; a schedule stays laid out for the recipe's own, as it was when they were chosen.
-        how: by what they were chosen, in a few words.
+        epochs: the number of epochs; a schedule is still planned for the epochs of the recipe.
+        how: how they were chosen, in a few words.
     """
 
     lr: float
@@ -95,11 +95,11 @@ def choose_settings(
 ) -> Settled:
     """Return the recipe's learning rate and epochs, or those with the lowest mean validation loss over inner splits.
 
-    Each inner split trains on four fifths of the rows; of rows with times, on the past.
+    Each inner split trains on four fifths of the rows; with times, on the past.
 
     Args:
-        n_inner: how many splits; at least five are made.
-        weights: what each row counts [row], in training and choosing alike.
+        n_inner: number of inner splits; at least five are made.
+        weights: the weight of each row [row], in training and validation losses.
 
     Raises:
         SeedbedError: the network can't be trained, or it diverged at every rate.
@@ -131,10 +131,10 @@ def n_choosing(recipe: Recipe, n_inner: int) -> int:
 
 
 def with_settings(recipe: Recipe, settled: Settled) -> Recipe:
-    """Return the recipe with what was settled in the place of what it chooses.
+    """Return the recipe with the learning rate and the epochs that were settled.
 
-    A learning rate that changes goes the way that it went when the epochs were chosen: it is laid out for all epochs
-    that there could have been, and left after those that were chosen.
+    A schedule is the same as when the epochs were chosen: it is planned for the largest number of epochs, and training
+    ends after those that were chosen.
     """
     horizon = max(recipe.horizon or recipe.epochs, settled.epochs) if recipe.varies else None
     if horizon == settled.epochs:
@@ -152,17 +152,19 @@ def fit_networks(
     weights: NDArray[np.float32] | None,
     running: Running,
 ) -> tuple[dict[str, Tensor], int]:
-    """Fit networks, one a seed, to all rows; return their states by parameter name [network, ...], and how many
-    networks were left out as they diverged.
+    """Fit networks, one for each seed, to all rows.
 
     Args:
-        weights: what each row counts [row].
+        weights: the weight of each row [row].
+
+    Returns:
+        Their states by parameter name [network, ...], and the number of networks that diverged and are left out.
 
     Raises:
         SeedbedError: the network can't be trained, or all of them diverged.
     """
     rows = np.arange(table.n_rows)
-    # Nobody looks at the figures of test rows; with the same rows they come from the same pass.
+    # The figures of test rows aren't used; for the training rows, they come from the same pass.
     data = table_data(table, encoding, [Split(0, 0, rows, rows)], weights)
     runs = Runs(candidate, recipe, seeds, [0] * len(seeds), [recipe.lrs[0]] * len(seeds))
     which = plan_round(table, data, {0: runs}, engine=running.engine, device=running.device, keep_networks=True,

@@ -24,8 +24,8 @@ class Runs:
 
     Attributes:
         candidate: what is trained.
-        recipe: how; learning rates are those below.
-        seeds, splits, lrs: of each network its seed, the number of its split in the data, and its learning rate.
+        recipe: how it is trained, except for the learning rates.
+        seeds, splits, lrs: the seed of each network, the number of its split in the data, and its learning rate.
     """
 
     candidate: Candidate
@@ -37,11 +37,11 @@ class Runs:
 
 @dataclass(frozen=True)
 class Stack:
-    """Networks that are trained together. Candidates that differ in learning rate or weight decay alone share one.
+    """Networks that are trained together. Candidates that differ only in learning rate or weight decay share a stack.
 
     Attributes:
         plan: its chunks.
-        owners: of each network, (number of the candidate, number among the candidate's networks).
+        owners: the owner of each network: (number of the candidate, number of the network in the candidate).
     """
 
     plan: StackPlan
@@ -50,12 +50,12 @@ class Stack:
 
 @dataclass(frozen=True)
 class Round:
-    """Trainings that needn't wait for each other.
+    """Stacks that can be trained at the same time.
 
     Attributes:
-        data: the table with the rows that each network trains on and is looked at with.
+        data: the inputs, and the training and test rows of each split.
         stacks: what is trained.
-        chooses: whether learning rates and epochs are chosen by it.
+        chooses: whether the round chooses learning rates and epochs.
     """
 
     data: TrainingData
@@ -69,9 +69,9 @@ def choosing_runs(
     """Return the networks that choose a candidate's learning rate and epoch, in the order (split, rate, inner split).
 
     Args:
-        n_splits: how many splits have a choice of their own.
-        n_inner: inner splits of each.
-        seed: gives the seed of (split, inner split). All learning rates share it: they begin with the same networks.
+        n_splits: number of splits, each with its own choice.
+        n_inner: number of inner splits of each.
+        seed: returns the seed of (split, inner split). Learning rates share it, so they start from the same networks.
     """
     places = [(split, lr, inner) for split in range(n_splits) for lr in recipe.lrs for inner in range(n_inner)]
     return Runs(
@@ -110,9 +110,9 @@ def plan_round(
     """Return the stacks in which runs are trained.
 
     Args:
-        runs: by the number of the candidate.
-        together: how many networks in a row choose together; 0 if the round doesn't choose.
-        engine, device, keep_networks, keep_outputs: as `plan_stack` has them; a round that chooses keeps no outputs.
+        runs: the networks by the number of their candidate.
+        together: number of consecutive networks that choose together; 0 if the round doesn't choose.
+        engine, device, keep_networks, keep_outputs: as in `plan_stack`; a round that chooses keeps no outputs.
 
     Raises:
         SeedbedError: a network can't be built for this table.
@@ -161,12 +161,13 @@ def inner_splits(
     """Return splits of some rows of a table. No group has rows on both sides of one.
 
     Args:
-        rows: which are divided.
+        table: the table.
+        rows: the rows to divide, by number.
         states: random states; each gives one stratified 80/20 split, or `repeats` x `folds` stratified folds.
-        windows: how many splits rows with times have at most. Each trains on the past and is looked at with what comes
-            next. Where all rows have one time, or groups last to the end, they are divided as if they had no times.
-        folds: how many folds there are; None for 80/20 splits.
-        repeats: how often one random state deals the rows into folds.
+        windows: the largest number of splits of rows with times. Each trains on the past and validates on the next
+            rows. If all rows have one time, or groups last to the end, rows are divided as if they had no times.
+        folds: number of folds; None for 80/20 splits.
+        repeats: how often each random state divides the rows into folds.
 
     Raises:
         SeedbedError: there are too few rows, groups, or rows of a class for so many folds.
@@ -186,5 +187,5 @@ def inner_splits(
                 table.target[rows], repeats=repeats, folds=folds, random_state=state, groups=groups
             )
         )
-    # One after the other, as they may be large.
+    # One at a time, as they may be large.
     return tuple(Split(0, number, spill(train), spill(test)) for number, (train, test) in enumerate(parts))

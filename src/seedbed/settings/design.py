@@ -1,4 +1,4 @@
-"""How a comparison is designed and judged, and on what it is computed."""
+"""How a comparison is designed and judged, and where it is computed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JUDGING = {"group": "Judging"}
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Design(Settings):
-    """How many splits and seeds a comparison has, and how it is judged. What is left out depends on the table.
+    """The splits and seeds of a comparison, and how it is judged. Defaults depend on the table.
 
     Raises:
         OptionError: a value is out of range.
@@ -54,7 +54,7 @@ class Design(Settings):
     )
     alpha: float = setting(
         0.05,
-        "How often a difference may be claimed where there is none, over all comparisons together.",
+        "Error level: how often a difference may be claimed although there is none, over all comparisons together.",
         above=0,
         below=1,
         hint="Give an error level such as 0.05.",
@@ -64,16 +64,16 @@ class Design(Settings):
         "corrected", "How ranges are computed; nested trains many times more networks.", **_JUDGING
     )
     repeats: int | None = setting(
-        None, "How often the rows are dealt into folds; 10, or 3 from 2,000 rows on.", **_COUNT
+        None, "How often the rows are divided into folds; 10, or 3 from 2,000 rows on.", **_COUNT
     )
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
     seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
     quick: bool = setting(
-        False, "A first look in a minute at most: few repeats and seeds, and of a large table a sample of the rows."
+        False, "A first result within a minute: few repeats and seeds, and a sample of the rows of a large table."
     )
     time_limit: float | None = setting(
         None,
-        "Seconds that the run may take, about: repeats are cut to what fits, then seeds, before the first fit.",
+        "Approximate time limit in seconds: repeats are cut to fit it, then seeds, before the first fit.",
         above=0,
         hint="Give a number of seconds above 0.",
     )
@@ -83,7 +83,7 @@ class Design(Settings):
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Compute(Settings):
-    """What trains, and where. It decides no result, up to rounding.
+    """What trains, and where. It changes no result except by rounding.
 
     Raises:
         OptionError: there is no such engine, or a value has another type.
@@ -95,6 +95,6 @@ class Compute(Settings):
     )
     engine: Engine = setting(
         "auto",
-        "What trains: native is a kernel in C++, built here at the first training; torch takes all networks.",
+        "What trains: native is a kernel in C++, built at the first training; torch trains all networks.",
     )
     device: str = setting("auto", "auto, cpu or cuda.")

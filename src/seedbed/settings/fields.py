@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields carry their help, choices and bounds.
+"""Settings: frozen dataclasses whose fields hold their help, choices and bounds.
 
 The metadata of a field is the one source for validation, the command line, the candidate grammar and the documentation.
 """
@@ -29,13 +29,13 @@ class Setting:
 
     Attributes:
         help: one or two sentences.
-        choices: the words that it takes; empty if it isn't a choice of words.
+        choices: the allowed words; empty if it isn't a choice of words.
         at_least, above, below, at_most: bounds of a number.
-        hint: what to give instead of a value out of bounds; made from the bounds if empty.
-        left_out: what leaving it out means, for that hint, such as "for all rows".
-        none: the word for None on the command line and in a candidate's words; empty if there is none.
-        choosing: whether it is about choosing by inner splits, which only a comparison and a model have.
-        word: whether it may stand among a candidate's words.
+        hint: what to do about a value out of bounds; derived from the bounds if empty.
+        left_out: the effect of leaving it out, for that hint, such as "for all rows".
+        none: the word for None on the command line and in the words of a candidate; empty if there is none.
+        choosing: whether it is about choosing by inner splits, which only comparisons and models do.
+        word: whether it may be one of the words of a candidate.
         option: whether it is an option of the command line.
         group: the heading of its option in `--help`; that of its class if empty.
     """
@@ -81,7 +81,7 @@ def kinds_of(kind: type[Any], name: str) -> tuple[Any, ...]:
 
 
 def parsed(kind: type[Settings], name: str, text: str) -> Any:
-    """Return the value of a setting from its text on the command line or in a candidate's words.
+    """Return the value of a setting from its text on the command line or in the words of a candidate.
 
     Raises:
         ValueError: the text is not a number, or neither `true` nor `false`.
@@ -98,7 +98,7 @@ def parsed(kind: type[Settings], name: str, text: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Settings:
-    """The base of settings; values are checked against the metadata of their fields.
+    """The base class of settings; values are checked against the metadata of their fields.
 
     Raises:
         OptionError: a value has another type, is out of bounds or isn't one of the choices.
@@ -114,7 +114,7 @@ class Settings:
                 raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=int in kinds))
 
     def __repr__(self) -> str:
-        """Return the call that makes them again, without the values that are defaults."""
+        """Return the call that creates the same settings, without defaults."""
         given = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in dataclasses.fields(self)
@@ -133,13 +133,13 @@ def place_of(name: str, *kinds: type[Settings]) -> str:
 
 
 def merged(settings: S, **given: Any) -> S:
-    """Return settings with those that are given (not None) in place of their own."""
+    """Return settings with the given values, except None, in place of their own."""
     return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Return a decorator for a function whose `**keywords` are settings, those about choosing left out: it gives the
-    function a signature that names them, with their types and defaults."""
+    """Return a decorator for a function whose `**keywords` are settings, without those about choosing. It replaces the
+    signature by one that names the settings, with their types and defaults."""
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
         hints = get_type_hints(kind)
@@ -165,7 +165,7 @@ def documented(kind: type[T]) -> type[T]:
 
 
 def _known(kind: type[Any]) -> dict[str, tuple[Setting, tuple[Any, ...]]]:
-    """Return metadata and types of each setting of a class; looked up once, as recipes are made often."""
+    """Return metadata and types of each setting of a class, computed once per class."""
     if kind not in _KNOWN:
         hints, found = get_type_hints(kind), {}
         for field in dataclasses.fields(kind):

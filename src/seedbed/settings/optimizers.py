@@ -1,8 +1,8 @@
-"""The optimizers: each entry of `OPTIMIZERS` holds all that the package knows of one. To add one, add an entry.
+"""The optimizers. An entry of `OPTIMIZERS` defines one completely: to add an optimizer, add an entry.
 
-A step is a pure function over stacked parameters, equal to its namesake in `torch.optim`. Parameters and gradients are
-`[..., network]`; learning rate and weight decay are `[network]`, so networks that differ in them share a stack. The
-state is a tuple of mappings like the parameters.
+A step is a pure function of stacked parameters, equal to the optimizer of the same name in `torch.optim`.
+Parameters and gradients are `[..., network]`; learning rate and weight decay are `[network]`, so networks that differ
+in them share a stack. The state is a tuple of mappings like the parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:  # the names and defaults of optimizers are needed where torch isn't loaded
+if TYPE_CHECKING:  # names and defaults must be available without torch
     from torch import Tensor
 
 __all__ = ["BETAS", "OPTIMIZERS", "State", "Step", "Tensors"]
@@ -22,7 +22,7 @@ Decays: TypeAlias = "Callable[[Tensor], bool]"
 """Whether a stacked parameter decays."""
 
 BETAS = (0.9, 0.999)
-"""Of Adam. The clock of a step holds 1 - b1^t and sqrt(1 - b2^t)."""
+"""The decay rates of Adam. The clock of a step holds 1 - b1^t and sqrt(1 - b2^t)."""
 
 _EPS = 1e-8
 
@@ -49,12 +49,12 @@ class Optimizer:
         name: the word in a recipe.
         words: its name in a sentence.
         torch: its class in `torch.optim`, for the reference trainer.
-        step: (momentum, nesterov, whether a parameter decays) to the pure step.
-        lr_grid: what a learning rate is chosen from where none is given.
+        step: maps (momentum, nesterov, whether a parameter decays) to the pure step.
+        lr_grid: the learning rates to choose from if none is given.
         weight_decay: the default of `torch.optim`.
-        has_momentum: whether `momentum` and `nesterov` are settings of it.
-        native: its number in the kernel (`enum Optimizer` in native/job.h); None where torch trains it.
-        n_moments: (momentum) to how many numbers the kernel keeps for each parameter.
+        has_momentum: whether it has the settings `momentum` and `nesterov`.
+        native: its number in the kernel (`enum Optimizer` in native/job.h); None if only torch trains it.
+        n_moments: maps momentum to the number of values that the kernel keeps for each parameter.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The recipe: how a network is trained, as plain frozen settings."""
+"""The recipe: how a network is trained, as frozen settings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = [
 ]
 
 MOST_EPOCHS = 1_000_000
-"""More than anybody trains for; curves of all networks have to fit into memory."""
+"""The largest number of epochs, as the curves of all networks must fit into memory."""
 
 BATCH_SIZE = 4096
-"""Rows of a step where nobody says how many and all are too many: enough to keep a core's vectors full with a stack of
-narrow networks, few enough for hundreds of steps an epoch."""
+"""Default rows per step for tables that are too large for steps over all rows. It keeps the vector units busy with a
+stack of narrow networks, and gives hundreds of steps per epoch."""
 
 _PATIENCE = (1.5, 50)
-"""How long choosing an epoch waits for a lower mean validation loss where nobody says how long: until the epoch is past
-1.5 times the best one plus 50 (see docs/decisions)."""
+"""Default (factor, epochs) that choosing an epoch waits for a lower mean validation loss: until 1.5 times the best
+epoch plus 50 (see docs/decisions)."""
 
 LOSSES = ("bce", "cross_entropy", "mse")
 
@@ -48,7 +48,7 @@ class Recipe(Settings):
 
     epochs: int = setting(
         1000,
-        "Passes over the training rows; the most that are made where inner splits choose the epoch.",
+        "Passes over the training rows; their largest number if inner splits choose the epoch.",
         at_least=1,
         at_most=MOST_EPOCHS,
         word=True,
@@ -61,7 +61,7 @@ class Recipe(Settings):
     )
     lr: float | None = setting(
         0.01,
-        "Learning rate, the highest of the schedule. compare takes several, each candidate at each of them.",
+        "Learning rate, the highest of the schedule. compare takes several, and compares each candidate at each.",
         at_least=0,
         word=True,
     )
@@ -80,12 +80,12 @@ class Recipe(Settings):
     )
     horizon: int | None = setting(
         None,
-        "Epochs that schedule and warm-up are planned for; those that are trained if left out.",
+        "Epochs for which schedule and warm-up are planned; the trained epochs if left out.",
         choosing=True,
         option=False,
     )
     optimizer: str = setting(
-        "sgd", "Optimizer, with the arithmetic of its namesake in torch.optim.", choices=tuple(OPTIMIZERS), word=True
+        "sgd", "Optimizer, equal to that of the same name in torch.optim.", choices=tuple(OPTIMIZERS), word=True
     )
     momentum: float = setting(0.0, "Momentum of sgd.", at_least=0, word=True)
     nesterov: bool = setting(False, "Use Nesterov's momentum, with sgd and a momentum.", word=True)
@@ -144,7 +144,7 @@ class Recipe(Settings):
             raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
         if self.horizon is not None and self.horizon < self.epochs:
             message = f"horizon is {self.horizon}, and there are {self.epochs} epochs"
-            raise OptionError(message, "It must be a whole number, as many at least, or left out.")
+            raise OptionError(message, f"Give at least {self.epochs}, or leave it out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
         if self.nesterov and not self.momentum:
@@ -152,17 +152,22 @@ class Recipe(Settings):
 
     @classmethod
     def trained(cls, **given: Any) -> Recipe:
-        """Return the recipe that `compare` uses, with these settings in place of its own."""
+        """Return the recipe that `compare` uses, with the given settings.
+
+        Example:
+            >>> Recipe.trained(weight_decay=0.1).describe()[:5]
+            'AdamW'
+        """
         return replace(RECIPES["trained"], **given)
 
     @property
     def decay(self) -> float:
-        """The weight decay in force."""
+        """The weight decay, by default that of the optimizer."""
         return OPTIMIZERS[self.optimizer].weight_decay if self.weight_decay is None else self.weight_decay
 
     @property
     def lrs(self) -> tuple[float, ...]:
-        """The learning rate, or those that it is chosen from."""
+        """The learning rates: one, or those that inner splits choose from."""
         return OPTIMIZERS[self.optimizer].lr_grid if self.lr is None else (self.lr,)
 
     @property
@@ -172,14 +177,14 @@ class Recipe(Settings):
 
     @property
     def waits(self) -> tuple[float, float]:
-        """How long choosing an epoch waits for a lower loss, (factor, epochs) as `evaluation.choose` has it."""
+        """How long choosing an epoch waits for a lower loss: (factor, epochs) as in `evaluation.choose`."""
         if self.epoch == "last" or (self.patience is None and self.schedule != "constant"):
             return 1.0, math.inf
         return _PATIENCE if self.patience is None else (1.0, self.patience)
 
     @property
     def ending(self) -> str:
-        """The same in words, for specifications; empty where nothing ends before the last epoch."""
+        """`waits` in words, for specifications; empty if choosing never ends before the last epoch."""
         factor, epochs = self.waits
         return f"past {factor:g} x its best epoch + {epochs}" if epochs < self.epochs else ""
 
@@ -189,12 +194,11 @@ class Recipe(Settings):
         return self.schedule != "constant" or self.warmup > 0
 
     def in_batches(self) -> Recipe:
-        """The same with batches of `BATCH_SIZE` rows where it has none of its own: for tables that are too large for
-        steps over all rows."""
+        """Return the recipe with batches of `BATCH_SIZE` rows unless it has a batch size."""
         return self if self.batch_size is not None else replace(self, batch_size=BATCH_SIZE)
 
     def describe(self) -> str:
-        """The recipe in a few words, for headings: `SGD, lr 0.01, full batch, 1000 epochs`."""
+        """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
         words = [OPTIMIZERS[self.optimizer].words]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
@@ -215,7 +219,7 @@ class Recipe(Settings):
         return ", ".join(words)
 
     def _course(self) -> str:
-        """How the learning rate changes: `cosine schedule with 10% warm-up`."""
+        """Return how the learning rate changes: `cosine schedule with 10% warm-up`."""
         schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
         warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
         words = " with ".join(filter(None, (schedule, warmup)))
@@ -230,11 +234,11 @@ RECIPES = {
     "tutorial": Recipe(),
     "trained": Recipe(optimizer="adamw", lr=None, epochs=1000, epoch="inner"),
 }
-"""Recipes by name: the tutorial's own, and one that gives every candidate its fair chance."""
+"""Recipes by name: that of the tutorial, and one that suits every candidate."""
 
 
 def recipe_named(name: str, **given: Any) -> Recipe:
-    """Return a recipe by its name, with the settings that are given (not None) in place of its own.
+    """Return a recipe by its name, with the given settings, except None, in place of its own.
 
     Raises:
         OptionError: there is none of this name, or a setting is out of range.
@@ -245,5 +249,5 @@ def recipe_named(name: str, **given: Any) -> Recipe:
 
 
 def recipe_in(document: Mapping[str, Any]) -> Recipe:
-    """Return the recipe whose settings are among the keys of a document; those that it lacks have their defaults."""
+    """Return the recipe whose settings are among the keys of a document; missing ones have their defaults."""
     return Recipe(**{name: document[name] for name in settings_of(Recipe) if name in document})

@@ -1,4 +1,4 @@
-"""From a comparison to the model to take home: one candidate, fitted to all rows the way the comparison chose."""
+"""From a comparison to a model: one candidate, to be fitted to all rows as the comparison chose."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from seedbed.networks import Candidate, FileArchitecture, architecture_from_valu
 from seedbed.report import counted, guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 
-__all__ = ["take_home", "take_home_from"]
+__all__ = ["model_plan", "model_plan_from"]
 
 _SHOWN = ("accuracy", "balanced_accuracy", "roc_auc", "brier", "log_loss", "r2", "mae", "squared_error")
 _TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
 
 @dataclass(frozen=True)
-class TakeHome:
+class ModelPlan:
     """A compared candidate, ready to be fitted to all rows.
 
     Attributes:
-        table: of the comparison.
-        candidate: what is fitted; `auto` is the blend.
-        recipe: in force for it in the comparison.
-        settled: learning rate and epochs. None where they are still to be chosen: of the blend, and where a sample of
-            the rows was compared.
-        score: what the comparison measured, and whose score that is.
-        random_state: of the comparison.
+        table: the table of the comparison.
+        candidate: what is fitted; "auto" is the blend.
+        recipe: its recipe in the comparison.
+        settled: learning rate and epochs. None if they are still to be chosen: for the blend, and if a sample of the
+            rows was compared.
+        score: the score that the comparison measured, and its source.
+        random_state: that of the comparison.
     """
 
     table: Table
@@ -60,13 +60,13 @@ class TakeHome:
         )
 
 
-def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experiment) -> TakeHome:
-    """A candidate of a comparison.
+def model_plan(summary: Mapping[str, Any], name: str | None, experiment: Experiment) -> ModelPlan:
+    """Return how a candidate of a comparison is fitted to all rows.
 
     Args:
-        summary: of the comparison.
-        name: of the candidate; the one that the comparison advises if left out.
-        experiment: what was compared.
+        summary: the summary of the comparison.
+        name: the candidate; the one that the comparison advises if left out.
+        experiment: the specification of the comparison.
 
     Raises:
         CandidateError: there is no such candidate, or it is a baseline.
@@ -79,17 +79,19 @@ def take_home(summary: Mapping[str, Any], name: str | None, experiment: Experime
     return _taken(summary, found, table, candidate, candidate.recipe(experiment.recipe))
 
 
-def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
-    """A candidate of a finished comparison, from the folder that it has left. The table is read again, from where it
-    was then, and must be the same.
+def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
+    """Return how a candidate of a finished comparison is fitted to all rows, from the folder of the comparison.
+
+    The table is read again from its source, and must be the same.
 
     Args:
-        name: of the candidate; the one that the comparison advises if left out.
+        folder: the folder of the comparison.
+        name: the candidate; the one that the comparison advises if left out.
 
     Raises:
-        OptionError: the folder holds no finished comparison, the password of a database isn't kept with it, or no name
-            is given and the network is code in a file, which isn't run unasked.
-        CandidateError: there is no such candidate, or its network isn't to be had from the folder.
+        OptionError: the folder holds no finished comparison, the password of a database isn't stored, or no name is
+            given and the network is code in a file, which isn't run without permission.
+        CandidateError: there is no such candidate, or the folder doesn't hold its network.
         DataError: the table has changed.
     """
     folder = Path(folder)
@@ -99,7 +101,7 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
     if found["name"] == AUTO:
         return _taken(summary, found, _table(folder, summary, frozen), AUTO, RECIPES["trained"])
     specified = next(one for one in summary["specification"]["candidates"] if one["name"] == found["name"])
-    # What it doesn't say is a setting that there wasn't, so it is as it was without.
+    # A setting that it lacks didn't exist then; its default has the same effect.
     recipe = recipe_in(specified)
     candidate = _candidate(found["name"], specified["architecture"], frozen)
     if name is None and isinstance(candidate.architecture, FileArchitecture):
@@ -110,17 +112,17 @@ def take_home_from(folder: str | Path, name: str | None = None) -> TakeHome:
 
 def _taken(
     summary: Mapping[str, Any], found: Mapping[str, Any], table: Table, candidate: Candidate | str, recipe: Recipe
-) -> TakeHome:
+) -> ModelPlan:
     how = "by the comparison's inner splits" if recipe.chooses else "as in the comparison"
     settled = Settled(found["settled"]["lr"], found["settled"]["epochs"], how) if "settled" in found else None
     if summary["plan"].get("sample_of") and recipe.chooses:
-        settled = None  # what suits a sample needn't suit all rows
+        settled = None  # what is best for a sample may not be best for all rows
     random_state = summary["plan"]["random_state"]
-    return TakeHome(table, candidate, recipe, settled, _score(summary, found), random_state)
+    return ModelPlan(table, candidate, recipe, settled, _score(summary, found), random_state)
 
 
 def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
-    """What the summary says of a candidate."""
+    """Return the part of the summary on a candidate."""
     networks = {one["name"]: one for one in summary["candidates"] if one["kind"] == "network" or one["name"] == AUTO}
     if name is None:
         if summary["advice"] is None:
@@ -132,7 +134,9 @@ def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
         name = summary["advice"]["network"]
     if name not in networks:
         if any(one["name"] == name for one in summary["candidates"]):
-            raise CandidateError(f"'{name}' is a baseline", "scikit-learn fits it; seedbed takes home networks.")
+            raise CandidateError(
+                f"'{name}' is a baseline", "Fit it with scikit-learn; seedbed makes models of networks."
+            )
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, networks))
     found: dict[str, Any] = networks[name]
     if "settled" not in found and name != AUTO:
@@ -141,7 +145,7 @@ def _named(summary: Mapping[str, Any], name: str | None) -> dict[str, Any]:
 
 
 def _score(summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What the comparison measured, and whose score that is."""
+    """Return the scores that the comparison measured, and their source."""
     scores = [
         {
             "name": name,
@@ -160,7 +164,7 @@ def _score(summary: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
 
 
 def _whose(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """By what the score was measured, in words."""
+    """Return in words how the score was measured."""
     plan = summary["plan"]
     seeds = f", {counted(plan['seeds'], 'seed')}" if found["kind"] == "network" else ""  # the blend has none
     if plan["kind"] == "held_out":
@@ -184,7 +188,7 @@ def _frozen(folder: Path) -> dict[str, Any]:
 
 
 def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candidate:
-    """The candidate by its words; by its shape where it was given a name of its own."""
+    """Return the candidate from its words; from its stored architecture if it has another name."""
     try:
         candidate = candidate_from(name)
         if spelled(candidate.architecture) == architecture:
@@ -199,7 +203,7 @@ def _candidate(name: str, architecture: str, frozen: Mapping[str, Any]) -> Candi
 
 
 def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) -> Table:
-    """The table of the run, read again."""
+    """Read the table of the run again."""
     reading = frozen["reading"]
     if reading is None:
         message = "the table of this run was given in Python, and isn't in its folder"
@@ -208,7 +212,7 @@ def _table(folder: Path, summary: Mapping[str, Any], frozen: Mapping[str, Any]) 
     if "***" in source:
         raise OptionError(f"the password of {source} isn't kept with the run", _TABLE)
     arguments = {key: value for key, value in reading.items() if key != "source"}
-    # Where the run was started, the default folder for its files lies two below.
+    # The default folder of a run is two levels below the folder in which the command was started.
     places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
     found = next((str(place) for place in places if place.is_file()), source)
     table = read_table(found, **arguments)
