@@ -894,7 +894,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs, n_files):
                        until=lambda: len(list(place.glob("*.safetensors"))) >= n_files)  # fmt: skip
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-    assert done.stderr.endswith(" kept in cut. The same command, or seedbed resume, goes on from there.\n")
+    assert done.stderr.endswith(" kept in cut. The same command, or seedbed resume, continues from there.\n")
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
@@ -915,7 +915,7 @@ def test_stored_work_is_reported_on_interrupt_and_on_resume(call, here, monkeypa
         patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
         done = call(*SMALL, "--json")
     message = "interrupted; 12 of 12 networks are kept in seedbed-out/compare-moons"
-    hint = "The same command, or seedbed resume, goes on from there."
+    hint = "The same command, or seedbed resume, continues from there."
     assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
     assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
     assert call(*SMALL).err.splitlines()[1] == "12 of 12 networks are there already"

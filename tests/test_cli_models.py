@@ -405,7 +405,7 @@ BAD = {
         "--epoch is of a",
     ),
     "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
-    "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, and no model"),
+    "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, not a model"),
     "a table to show": (("show", "{d}/patients.csv"), "If it is a table: seedbed inspect {d}/patients.csv."),
     "a table before the model": (("predict", "{d}/patients.csv", "{d}/m.safetensors"), "seedbed predict MODEL TABLE."),
     "stdin as a table": (("predict", "{d}/m.safetensors", "-"), "stdin, which is a pipe and no file"),

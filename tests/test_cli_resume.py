@@ -166,7 +166,7 @@ def test_another_table_is_refused(call, begun, here, real_table):
             '{"command": "sb.compare(frame)"}',
             "was begun in Python: sb.compare(frame). The same call with the same folder",
         ),
-        ('{"command": "seedbed compare postgresql://me:***@host/db"}', "password in the command of run isn't kept"),
+        ('{"command": "seedbed compare postgresql://me:***@host/db"}', "password in the command of run isn't stored"),
         ('{"versions": {}}', "was begun in Python"),
         ('{"command": "seedbed compare t.csv"}', "was begun by another version of seedbed. Run the command again"),
         ('{"command": "seedbed compare t.csv", "options": {"table": "t", "old": 1}}', "by another version of seedbed"),

@@ -53,7 +53,7 @@ def test_nested_cross_validation_has_many_repeats_of_few_folds(n_rows, rare, exp
 
 
 def test_nested_cross_validation_is_refused_with_held_out_rows():
-    with pytest.raises(OptionError, match="nested intervals need cross-validation, but of 25,000 rows a fifth"):
+    with pytest.raises(OptionError, match="nested intervals need cross-validation, but a fifth of the 25,000 rows"):
         design_of(25_000, None, interval="nested")
     assert design_of(25_000, None, interval="nested", folds=5).repeats == 100
     assert design_of(25_000, 50).kind == "held_out"

@@ -213,7 +213,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_path):
     options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
-    with pytest.raises(OptionError, match=r"can't write to .*run: No space left on device\. What is kept there"):
+    with pytest.raises(OptionError, match=r"can't write to .*run: No space left on device\. Free some space"):
         small(**options)
     names = sorted(path.name for path in (small_disk / "run").iterdir())
     assert {"experiment.json", "unfinished"} <= set(names)

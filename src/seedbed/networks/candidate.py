@@ -7,8 +7,7 @@ The words of `seedbed compare --candidate`:
     layers        activation : width [, width ...]
     activation    linear | relu | tanh | leaky_relu(0.2) | ...   (a class of torch.nn, in lower case)
     word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
-                  | optimizer lr schedule warmup momentum nesterov weight_decay decay_biases clip_norm label_smoothing
-                    batch_size epochs epoch patience
+                  | a setting of `Recipe` with `word=True`, such as lr, optimizer or epochs
 
 Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
 `logistic@optimizer=adamw`.

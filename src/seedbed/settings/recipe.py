@@ -171,6 +171,11 @@ class Recipe(Settings):
         return OPTIMIZERS[self.optimizer].lr_grid if self.lr is None else (self.lr,)
 
     @property
+    def native(self) -> bool:
+        """Whether the kernel covers the settings."""
+        return OPTIMIZERS[self.optimizer].native is not None
+
+    @property
     def chooses(self) -> bool:
         """Whether inner splits are needed."""
         return self.lr is None or self.epoch == "inner"

@@ -15,7 +15,7 @@ from torch import nn
 
 from seedbed.errors import OptionError
 from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, activation_of
-from seedbed.settings import OPTIMIZERS, Engine, Recipe
+from seedbed.settings import Engine, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
 from seedbed.training.forward import Chain, Forward, OneByOne, covers, forward_of
@@ -179,8 +179,7 @@ def _native(
         return False, _ONE_BY_ONE.format(reason=chain.reason)
     if not isinstance(chain, Chain):
         return False, _SLOWER
-    covered = device == "cpu" and data.order is None and covers(chain, network)
-    covered = covered and OPTIMIZERS[recipe.optimizer].native is not None
+    covered = device == "cpu" and data.order is None and recipe.native and covers(chain, network)
     if engine == "torch" or not covered:
         return False, ""
     library, reason = kernel(dtype)
