@@ -139,7 +139,7 @@ def check_comparison(folder: Path) -> None:
         return
     if (folder / FROZEN).is_file():
         message = f"the comparison in {folder} isn't finished"
-        raise OptionError(message, f"seedbed resume {folder} goes on from what is kept.")
+        raise OptionError(message, f"To continue it: seedbed resume {folder}")
     if (folder / _TRAINING).is_file():
         message = f"{folder} holds a training on one split, and no comparison"
         raise OptionError(message, f"Name the folder of a comparison, or {_TABLE}.")
