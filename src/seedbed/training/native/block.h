@@ -1,4 +1,4 @@
-// A block of networks in training: forward, loss, backward, step. Everything that both layouts share.
+// The training of a block of networks: forward, loss, backward and step. Both layouts share this code.
 #pragma once
 #include "activations.h"
 #include "embeddings.h"
@@ -13,7 +13,7 @@ template <class U> INLINE U mixed(U x) {  // the finaliser of MurmurHash3, as ra
   return x ^ (x >> 16);
 }
 
-// A layout says what lies in the lanes of vectors, and holds the parameters; see networks.h and units.h.
+// A layout decides what lies in the lanes of vectors, and holds the parameters; see networks.h and units.h.
 template <class Layout> struct Block {
   using T = typename Layout::T;
   using V = Vec<T>;
@@ -105,8 +105,8 @@ template <class Layout> struct Block {
   V* value(int32_t buffer) const { return values + buffer * (long)job.tile; }
   V* gradient(int32_t buffer) const { return slopes + buffer * (long)job.tile; }
 
-  // -- What a split makes of the table: X' = scale * X + shift + what givers add, so X' W + b = X (scale * W + ...) +
-  // (b + shift W).
+  // -- A split's scales, folded into the first layer: X' = scale * X + shift + what givers add, so X' W + b =
+  // X (scale * W + ...) + (b + shift W).
 
   APART void fold() {
     if (!folds(job)) return;
@@ -295,7 +295,7 @@ template <class Layout> struct Block {
       for (long i = 0; i < n * K; i++) outputs[i] = beside((const T*)value(last.out), stride, i / K * ROWS, i % K, rows.n);
     }
     if (job.loss == BCE) {
-      // Each of these takes many operations that wait for one another; loops of them go through several rows at once.
+      // Each of these takes many dependent operations; a processor overlaps those of several rows in short loops.
       for (long i = 0; i < n * K; i++) d[i] = exp<T>(-magnitude<T>(z[i]));
       for (long i = 0; i < n * K; i++) logarithms[i] = log1p<T>(d[i]);
     }
@@ -432,7 +432,7 @@ template <class Layout> struct Block {
     }
   }
 
-  // Rows that a network doesn't train on may hold numbers that overflow; zero times infinity would be NaN.
+  // Rows that a network doesn't train on may contain numbers that overflow; zero times infinity would be NaN.
   void forget_values(const Rows& rows, const T* w_train) {
     for (long k = 0; k < job.n_layers; k++) {
       const Layer& layer = layers[k];

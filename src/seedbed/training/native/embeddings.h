@@ -1,4 +1,4 @@
-// What is made of each input before the first linear layer, for L networks side by side.
+// Embeddings of inputs before the first linear layer, for L networks at a time.
 //
 //     seen [row][input]              row of the embedded inputs (out_row units)
 //     +--------+-----+--------+      +--------+-----------------------------+------------------+----
@@ -6,13 +6,13 @@
 //     +--------+-----+--------+      | KEEP   | PERIODIC                    | PIECEWISE        | LEVELS
 //                                    +--------+-----------------------------+------------------+----
 //
-// Python has put the inputs in the order of the layers that take them, so each layer reads neighbours. Nothing is behind
-// these layers but the table, so there is no gradient of an input. Each function goes through the rows of a tile.
+// Python has put the inputs in the order of the layers that take them, so each layer reads neighbours. The layers see the
+// table itself, so inputs need no gradient. Each function goes through the rows of a tile.
 #pragma once
 #include "job.h"
 #include "products.h"
 
-// Rows of a tile and what both layouts do with them alike. X is a vector, one lane a network, or the number of one network.
+// Rows of a tile, and what both layouts do with them. X is a vector with one lane per network, or one network's number.
 template <class X> struct Seen {
   const Layer& layer;
   long n_rows, seen_row, out_row;  // rows of the tile; from one row to the next, of `seen` and of the embedded inputs
@@ -23,8 +23,8 @@ template <class X> struct Seen {
       for (long i = 0; i < layer.n_in; i++) out[r * out_row + i] = seen[r * seen_row + i];
   }
 
-  // Piecewise linear: how far an input has come through each of its bins, from `least` to `most`. The constants of the
-  // bins are [left, 1 / width, least, most] by [input][bin].
+  // Piecewise linear: an input's position in each of its bins, from `least` to `most`. The constants of the bins are
+  // [left, 1 / width, least, most] by [input][bin].
   void piecewise(const X* constants, X* out) const {
     const long bins = layer.each, n = layer.n_in * bins;
     const X *left = constants + layer.weight, *factor = left + n, *least = factor + n, *most = least + n;
@@ -82,7 +82,7 @@ template <class T> struct Embedding : Seen<Vec<T>> {
     }
   }
 
-  // `d` arrives at the units [row][out_row] and is changed; `slopes` has room for the waves of one input.
+  // `d` arrives at the units [row][out_row] and is changed; `slopes` has space for the waves of one input.
   void periodic_back(const V* params, const V* waves, const V* out, V* d, V* slopes, V* gradients) const {
     const long K = layer.waves, n_waves = 2 * K * layer.n_in, each = layer.each;
     out += layer.n_in, d += layer.n_in;
@@ -105,7 +105,7 @@ template <class T> struct Embedding : Seen<Vec<T>> {
     }
   }
 
-  // -- Levels of a category, each with numbers of its own: a linear layer of some inputs.
+  // -- Levels of a category, each with its own numbers: a linear layer of some inputs.
 
   void levels(const V* params, V* out) const {
     Product<T, false>{seen, seen_row, 1, params + layer.weight, layer.each, 1, zeros, 0, 0, out, out_row,
@@ -119,9 +119,9 @@ template <class T> struct Embedding : Seen<Vec<T>> {
   }
 };
 
-// The same for one network, whose rows are plain numbers: `seen` and the embedded inputs have the units of a row side by
-// side, padded to full vectors. Sines and products of periodic functions are taken of L rows at once, one to a lane: the
-// waves of a tile lie as [input][wave][L rows].
+// The same for one network, whose rows are plain numbers: `seen` and the embedded inputs hold the units of a row next to
+// each other, padded to full vectors. Sines and products of periodic functions are computed for L rows at a time, one per
+// lane: the waves of a tile lie as [input][wave][L rows].
 template <class T> struct EmbeddingOfOne : Seen<T> {
   using V = Vec<T>;
   using Seen<T>::layer, Seen<T>::n_rows, Seen<T>::seen_row, Seen<T>::out_row, Seen<T>::seen, Seen<T>::keep;
@@ -166,7 +166,7 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
     }
   }
 
-  // `slopes` has room for the waves and the units of one input.
+  // `slopes` has space for the waves and the units of one input.
   void periodic_back(const V* params, const V* waves, const T* out, const T* d, V* slopes, V* gradients) const {
     const long K = layer.waves, G = n_groups(), each = layer.each;
     const T* weight = (const T*)(params + layer.weight);

@@ -1,13 +1,13 @@
-// What a call of the kernel is given. Python checks all shapes and fills in `Job`; job.py mirrors these structures.
+// The arguments of the kernel. Python checks all shapes and fills in `Job`; job.py mirrors these structures.
 //
-// N is the number of networks in a block: L where networks are in lanes, 1 where units are. Arrays of a job hold one
-// entry a block, `[block]` is their first axis.
+// N is the number of networks in a block: L with networks in lanes, 1 with units in lanes. Arrays of a job hold one
+// entry per block, and `[block]` is their first axis.
 #pragma once
 #include "lanes.h"
 
 enum Kind { LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS };
 enum Function {
-  RELU, TANH, SIGMOID,  // their derivatives follow from their outputs, so they may overwrite their inputs
+  RELU, TANH, SIGMOID,  // their derivatives are computed from their outputs, so they may overwrite their inputs
   LEAKY, ELU, GELU, GELU_TANH, SILU, MISH, SOFTPLUS, LOGSIGMOID, SOFTSIGN, TANHSHRINK, HARDTANH, HARDSIGMOID,
   HARDSWISH, HARDSHRINK, SOFTSHRINK, THRESHOLD
 };
@@ -48,7 +48,7 @@ struct Job {
   const double* factors;          // [step] or null; what the learning rate is multiplied by
   const double* clock;            // [step][3], see optimizers.clock
   const int32_t* picked;          // minibatches: [epoch - first_epoch][place][block][N], a row or -1
-  const int32_t* ended;           // [block]; 1 where networks are trained no further
+  const int32_t* ended;           // [block]; 1 if networks are no longer trained
   const int32_t* tested;          // [place][block][N], each network's test rows, or -1
   void *params, *moments;         // [block][param][N], [block][moment][param][N]
   void* figures;                  // [block][epoch][4][N]: training loss and hits, test loss and hits
@@ -57,6 +57,6 @@ struct Job {
   int32_t n_values, n_gradients, n_alive;  // units of all tile buffers; ReLU units
   int32_t tile, loss, optimizer, batch_size, n_batches, first_epoch, n_epochs;
   int32_t nesterov, guarded, same_in_training, units_in_lanes;
-  int32_t patient;  // networks are looked at after each epoch, so no figures of test rows are needed
-  double momentum, smoothing, clip;  // clip is 0 without
+  int32_t patient;  // networks are evaluated after each epoch, so no figures of test rows are needed
+  double momentum, smoothing, clip;  // clip is 0 without clipping
 };

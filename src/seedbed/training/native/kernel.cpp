@@ -1,8 +1,8 @@
 // Trains networks of one architecture through all rows and epochs, without leaving the cache.
 //
-// Training runs tile by tile, a tile being some rows of the table: forward, loss, backward, gradients added up; after
-// the last tile of a batch one step of the optimizer. Nothing of a row is kept once its tile is done. Blocks are
-// independent, so what a network becomes depends neither on its neighbours nor on the number of blocks or threads.
+// Training runs tile by tile, where a tile is some rows of the table: forward, loss, backward, and gradients are summed.
+// After the last tile of a batch, the optimizer takes one step. Nothing of a row is kept after its tile. Blocks are
+// independent, so a network's result depends neither on its neighbours nor on the number of blocks or threads.
 //
 // There are two layouts: networks.h has a network in each lane of a vector, units.h the units of one network. Both are
 // drawn there. Where to read on:
@@ -10,7 +10,7 @@
 //     job.h          what Python hands over            block.h       forward, loss, backward, step: both layouts
 //     lanes.h        vectors, exp, log, tanh ...       networks.h    the layout with networks in lanes
 //     products.h     sums of products in registers     units.h       the layout with units in lanes
-//     activations.h  activations and derivatives       embeddings.h  what is made of inputs before the first layer
+//     activations.h  activations and derivatives       embeddings.h  embeddings of inputs before the first layer
 //
 // A library is compiled for float or for double.
 #include "block.h"
@@ -49,7 +49,7 @@ EXPORT void train(const Job* job, int64_t from, int64_t to) {
   }
 }
 
-// Look at a block's networks as they are, see Block::look and Block::look_for_life.
+// Evaluate a block's networks as they are, see Block::look and Block::look_for_life.
 EXPORT void look(const Job* job, int64_t block, Number* shown, Number* outputs) {
   if (job->units_in_lanes) Wide(*job, block).look(shown, outputs);
   else Narrow(*job, block).look(shown, outputs);

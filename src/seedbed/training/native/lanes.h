@@ -1,4 +1,4 @@
-// Vectors of numbers, one network to a lane, and the functions that activations and losses need of them.
+// Vectors of numbers, one network per lane, and the functions of them that activations and losses need.
 //
 // Written with the vector types of GCC and Clang: `a + b` adds lane by lane, `a > b` is -1 or 0 in each lane, and
 // `mask ? a : b` chooses lane by lane. Nothing here calls a library, so the file also compiles for a browser.
@@ -17,7 +17,7 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 #define INLINE_MEMBER inline __attribute__((always_inline))
-#define APART __attribute__((noinline))  // copies in each caller would only take the compiler longer
+#define APART __attribute__((noinline))  // copies in each caller would only slow the compiler down
 // Unrolled loops let GCC keep arrays of vectors in registers. Otherwise it keeps them in memory before and after a loop,
 // which costs a fifth of the time of narrow networks (see benchmarks/LOG.md).
 #define UNROLL _Pragma("GCC unroll 32")

@@ -1,4 +1,4 @@
-// The layout with networks in lanes: best for narrow layers, whose units wouldn't fill a vector.
+// The layout with networks in lanes: best for narrow layers, whose units don't fill a vector.
 //
 // A *block* is L networks of one architecture: 8 with floats on x86, 4 with doubles. Each number of a network is one
 // lane of a vector, so one instruction does the same for L networks, however narrow their layers are.

@@ -16,7 +16,7 @@ template <class T, bool SHARED> struct Product {
   long n_k;
 
   template <int ROWS, int UNITS> void piece(long r0, long u0) const {
-    // An addition waits for the one before it, so where there are few sums, each is taken in several parts.
+    // An addition waits for the one before it, so if there are few sums, each is computed in several parts.
     constexpr int PARTS = ROWS * UNITS >= 6 ? 1 : ROWS * UNITS >= 3 ? 2 : 4;
     V sum[ROWS][UNITS], part[PARTS][ROWS][UNITS] = {};
     const V* from = start + r0 * start_row + u0 * start_unit;

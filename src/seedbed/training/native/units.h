@@ -10,12 +10,12 @@
 //                                                +-----------------------------+   +-----------------------------+
 //
 // Products multiply plain numbers (a row's inputs, one by one) by vectors (weights), as the first layer does in the
-// other layout. Gradients of inputs need the transposed weights: a copy, made anew after each step. A narrow layer
+// other layout. Gradients of inputs need the transposed weights: a copy, renewed after each step. A narrow layer
 // needs none, and sums its products over the lanes.
 //
 // A slice begins by copying the network's parameters to padded arrays, and ends by copying them back. The padding of
-// parameters, and of their gradients and moments, is always zero. That of values may be anything; whatever sums over
-// units leaves it out (`real`). The loss works on L rows side by side, one to a lane.
+// parameters, and of their gradients and moments, is always zero. That of values may be anything, so sums over units
+// leave it out (`real`). The loss works on L rows at a time, one per lane.
 #pragma once
 #include "embeddings.h"
 #include "job.h"
