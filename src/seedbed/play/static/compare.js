@@ -222,9 +222,9 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
   const repaint = oncePerFrame(paint);
   return {
     show(changes) {
-      const anew = ["current", "pinned"].some((one) => one in changes && changes[one]?.splits !== state[one]?.splits);
+      const restarted = ["current", "pinned"].some((one) => one in changes && changes[one]?.splits !== state[one]?.splits);
       Object.assign(state, changes);
-      if (anew) state.history = [];
+      if (restarted) state.history = [];
       update();
     },
     grow: update,

@@ -52,7 +52,7 @@ export function createControls(place, presets, { onChange }) {
   slider("epochs", "Epochs", "passes through all training rows", EPOCH_STEPS);
   const range = (most) => Array.from({ length: most }, (_, i) => i + 1);
   slider("seeds", "Seeds", "random starts, one network each", range(MOST_SEEDS));
-  slider("splits", "Splits", "ways to deal out the test rows, 3 seeds each", range(MOST_SPLITS));
+  slider("splits", "Splits", "random choices of the test rows, 3 seeds each", range(MOST_SPLITS));
   place.addEventListener("submit", (event) => event.preventDefault());
 
   for (const { hidden, says } of PRESETS) {

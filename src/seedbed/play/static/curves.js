@@ -293,9 +293,9 @@ export function createCurves(place, { onPick }) {
       }
     },
     set(changes) {
-      const anew = "measure" in changes;
+      const redraws = "measure" in changes;
       Object.assign(state, changes);
-      if (anew) this.show(state.run, state.pinned, state);
+      if (redraws) this.show(state.run, state.pinned, state);
       else front();
     },
   };

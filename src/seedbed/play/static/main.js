@@ -1,4 +1,4 @@
-/** The page: what is set, what is trained next, and who is told of it. */
+/** The page: its settings, what trains next, and which parts are notified. */
 
 import { createChance } from "./chance.js";
 import { createClassroom, readResult } from "./classroom.js";
@@ -154,7 +154,7 @@ function fail(message) {
   by("status").textContent = "";
 }
 
-/** Train anew soon; changes that follow each other quickly are one. */
+/** Train again soon; changes in quick succession count as one. */
 function trainSoon() {
   clearTimeout(page.timer);
   document.body.dataset.state = "training";

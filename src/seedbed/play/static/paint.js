@@ -1,4 +1,4 @@
-/** Canvases in the colours of the page: sharp on every screen, drawn anew when the theme or the size changes. */
+/** Canvases in the colours of the page: sharp on every screen, drawn again when the theme or the size changes. */
 
 const repaints = new Set();
 
@@ -21,7 +21,7 @@ export function channels(colour) {
   return [...pixel.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-/** Return a canvas that fills its element, with the ratio of pixels of the screen. `paint` draws it anew as a whole. */
+/** Return a canvas that fills its element, with the ratio of pixels of the screen. `paint` draws all of it again. */
 export function canvasIn(parent, paint) {
   const canvas = document.createElement("canvas");
   canvas.setAttribute("aria-hidden", "true");
@@ -45,7 +45,7 @@ export function canvasIn(parent, paint) {
   return surface;
 }
 
-/** Draw everything anew, as after a change of the theme. */
+/** Draw everything again, as after a change of the theme. */
 export function repaintAll() {
   for (const repaint of repaints) repaint();
 }
