@@ -200,6 +200,22 @@ def test_a_link_opens_its_settings(play: Play):
     assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
 
 
+def test_one_network_and_one_split_are_not_called_more(play: Play):
+    page = play(link="seeds=1&splits=1&epochs=50")
+    assert re.fullmatch(r"One network, one number: [\d.]+ %\.", text(page, "h1"))
+    assert "set Seeds higher" in text(page, "#readout")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    assert "A verdict needs two splits" in text(page, "#comparison")
+
+
+def test_networks_that_diverge_are_said_to(play: Play):
+    page = play(link="network=linear:20,20&lr=1&seeds=4&splits=2&epochs=200")
+    drop(page, big__csv="x,y\n" + "".join(f"{i % 17},{(i * 7 % 23) ** 3}.5\n" for i in range(80)))
+    after(page, lambda: page.get_by_role("button", name="Train on it").click())
+    assert "became too large" in text(page, "#remark")
+
+
 def test_a_file_of_settings_opens_them_when_it_is_dropped(play: Play):
     page = play(link="network=tanh:3&seeds=4&splits=3&epochs=60&table=xor")
     page.get_by_role("radio", name="Settings").check()

@@ -106,8 +106,9 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (!found) {
       finding.textContent = `Is ${name} better than ${rival}?`;
       verdict.textContent = "";
-      const one = current.settings.splits < 2 ? "Two splits are needed at least for a verdict: move the slider for splits." : "Training both on the same splits\u2026";
-      numbers.textContent = one;
+      const isDone = current.splits?.status === "done" && pinned.splits?.status === "done";
+      if (current.settings.splits < 2) numbers.textContent = "A verdict needs two splits at least: move the slider for splits.";
+      else numbers.textContent = isDone ? "No verdict: some networks have no score, or all splits differ alike. Change the recipe or the network." : "Training both on the same splits\u2026";
       surface.clear();
       return;
     }

@@ -214,13 +214,21 @@ function growSeeds() {
   const slider = scrub.slider;
   slider.max = run.epochs.length - 1;
   if (page.at === null) slider.value = slider.max;
-  const cause = run.status === "done" ? trainingState(run) : null;
-  by("remark").hidden = !cause;
-  by("remark").textContent = cause === "learning" ? "The test loss still falls at the last epoch: these networks are still learning." :
-    cause === "rising" ? "The test loss was lower before and rises: these networks learn the training rows by heart." : "";
+  by("remark").textContent = run.status === "done" ? remarkOn(run) : "";
+  by("remark").hidden = !by("remark").textContent;
   if (run.status === "done") compare.grow();
   showProgress();
   readOut();
+}
+
+/** Return what the curves of a run show beside its scores; an empty text if nothing stands out. */
+function remarkOn(run) {
+  const networks = run.request.networks.length;
+  const lost = networks - valuesAt(run, "testLoss", run.epochs.length - 1).length;
+  if (lost) return `The numbers in ${lost} of ${quantity(networks, "network")} became too large, so they have no score. Lower the learning rate.`;
+  const cause = trainingState(run);
+  if (cause === "learning") return "The test loss still falls at the last epoch: these networks are still learning.";
+  return cause === "rising" ? "The test loss was lower before and rises: these networks learn the training rows by heart." : "";
 }
 
 function growSplits() {
@@ -258,10 +266,12 @@ function readOut() {
   scrub.slider.setAttribute("aria-valuetext", `epoch ${run.epochs[place]}`);
   if (sorted.length) {
     const own = run.curves[measure][page.highlight * run.epochs.length + place];
-    by("readout").replaceChildren(
+    if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[place])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
+    else by("readout").replaceChildren(
       `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
       `. The highlighted one, seed ${page.highlight}: ${text(own)}.`);
   }
+  if (!sorted.length && run.status === "done") by("readout").textContent = "";
   headline();
 }
 
@@ -278,10 +288,12 @@ function headline() {
     return;
   }
   const sorted = valuesAt(run, "testScore", run.epochs.length - 1);
-  const same = `They differ in their random start alone: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
+  const isOne = settings.seeds === 1;
+  const same = isOne ? `It learns from ${count(shares.train.length)} rows and is tested on ${count(shares.test.length)}. Would another random start say the same?` : `They differ in their random start alone: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
   by("lead").textContent = same;
   if (run.status !== "done" || sorted.length < 2) {
-    by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe: how different can they be?`;
+    if (isOne && sorted.length) by("headline").textContent = `One network, one number: ${scoreText(sorted[0], table.task)}.`;
+    else by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe: how different can they be?`;
     return;
   }
   const [low, high] = [sorted[0], sorted.at(-1)].map((value) => scoreText(value, table.task));
