@@ -51,7 +51,7 @@ class SeedbedError(Exception):
         message: what was found, and where.
         hint: what to do about it; may be empty.
 
-    Example:
+    Examples:
         >>> import seedbed as sb
         >>> try:
         ...     sb.read_table("patients.csv", target="age")

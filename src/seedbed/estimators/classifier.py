@@ -76,9 +76,11 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         n_features_in_: number of columns of X.
         feature_names_in_: names of the columns of a data frame [column].
 
-    Example:
-        >>> classifier = SeedbedClassifier(candidate="relu:20", random_state=0).fit(X, y)
-        >>> classifier.predict_proba(X_new)
+    Examples:
+        >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, ["low", "low", "low", "high", "high", "high"] * 5
+        >>> classifier = sb.SeedbedClassifier(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> classifier.fit(X, y).predict([[0.05], [0.95]]).tolist()
+        ['low', 'high']
     """
 
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None

@@ -21,9 +21,11 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
     Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and `classes_`. The
     out-of-bag predictions of a blend are `oob_prediction_` [row].
 
-    Example:
-        >>> regressor = SeedbedRegressor(candidate="relu:20", random_state=0).fit(X, y)
-        >>> regressor.predict(X_new)
+    Examples:
+        >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, [1.5, 1.6, 1.7, 2.3, 2.4, 2.5] * 5
+        >>> regressor = sb.SeedbedRegressor(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> regressor.fit(X, y).predict([[0.05], [0.95]]).shape
+        (2,)
     """
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:

@@ -34,7 +34,7 @@ class Judgement:
     `print(judgement)` shows them. `judgement["mine"]` is the verdict on one candidate as a plain dict, with `rule`,
     `difference`, `low`, `high` and `sentence`.
 
-    Example:
+    Examples:
         >>> import seedbed as sb
         >>> scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81], "new": [0.85, 0.84, 0.88, 0.85, 0.86]}
         >>> judgement = sb.judge(scores, score="accuracy", folds=5)

@@ -154,7 +154,7 @@ class Recipe(Settings):
     def trained(cls, **given: Any) -> Recipe:
         """Return the recipe that `compare` uses, with the given settings.
 
-        Example:
+        Examples:
             >>> Recipe.trained(weight_decay=0.1).describe()[:5]
             'AdamW'
         """
