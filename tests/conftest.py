@@ -67,8 +67,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     return run
 
 
-@pytest.fixture
-def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def plain_charts() -> Iterator[None]:
     """Draw a single point in place of each chart, because drawing takes most of the time of a small run.
 
     tests/figures, tests/browser and the documents draw the real charts.
@@ -81,7 +81,9 @@ def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
         mark = alt.Chart(alt.InlineData(values=[{}])).mark_point()
         return alt.concat(mark, title=alt.TitleParams("a point", subtitle=["in place of a chart"]))
 
-    monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ import seedbed as sb
 from seedbed.cli import main
 from seedbed.experiment import model_plan_from
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 QUICK = ("--epochs", 12, "--networks", 2, "--jobs", 1)
 
 

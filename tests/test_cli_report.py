@@ -13,19 +13,7 @@ from seedbed.cli.terminal import print_lines
 QUICK = ("--jobs", "1", "--epochs", "3", "--quiet")
 
 
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """A function that runs a command line in this process and an empty folder, and returns status, stdout and
-    stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return run
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +57,26 @@ def test_a_terminal_gets_colours_unless_disabled(capsys, monkeypatch, variables,
     assert ("\x1b[" in out, "better" in out, out.endswith("plain\n")) == (coloured, True, True)
 
 
-def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, tmp_path):
+def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here):
     assert call("report", run / "comparison.json", "-o", "mine.html", "--quiet") == (0, "", "")
-    assert (tmp_path / "mine.html").read_bytes() == (run / "report.html").read_bytes()
+    assert (here / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
 
 @pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")])
-def test_pictures_are_drawn_into_a_folder(call, run, tmp_path, format, start):
+def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
     names = [f"{name}.{format}" for name in ("curves", "intervals", "lottery", "calibration")]
     assert (status, json.loads(out)) == (0, {"files": [str(Path("deep/pictures", name)) for name in names]})
-    assert all((tmp_path / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
+    assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 
 
-def test_a_run_of_train_has_a_report_too(call, tmp_path):
+def test_a_run_of_train_has_a_report_too(call, here):
     assert call("train", "example:moons", "--seeds", "3", *QUICK, "--out", "run")[0] == 0
-    summary = json.loads((tmp_path / "run" / "training.json").read_text())
+    summary = json.loads((here / "run" / "training.json").read_text())
     assert summary["kind"] == "training"
     assert summary["command"].startswith("seedbed train example:moons --seeds 3")
     assert call("report", "run", "--format", "svg")[0] == 0
-    assert sorted(path.name for path in (tmp_path / "run").glob("*.svg")) == ["curves.svg", "lottery.svg"]
+    assert sorted(path.name for path in (here / "run").glob("*.svg")) == ["curves.svg", "lottery.svg"]
 
 
 @pytest.mark.parametrize("n_tables", [1, 2])
@@ -113,24 +101,24 @@ def test_a_missing_run_is_reported_in_one_line(call):
 
 
 @pytest.mark.parametrize("options", [("-o", "taken"), ("-o", "missing/report.html"), ("--format", "png", "-o", "file")])
-def test_an_unwritable_path_is_named(call, run, tmp_path, options):
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "file").write_text("")
+def test_an_unwritable_path_is_named(call, run, here, options):
+    (here / "taken").mkdir()
+    (here / "file").write_text("")
     status, _, err = call("report", run, *options)
     assert status == 2
     assert err.startswith("seedbed: can't write")
     assert err.count("\n") == 1
 
 
-def test_an_incomplete_summary_is_refused(call, run, tmp_path):
+def test_an_incomplete_summary_is_refused(call, run, here):
     summary = json.loads((run / "comparison.json").read_text())
     del summary["curves"]
-    (tmp_path / "comparison.json").write_text(json.dumps(summary))
-    status, _, err = call("report", tmp_path)
+    (here / "comparison.json").write_text(json.dumps(summary))
+    status, _, err = call("report", here)
     assert (status, "lacks curves" in err) == (2, True)
 
 
-def test_a_password_in_an_address_is_not_stored(call, tmp_path):
+def test_a_password_in_an_address_is_not_stored(call, here):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
     from seedbed.cli.terminal import command_line, typed

@@ -33,7 +33,7 @@ QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jo
 CHOOSING = {"candidate": "relu:4", "n_networks": 2, "max_epochs": 5, "n_jobs": 1}
 BLEND = {"portfolio": ("logistic", "relu:8@ple=3"), "n_networks": 3, "max_epochs": 25, "lr": 0.05}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
-ESTIMATORS = [kind(**options) for options in (QUICK, CHOOSING, BLEND) for kind in BOTH]
+ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, CHOOSING) for kind in BOTH]
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "training is in float32, and the check wants 1e-7; and numbers "
     "are standardised by their rows, not by what these count"
@@ -82,12 +82,18 @@ def check_with_array_api(options):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda _: EXPECTED)
+@parametrize_with_checks(ESTIMATORS[:4], expected_failed_checks=lambda _: EXPECTED)
 def test_every_check_of_scikit_learn_passes(estimator, check):
     if check.func.__name__ == ARRAY_API:
         check_with_array_api(tuple(check.keywords.items()))
     else:
         check(estimator)
+
+
+@pytest.mark.slow  # nearly the same code as with a given rate and number of epochs
+@parametrize_with_checks(ESTIMATORS[4:], expected_failed_checks=lambda _: EXPECTED)
+def test_every_check_of_scikit_learn_passes_with_chosen_epochs(estimator, check):
+    test_every_check_of_scikit_learn_passes(estimator, check)
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import seedbed
-from seedbed.cli import main
 from seedbed.errors import OptionError, visible
 from seedbed.figures import save_chart
 from seedbed.report import Progress, ProgressDisplay
@@ -31,18 +30,6 @@ def table(tmp_path, monkeypatch) -> Path:
     return path
 
 
-@pytest.fixture
-def said(capsys):
-    """A function that runs a command and returns status, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main([*map(str, arguments)])
-        return (stop.value.code or 0, *capsys.readouterr())
-
-    return run
-
-
 def test_control_and_bidirectional_characters_are_escaped_and_others_kept():
     escaped = [chr(code) for code in range(0x3000) if visible(chr(code)) != chr(code)]
     assert escaped == [chr(code) for code in range(0x3000) if HOSTILE.match(chr(code))]
@@ -50,18 +37,18 @@ def test_control_and_bidirectional_characters_are_escaped_and_others_kept():
     assert str(OptionError(f"a{EVIL}\nb")) == visible(f"a{EVIL} b")
 
 
-def check(said, *commands):
+def check(call, *commands):
     """Check the status of each command, and that its output contains the text without the attack."""
     for status, *command in commands:
-        found, out, err = said(*command)
+        found, out, err = call(*command)
         assert (found, HOSTILE.search(out + err)) == (status, None), command
         assert "owned" in out + err, command
 
 
-def test_no_verb_prints_control_characters(table, said):
+def test_no_verb_prints_control_characters(table, call):
     target, model = ("--target", f"target{EVIL}"), f"m{EVIL}.safetensors"
     check(
-        said,
+        call,
         (0, "inspect", table, *target),
         (2, "inspect", table, "--target", f"other{EVIL}"),
         (2, "inspect", table, "--numeric", f"num{EVIL}x"),
@@ -77,11 +64,11 @@ def test_no_verb_prints_control_characters(table, said):
 
 
 @pytest.mark.slow  # it draws pictures
-def test_no_run_prints_control_characters(table, said):
+def test_no_run_prints_control_characters(table, call):
     design = ("--repeats", 1, "--folds", 2, "--seeds", 1, "--no-baselines", "--out", f"run{EVIL}")
     recipe = ("--recipe", "tutorial", "--epochs", 2, "--candidate", "logistic", "--candidate", "linear:2")
     check(
-        said,
+        call,
         (0, "compare", table, "--target", f"target{EVIL}", *recipe, *design),
         (0, "resume", f"run{EVIL}"),
         (0, "report", f"run{EVIL}", "-o", f"r{EVIL}.html"),
@@ -95,13 +82,13 @@ def test_a_picture_of_hostile_names_is_drawn(tmp_path):
     assert HOSTILE.search((tmp_path / "chart.svg").read_text(encoding="utf-8")) is None
 
 
-def test_json_and_files_contain_the_unchanged_text(table, said):
-    status, out, _ = said("inspect", table, "--json")
+def test_json_and_files_contain_the_unchanged_text(table, call):
+    status, out, _ = call("inspect", table, "--json")
     assert (status, HOSTILE.search(out)) == (0, None)  # JSON escapes characters that a terminal would
     assert [column["name"] for column in json.loads(out)["columns"]] == [
         f"{name}{EVIL}" for name in ("num", "cat", "target")
     ]
-    _, out, _ = said("show", f"none{EVIL}", "--json")
+    _, out, _ = call("show", f"none{EVIL}", "--json")
     assert EVIL in json.loads(out)["error"]["message"]
 
 
@@ -120,12 +107,12 @@ def test_progress_shows_names_without_control_characters():
         assert HOSTILE.search(stream.getvalue()) is None
 
 
-def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, said, monkeypatch):
-    said("train", table, "--target", f"target{EVIL}", "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last",
+def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, call, monkeypatch):
+    call("train", table, "--target", f"target{EVIL}", "--epochs", 2, "--networks", 1, "--lr", 0.1, "--epoch", "last",
          "-o", "m.safetensors")  # fmt: skip
-    assert EVIL in said("predict", "m.safetensors", table)[1]
+    assert EVIL in call("predict", "m.safetensors", table)[1]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    _, out, _ = said("predict", "m.safetensors", table)
+    _, out, _ = call("predict", "m.safetensors", table)
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.data import read_table
@@ -188,6 +188,9 @@ HOSTILE = st.lists(st.sampled_from(BYTES), max_size=40).map(b"".join)
 BEGINNINGS = [b"", b"a,b,y\n1,2,0\n3,4,1\n", b"a;b;y\r\n1;2;0\r\n", b'a,b\r\n"u\r\nv",2\r\n', b"a,a\n1,2\n", b"y\n"]
 
 
+FEWER = settings(max_examples=50)  # each opens a file with DuckDB, which takes 50 to 100 ms
+
+
 @contextlib.contextmanager
 def on_disk(content: bytes, name: str = "table.csv"):
     with tempfile.TemporaryDirectory() as folder:
@@ -208,6 +211,7 @@ def pythons_rows(text: str, delimiter: str):
     return [[cell.strip() for cell in header], *rows]
 
 
+@FEWER
 @given(st.one_of(st.binary(max_size=200), st.tuples(st.sampled_from(BEGINNINGS), HOSTILE).map(b"".join)))
 def test_arbitrary_text_is_read_exactly_or_raises_a_seedbed_error(content):
     with on_disk(content) as path:
@@ -226,6 +230,7 @@ CELLS = st.text(
 )
 
 
+@FEWER
 @given(
     st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=6),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gzip"]),
@@ -247,6 +252,7 @@ NUMBERS = st.lists(
 ).filter(lambda rows: len({row[-1] for row in rows}) == 2)
 
 
+@FEWER
 @given(NUMBERS, st.data())
 def test_every_number_is_read_in_every_format(rows, data):
     dress = st.sampled_from(["{}", '"{}"', " {}", "{} ", '" {} "', ' "{}"'])
@@ -258,6 +264,7 @@ def test_every_number_is_read_in_every_format(rows, data):
         np.testing.assert_array_equal(source.columns.numbers([0, 1, 2]), rows)
 
 
+@FEWER
 @given(NUMBERS, st.data())
 def test_a_row_with_too_many_or_too_few_cells_is_always_found(rows, data):
     lines = [",".join(map(repr, row)) for row in rows]

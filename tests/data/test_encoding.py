@@ -142,7 +142,7 @@ def folded(design: InputDesign, split: int, dtype: type = np.float64) -> np.ndar
     return inputs
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     table = mixed(seed, n_rows)
@@ -156,7 +156,7 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
             assert np.abs((narrow - expected) / np.maximum(1, np.abs(expected))).max() < 1e-5
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_split(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
@@ -167,7 +167,7 @@ def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_spli
     np.testing.assert_allclose(inputs, folded(encode(table).design([split]), 0), rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_the_inputs_of_a_split_do_not_depend_on_other_splits(seed, n_rows):
     encoding = encode(mixed(seed, n_rows))
@@ -181,7 +181,7 @@ def test_the_inputs_of_a_split_do_not_depend_on_other_splits(seed, n_rows):
         np.testing.assert_array_equal(folded(one, 0), folded(many, place))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
@@ -212,7 +212,7 @@ def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
     return Table(table.name, tuple(columns), table.target_name, table.target, table.labels)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(SEEDS, N_ROWS)
 def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)

@@ -350,7 +350,7 @@ def test_a_wrapped_classifier_is_a_baseline(fitted, rows):
 
 def test_stopping_early_ends_the_workers(fitted, rows, table_of):
     table = table_of(rows[0], rows[1])
-    baselines = baselines_from([RandomForestClassifier(500)], random_state=0)
+    baselines = baselines_from([RandomForestClassifier(100)], random_state=0)
     found = fit_on_splits(baselines, table, encode(table), rows[2], jobs=2)
     next(found)
     assert any("Loky" in child.name for child in multiprocessing.active_children())

@@ -17,11 +17,11 @@ def killing(*options):
 
 
 @pytest.mark.slow
-def test_two_hundred_kills_at_random_times_change_nothing():
-    found = killing("--kills", "200")["random"]
+def test_a_hundred_kills_at_random_times_change_nothing():
+    found = killing("--kills", "100")["random"]
     assert found["differing"] == []
-    assert found["kills"] >= 200
-    assert found["with_something_kept"] > 100
+    assert found["kills"] >= 100
+    assert found["with_something_kept"] > 50
 
 
 @pytest.mark.slow

@@ -8,29 +8,12 @@ import sys
 import pytest
 from torch import nn
 
-from seedbed.cli import main
 from seedbed.model import fit_model
 from seedbed.settings import recipe_named
 
 from .conftest import FAST
 
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """A function that runs a command line in an empty folder and returns status, stdout and stderr."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def run(*arguments):
-        status = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            status = stop.code or 0
-        return status, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

@@ -60,6 +60,15 @@ def poisoned(words, value):
     return build
 
 
+def assert_others_equal(healthy, sick):
+    """Assert that all networks except the one with seed 2 are the same, bit for bit."""
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
+    for index in others:
+        twin = healthy.networks()[index].state_dict()
+        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+
+
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
@@ -68,11 +77,7 @@ def test_a_network_that_becomes_nan_does_not_change_others(task, words, value, b
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
-    others = [0, 1, 3, 4]
-    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
-    for index in others:
-        twin = healthy.networks()[index].state_dict()
-        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+    assert_others_equal(healthy, sick)
 
 
 def one_split(task):
@@ -84,6 +89,7 @@ def one_split(task):
 MORE = {"schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1, "clip_norm": 0.1}
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("words", ["relu:4", Residual])
@@ -91,12 +97,8 @@ def test_a_network_that_becomes_nan_does_not_change_others_with_a_full_recipe(ta
     settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "jobs": 1, "lr": 0.1}
     settings |= {"optimizer": "adamw", **MORE}
     healthy, sick = (train_many(poisoned(words, v), *task("bce").parts, **settings) for v in (None, value))
-    others = [0, 1, 3, 4]
     assert np.isfinite(curves_of(healthy)).all()
-    np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
-    for index in others:
-        twin = healthy.networks()[index].state_dict()
-        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+    assert_others_equal(healthy, sick)
 
 
 @pytest.mark.parametrize("words", KINDS)

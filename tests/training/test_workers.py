@@ -18,7 +18,7 @@ def test_a_growing_worker_is_kept_without_a_warning():
         return os.getpid()
 
     assert hasattr(process_executor, "_USE_PSUTIL")
-    assert len(set(side_by_side(grow, [(number,) for number in range(8)], (), jobs=2))) == 2
+    assert len(set(side_by_side(grow, [(number,) for number in range(6)], (), jobs=2))) == 2
 
 
 def test_workers_end_immediately_even_if_busy():
