@@ -80,14 +80,14 @@ def test_a_run_of_train_has_a_report_too(call, here):
 
 
 @pytest.mark.parametrize("n_tables", [1, 2])
-def test_a_saved_judgement_is_drawn_again_and_printed(call, tmp_path, n_tables):
+def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81] * n_tables, "new": [0.85, 0.84, 0.88, 0.85, 0.86] * n_tables}
     if n_tables > 1:
         scores["table"] = ["a"] * 5 + ["b"] * 5
     judgement = seedbed.judge(scores | {"fold": list(range(5)) * n_tables}, score="accuracy")
-    saved, drawn = judgement.save(tmp_path / "verdicts.json"), judgement.report(tmp_path / "drawn.html")
+    saved, drawn = judgement.save(here / "verdicts.json"), judgement.report(here / "drawn.html")
     assert call("report", saved, "-o", "again.html")[0] == 0
-    assert (tmp_path / "again.html").read_bytes() == drawn.read_bytes()
+    assert (here / "again.html").read_bytes() == drawn.read_bytes()
     assert call("report", saved, "--text")[1] == f"{judgement}\n"
 
 
