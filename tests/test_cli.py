@@ -353,7 +353,7 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     done = call(*COMPARE, *options)
     words = " ".join(done.out.split())
     assert "No verdict on linear:4: some predictions of the reference, linear:4@lr=1e30, aren't finite." in words
-    assert "Some networks of linear:4@lr=1e30 diverged: try a lower learning rate." in words
+    assert "Some networks of linear:4@lr=1e30 diverged: try a lower --lr." in words
     assert "linear:4@lr=1e30 lost 9 of 9 networks" in " ".join(call(*COMPARE, *options, "--details").out.split())
     assert (done.status, "no verdict on linear:4" in done.err) == (0, True)
     one, other = strict(call(*COMPARE, *options, "--json").out)["candidates"]
@@ -684,7 +684,7 @@ def test_a_missing_table_is_refused_with_the_nearest_name(call, here, table, ver
         (["--no-baselines", "--reference", "prior"], ["'prior' isn't among the candidates. Known: linear"]),
         (["--margin", "0"], ["margin is 0", "above 0"]),
         (["--alpha", "2"], ["alpha is 2", "0.05"]),
-        (["--metric", "briar"], ["briar", 'Did you mean "brier"?']),
+        (["--metric", "briar"], ["'briar' can't be tested", "Did you mean 'brier'?"]),
         (["--epoch", "best"], ["best", '"inner", "last"']),
         (["--recipe", "trainde"], ["trainde", 'Did you mean "trained"?']),
         (["--baseline", "sklearn.naive_bayes.GausianNB"], ["GausianNB", "Did you mean 'GaussianNB'?"]),

@@ -399,12 +399,15 @@ BAD = {
         "a training on one split, and no comparison",
     ),
     "a run that isn't there": (("train", "{d}/ran"), "there is no folder {d}/ran. Did you mean '{d}/run'?"),
-    "a summary for its run": (("train", "{d}/run/comparison.json"), "has left. Name the folder: {d}/run."),
+    "a summary for its run": (
+        ("train", "{d}/run/comparison.json"),
+        "is a file of a finished run. Name the folder: {d}/run.",
+    ),
     "a report for its run": (("train", "{d}/run/report.html", "-o", "{t}/m.safetensors"), "Name the folder: {d}/run."),
     "an epoch for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--epoch", "last"), "a recipe of its own"),
     "an epoch without a model": (
         ("train", "{d}/patients.csv", "--target", "ill", "--epoch", "last"),
-        "--epoch is of a",
+        "--epoch is for a",
     ),
     "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
     "a folder as a model": (("predict", "{t}", "{d}/patients.csv"), "is a folder, not a model"),

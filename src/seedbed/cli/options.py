@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 from cyclopts import Group, Parameter
 
 from seedbed.errors import OptionError
-from seedbed.evaluation import METRICS
 from seedbed.settings import RECIPES, Compute, Design, Recipe, Settings, kinds_of, parsed, recipe_named, settings_of
 
 __all__ = [
@@ -179,7 +178,7 @@ class RecipeOptions:
 
 @Parameter(name="*", group=_DESIGN)
 @dataclass(frozen=True, kw_only=True)
-@_options_of(Design, metric=Literal[tuple(entry.name for entry in METRICS.values() if entry.row_loss)])
+@_options_of(Design)
 class DesignOptions:
     """Splits, seeds and baselines; the number of rows decides what is left out."""
 

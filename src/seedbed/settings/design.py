@@ -41,7 +41,8 @@ class Design(Settings):
     )
     metric: str | None = setting(
         None,
-        "The score that verdicts are about; brier for classes, squared_error for numbers.",
+        "The score that verdicts are about, such as accuracy, log_loss or mae; brier for classes, squared_error for"
+        " numbers.",
         **_JUDGING,
     )
     margin: float | None = setting(
