@@ -25,6 +25,9 @@ INSIDE = {
     "data/columns.py: pattern": (),  # the arguments of `.matches`, which are checked separately
     "data/cells.py: f-string": (),  # compiled into globals of that module
     "networks/user.py: hint": tuple(_HINTS.values()),
+    "report/html_page.py: names_and_options": (
+        r"linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",
+    ),
     "data/sources/delimited.py: f-string": [rf' *"(?:[^"]|"")*|[^{mark}\r\n]*' for mark in (",", ";", r"\t", r"\|")],
 }
 UNKNOWN: list[str] = []

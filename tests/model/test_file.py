@@ -403,7 +403,7 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
 
 
 def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "summary.md").read_text()
     explained = {key for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in line.split("`")[1::2]}
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])

@@ -89,7 +89,7 @@ def test_every_optimizer_and_loss_makes_a_recipe_that_can_be_described(optimizer
         ({"warmup": float("nan")}, "warmup is nan"),
         ({"warmup": "long"}, "warmup is 'long'"),
         ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
-        ({"horizon": 9, "epochs": 10}, "horizon is 9, and there are 10 epochs. It must be a whole number, as many at"),
+        ({"horizon": 9, "epochs": 10}, "horizon is 9, and there are 10 epochs. Give at least 10, or leave it out."),
         ({"horizon": 20.5, "epochs": 10}, "horizon is 20.5"),
         ({"label_smoothing": 1}, "label_smoothing is 1. It must be a share from 0 to below 1"),
         ({"label_smoothing": -0.5}, "label_smoothing is -0.5"),

@@ -113,7 +113,8 @@ class _Unbroken:
     def __init__(self, names: Sequence[str]) -> None:
         short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
         words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-        self._words = re.compile("|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
+        names_and_options = "|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
+        self._words = re.compile(names_and_options)
 
     def __call__(self, sentence: str) -> Markup:
         found, at = Markup(), 0
