@@ -306,7 +306,49 @@ def test_the_files_of_a_class_become_one_picture(play: Play):
     assert "80.0 % (Ada) to 90.0 % (Bob)" in text(page, "#classroom")
     drop(page, d__json=result("Eve", 0.9, "relu:5"), e__json='{"kind": "seedbed play result"}')
     refused = ["d.json was trained with other settings: relu:5, not linear:5.", "e.json is damaged: ask for it again."]
-    expect(page.locator("#problem")).to_have_text(" ".join(refused))
+    expect(page.locator("#classroom .problem")).to_have_text(" ".join(refused))
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_most_files_of_a_class_decide_its_settings_whichever_comes_first(play: Play):
+    page = play()
+    drop(page, a__json=result("Ada", 0.8, "relu:5"))
+    drop(page, b__json=result("Bob", 0.9), c__json=result("Eve", 0.85))
+    expect(page.locator("#classroom")).to_contain_text("2 students")
+    said = "a.json was trained with other settings: relu:5, not linear:5."
+    expect(page.locator("#classroom .problem")).to_have_text(said)
+
+
+def test_students_of_one_name_count_once_and_the_page_says_so(play: Play):
+    page = play()
+    drop(page, a__json=result("Anna", 0.8), b__json=result(" anna", 0.8), c__json=result("Bob", 0.9))
+    expect(page.locator("#classroom")).to_contain_text("2 students")
+    expect(page.locator("#classroom .problem")).to_contain_text("a.json and b.json hold the same name")
+
+
+def test_only_the_result_of_the_name_in_the_field_can_be_saved(play: Play):
+    page = play()
+    page.get_by_role("button", name="Train my network").click()
+    said = page.locator("#classroom [role=status]")
+    expect(said).to_have_text("Enter your name first.")
+    page.fill("#student", "Ada")
+    expect(said).to_have_text("")
+    page.get_by_role("button", name="Train my network").click()
+    save = page.get_by_role("button", name="Save my result")
+    expect(save).to_be_visible()
+    page.fill("#student", "Bob")
+    expect(save).to_be_hidden()
+
+
+def test_a_link_keeps_the_pinned_network(play: Play):
+    page = play(link="network=relu:3&seeds=4&splits=3&epochs=50&optimizer=adamw&table=xor")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("radio", name="SGD").check())
+    page.get_by_role("radio", name="Settings").check()
+    other = play(link=text(page, "#takeaway pre").split("#")[1])
+    assert "relu:3, SGD compared with relu:3, AdamW" in text(other, "#comparison")
+    after(other, lambda: other.get_by_role("button", name="moons").click())
+    assert "relu:3, AdamW, 50 epochs is no longer pinned" in text(other, "#notice")
 
 
 def test_training_can_be_stopped_and_started_again(play: Play):

@@ -8,11 +8,15 @@ import { quantity, element, saveFile, scoreName, scoreText, shortened } from "./
 const MARK = "seedbed play result";
 const FIRST_SEED = 1000; // behind the seeds of the page
 const MOST_RESULTS = 500;
+const MOST_PROBLEMS = 5; // that are said at once
+
+/** Return a name without what doesn't tell students apart: "Anna" and " anna" are one student. */
+const plain = (name) => name.trim().toLowerCase().normalize("NFC");
 
 /** Return the seed of a name: the same on every computer, whatever the case and the spaces around it. */
 export function seedOfName(name) {
   let hash = 0x811c9dc5;
-  for (const letter of name.trim().toLowerCase().normalize("NFC")) {
+  for (const letter of plain(name)) {
     hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193) >>> 0;
   }
   return FIRST_SEED + (hash % 900000);
@@ -45,9 +49,37 @@ export function readResult(text, where) {
   return { result: { name: shortened(name, 40), seed, score, settings, table } };
 }
 
+/** Return the results that most files share, and a sentence on each result that is left out. `taken`: list of {result, where}. */
+function commonResults(taken) {
+  const groups = new Map();
+  for (const one of taken) {
+    const { table, settings } = one.result;
+    const key = JSON.stringify([table.name, table.rows, settings]);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const common = [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), []);
+  const problems = taken.filter((one) => !common.includes(one)).map((one) => difference(one, common[0].result));
+  const students = new Map();
+  for (const { result, where } of common) {
+    const before = students.get(plain(result.name));
+    students.set(plain(result.name), { result, where });
+    if (before) problems.push(`${before.where} and ${where} hold the same name, ${result.name}: they count as one student. Is it two? Then one adds a letter to the name and trains again.`);
+  }
+  return { results: [...students.values()].map(({ result }) => result), problems };
+}
+
+/** Return a sentence on how a result differs from those of the others. */
+function difference({ result, where }, usual) {
+  if (usual.table.name !== result.table.name) return `${where} was trained on another table (${shortened(result.table.name)}, not ${shortened(usual.table.name)}).`;
+  if (usual.table.rows !== result.table.rows) return `${where} was trained on another number of rows (${result.table.rows}, not ${usual.table.rows}).`;
+  const word = (one) => candidateWord(hiddenOf(new URLSearchParams(one.settings).get("network")));
+  const differs = word(usual) === word(result) ? "another recipe" : `${word(result)}, not ${word(usual)}`;
+  return `${where} was trained with other settings: ${differs}.`;
+}
+
 /** Build the class mode. `trainOne(seed)` trains one network on the first split and resolves to its score. */
 export function createClassroom(place, { trainOne, read, onFiles }) {
-  const state = { results: [], own: null };
+  const state = { taken: [], results: [], own: null };
   const name = element("input", { type: "text", id: "student", maxlength: 40, autocomplete: "off", placeholder: "Your name" });
   const said = element("p", { role: "status" });
   const save = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${state.own.name.replace(/[^\p{L}\p{N}]+/gu, "_")}.json`, resultText(state.own), "application/json") }, "Save my result");
@@ -56,6 +88,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     event.preventDefault();
     train();
   });
+  name.addEventListener("input", showOwn);
   const input = element("input", { type: "file", accept: ".json", multiple: true, class: "hidden-input", id: "class-results" });
   input.addEventListener("change", () => {
     onFiles([...input.files]);
@@ -63,14 +96,15 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
   });
   const figure = element("figure", { class: "panel class-plot", role: "img", hidden: true });
   const finding = element("p", { class: "small" });
-  const forget = element("button", { type: "button", hidden: true, onclick: () => { state.results = []; update(); } }, "Forget the results");
+  const forget = element("button", { type: "button", hidden: true, onclick: () => { Object.assign(state, { taken: [], results: [] }); complain([]); update(); } }, "Forget the results");
+  const refused = element("p", { class: "problem", role: "alert", hidden: true });
   const list = element("details", { hidden: true }, element("summary", {}, "All results"), element("table"));
   place.append(
     element("p", {}, "Same table, same network, same split for everybody. Your name decides the random start. Save your result and give the file to your teacher."),
     form, said,
     element("p", {}, "Teacher: drop all the files on this page, or choose them. They become one picture."),
     element("div", { class: "buttons" }, element("label", { class: "button", for: "class-results" }, input, "Open results\u2026"), forget),
-    figure, finding, list);
+    refused, figure, finding, list);
   const surface = canvasIn(figure, paint);
 
   async function train() {
@@ -83,16 +117,31 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     }
     if (!given) return;
     const seed = seedOfName(text);
-    said.textContent = "Training\u2026";
+    state.own = null;
     save.hidden = true;
+    said.textContent = "Training\u2026";
     const score = await trainOne(seed);
     if (!Number.isFinite(score)) {
       said.textContent = "The training didn't end with a score: lower the learning rate.";
       return;
     }
     state.own = { name: text, seed, score, settings: given.settings, table: given.table };
-    said.replaceChildren(element("b", {}, `${text}: ${scoreText(score, given.table.task)}`), ` test ${scoreName(given.table.task)} with seed ${seed}, ${settingsName(given.settings)}.`);
-    save.hidden = false;
+    showOwn();
+  }
+
+  /** Show the result of the student whose name is in the field; only this one can be saved. */
+  function showOwn() {
+    const { own } = state;
+    const isOwn = own !== null && plain(own.name) === plain(name.value);
+    save.hidden = !isOwn;
+    if (!isOwn) said.textContent = "";
+    else said.replaceChildren(element("b", {}, `${own.name}: ${scoreText(own.score, own.table.task)}`), ` test ${scoreName(own.table.task)} with seed ${own.seed}, ${settingsName(own.settings)}.`);
+  }
+
+  /** Say beside the picture which files are not in it, and why. */
+  function complain(problems) {
+    refused.hidden = !problems.length;
+    refused.textContent = problems.length > MOST_PROBLEMS ? `${problems.slice(0, MOST_PROBLEMS).join(" ")} And ${problems.length - MOST_PROBLEMS} more.` : problems.join(" ");
   }
 
   function paint() {
@@ -112,7 +161,9 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     const isRoomy = places.every((one, i) => !i || one - places[i - 1] >= 5);
     pen.fillStyle = paints.rule;
     pen.fillRect(16, height - 23, width - 32, 1);
-    const size = Math.min(15, Math.max(4, (height - 40) / Math.max(...pileSizes(sorted, x).values())));
+    const highest = Math.max(...pileSizes(sorted, x).values());
+    figure.style.height = `${Math.min(280, 55 + 15 * highest)}px`;
+    const size = Math.min(15, Math.max(2, (height - 40) / highest));
     for (const one of sorted) {
       const bin = Math.round(x(one.score) / 12);
       const level = piles.get(bin) ?? 0;
@@ -154,19 +205,21 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
   }
 
   return {
-    /** Add the result of a student. Returns a sentence if it can't be added. */
-    add(result, where) {
-      const first = state.results[0];
-      if (first && (first.table.name !== result.table.name || first.table.rows !== result.table.rows)) return `${where} was trained on another table (${shortened(result.table.name)}, not ${shortened(first.table.name)}).`;
-      if (first && first.settings !== result.settings) {
-        const word = (one) => candidateWord(hiddenOf(new URLSearchParams(one.settings).get("network")));
-        const differs = word(first) === word(result) ? "another recipe" : `${word(result)}, not ${word(first)}`;
-        return `${where} was trained with other settings: ${differs}.`;
-      }
-      if (state.results.length >= MOST_RESULTS) return `There are ${MOST_RESULTS} results already: forget them first.`;
-      state.results = [...state.results.filter((one) => one.name !== result.name || one.seed !== result.seed), result];
+    /** Add the files of students, {result} or {error} each, and `problems` with other files; say what isn't in the picture. */
+    add(files, problems) {
+      const added = files.filter((one) => one.result);
+      const isAgain = (old) => added.some(({ where, result }) => where === old.where && plain(result.name) === plain(old.result.name));
+      const again = state.taken.filter(isAgain);
+      state.taken = state.taken.filter((old) => !isAgain(old));
+      const fits = MOST_RESULTS - state.taken.length;
+      state.taken.push(...added.slice(0, fits));
+      const found = commonResults(state.taken);
+      state.results = found.results;
+      if (added.length > fits) problems = [...problems, `There are ${MOST_RESULTS} results already: forget them first.`];
+      if (again.length) problems = [...problems, `${quantity(again.length, "file")} of this name and student had been opened before, and counts once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
+      complain([...found.problems, ...files.filter((one) => one.error).map((one) => one.error), ...problems]);
       update();
-      return null;
+      (refused.hidden ? figure : refused).scrollIntoView({ block: "nearest" });
     },
     results: () => state.results,
   };

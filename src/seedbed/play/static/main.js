@@ -11,7 +11,7 @@ import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
 import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
-import { fromFragment, lightened, namesBeside, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
+import { fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
 import { createSurface } from "./surface.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
 import { decodeTable, exampleTable } from "./table.js";
@@ -183,6 +183,7 @@ function showSettings() {
   by("pinned").hidden = !page.pinned;
   by("pinned-word").textContent = page.pinned ? settingsName(page.pinned) : "";
   by("pinned").dataset.same = String(Boolean(isPinned));
+  by("notice").hidden = true;
   seed.max = settings.seeds - 1;
   const fragment = linkFragment();
   try {
@@ -194,7 +195,7 @@ function showSettings() {
 
 function linkFragment() {
   const words = page.isToy ? { table: page.table.name, ...opening.shape() } : {};
-  return toFragment(page.settings, words);
+  return toFragment(page.settings, words, page.pinned);
 }
 
 function showRuns() {
@@ -305,6 +306,7 @@ function headline() {
 
 function useTable(table, isToy, name = table.name) {
   const before = page.settings;
+  const lost = page.pinned;
   const pinned = isToy && page.isToy && page.table.name === table.name ? page.pinned : null; // a toy of another shape
   if (!isToy) page.settings = Object.freeze(lightened(before, table.rows, parameterCount(widths(table, before.hidden))));
   Object.assign(page, { table, isToy, isLight: page.settings !== before && page.settings.epochs < before.epochs, tables: page.tables + 1, pinned, at: null });
@@ -321,13 +323,17 @@ function useTable(table, isToy, name = table.name) {
     readOut();
   });
   showSettings();
+  by("notice").hidden = !lost || Boolean(pinned);
+  by("notice").textContent = lost ? `${settingsName(lost)} is no longer pinned, as the table is another one. Pin a network to compare on this table.` : "";
   chance.reset();
   trainSoon();
 }
 
-async function takeFiles(files) {
+/** Take files that are dropped or chosen. What is wrong with results of a class is said beside its picture. */
+async function takeFiles(files, isForClass = false) {
   complain(null);
   const problems = [];
+  const results = [];
   for (const file of files) {
     if (file.size > MOST_BYTES) {
       problems.push(`${file.name} is larger than 30 MB: use a part of its rows.`);
@@ -335,15 +341,13 @@ async function takeFiles(files) {
     }
     const text = await file.text();
     const found = readResult(text, file.name);
-    if (found) {
-      const problem = found.error ?? classroom.add(found.result, file.name);
-      if (problem) problems.push(problem);
-      else by("class").scrollIntoView({ block: "nearest" });
-    } else if (readSettings(text) !== null) openSettings(readSettings(text));
+    if (found) results.push({ ...found, where: file.name });
+    else if (readSettings(text) !== null) openSettings(readSettings(text));
     else if (/\.json$/i.test(file.name)) problems.push(`${file.name} holds neither settings nor a result of this page.`);
     else takeCsv(file.name, text, problems);
   }
-  if (problems.length) complain(problems.slice(0, 3).join(" "));
+  if (results.length || isForClass) classroom.add(results, problems);
+  else if (problems.length) complain(problems.slice(0, 3).join(" "));
 }
 
 /** Use the settings of a fragment, and its toy table if it names one. Returns whether it does. */
@@ -355,7 +359,14 @@ function openSettings(fragment) {
   opening.reshape({ rows: number("rows"), noise: number("noise") });
   if (toy) useTable(exampleTable(toy, opening.shape()), true);
   else if (page.table) change({});
+  if (page.table) repin(fragment);
   return Boolean(toy);
+}
+
+/** Pin the network that a fragment names; none if it names none. */
+function repin(fragment) {
+  page.pinned = pinnedOf(fragment);
+  showSettings();
 }
 
 function takeCsv(name, text, problems) {
@@ -410,7 +421,7 @@ const classroom = createClassroom(by("classroom"), {
     const run = await train(requestFor(page.settings, [{ split: 0, seed }]));
     return run.curves.testScore.at(-1);
   },
-  onFiles: takeFiles,
+  onFiles: (files) => takeFiles(files, true),
 });
 
 /** Move the cursor over the epochs; the end follows the training. */
@@ -458,9 +469,12 @@ async function start() {
     complain(`This browser can't start the training (${error.message}). A current Firefox, Chrome, Edge or Safari can.`);
     return;
   }
-  const isNamed = openSettings(location.hash.includes("=") ? location.hash : "#");
-  if (!isNamed && given) useTable(decodeTable(given), false, shortened(String(given.name), 30));
-  else if (!isNamed) useTable(exampleTable("moons", opening.shape()), true);
+  const fragment = location.hash.includes("=") ? location.hash : "#";
+  if (!openSettings(fragment)) {
+    if (given) useTable(decodeTable(given), false, shortened(String(given.name), 30));
+    else useTable(exampleTable("moons", opening.shape()), true);
+    repin(fragment);
+  }
   document.body.dataset.ready = "yes";
 }
 

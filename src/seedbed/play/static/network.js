@@ -88,7 +88,11 @@ export function createNetwork(place, { onChange }) {
     places[0].forEach((at, i) => {
       const { name, column } = state.table.inputs[i] ?? {};
       if (name === undefined) return;
-      label(pen, shortened(String(name ?? state.table.columns[column].name), 11), boxes[0] - 10, at, { colour: paints.faint, align: "right", size: 10.5 });
+      const whole = String(name ?? state.table.columns[column].name);
+      let most = 11;
+      pen.font = `10.5px "Liberation Sans", Arial, Helvetica, sans-serif`;
+      while (most > 4 && pen.measureText(shortened(whole, most)).width > boxes[0] - 12) most--;
+      label(pen, shortened(whole, most), boxes[0] - 10, at, { colour: paints.faint, align: "right", size: 10.5 });
     });
     picture.setAttribute("aria-label", `Network with ${sizes.join(", ")} units from inputs to output. Line width shows the size of a weight.`);
   }

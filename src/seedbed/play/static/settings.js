@@ -74,10 +74,11 @@ export function splitNetworks(settings) {
   return Array.from({ length: settings.splits * seeds }, (_, i) => ({ split: Math.floor(i / seeds), seed: i % seeds }));
 }
 
-/** Return settings as the fragment of an address. */
-export function toFragment(settings, table) {
+/** Return settings as the fragment of an address, with the table and the recipe of the pinned network, if any. */
+export function toFragment(settings, table, pinned = null) {
   const { hidden, optimizer, lr, epochs, seeds, splits } = settings;
   const words = { network: candidateWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
+  if (pinned) words.pinned = [candidateWord(pinned.hidden), pinned.optimizer, pinned.lr, pinned.epochs].join(" ");
   return `#${new URLSearchParams(Object.entries(words).map(([name, value]) => [name, String(value)]))}`;
 }
 
@@ -97,6 +98,12 @@ export function fromFragment(fragment) {
     seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, TUTORIAL.seeds)),
     splits: Math.round(within(words.get("splits"), 1, MOST_SPLITS, TUTORIAL.splits)),
   };
+}
+
+/** Return the settings of the pinned network of a fragment, or null if it names none. */
+export function pinnedOf(fragment) {
+  const [network, optimizer, lr, epochs] = (new URLSearchParams(fragment.replace(/^#/, "")).get("pinned") ?? "").split(" ");
+  return hiddenOf(network) && Object.freeze(fromFragment(new URLSearchParams({ network, optimizer, lr, epochs }).toString()));
 }
 
 /** Return hidden layers from seedbed's word, or null where it can't be shown here. */

@@ -9,7 +9,7 @@ const KINDS = {
   python: ["Python", "The same from Python.", ".py"],
   pytorch: ["PyTorch", "This network and its training loop, without seedbed.", "-torch.py"],
   scores: ["Scores", "The scores of all splits as CSV. seedbed judge gives the same verdict on them.", "-scores.csv"],
-  link: ["Settings", "A link that opens this page with these settings. Save it as a file, and it can be dropped on another copy of the page.", ".json"],
+  link: ["Settings", "The link opens this page with these settings, the pinned network included. It works only where the page is at this address, as on a website. For a copy of the page, save the settings as a file and drop it there.", ".json"],
 };
 
 const SETTINGS_MARK = "seedbed play settings";
