@@ -191,6 +191,37 @@ def test_a_pin_survives_more_rows_of_the_same_toy_and_no_other_table(play: Play)
     assert text(page, "#compare-finding") == "Is another network really better?"
 
 
+def test_a_pinned_curve_with_more_epochs_is_cut_off_and_not_squeezed(play: Play):
+    page = play(link="seeds=6&splits=2&epochs=1000&lr=0.03")
+    page.get_by_role("radio", name="loss").check()
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    slider = page.get_by_label("Epochs", exact=True)
+    after(page, lambda: [slider.press("ArrowLeft") for _ in range(5)])
+    assert text(page, "#word") == "linear:5, rate 0.03, 100 epochs"
+    page.wait_for_timeout(100)
+    # Both are the same networks, so the current curve covers the pinned one as far as the axis goes.
+    script = """one => { const c = [...one.querySelectorAll("canvas")].at(-1);
+        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        return d.reduce((n, red, i) => n + (i % 4 === 0 && red > 200 && d[i + 2] < 90 && d[i + 3] > 150), 0); }"""
+    assert page.locator("#curves .test").evaluate(script) < 40
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("table=circles&noise=0.15&network=linear:5&lr=0.03", "hardly learnt the training rows"),
+        ("table=moons&noise=0.4&rows=100&network=relu:20,20&optimizer=adamw&lr=0.01", "by heart"),
+    ],
+)
+def test_only_a_training_loss_far_below_the_test_loss_is_called_by_heart(play: Play, link: str, words: str):
+    page = play(link=f"{link}&epochs=1000&seeds=6&splits=4")
+    assert words in text(page, "#remark")
+    assert ("by heart" in text(page, "#remark")) == (words == "by heart")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    assert words in text(page, "#comparison")
+
+
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")

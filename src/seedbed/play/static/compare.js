@@ -7,6 +7,9 @@ import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { judge } from "./verdict.js";
 import { count, quantity, element, signedText, sizeText } from "./words.js";
 
+const BY_HEART = 0.5; // of the test loss: below it, the training rows are learnt by heart
+const HARDLY = 0.85; // of the loss without inputs: above it, hardly anything is learnt of the training rows
+
 /** Return a run with its first splits only; all its networks must be trained. */
 function firstSplits(run, splits) {
   const seeds = run.request.networks.findIndex((network) => network.split !== run.request.networks[0].split);
@@ -43,15 +46,20 @@ function priorLoss(table) {
   return [...counts.values()].reduce((sum, n) => sum - (n / table.rows) * Math.log(n / table.rows), 0);
 }
 
-/** Return why networks may not be at their best, by seedbed's limits: "learning" if the median test loss still falls in the
- * last tenth of the epochs, "rising" if it was lower before while the training loss kept falling, else null. */
+/** Return why networks may not be at their best, by seedbed's limits, from the medians of their losses: "learning" if the
+ * test loss still falls in the last tenth of the epochs, else null if it has not risen while the training loss fell. If it
+ * has: "by heart" if the training loss ends below half of the test loss, "hardly" if it ends above 85 % of the loss without
+ * inputs, "rising" in between. */
 export function trainingState(run) {
   const [test, train] = ["testLoss", "trainLoss"].map((curve) => bandOf(run, curve).middle);
   const last = test.length - 1;
   const matters = 0.01 * priorLoss(run.table);
   if (last < 10 || !Number.isFinite(test[last])) return null;
   const low = test.reduce((best, loss, i) => (loss < test[best] ? i : best), last);
-  if (test[last] - test[low] > matters && train[last] < train[low]) return "rising";
+  if (test[last] - test[low] > matters && train[last] < train[low]) {
+    if (train[last] < BY_HEART * test[last]) return "by heart";
+    return train[last] > HARDLY * priorLoss(run.table) ? "hardly" : "rising";
+  }
   return test[last - Math.round(last / 10)] - test[last] > matters ? "learning" : null;
 }
 
@@ -150,10 +158,12 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       why.replaceChildren(
         element("p", {}, `${state.history.at(-1)?.verdict === "worse" ? "Why? " : ""}Look at the curves: the test loss of ${name} still falls at the last epoch. It is still learning. Give it another recipe:`),
         element("div", { class: "buttons" }, epochs < 5000 ? train(Math.min(5000, epochs * 3)) : "", optimizer === "sgd" ? offer("Use AdamW", { optimizer: "adamw" }) : ""));
-    } else if (cause === "rising") {
+    } else if (cause === "hardly") {
+      why.replaceChildren(element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end, and the training loss has hardly fallen. The network has hardly learnt the training rows. Another activation or more units may help.`));
+    } else if (cause) {
       const fewer = [...new Set([3, 10].map((part) => Math.max(50, Math.round(epochs / part / 10) * 10)))].filter((number) => number < epochs);
       why.replaceChildren(
-        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end and rises since. It learns the training rows by heart. Fewer epochs may help:`),
+        element("p", {}, `Look at the curves: the test loss of ${name} was lower before the end and rises since. ${cause === "by heart" ? "The training loss is less than half of it: the network learns the training rows by heart. " : ""}Fewer epochs may help:`),
         element("div", { class: "buttons" }, ...fewer.map(train)));
     } else why.replaceChildren();
   }

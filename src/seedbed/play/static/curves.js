@@ -184,8 +184,12 @@ export function createCurves(place, { onPick }) {
     const band = bandOf(run, curveOf(panel));
     const places = band.middle.map((_, i) => i).filter((i) => Number.isFinite(band.middle[i]));
     if (places.length < 2) return;
-    const scale = (i) => x(panel, run.epochs[i] * (state.run.epochs.at(-1) / Math.max(1, run.epochs.at(-1))));
-    const place = run === state.run || run.epochs.at(-1) <= state.run.epochs.at(-1) ? (i) => x(panel, run.epochs[i]) : scale;
+    const place = (i) => x(panel, run.epochs[i]);
+    pen.save();
+    // The pinned network may have more epochs than the axis: its curve is cut off there.
+    pen.beginPath();
+    pen.rect(LEFT, 0, right(panel) - LEFT + 1, panel.axes.height);
+    pen.clip();
     pen.fillStyle = colour;
     pen.globalAlpha = 0.22;
     pen.beginPath();
@@ -199,7 +203,7 @@ export function createCurves(place, { onPick }) {
     pen.beginPath();
     places.forEach((i) => pen.lineTo(place(i), y(panel, band.middle[i])));
     pen.stroke();
-    pen.setLineDash([]);
+    pen.restore();
   }
 
   function paintFront(panel) {

@@ -229,7 +229,9 @@ function remarkOn(run) {
   if (lost) return `The numbers in ${lost} of ${quantity(networks, "network")} became too large, so they have no score. Lower the learning rate.`;
   const cause = trainingState(run);
   if (cause === "learning") return "The test loss still falls at the last epoch: these networks are still learning.";
-  return cause === "rising" ? "The test loss was lower before and rises: these networks learn the training rows by heart." : "";
+  if (cause === "by heart") return "The test loss was lower before and rises, and the training loss is less than half of it: these networks learn the training rows by heart.";
+  if (cause === "hardly") return "The test loss was lower before and rises: these networks have hardly learnt the training rows.";
+  return cause ? "The test loss was lower before and rises." : "";
 }
 
 function growSplits() {
