@@ -217,8 +217,8 @@ def test_only_a_training_loss_far_below_the_test_loss_is_called_by_heart(play: P
     page = play(link=f"{link}&epochs=1000&seeds=6&splits=4")
     assert words in text(page, "#remark")
     assert ("by heart" in text(page, "#remark")) == (words == "by heart")
-    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    for name in ("More units in layer 1", "Pin it", "Fewer units in layer 1"):
+        after(page, lambda name=name: page.get_by_role("button", name=name, exact=True).click())
     assert words in text(page, "#comparison")
 
 
