@@ -63,7 +63,10 @@ export function createTakeaway(place, read) {
     toy.hidden = !read()?.isToy;
     says.textContent = KINDS[kind][1];
     const lines = whole().split("\n");
-    text.textContent = lines.length > 40 ? [...lines.slice(0, 12), `\u2026 ${lines.length - 12} more lines`].join("\n") : lines.join("\n");
+    const shown = lines.length > 40 ? [...lines.slice(0, 12), `\u2026 ${lines.length - 12} more lines`].join("\n") : lines.join("\n");
+    // Options such as --target are not broken after a hyphen.
+    if (kind === "command") text.replaceChildren(...shown.split(/(\s+)/).map((part, i) => (i % 2 ? part : element("span", {}, part))));
+    else text.textContent = shown;
   }
 
   return { show };
