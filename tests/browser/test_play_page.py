@@ -222,6 +222,46 @@ def test_only_a_training_loss_far_below_the_test_loss_is_called_by_heart(play: P
     assert words in text(page, "#comparison")
 
 
+def test_the_recipes_of_a_pinned_network_are_named_everywhere_and_numbers_have_one_format(play: Play):
+    page = play(link="seeds=6&splits=4&epochs=1500&optimizer=adamw&network=relu:3&rows=100")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="linear:5 One").click())
+    own, pinned = "linear:5, SGD, 1,000 epochs", "relu:3, AdamW, 1,500 epochs"
+    assert text(page, "#pinned-word") == pinned
+    assert f"{own} compared with {pinned}" in text(page, "#comparison")
+    assert f"Pinned (dashed), {pinned}, epoch 998:" in text(page, "#readout")
+    assert all(f"Pinned, {pinned}:" in one.inner_text() for one in page.locator("#spread p").all())
+    assert "differences within ±1 point," in text(page, "#comparison")
+    assert not re.search(r"\b\d+ %.*\d\.\d %", text(page, "h1"))
+
+
+def test_the_box_of_the_highlighted_seed_is_corrected(play: Play):
+    page = play(link="seeds=12&splits=2&epochs=50")
+    page.fill("#highlight", "500")
+    assert page.input_value("#highlight") == "11"
+    assert "seed 11:" in text(page, "#readout")
+    after(page, lambda: page.get_by_label("Seeds", exact=True).press("ArrowLeft"))
+    assert page.input_value("#highlight") == "10"
+
+
+def test_a_verdict_is_so_far_until_all_splits_are_trained(play: Play):
+    page = play(link="seeds=3&splits=100&epochs=300&network=relu:20,20&rows=1000")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    page.get_by_role("button", name="linear:5 One").click()
+    expect(page.locator("#compare-finding")).to_have_text(re.compile("So far: "), timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    assert "100 splits are to come in all." in text(page, "#comparison")
+    assert "hardly help" not in text(page, "#comparison")
+
+
+def test_files_hold_scores_without_the_noise_of_float32(play: Play):
+    page = play(link="seeds=3&splits=4&epochs=50&rows=100")
+    page.get_by_role("radio", name="Scores").check()
+    scores = [line.split(",")[-1] for line in text(page, "#takeaway pre").splitlines()[1:]]
+    assert scores
+    assert [one for one in scores if not re.fullmatch(r"0\.\d{1,2}|[01]", one)] == []
+
+
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")

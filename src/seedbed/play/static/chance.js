@@ -1,9 +1,9 @@
 /** Chance, seen: test scores over seeds and over splits side by side, and what one run alone would have shown. */
 
-import { valuesAt } from "./curves.js";
+import { binWidth, pilesOf, valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { namesBeside, settingsName } from "./settings.js";
-import { quantity, element, scoreName, scoreText, sizeText } from "./words.js";
+import { quantity, element, scoreName, scoreText, sizeText, tickText } from "./words.js";
 
 const BASE = 28;
 const HEAD = 30;
@@ -57,11 +57,14 @@ export function createChance(place, drawPlace) {
     const [low, high] = domain();
     const x = (value) => 12 + (width - 24) * ((value - low) / (high - low || 1));
     const values = valuesOf(state.current, panel.kind);
+    if (!state.current.seeds && !state.current.splits) return;
     const others = valuesOf(state.pinned, panel.kind);
     const title = panel.kind === "seeds" ? `${quantity(values.length, "seed")}, one split` : `one seed, ${quantity(values.length, "split")}`;
     label(pen, title, 12, 12, { colour: paints.ink, size: 13, weight: "bold" });
-    const wide = state.task === "regression" ? 8 : Math.min(9, Math.max(3, (x(1) - x(0)) / 60));
-    const [mine, theirs] = [values, others].map((some) => pilesOf(some, x, wide));
+    const pixels = x(1) - x(0);
+    const unit = binWidth(state.current.seeds ?? state.current.splits, state.task, pixels, state.task === "regression" ? 8 : 3);
+    const wide = Math.min(9, unit * pixels);
+    const [mine, theirs] = [values, others].map((some) => new Map([...pilesOf(some, unit)].map(([value, size]) => [x(value), size])));
     // Both piles have one scale: the line between them lies where both fit.
     const [up, down] = [mine, theirs].map((piles) => Math.max(0, ...piles.values()));
     const space = height - BASE - HEAD;
@@ -74,8 +77,7 @@ export function createChance(place, drawPlace) {
       pen.moveTo(Math.round(x(tick)) + 0.5, 24);
       pen.lineTo(Math.round(x(tick)) + 0.5, height - BASE + 4);
       pen.stroke();
-      const text = state.task === "regression" ? String(Number(tick.toFixed(2))) : `${Math.round(100 * tick)}\u202f%`;
-      label(pen, text, x(tick), height - 12, { colour: paints.faint, align: "center" });
+      label(pen, tickText(tick, state.task), x(tick), height - 12, { colour: paints.faint, align: "center" });
     }
     pen.strokeStyle = paints.faint;
     pen.beginPath();
@@ -96,27 +98,17 @@ export function createChance(place, drawPlace) {
     describe(panel, values, others);
   }
 
-  /** Return how many values lie in each bin of a width on the screen. */
-  function pilesOf(values, x, wide) {
-    const piles = new Map();
-    for (const value of values) {
-      const bin = Math.round(x(value) / wide);
-      piles.set(bin, (piles.get(bin) ?? 0) + 1);
-    }
-    return piles;
-  }
-
-  /** Draw one dot for each network, upwards or downwards; bars where the dots would be too small. */
+  /** Draw one dot for each network, upwards or downwards; bars where the dots would be too small. Piles: middle to size. */
   function stack(pen, piles, floor, { wide, step }, colour, sign) {
     pen.fillStyle = colour;
-    for (const [bin, size] of piles) {
+    for (const [middle, size] of piles) {
       if (step < 0.7 * wide) {
-        pen.fillRect(bin * wide - wide / 2 + 0.5, sign < 0 ? floor - size * step : floor, wide - 1, size * step);
+        pen.fillRect(middle - (wide - 1) / 2, sign < 0 ? floor - size * step : floor, wide - 1, size * step);
         continue;
       }
       for (let i = 0; i < size; i++) {
         pen.beginPath();
-        pen.arc(bin * wide, floor + sign * (i + 0.5) * step + sign, Math.min(wide, step) / 2 - 0.4, 0, 7);
+        pen.arc(middle, floor + sign * (i + 0.5) * step + sign, Math.min(wide, step) / 2 - 0.4, 0, 7);
         pen.fill();
       }
     }
@@ -133,7 +125,9 @@ export function createChance(place, drawPlace) {
         ? `Same rows, same recipe. Only the random start differs: test ${name} ${span(values)}.`
         : `Same recipe, same seed. Only the rows that fall into the test differ: ${span(values)}.`;
     }
-    panel.figure.setAttribute("aria-label", `${panel.caption.textContent}${others.length ? ` The pinned network: ${span(others)}.` : ""}`);
+    if (panel.kind === "splits" && values.length) panel.caption.textContent += " A split chooses the test rows at random.";
+    if (others.length) panel.caption.textContent += ` Pinned, ${namesBeside(state.current.settings, state.pinned.settings)[1]}: ${span(others)}.`;
+    panel.figure.setAttribute("aria-label", panel.caption.textContent);
   }
 
   /** Say in the heading how far scores spread over seeds and over splits. */

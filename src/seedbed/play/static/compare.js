@@ -29,8 +29,9 @@ export function commonSplits(a, b) {
   return Math.min(done(a), done(b));
 }
 
-/** Return the verdict in a sentence: what the comparison shows. */
-export function verdictSentence(found, name, rival) {
+/** Return the verdict in a sentence: what the comparison shows, "so far" unless all splits are trained. */
+export function verdictSentence(found, name, rival, isDone) {
+  if (!isDone) return `So far: ${verdictSentence(found, name, rival, true)}`;
   if (found.verdict === "better") return `${name} is better than ${rival}.`;
   if (found.verdict === "worse") return `${name} is worse than ${rival}.`;
   if (found.rule === "no_worse") return `${name} is at least as good as ${rival}; perhaps better.`;
@@ -72,11 +73,13 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
   const numbers = element("p", {});
   const names = element("p", { class: "pair" });
   const figure = element("figure", { class: "panel funnel", role: "img" });
-  const key = element("p", { class: "small" }, "Each line: where the true difference plausibly lies, after so many splits. Grey: too small to matter. More splits narrow the line only so far, as they reuse the same rows.");
+  const key = element("p", { class: "small" }, "");
   const why = element("div", { class: "why" });
   const full = element("div", {}, names, verdict, numbers, figure, key, why);
   place.append(empty, full);
   const surface = canvasIn(figure, paint);
+
+  const isDone = () => state.current?.splits?.status === "done" && state.pinned?.splits?.status === "done";
 
   function update() {
     const { current, pinned, task } = state;
@@ -114,23 +117,26 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (!found) {
       finding.textContent = `Is ${name} better than ${rival}?`;
       verdict.textContent = "";
-      const isDone = current.splits?.status === "done" && pinned.splits?.status === "done";
       if (current.settings.splits < 2) numbers.textContent = "A verdict needs two splits at least: move the slider for splits.";
-      else numbers.textContent = isDone ? "No verdict: some networks have no score, or all splits differ alike. Change the recipe or the network." : "Training both on the same splits\u2026";
+      else numbers.textContent = isDone() ? "No verdict: some networks have no score, or all splits differ alike. Change the recipe or the network." : "Training both on the same splits\u2026";
       surface.clear();
       return;
     }
-    finding.textContent = verdictSentence(found, name, rival);
+    finding.textContent = verdictSentence(found, name, rival, isDone());
     verdict.textContent = found.words;
     verdict.className = `verdict ${found.verdict}`;
+    const margin = sizeText(found.rope, task).replace(".0", "").replace(/^1 points/, "1 point");
+    key.textContent = `Each line: where the true difference plausibly lies, after so many splits; an arrow: it goes on beyond the picture. Grey area: differences within \u00b1${margin}, too small to matter. ` +
+      `${task === "regression" ? "" : "From 80 to 81\u202f% is one point. "}More splits narrow the line only so far, as they reuse the same rows.`;
     const unit = task === "regression" ? "" : " points";
-    numbers.textContent = `Measured: ${signedText(found.difference, task)}${unit}. Plausible: ${signedText(found.low, task)} to ${signedText(found.high, task)}, ` +
+    numbers.textContent = `Measured${isDone() ? "" : " so far"}: ${signedText(found.difference, task)}${unit}. Plausible: ${signedText(found.low, task)} to ${signedText(found.high, task)}, ` +
       `after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found)}`;
     explain(name);
     repaint();
   }
 
   function advice(found) {
+    if (!isDone()) return `${quantity(state.current.settings.splits, "split")} are to come in all.`;
     if (found.verdict === "no_practical_difference") return "Take the simpler one.";
     if (found.verdict !== "undecided") return "";
     if (!found.rows_needed) return "Whether it gains anything, these rows can't decide.";
@@ -176,10 +182,14 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     surface.clear();
     const last = history.at(-1);
     const settled = history.filter((one) => one.splits >= Math.min(5, last.splits));
-    const least = Math.min(-2.2 * last.rope, ...settled.map((one) => one.low)) * 1.06;
-    const greatest = Math.max(2.2 * last.rope, ...settled.map((one) => one.high)) * 1.06;
     const left = 44;
     const right = width - 12;
+    let least = Math.min(-2.2 * last.rope, ...settled.map((one) => one.low)) * 1.06;
+    let greatest = Math.max(2.2 * last.rope, ...settled.map((one) => one.high)) * 1.06;
+    // Both sides of 0 have space for their label.
+    const side = Math.min(0.4, 75 / (right - left));
+    least = Math.min(least, (-greatest * side) / (1 - side));
+    greatest = Math.max(greatest, (-least * side) / (1 - side));
     const top = 24;
     const bottom = height - 58;
     const x = (value) => left + ((value - least) / (greatest - least)) * (right - left);
@@ -198,6 +208,13 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     pen.lineTo(x(0), height - 24);
     pen.stroke();
     const thick = Math.min(4, Math.max(1, ((bottom - top) / most) * 0.6));
+    const arrow = (tip, at, sign, size) => {
+      pen.beginPath();
+      pen.moveTo(tip + sign * 5, at);
+      pen.lineTo(tip - sign * 2, at - size);
+      pen.lineTo(tip - sign * 2, at + size);
+      pen.fill();
+    };
     for (const one of history) {
       pen.strokeStyle = tint[one.verdict];
       pen.globalAlpha = 0.55;
@@ -208,9 +225,11 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       pen.stroke();
       pen.globalAlpha = 1;
       pen.fillStyle = tint[one.verdict];
-      pen.fillRect(inside(one.difference) - 1.5, y(one.splits) - thick, 3, thick * 2);
+      if (one.low < least) arrow(left, y(one.splits), -1, Math.max(3, thick));
+      if (one.high > greatest) arrow(right, y(one.splits), 1, Math.max(3, thick));
+      if (one.difference >= least && one.difference <= greatest) pen.fillRect(inside(one.difference) - 1.5, y(one.splits) - thick, 3, thick * 2);
     }
-    for (const tick of ticks(1, most, 4)) label(pen, String(tick), left - 8, y(tick), { colour: paints.faint, align: "right" });
+    for (const tick of ticks(1, most, 4).filter(Number.isInteger)) label(pen, String(tick), left - 8, y(tick), { colour: paints.faint, align: "right" });
     label(pen, "splits", left - 8, top - 14, { colour: paints.faint, align: "right" });
     const base = height - 38;
     pen.strokeStyle = tint[last.verdict];

@@ -1,7 +1,7 @@
 /** The curves of all seeds, live: training rows left, test rows right, with the middle half as a band and one seed in ink. */
 
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
-import { quantity, element, lossText, scoreName, scoreText } from "./words.js";
+import { count, element, lossText, quantity, scoreName, scoreText, tickText } from "./words.js";
 
 const LEFT = 44;
 const TOP = 26;
@@ -24,6 +24,25 @@ export function valuesAt(run, curve, at) {
   const found = [];
   for (let i = at; i < values.length; i += length) if (Number.isFinite(values[i])) found.push(values[i]);
   return Float64Array.from(found).sort();
+}
+
+/** Return the width of bins of scores on an axis of so many pixels per 1, at least `least` pixels. An accuracy is a multiple
+ * of 1 / test rows: a bin holds one such value where there is space, else an odd number of them, so that none is left out. */
+export function binWidth(run, task, pixels, least) {
+  if (task === "regression") return least / pixels;
+  const rows = Math.ceil(run.request.testShare * run.table.rows);
+  const values = Math.ceil((least * rows) / pixels);
+  return (values + 1 - (values % 2)) / rows;
+}
+
+/** Return how many values lie in each bin: Map from the bin's middle to their number. */
+export function pilesOf(values, width) {
+  const piles = new Map();
+  for (const value of values) {
+    const middle = Math.round(value / width) * width;
+    piles.set(middle, (piles.get(middle) ?? 0) + 1);
+  }
+  return piles;
 }
 
 const bands = new WeakMap();
@@ -86,6 +105,11 @@ export function createCurves(place, { onPick }) {
   /** Widen the axis to hold what has come. It grows in steps and never shrinks in a run, so that lines are rarely redrawn. */
   function widen() {
     let changed = false;
+    const reach = (loss) => {
+      if (loss <= domain.high) return;
+      domain.high = loss > 2 ? Math.ceil(loss) : Math.ceil(loss * 5 + 1e-6) / 5;
+      changed = true;
+    };
     const runs = [state.run, state.pinned].filter(Boolean);
     // Some networks begin far below guessing; their first lines are cut off, so that the rest has the space.
     const floor = state.task === "regression" ? -1 : Math.max(0, Math.floor(10 / Math.max(2, state.nOutputs) - 2) / 10);
@@ -98,8 +122,12 @@ export function createCurves(place, { onPick }) {
           if (!Number.isFinite(value)) continue;
           if (state.measure === "score") {
             if (value < domain.low && domain.low > floor) { domain.low = Math.max(floor, Math.floor(value * 10 + 1e-6) / 10); changed = true; }
-          } else if (value > domain.high && i % length < 3 && value < 1e3) { domain.high = value > 2 ? Math.ceil(value) : Math.ceil(value * 10 + 1e-6) / 10; changed = true; }
+          } else if (i % length < 3 && value < 1e3) reach(value);
         }
+        if (state.measure === "score") continue;
+        // Later losses may rise far: the axis holds the middle half of the networks, and the highlighted one of the current run.
+        bandOf(run, `${part}Loss`).high.forEach((value) => value < 1e3 && reach(value));
+        if (run === state.run) values.subarray(state.highlight * length, (state.highlight + 1) * length).forEach((value) => value < 1e3 && reach(value));
       }
     }
     return changed;
@@ -121,13 +149,13 @@ export function createCurves(place, { onPick }) {
       pen.moveTo(LEFT, Math.round(y(panel, tick)) + 0.5);
       pen.lineTo(right(panel), Math.round(y(panel, tick)) + 0.5);
       pen.stroke();
-      const text = state.measure === "score" && state.task !== "regression" ? `${Math.round(100 * tick)}\u202f%` : String(Number(tick.toFixed(2)));
+      const text = tickText(tick, state.measure === "score" ? state.task : "regression");
       label(pen, text, LEFT - 6, y(panel, tick), { colour: paint.faint, align: "right" });
     }
     if (!state.run) return;
     const last = state.run.epochs.at(-1);
-    for (const tick of ticks(0, last, panel.axes.width > 320 ? 5 : 3)) {
-      label(pen, String(tick), x(panel, Math.min(last, tick)), height - BOTTOM + 12, { colour: paint.faint, align: tick >= last ? "right" : "center" });
+    for (const tick of ticks(0, last, panel.axes.width > 320 ? 5 : 3).filter(Number.isInteger)) {
+      label(pen, count(tick), x(panel, Math.min(last, tick)), height - BOTTOM + 12, { colour: paint.faint, align: tick >= last ? "right" : "center" });
     }
   }
 
@@ -247,16 +275,17 @@ export function createCurves(place, { onPick }) {
   /** Draw how often each value occurs, at the right end of the test curves. */
   function paintStrip(panel, paint, sorted) {
     const { pen } = panel.front;
-    const bins = new Map();
-    const step = 4;
-    for (const value of sorted) {
-      const bin = Math.round(y(panel, value) / step);
-      bins.set(bin, (bins.get(bin) ?? 0) + 1);
-    }
+    const pixels = y(panel, 0) - y(panel, 1);
+    const unit = binWidth(state.run, state.measure === "score" ? state.task : "regression", pixels, 3);
+    const bins = pilesOf(sorted, unit);
     const most = Math.max(1, ...bins.values());
+    const thick = Math.min(5, unit * pixels - 1);
     pen.fillStyle = paint.current;
     pen.globalAlpha = 0.75;
-    for (const [bin, size] of bins) pen.fillRect(right(panel) + 5, bin * step - step / 2 + 0.5, Math.max(2, (size / most) * (STRIP - 8)), step - 1);
+    for (const [value, size] of bins) {
+      if (value < domain.low - unit || value > domain.high + unit) continue; // beyond the axis
+      pen.fillRect(right(panel) + 5, y(panel, value) - thick / 2, Math.max(2, (size / most) * (STRIP - 8)), thick);
+    }
     pen.globalAlpha = 1;
   }
 
@@ -300,6 +329,7 @@ export function createCurves(place, { onPick }) {
       const redraws = "measure" in changes;
       Object.assign(state, changes);
       if (redraws) this.show(state.run, state.pinned, state);
+      else if (state.run && "highlight" in changes && widen()) redraw();
       else front();
     },
   };

@@ -131,6 +131,11 @@ with torch.no_grad():
 `;
 }
 
+/** A float32 number with 6 digits, which are those that its arithmetic keeps: 0.85 and not 0.8499998450279236. */
+export function shortNumber(value) {
+  return Math.fround(value) === value ? Number(value.toPrecision(6)) : value;
+}
+
 /** The scores of runs as CSV, one line for each network: what `seedbed judge` reads. */
 function scores(table, runs) {
   const name = table.task === "regression" ? "r2" : "accuracy", lines = [`candidate,split,seed,n_train,n_test,${name}`];
@@ -141,7 +146,7 @@ function scores(table, runs) {
     const word = words.indexOf(words[place]) < place ? `${words[place]} (${place + 1})` : words[place];
     run.request.networks.forEach(({ split, seed }, network) => {
       const score = run.curves.testScore[network * R + R - 1];
-      if (Number.isFinite(score)) lines.push([quoted(word), split, seed, table.rows - nTest, nTest, score].join(","));
+      if (Number.isFinite(score)) lines.push([quoted(word), split, seed, table.rows - nTest, nTest, shortNumber(score)].join(","));
     });
   });
   return `${lines.join("\n")}\n`;

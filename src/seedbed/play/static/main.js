@@ -4,6 +4,7 @@ import { createChance } from "./chance.js";
 import { createClassroom, readResult } from "./classroom.js";
 import { createCompare, trainingState, verdictSentence } from "./compare.js";
 import { choiceOf, createControls } from "./controls.js";
+import { shortNumber } from "./export.js";
 import { createCurves, quantile, valuesAt } from "./curves.js";
 import { readCsv } from "./csv.js";
 import { createEngine } from "./engine.js";
@@ -110,6 +111,7 @@ async function trainAll() {
   const rival = page.pinned && { settings: pinnedSettings(), seeds: null, splits: null };
   Object.assign(page, { current, rival, at: null, began: performance.now(), isFresh: false });
   page.highlight = Math.min(page.highlight, page.settings.seeds - 1);
+  correctSeed();
   document.body.dataset.state = "training";
   complain(null);
   const ended = trainSeeds(current, () => { if (!isOld()) growSeeds(); });
@@ -181,7 +183,7 @@ function showSettings() {
   by("pin").textContent = page.pinned ? "Unpin" : "Pin it";
   by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
   by("pinned").hidden = !page.pinned;
-  by("pinned-word").textContent = page.pinned ? settingsName(page.pinned) : "";
+  by("pinned-word").textContent = page.pinned ? namesBeside(settings, page.pinned)[1] : "";
   by("pinned").dataset.same = String(Boolean(isPinned));
   by("notice").hidden = true;
   seed.max = settings.seeds - 1;
@@ -272,10 +274,29 @@ function readOut() {
     if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[place])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
     else by("readout").replaceChildren(
       `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
-      `. The highlighted one, seed ${page.highlight}: ${text(own)}.`);
+      `. The highlighted one, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
   }
   if (!sorted.length && run.status === "done") by("readout").textContent = "";
   headline();
+}
+
+/** Return what the dashed curve shows, at the last epoch or where the axis ends before; an empty text if none is pinned. */
+function readPinned(measure, text) {
+  const run = page.rival?.seeds;
+  if (run?.status !== "done") return "";
+  const end = page.current.seeds.epochs[Math.min(page.at ?? Infinity, page.current.seeds.epochs.length - 1)];
+  const place = Math.max(0, run.epochs.findLastIndex((epoch) => epoch <= end));
+  const sorted = valuesAt(run, measure, place);
+  const name = namesBeside(page.settings, page.pinned)[1];
+  return sorted.length < 2 ? "" : ` Pinned (dashed), ${name}, epoch ${count(run.epochs[place])}: ${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}.`;
+}
+
+/** Write what the score, the loss and the parts of the curves mean. */
+function explainCurves() {
+  const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." : "Accuracy: the share of rows that are predicted right.";
+  const loss = "Loss: the error that training lowers; smaller is better.";
+  by("measure").title = `${score} ${loss}`;
+  key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. Black: the highlighted one. Bars at the right edge: how many networks end at each value.`;
 }
 
 /** Say the main result above everything: the verdict, or how different the networks are. */
@@ -286,8 +307,9 @@ function headline() {
   const shares = run.split(0);
   by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows${page.isLight ? "; a large table, so it begins with fewer seeds, splits and epochs" : ""}`;
   if (verdict) {
-    by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.pinned));
-    by("lead").textContent = `Measured: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
+    const isAll = [page.current, page.rival].every((slots) => slots.splits?.status === "done");
+    by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.pinned), isAll);
+    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
     return;
   }
   const sorted = valuesAt(run, "testScore", run.epochs.length - 1);
@@ -300,7 +322,7 @@ function headline() {
     return;
   }
   const [low, high] = [sorted[0], sorted.at(-1)].map((value) => scoreText(value, table.task));
-  const what = table.task === "regression" ? `R\u00b2 from ${low} to ${high}` : `${low.replace(".0", "")} to ${high.replace(".0", "")} right`;
+  const what = table.task === "regression" ? `R\u00b2 from ${low} to ${high}` : `${low} to ${high} right`;
   by("headline").textContent = low === high ? `${quantity(settings.seeds, "network")}, one recipe: all reach ${low}.` : `${quantity(settings.seeds, "network")}, one recipe: ${what} on new rows.`;
 }
 
@@ -322,8 +344,10 @@ function useTable(table, isToy, name = table.name) {
   choiceOf(by("measure"), "measure", { score: scoreName(table.task), loss: "loss" }, page.measure, (measure) => {
     page.measure = measure;
     curves.set({ measure });
+    explainCurves();
     readOut();
   });
+  explainCurves();
   showSettings();
   by("notice").hidden = !lost || Boolean(pinned);
   by("notice").textContent = lost ? `${settingsName(lost)} is no longer pinned, as the table is another one. Pin a network to compare on this table.` : "";
@@ -421,7 +445,7 @@ const classroom = createClassroom(by("classroom"), {
   read: () => page.table && { settings: page.settings, table: page.table },
   trainOne: async (seed) => {
     const run = await train(requestFor(page.settings, [{ split: 0, seed }]));
-    return run.curves.testScore.at(-1);
+    return shortNumber(run.curves.testScore.at(-1));
   },
   onFiles: (files) => takeFiles(files, true),
 });
@@ -448,6 +472,9 @@ seed.addEventListener("input", () => {
   network.weigh(page.current.seeds.weights(page.highlight));
   readOut();
 });
+const correctSeed = () => { seed.value = page.highlight; };
+seed.addEventListener("input", () => { if (Number(seed.value) > page.highlight) correctSeed(); });
+seed.addEventListener("change", correctSeed);
 by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Highlight seed ", seed));
 
 by("again").addEventListener("click", () => {
@@ -461,6 +488,8 @@ by("theme").addEventListener("click", () => {
   document.documentElement.dataset.theme = dark ? "light" : "dark";
   repaintAll();
 });
+const key = element("p", { class: "small" });
+by("remark").after(key);
 acceptDrops(by("drop"), takeFiles);
 
 /** Read the link that opened the page, and start. */

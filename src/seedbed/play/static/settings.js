@@ -1,6 +1,7 @@
 /** What can be set: a network, its recipe, and how often it is trained. Settings are plain frozen values. */
 
 import { candidateWord } from "./export.js";
+import { count } from "./words.js";
 
 export const ACTIVATION_NAMES = { linear: "linear", relu: "ReLU", tanh: "Tanh", sigmoid: "Sigmoid", elu: "ELU", gelu: "GELU", silu: "SiLU", leaky_relu: "Leaky ReLU" };
 export const OPTIMIZER_NAMES = { sgd: "SGD", adamw: "AdamW" };
@@ -31,14 +32,14 @@ export function settingsName(settings) {
   const parts = [candidateWord(settings.hidden)];
   if (settings.optimizer !== TUTORIAL.optimizer) parts.push(OPTIMIZER_NAMES[settings.optimizer]);
   if (settings.lr !== TUTORIAL.lr) parts.push(`rate ${settings.lr}`);
-  if (settings.epochs !== TUTORIAL.epochs) parts.push(`${settings.epochs} epochs`);
+  if (settings.epochs !== TUTORIAL.epochs) parts.push(`${count(settings.epochs)} epochs`);
   return parts.join(", ");
 }
 
 /** Return the names of two networks side by side: what their recipes share is left out. */
 export function namesBeside(one, other) {
   const parts = [[candidateWord(one.hidden)], [candidateWord(other.hidden)]];
-  for (const [name, says] of [["optimizer", (value) => OPTIMIZER_NAMES[value]], ["lr", (value) => `rate ${value}`], ["epochs", (value) => `${value} epochs`]]) {
+  for (const [name, says] of [["optimizer", (value) => OPTIMIZER_NAMES[value]], ["lr", (value) => `rate ${value}`], ["epochs", (value) => `${count(value)} epochs`]]) {
     if (one[name] === other[name]) continue;
     parts[0].push(says(one[name]));
     parts[1].push(says(other[name]));

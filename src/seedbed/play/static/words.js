@@ -43,6 +43,11 @@ export function signedText(value, task) {
   return Number(text) > 0 ? `+${text}` : minus(text);
 }
 
+/** Return a value on the axis of a score as text: all digits that it has, "80 %", "82.5 %" or "0.25". */
+export function tickText(value, task) {
+  return minus(task === "regression" ? String(Number(value.toFixed(6))) : `${Number((100 * value).toFixed(4))}\u202f%`);
+}
+
 /** Return a loss as text. */
 export function lossText(value) {
   return Number.isFinite(value) ? value.toPrecision(3) : "\u2013";
