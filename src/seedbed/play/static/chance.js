@@ -135,6 +135,7 @@ export function createChance(place, drawPlace) {
     const [seeds, splits] = ["seeds", "splits"].map((kind) => valuesOf(state.current, kind));
     const reach = (sorted) => sizeText(sorted.at(-1) - sorted[0], state.task);
     const heading = document.getElementById("chance-finding");
+    heading.title = state.task === "regression" ? "" : "A point is one percentage point of accuracy: from 80 to 81 % is one point.";
     if (seeds.length < 2 || splits.length < 2) heading.textContent = "How much is chance?";
     else heading.textContent = `Chance alone makes up to ${reach(seeds)} of difference between seeds, ${reach(splits)} between splits.`;
   }
