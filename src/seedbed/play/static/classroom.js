@@ -10,7 +10,7 @@ const FIRST_SEED = 1000; // behind the seeds of the page
 const MOST_RESULTS = 500;
 const MOST_PROBLEMS = 5; // that are said at once
 
-/** Return a name without what doesn't tell students apart: "Anna" and " anna" are one student. */
+/** Return a name without what doesn't distinguish students: "Anna" and " anna" are one student. */
 const plain = (name) => name.trim().toLowerCase().normalize("NFC");
 
 /** Return the seed of a name: the same on every computer, whatever the case and the spaces around it. */
