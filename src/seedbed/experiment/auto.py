@@ -21,7 +21,7 @@ __all__ = ["Auto", "auto", "without_auto"]
 
 @dataclass(frozen=True, eq=False)
 class Auto(Fitted):
-    """The blend. Its networks train on inner splits of their own, so it is no stack of networks of the comparison.
+    """The blend. Its networks train on their own inner splits, so they don't join a stack of the comparison.
 
     Attributes:
         estimator: the random state of each fit.

@@ -2,7 +2,16 @@
 
 from seedbed.figures.curves import BANDS, learning_curves
 from seedbed.figures.limits import interval_limits
-from seedbed.figures.pictures import all_charts, browser_library, chart_of, save_chart, save_pictures, spec_of, svg_of
+from seedbed.figures.pictures import (
+    all_charts,
+    browser_library,
+    chart_of,
+    save_chart,
+    save_pictures,
+    script_json,
+    spec_of,
+    svg_of,
+)
 from seedbed.figures.theme import DARK, LIGHT, PAGE, Theme, colours, css_variables
 
 __all__ = [
@@ -20,6 +29,7 @@ __all__ = [
     "learning_curves",
     "save_chart",
     "save_pictures",
+    "script_json",
     "spec_of",
     "svg_of",
 ]

@@ -24,7 +24,16 @@ from seedbed.figures.mean_ranks import mean_rank_chart
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import is_private, write_whole
 
-__all__ = ["all_charts", "browser_library", "chart_of", "save_chart", "save_pictures", "spec_of", "svg_of"]
+__all__ = [
+    "all_charts",
+    "browser_library",
+    "chart_of",
+    "save_chart",
+    "save_pictures",
+    "script_json",
+    "spec_of",
+    "svg_of",
+]
 
 
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
@@ -119,6 +128,13 @@ _FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
     ".json": _json,
     ".html": _html,
 }
+
+
+def script_json(value: Any) -> str:
+    """Return JSON that can't end the script element of a page that contains it."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text.encode("utf-8", "backslashreplace").decode()  # a file can't hold a lone surrogate
 
 
 @functools.cache

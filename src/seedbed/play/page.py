@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from seedbed.arguments import checked
 from seedbed.data import Table, read_table
 from seedbed.errors import OptionError
-from seedbed.figures import DARK, LIGHT, css_variables
+from seedbed.figures import DARK, LIGHT, css_variables, script_json
 from seedbed.files import write_whole
 from seedbed.play.document import table_document
 
@@ -73,7 +72,7 @@ def page_text(table: dict[str, Any] | None) -> str:
     parts = {
         "POLICY": POLICY,
         "STYLE": _colours() + _text("style.css"),
-        "TABLE": _inert_json(table),
+        "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
         "WORKER": bundled(["worker.js"]),
         "SCRIPT": bundled(["main.js"]),
@@ -125,10 +124,3 @@ def _colours() -> str:
 
 def _text(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
-
-
-def _inert_json(value: Any) -> str:
-    """Return JSON that can't end the script element that it stands in."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    # A lone surrogate, which no file can hold, becomes an escape.
-    return text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()

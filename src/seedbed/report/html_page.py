@@ -15,7 +15,18 @@ import jinja2
 from markupsafe import Markup, escape
 
 from seedbed.errors import UnreadableError
-from seedbed.figures import DARK, LIGHT, PAGE, Theme, all_charts, browser_library, colours, css_variables, spec_of
+from seedbed.figures import (
+    DARK,
+    LIGHT,
+    PAGE,
+    Theme,
+    all_charts,
+    browser_library,
+    colours,
+    css_variables,
+    script_json,
+    spec_of,
+)
 from seedbed.report import chart_numbers, findings, glance, judged, sentences, single, tables
 
 __all__ = ["notebook_page", "report_page"]
@@ -100,7 +111,7 @@ def report_page(summary: Mapping[str, Any]) -> str:
         explained=_Explained(unbroken),
         figures=figures,
         colours=colours(names, PAGE),
-        drawn=_json({name: figure.spec for name, figure in figures.items()}),
+        drawn=script_json({name: figure.spec for name, figure in figures.items()}),
         library=browser_library(),
         style=_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
@@ -184,12 +195,6 @@ def _environment() -> jinja2.Environment:
 
 def _text(name: str) -> str:
     return files("seedbed.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _json(value: Any) -> str:
-    """Return JSON that can't end the script element that contains it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _themes() -> str:

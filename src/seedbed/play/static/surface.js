@@ -8,17 +8,27 @@ import { count, element } from "./words.js";
 const GRID = 56;
 const MOST_MAPPED = 40;
 
+const MEDIANS = new WeakMap(); // by table, as each map of a table needs them
+
+/** Return an input's cells in ascending order, missing cells left out. */
+function sortedCells(table, input) {
+  const values = [];
+  for (let row = 0; row < table.rows; row++) {
+    const value = table.x[row * table.nInputs + input];
+    if (!Number.isNaN(value)) values.push(value);
+  }
+  return values.sort((a, b) => a - b);
+}
+
 /** Return the median of each input, missing cells left out. */
 export function medians(table) {
-  return Array.from({ length: table.nInputs }, (_, input) => {
-    const values = [];
-    for (let row = 0; row < table.rows; row++) {
-      const value = table.x[row * table.nInputs + input];
-      if (!Number.isNaN(value)) values.push(value);
-    }
-    values.sort((a, b) => a - b);
-    return values.length ? values[Math.floor(values.length / 2)] : 0;
-  });
+  if (!MEDIANS.has(table)) {
+    MEDIANS.set(table, Array.from({ length: table.nInputs }, (_, input) => {
+      const values = sortedCells(table, input);
+      return values.length ? values[Math.floor(values.length / 2)] : 0;
+    }));
+  }
+  return MEDIANS.get(table);
 }
 
 /** Return the inputs that are numbers, the ones most related to the target first. */
@@ -133,7 +143,7 @@ export function createSurface(place) {
     const middle = medians(table);
     const ends = [across, up].map((input) => {
       // A few extreme rows would squeeze all others into a corner: they are drawn at the edge.
-      const sorted = Array.from({ length: table.rows }, (_, row) => table.x[row * table.nInputs + input]).filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+      const sorted = sortedCells(table, input);
       const [low, high] = table.nInputs > 2 ? [quantile(sorted, 0.02), quantile(sorted, 0.98)] : [sorted[0], sorted.at(-1)];
       const edge = (high - low || 1) * 0.06;
       return [low - edge, high + edge];
