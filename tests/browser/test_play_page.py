@@ -129,7 +129,8 @@ def test_the_slider_moves_over_the_epochs_in_curves_and_words(play: Play):
     for key in ("Home", "ArrowRight"):
         page.keyboard.press(key)
     assert text(page, "#readout").startswith("Epoch 2:")
-    assert "At epoch 2 " in page.locator("#curves .test").get_attribute("aria-label")
+    curves = page.locator("#curves .test")  # painted, and labelled, in the next frame
+    expect(curves).to_have_attribute("aria-label", re.compile("At epoch 2 "))
     page.get_by_role("radio", name="loss").check()
     assert "test loss" in text(page, "#readout")
 
