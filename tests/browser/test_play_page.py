@@ -328,6 +328,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(play: Play):
     page = play()
     for name, content in {"one__csv": "a,b\n" + "1,2\n" * 40, "none__csv": "", "other__json": "{}"}.items():
         drop(page, **{name: content})
+        page.wait_for_selector("#target:visible, #problem:visible")
         if page.locator("#target").is_visible():
             page.get_by_role("button", name="Train on it").click()
         page.wait_for_selector("#problem:not([hidden])")

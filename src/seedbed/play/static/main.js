@@ -358,6 +358,7 @@ function useTable(table, isToy, name = table.name) {
 /** Take files that are dropped or chosen. What is wrong with results of a class is said beside its picture. */
 async function takeFiles(files, isForClass = false) {
   complain(null);
+  by("target").hidden = true;
   const problems = [];
   const results = [];
   for (const file of files) {
