@@ -25,7 +25,7 @@ from seedbed.training.optimizers import clock, pick_optimizer, rate_factors
 from seedbed.training.randomness import network_keys, reseed, seeded
 from seedbed.training.reference import outputs_of
 from seedbed.training.rows import WholeTable, WindowedTable
-from seedbed.training.stack import Pass, build_network, stack_networks, unstack
+from seedbed.training.stack import Pass, build_network, draw_states, stack_networks, stack_states, unstack
 from seedbed.training.step import Hyper, StackState, Steps, make_steps
 
 __all__ = ["Best", "Training"]
@@ -74,14 +74,21 @@ class Training:
     def __init__(self, chunk: Chunk, data: TrainingData) -> None:
         self.chunk, self.data = chunk, data
         self.device, self.dtype = torch.device(chunk.device), getattr(torch, chunk.dtype)
-        networks = [build_network(chunk.build, seed) for seed in chunk.seeds]
-        look_at_splits(networks, chunk.splits, data, self.dtype)
-        n_outputs = data.n_outputs(networks[0])
+        network = build_network(chunk.build, chunk.seeds[0])
+        states = draw_states(chunk.build, network, chunk.seeds)
+        networks = [network]
+        if states is None:
+            networks += [build_network(chunk.build, seed) for seed in chunk.seeds[1:]]
+            look_at_splits(networks, chunk.splits, data, self.dtype)
+        n_outputs = data.n_outputs(network)
         self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
         check_smoothing(self.loss, chunk.recipe.label_smoothing)
-        self.forward: Forward = forward_of(networks[0], data.X.shape[1])
-        params, buffers = stack_networks(networks, self.forward.layout)
-        _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
+        self.forward: Forward = forward_of(network, data.X.shape[1])
+        if states is None:
+            params, buffers = stack_networks(networks, self.forward.layout)
+            _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
+        else:
+            params, buffers = stack_states(network, states, self.forward.layout)
         placing = Placing(
             data, chunk.splits, chunk.seeds, chunk.recipe.batch_size, isinstance(self.forward, Chain),
             chunk.engine == "torch" and self.forward.placement == "network_first", self.device, self.dtype,
