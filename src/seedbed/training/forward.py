@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import re
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, netwo
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
-__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "forward_of"]
+__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "forward_of", "shared_forward"]
 
 
 # Elementwise functions that a user's forward() may call.
@@ -160,6 +161,20 @@ def forward_of(network: nn.Module, n_features: int) -> Forward:
     if chain is not None and _agrees(chain, network, n_features):
         return chain
     return general_forward(network, n_features)
+
+
+_chains: weakref.WeakKeyDictionary[Callable[[], nn.Module], Chain] = weakref.WeakKeyDictionary()
+
+
+def shared_forward(build: Callable[[], nn.Module], network: nn.Module, n_features: int) -> Forward:
+    """Return `forward_of` for a network of a builder. All chunks of a stack share a chain, because reading it and
+    comparing it with the module takes as long as training a small network."""
+    forward: Forward | None = _chains.get(build)
+    if forward is None:
+        forward = forward_of(network, n_features)
+        if isinstance(forward, Chain):
+            _chains[build] = forward
+    return forward
 
 
 def read_chain(network: nn.Module) -> Chain | None:

@@ -5,6 +5,7 @@ Schedules equal their namesakes in `torch.optim.lr_scheduler`, stepped at every 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["clipped", "clock", "make_torch_optimizer", "make_torch_schedule", "p
 _CLIP_EPS = 1e-6
 
 
+@functools.lru_cache(maxsize=4)
 def clock(n_steps: int, dtype: torch.dtype) -> Tensor:
     """Return values that depend on the number of the step [step, 3]: whether it is the first, and Adam's 1 - b1^t and
     sqrt(1 - b2^t).

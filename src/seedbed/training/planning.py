@@ -18,7 +18,7 @@ from seedbed.networks import Embeddings, PeriodicEmbedding, PiecewiseLinearEncod
 from seedbed.settings import Engine, Recipe
 from seedbed.training.chunk import Chunk
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, OneByOne, covers, forward_of
+from seedbed.training.forward import Chain, Forward, OneByOne, covers, shared_forward
 from seedbed.training.native import kernel
 from seedbed.training.stack import build_network
 
@@ -129,7 +129,7 @@ def plan_stack(
     """
     network = build_network(build, seeds[0])
     data.n_outputs(network)
-    chain = forward_of(network, data.X.shape[1])
+    chain = shared_forward(build, network, data.X.shape[1])
     native, note = _native(engine, chain, network, data, recipe, device, dtype)
     rates, decays = lr or (recipe.lrs[0],) * len(seeds), decay or (recipe.decay,) * len(seeds)
     if isinstance(chain, OneByOne):

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seedbed.data import rows_of, windows
@@ -163,11 +162,13 @@ def _lined_up(weights: Tensor, size: int = 1) -> tuple[Tensor, Tensor]:
     The number of places is the largest number of rows, rounded up to whole batches of a size. Further places contain
     row 0 with weight zero.
     """
-    own = [one.nonzero()[:, 0] for one in weights.t()]
-    longest = -(-max(len(rows) for rows in own) // size) * size
-    rows = torch.stack([F.pad(rows, (0, longest - len(rows))) for rows in own])
-    there = torch.stack([torch.arange(longest, device=rows.device) < len(one) for one in own])
-    return rows, torch.where(there, weights.t().gather(1, rows), 0)
+    networks, rows = weights.t().nonzero(as_tuple=True)
+    counts = torch.bincount(networks, minlength=weights.shape[1])
+    longest = -(-int(counts.max()) // size) * size
+    places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[networks]
+    own, shares = rows.new_zeros(len(counts), longest), weights.new_zeros(len(counts), longest)
+    own[networks, places], shares[networks, places] = rows, weights[rows, networks]
+    return own, shares
 
 
 _ACTIVATIONS = 1 << 21

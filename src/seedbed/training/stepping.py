@@ -18,7 +18,7 @@ from seedbed.evaluation import CURVES, Waiting
 from seedbed.settings import Tensors
 from seedbed.training.chunk import Chunk, ChunkResult, Savepoint
 from seedbed.training.data import TrainingData
-from seedbed.training.forward import Chain, Forward, dead_share, forward_of
+from seedbed.training.forward import Chain, Forward, dead_share, shared_forward
 from seedbed.training.inputs import Inputs, Placing, look_at_splits
 from seedbed.training.losses import Loss, check_smoothing, encode_target, r2
 from seedbed.training.optimizers import clock, pick_optimizer, rate_factors
@@ -83,7 +83,7 @@ class Training:
         n_outputs = data.n_outputs(network)
         self.loss: Loss = data.loss(chunk.recipe.loss, n_outputs)
         check_smoothing(self.loss, chunk.recipe.label_smoothing)
-        self.forward: Forward = forward_of(network, data.X.shape[1])
+        self.forward: Forward = shared_forward(chunk.build, network, data.X.shape[1])
         if states is None:
             params, buffers = stack_networks(networks, self.forward.layout)
             _check_alike(networks, self.forward, {**params, **buffers}, data.X.shape[1])
