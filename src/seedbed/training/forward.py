@@ -39,7 +39,7 @@ from seedbed.training.randomness import Draws, drawn_layer, drawn_modules, netwo
 from seedbed.training.reference import outputs_of
 from seedbed.training.stack import Layout, Pass, Placement, stack_networks
 
-__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "forward_of", "shared_forward"]
+__all__ = ["Chain", "Forward", "OneByOne", "StackedNetworks", "covers", "dead_share", "shared_forward"]
 
 
 # Elementwise functions that a user's forward() may call.
