@@ -42,9 +42,9 @@ def wait(page: Any) -> None:
 
 
 def after(page: Any, act: Callable[[], Any]) -> None:
-    """Do something that trains again, and wait for the end."""
+    """Do something that trains again, and wait for the end of that training, not of the one before."""
+    page.evaluate("delete document.body.dataset.state")
     act()
-    page.wait_for_timeout(50)
     wait(page)
 
 
@@ -53,8 +53,15 @@ def text(page: Any, selector: str) -> str:
     return found.replace("\u202f", " ")
 
 
+def painted(page: Any) -> None:
+    """Wait until what has changed is painted: in the next frame, and a long curve in one more."""
+    frame = "new Promise((done) => requestAnimationFrame(done))"
+    page.evaluate(f"async () => {{ for (let i = 0; i < 3; i++) await {frame}; }}")
+
+
 def inked(page: Any, selector: str) -> bool:
     """Whether something is drawn on the last canvas of an element."""
+    painted(page)
     script = """one => { const all = one.querySelectorAll("canvas"), c = all[all.length - 1];
         return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v > 0); }"""
     return bool(page.locator(selector).first.evaluate(script))
@@ -199,7 +206,7 @@ def test_a_pinned_curve_with_more_epochs_is_cut_off_and_not_squeezed(play: Play)
     slider = page.get_by_label("Epochs", exact=True)
     after(page, lambda: [slider.press("ArrowLeft") for _ in range(5)])
     assert text(page, "#word") == "linear:5, rate 0.03, 100 epochs"
-    page.wait_for_timeout(100)
+    painted(page)
     # Both are the same networks, so the current curve covers the pinned one as far as the axis goes.
     script = """one => { const c = [...one.querySelectorAll("canvas")].at(-1);
         const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;

@@ -50,9 +50,9 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     "cell", ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000]
 )
 def test_a_cell_of_a_million_characters_is_read_quickly(cell):
-    started = time.perf_counter()
+    started = time.process_time()
     assert not np.isfinite(parse_number(cell))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.text("0123456789+-.eE \t", max_size=12))

@@ -45,11 +45,19 @@ def drawn(*state, width=100, **options):
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", first).splitlines()]
 
 
-def printed(*state, seconds=0.15):
-    """The plain lines that are printed in the given seconds."""
-    console = plain_console()
+def wait_until(condition):
+    """Wait until a condition holds, at most half a minute."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def printed(*state, lines=1, console=None):
+    """The plain lines that are printed until there are so many; on a slow machine one or two more."""
+    console = console or plain_console()
     with ProgressDisplay(lambda: state, console):
-        time.sleep(seconds)
+        wait_until(lambda: console.file.getvalue().count("\n") >= lines)
     return console.file.getvalue().splitlines()
 
 
@@ -67,42 +75,44 @@ def test_the_table_follows_changes_of_the_state():
     console, at = terminal_console(), SimpleNamespace(epoch=0)
     with ProgressDisplay(lambda: [Progress("relu:5", 0, 5, NAN, NAN, None, at.epoch, 900)], console):
         for at.epoch in (100, 200, 300):
-            deadline = time.monotonic() + 30
-            while f"{at.epoch} of 900" not in console.file.getvalue():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: f"{at.epoch} of 900" in console.file.getvalue())
     assert "0 of 900" in console.file.getvalue()
 
 
 def test_the_table_is_drawn_at_most_five_times_a_second():
-    times = []
+    times = [time.monotonic()]
     with ProgressDisplay(lambda: times.append(time.monotonic()) or [TRAINING], terminal_console()):
-        time.sleep(1.1)
-    assert len(times) <= 5.5 + 2  # the first and the last drawing are extra
+        wait_until(lambda: len(times) > 4)
+    assert len(times) - 1 <= 5 * (time.monotonic() - times[0]) + 2  # the first and the last drawing are extra
 
 
 def test_without_a_terminal_plain_lines_are_printed_at_intervals(fast):
     assert set(printed(WAITING, TRAINING, BASELINE)) == {
         "1,250 of 3,000 networks; relu:5 1,250/1,500, epoch 640 of 1,000; prior 30/100; about 61 s left"
     }
-    assert 2 <= len(printed(TRAINING, seconds=0.35)) <= 3
+    started = time.monotonic()
+    assert len(printed(TRAINING, lines=3)) <= 10 * (time.monotonic() - started)
 
 
 def test_a_plain_line_names_three_active_candidates_and_is_not_wrapped(fast):
     state = [Progress(f"relu:{'5,' * n}5", 1, 9, NAN, NAN, None, 3, 7, "choosing") for n in range(10, 20)]
-    (line,) = printed(*state)
+    (line,) = set(printed(*state))
     assert line.startswith("choosing learning rate and epochs: 10 of 90 networks; relu:5,5")
     assert line.endswith("5 1/9, epoch 3 of 7; 7 more")
 
 
-def test_a_short_run_prints_no_plain_line():
-    assert printed(TRAINING, seconds=0.05) == []
+def test_a_short_run_prints_no_plain_line(monkeypatch):
+    monkeypatch.setattr("seedbed.report.progress._LOOKS_EVERY", 0.01)
+    console, looks = plain_console(), []
+    with ProgressDisplay(lambda: looks.append(1) or [TRAINING], console):
+        wait_until(lambda: len(looks) > 3)
+    assert console.file.getvalue() == ""
 
 
 def test_nothing_is_printed_after_the_end(fast):
     console, before = plain_console(), threading.active_count()
     with ProgressDisplay(lambda: [TRAINING], console):
-        time.sleep(0.15)
+        wait_until(console.file.getvalue)
     shown = console.file.getvalue()
     assert threading.active_count() == before
     time.sleep(0.2)
@@ -126,9 +136,7 @@ def test_quiet_shows_nothing(console, fast):
 
 def test_a_dumb_terminal_gets_plain_lines(fast):
     console = Console(file=io.StringIO(), force_terminal=True, width=80, _environ={"TERM": "dumb"})
-    with ProgressDisplay(lambda: [TRAINING], console):
-        time.sleep(0.15)
-    assert console.file.getvalue().startswith("1,250 of 1,500 networks; relu:5")
+    assert printed(TRAINING, console=console)[0].startswith("1,250 of 1,500 networks; relu:5")
 
 
 @pytest.mark.parametrize("left", [None, 0.0, 1e-9, 1e6])
@@ -144,7 +152,7 @@ def test_the_table_handles_every_count_time_and_score(total, done, band, left, e
 
 def test_a_plain_line_counts_the_networks_of_the_stage_as_the_plan_does(fast):
     state = [Progress(name, 40, 80, NAN, NAN, None, None, 7, "fitting", 10, 20) for name in ("relu:5", "tanh:5")]
-    *_, line = printed(*state)  # on a slow machine after a line of the first state
+    line = printed(*state)[-1]
     assert line == "training the networks that are compared: 20 of 40 networks"
 
 

