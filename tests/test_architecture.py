@@ -40,11 +40,23 @@ def packages_of(root: Path) -> set[str]:
     return {package_of(file, root) for file in files_of(root)}
 
 
+@functools.cache
+def nodes_in(text: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a source, the module itself first."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
+def body_of(file: Path) -> list[ast.stmt]:
+    module = nodes_in(file.read_text(encoding="utf-8"))[0]
+    assert isinstance(module, ast.Module)
+    return module.body
+
+
 def imports_of(file: Path, root: Path) -> Iterator[tuple[int, list[str], str]]:
     """Yield line, dotted path of the module below the root, and name taken from it ("" for the module itself) of all
     that a file imports from the tree, wherever the import is."""
     here = list(file.relative_to(root).parts[:-1])
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes_in(file.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found = [(alias.name.split("."), "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -101,7 +113,7 @@ def names_bound(file: Path) -> frozenset[str]:
     names: set[str] = set()
     if not file.is_file():
         return frozenset()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in body_of(file):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -157,7 +169,7 @@ def imports_past_init(root: Path) -> list[str]:
 
 def exported(file: Path) -> list[str]:
     """The names of a module's `__all__`."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in body_of(file):
         if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
             return list(ast.literal_eval(node.value))
     return []
@@ -180,7 +192,7 @@ def unused_exports(root: Path, elsewhere: str = "") -> list[str]:
         text = file.read_text(encoding="utf-8")
         for lazy in re.findall(rf'sys\.modules\.get\("{root.name}\.(\w+)"\)', text):
             modules[lazy] = root / lazy / ROOT_INIT
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes_in(text):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
                 used.add((modules[node.value.id], node.attr))
     public = set(exported(root / ROOT_INIT))

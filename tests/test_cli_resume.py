@@ -212,14 +212,14 @@ def test_code_named_by_a_folder_is_not_run_without_consent(call, strange, here):
     assert (here / "ran").exists()
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 2), ("n", 2)])
-def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkeypatch, answer, status):
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+def test_on_a_terminal_the_user_is_asked_for_consent(call, strange, here, monkeypatch):
     monkeypatch.setattr("seedbed.cli.comparing._is_terminal", lambda stream: True)
-    done = call("resume", "seedbed-out/compare-moons")
-    assert done.status == status
-    assert "Do you trust it? [y/N]" in done.err
-    assert (here / "ran").exists() == (status == 0)
+    for answer, status in (("", 2), ("n", 2), ("y", 0)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+        done = call("resume", "seedbed-out/compare-moons")
+        assert done.status == status
+        assert "Do you trust it? [y/N]" in done.err
+        assert (here / "ran").exists() == (status == 0)
 
 
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):

@@ -71,29 +71,33 @@ def real(real_table):
 
 
 @functools.cache
-def check_with_array_api(options):
+def check_with_array_api(options, estimators):
     """Run the check in a new process because SciPy reads the necessary variable on import."""
     code = (
         "import os; os.environ['SCIPY_ARRAY_API'] = '1'\n"
         "from seedbed import SeedbedClassifier, SeedbedRegressor\n"
         f"from sklearn.utils.estimator_checks import {ARRAY_API} as check\n"
-        f"for estimator in {ESTIMATORS!r}: check(type(estimator).__name__, estimator, **dict({options!r}))"
+        f"for estimator in {estimators}: check(type(estimator).__name__, estimator, **dict({options!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@parametrize_with_checks(ESTIMATORS[:4], expected_failed_checks=lambda _: EXPECTED)
-def test_every_check_of_scikit_learn_passes(estimator, check):
+def assert_passes(check, estimator, estimators):
     if check.func.__name__ == ARRAY_API:
-        check_with_array_api(tuple(check.keywords.items()))
+        check_with_array_api(tuple(check.keywords.items()), repr(estimators))  # once for all of them
     else:
         check(estimator)
+
+
+@parametrize_with_checks(ESTIMATORS[:4], expected_failed_checks=lambda _: EXPECTED)
+def test_every_check_of_scikit_learn_passes(estimator, check):
+    assert_passes(check, estimator, ESTIMATORS[:4])
 
 
 @pytest.mark.slow  # nearly the same code as with a given rate and number of epochs
 @parametrize_with_checks(ESTIMATORS[4:], expected_failed_checks=lambda _: EXPECTED)
 def test_every_check_of_scikit_learn_passes_with_chosen_epochs(estimator, check):
-    test_every_check_of_scikit_learn_passes(estimator, check)
+    assert_passes(check, estimator, ESTIMATORS[4:])
 
 
 @pytest.mark.parametrize("kind", BOTH)

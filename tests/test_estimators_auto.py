@@ -107,7 +107,7 @@ def test_auto_settings_of_a_candidate_are_the_default_recipe():
 
 
 def test_a_time_limit_ends_the_fit(blobs):
-    quick = SeedbedClassifier(**{**FAST, "max_epochs": 100_000}, time_limit=0.01).fit(*blobs)
+    quick = SeedbedClassifier(**{**FAST, "max_epochs": 10_000}, time_limit=0.01).fit(*blobs)
     assert list(quick.weights_) == list(SMALL[:1])
 
 

@@ -314,6 +314,7 @@ def test_a_class_of_few_rows_does_not_hide_a_leak():
     assert leaks({"all but the rare": column}, target) == ["all but the rare"]
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("kind", ["number", "category"])
 @pytest.mark.parametrize("n_rows", [20, 30, 60])
 def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind):
@@ -361,13 +362,13 @@ def test_no_single_column_of_iris_is_a_leak():
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_ten_thousand_columns_take_a_few_seconds(task):
+def test_thousands_of_columns_take_a_few_seconds(task):
     rng = np.random.default_rng(0)
     target = rng.integers(0, 2, 500) if task == "binary" else rng.normal(size=500)
-    table = table_with({f"x{i}": values for i, values in enumerate(rng.normal(size=(10_000, 500)))}, target, task)
+    table = table_with({f"x{i}": values for i, values in enumerate(rng.normal(size=(2_500, 500)))}, target, task)
     start = time.process_time()
     assert find_leaks(table) == ()
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 2
 
 
 # Rows that aren't data (totals), and a row that outweighs all others

@@ -165,11 +165,12 @@ def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
         assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
 
 
-def test_ten_thousand_columns_are_read(write):
-    matrix = np.arange(30_000).reshape(3, 10_000)
-    lines = [",".join(f"c{i}" for i in range(10_000)), *(",".join(map(str, row)) for row in matrix)]
+@pytest.mark.parametrize("number", [1_200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_of_columns_are_read(write, number):
+    matrix = np.arange(3 * number).reshape(3, number)
+    lines = [",".join(f"c{i}" for i in range(number)), *(",".join(map(str, row)) for row in matrix)]
     with open_file(write("\n".join(lines))) as columns:
-        np.testing.assert_array_equal(columns.numbers(range(10_000)), matrix)
+        np.testing.assert_array_equal(columns.numbers(range(number)), matrix)
 
 
 def test_global_settings_of_csv_readers_have_no_effect(write):

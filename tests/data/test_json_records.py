@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError, UnreadableError
+
+FEWER = settings(max_examples=40)  # each opens a file
 
 RECORDS = [{"a": 2**60 + 1, "b": "x", "c": None}, {"b": "ü", "a": 0.10, "d": True}, {"c": -1e-7, "d": False}]
 
@@ -59,6 +61,7 @@ CELLS = st.one_of(
 )
 
 
+@FEWER
 @given(st.lists(st.dictionaries(st.text("abc", min_size=1, max_size=2), CELLS, min_size=1), min_size=1, max_size=6))
 def test_every_value_is_read_under_its_key(records):
     found = read(json.dumps(records))
@@ -91,6 +94,7 @@ PIECES = [
 ]
 
 
+@FEWER
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "[", '{"a":1}', '[{"a":1},']))
 def test_arbitrary_json_is_a_table_or_raises_a_seedbed_error(text, beginning):
     try:

@@ -1,5 +1,6 @@
 """An interrupted run keeps finished work and continues to the same results, bit for bit."""
 
+import functools
 import importlib
 import json
 import subprocess
@@ -72,17 +73,30 @@ def trained(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("after", range(1, 8))
-def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, after):
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """A function that returns the folder of a run that wasn't stopped; each is made once."""
+
+    @functools.cache
+    def folder_of(**options):
+        folder = tmp_path_factory.mktemp("whole")
+        small(candidates=["relu:3", "linear:3"], baselines=["prior"], folder=folder, **options)
+        return folder
+
+    return folder_of
+
+
+@pytest.mark.parametrize("after", [1, 3, 5, 7])  # three fits, two chunks that choose, and two that are judged
+def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, trained, whole, after):
     options = {"epoch": "inner", "lr": 0.5}
-    cut(0, folder=tmp_path / "whole", **options)
-    n_chunks = len(trained)
+    other = whole(**options)
+    trained.clear()
     cut(after, **options)
     assert len(files(tmp_path / "run")) == after
     cut(0, **options)
-    assert len(trained) == 2 * n_chunks  # none was trained twice
-    assert document(tmp_path / "run") == document(tmp_path / "whole")
-    one, other = (tmp_path / folder / "curves.safetensors" for folder in ("run", "whole"))
+    assert len(trained) == 4  # none was trained twice
+    assert document(tmp_path / "run") == document(other)
+    one, other = (folder / "curves.safetensors" for folder in (tmp_path / "run", other))
     assert one.read_bytes() == other.read_bytes()
     assert not (tmp_path / "run" / "unfinished").exists()
 
@@ -112,34 +126,33 @@ def test_a_run_of_any_task_continues_to_the_same_results(table_of, tmp_path, tab
     assert document(tmp_path / "cut") == document(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"epochs": 5},
-        {"lr": 0.25},
-        {"random_state": 1},
-        {"seeds": 3},
-        {"folds": 4},
-        {"weight_decay": 0.1},
-        {"schedule": "cosine"},
-        {"decay_biases": False},
-        {"label_smoothing": 0.1},
-        {"clip_norm": 1.0},
-        {"candidates": ["relu:3", "linear:4"]},
-        {"metric": "log_loss"},
-        {"baselines": ["prior", "logistic-regression"]},
-    ],
-    ids=str,
-)
-def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path, change):
+CHANGES = [
+    {"epochs": 5},
+    {"lr": 0.25},
+    {"random_state": 1},
+    {"seeds": 3},
+    {"folds": 4},
+    {"weight_decay": 0.1},
+    {"schedule": "cosine"},
+    {"decay_biases": False},
+    {"label_smoothing": 0.1},
+    {"clip_norm": 1.0},
+    {"candidates": ["relu:3", "linear:4"]},
+    {"metric": "log_loss"},
+    {"baselines": ["prior", "logistic-regression"]},
+]
+
+
+def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path):
     cut(4)
     before = files(tmp_path / "run")
-    with pytest.raises(OptionError, match=r"holds an unfinished run that isn't this one: "):
-        cut(0, **change)
-    assert files(tmp_path / "run") == before
-    cut(1, overwrite=True, **change)
+    for change in CHANGES:
+        with pytest.raises(OptionError, match=r"holds an unfinished run that isn't this one: "):
+            cut(0, **change)
+        assert files(tmp_path / "run") == before
+    cut(1, overwrite=True, **CHANGES[0])
     assert len(files(tmp_path / "run")) == len(before) + 1
-    cut(0, **change)
+    cut(0, **CHANGES[0])
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
@@ -172,15 +185,15 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "text", "a bit", "zeros at the end", "a folder"])
-def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, how):
-    cut(0, folder=tmp_path / "whole")
+def test_a_damaged_file_is_trained_again(cut, tmp_path, trained, whole, how):
+    other = whole()
     cut(5)
     n_before = len(trained)
     for path in (tmp_path / "run" / "unfinished").iterdir():
         damaged(path, how)
     cut(0)
     assert len(trained) == n_before + 2
-    assert document(tmp_path / "run") == document(tmp_path / "whole")
+    assert document(tmp_path / "run") == document(other)
 
 
 def test_a_file_of_another_shape_is_trained_again(cut, planned, tmp_path):
@@ -277,20 +290,14 @@ def test_an_origin_changes_with_contents_and_is_none_without_a_file(tmp_path):
     assert origin(FileArchitecture(str(tmp_path / "net.py"), "Net")) != origin(FileArchitecture("net.py", "Net"))
 
 
-def test_an_origin_is_the_same_in_another_process():
+def test_an_origin_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
     code = ("from seedbed.experiment.frozen import origin; from seedbed.networks import MLP; import functools;"
-            "from seedbed.experiment.baselines import baselines_from;"
-            "print(origin(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)));"
-            "print(*[origin(one.estimator) for one in baselines_from(['standard'], random_state=3)])")  # fmt: skip
-    found = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-             for _ in range(2)}  # fmt: skip
-    assert len(found) == 1
-    assert "None" not in found.pop()
-
-
-def test_code_typed_at_a_prompt_has_no_origin():
-    code = ("from seedbed.experiment.frozen import origin; from torch import nn\n"
-            "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\n"
-            "print(origin(Net))")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "None\n"
+            "from seedbed.experiment.baselines import baselines_from; from torch import nn\n"
+            "print(origin(functools.partial(MLP((3, 4), ('relu', 'tanh')), 3, 1)))\n"
+            "print(*[origin(one.estimator) for one in baselines_from(['standard'], random_state=3)])\n")  # fmt: skip
+    exec(code)
+    here = capsys.readouterr().out
+    typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(origin(Net))"
+    done = subprocess.run([sys.executable, "-c", code + typed], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{here}None\n"
+    assert "None" not in here

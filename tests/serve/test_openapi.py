@@ -12,7 +12,7 @@ load_all_checks()
 CHECKED = CHECKS.get_by_names(
     ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
 )
-EXAMPLES = 40
+EXAMPLES = 20
 
 
 def document_of(app):
@@ -43,7 +43,7 @@ def test_a_row_is_described_by_the_columns_of_the_model(app, records):
         jsonschema.validate(record, row)
 
 
-@pytest.mark.parametrize("target", ["ill", "grade", "cost"])
+@pytest.mark.parametrize("target", ["grade", "cost"])
 def test_documented_requests_get_documented_answers(fitted, target):
     with application(fitted(target)) as app:
         schema = schemathesis.openapi.from_dict(document_of(app))
