@@ -11,7 +11,7 @@ export function createNetwork(place, { onChange }) {
   const state = { hidden: [], table: null, weights: null };
   const columns = element("div", { class: "columns" });
   const picture = element("div", { class: "picture", role: "img" });
-  place.append(element("div", { class: "scroller" }, columns, picture), element("p", { class: "hint" }, "Lines: weights of the highlighted network, blue above 0, orange below"));
+  place.append(element("div", { class: "scroller" }, columns, picture), element("p", { class: "hint" }, "Lines: weights of the highlighted network, dashed below 0"));
   const surface = canvasIn(picture, paint);
 
   function changed(hidden, focus) {
@@ -94,7 +94,7 @@ export function createNetwork(place, { onChange }) {
       while (most > 4 && pen.measureText(shortened(whole, most)).width > boxes[0] - 12) most--;
       label(pen, shortened(whole, most), boxes[0] - 10, at, { colour: paints.faint, align: "right", size: 10.5 });
     });
-    picture.setAttribute("aria-label", `Network with ${sizes.join(", ")} units from inputs to output. Line width shows the size of a weight.`);
+    picture.setAttribute("aria-label", `Network with ${sizes.join(", ")} units from inputs to output. Line width shows the size of a weight, and dashes a weight below 0.`);
   }
 
   function paintWeights(pen, paints, layer, sizes, boxes, places) {
@@ -105,7 +105,8 @@ export function createNetwork(place, { onChange }) {
     const bend = (boxes[layer] - boxes[layer - 1]) * 0.45;
     places[layer].forEach((to, i) => places[layer - 1].forEach((from, j) => {
       const share = fits ? weight[i * sizes[layer - 1] + j] / (largest || 1) : 0;
-      pen.strokeStyle = fits ? (share > 0 ? paints.better : paints.worse) : paints.faint;
+      pen.strokeStyle = fits ? paints.ink : paints.faint;
+      pen.setLineDash(share < 0 ? [5, 3] : []);
       pen.globalAlpha = fits ? 0.08 + 0.72 * Math.abs(share) : 0.22;
       pen.lineWidth = fits ? 0.4 + 3 * Math.abs(share) : 0.8;
       pen.beginPath();
@@ -113,6 +114,7 @@ export function createNetwork(place, { onChange }) {
       pen.bezierCurveTo(boxes[layer - 1] + bend, from, boxes[layer] - bend, to, boxes[layer], to);
       pen.stroke();
     }));
+    pen.setLineDash([]);
     pen.globalAlpha = 1;
   }
 

@@ -2,13 +2,13 @@
 
 const repaints = new Set();
 
-/** Return the colours of the style sheet. */
+/** Return the colours of the style sheet. Each has one meaning on the page: orange is "worse" alone. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
     background: read("background"), ink: read("ink"), faint: read("faint-ink"), rule: read("rule"), zone: read("zone"),
-    current: read("series-0"), pinned: read("series-1"), better: read("better"), worse: read("worse"), unsure: read("unsure"),
+    current: read("series-0"), pinned: read("series-7"), better: read("better"), worse: read("worse"), unsure: read("unsure"),
     classes: [4, 2, 3, 6, 8, 7, 5, 9, 1, 0].map((number) => read(`series-${number}`)),
   };
 }
