@@ -51,6 +51,22 @@ FILES = {
     "0 and 1, and exponents": lines([[f"{r}e-2", str(r % 2), *row[2:]] for r, row in enumerate(ROWS)]),
     "rows without a target": lines(changed({(5, 3): "", (6, 3): "NA"})),
     "text before 5 % of numbers": lines(changed({(5, 0): "about 5"})),
+    "dates": lines([[f"2024-{r % 12 + 1:02}-{r % 28 + 1:02}", *row[1:]] for r, row in enumerate(ROWS)]),
+    "days first, and a missing date": lines(
+        [["" if r == 3 else f"{r % 28 + 1}.{r % 12 + 1}.{1950 + r}", *row[1:]] for r, row in enumerate(ROWS)]
+    ),
+    "months first, and times with zones": lines(
+        [
+            [f"{r % 12 + 1}/{r % 28 + 1}/98 {r % 12 + 1}:05 {'ap'[r % 2]}m{['', ' +0530'][r % 2]}", *row[1:]]
+            for r, row in enumerate(ROWS)
+        ]
+    ),
+    "dates that could be read in two ways": lines(
+        [[f"{r % 12 + 1}/{r % 11 + 1}/2024", f"{r % 12 + 1}/{r % 28 + 1}/2024", *row[2:]] for r, row in enumerate(ROWS)]
+    ),
+    "months by name, and an impossible date": lines(
+        [["31 Feb 2024" if r == 7 else f"{r % 28 + 1} March {2000 + r}", *row[1:]] for r, row in enumerate(ROWS)]
+    ),
     "a name for every row": lines([[f"person {r}", *row[1:]] for r, row in enumerate(ROWS)]),
 }
 
@@ -67,11 +83,8 @@ def check_equal(found, expected):
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("target", ["answer", "colour", "width"])
 def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target):
-    if target == "width" and what in (
-        "rows that are numbered",
-        "a constant and an empty column",
-        "a name for every row",
-    ):
+    no_number = ("rows that are", "a constant", "a name", "dates", "days", "months")
+    if target == "width" and what.startswith(no_number):
         target = "answer"
     (tmp_path / "table.csv").write_text(FILES[what], encoding="utf-8", newline="")
     document = table_document(read_table(tmp_path / "table.csv", target=target))

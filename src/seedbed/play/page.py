@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,7 @@ def page_text(table: dict[str, Any] | None) -> str:
     parts = {
         "POLICY": POLICY,
         "STYLE": _colours() + _text("style.css"),
+        "NAME": "" if table is None else f' data-name="{html.escape(table["name"])}"',
         "TABLE": script_json(table),
         "KERNEL": base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
         "WORKER": bundled(["worker.js"]),

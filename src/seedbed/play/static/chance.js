@@ -3,17 +3,16 @@
 import { binWidth, pilesOf, valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { namesBeside, settingsName } from "./settings.js";
-import { quantity, element, scoreName, scoreText, sizeText, tickText } from "./words.js";
+import { count, quantity, element, scoreName, scoreText, sizeText, tickText } from "./words.js";
 
 const BASE = 28;
 const HEAD = 30;
 
-/** Return the scores of single networks, one for each split, all with the first seed. */
-export function scoresOverSplits(run) {
-  const last = run.epochs.length - 1;
+/** Return the scores of single networks at a recorded epoch, one for each split, all with the first seed. */
+export function scoresOverSplits(run, at) {
   const found = [];
   run.request.networks.forEach(({ seed }, i) => {
-    const value = run.curves.testScore[i * run.epochs.length + last];
+    const value = run.curves.testScore[i * run.epochs.length + at];
     if (seed === 0 && Number.isFinite(value)) found.push(value);
   });
   return Float64Array.from(found).sort();
@@ -35,9 +34,19 @@ export function createChance(place, drawPlace) {
   drawPlace.append(button, said);
   say();
 
+  /** Return the recorded epoch at which a run is shown: the chosen one, or the run's last where it ends before. */
+  function placeIn(run) {
+    const last = run.epochs.length - 1;
+    if (state.at === null) return last;
+    const own = (state.current.seeds ?? state.current.splits).epochs;
+    const epoch = own[Math.min(state.at, own.length - 1)];
+    return Math.max(0, run.epochs.findLastIndex((one) => one <= epoch));
+  }
+
   function valuesOf(one, kind) {
-    if (kind === "seeds") return one?.seeds ? valuesAt(one.seeds, "testScore", Math.min(state.at ?? Infinity, one.seeds.epochs.length - 1)) : [];
-    return one?.splits ? scoresOverSplits(one.splits) : [];
+    const run = one?.[kind];
+    if (!run) return [];
+    return kind === "seeds" ? valuesAt(run, "testScore", placeIn(run)) : scoresOverSplits(run, placeIn(run));
   }
 
   function domain() {
@@ -60,7 +69,9 @@ export function createChance(place, drawPlace) {
     if (!state.current.seeds && !state.current.splits) return;
     const others = valuesOf(state.pinned, panel.kind);
     const title = panel.kind === "seeds" ? `${quantity(values.length, "seed")}, one split` : `one seed, ${quantity(values.length, "split")}`;
-    label(pen, title, 12, 12, { colour: paints.ink, size: 13, weight: "bold" });
+    const { epochs } = state.current[panel.kind] ?? { epochs: [] };
+    const epoch = state.at === null || state.at >= epochs.length - 1 ? "" : `, epoch ${count(epochs[state.at])}`;
+    label(pen, title + epoch, 12, 12, { colour: paints.ink, size: 13, weight: "bold" });
     const pixels = x(1) - x(0);
     const unit = binWidth(state.current.seeds ?? state.current.splits, state.task, pixels, state.task === "regression" ? 8 : 3);
     const wide = Math.min(9, unit * pixels);
@@ -169,7 +180,7 @@ export function createChance(place, drawPlace) {
     panels.forEach(paint);
   }
 
-  const scoreAt = (run, i) => run.curves.testScore[(i + 1) * run.epochs.length - 1];
+  const scoreAt = (run, i) => run.curves.testScore[i * run.epochs.length + placeIn(run)];
 
   function say(start, claim, tail) {
     if (!start) said.replaceChildren("Train once, as most tutorials do: one split, one seed. What would you conclude?");
@@ -177,17 +188,21 @@ export function createChance(place, drawPlace) {
   }
 
   const repaint = oncePerFrame(() => { panels.forEach(paint); headline(); });
+
+  /** Forget the runs that were drawn: another network or epoch is looked at. */
+  function reset() {
+    Object.assign(state, { mark: null, seen: [], tally: { better: 0, worse: 0, equal: 0, all: 0 } });
+    say();
+    repaint();
+  }
+
   return {
     show(changes) {
+      const isOther = "at" in changes && changes.at !== state.at;
       Object.assign(state, changes);
+      if (isOther) reset();
       repaint();
     },
-    /** Forget the runs that were drawn: another network is looked at. */
-    reset() {
-      Object.assign(state, { mark: null, seen: [], tally: { better: 0, worse: 0, equal: 0, all: 0 } });
-      say();
-      repaint();
-    },
-    draw,
+    reset,
   };
 }

@@ -79,7 +79,7 @@ function difference({ result, where }, usual) {
 
 /** Build the class mode. `trainOne(seed)` trains one network on the first split and resolves to its score. */
 export function createClassroom(place, { trainOne, read, onFiles }) {
-  const state = { taken: [], results: [], own: null };
+  const state = { taken: [], results: [], own: null, turn: 0 };
   const name = element("input", { type: "text", id: "student", maxlength: 40, autocomplete: "off", placeholder: "Your name" });
   const said = element("p", { role: "status" });
   const save = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${state.own.name.replace(/[^\p{L}\p{N}]+/gu, "_")}.json`, resultText(state.own), "application/json") }, "Save my result");
@@ -117,10 +117,12 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     }
     if (!given) return;
     const seed = seedOfName(text);
+    const turn = ++state.turn;
     state.own = null;
     save.hidden = true;
     said.textContent = "Training\u2026";
     const score = await trainOne(seed);
+    if (turn !== state.turn) return;
     if (!Number.isFinite(score)) {
       said.textContent = "The training didn't end with a score: lower the learning rate.";
       return;

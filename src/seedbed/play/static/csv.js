@@ -1,5 +1,6 @@
 // CSV files that are dropped on the page: text in, a table out, by the rules by which seedbed reads them as far as a page
 // needs them. Nothing leaves the browser.
+import { datesOf, orderOf, partsOf } from "./dates.js";
 import { decodeTable, inputsOf } from "./table.js";
 
 const MOST_CELLS = 2_000_000, MOST_ROWS = 20_000, MOST_INPUTS = 500, MOST_CLASSES = 20, MOST_WHOLE_NUMBERS = 20;
@@ -128,7 +129,7 @@ function usesComma(columns) {
   return comma > point;
 }
 
-/** What a column is: numbers, or levels, with what the whole table decides about them. */
+/** What a column is: numbers, dates or levels, with what the whole table decides about them. */
 function columnOf(name, own, comma) {
   const { texts, counts, codes } = own, words = texts.map((text) => text.toLowerCase()), rows = codes.length;
   const spread = (values) => Array.from(codes, (code) => values[code]);
@@ -141,6 +142,8 @@ function columnOf(name, own, comma) {
   const values = numbersOf(own, comma);
   const areCodes = values?.every((value) => value === null || Number.isInteger(value)) && texts.some((text) => CODE.test(text));
   if (values && !areCodes) return number(values);
+  const dates = values ? null : datesOf(own, (text) => NO_NUMBER.has(text.toLowerCase()));
+  if (dates) return { name, kind: "date", dates, spread };
   const missing = texts.map(isMissing), nLevels = missing.filter((one) => !one).length;
   const share = Math.max(1, Math.ceil(rows / ONE_IN)), needed = nLevels > MANY_LEVELS ? share : Math.min(ENOUGH_ROWS, share);
   const levels = texts.filter((_, place) => !missing[place] && counts[place] >= needed).sort();
@@ -158,7 +161,7 @@ function useless(column) {
   if (n < FEW_ROWS) return "";
   if (column.kind === "category") return column.levels > 0.95 * n ? "has another text in nearly every row" : "";
   const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
-  const running = different === n && high - low + 1 === n && values.every(Number.isInteger);
+  const running = column.kind === "number" && different === n && high - low + 1 === n && values.every(Number.isInteger);
   return running ? "numbers the rows" : "";
 }
 
@@ -221,14 +224,25 @@ function assembled(header, columns, goal, name) {
     return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
   const goals = own.texts.map((text, place) => (isNumber ? amounts[place] : classes.indexOf(text)));
 
-  const used = [];
-  header.forEach((one, i) => {
-    if (i === goal) return;
+  const found = header.map((one, i) => {
+    if (i === goal) return null;
     const whole = columns[i], texts = dropped ? distinct(kept.map((row) => whole.texts[whole.codes[row]])) : whole;
-    const column = columnOf(one, texts, comma), reason = useless(column);
-    if (reason) notes.push(`'${one}' ${reason} and is left out.`);
-    else used.push(column);
+    return columnOf(one, texts, comma);
   });
+  const order = orderOf(found.map((column) => column?.dates), comma), used = [];
+  for (const column of found) {
+    if (!column) continue;
+    const isDate = column.kind === "date";
+    if (isDate) {
+      const [spelling] = [order, ...Object.keys(column.dates.readings)].filter((one) => column.dates.readings[one]);
+      column.values = column.spread(column.dates.readings[spelling]);
+      column.hasMissing = column.values.includes(null);
+      if (spelling !== "ymd") notes.push(`'${column.name}' is read as dates, the ${spelling === "dmy" ? "day" : "month"} first.`);
+    }
+    const reason = useless(column);
+    if (reason) notes.push(`'${column.name}' ${reason} and is left out.`);
+    else used.push(...(isDate ? partsOf(column) : [column]));
+  }
   if (!used.length) return fail("No column is left to predict from.");
   const isFar = (value) => value !== null && !(Math.abs(value) < FARTHEST);
   const far = used.find((column) => column.kind === "number" && column.values.some(isFar));
@@ -241,7 +255,7 @@ function assembled(header, columns, goal, name) {
     name, task: isNumber ? "regression" : classes.length > 2 ? "multiclass" : "binary", target,
     classes: isNumber ? null : classes, inputs, cells: used.map((column) => column.values),
     y: kept.map((row) => goals[own.codes[row]]), notes,
-    columns: used.map(({ name: own, kind, categories, hasMissing }) => ({ name: own, kind, categories, hasMissing })),
+    columns: used.map(({ name: own, source = own, kind, categories, hasMissing }) => ({ name: own, source, kind, categories, hasMissing })),
   });
   return { table };
 }

@@ -1,6 +1,7 @@
 /** The curves of all seeds, live: training rows left, test rows right, with the middle half as a band and one seed in ink. */
 
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
+import { quantile } from "./survey.js";
 import { count, element, lossText, quantity, scoreName, scoreText, tickText } from "./words.js";
 
 const LEFT = 44;
@@ -8,14 +9,6 @@ const TOP = 26;
 const BOTTOM = 26;
 const STRIP = 46;
 const BUDGET = 6; // milliseconds of drawing in a frame
-
-/** Return the value below which a share of sorted numbers lies. */
-export function quantile(sorted, share) {
-  if (!sorted.length) return NaN;
-  const at = share * (sorted.length - 1);
-  const low = Math.floor(at);
-  return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
-}
 
 /** Return the values of all trained networks at one recorded epoch, sorted. */
 export function valuesAt(run, curve, at) {

@@ -1,7 +1,7 @@
 // Trains the networks of a request in Web Workers, and predicts with them. Everything that the page's main thread knows
 // of training is here.
 //
-// A table, from `decodeTable`, `readCsv` or `exampleTable`:
+// A table, from `Engine.read` or `exampleTable`:
 //     {name, task: "binary" | "multiclass" | "regression", target, classes: [string] or null,
 //      columns: [{name, kind: "number" | "category", categories: [string] or null}],
 //      inputs: [{name, kind: "number" | "flag" | "level" | "bucket", column, category: index or null,
@@ -39,10 +39,15 @@ function spread(epochs, most) {
   return Int32Array.from({ length: n }, (_, i) => Math.round(((i + 1) * epochs) / n));
 }
 
-/** Call at the page's next frame, or soon if the page isn't shown. */
+/** Call at the page's next frame, or soon if there is none: hidden pages and frames off the screen have no frames. */
 function soon(call) {
-  if (typeof requestAnimationFrame === "undefined" || document.hidden) setTimeout(call, 16);
-  else requestAnimationFrame(call);
+  let waits = true;
+  const once = () => {
+    if (waits) call();
+    waits = false;
+  };
+  requestAnimationFrame(once);
+  setTimeout(once, 100);
 }
 
 /** Say what is wrong with a request; null if nothing is. */
@@ -105,13 +110,42 @@ class Engine {
     this.tables.set(table, id); // the latest one is last
     if (known === undefined) {
       for (const worker of this.workers) worker.postMessage({ type: "table", id, table });
-      const [oldest, oldestId] = this.tables.entries().next().value;
-      if (this.tables.size > 2) {
-        this.tables.delete(oldest);
-        for (const worker of this.workers) worker.postMessage({ type: "forget", id: oldestId });
-      }
+      this.forget();
     }
     return id;
+  }
+
+  /** Let the workers keep the latest two tables only. */
+  forget() {
+    if (this.tables.size <= 2) return;
+    const [oldest, oldestId] = this.tables.entries().next().value;
+    this.tables.delete(oldest);
+    for (const worker of this.workers) worker.postMessage({ type: "forget", id: oldestId });
+  }
+
+  /**
+   * Read a table in a worker, as a large one takes seconds.
+   *
+   * @param {object} given `document`: the text of the page's own table; or `file`: a CSV file, with `target` and `name` as
+   *   `readCsv` has them
+   * @returns {Promise<{table: object}|{error: string, columns: string[]}>}
+   */
+  async read(given) {
+    const { copies, ...found } = await this.ask({ type: "read", copies: this.workers.length, ...given });
+    if (!found.table) return found;
+    const id = ++this.counter;
+    this.tables.set(found.table, id);
+    // Handed over, not copied: copies of many cells would take the main thread's time.
+    this.workers.forEach((worker, i) => {
+      worker.postMessage({ type: "table", id, table: { ...found.table, x: copies[i] } }, [copies[i].buffer]);
+    });
+    this.forget();
+    return found;
+  }
+
+  /** Ask a worker for the survey of a table, see survey.js. */
+  survey(table) {
+    return this.ask({ type: "survey", table: this.tableId(table) });
   }
 
   /**
@@ -149,7 +183,7 @@ class Engine {
     if (data.type === "curves") run?.take(data);
     else if (data.type === "parameters") run?.keep(data);
     else if (data.type === "done") run?.finish();
-    else if (data.type === "predicted") call?.resolve(data.values);
+    else if (data.type === "answer") call?.resolve(data.found);
     else if (data.type === "failed") {
       run?.end("failed", data.message);
       call?.reject(new Error(data.message));
@@ -157,12 +191,12 @@ class Engine {
     if (call) this.calls.delete(data.call);
   }
 
-  /** Ask a worker, chosen in turn, for predictions. */
+  /** Ask a worker, chosen in turn. */
   ask(message) {
     const call = ++this.counter;
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject });
-      this.workers[call % this.workers.length].postMessage({ type: "predict", call, ...message });
+      this.workers[call % this.workers.length].postMessage({ call, ...message });
     });
   }
 
@@ -181,7 +215,7 @@ class Run {
     const empty = () => new Float32Array(n * this.epochs.length).fill(NaN);
     this.curves = { trainLoss: empty(), testLoss: empty(), trainScore: empty(), testScore: empty() };
     this.parameters = Array.from(this.kept, () => Array(n).fill(null)); // [kept epoch][network]
-    this.inner = { engine, id, onUpdate, scheduled: false };
+    this.inner = { engine, id, onUpdate, scheduled: false, splits: [] };
   }
 
   take({ ids, from, to, values }) {
@@ -232,7 +266,7 @@ class Run {
 
   /** The rows of a split: {train, test}, Int32Array of ascending row numbers. */
   split(number) {
-    return splitRows(this.table, number, this.request.testShare);
+    return (this.inner.splits[number] ??= splitRows(this.table, number, this.request.testShare));
   }
 
   /** Which of the kept parameters are nearest to an epoch, for a network that has them; -1 if there are none. */
@@ -267,23 +301,25 @@ class Run {
    * Predict rows.
    *
    * @param {number[]} networks their numbers
-   * @param {Float64Array} x raw rows [point, input], NaN for missing cells
+   * @param {Float64Array|object|null} rows raw rows [point, input], NaN for missing cells; {survey, columns, size} for those of
+   *   `gridRows`; null for all rows of the table
    * @param {number} epoch the kept epoch that is nearest to it is used
    * @returns {Promise<Float32Array>} [network, point, output]: the probability of the second class, of each of several
    *   classes, or a number in the target's unit; NaN of networks without parameters
    */
-  async predict(networks, x, epoch = this.request.epochs) {
-    const { engine } = this.inner, points = Float64Array.from(x), { networks: nets, ...request } = this.request;
+  async predict(networks, rows, epoch = this.request.epochs) {
+    const { engine } = this.inner, { networks: nets, ...request } = this.request;
     const chosen = Array.from(networks), own = chosen.map((network) => this.nearest(network, epoch));
     const usable = chosen.map((_, i) => i).filter((i) => own[i] >= 0), table = engine.tableId(this.table);
-    const size = (points.length / this.table.nInputs) * this.table.nOutputs;
+    const points = rows === null ? this.table.rows : rows.size ? rows.size ** 2 : rows.length / this.table.nInputs;
+    const size = points * this.table.nOutputs;
     const found = new Float32Array(chosen.length * size).fill(NaN);
     const share = Math.ceil(usable.length / engine.workers.length / 4) * 4;
     const parts = [];
     for (let first = 0; first < usable.length; first += share) parts.push(usable.slice(first, first + share));
     await Promise.all(parts.map(async (part) => {
       const values = await engine.ask({
-        table, request, points,
+        type: "predict", table, request, rows,
         nets: part.map((i) => nets[chosen[i]]),
         parameters: part.map((i) => this.parameters[own[i]][chosen[i]].slice()),
       });

@@ -5,8 +5,7 @@ import { createClassroom, readResult } from "./classroom.js";
 import { createCompare, trainingState, verdictSentence } from "./compare.js";
 import { choiceOf, createControls } from "./controls.js";
 import { shortNumber } from "./export.js";
-import { createCurves, quantile, valuesAt } from "./curves.js";
-import { readCsv } from "./csv.js";
+import { createCurves, valuesAt } from "./curves.js";
 import { createEngine } from "./engine.js";
 import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
@@ -14,19 +13,21 @@ import { TOY_NAMES, acceptDrops, askTarget, createOpening } from "./opening.js";
 import { repaintAll } from "./paint.js";
 import { fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetworks, settingsName, splitNetworks, toFragment } from "./settings.js";
 import { createSurface } from "./surface.js";
+import { quantile } from "./survey.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
-import { decodeTable, exampleTable } from "./table.js";
+import { exampleTable } from "./table.js";
 import { count, quantity, element, lossText, scoreName, scoreText, sentence, shortened, signedText } from "./words.js";
 
 const WAIT = 120; // milliseconds after the last change
 const BATCH = 8; // splits that are trained together
 const MOST_KNOWN = 12; // runs that are kept
 const MOST_BYTES = 30e6; // of a dropped file
+const MOST_TEXT = 1e6; // bytes of a file of settings or results
 
 const by = (id) => document.getElementById(id);
 const page = {
   table: null, isToy: false, settings: null, pinned: null, current: { settings: null, seeds: null, splits: null }, rival: null,
-  at: null, highlight: 0, turn: 0, running: new Set(), known: new Map(), timer: 0, began: 0, isFresh: false, tables: 0, measure: "score",
+  at: null, highlight: 0, turn: 0, running: new Set(), known: new Map(), timer: 0, began: 0, isFresh: false, tables: 0, choices: 0, fewer: [], measure: "score",
 };
 
 /** Write a problem above everything, in one sentence; null clears it. */
@@ -46,6 +47,7 @@ const keyOf = (request) => JSON.stringify([page.tables, request]);
 
 /** Keep a run, so that the same settings needn't be trained again; the oldest one is forgotten. */
 function remember(request, run) {
+  if (run.table !== page.table) return; // the table was changed just after the training had ended
   page.known.set(keyOf(request), run);
   if (page.known.size > MOST_KNOWN) page.known.delete(page.known.keys().next().value);
 }
@@ -103,10 +105,9 @@ async function trainSplits(slots, onGrow, isOld) {
 
 /** Train everything that the page shows: the seeds first, then the pinned network, then the splits. */
 async function trainAll() {
-  const turn = ++page.turn;
+  interrupt();
+  const turn = page.turn;
   const isOld = () => turn !== page.turn;
-  for (const run of page.running) run.cancel();
-  page.running.clear();
   const current = { settings: page.settings, seeds: null, splits: null };
   const rival = page.pinned && { settings: pinnedSettings(), seeds: null, splits: null };
   Object.assign(page, { current, rival, at: null, began: performance.now(), isFresh: false });
@@ -114,6 +115,7 @@ async function trainAll() {
   correctSeed();
   document.body.dataset.state = "training";
   complain(null);
+  takeaway.show();
   const ended = trainSeeds(current, () => { if (!isOld()) growSeeds(); });
   if (rival) rival.seeds = page.known.get(keyOf(requestFor(rival.settings, seedNetworks(rival.settings)))) ?? null;
   showRuns();
@@ -139,12 +141,17 @@ async function trainAll() {
   takeaway.show();
 }
 
-/** Stop the training; what is trained so far stays on the page. */
-function stop() {
+/** End what trains and what is about to train. */
+function interrupt() {
   clearTimeout(page.timer);
   page.turn++;
   for (const run of page.running) run.cancel();
   page.running.clear();
+}
+
+/** Stop the training; what is trained so far stays on the page. */
+function stop() {
+  interrupt();
   document.body.dataset.state = "done";
   by("again").textContent = "Train again";
   by("status").textContent = "Stopped.";
@@ -158,7 +165,7 @@ function fail(message) {
 
 /** Train again soon; changes in quick succession count as one. */
 function trainSoon() {
-  clearTimeout(page.timer);
+  interrupt();
   document.body.dataset.state = "training";
   page.timer = setTimeout(trainAll, WAIT);
 }
@@ -261,7 +268,8 @@ function showProgress() {
 /** Say in words what the curves show at the chosen epoch. */
 function readOut() {
   const run = page.current.seeds;
-  const { task } = page.table;
+  if (!run) return;
+  const { task } = run.table;
   const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
   const measure = page.measure === "loss" ? "testLoss" : "testScore";
   const sorted = valuesAt(run, measure, place);
@@ -287,7 +295,7 @@ function readPinned(measure, text) {
   const end = page.current.seeds.epochs[Math.min(page.at ?? Infinity, page.current.seeds.epochs.length - 1)];
   const place = Math.max(0, run.epochs.findLastIndex((epoch) => epoch <= end));
   const sorted = valuesAt(run, measure, place);
-  const name = namesBeside(page.settings, page.pinned)[1];
+  const name = namesBeside(page.current.settings, page.rival.settings)[1];
   return sorted.length < 2 ? "" : ` Pinned (dashed), ${name}, epoch ${count(run.epochs[place])}: ${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}.`;
 }
 
@@ -299,31 +307,36 @@ function explainCurves() {
   key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. Black: the highlighted one. Bars at the right edge: how many networks end at each value.`;
 }
 
-/** Say the main result above everything: the verdict, or how different the networks are. */
+/** Say the main result above everything: the verdict, or how different the networks are at the chosen epoch. */
 function headline() {
   const run = page.current.seeds;
   const verdict = page.rival ? compare.verdict() : null;
-  const { table, settings } = page;
+  const { settings } = page.current;
+  const { table } = run;
   const shares = run.split(0);
-  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(table.columns.length, "column")}` : " from two numbers"}, ${count(table.rows)} rows${page.isLight ? "; a large table, so it begins with fewer seeds, splits and epochs" : ""}`;
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}` : " from two numbers"}, ${count(table.rows)} rows${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(" and ")}` : ""}`;
   if (verdict) {
     const isAll = [page.current, page.rival].every((slots) => slots.splits?.status === "done");
-    by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.pinned), isAll);
-    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.`;
+    by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);
+    // At an epoch chosen by its test scores a network would look better than it is, so the verdict doesn't follow the slider.
+    const epoch = page.at === null ? "" : " The verdict is on the last epoch, wherever the slider stands.";
+    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch}`;
     return;
   }
-  const sorted = valuesAt(run, "testScore", run.epochs.length - 1);
+  const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
+  const at = page.at === null ? "" : `, epoch ${count(run.epochs[place])} of ${count(settings.epochs)}`;
+  const sorted = valuesAt(run, "testScore", place);
   const isOne = settings.seeds === 1;
   const same = isOne ? `It learns from ${count(shares.train.length)} rows and is tested on ${count(shares.test.length)}. Would another random start say the same?` : `They differ in their random start alone: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
   by("lead").textContent = same;
   if (run.status !== "done" || sorted.length < 2) {
-    if (isOne && sorted.length) by("headline").textContent = `One network, one number: ${scoreText(sorted[0], table.task)}.`;
+    if (isOne && sorted.length) by("headline").textContent = `One network, one number${at}: ${scoreText(sorted[0], table.task)}.`;
     else by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe: how different can they be?`;
     return;
   }
   const [low, high] = [sorted[0], sorted.at(-1)].map((value) => scoreText(value, table.task));
   const what = table.task === "regression" ? `R\u00b2 from ${low} to ${high}` : `${low} to ${high} right`;
-  by("headline").textContent = low === high ? `${quantity(settings.seeds, "network")}, one recipe: all reach ${low}.` : `${quantity(settings.seeds, "network")}, one recipe: ${what} on new rows.`;
+  by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe${at}: ${low === high ? `all reach ${low}` : `${what} on new rows`}.`;
 }
 
 // Tables and files ---------------------------------------------------------------------------------------------------
@@ -333,7 +346,10 @@ function useTable(table, isToy, name = table.name) {
   const lost = page.pinned;
   const pinned = isToy && page.isToy && page.table.name === table.name ? page.pinned : null; // a toy of another shape
   if (!isToy) page.settings = Object.freeze(lightened(before, table.rows, parameterCount(widths(table, before.hidden))));
-  Object.assign(page, { table, isToy, isLight: page.settings !== before && page.settings.epochs < before.epochs, tables: page.tables + 1, pinned, at: null });
+  const fewer = ["seeds", "splits", "epochs"].filter((setting) => page.settings[setting] < before[setting]);
+  page.choices++; // a table that is still being read isn't wanted any more
+  by("reading").hidden = true;
+  Object.assign(page, { table, isToy, fewer, tables: page.tables + 1, pinned, at: null });
   page.known.clear();
   opening.mark(name, isToy);
   by("target").hidden = true;
@@ -355,26 +371,37 @@ function useTable(table, isToy, name = table.name) {
   trainSoon();
 }
 
-/** Take files that are dropped or chosen. What is wrong with results of a class is said beside its picture. */
+/** Read a table in a worker. Resolves to null if another table has been chosen meanwhile. */
+async function readTable(given, name) {
+  const choice = ++page.choices;
+  by("reading").textContent = `Reading ${name}\u2026`;
+  by("reading").hidden = false;
+  const found = await page.engine.read(given).catch((error) => ({ error: `${name} can't be read: ${sentence(error.message)}` }));
+  if (choice !== page.choices) return null;
+  by("reading").hidden = true;
+  return found;
+}
+
+/** Take files that are dropped or chosen, in this order. What is wrong with results of a class is said beside its picture. */
 async function takeFiles(files, isForClass = false) {
   complain(null);
   by("target").hidden = true;
   const problems = [];
   const results = [];
+  const tables = [];
   for (const file of files) {
-    if (file.size > MOST_BYTES) {
-      problems.push(`${file.name} is larger than 30 MB: use a part of its rows.`);
-      continue;
-    }
-    const text = await file.text();
+    const text = file.size > MOST_TEXT ? "" : await file.text();
     const found = readResult(text, file.name);
     if (found) results.push({ ...found, where: file.name });
     else if (readSettings(text) !== null) openSettings(readSettings(text));
     else if (/\.json$/i.test(file.name)) problems.push(`${file.name} holds neither settings nor a result of this page.`);
-    else takeCsv(file.name, text, problems);
+    else if (file.size > MOST_BYTES) problems.push(`${file.name} is larger than 30 MB: use a part of its rows.`);
+    else tables.push(file);
   }
+  if (tables.length > 1) problems.push(`The page takes one table at a time, and reads ${tables.at(-1).name}.`);
   if (results.length || isForClass) classroom.add(results, problems);
   else if (problems.length) complain(problems.slice(0, 3).join(" "));
+  if (tables.length) takeCsv(tables.at(-1));
 }
 
 /** Use the settings of a fragment, and its toy table if it names one. Returns whether it does. */
@@ -396,18 +423,25 @@ function repin(fragment) {
   showSettings();
 }
 
-function takeCsv(name, text, problems) {
-  const short = name.replace(/\.[^.]*$/, "");
-  const read = readCsv(text);
-  if (!read.columns?.length) {
-    problems.push(read.error ?? `${name} holds no table.`);
-    return;
-  }
-  askTarget(by("target"), shortened(name, 40), read.columns, (target) => {
-    const found = readCsv(text, target, short);
-    if (found.error || !found.table) complain(found.error);
-    else useTable(found.table, false);
+/** Read the names of a file's columns, ask for the target, and read the table. */
+async function takeCsv(file) {
+  const name = shortened(file.name, 40);
+  const read = await readTable({ file }, name);
+  if (!read) return;
+  if (!read.columns?.length) return complain(read.error);
+  askTarget(by("target"), name, read.columns, async (target) => {
+    complain(null);
+    const found = await readTable({ file, target, name: file.name.replace(/\.[^.]*$/, "") }, name);
+    if (found?.table) useTable(found.table, false);
+    else if (found) complain(found.error);
   });
+}
+
+/** Use the table that Python has written into the page. */
+async function useOwn() {
+  const found = await readTable({ document: by("play-table").textContent }, own);
+  if (found?.table) useTable(found.table, false, own);
+  else if (found) complain(found.error);
 }
 
 // The parts ----------------------------------------------------------------------------------------------------------
@@ -419,12 +453,14 @@ function pin() {
   trainAll();
 }
 
-const given = JSON.parse(by("play-table").textContent);
+const named = by("play-table").dataset.name;
+const own = named === undefined ? null : shortened(named, 30);
+by("tables").inert = by("bench").inert = true; // until there is a table
 const opening = createOpening(by("tables"), {
-  own: given ? shortened(String(given.name), 30) : null,
-  onOwn: () => useTable(decodeTable(given), false, shortened(String(given.name), 30)),
+  own,
+  onOwn: useOwn,
   onToy: (name) => useTable(exampleTable(name, opening.shape()), true),
-  onFiles: takeFiles,
+  onFiles: takeInTurn,
 });
 const network = createNetwork(by("network"), { onChange: (hidden) => change({ hidden }) });
 const controls = createControls(by("recipe"), by("presets"), { onChange: change });
@@ -435,24 +471,27 @@ const compare = createCompare(by("comparison"), {
   onPinAndTry: (hidden) => { page.pinned = page.settings; change({ hidden }); },
 });
 await new Promise((resolve) => { setTimeout(resolve); }); // a long task would make the page stutter
-const surface = createSurface(by("map"));
-const takeaway = createTakeaway(by("takeaway"), () => page.current.splits?.status === "done" && {
+const surface = createSurface(by("map"), (table) => page.engine.survey(table));
+const takeaway = createTakeaway(by("takeaway"), () => page.table && {
   table: page.table,
   isToy: page.isToy,
-  requests: [page.rival, page.current].filter((slots) => slots?.splits?.status === "done").map((slots) => slots.splits),
+  requests: document.body.dataset.state === "done" && page.current.splits?.status === "done" ? [page.rival, page.current].filter(Boolean).map((slots) => slots.splits) : null,
   link: `${location.href.split("#")[0]}${linkFragment()}`,
 });
 const classroom = createClassroom(by("classroom"), {
   read: () => page.table && { settings: page.settings, table: page.table },
-  trainOne: async (seed) => {
-    const run = await train(requestFor(page.settings, [{ split: 0, seed }]));
-    return shortNumber(run.curves.testScore.at(-1));
-  },
-  onFiles: (files) => takeFiles(files, true),
+  // Not one of the page's trainings: a change of settings doesn't cancel it.
+  trainOne: (seed) => new Promise((resolve) => {
+    page.engine.train(page.table, requestFor(page.settings, [{ split: 0, seed }]), (run) => {
+      if (run.status !== "running") resolve(shortNumber(run.curves.testScore.at(-1)));
+    });
+  }),
+  onFiles: (files) => takeInTurn(files, true),
 });
 
 /** Move the cursor over the epochs; the end follows the training. */
 function moveTo(at) {
+  if (!page.current.seeds) return;
   const last = page.current.seeds.epochs.length - 1;
   page.at = at >= last ? null : at;
   scrub.slider.value = at;
@@ -470,7 +509,7 @@ const seed = element("input", { type: "number", min: 0, max: 199, value: 0, id: 
 seed.addEventListener("input", () => {
   page.highlight = Math.min(page.settings.seeds - 1, Math.max(0, Math.round(Number(seed.value)) || 0));
   curves.set({ highlight: page.highlight });
-  network.weigh(page.current.seeds.weights(page.highlight));
+  if (page.current.seeds) network.weigh(page.current.seeds.weights(page.highlight));
   readOut();
 });
 const correctSeed = () => { seed.value = page.highlight; };
@@ -491,7 +530,7 @@ by("theme").addEventListener("click", () => {
 });
 const key = element("p", { class: "small" });
 by("remark").after(key);
-acceptDrops(by("drop"), takeFiles);
+acceptDrops(by("drop"), takeInTurn);
 
 /** Read the link that opened the page, and start. */
 async function start() {
@@ -503,11 +542,18 @@ async function start() {
   }
   const fragment = location.hash.includes("=") ? location.hash : "#";
   if (!openSettings(fragment)) {
-    if (given) useTable(decodeTable(given), false, shortened(String(given.name), 30));
+    if (own !== null) await useOwn();
     else useTable(exampleTable("moons", opening.shape()), true);
-    repin(fragment);
+    if (page.table) repin(fragment);
   }
+  by("tables").inert = by("bench").inert = false;
   document.body.dataset.ready = "yes";
 }
 
-start();
+const started = start();
+let taken = started;
+
+/** Take files after those that were dropped before. */
+function takeInTurn(files, isForClass = false) {
+  taken = taken.then(() => takeFiles(files, isForClass));
+}

@@ -2,51 +2,13 @@
 
 import { canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
 import { choiceOf } from "./controls.js";
-import { quantile } from "./curves.js";
+import { quantile } from "./survey.js";
 import { count, element } from "./words.js";
 
 const GRID = 56;
 const MOST_MAPPED = 40;
-
-const MEDIANS = new WeakMap(); // by table, as each map of a table needs them
-
-/** Return an input's cells in ascending order, missing cells left out. */
-function sortedCells(table, input) {
-  const values = [];
-  for (let row = 0; row < table.rows; row++) {
-    const value = table.x[row * table.nInputs + input];
-    if (!Number.isNaN(value)) values.push(value);
-  }
-  return values.sort((a, b) => a - b);
-}
-
-/** Return the median of each input, missing cells left out. */
-export function medians(table) {
-  if (!MEDIANS.has(table)) {
-    MEDIANS.set(table, Array.from({ length: table.nInputs }, (_, input) => {
-      const values = sortedCells(table, input);
-      return values.length ? values[Math.floor(values.length / 2)] : 0;
-    }));
-  }
-  return MEDIANS.get(table);
-}
-
-/** Return the inputs that are numbers, the ones most related to the target first. */
-export function numberInputs(table) {
-  const related = (input) => {
-    let n = 0, sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
-    for (let row = 0; row < table.rows; row++) {
-      const x = table.x[row * table.nInputs + input];
-      const y = table.y[row];
-      if (Number.isNaN(x)) continue;
-      n++; sx += x; sy += y; sxx += x * x; syy += y * y; sxy += x * y;
-    }
-    return Math.abs((n * sxy - sx * sy) / (Math.sqrt((n * sxx - sx * sx) * (n * syy - sy * sy)) || 1)) || 0;
-  };
-  const numeric = table.inputs.map((_, i) => i).filter((i) => table.inputs[i].kind === "number");
-  const strength = new Map(numeric.map((i) => [i, related(i)]));
-  return numeric.sort((a, b) => strength.get(b) - strength.get(a));
-}
+const MOST_PREDICTED = 4e6; // numbers that all mapped networks predict of the rows
+const MOST_SHOWN = 2000; // rows; more would be a blot, and drawing them takes long
 
 /** Return the level line of a grid as pairs of points, by marching squares. */
 export function levelLine(values, size, level) {
@@ -68,9 +30,10 @@ export function levelLine(values, size, level) {
   return found;
 }
 
-/** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. */
-export function createSurface(place) {
-  const state = { run: null, table: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
+/** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. `lookAt` resolves
+ * to the survey of a table, see survey.js. */
+export function createSurface(place, lookAt) {
+  const state = { run: null, table: null, survey: null, columns: null, seen: false, stale: true, outputs: null, rows: null, ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
   const figure = element("figure", { class: "panel plane", role: "img", "aria-label": "Map of predictions" });
   const side = element("div", { class: "map-side" });
   const selects = ["across", "up"].map((axis) => {
@@ -134,37 +97,27 @@ export function createSurface(place) {
 
   /** Compute the outputs of all networks at the grid and at the rows. */
   async function renew() {
+    const turn = ++state.turn; // what is still computed for another run or table is not shown
     const { run, table } = state;
     state.stale = true;
-    if (!state.seen || !run || run.status !== "done" || !state.columns) return;
+    if (!state.seen || side.hidden || run?.status !== "done") return;
     state.stale = false;
-    const turn = ++state.turn;
-    const [across, up] = state.columns;
-    const middle = medians(table);
-    const ends = [across, up].map((input) => {
-      // A few extreme rows would squeeze all others into a corner: they are drawn at the edge.
-      const sorted = sortedCells(table, input);
-      const [low, high] = table.nInputs > 2 ? [quantile(sorted, 0.02), quantile(sorted, 0.98)] : [sorted[0], sorted.at(-1)];
-      const edge = (high - low || 1) * 0.06;
-      return [low - edge, high + edge];
-    });
-    const grid = new Float64Array(GRID * GRID * table.nInputs);
-    for (let i = 0; i < GRID * GRID; i++) {
-      grid.set(middle, i * table.nInputs);
-      grid[i * table.nInputs + across] = ends[0][0] + ((i % GRID) / (GRID - 1)) * (ends[0][1] - ends[0][0]);
-      grid[i * table.nInputs + up] = ends[1][1] - (Math.floor(i / GRID) / (GRID - 1)) * (ends[1][1] - ends[1][0]);
-    }
-    const networks = Array.from({ length: Math.min(MOST_MAPPED, run.request.networks.length) }, (_, i) => i);
+    const found = state.survey ?? (await lookAt(table));
+    if (turn !== state.turn) return;
+    if (!state.survey) choose(found);
+    const { columns } = state;
+    const most = Math.min(MOST_MAPPED, Math.ceil(MOST_PREDICTED / (table.rows * table.nOutputs)), run.request.networks.length);
+    const networks = Array.from({ length: most }, (_, i) => i);
     const size = GRID * GRID * table.nOutputs;
     const at = run.epochs[state.at ?? run.epochs.length - 1];
-    const [flat, known] = await Promise.all([run.predict(networks, grid, at), run.predict(networks, table.x, at)]);
+    const [flat, known] = await Promise.all([run.predict(networks, { survey: found, columns, size: GRID }, at), run.predict(networks, null, at)]);
     if (turn !== state.turn) return;
     state.outputs = networks.map((_, i) => flat.subarray(i * size, (i + 1) * size));
     state.known = networks.map((_, i) => known.subarray(i * table.rows * table.nOutputs, (i + 1) * table.rows * table.nOutputs));
     state.mean = meanOf(state.outputs);
     state.knownMean = meanOf(state.known);
     state.lines = table.nOutputs === 1 && table.task !== "regression" ? state.outputs.map((one) => levelLine(one, GRID, 0.5)) : [];
-    state.ends = ends;
+    state.ends = columns.map((input) => found.ends[input]);
     state.test = new Set(run.split(0).test);
     slider.max = networks.length - 1;
     epoch.max = run.epochs.length - 1;
@@ -172,6 +125,17 @@ export function createSurface(place) {
     epochName.textContent = count(at);
     epoch.setAttribute("aria-valuetext", `epoch ${at}`);
     repaint();
+  }
+
+  /** Offer the columns of numbers, and choose the two that are most related to the target. */
+  function choose(found) {
+    const { table } = state;
+    const order = [...found.numbers].sort((a, b) => a - b);
+    state.survey = found;
+    state.columns = table.nInputs === 2 ? order : found.numbers.slice(0, 2);
+    selects.forEach(({ choose }, i) => {
+      choose.replaceChildren(...order.map((input) => element("option", { value: input, selected: input === state.columns[i] }, table.inputs[input].name)));
+    });
   }
 
   function meanOf(all) {
@@ -219,7 +183,8 @@ export function createSurface(place) {
       pen.lineWidth = 2;
       draw(levelLine(outputs, GRID, 0.5));
     }
-    const errors = paintRows(pen, paints, known, box, ends);
+    const errors = countErrors(known);
+    paintRows(pen, paints, known, box, ends);
     const [across, up] = state.columns.map((input) => table.inputs[input].name);
     label(pen, `${across} \u2192`, box.left + box.width, height - 12, { colour: paints.faint, align: "right" });
     label(pen, `\u2191 ${up}`, box.left, height - 12, { colour: paints.faint });
@@ -228,22 +193,21 @@ export function createSurface(place) {
     const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
     const wrong = table.task === "regression" ? "" : ` ${errors} of ${state.test.size} test rows are wrong.`;
     figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
-    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}`;
+    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
   }
 
   function paintRows(pen, paints, known, box, ends) {
     const { table } = state;
     const spread = targetEnds();
-    let errors = 0;
+    const step = Math.ceil(table.rows / MOST_SHOWN);
     const place = (row, axis) => Math.min(0.99, Math.max(0.01, (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0])));
     for (const isTest of [false, true]) {
-      for (let row = 0; row < table.rows; row++) {
+      for (let row = 0; row < table.rows; row += step) {
         if (state.test.has(row) !== isTest) continue;
         const x = box.left + place(row, 0) * box.width;
         const y = box.top + (1 - place(row, 1)) * box.height;
         if (!Number.isFinite(x + y)) continue;
         const wrong = table.task !== "regression" && predicted(known, row) !== table.y[row];
-        if (isTest && wrong) errors++;
         pen.beginPath();
         pen.arc(x, y, isTest ? 5 : 2.5, 0, 7);
         pen.fillStyle = table.task === "regression" ? mixed(paints, (table.y[row] - spread[0]) / (spread[1] - spread[0])) : paints.classes[table.y[row] % paints.classes.length];
@@ -263,7 +227,12 @@ export function createSurface(place) {
         }
       }
     }
-    return errors;
+  }
+
+  /** Return how many test rows are predicted wrongly. */
+  function countErrors(known) {
+    const { table, test } = state;
+    return table.task === "regression" ? 0 : [...test].filter((row) => predicted(known, row) !== table.y[row]).length;
   }
 
   function targetEnds() {
@@ -322,17 +291,10 @@ export function createSurface(place) {
   return {
     show(run, table) {
       if (table !== state.table) {
-        const inputs = numberInputs(table);
-        const usable = inputs.length >= 2;
-        figure.hidden = side.hidden = !usable;
+        figure.hidden = side.hidden = table.inputs.filter(({ kind }) => kind === "number").length < 2;
         place.querySelector(".none")?.remove();
-        if (!usable) place.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
-        const order = [...inputs].sort((a, b) => a - b);
-        state.columns = usable ? (table.nInputs === 2 ? order : inputs.slice(0, 2)) : null;
-        selects.forEach(({ choose }, i) => {
-          choose.replaceChildren(...order.map((input) => element("option", { value: input, selected: usable && input === state.columns[i] }, table.inputs[input].name)));
-        });
-        Object.assign(state, { outputs: null, seed: 0 });
+        if (side.hidden) place.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
+        Object.assign(state, { survey: null, columns: null, outputs: null, seed: 0 });
         legendOf(table);
         document.getElementById("surface-finding").textContent = table.task === "regression" ? "What the networks predict, and where" : "Where the networks draw the line";
       }

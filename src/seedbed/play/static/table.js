@@ -24,14 +24,16 @@ export function decodeTable(json) {
   return { notes: [], ...rest, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
 }
 
-/** The inputs of columns [{name, kind, categories, hasMissing, needed}], as seedbed has them. */
+/** The inputs of columns [{name, kind, categories, hasMissing, needed}], as seedbed has them. A column may be a part of its
+ * `source`; the last part has `gap`, the number of parts before it, and one flag says where the source is missing. */
 export function inputsOf(columns) {
   const inputs = [];
   columns.forEach((column, place) => {
     if (column.kind === "number") {
       const own = { column: place, category: null, needed: 0 }, number = inputs.length;
       inputs.push({ ...own, name: column.name, kind: "number", of: null });
-      if (column.hasMissing) inputs.push({ ...own, name: `${column.name} missing`, kind: "flag", of: number });
+      const first = number - (column.gap ?? 0), name = `${column.source ?? column.name} missing`;
+      if (column.hasMissing) inputs.push({ ...own, column: place - (column.gap ?? 0), name, kind: "flag", of: first });
       return;
     }
     const first = inputs.length, bucket = first + column.categories.indexOf("(other)");

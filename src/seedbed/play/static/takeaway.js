@@ -33,7 +33,8 @@ function tableText(table) {
   return `${lines.join("\n")}\n`;
 }
 
-/** Build the section. `read` returns {table, isToy, requests, link}, and is called when a text is wanted. */
+/** Build the section. `read` returns {table, isToy, requests, link}, and is called when a text is wanted; `requests` is null while
+ * the networks train. */
 export function createTakeaway(place, read) {
   let kind = "command";
   const tabs = element("div", { class: "choice", role: "radiogroup", "aria-label": "What to take along" });
@@ -41,7 +42,8 @@ export function createTakeaway(place, read) {
   const text = element("pre", { tabindex: "0", "aria-label": "Text to take along" });
   const save = element("button", { type: "button", onclick: () => saveFile(`${fileName()}${KINDS[kind][2]}`, kind === "link" ? settingsText() : whole()) }, "Save");
   const toy = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${fileName()}.csv`, tableText(read().table)) }, "Save the table");
-  place.append(tabs, says, text, element("div", { class: "buttons" }, copyButton(whole), save, toy));
+  const copy = copyButton(whole);
+  place.append(tabs, says, text, element("div", { class: "buttons" }, copy, save, toy));
   choiceOf(tabs, "takeaway", Object.fromEntries(Object.entries(KINDS).map(([key, [name]]) => [key, name])), kind, (value) => {
     kind = value;
     show();
@@ -51,8 +53,8 @@ export function createTakeaway(place, read) {
 
   function whole() {
     const given = read();
-    if (!given) return "";
-    return kind === "link" ? given.link : exports(given.table, given.requests)[kind];
+    if (kind === "link") return given?.link ?? "";
+    return given?.requests ? exports(given.table, given.requests)[kind] : "";
   }
 
   function settingsText() {
@@ -62,7 +64,9 @@ export function createTakeaway(place, read) {
   function show() {
     toy.hidden = !read()?.isToy;
     says.textContent = KINDS[kind][1];
-    const lines = whole().split("\n");
+    const all = whole();
+    copy.disabled = save.disabled = !all;
+    const lines = (all || "This is written when all networks are trained.").split("\n");
     const shown = lines.length > 40 ? [...lines.slice(0, 12), `\u2026 ${lines.length - 12} more lines`].join("\n") : lines.join("\n");
     // Options such as --target are not broken after a hyphen.
     if (kind === "command") text.replaceChildren(...shown.split(/(\s+)/).map((part, i) => (i % 2 ? part : element("span", {}, part))));

@@ -1,6 +1,9 @@
-// The program of a Web Worker: trains blocks of networks slice by slice, reports curves, and predicts.
+// The program of a Web Worker: trains blocks of networks slice by slice, reports curves, predicts, and reads tables.
+import { readCsv } from "./csv.js";
 import { Blocks, Kernel, blockBytes, parameterCount, splitOf, widths } from "./kernel.js";
 import { sharedInputs, sharedRows } from "./splits.js";
+import { gridRows, survey } from "./survey.js";
+import { decodeTable } from "./table.js";
 
 const WAVE_BYTES = 48 << 20; // memory of the blocks that grow together
 const EPOCH_WORK = 30e6; // rows times parameters of the blocks that grow together: some 30 ms an epoch
@@ -112,8 +115,9 @@ function postParameters(run, ids, index, blocks) {
 }
 
 /** Probabilities, or numbers in the target's unit, of rows that weren't trained on [network, point, output]. */
-function predict({ call, table: id, request, nets, parameters, points }) {
+function predict({ call, table: id, request, nets, parameters, rows }) {
   const { table, shared, of } = known(id, request.testShare), K = table.nOutputs;
+  const points = rows === null ? table.x : rows.size ? gridRows(rows.survey, rows.columns, rows.size) : rows;
   const n = points.length / table.nInputs, found = new Float32Array(nets.length * n * K);
   const x = sharedRows(table, points, shared);
   for (let first = 0; first < nets.length; first += 4) {
@@ -122,7 +126,15 @@ function predict({ call, table: id, request, nets, parameters, points }) {
       new Blocks(kernel, table, shared, request, some, { splitOf: of, parameters: own, points: x }).look().outputs);
     outputs.forEach((values, i) => found.set(inWords(table, of(some[i].split).target, values), (first + i) * n * K));
   }
-  postMessage({ type: "predicted", call, values: found }, [found.buffer]);
+  postMessage({ type: "answer", call, found }, [found.buffer]);
+}
+
+/** Read the page's own table, or a CSV file; `copies`: how many more of its cells are wanted, one for each worker. */
+async function read({ call, document, file, target, name, copies }) {
+  const found = file ? readCsv(await file.text(), target, name) : { table: decodeTable(document) };
+  if (!found.table) return postMessage({ type: "answer", call, found });
+  const { x } = found.table, all = Array.from({ length: copies }, () => x.slice());
+  postMessage({ type: "answer", call, found: { ...found, copies: all } }, [x, ...all].map((cells) => cells.buffer));
 }
 
 /** A network's outputs as probabilities, or in the target's own unit. */
@@ -152,6 +164,10 @@ export function answer({ data }) {
     cancelled.add(data.run);
   } else if (data.type === "predict") {
     attempt({ call: data.call }, () => predict(data));
+  } else if (data.type === "survey") {
+    attempt({ call: data.call }, () => postMessage({ type: "answer", call: data.call, found: survey(tables.get(data.table).table) }));
+  } else if (data.type === "read") {
+    attempt({ call: data.call }, () => read(data));
   } else if (data.type === "train") {
     queue = queue.then(() => attempt({ run: data.run }, async () => {
       await train(data);
