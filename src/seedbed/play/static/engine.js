@@ -130,8 +130,9 @@ class Engine {
    *   `readCsv` has them
    * @returns {Promise<{table: object}|{error: string, columns: string[]}>}
    */
-  async read(given) {
-    const { copies, ...found } = await this.ask({ type: "read", copies: this.workers.length, ...given });
+  async read({ file, ...given }) {
+    const bytes = file ? await file.arrayBuffer() : null; // Safari's engine lets no worker read files of a page from the disk
+    const { copies, ...found } = await this.ask({ type: "read", bytes, copies: this.workers.length, ...given }, bytes ? [bytes] : []);
     if (!found.table) return found;
     const id = ++this.counter;
     this.tables.set(found.table, id);
@@ -192,11 +193,11 @@ class Engine {
   }
 
   /** Ask a worker, chosen in turn. */
-  ask(message) {
+  ask(message, transfer = []) {
     const call = ++this.counter;
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject });
-      this.workers[call % this.workers.length].postMessage({ call, ...message });
+      this.workers[call % this.workers.length].postMessage({ call, ...message }, transfer);
     });
   }
 

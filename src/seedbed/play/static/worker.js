@@ -129,9 +129,9 @@ function predict({ call, table: id, request, nets, parameters, rows }) {
   postMessage({ type: "answer", call, found }, [found.buffer]);
 }
 
-/** Read the page's own table, or a CSV file; `copies`: how many more of its cells are wanted, one for each worker. */
-async function read({ call, document, file, target, name, copies }) {
-  const found = file ? readCsv(await file.text(), target, name) : { table: decodeTable(document) };
+/** Read the page's own table, or the bytes of a CSV file; `copies`: how many more of its cells are wanted, one for each worker. */
+function read({ call, document, bytes, target, name, copies }) {
+  const found = bytes ? readCsv(new TextDecoder().decode(bytes), target, name) : { table: decodeTable(document) };
   if (!found.table) return postMessage({ type: "answer", call, found });
   const { x } = found.table, all = Array.from({ length: copies }, () => x.slice());
   postMessage({ type: "answer", call, found: { ...found, copies: all } }, [x, ...all].map((cells) => cells.buffer));
