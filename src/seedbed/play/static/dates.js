@@ -26,7 +26,7 @@ function seconds(found, year, month, day) {
   return days + hour * 3600 + minute * 60 + second - east + Number(`0.${(found.part ?? ".0").slice(1)}`);
 }
 
-/** The date in a text by the order of its parts: {ymd, dmy, mdy}, null where it is none; null if it is none in any order. */
+/** The date in a text by the order of its parts: {ymd, dmy, mdy}, null where there is no such date; null if there is none in any order. */
 function moment(text) {
   const named = WITH_NAME.exec(text)?.groups;
   const all = (value) => (value === null ? null : { ymd: value, dmy: value, mdy: value });
