@@ -17,8 +17,8 @@ QUICK: dict[str, Any] = {"compute": sb.Compute(jobs=1), "epochs": 60}
 
 
 def design(**words: Any) -> sb.Design:
-    """Few splits and seeds."""
-    return sb.Design(**{"repeats": 2, "folds": 3, "seeds": 2, **words})
+    """Few splits and seeds, and a baseline that is fitted in no time."""
+    return sb.Design(**{"repeats": 2, "folds": 3, "seeds": 2, "baselines": ["prior"], **words})
 
 
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
@@ -34,31 +34,39 @@ def summary() -> Any:
                       design=design(baselines=["prior", "logistic-regression"]), **QUICK).summary()  # fmt: skip
 
 
-@pytest.fixture
-def page(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any) -> Any:
-    return open_page(report(summary))
-
-
 @pytest.fixture(scope="session")
-def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Summaries of each kind of target and run."""
-    few = tmp_path_factory.mktemp("few") / "few.csv"
+def written(report: Callable[[Any], Path], summary: Any) -> Path:
+    """Its report."""
+    return report(summary)
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any], written: Path) -> Any:
+    return open_page(written)
+
+
+KINDS = ("classes", "numbers", "few", "alone", "one_epoch", "diverged", "seed", "seeds")
+
+
+def summary_of(kind: str, folder: Path) -> Any:
+    """The summary of one kind of target or run."""
+    few, numbers = folder / "few.csv", folder / "numbers.csv"
     few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
-    numbers = tmp_path_factory.mktemp("numbers") / "numbers.csv"
     numbers.write_text("x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)))
     two = ["linear:3", "relu:4"]
-    return {
-        "classes": sb.compare("example:iris", candidates=two, design=design(), **QUICK).summary(),
-        "numbers": sb.compare(numbers, target="y", candidates=two, design=design(), **QUICK).summary(),
-        "few": sb.compare(few, target="y", candidates=two, design=design(repeats=1), **QUICK).summary(),
-        "alone": sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK).summary(),
-        "one_epoch": sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
-                                **QUICK | {"epochs": 1}).summary(),
-        "diverged": sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
-                               design=design(reference="tame"), **QUICK).summary(),
-        "seed": train(training_on("example:moons")).summary(),
-        "seeds": train(training_on("example:moons", seeds=range(30))).summary(),
+    makes: dict[str, Callable[[], Any]] = {
+        "classes": lambda: sb.compare("example:iris", candidates=two, design=design(), **QUICK),
+        "numbers": lambda: sb.compare(numbers, target="y", candidates=two, design=design(), **QUICK),
+        "few": lambda: sb.compare(few, target="y", candidates=two, design=design(repeats=1), **QUICK),
+        "alone": lambda: sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK),
+        "one_epoch": lambda: sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
+                                **QUICK | {"epochs": 1}),
+        "diverged": lambda: sb.compare("example:moons", candidates={"wild": "linear:3,3@lr=1e6", "tame": "linear:3"},
+                               design=design(reference="tame"), **QUICK),
+        "seed": lambda: train(training_on("example:moons")),
+        "seeds": lambda: train(training_on("example:moons", seeds=range(30))),
     }  # fmt: skip
+    return makes[kind]().summary()
 
 
 def read_out(page: Any) -> dict[str, list[str]]:
@@ -215,9 +223,9 @@ def test_epochs_can_be_typed(page: Any):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any, scheme: Any
+    open_page: Callable[..., Any], written: Path, scheme: Any
 ):
-    page = open_page(report(summary), color_scheme=scheme)
+    page = open_page(written, color_scheme=scheme)
     label = "[data-chart=curves] .role-axis-label text"
 
     def seen() -> tuple[str, str]:
@@ -233,10 +241,8 @@ def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     assert "relu:8" in page.locator(".paper").inner_text()  # whose colour is which
 
 
-def test_nothing_is_wider_than_the_screen_of_a_phone(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any
-):
-    page = open_page(report(summary), width=375, height=700)
+def test_nothing_is_wider_than_the_screen_of_a_phone(open_page: Callable[..., Any], written: Path):
+    page = open_page(written, width=375, height=700)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     first, second = boxes(page)
     assert second["y"] > first["y"] + first["height"]
@@ -267,18 +273,19 @@ def test_printed_pages_contain_the_numbers(page: Any):
     assert all(place.get_attribute("open") is not None for place in page.locator("details.numbers").all())
 
 
-@pytest.mark.parametrize("kind", ["classes", "numbers", "few", "alone", "one_epoch", "diverged", "seed", "seeds"])
-@pytest.mark.parametrize("width", [1200, 375])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_run_has_a_page_that_works(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], kinds: dict[str, Any], kind: str, width: int
+    open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str
 ):
-    page = open_page(report(kinds[kind]), width=width)
-    assert page.locator("[data-chart=curves] svg").count() == 1
-    assert len(page.locator("h1").inner_text()) > 5
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_role("radio", name="interval of the mean").check()
-    page.locator("#networks").check()
-    assert page.locator("#readout tbody tr").count() >= 1
+    path = report(summary_of(kind, tmp_path))
+    for width in (1200, 375):
+        page = open_page(path, width=width)
+        assert page.locator("[data-chart=curves] svg").count() == 1
+        assert len(page.locator("h1").inner_text()) > 5
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("radio", name="interval of the mean").check()
+        page.locator("#networks").check()
+        assert page.locator("#readout tbody tr").count() >= 1
 
 
 def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):

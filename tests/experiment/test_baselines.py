@@ -104,8 +104,8 @@ def test_the_logistic_regression_equals_scikit_learns_search(fitted, rows):
     X, y, splits = rows
     (baseline,) = baselines_from(["logistic-regression"], random_state=0)
     seed = baseline.estimator.random_state
-    found = fitted("logistic-regression", splits=splits[:2])
-    for number, split in enumerate(splits[:2]):
+    found = fitted("logistic-regression", splits=splits[:1])
+    for number, split in enumerate(splits[:1]):
         scaler = StandardScaler().fit(X[split.train])
         folds = StratifiedKFold(5, shuffle=True, random_state=seed)
         search = LogisticRegressionCV(Cs=10, cv=folds, scoring="neg_log_loss", tol=1e-8, max_iter=1000)

@@ -17,11 +17,11 @@ def killing(*options):
 
 
 @pytest.mark.slow
-def test_a_hundred_kills_at_random_times_change_nothing():
-    found = killing("--kills", "100")["random"]
+def test_fifty_kills_at_random_times_change_nothing():
+    found = killing("--kills", "50")["random"]
     assert found["differing"] == []
-    assert found["kills"] >= 100
-    assert found["with_something_kept"] > 50
+    assert found["kills"] >= 50
+    assert found["with_something_kept"] > 25
 
 
 @pytest.mark.slow

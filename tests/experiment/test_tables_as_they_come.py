@@ -128,6 +128,7 @@ def test_the_interval_on_held_out_rows_accounts_for_groups(mixed):
     assert by_group.variance_rows != pytest.approx(paired_hold_out(*losses).variance_rows)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("design", ["cross-validation", "nested", "by time"])
 def test_every_task_works_with_every_design_and_kind_of_column(mixed, task, design):

@@ -25,6 +25,7 @@ QUICK = recipe_named("trained", lr=0.02, epoch="last", epochs=5)
 CLOSE = 1e-5
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_the_file_equals_the_model_for_all_tasks_and_layers(fitted, frame, tmp_path, candidate, target):

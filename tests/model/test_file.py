@@ -44,6 +44,7 @@ def loaded(tmp_path):
     return load_bytes
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(fitted, frame, loaded, candidate, target):

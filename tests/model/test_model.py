@@ -24,6 +24,7 @@ from seedbed.training.stack import build_network
 from .conftest import CANDIDATES, FAST, TARGETS
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target):

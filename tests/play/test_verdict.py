@@ -35,6 +35,7 @@ CASES = {  # mean gain, spread over splits
 }  # fmt: skip
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("task", ["binary", "regression"])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("splits", "seeds"), [(2, 1), (7, 3), (30, 2)])

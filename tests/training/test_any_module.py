@@ -142,6 +142,7 @@ GENERAL = {
 }
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [70, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", [*FAST, *GENERAL])
 def test_a_users_module_equals_the_reference(gap, task, name, batch_size):
@@ -213,6 +214,7 @@ UNMAPPED = {
 }
 
 
+@pytest.mark.product
 @pytest.mark.parametrize(
     "recipe",
     [

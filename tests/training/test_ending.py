@@ -48,6 +48,7 @@ def losses(chunks, data):
     return found.reshape(9, 2, EPOCHS)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("checked", [1, 5])
 @pytest.mark.parametrize("batch_size", [None, 15])
 def test_losses_equal_a_full_training_up_to_the_end(two_splits, chunks, monkeypatch, checked, batch_size):

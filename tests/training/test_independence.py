@@ -34,6 +34,7 @@ class Residual(nn.Module):
         return self.last(x + self.drop(torch.relu(self.inner(x))))
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16])
 @pytest.mark.parametrize("build", [*KINDS, Residual])
 def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):

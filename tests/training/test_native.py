@@ -72,6 +72,7 @@ def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
     assert forward_of(network, 12).program(shapes, {}).units_in_lanes == wide
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
     "words", ["relu:70,1,65+tanh:50", "gelu:260@layernorm,dropout=0.2", "silu:64,64@residual", "relu:1,130,48,2"]
@@ -82,6 +83,7 @@ def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_size, words):

@@ -73,6 +73,7 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [20, 70, 500])
 @pytest.mark.parametrize(
     "words", ["logistic", "relu:5,4+tanh:3", "silu:4@layernorm", "relu:4@batchnorm", "relu:4@batchnorm,dropout=0.2"]
@@ -82,6 +83,7 @@ def test_every_shape_in_minibatches_equals_the_reference(gap, task, words, batch
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

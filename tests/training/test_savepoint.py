@@ -64,6 +64,7 @@ def same(one, other):
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("after", [1, 2, 5, 6])
 @pytest.mark.parametrize(
     ("words", "recipe"),

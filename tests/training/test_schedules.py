@@ -99,6 +99,7 @@ def trained(plan, data):
     return np.stack(curves, -1), np.stack(outputs, -1), states
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_networks_with_different_rates_share_a_schedule(two_splits, course, batch_size):
@@ -110,6 +111,7 @@ def test_networks_with_different_rates_share_a_schedule(two_splits, course, batc
         np.testing.assert_allclose(curves[:, :, i], train_chunk(chunk, two_splits).curves[:, :, 0], atol=1e-9)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_network_at_an_epoch_equals_a_shorter_training_with_the_same_horizon(two_splits, course, batch_size):
@@ -146,6 +148,7 @@ def test_a_float32_stack_follows_the_plain_loop(task, course):
     assert np.abs(stack.test_loss[:, :1] - plain.test_loss).max() < 1e-4
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("words", ["relu:4", "tanh:4@dropout=0.3"])
 @pytest.mark.parametrize("course", COURSES, ids=str)
 def test_a_stopped_training_continues_with_the_right_rate(two_splits, tmp_path, monkeypatch, course, words):

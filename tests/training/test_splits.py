@@ -98,6 +98,7 @@ def alone(build, data, own, recipe, seed):
     return curves, network, network.eval()(X[test]).detach().numpy()
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4@dropout=0.3", "relu:4@batchnorm", "residual"])
 def test_noise_in_test_labels_does_not_change_parameters(task, kind, batch_size):
@@ -114,6 +115,7 @@ def test_noise_in_test_labels_does_not_change_parameters(task, kind, batch_size)
             assert (before[i][0][2] != after[i][0][2]).any()
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):

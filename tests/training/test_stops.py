@@ -59,6 +59,7 @@ def planned(kind, data, epochs=EPOCHS, **recipe):
     return plan_stack(KINDS[kind], data, settings, seeds=SEEDS, splits=SPLITS)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(two_splits, kind, batch_size):
@@ -70,6 +71,7 @@ def test_outputs_at_its_stop_are_those_of_a_training_that_ends_there(two_splits,
         np.testing.assert_allclose(outputs[:, :, here], expected[:, :, here], rtol=0, atol=1e-6)
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stop_does_not_change_the_curves(two_splits, kind, batch_size):
@@ -93,6 +95,7 @@ def test_outputs_at_a_stop_belong_to_the_test_loss_of_the_curves_there(two_split
         assert np.isnan(outputs[~rows, 0, network]).all()
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("kind", ["relu", "dropout", "general"])
 def test_rates_and_decays_in_one_stack_equal_separate_stacks(two_splits, kind, optimizer):

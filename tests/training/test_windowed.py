@@ -178,6 +178,7 @@ def test_all_rows_in_one_step_are_refused(on_the_disk):
 MORE = {"schedule": "cosine", "decay_biases": False, "weight_decay": 0.3, "label_smoothing": 0.1, "clip_norm": 0.1}
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("recipe", [{"schedule": "cosine", "warmup": 0.2}, {"schedule": "onecycle"}, MORE], ids=str)
 @pytest.mark.parametrize("kind", ["relu", "general"])
 def test_windows_equal_memory_with_a_full_recipe(kind, recipe, in_memory, on_the_disk, monkeypatch):
