@@ -64,9 +64,9 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     subprocess.run([sys.executable, "-m", "seedbed", *arguments], check=True)
 
     def trained(page: Any) -> None:
-        page.wait_for_timeout(300)
         page.wait_for_selector("body[data-state=done]", timeout=300_000)
-        page.wait_for_timeout(300)
+        page.evaluate(WITHOUT_SECONDS)
+        page.wait_for_timeout(300)  # for what is painted in the next frames
 
     for look, pretended in LOOKS.items():
         page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **pretended}).new_page()
@@ -76,6 +76,7 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.goto(made.as_uri())
     trained(page)
+    page.evaluate("delete document.body.dataset.state")  # of the training before
     page.get_by_role("button", name="Pin it and try relu:5").click()
     trained(page)
     yield "play-compare.png", page.locator("#compare").screenshot()
@@ -83,7 +84,8 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     page.goto(f"{made.as_uri()}#table=circles&noise=0.15&network=relu:5&optimizer=adamw")
     trained(page)
     page.locator("#surface").scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
+    page.wait_for_selector("#map figure[aria-label*=mean]")
+    page.wait_for_timeout(300)
     yield "play-map.png", page.locator("#surface").screenshot()
 
 

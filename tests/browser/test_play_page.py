@@ -510,6 +510,9 @@ def test_training_can_be_stopped_and_started_again(play: Play):
     page.get_by_label("Seeds", exact=True).press("End")
     page.get_by_role("button", name="Stop").click()
     assert text(page, "#status") == "Stopped."
+    # No number of the network before stands there for the one that was stopped.
+    assert not page.locator("#readout").inner_text().startswith("Epoch 60:")
+    assert "written when all networks are trained" in text(page, "#takeaway pre")
     after(page, lambda: page.get_by_label("Epochs", exact=True).press("Home"))
     assert text(page, "#status").startswith("209 networks")
 

@@ -19,7 +19,7 @@ from seedbed.play.page import POLICY, STATIC, bundled
 
 MODULES = ("engine.js", "table.js", "csv.js", "verdict.js", "export.js")
 EXPOSED = (
-    *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvLines", "judge", "exports"),
+    *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvText", "judge", "exports"),
     *("splitRows", "sharedInputs", "splitDesign", "initialParameters", "studentQuantile", "candidateWord", "widths"),
 )
 HELPERS = """

@@ -91,6 +91,16 @@ def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target)
     check_equal(lab(READ, FILES[what], target), lab(DECODE, document))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_dropped_file_may_have_any_encoding_that_spreadsheets_write(lab, tmp_path, encoding):
+    text = lines(ROWS, header=("größe", "count", "colour", "réponse")).replace("green", "grün")
+    data = text.encode(encoding)
+    (tmp_path / "table.csv").write_bytes(data)
+    document = table_document(read_table(tmp_path / "table.csv", target="réponse"))
+    read = f"(bytes, target) => ({READ})(csvText(Uint8Array.from(bytes).buffer), target)"
+    check_equal(lab(read, list(data), "réponse"), lab(DECODE, document))
+
+
 @pytest.mark.parametrize("name", ["breast_cancer_ljubljana", "credit_approval", "hepatitis", "glass", "titanic"])
 def test_a_real_table_is_read_as_seedbed_reads_it(lab, real_table, name):
     path = real_table(f"{name}.csv")

@@ -218,7 +218,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       const found = commonResults(state.taken);
       state.results = found.results;
       if (added.length > fits) problems = [...problems, `There are ${MOST_RESULTS} results already: forget them first.`];
-      if (again.length) problems = [...problems, `${quantity(again.length, "file")} of this name and student had been opened before, and counts once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
+      if (again.length) problems = [...problems, `${quantity(again.length, "file")} of this name and student had been opened before, and ${again.length === 1 ? "counts" : "each counts"} once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
       complain([...found.problems, ...files.filter((one) => one.error).map((one) => one.error), ...problems]);
       update();
       (refused.hidden ? figure : refused).scrollIntoView({ block: "nearest" });

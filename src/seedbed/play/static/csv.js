@@ -23,6 +23,18 @@ function isMissing(cell) {
   return MISSING.has(word) || word === "na";
 }
 
+/** The text of a file's bytes: UTF-16 if a byte order mark says so, else UTF-8, or Windows-1252 where that is impossible. */
+export function csvText(bytes) {
+  const [one, two] = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
+  if (one === 0xff && two === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (one === 0xfe && two === 0xff) return new TextDecoder("utf-16be").decode(bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes); // as Excel writes it on many computers
+  }
+}
+
 /**
  * The cells of a CSV file: quotes (doubled inside), separators and line ends within quotes, any line ends.
  *
@@ -30,7 +42,7 @@ function isMissing(cell) {
  * @param {string} separator
  * @returns {?string[][]} lines of cells, without empty lines; null if a quotation has no end
  */
-export function csvLines(text, separator) {
+function csvLines(text, separator) {
   const lines = [], breaks = new RegExp(`["\r\n${separator === "|" ? "\\|" : separator}]`, "g");
   let line = [], cell = "", quoted = false, from = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   const end = () => {

@@ -155,6 +155,7 @@ function stop() {
   document.body.dataset.state = "done";
   by("again").textContent = "Train again";
   by("status").textContent = "Stopped.";
+  readOut();
 }
 
 function fail(message) {
@@ -284,7 +285,7 @@ function readOut() {
       `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}`),
       `. The highlighted one, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
   }
-  if (!sorted.length && run.status === "done") by("readout").textContent = "";
+  if (!sorted.length && run.status !== "running") by("readout").textContent = "";
   headline();
 }
 
@@ -304,7 +305,7 @@ function explainCurves() {
   const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." : "Accuracy: the share of rows that are predicted right.";
   const loss = "Loss: the error that training lowers; smaller is better.";
   by("measure").title = `${score} ${loss}`;
-  key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. Black: the highlighted one. Bars at the right edge: how many networks end at each value.`;
+  key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
 }
 
 /** Say the main result above everything: the verdict, or how different the networks are at the chosen epoch. */

@@ -1,5 +1,5 @@
 // The program of a Web Worker: trains blocks of networks slice by slice, reports curves, predicts, and reads tables.
-import { readCsv } from "./csv.js";
+import { csvText, readCsv } from "./csv.js";
 import { Blocks, Kernel, blockBytes, parameterCount, splitOf, widths } from "./kernel.js";
 import { sharedInputs, sharedRows } from "./splits.js";
 import { gridRows, survey } from "./survey.js";
@@ -131,7 +131,7 @@ function predict({ call, table: id, request, nets, parameters, rows }) {
 
 /** Read the page's own table, or the bytes of a CSV file; `copies`: how many more of its cells are wanted, one for each worker. */
 function read({ call, document, bytes, target, name, copies }) {
-  const found = bytes ? readCsv(new TextDecoder().decode(bytes), target, name) : { table: decodeTable(document) };
+  const found = bytes ? readCsv(csvText(bytes), target, name) : { table: decodeTable(document) };
   if (!found.table) return postMessage({ type: "answer", call, found });
   const { x } = found.table, all = Array.from({ length: copies }, () => x.slice());
   postMessage({ type: "answer", call, found: { ...found, copies: all } }, [x, ...all].map((cells) => cells.buffer));
