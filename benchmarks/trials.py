@@ -160,7 +160,7 @@ def _fresh_losses(build: Sees, train: Any, fresh: Any, number: int) -> dict[str,
     """Brier score and share of errors on fresh rows, mean over seeds."""
     table = table_from_arrays(*train)
     known = Preprocessor.fit(table)
-    X_train, X_fresh = (known.transform_table(part) for part in (table, table_from_arrays(*fresh)))
+    X_train, X_fresh = (known.inputs_of_values(part.features) for part in (table, table_from_arrays(*fresh)))
     some = slice(0, 10)  # the networks' own test figures aren't used
     seeds = range(number * TRUTH_SEEDS, (number + 1) * TRUTH_SEEDS)
     history = sb.train_many(build, X_train, train[1], X_fresh[some], fresh[1][some], seeds=seeds, **RECIPE, jobs=1)

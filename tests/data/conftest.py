@@ -13,6 +13,7 @@ import pytest
 
 from seedbed.data import on_disk
 from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import SeedbedError
 
 
@@ -33,7 +34,7 @@ def refusal() -> Callable[..., SeedbedError]:
     """A function that returns the error with which a source is refused."""
 
     def refused(source: object, **options: str) -> SeedbedError:
-        with pytest.raises(SeedbedError) as caught, open_source(source, **options):
+        with pytest.raises(SeedbedError) as caught, open_source(source, SourceOptions(**options)):
             pass
         return caught.value
 

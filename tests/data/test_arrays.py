@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seedbed.data import table_from_arrays
-from seedbed.errors import ColumnError, DataError, OptionError, TargetError
+from seedbed.errors import ColumnError, DataError, TargetError
 
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
 
@@ -43,14 +43,11 @@ def test_any_kind_of_matrix_is_read(features):
     assert table.feature_names == ("x0", "x1")
 
 
-def test_a_frame_brings_its_names_and_they_can_be_replaced():
+def test_a_frame_brings_its_names():
     frame = pd.DataFrame({"height": [1, 2, 3], "y": [4.0, 5.0, 6.5]}, index=[7, 8, 9])
     table = table_from_arrays(frame, pd.Series([1, 0, 1], name="sick"))
     assert (table.feature_names, table.target_name) == (("height", "y"), "sick")
     assert table_from_arrays(frame, [1, 0, 1]).target_name not in frame.columns
-    assert table_from_arrays(frame, [1, 0, 1], feature_names=["a", "b"]).feature_names == ("a", "b")
-    with pytest.raises(OptionError, match="3 feature_names for 2 columns"):
-        table_from_arrays(frame, [1, 0, 1], feature_names=["a", "b", "c"])
 
 
 def test_the_callers_arrays_stay_writable_and_are_copied():
@@ -82,12 +79,3 @@ def test_unusable_arrays_are_refused_with_a_reason(bad, y, error, words):
     with pytest.raises(error) as caught:
         table_from_arrays(bad, y)
     assert words in str(caught.value)
-
-
-def test_options_of_columns_and_target_apply_to_arrays():
-    table = table_from_arrays(X, [0, 1, 1], categorical="x0", positive="0")
-    assert [column.schema.kind for column in table.columns] == ["category", "number"]
-    assert (table.labels, table.target.tolist()) == (("1", "0"), [1, 0, 0])
-    mixed = table_from_arrays([["1", "u"], ["x", "v"]], [1.5, 2.5], numeric=["x0"], task="regression")
-    assert (mixed.task, mixed.labels, mixed.target.tolist()) == ("regression", (), [1.5, 2.5])
-    np.testing.assert_array_equal(mixed.features, [[1, 0], [np.nan, 1]])

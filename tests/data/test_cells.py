@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from seedbed.data import MemoryColumns, read_table
 from seedbed.data.cells import moment, numeral
-from seedbed.data.kinds.typed import type_columns
 from seedbed.data.sources.memory import frame_columns
+from seedbed.data.typed import type_columns
 
 # Numbers as people write them
 

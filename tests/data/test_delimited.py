@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from seedbed.data import read_table
 from seedbed.data.sources.delimited import find_header, survey
 from seedbed.data.sources.opening import open_source
-from seedbed.data.sources.options import SourceLimit
+from seedbed.data.sources.options import SourceLimit, SourceOptions
 from seedbed.errors import OptionError, SeedbedError, UnreadableError
 
 # A header that isn't the first line is found, or the error says how to find it
@@ -28,7 +28,7 @@ TABLE = "name;grade;age\n" + ROWS
 
 
 def opened(path, **options):
-    with open_source(path, **options) as source:
+    with open_source(path, SourceOptions(**options)) as source:
         return source.columns.names, source.columns.n_rows, source.columns.cells(0)[:1], source.columns.notes
 
 

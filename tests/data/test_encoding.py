@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode
-from seedbed.data.encoding.design import InputDesign
+from seedbed.data.design import InputDesign
 from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 
@@ -162,7 +162,7 @@ def test_a_preprocessor_fitted_on_the_training_rows_gives_the_inputs_of_the_spli
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
     alone = Preprocessor.fit(table, split.train)
     assert alone.layout == encode(table).layout
-    inputs = alone.transform_table(table)
+    inputs = alone.inputs_of_values(table.features)
     assert inputs.dtype == np.float32
     np.testing.assert_allclose(inputs, folded(encode(table).design([split]), 0), rtol=1e-6, atol=1e-6)
 
@@ -221,7 +221,9 @@ def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     for name, array in before.to_state()[1].items():
         np.testing.assert_array_equal(array, after.to_state()[1][name])
     rows = split.train
-    np.testing.assert_array_equal(before.transform_table(table)[rows], after.transform_table(other)[rows])
+    np.testing.assert_array_equal(
+        before.inputs_of_values(table.features)[rows], after.inputs_of_values(other.features)[rows]
+    )
     np.testing.assert_array_equal(encode(table).natural(rows)[rows], encode(other).natural(rows)[rows])
 
 
@@ -292,7 +294,7 @@ def test_a_column_beyond_the_range_of_float32_is_named():
     with pytest.raises(ColumnError, match=r"^column 'weight': its cells differ too much in size"):
         encode(table).design([deal(9, 0)])
     with pytest.raises(ColumnError, match=r"^column 'weight'"):
-        Preprocessor.fit(table, np.arange(8)).transform_table(table)
+        Preprocessor.fit(table, np.arange(8)).inputs_of_values(table.features)
 
 
 def test_a_pickled_encoding_leaves_out_what_can_be_recomputed():

@@ -9,8 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
 
 from seedbed.data import EXAMPLES, read_table
-from seedbed.data.sources.examples import HEART_FAILURE_SHA256
-from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.opening import HEART_FAILURE_SHA256, open_source
 from seedbed.errors import DataError, TableNotFoundError
 
 

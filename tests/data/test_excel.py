@@ -9,6 +9,7 @@ import pytest
 
 from seedbed import read_table
 from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError
 
 HEADER = ["name", "born", "at", "points", "active", "code"]
@@ -34,7 +35,7 @@ def book(tmp_path):
 
 
 def rows_of(path, **options):
-    with open_source(path, **options) as source:
+    with open_source(path, SourceOptions(**options)) as source:
         columns = source.columns
         return [list(columns.names), *map(list, zip(*map(columns.cells, range(len(columns.names))), strict=True))]
 

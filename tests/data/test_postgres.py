@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from seedbed.data import read_table
+from seedbed.data.sources.databases import DatabaseAddress
 from seedbed.data.sources.opening import open_source
-from seedbed.data.sources.postgres import DatabaseAddress
+from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError
 
 SCRIPT = """
@@ -41,7 +42,7 @@ def garden(postgres):
 
 
 def test_a_table_is_read_with_all_digits(garden):
-    with open_source(garden, table="beds") as source:
+    with open_source(garden, SourceOptions(table="beds")) as source:
         columns = source.columns
         assert (source.name, columns.names) == ("beds", ("id", "height", "soil", "Day", "fruit", "y"))
         cells = [columns.cells(i) for i in range(6)]
@@ -73,7 +74,7 @@ TYPES = {
 
 
 def test_every_type_is_read_as_a_number_or_as_the_servers_text(garden):
-    with open_source(garden, query=f"SELECT {', '.join(TYPES)}") as source:
+    with open_source(garden, SourceOptions(query=f"SELECT {', '.join(TYPES)}")) as source:
         cells = [source.columns.cells(i)[0] for i in range(len(TYPES))]
     assert dict(zip(TYPES, cells, strict=True)) == TYPES
 
@@ -83,16 +84,16 @@ def test_a_query_may_end_with_semicolons_and_repeat_names(garden):
         "SELECT y AS a, id AS a FROM beds ORDER BY id DESC;",
         "WITH b AS (TABLE beds) SELECT y, id FROM b --",
     ):
-        with open_source(garden, query=query) as source:
+        with open_source(garden, SourceOptions(query=query)) as source:
             assert sorted(source.columns.cells(1)) == ["2", "9007199254740993"]
             assert source.name == "garden"
-    with open_source(garden, query="SELECT 1 AS a, 2 AS a") as source:
+    with open_source(garden, SourceOptions(query="SELECT 1 AS a, 2 AS a")) as source:
         assert source.columns.names == ("a", "a")
 
 
 @pytest.mark.parametrize(("table", "cells"), [("old.beds", ["7"]), ('old.odd "name', ["8"]), ("public.beds", None)])
 def test_a_table_may_be_named_with_its_schema(garden, table, cells):
-    with open_source(garden, table=table) as source:
+    with open_source(garden, SourceOptions(table=table)) as source:
         assert cells is None or source.columns.cells(0) == cells
 
 
@@ -117,7 +118,7 @@ def test_a_query_that_writes_is_refused(garden, refusal, query):
     error = refusal(garden, query=query)
     assert isinstance(error, DataError)
     assert "refuses: " in error.message
-    with open_source(garden, query="SELECT count(*) FROM beds") as source:
+    with open_source(garden, SourceOptions(query="SELECT count(*) FROM beds")) as source:
         assert source.columns.cells(0) == ["2"]
 
 
@@ -210,7 +211,8 @@ def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"
         "from seedbed.data.sources.opening import open_source\n"
-        f"with open_source({garden!r}, table='beds') as source:\n    print(source.columns.cells(2))"
+        "from seedbed.data.sources.options import SourceOptions\n"
+        f"with open_source({garden!r}, SourceOptions(table='beds')) as source:\n    print(source.columns.cells(2))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['clay', '']\n"
@@ -219,6 +221,6 @@ def test_pyarrow_is_not_needed(garden):
 @pytest.mark.slow
 def test_a_million_rows_of_postgresql_are_read_in_seconds(garden):
     query = "SELECT i, i * 1.5 AS n, 'x' || i % 9 AS t FROM generate_series(1, 1000000) AS i"
-    with open_source(garden, query=query) as source:
+    with open_source(garden, SourceOptions(query=query)) as source:
         assert source.columns.n_rows == 10**6
         np.testing.assert_array_equal(source.columns.numbers([1])[:3, 0], [1.5, 3.0, 4.5])

@@ -9,7 +9,7 @@ from safetensors.numpy import load, save
 
 from seedbed.data import Oddities, OddityReport, Preprocessor, Table, as_notes
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.kinds.typed import type_columns
+from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, DataError
 
 N = 60
@@ -73,7 +73,7 @@ def fitted(table):
 
 def test_the_training_rows_give_the_same_inputs_without_notes(table, fitted):
     found = transform(fitted, source(CELLS))
-    np.testing.assert_array_equal(found.matrix, fitted.transform_table(table))
+    np.testing.assert_array_equal(found.matrix, fitted.inputs_of_values(table.features))
     assert found.matrix.dtype == np.float32
     assert (found.notes, found.unseen, found.outliers) == ((), {}, {})
     assert not found.doubtful.any()
@@ -221,7 +221,7 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
     again = Preprocessor.from_state(json.loads(json.dumps(values)), load(save(arrays)))
     assert again.layout == fitted.layout
     assert again.to_state()[0] == values
-    np.testing.assert_array_equal(again.transform_table(table), fitted.transform_table(table))
+    np.testing.assert_array_equal(again.inputs_of_values(table.features), fitted.inputs_of_values(table.features))
     odd = some(town=["Bonn", "", "Rome"], weight=["1e6", "", "70"])
     before, after = transform(fitted, odd), transform(again, odd)
     np.testing.assert_array_equal(before.matrix, after.matrix)
@@ -250,11 +250,3 @@ def test_a_damaged_state_raises_a_seedbed_error(fitted, change, message):
     change(values, arrays)
     with pytest.raises(DataError, match=message):
         Preprocessor.from_state(values, arrays)
-
-
-def test_a_table_with_other_columns_is_refused(fitted):
-    cells = CELLS | {"town": ["Bonn"] * 30 + ["Rome"] * 30}
-    with pytest.raises(ColumnError, match="column 'town' isn't what was fitted"):
-        fitted.transform_table(table_of(source(cells)))
-    with pytest.raises(ColumnError, match="has 4 columns, and 5 were fitted"):
-        fitted.transform_table(table_of(source({name: CELLS[name] for name in list(CELLS)[:4]})))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.data import Table, read_table, table_from_arrays
+from seedbed.data import Table, read_table
 from seedbed.data.cells import parse_number
 from seedbed.data.sources.loaded import number_sql
 from seedbed.errors import UnreadableError
@@ -169,8 +169,8 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     table = read_table(tmp_path / "long.csv", target="y", numeric="a")
     np.testing.assert_array_equal(table.features[:, 0], np.arange(n_rows))
     np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
-    arrays = table_from_arrays(table.features, table.target, numeric=["x0"])
-    assert table.n_features == arrays.n_features == 1
+    frame = pd.DataFrame({"a": table.features[:, 0], "y": table.target})
+    assert table.n_features == read_table(frame, target="y", numeric="a").n_features == 1
 
 
 @pytest.mark.parametrize("index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)])

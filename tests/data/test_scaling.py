@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
 from seedbed.data import ColumnSchema, Preprocessor, Split, Table, encode, read_table, repeated_folds, target_design
-from seedbed.data.encoding.scaling import medians_of
+from seedbed.data.scaling import medians_of
 from seedbed.data.table import Column
 from seedbed.errors import TargetError
 
@@ -136,13 +136,13 @@ def table_of(features: np.ndarray) -> Table:
 
 def alone(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     table = table_of(features)
-    return Preprocessor.fit(table, rows).transform_table(table)
+    return Preprocessor.fit(table, rows).inputs_of_values(table.features)
 
 
 def test_real_rows_equal_plain_numpy_bit_for_bit(real_table):
     table = read_table(real_table("heart_failure.csv"), target="DEATH_EVENT")
     train = np.arange(239)
-    inputs = Preprocessor.fit(table, train).transform_table(table)
+    inputs = Preprocessor.fit(table, train).inputs_of_values(table.features)
     assert inputs.dtype == np.float32
     np.testing.assert_array_equal(inputs, plain(table.features[:239], table.features).astype(np.float32))
     expected = StandardScaler().fit(table.features[:239]).transform(table.features)
@@ -236,5 +236,5 @@ def test_the_design_of_a_real_experiment_equals_standardising_each_split_alone(r
     design = encode(table).design(splits)
     for number, split in enumerate(splits):
         folded = design.matrix * design.scale[:, number] + design.shift[:, number]
-        one = Preprocessor.fit(table, split.train).transform_table(table)
+        one = Preprocessor.fit(table, split.train).inputs_of_values(table.features)
         np.testing.assert_allclose(folded, one, rtol=1e-5, atol=1e-6)

@@ -84,7 +84,7 @@ def test_ctrl_c_interrupts_a_query(view, monkeypatch):
     def pressed() -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.data.sources.sqlite._temporary_bytes", pressed)
+    monkeypatch.setattr("seedbed.data.sources.databases._temporary_bytes", pressed)
     with pytest.raises(KeyboardInterrupt):
         inspect_table(view(COUNT + "SELECT count(*) FROM c"))
 

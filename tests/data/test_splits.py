@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, StratifiedGroupKFold, train_test_split
 
 from seedbed.data import fold_pairs, holdout, inner_holdout, read_table, repeated_folds, sample_rows
-from seedbed.data.group_folds import group_rows
-from seedbed.data.splits import time_folds, time_holdout
+from seedbed.data.splits import group_rows, time_folds, time_holdout
 from seedbed.errors import OptionError, TargetError
 
 # Splits equal scikit-learn's, so that they can be reproduced elsewhere

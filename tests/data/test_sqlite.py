@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import SourceOptions
 from seedbed.errors import DataError, OptionError, TableNotFoundError, UnreadableError
 
 
@@ -39,7 +40,7 @@ def test_the_only_table_is_taken_with_a_note(database):
 
 
 def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
-    with open_source(database(TWO), table='odd "name') as source:
+    with open_source(database(TWO), SourceOptions(table='odd "name')) as source:
         assert (source.name, source.columns.cells(0), source.columns.notes) == ('odd "name', ["0.1", "-3"], ())
     with open_source(database("CREATE VIEW v AS SELECT 1 AS one", "view.db")) as source:
         assert source.columns.cells(0) == ["1"]
@@ -47,7 +48,7 @@ def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
 
 def test_a_query_is_run_unchanged(database):
     query = "WITH w AS (SELECT y, count(*) AS n FROM t GROUP BY y) SELECT y, n, n FROM w ORDER BY y -- all"
-    with open_source(database(TWO), query=query) as source:
+    with open_source(database(TWO), SourceOptions(query=query)) as source:
         assert (source.name, source.columns.names) == ("study", ("y", "n", "n"))
         assert source.columns.cells(0) == ["u", "ü"]
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from seedbed.data import read_table
-from seedbed.data.kinds.target import EncodedTarget, encode_target
 from seedbed.data.sources.memory import frame_columns
+from seedbed.data.target import EncodedTarget, encode_target
 from seedbed.errors import OptionError, TargetError
 
 

@@ -88,7 +88,7 @@ def test_the_inputs_of_a_split_depend_only_on_its_training_rows(mixed):
     seen = data.X * data.scale[:, 1] + data.shift[:, 1]
     if data.also is not None:
         np.add.at(seen.T, data.also, (data.X * data.extra[:, 1]).T)
-    alone = Preprocessor.fit(mixed, split.train).transform_table(mixed)
+    alone = Preprocessor.fit(mixed, split.train).inputs_of_values(mixed.features)
     np.testing.assert_allclose(seen, alone, atol=1e-5)
 
 

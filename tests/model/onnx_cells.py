@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seedbed.data import open_rows
-from seedbed.data.kinds.typed import read_cells
+from seedbed.data.typed import read_cells
 from seedbed.model import Model
 
 

@@ -29,7 +29,7 @@ def blended(request, table_for):
 def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended):
     """Compute the predictions again from the model, network by network."""
     table, model, out_of_bag = blended
-    inputs = torch.from_numpy(model.preprocessor.transform_table(table))
+    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(table.features))
     with torch.inference_mode():
         outputs = torch.stack([network(inputs) for network in model.networks()]).double()
     if table.task == "binary":
@@ -64,7 +64,9 @@ def test_a_blend_is_saved_and_loaded(blended, tmp_path):
     assert found.architecture == model.architecture
     assert found.card() == model.card()
     assert f"{100 * max(model.architecture.weights):.0f}%" in str(found)
-    np.testing.assert_array_equal(found.preprocessor.transform_table(table), model.preprocessor.transform_table(table))
+    np.testing.assert_array_equal(
+        found.preprocessor.inputs_of_values(table.features), model.preprocessor.inputs_of_values(table.features)
+    )
 
 
 def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):

@@ -12,9 +12,8 @@ import pytest
 import seedbed as sb
 from seedbed.data import EXAMPLES
 from seedbed.errors import CandidateError, OptionError
-from seedbed.model import fit_model
-from seedbed.model.export import onnx_networks
-from seedbed.model.export.onnx_file import onnx_of
+from seedbed.model import fit_model, onnx_networks
+from seedbed.model.onnx_file import onnx_of
 from seedbed.networks import ACTIVATIONS
 from seedbed.settings import recipe_named
 

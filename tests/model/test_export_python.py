@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 import seedbed as sb
 from seedbed.errors import OptionError
+from seedbed.model import export as exporting
 from seedbed.model import fit_model
-from seedbed.model.export import plain_python
 from seedbed.networks import ACTIVATIONS
 from seedbed.settings import recipe_named
 
@@ -198,8 +198,8 @@ def test_both_files_are_written_or_none(fitted, tmp_path, monkeypatch):
             raise OSError("disk full")
         real(path, what, write)
 
-    real = plain_python.write_checked
-    monkeypatch.setattr(plain_python, "write_checked", broken)
+    real = exporting.write_checked
+    monkeypatch.setattr(exporting, "write_checked", broken)
     with pytest.raises(OptionError, match="disk full"):
         fitted().export(tmp_path / "net.py")
     assert list(tmp_path.iterdir()) == []

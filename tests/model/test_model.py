@@ -29,7 +29,7 @@ from .conftest import CANDIDATES, FAST, TARGETS
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target):
     model = fitted(candidate, target)
-    inputs = torch.from_numpy(model.preprocessor.transform_table(read(frame, target)))
+    inputs = torch.from_numpy(model.preprocessor.inputs_of_values(read(frame, target).features))
     outputs = torch.stack([network(inputs) for network in model.networks()]).double()
     found = model.predictions(frame)
     if target == "ill":
@@ -150,7 +150,7 @@ def test_every_network_of_a_model_equals_the_plain_loop(table_for, words):
     table = table_for("ill")
     recipe = recipe_named("tutorial", lr=0.1, epochs=20)
     model = fit_model(table, words, recipe=recipe, **FAST)
-    X = Preprocessor.fit(table).transform_table(table)
+    X = Preprocessor.fit(table).inputs_of_values(table.features)
     seeds = [sb.training.derive(0, words, "model", number) for number in range(3)]
     network = with_inputs_of(parse_candidate(words), table).architecture
     history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
@@ -168,7 +168,7 @@ def test_networks_of_a_model_use_the_schedule_on_which_their_epochs_were_chosen(
     assert n_epochs < 40
     shown = f"one-cycle schedule, laid out for 40 epochs, weight decay 0.01, .*, {n_epochs} epochs$"
     assert re.search(shown, model.training["recipe"])
-    X = torch.from_numpy(Preprocessor.fit(table).transform_table(table))
+    X = torch.from_numpy(Preprocessor.fit(table).inputs_of_values(table.features))
     rows = Rows(X, torch.tensor(table.target).float()[:, None])
     own = dataclasses.replace(recipe, epochs=n_epochs, epoch="last")
     for number, ours in enumerate(model.networks()):

@@ -1,20 +1,16 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.arrays import coded_table, given_columns, label_texts, table_from_arrays
 from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS
-from seedbed.data.columns import Columns, MemoryColumns, as_notes
-from seedbed.data.encoding.design import Encoding, encode
-from seedbed.data.encoding.layout import DATE_MIDDLES, layout_from_values
-from seedbed.data.encoding.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
-from seedbed.data.encoding.scaling import TargetDesign, target_design
+from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
+from seedbed.data.design import Encoding, encode
 from seedbed.data.inspection import inspect_table
-from seedbed.data.kinds.typed import boolean_words, read_texts
-from seedbed.data.notes import SERIOUS, Note
+from seedbed.data.layout import DATE_MIDDLES, layout_from_values
 from seedbed.data.on_disk import ArrayWriter, rows_of, spill, windows
-from seedbed.data.reading import read_table
-from seedbed.data.sources.examples import EXAMPLES
+from seedbed.data.preprocessing import Oddities, OddityReport, Preprocessor, state_shapes
+from seedbed.data.reading import coded_table, given_columns, label_texts, read_table, table_from_arrays
+from seedbed.data.scaling import TargetDesign, target_design
 from seedbed.data.sources.memory import as_frame, frame_from, value_columns
-from seedbed.data.sources.opening import open_rows
+from seedbed.data.sources.opening import EXAMPLES, open_rows
 from seedbed.data.splits import (
     Split,
     check_training,
@@ -27,6 +23,7 @@ from seedbed.data.splits import (
     time_holdout,
 )
 from seedbed.data.table import ColumnSchema, Table, Task
+from seedbed.data.typed import boolean_words, read_texts
 
 __all__ = [
     "DATE_MIDDLES",

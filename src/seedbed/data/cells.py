@@ -88,9 +88,7 @@ def missing_in_number(text: str) -> bool:
 def missing_in_category(text: str, *, among_codes: bool = False) -> bool:
     """Return whether a cell, ends stripped, counts as missing in a category. 'None' and '-' are levels.
 
-    Args:
-        text: the cell.
-        among_codes: result of `is_code_column` for the other levels.
+    `among_codes` is the result of `is_code_column` for the other levels.
     """
     word = text.lower()
     return word in MISSING_LEVELS or (word == NA and not (among_codes and text == "NA"))
@@ -161,11 +159,9 @@ def numeral(text: str) -> Numeral:
 
 
 def plain_text(text: str, mark: str) -> str | None:
-    """Return the same number as Python and DuckDB write it; None if the text isn't a number.
+    """Return a cell, ends stripped, as Python and DuckDB write its number; None if it is none.
 
-    Args:
-        text: a cell, ends stripped.
-        mark: "point" or "comma": the decimal mark.
+    The decimal mark is "point" or "comma".
     """
     if mark == "point" and not np.isnan(parse_number(text)):
         return text
@@ -305,11 +301,7 @@ def in_order(levels: Collection[str]) -> tuple[str, ...]:
 
 
 def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
-    """Return levels that differ only in case or inner spaces, as a phrase with counts, and their number of rows.
-
-    Args:
-        counts: rows of each level.
-    """
+    """Return levels that differ only in case or inner spaces, as a phrase with counts, and their number of rows."""
     alike: dict[str, list[str]] = {}
     for level in counts:
         alike.setdefault(" ".join(level.split()).casefold(), []).append(level)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.columns import Columns
-from seedbed.data.notes import Note, Remark
+from seedbed.data.columns import Columns, Note, Remark
 from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.table import Column, Table
 from seedbed.typing import Floats, Ints
@@ -27,10 +26,6 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
     """Return group numbers [row], equal for two rows if and only if all their features, and their targets, are equal.
 
     A missing cell equals a missing cell, and 0 equals -0.
-
-    Args:
-        features: [row, column].
-        target: [row]; not compared by default.
     """
     parts = [
         _hashes(_comparable(rows_of(features, rows), None if target is None else target[rows]).view(np.uint64))
@@ -122,12 +117,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
 
 
 def merged_groups(named: Ints, duplicates: Ints) -> Ints:
-    """Return the finest groups [row] that keep together what either of two groupings keeps together.
-
-    Args:
-        named: numbers of the groups that the user named [row].
-        duplicates: numbers of the groups of equal rows [row].
-    """
+    """Return the finest groups [row] that keep together what either of two groupings keeps together."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,20 +1,64 @@
-"""Columns of any source before they are typed."""
+"""Columns of any source before they are typed, and the decisions and warnings about them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import number_texts, parse_number
-from seedbed.data.notes import ROWS_NAMED, Note, Remark
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Columns", "MemoryColumns", "as_notes"]
+__all__ = ["ROWS_NAMED", "SERIOUS", "Columns", "MemoryColumns", "Note", "Remark", "as_notes", "serious_first"]
+
+
+ROWS_NAMED = 3  # by a note
+
+SERIOUS = ("SB203", "SB207", "SB208", "SB105")
+"""Codes of warnings that may make a result wrong."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A decision or a warning about a table.
+
+    Attributes:
+        message: a complete sentence.
+        column: the column concerned; empty for the whole table.
+        code: a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention.
+        count: number of cells or rows concerned; None if that has no meaning.
+        rows: where the user finds the first of them: 'line 5'.
+    """
+
+    message: str
+    column: str = ""
+    code: str = ""
+    count: int | None = None
+    rows: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON."""
+        return {**asdict(self), "rows": list(self.rows)}
+
+
+def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Return the notes with those that may make a result wrong first; the others keep their order."""
+    return tuple(sorted(notes, key=lambda one: SERIOUS.index(one.code) if one.code in SERIOUS else len(SERIOUS)))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A note before its rows are located in the source; `rows` are the first ones concerned, counted from 0."""
+
+    message: str
+    column: str = ""
+    code: str = ""
+    count: int | None = None
+    rows: Sequence[int] = ()
 
 
 class Columns(Protocol):
@@ -104,12 +148,5 @@ def as_notes(columns: Columns, remarks: Sequence[Remark]) -> tuple[Note, ...]:
     wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
     places = columns.places(wanted) if wanted else {}
     return tuple(
-        Note(
-            remark.message,
-            remark.column,
-            remark.code,
-            remark.count,
-            tuple(places[row] for row in remark.rows[:ROWS_NAMED]),
-        )
-        for remark in remarks
+        Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows[:ROWS_NAMED])}) for remark in remarks
     )

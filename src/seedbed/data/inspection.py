@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from seedbed.arguments import checked
-from seedbed.data.encoding.design import encode
-from seedbed.data.notes import Note, serious_first
+from seedbed.data.columns import Note, serious_first
+from seedbed.data.design import encode
 from seedbed.data.reading import ColumnRoles, build_table, text_or_none, type_features
 from seedbed.data.sources.opening import open_source
+from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.typing import Floats
 
@@ -25,11 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
-    """Describe one column as a plain dict, fit for JSON.
-
-    Args:
-        used: whether it is a feature.
-        notes: those about this column.
+    """Describe one column as a plain dict, fit for JSON; `used` says whether it is a feature.
 
     Returns:
         name, kind, used, missing (cells), n_unique (values, not counting missing ones), notes (sentences), and by kind:
@@ -119,7 +116,7 @@ def inspect_table(
         >>> [column["name"] for column in found["columns"]][:2]
         ['sepal length (cm)', 'sepal width (cm)']
     """
-    with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
+    with open_source(source, SourceOptions(table, query, skip_rows, limit)) as found:
         columns, target = found.columns, text_or_none(target) or found.target
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
         if target is None:

@@ -52,12 +52,7 @@ def windows(n_rows: int, n_columns: int = 1, *, times: int = 1) -> Iterator[slic
 
 
 class ArrayWriter:
-    """Writes an array to a temporary file, from its first rows to its last.
-
-    Args:
-        row_shape: shape of one row.
-        dtype: of the array.
-    """
+    """Writes an array to a temporary file, from its first rows to its last."""
 
     def __init__(self, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._row_shape, self._dtype, self._n_rows = row_shape, np.dtype(dtype), 0

@@ -1,30 +1,44 @@
-"""Read a table: assign roles to its columns, type the features, encode the target, check both."""
+"""Read a table, or make one of arrays: assign roles to columns, type the features, encode the target, check both."""
 
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 
 from seedbed.arguments import checked
+from seedbed.data.cells import number_text
 from seedbed.data.checks import find_duplicates, find_leaks, find_totals, merged_groups
-from seedbed.data.columns import Columns, as_notes
-from seedbed.data.kinds.drafts import distinct
-from seedbed.data.kinds.finishing import LEFT_OUT
-from seedbed.data.kinds.target import encode_target
-from seedbed.data.kinds.typed import Typed, decimal_mark, type_columns
-from seedbed.data.notes import ROWS_NAMED, Note, Remark, serious_first
+from seedbed.data.columns import ROWS_NAMED, Columns, MemoryColumns, Note, Remark, as_notes, serious_first
+from seedbed.data.kinds import LEFT_OUT, distinct
 from seedbed.data.on_disk import spill
+from seedbed.data.sources.memory import MISSING_TYPES, array_column, array_columns, as_array, as_frame, series_array
 from seedbed.data.sources.opening import open_source
-from seedbed.data.table import Column, Table
+from seedbed.data.sources.options import SourceOptions
+from seedbed.data.table import Column, Table, Task
+from seedbed.data.target import encode_target
+from seedbed.data.typed import Typed, decimal_mark, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
 from seedbed.typing import Bools, Ints
 
-__all__ = ["ColumnRoles", "build_table", "read_table", "text_or_none", "texts", "type_features"]
+__all__ = [
+    "ColumnRoles",
+    "build_table",
+    "coded_table",
+    "given_columns",
+    "label_texts",
+    "read_table",
+    "table_from_arrays",
+    "text_or_none",
+    "type_features",
+]
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
@@ -77,7 +91,7 @@ def read_table(
         >>> sb.read_table("example:iris")
         <Table iris: 150 rows, 4 features, multiclass target species>
     """
-    with open_source(source, table=table, query=query, skip_rows=skip_rows, limit=limit) as found:
+    with open_source(source, SourceOptions(table, query, skip_rows, limit)) as found:
         columns, target = found.columns, text_or_none(target) or found.target
         if target is None:
             names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
@@ -88,18 +102,18 @@ def read_table(
             )
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
         built = build_table(columns, roles, name=found.name).table
-        if not isinstance(source, str | Path):
-            return built
-        asked = {"table": table, "query": query, "skip_rows": skip_rows, "limit": limit}
-        reading = {"source": str(source), **dataclasses.asdict(roles), **asked}
-        given = {name: value for name, value in reading.items() if value or value == 0}
-        reading = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-        return dataclasses.replace(built, reading=reading)
+    if not isinstance(source, str | Path):
+        return built
+    asked = {"table": table, "query": query, "skip_rows": skip_rows, "limit": limit}
+    reading = {"source": str(source), **dataclasses.asdict(roles), **asked}
+    given = {name: value for name, value in reading.items() if value or value == 0}
+    reading = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    return dataclasses.replace(built, reading=reading)
 
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The user's options about columns, see `read_table`. All names become text, as a data frame's may be numbers."""
+    """The user's options about columns, see `read_table`. Names become text; a single one may stand for a list."""
 
     target: Any
     drop: Sequence[Any] = ()
@@ -112,15 +126,11 @@ class ColumnRoles:
 
     def __post_init__(self) -> None:
         for role in ("drop", "numeric", "categorical"):
-            object.__setattr__(self, role, texts(getattr(self, role)))
+            names: Any = getattr(self, role)
+            several = isinstance(names, Iterable) and not isinstance(names, str)
+            object.__setattr__(self, role, tuple(map(str, names)) if several else (str(names),))
         for role in ("target", "positive", "group", "time_split"):
             object.__setattr__(self, role, text_or_none(getattr(self, role)))
-
-
-def texts(names: Any) -> tuple[str, ...]:
-    """Return names as text. A single name is a list of one."""
-    several = isinstance(names, Iterable) and not isinstance(names, str)
-    return tuple(map(str, names)) if several else (str(names),)
 
 
 def text_or_none(name: Any) -> str | None:
@@ -144,15 +154,7 @@ class BuiltTable:
 
 
 def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTable:
-    """Type the columns, encode the target, which must be named, and check both.
-
-    Raises:
-        UnreadableError: no rows; a column has no name, or shares it with another.
-        DataError: no feature is left.
-        OptionError: a column has two roles; what `encode_target` raises.
-        ColumnError: no such column, infinite numbers, or rows without a time.
-        TargetError: what `encode_target` raises.
-    """
+    """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does."""
     typed, features = type_features(columns, roles)
     used = [column for column in typed.columns if column.name not in typed.left_out]
     if not used:
@@ -195,11 +197,7 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
 
 
 def type_features(columns: Columns, roles: ColumnRoles) -> tuple[Typed, list[int]]:
-    """Type all columns without a role; return them and their positions. The target may be unnamed.
-
-    Raises:
-        UnreadableError, DataError, OptionError, ColumnError: as `build_table`.
-    """
+    """Type all columns without a role; return them and their positions. The target may be unnamed."""
     index = None if "" in roles.numeric else _unnamed_index(columns)
     _check_names(columns, index)
     taken = _check_roles(columns, roles)
@@ -308,3 +306,143 @@ def _times(columns: Columns, roles: ColumnRoles, kept: Ints) -> tuple[Column | N
             "Fill these cells or remove their rows.",
         )
     return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
+
+
+def table_from_arrays(X: Any, y: Any) -> Table:
+    """Return a table of features and a target that are given apart.
+
+    Args:
+        X: features [row, feature]: an array, a tensor of torch, nested lists, or a data frame. Without names, columns
+            are named x0, x1, ...
+        y: target [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
+
+    Raises:
+        DataError: shapes don't fit, or no rows; and what `read_table` raises for cells and target.
+
+    Examples:
+        >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
+        <Table arrays: 4 rows, 1 features, binary target y>
+    """
+    features = array_columns(X, "arrays")
+    if not features.names:
+        raise DataError("arrays: X has no features")
+    series: Any = nw.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        own_name: Any = series.name
+        target_name = own_name if isinstance(own_name, str) and own_name else "y"
+        target = series_array(series, "y")
+    else:
+        target_name, array = "y", as_array(y, "y")
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1:
+            raise DataError(f"y has shape {array.shape}, not [row]", "Give one label per row.")
+        target = array_column(array, "y")
+    if len(target) != features.n_rows:
+        raise DataError(f"arrays: X has {features.n_rows} rows and y has {len(target)}", "Both need one row per case.")
+    while target_name in features.names:
+        target_name += "_"
+    names, arrays = (*features.names, target_name), (*features.arrays, target)
+    whole = dataclasses.replace(features, names=names, arrays=arrays)
+    return build_table(whole, ColumnRoles(target_name), name="arrays").table
+
+
+def given_columns(X: Any) -> MemoryColumns:
+    """Return the features [row, feature] of an estimator as columns. Objects that are all numbers become numbers.
+
+    Raises:
+        DataError: X can't be read.
+        ColumnError: infinite numbers.
+    """
+    frame = as_frame(X)
+    columns = array_columns(X if frame is None else frame.to_native(), "X")
+    if frame is None:
+        array = np.asarray(X)
+        objects = {i: array[:, i].tolist() for i in range(array.shape[1])} if array.dtype == object else {}
+    else:
+        objects = {i: frame[own].to_list() for i, own in enumerate(frame.columns) if frame.schema[own] == nw.Object}
+    arrays = list(columns.arrays)
+    for position, cells in objects.items():
+        missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
+        filled = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
+        if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
+            arrays[position] = np.array(
+                [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+            )
+    for own, values in zip(columns.names, arrays, strict=True):
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0])
+            raise ColumnError(f"X: column '{own}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
+    return dataclasses.replace(columns, arrays=tuple(arrays))
+
+
+def coded_table(
+    columns: MemoryColumns,
+    target: NDArray[Any],
+    *,
+    task: Task,
+    labels: Sequence[str] = (),
+    numeric: Sequence[str | int] | str | int = (),
+    categorical: Sequence[str | int] | str | int = (),
+    target_name: str = "y",
+) -> Table:
+    """Return the table of an estimator, in which each column of numbers is a numeric feature.
+
+    Unlike `table_from_arrays`, it never treats whole numbers as identifiers or zeros and ones as booleans: an estimator
+    is given the numbers that it shall use. Text is typed as in any table, and text that is an identifier is left out.
+    Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
+
+    Args:
+        columns: from `given_columns`.
+        target: [row]; int64 codes of classes, or float64 numbers.
+        labels: `labels[code]`.
+        numeric, categorical: columns as in `read_table`, by name or position.
+
+    Raises:
+        DataError: no rows, or only identifiers.
+        OptionError: no such column, or one that is both.
+        ColumnError: one of `numeric` holds no number.
+    """
+    numeric, categories = _names_of(columns, "numeric", numeric), _names_of(columns, "categorical", categorical)
+    plain = [own for own, values in zip(columns.names, columns.arrays, strict=True) if values.dtype.kind in "iuf"]
+    roles = ColumnRoles(
+        None,
+        numeric=[*numeric, *(own for own in plain if own not in categories and own not in columns.categorical)],
+        categorical=categories,
+    )
+    typed, _ = type_features(columns, roles)
+    identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
+    used = tuple(column for column in typed.columns if column.name not in identifiers)
+    if not used:
+        raise DataError(f"{columns.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
+    while target_name in columns.names:
+        target_name += "_"
+    table = Table(
+        name=columns.where,
+        columns=used,
+        target_name=target_name,
+        target=target,
+        labels=tuple(labels),
+        task=task,
+        notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
+    )
+    return dataclasses.replace(table, groups=find_duplicates(table)[0])
+
+
+def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
+    """Return sorted classes as labels of a table: 1.0 is '1'."""
+    return tuple(str(number_text(label)) for label in classes.tolist())
+
+
+def _names_of(columns: MemoryColumns, option: str, given: Any) -> list[str]:
+    """Return the names of columns that are given by name or position. A single one is a list of one."""
+    known, found = columns.names, []
+    for one in [given] if isinstance(given, str | numbers.Integral) else given:
+        if str(one) in known:
+            found.append(str(one))
+        elif isinstance(one, numbers.Integral) and 0 <= int(one) < len(known):
+            found.append(known[int(one)])
+        else:
+            hint = did_you_mean(one, known) if isinstance(one, str) else f"There are {len(known)} columns."
+            raise OptionError(f"{option}: there is no column {one!r}", hint)
+    return found

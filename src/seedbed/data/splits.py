@@ -1,4 +1,9 @@
-"""Which rows train and which rows test. Every candidate gets the same splits."""
+"""Which rows train and which rows test. Every candidate gets the same splits.
+
+Functions share arguments: `target` [row] holds integer class codes, or float numbers, which aren't stratified; rows
+of one of the `groups` [row] stay together; `times` [row] are finite; `random_state` is the seed of all shuffles. Where
+some `rows` are divided, the others are of the whole table.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.group_folds import GroupedRows, group_rows, rows_by_class
 from seedbed.errors import OptionError, TargetError
 from seedbed.typing import Floats, Ints
 
@@ -54,14 +58,8 @@ def holdout(
 ) -> Split:
     """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
-    A float target isn't stratified. If scikit-learn would refuse (a class has a single row, or a side fewer rows than
-    there are classes), and if rows form groups, rows are distributed by `seedbed.data.group_folds`.
-
-    Args:
-        target: integer class codes or float numbers [row].
-        test_size: share of test rows, between 0 and 1; with groups, as near as they allow.
-        random_state: seed of the shuffle.
-        groups: [row]; rows of one group are never on both sides.
+    If scikit-learn would refuse (a class has a single row, or a side fewer rows than there are classes), and if rows
+    form groups, `rows_by_class` and `GroupedRows` distribute them, as near to the share `test_size` as groups allow.
 
     Raises:
         OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
@@ -106,15 +104,8 @@ def repeated_folds(
 ) -> tuple[Split, ...]:
     """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
 
-    If a class has fewer rows than there are folds, and if rows form groups, `seedbed.data.group_folds` distributes the
-    rows: folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
-
-    Args:
-        target: integer class codes or float numbers [row].
-        repeats: number of times that all rows are distributed.
-        folds: folds of a repeat; the rows of each are the test rows once.
-        random_state: seed of all shuffles.
-        groups: [row]; rows of one group always lie in one fold.
+    If a class has fewer rows than there are folds, and if rows form groups, `rows_by_class` and `GroupedRows` make
+    folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
 
     Raises:
         OptionError: fewer than 2 folds or 1 repeat, or fewer rows or groups than folds.
@@ -162,13 +153,6 @@ def inner_holdout(
 ) -> tuple[Ints, Ints]:
     """Divide training rows into (rows to train on, rows to choose by), both sorted; stratified if classes allow it.
 
-    Args:
-        target: integer class codes or float numbers [row] of the whole table.
-        rows: indices of the rows to divide.
-        test_size: share to choose by, between 0 and 1.
-        random_state: seed of the shuffle.
-        groups: [row] of the whole table; rows of one group stay on one side.
-
     Raises:
         OptionError: the rows are of one group.
     """
@@ -189,11 +173,7 @@ def inner_holdout(
 
 
 def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
-    """Return, for each repeat and pair of its folds, the two folds and the split whose test rows are those of both.
-
-    Args:
-        splits: of whole repeats, from `repeated_folds`.
-    """
+    """Return, for each repeat and pair of its folds, the two folds and the split whose test rows are those of both."""
     pairs = []
     for repeat in dict.fromkeys(split.repeat for split in splits):
         folds = [split for split in splits if split.repeat == repeat]
@@ -205,11 +185,7 @@ def fold_pairs(splits: Sequence[Split]) -> tuple[tuple[int, int, Split], ...]:
 
 
 def check_training(target: NDArray[Any], split: Split) -> None:
-    """Check that the training rows have two classes; groups, or time, may leave one.
-
-    Raises:
-        TargetError: they have one.
-    """
+    """Raise TargetError if the training rows have one class only, which groups, or time, may leave."""
     own = target[split.train]
     if _strata(target) is not None and len(own) and (own == own[0]).all():
         raise TargetError(
@@ -247,11 +223,7 @@ def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int,
 
 
 def _grouped(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
-    """Return the rows in groups; None if every row is a group of its own.
-
-    Raises:
-        OptionError: fewer groups than folds.
-    """
+    """Return the rows in groups; None if every row is a group of its own. Fewer groups than folds are an error."""
     if groups is None:
         return None
     grouped = group_rows(codes, groups)
@@ -276,10 +248,7 @@ _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
 def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None = None) -> Split:
     """Return the split that tests the latest rows and trains on the others. Equal times are never on both sides.
 
-    Args:
-        times: finite numbers [row].
-        test_size: share of test rows, between 0 and 1; as near as equal times allow.
-        groups: [row]; rows whose group is tested, too, are left out of training.
+    Rows whose group is tested, too, are left out of training.
 
     Raises:
         OptionError: `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
@@ -306,13 +275,8 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
     """Return expanding windows, for choosing: each trains on the past and validates on the block that follows.
 
     The first trains on the earlier half, since the choice will be used on all rows. The later half is cut into blocks
-    of at least 10 rows, and into fewer than `folds` blocks if there are too few rows.
-
-    Args:
-        times: finite numbers [row] of the whole table.
-        rows: indices of the rows to divide.
-        folds: largest number of windows.
-        groups: [row] of the whole table; rows whose group is in a window's block are left out of its training.
+    of at least 10 rows, and into fewer than `folds` blocks if there are too few rows. Rows whose group is in a window's
+    block are left out of its training.
 
     Returns:
         For each window (rows to train on, rows to choose by), both sorted; none if all times are equal, or if groups
@@ -356,10 +320,6 @@ def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups:
     Rows are taken in proportion to the classes, but at least 20 of each class if it has so many. A numeric target is
     divided into tenths. Groups are taken as a whole, each counted with the target of its first row. Times are ignored,
     so the sample covers the same period as the table.
-
-    Args:
-        target: class codes or numbers [row].
-        groups: [row]; by default each row is a group of its own.
     """
     if n_rows >= len(target):
         return np.arange(len(target))
@@ -379,3 +339,123 @@ def sample_rows(target: NDArray[Any], n_rows: int, *, random_state: int, groups:
         least = 0 if target.dtype.kind == "f" else min(_FEWEST_OF_A_CLASS, total)
         taken[own[before < max(least, round(total * n_rows / len(target)))]] = True
     return np.flatnonzero(taken[group])
+
+
+def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
+    """Return all rows, shuffled within their class, the largest class first.
+
+    Giving them to the folds in turn yields folds of one size with similar shares of every class, however rare.
+    """
+    _, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    place = np.empty(len(counts), dtype=np.int64)
+    place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    shuffled = rng.permutation(len(codes))
+    return shuffled[np.argsort(place[numbers[shuffled]], kind="stable")]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedRows:
+    """Rows in groups, which can be distributed over folds repeatedly. Made by `group_rows`.
+
+    Groups with the same number of rows of each class are of one kind and are distributed together: tens of thousands
+    of groups are mostly single rows and pairs. scikit-learn's StratifiedGroupKFold loops over groups in Python and
+    takes 8.7 s for 10 folds of 50,000 rows in 41,000 groups; this takes some hundredths of a second.
+
+    Attributes:
+        group: number of the row's group, counted from 0 [row].
+        sizes: rows of each group [group].
+        totals: rows of each class, then of all [class + 1].
+        counts: the same of a group of each kind [kind, class + 1].
+        members: group numbers, kind by kind [group].
+        first: index of each kind's first member [kind + 1].
+    """
+
+    group: Ints
+    sizes: Ints
+    totals: Ints
+    counts: Ints
+    members: Ints
+    first: Ints
+
+    @property
+    def n_groups(self) -> int:
+        return len(self.sizes)
+
+    def distribute(self, shares: Floats, rng: np.random.Generator) -> Ints:
+        """Return the fold of each row [row]: larger groups first, each in the fold that needs its classes most.
+
+        That is the fold in which the squared distance from its share of every class grows least, with classes weighted
+        by one over their size. The number of rows decides only between folds that need a group's classes alike. So an
+        empty fold is preferred to others of an equal share.
+
+        Args:
+            shares: of the rows [fold], adding up to 1; at most as many folds as there are groups.
+        """
+        weights = 1.0 / np.maximum(self.totals, 1)
+        weights[-1] = 1e-3 / self.totals[-1] ** 2  # all rows of a table weigh less than one row of a class
+        wanted = shares[:, None] * self.totals
+        have = np.zeros_like(wanted)
+        fold_of_group = np.empty(self.n_groups, dtype=np.int64)
+        for kind in np.lexsort((rng.random(len(self.counts)), -self.counts[:, -1])):
+            counts = self.counts[kind]
+            members = self.members[self.first[kind] : self.first[kind + 1]]
+            level = (have - wanted) @ (weights * counts) / shares
+            step = (weights * counts) @ counts / shares
+            many = _filled(level, step, len(members), rng.permutation(len(shares)))
+            fold_of_group[rng.permutation(members)] = np.repeat(np.arange(len(shares)), many)
+            have += many[:, None] * counts
+        self._fill_empty(fold_of_group, len(shares))
+        return fold_of_group[self.group]
+
+    def _fill_empty(self, fold_of_group: Ints, n_folds: int) -> None:
+        """Give each empty fold the smallest group of a fold with several. A small share may be less than any group."""
+        smallest_first = np.argsort(self.sizes, kind="stable")
+        for fold in range(n_folds):
+            n = np.bincount(fold_of_group, minlength=n_folds)
+            if n[fold] == 0:
+                spare = smallest_first[n[fold_of_group[smallest_first]] > 1]
+                fold_of_group[spare[0]] = fold
+
+
+def group_rows(codes: Ints, groups: Ints) -> GroupedRows:
+    """Group rows [row], and find the kinds of groups. Class codes count from 0; all are equal without classes."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")  # rows, group by group
+    starts = np.cumsum(sizes) - sizes
+    n_classes = int(codes.max()) + 1
+    # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix [group, class] would be large
+    # and slow to sort. If two kinds have one sum by accident, folds are slightly less even.
+    marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
+    sums = np.add.reduceat(marks[codes[order]], starts)
+    _, example, kind, n_members = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)
+    counts = [np.bincount(codes[order[starts[one] : starts[one] + sizes[one]]], minlength=n_classes) for one in example]
+    by_class = np.stack(counts)
+    return GroupedRows(
+        group=group,
+        sizes=sizes,
+        totals=np.append(np.bincount(codes, minlength=n_classes), len(codes)),
+        counts=np.column_stack([by_class, by_class.sum(axis=1)]),
+        members=np.argsort(kind, kind="stable"),
+        first=np.append(0, np.cumsum(n_members)),
+    )
+
+
+def _filled(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
+    """Return how many of n equal groups each fold gets [fold]; each goes to the fold that is lowest after half a step.
+
+    First all at once, up to the level that fractions of groups would reach, then one by one.
+
+    Args:
+        level: of each fold before [fold].
+        step: increase of the level by one group [fold].
+        turn: order of folds that are equally low.
+    """
+    order = np.argsort(level)
+    capacity = np.cumsum(1.0 / step[order])
+    reached = (n + np.cumsum(level[order] / step[order])) / capacity  # if only the lowest so many folds are filled
+    surface = reached[np.flatnonzero(reached > level[order])[-1]]
+    many: Ints = np.floor(np.maximum(surface - level, 0.0) / step).astype(np.int64)
+    for _ in range(n - int(many.sum())):
+        height = level + (many + 0.5) * step
+        many[turn[np.argmin(height[turn])]] += 1
+    return many

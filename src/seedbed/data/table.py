@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
 from seedbed.typing import Floats, Ints
 

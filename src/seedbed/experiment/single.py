@@ -233,7 +233,7 @@ def train(training: Training, *, compute: Compute = _HERE, command: str = "", wa
     """
     started = time.perf_counter()
     table, split, recipe = training.table, training.split, training.recipe
-    X, y = Preprocessor.fit(table, split.train).transform_table(table), table.target
+    X, y = Preprocessor.fit(table, split.train).inputs_of_values(table.features), table.target
     if table.task == "regression":  # networks learn numbers that are standardised by the training rows
         design = target_design(table.target, [split])
         y = (design.scale[0] * design.values + design.shift[0]).astype(np.float32)

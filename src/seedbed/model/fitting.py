@@ -116,11 +116,7 @@ def _check_number(n_networks: int) -> None:
 
 
 def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
-    """Return the weights [row] as float32.
-
-    Raises:
-        OptionError: they aren't one number for each row, or are negative, infinite or all zero.
-    """
+    """Return the weights [row] as float32."""
     if sample_weight is None:
         return None
     try:
@@ -223,7 +219,6 @@ def blend_table(
     how many epochs each member stops, its weight in the blend, and the temperature of the blend.
 
     Args:
-        table: the table.
         portfolio: words of candidates; by default those that suit the number of rows.
         n_networks: networks of each member; by default as many as suit the number of rows.
         settings: of the recipe; they replace those that suit the number of rows.

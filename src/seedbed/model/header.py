@@ -104,20 +104,9 @@ _OPTIONAL: Kinds = {  # keys that are left out if there is nothing to report
     "n_members_left_out": _COUNT,
 }
 _SCORE: Kinds = {"of": str, "alpha": _NUMBER, "scores": list, "chosen": (dict, type(None))}
-_ONE_SCORE: Kinds = {
-    "name": str,
-    "words": str,
-    "mean": _NUMBER,
-    "low": (*_NUMBER, type(None)),
-    "high": (*_NUMBER, type(None)),
-}
-_CHOSEN: Kinds = {
-    "among": _COUNT,
-    "words": str,
-    "expected": _NUMBER,
-    "low": _NUMBER,
-    "high": _NUMBER,
-}
+_END = (*_NUMBER, type(None))  # of an interval
+_ONE_SCORE: Kinds = {"name": str, "words": str, "mean": _NUMBER, "low": _END, "high": _END}
+_CHOSEN: Kinds = {"among": _COUNT, "words": str, "expected": _NUMBER, "low": _NUMBER, "high": _NUMBER}
 
 
 @dataclass(frozen=True)
@@ -136,15 +125,7 @@ class Header:
 
 
 def read_header(text: bytes, n_bytes: int) -> Header:
-    """Return the header of a model file.
-
-    Args:
-        text: the header's bytes.
-        n_bytes: number of bytes after the header.
-
-    Raises:
-        ModelFileError: it isn't the header of a model file, or doesn't fit the number of bytes.
-    """
+    """Return the header of a model file with so many bytes after it, or raise ModelFileError for any other text."""
     entries = _strict_json(text, "its header")
     if not isinstance(entries, dict) or not isinstance(entries.get("__metadata__"), dict):
         raise ModelFileError("it is not a seedbed model file", "Name a file that seedbed has written.")

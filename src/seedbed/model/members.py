@@ -83,16 +83,7 @@ _SIZES = (
 
 
 def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidate, ...]:
-    """Return the candidates to blend, adapted to the table's inputs.
-
-    Args:
-        portfolio: their words; None for those that suit the table.
-        table: the table.
-
-    Raises:
-        CandidateError: words can't be parsed, or two are the same.
-        OptionError: a candidate isn't built from words: a blend consists of seedbed's own networks.
-    """
+    """Return the candidates to blend, adapted to the table's inputs. Without a portfolio, they suit the table."""
     if portfolio is None:
         encoding = encode(table)
         # Embeddings would multiply the inputs of a large table, which lies in a file.
@@ -107,12 +98,7 @@ def members_for(portfolio: Sequence[Any] | None, table: Table) -> tuple[Candidat
 
 
 def words_for(n_rows: int, *, numbers: bool) -> list[str]:
-    """Return the words of the candidates that suit a number of rows.
-
-    Args:
-        n_rows: of the table.
-        numbers: whether there are numeric inputs that may be embedded.
-    """
+    """Return the words of the candidates that suit a number of rows. If `numbers`, some inputs may be embedded."""
     size = _size(n_rows)
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["logistic@lr=0.04", layers]
@@ -123,11 +109,7 @@ def words_for(n_rows: int, *, numbers: bool) -> list[str]:
 
 
 def recipe_for(given: Mapping[str, Any], n_rows: int) -> Recipe:
-    """Return the recipe of the members, which their words may override. `given` replaces what suits the rows.
-
-    Raises:
-        OptionError: a setting is out of range.
-    """
+    """Return the recipe of the members, which their words may override. `given` replaces what suits the rows."""
     return dataclasses.replace(_RECIPE, **{"batch_size": _size(n_rows).batch_size, **given})
 
 
@@ -210,13 +192,6 @@ class MemberData:
     """The inputs and targets that members train on, and the split of each of their networks.
 
     Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
-
-    Args:
-        table: the table.
-        encoding: of the table.
-        preprocessor: fitted to all rows.
-        splits: one per network of a member.
-        weights: weight of each row [row].
 
     Attributes:
         plain: inputs that aren't embedded, targets and splits.

@@ -93,8 +93,6 @@ def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = T
     """Return the predictions for all rows.
 
     Args:
-        model: the model.
-        columns: the rows.
         refuse: whether rows of mostly missing, unreadable or unknown cells are an error; they are usually those of
             another table. Otherwise, they are marked as doubtful.
 
@@ -116,16 +114,7 @@ def predict_columns(model: FittedNetworks, columns: Columns, *, refuse: bool = T
 
 
 class Blocks:
-    """Iterates over the predictions for rows, block by block, in order.
-
-    Args:
-        model: the model.
-        columns: the rows.
-        rows: number of rows of a block.
-
-    Raises:
-        ColumnError: a column is missing.
-    """
+    """Iterates over the predictions for columns, block by block of `rows` rows. ColumnError if a column is missing."""
 
     def __init__(self, model: FittedNetworks, columns: Columns, rows: int = _ROWS_A_BLOCK) -> None:
         self._model, self._columns, self._rows = model, columns, rows
@@ -154,11 +143,7 @@ class Blocks:
                     yield self._done(start, future.result())
 
     def notes(self, *, refuse: bool = True) -> tuple[Note, ...]:
-        """Return warnings about all rows; call it after the last block.
-
-        Raises:
-            DataError: most cells are missing, unreadable or unknown, and `refuse` is true.
-        """
+        """Return warnings about all rows, after the last block. If `refuse`, mostly unknown cells are a DataError."""
         if refuse:
             self._report.refuse_unknown(self._columns.where)
         return (*self._columns.notes, *as_notes(self._columns, [*self._remarks, *self._report.remarks()]))
@@ -180,8 +165,6 @@ def values_of(
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
     Args:
-        model: the model.
-        matrix: the inputs.
         networks: the model's networks in double precision, made one by one; by default those that the model keeps.
     """
     with torch.inference_mode():

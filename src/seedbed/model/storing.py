@@ -58,11 +58,7 @@ def save(model: FittedNetworks, path: str | os.PathLike[str]) -> Path:
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a model file; called before the model is fitted, and again when it is saved.
-
-    Raises:
-        OptionError: it doesn't end in `.safetensors`, or can't be written to.
-    """
+    """Return the path of a model file, if it can be written; called before fitting, and when it is saved."""
     path = Path(path)
     if path.suffix != SUFFIX:  # a mistyped path could replace the user's table
         raise OptionError(f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}.")
@@ -71,11 +67,7 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 
 def check_writable(path: Path, what: str) -> None:
-    """Check before the work that `what` can be written to a path.
-
-    Raises:
-        OptionError: the path is a folder, or its folder doesn't exist or can't be written to.
-    """
+    """Raise OptionError if `what` can't be written to a path; called before the work."""
     why = ""
     if path.is_dir():
         why = "it is a folder"
@@ -94,16 +86,7 @@ def check_writable(path: Path, what: str) -> None:
 
 
 def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
-    """Write a file with `write_whole`.
-
-    Args:
-        path: of the file.
-        what: the content, as errors name it: "the model".
-        write: writes the content to a temporary path.
-
-    Raises:
-        OptionError: it can't be written there, or the disk is full.
-    """
+    """Write a file with `write_whole`, or raise OptionError. Errors name the content `what`, such as "the model"."""
     check_writable(path, what)
     try:
         write_whole(path, write)
@@ -113,11 +96,7 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
 
 
 def to_bytes(model: FittedNetworks) -> bytes:
-    """Return the content of a model's file; equal models have equal files.
-
-    Raises:
-        ModelFileError: the description of the columns, or the whole file, is too long, or it couldn't be loaded again.
-    """
+    """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
     from safetensors.torch import save as serialized
 
     values, tensors = values_and_tensors(model)
@@ -374,11 +353,7 @@ def _check_shapes(found: Shapes, expected: Shapes) -> None:
 
 
 def _tensors(header: Header, data: bytearray) -> dict[str, torch.Tensor]:
-    """Return the tensors, as views of the file's bytes.
-
-    Raises:
-        ModelFileError: a number isn't finite, except for missing golden cells; or a boolean is neither 0 nor 1.
-    """
+    """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
     tensors = {}
     for name, (dtype, shape) in header.shapes.items():
         kind = next(one for one, word in _DTYPES.items() if word == dtype)

@@ -30,12 +30,7 @@ _MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
 
 @dataclass(frozen=True)
 class Written:
-    """The result of writing predictions.
-
-    Attributes:
-        n_rows: number of rows.
-        notes: warnings about them.
-    """
+    """The number of rows whose predictions were written, and warnings about them."""
 
     n_rows: int
     notes: tuple[Note, ...]
@@ -50,8 +45,6 @@ def write_predictions(
     names unusual columns of the row: `unseen: town; outlying: age; doubtful`.
 
     Args:
-        model: the model.
-        columns: the rows.
         path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout.
         threshold: for two labels, replaces the model's own threshold.
         keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
@@ -117,11 +110,7 @@ def _kept(model: Model, columns: Columns, keep: Sequence[str]) -> dict[str, int]
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection,
-    model: Model,
-    columns: Columns,
-    threshold: float | None,
-    kept: dict[str, int],
+    connection: duckdb.DuckDBPyConnection, model: Model, columns: Columns, threshold: float | None, kept: dict[str, int]
 ) -> tuple[Note, ...]:
     blocks = Blocks(model, columns, _ROWS_A_BLOCK)
     names = [*kept, *_names(model)]

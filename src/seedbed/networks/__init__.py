@@ -1,16 +1,9 @@
 """Architectures of one network, and the candidate grammar."""
 
 from seedbed.networks.activations import ACTIVATIONS, activation_of
-from seedbed.networks.candidate import (
-    Architecture,
-    Candidate,
-    candidate_from,
-    candidates_from,
-    parse_candidate,
-)
-from seedbed.networks.mlp import MLP, BlendedMLPs
+from seedbed.networks.candidate import Architecture, Candidate, candidate_from, candidates_from, parse_candidate
+from seedbed.networks.mlp import MLP, BlendedMLPs, architecture_from_values, architecture_to_values
 from seedbed.networks.parts import Blend, Embeddings, PeriodicEmbedding, PiecewiseLinearEncoding, Residual, SmoothClip
-from seedbed.networks.stored import architecture_from_values, architecture_to_values
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
 __all__ = [

@@ -187,9 +187,7 @@ _ENTRIES = (
     Activation(module=nn.Hardsigmoid, onnx=_hardsigmoid, native=_plain("hardsigmoid")),
     Activation(module=nn.Tanh, onnx=_named("Tanh"), native=_plain("tanh")),
     Activation(
-        module=nn.SiLU,
-        onnx=lambda graph, m, x: graph.add("Mul", x, graph.add("Sigmoid", x)),
-        native=_plain("silu"),
+        module=nn.SiLU, onnx=lambda graph, m, x: graph.add("Mul", x, graph.add("Sigmoid", x)), native=_plain("silu")
     ),
     Activation(
         module=nn.Mish,
@@ -202,27 +200,13 @@ _ENTRIES = (
         native=_plain("hardswish"),
     ),
     Activation(
-        module=nn.ELU,
-        arguments=("alpha",),
-        onnx=_named("Elu", alpha="alpha"),
-        native=lambda m: ("elu", 1, m.alpha, 1),
+        module=nn.ELU, arguments=("alpha",), onnx=_named("Elu", alpha="alpha"), native=lambda m: ("elu", 1, m.alpha, 1)
     ),
-    Activation(
-        module=nn.CELU,
-        arguments=("alpha",),
-        onnx=_celu,
-        native=lambda m: ("elu", 1, m.alpha, 1 / m.alpha),
-    ),
-    Activation(
-        module=nn.SELU,
-        onnx=_named("Selu"),
-        native=lambda m: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
-    ),
+    Activation(module=nn.CELU, arguments=("alpha",), onnx=_celu, native=lambda m: ("elu", 1, m.alpha, 1 / m.alpha)),
+    Activation(module=nn.SELU, onnx=_named("Selu"), native=lambda m: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1)),
     Activation(module=nn.GLU, width_factor=2, elementwise=False, onnx=_glu),
     Activation(
-        module=nn.GELU,
-        onnx=_gelu,
-        native=lambda m: ("gelu" if m.approximate == "none" else "gelu_tanh", 0, 0, 0),
+        module=nn.GELU, onnx=_gelu, native=lambda m: ("gelu" if m.approximate == "none" else "gelu_tanh", 0, 0, 0)
     ),
     Activation(
         module=nn.Hardshrink,

@@ -124,25 +124,18 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
 
 
 def candidates_from(specs: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Candidate, ...]:
-    """Return candidates from words, callables, or a mapping of names to either.
-
-    Raises:
-        CandidateError: there is none, a word is unknown, or two have the same name.
-    """
+    """Return candidates from words, callables, or a mapping of names to either. Two can't have one name."""
     if isinstance(specs, str):
         specs = [specs]
-    if isinstance(specs, Mapping):
-        found = tuple(candidate_from(spec, name) for name, spec in specs.items())
-    else:
-        found = tuple(candidate_from(spec) for spec in specs)
+    named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
+    found = tuple(candidate_from(spec, name) for name, spec in named)
     if not found:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     names = [candidate.name for candidate in found]
     for name in names:
         if names.count(name) > 1:
-            raise CandidateError(
-                f"two candidates are named '{name}'", "Leave one out, or in Python give a mapping of names."
-            )
+            message = f"two candidates are named '{name}'"
+            raise CandidateError(message, "Leave one out, or in Python give a mapping of names.")
     return found
 
 

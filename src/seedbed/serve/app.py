@@ -27,11 +27,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counts of requests, rows and times as Prometheus reads them. They are written in the server's thread alone.
-
-    Args:
-        waiting: returns the number of requests that wait for the model.
-    """
+    """Counts of requests, rows and times as Prometheus reads them. They are written in the server's thread alone."""
 
     def __init__(self, waiting: Callable[[], int]) -> None:
         self._waiting = waiting
@@ -41,13 +37,7 @@ class Metrics:
         self.rows = 0
 
     def add(self, route: str, status: int, seconds: float) -> None:
-        """Count an answered request.
-
-        Args:
-            route: a path of the server, never a text of the client.
-            status: of the answer.
-            seconds: time from headers to answer.
-        """
+        """Count an answered request. The route is a path of the server, never a text of the client."""
         self._requests[route, status] += 1
         self._seconds += seconds
         place = next((place for place, limit in enumerate(_SECONDS) if seconds <= limit), len(_SECONDS))
@@ -116,15 +106,7 @@ class Route:
 
 
 class App:
-    """An ASGI application that serves one model, and a context manager for its thread.
-
-    Args:
-        model: the model.
-        name: of the model in paths.
-        gate: who may send requests.
-        limits: limits of the server.
-        version: of seedbed.
-    """
+    """An ASGI application that serves one model, `name` in paths, and a context manager for its thread."""
 
     def __init__(self, model: Model, name: str, gate: Gate, limits: Limits | None = None, version: str = "") -> None:
         self._gate, self._limits = gate, limits or Limits()
@@ -165,11 +147,7 @@ class App:
         self._metrics.add(path if path in self.routes else "other", status, time.perf_counter() - started)
 
     async def _answer(self, scope: Message, path: str, receive: Receive) -> tuple[Headers, bytes]:
-        """Return headers and body of the answer.
-
-        Raises:
-            RefusedError: the request isn't allowed, or not valid.
-        """
+        """Return headers and body of the answer."""
         given: Headers = scope["headers"]
         self._gate.check_host(_values(given, b"host"))
         self._gate.check_origin(_values(given, b"origin"))
@@ -196,11 +174,7 @@ class App:
         return _JSON, body
 
     async def _body(self, given: Headers, receive: Receive) -> bytes:
-        """Return the whole body. Its length is measured; a header with the length is used only to refuse early.
-
-        Raises:
-            RefusedError: it is too long, or takes too long.
-        """
+        """Return the whole body. Its length is measured; a header with the length is used only to refuse early."""
         most = self._limits.body
         too_long = RefusedError(
             413, "body", f"the body is longer than {most:,} bytes", "Send the rows in several requests."
@@ -225,7 +199,6 @@ class App:
             raise RefusedError(408, "timeout", f"the body didn't arrive within {seconds:g} seconds") from None
 
     def _routes(self, model: Model, name: str, version: str) -> dict[str, Route]:
-        """Return all routes by path."""
         rows = RowFormat(model, self._limits)
         tensors, (page_headers, page_body) = Tensors(model, name, rows), page(self._gate.token is not None)
         at = f"/v2/models/{name}"

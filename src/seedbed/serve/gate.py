@@ -38,11 +38,7 @@ class Gate:
     def of(cls, host: str, port: int, token: str | None = None, others: Iterable[str] = ()) -> Gate:
         """Return the gate of a server that listens on `host` and `port`.
 
-        Args:
-            host: address of the server.
-            port: port of the server.
-            token: required token.
-            others: other names of the server, as a proxy uses them; a name with a port allows that port only.
+        Proxies may use other names; a name with a port allows that port only.
 
         Raises:
             OptionError: an address that other machines can reach, without a token or a name; a bad token or name.

@@ -77,11 +77,7 @@ _LONGEST_NUMBER = 400  # characters
 
 
 def read_json(body: bytes, depth: int) -> Any:
-    """Return the values of a request's body. NaN, a key twice and deep nesting are refused.
-
-    Raises:
-        RefusedError: it isn't JSON, or nested deeper than `depth`.
-    """
+    """Return the values of a request's body. NaN, a key twice and deep nesting are refused."""
     if body.count(b"[") + body.count(b"{") > depth:
         _check_depth(body, depth)
     try:

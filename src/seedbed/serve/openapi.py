@@ -17,15 +17,7 @@ _LEVELS_SHOWN = 50
 
 
 def document(model: Model, name: str, version: str, tensors: Tensors, *, token: bool) -> Values:
-    """Return the document.
-
-    Args:
-        model: the model.
-        name: of the model in paths.
-        version: of seedbed.
-        tensors: the inference protocol.
-        token: whether one is needed.
-    """
+    """Return the document of a model that is called `name` in paths, and of a server that may need a token."""
     text = {"type": "string"}
     row, prediction = _ref("Row"), _ref("Predictions")
     rows = {"type": "array", "items": row}

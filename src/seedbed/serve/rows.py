@@ -46,11 +46,7 @@ class RowFormat:
         self._expected = np.array([schema.has_missing for schema in self._schemas], dtype=bool)
 
     def read_predict(self, values: Any) -> RequestRows:
-        """Read `{"rows": [...]}`, a list of records, or one record.
-
-        Raises:
-            RefusedError, DataError: as `of_records`.
-        """
+        """Read `{"rows": [...]}`, a list of records, or one record."""
         if isinstance(values, list):
             return self.of_records(values)
         if not isinstance(values, dict):
@@ -64,11 +60,7 @@ class RowFormat:
         return self.of_records([values])
 
     def read_invocation(self, values: Any) -> RequestRows:
-        """Read one of the forms that MLflow's scoring server accepts.
-
-        Raises:
-            RefusedError, DataError: another form, or as `of_records`.
-        """
+        """Read one of the forms that MLflow's scoring server accepts."""
         forms = f"Known: {', '.join(_INVOCATIONS)}."
         if not isinstance(values, dict) or len(values.keys() & set(_INVOCATIONS)) != 1:
             raise _bad_rows("the body isn't an object with one of the known forms of rows", forms)
@@ -127,11 +119,7 @@ class RowFormat:
         return self.of_columns({name: [row[place] for row in rows] for place, name in enumerate(names)}, len(rows))
 
     def of_columns(self, columns: Mapping[str, list[Any]], n_rows: int) -> RequestRows:
-        """Read columns by name [row].
-
-        Raises:
-            RefusedError, DataError: as `of_records`.
-        """
+        """Read columns by name [row]."""
         self._check_count(n_rows)
         for name, values in columns.items():
             if len(values) != n_rows:

@@ -70,11 +70,8 @@ def serve_model(
     Current answers are finished first.
 
     Args:
-        model: the model.
         name: of the model in paths.
-        address: where to listen.
-        limits: limits of the server.
-        version: of seedbed.
+        version: of seedbed, as clients see it.
         started: called with the server's address when it listens.
 
     Raises:
@@ -87,8 +84,7 @@ def serve_model(
             try:
                 started(address.url(bound.getsockname()[1]))
                 gc.freeze()  # torch's objects stay anyway; collecting them takes a tenth of a second each time
-                with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                    runner.run(server.serve(sockets=[bound]))
+                _run(server, bound)
             finally:
                 signal.signal(signal.SIGTERM, before)
     except SystemExit:
@@ -107,16 +103,10 @@ def serving(
         OptionError: as `serve_model`.
     """
     with _opened(model, name, address, limits or Limits(), version) as (_, server, bound):
-        port = bound.getsockname()[1]
-
-        def run() -> None:
-            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                runner.run(server.serve(sockets=[bound]))
-
-        thread = threading.Thread(target=run, name="seedbed-serves")
+        thread = threading.Thread(target=_run, args=(server, bound), name="seedbed-serves")
         thread.start()
         try:
-            yield address.url(port)
+            yield address.url(bound.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join()
@@ -135,11 +125,7 @@ def _opened(
 
 
 def _http_server(app: App, limits: Limits) -> uvicorn.Server:
-    """Return the HTTP server of an application.
-
-    Raises:
-        OptionError: uvicorn isn't installed.
-    """
+    """Return the HTTP server of an application, if uvicorn is installed."""
     try:
         import uvicorn
 
@@ -161,6 +147,11 @@ def _http_server(app: App, limits: Limits) -> uvicorn.Server:
         timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]  # the rest is for the worker
     )
     return uvicorn.Server(config)
+
+
+def _run(server: uvicorn.Server, bound: socket.socket) -> None:
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[bound]))
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -40,23 +40,14 @@ _INPUT = {"name", "shape", "datatype", "parameters", "data"}
 
 @dataclass(frozen=True)
 class _Echo:
-    """What an answer needs of its request.
-
-    Attributes:
-        id: of the request.
-        outputs: wanted tensors; None for all.
-    """
+    """What an answer needs of its request: its id, and the wanted outputs, None for all."""
 
     id: str | None
     outputs: frozenset[str] | None
 
 
 class Tensors:
-    """Reads and writes the protocol for one model.
-
-    Args:
-        name: of the model, as paths have it.
-    """
+    """Reads and writes the protocol for one model, which is called `name` in paths."""
 
     def __init__(self, model: Model, name: str, rows: RowFormat) -> None:
         self._model, self._name, self._rows = model, name, rows
@@ -87,12 +78,7 @@ class Tensors:
         }
 
     def read(self, values: Any) -> RequestRows:
-        """Read a request of the protocol.
-
-        Raises:
-            RefusedError: it isn't a request of the protocol.
-            DataError: a column is missing, or a value is a list or an object.
-        """
+        """Read a request of the protocol."""
         if not isinstance(values, dict) or not isinstance(values.get("inputs"), list) or not values.keys() <= _REQUEST:
             hint = 'Send {"inputs": [{"name": ..., "shape": [n], "datatype": ..., "data": [...]}, ...]}.'
             raise RefusedError(400, "tensor", "the body isn't an inference request", hint)
@@ -111,10 +97,7 @@ class Tensors:
     def write(self, rows: RequestRows, predictions: Predictions) -> dict[str, Any]:
         """Return the answer; probabilities are row by row."""
         echo: _Echo = rows.echo
-        data: dict[str, list[Any]] = {
-            "spread": predictions.spreads.tolist(),
-            "doubtful": predictions.doubtful.tolist(),
-        }
+        data: dict[str, list[Any]] = {"spread": predictions.spreads.tolist(), "doubtful": predictions.doubtful.tolist()}
         if self._model.task == "regression":
             data["value"] = predictions.values.tolist()
         else:

@@ -27,12 +27,7 @@ _BYTES_TOGETHER = 1 << 17  # of their bodies; a longer one is predicted alone, s
 
 @dataclass(frozen=True)
 class Form:
-    """Form of a route's requests and answers.
-
-    Attributes:
-        read: from the body's values to rows.
-        write: from rows and predictions to the answer's values.
-    """
+    """The form of a route: how the body's values become rows, and rows with predictions the answer's values."""
 
     read: Callable[[Any], RequestRows]
     write: Callable[[RequestRows, Predictions], Any]
@@ -53,10 +48,6 @@ class Worker:
 
     At its end, it waits for the current request, but only half a second if the process must end (`SystemExit`).
     Requests in the queue are refused.
-
-    Args:
-        model: the model.
-        limits: limits of the server.
     """
 
     def __init__(self, model: Model, limits: Limits) -> None:
@@ -87,11 +78,7 @@ class Worker:
         return len(self._queue)
 
     async def answer(self, form: Form, body: bytes) -> tuple[bytes, int]:
-        """Return the answer to a body as JSON, and its number of rows.
-
-        Raises:
-            RefusedError: the request can't be answered or takes too long, or too many requests wait.
-        """
+        """Return the answer to a body as JSON, and its number of rows."""
         job = _Job(form, body, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._ending:
@@ -161,15 +148,10 @@ class Worker:
         if not _is_finite(found):
             return []
         ends = np.cumsum(counts).tolist()
+        own = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         return [
-            Predictions(
-                found.task,
-                found.values[end - count : end],
-                found.spread[end - count : end],
-                found.odd.window(end - count, end),
-                found.doubtful[end - count : end],
-            )
-            for end, count in zip(ends, counts, strict=True)
+            Predictions(found.task, found.values[rows], found.spread[rows], found.odd.of(rows), found.doubtful[rows])
+            for rows in own
         ]
 
     def _alone(self, columns: MemoryColumns) -> Predictions:

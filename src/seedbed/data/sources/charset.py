@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.errors import UnreadableError
 
 __all__ = ["CHUNK", "Charset", "find_charset", "open_text"]
@@ -43,11 +43,7 @@ class _Walk:
 
 
 def find_charset(path: Path, where: str) -> Charset:
-    """Return UTF-8, UTF-16 if a byte order mark says so, or else Windows-1252 with a note.
-
-    Raises:
-        UnreadableError: no text in any of these, a NUL, or UTF-8 with a few damaged bytes.
-    """
+    """Return UTF-8, UTF-16 if a byte order mark says so, or else Windows-1252 with a note."""
     with path.open("rb") as raw:
         mark = raw.read(2)
     if mark in BYTE_ORDER_MARKS:
@@ -108,13 +104,9 @@ def _line_ends(text: str) -> int:
 
 def _count_letters(path: Path) -> tuple[int, int]:
     """Return the number of letters beyond ASCII that are UTF-8, and of pieces that aren't."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     n_letters = n_bad = 0
-    with path.open("rb") as raw:
-        while True:
-            chunk = raw.read(CHUNK)
-            text = decoder.decode(chunk, final=not chunk)
-            n_letters += len(text) - len(text.encode("ascii", errors="ignore"))
-            n_bad += text.count("\ufffd")
-            if not chunk:
-                return n_letters - n_bad, n_bad
+    with path.open(encoding="utf-8", errors="replace") as text:
+        while chunk := text.read(CHUNK):
+            n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
+            n_bad += chunk.count("\ufffd")
+    return n_letters - n_bad, n_bad

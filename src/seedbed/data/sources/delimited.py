@@ -21,7 +21,7 @@ from typing import Literal, TextIO
 import numpy as np
 
 from seedbed.data.cells import numeral
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.data.sources.charset import CHUNK, Charset, find_charset, open_text
 from seedbed.data.sources.loaded import LoadedColumns, Loader
 from seedbed.data.sources.options import MAX_CELL, NOTHING, SourceLimit, SourceOptions, check_width, long_cell
@@ -46,10 +46,6 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     column, except perhaps the first one, and some row below it has a number. Below the header, all rows have as many
     cells.
 
-    Args:
-        rows: the first rows, blank lines left out.
-        wanted: names of columns that the header must have.
-
     Examples:
         >>> find_header([["Class 10b"], ["name", "grade", "age"], ["Anna", "2", "16"]])
         1
@@ -70,12 +66,7 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
 
 
 def header_note(place: str, title: Sequence[str]) -> Note:
-    """Return the note that the header isn't the first row.
-
-    Args:
-        place: of the header, such as "line 3".
-        title: the first row.
-    """
+    """Return the note that the header is at a place such as "line 3", below the first row `title`."""
     text = " ".join(cell.strip() for cell in title if cell.strip())
     text = text if len(text) <= 40 else text[:37] + "..."
     return Note(
@@ -120,11 +111,7 @@ class Shape:
 
 
 def open_delimited(loader: Loader, path: Path, options: SourceOptions, *, usual: str) -> LoadedColumns:
-    """Return the columns of a text that isn't compressed; for `usual` see `survey`.
-
-    Raises:
-        UnreadableError: as `survey`, or DuckDB reads other rows than Python.
-    """
+    """Return the columns of a text that isn't compressed; `usual` is the delimiter if the text doesn't decide."""
     where, connection = loader.where, loader.connection
     shape = survey(path, where, loader.limit, options, usual=usual)
     readable = path
@@ -160,19 +147,7 @@ def duckdb_path(path: Path) -> str:
 
 
 def survey(path: Path, where: str, limit: SourceLimit, options: SourceOptions = NOTHING, *, usual: str = ",") -> Shape:
-    """Read the whole file once, and check its rows.
-
-    Args:
-        path: the file, not compressed.
-        where: what messages call the file.
-        limit: how large the table may be.
-        options: where the header is, or by which names it is found.
-        usual: the delimiter if the text doesn't decide.
-
-    Raises:
-        UnreadableError: no text, no header, too many columns, a row whose cells don't fit the header, or a table over
-            the limit.
-    """
+    """Read the whole file once, and check that its rows fit the header and the limit."""
     charset = find_charset(path, where)
     delimiter, skip, notes = _find_header(path, charset, where, options, usual)
     rows = records(path, delimiter, charset, where, skip)
@@ -199,13 +174,9 @@ def survey(path: Path, where: str, limit: SourceLimit, options: SourceOptions = 
 
 
 def records(path: Path, delimiter: str, charset: Charset, where: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that isn't blank, header included, with the line on which it begins (from 1).
+    """Yield each row that isn't blank, header included, with the line on which it begins (from 1), below `skip` lines.
 
-    Args:
-        skip: lines at the beginning that aren't read.
-
-    Raises:
-        UnreadableError: quotes that don't close, a huge cell or a huge row.
+    Quotes that don't close, and huge cells and rows, are errors.
     """
     line, size, n_cells, header = 1, 0, 0, None
 

@@ -18,7 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from seedbed.data.cells import number_text
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import LoadedColumns, Loader
 from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
@@ -52,11 +52,6 @@ def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedC
 
     Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
     without a saved value are empty cells. Rows and columns without any cell are left out.
-
-    Raises:
-        OptionError: the extra isn't installed, or there are several sheets and none is named.
-        TableNotFoundError: no such sheet.
-        UnreadableError: the file is damaged or over the limit, or the sheet has no rows.
     """
     where = loader.where
     try:
@@ -76,12 +71,7 @@ def open_workbook(loader: Loader, path: Path, options: SourceOptions) -> LoadedC
 
 
 def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
-    """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit.
-
-    Raises:
-        UnreadableError: it would take too much memory.
-        zipfile.BadZipFile: it contains what no workbook contains.
-    """
+    """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit."""
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
         members = [one for one in packed.infolist() if one.filename.endswith((".xml", ".rels"))]
         if len({one.filename for one in members}) < len(members):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.data.columns import Columns
-from seedbed.data.sources import excel, sqlite
+from seedbed.data.sources import excel
+from seedbed.data.sources.databases import SQLITE_MAGIC, open_sqlite
 from seedbed.data.sources.delimited import duckdb_path, open_delimited
 from seedbed.data.sources.json_records import is_json, open_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, LoadedColumns, Loader, open_loader
@@ -32,10 +33,7 @@ PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 OTHER_KINDS = {
     b"PK\x03\x04": "a zip file, and no Excel workbook",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
-    b"\x80\x02": "a pickle file, which seedbed never opens",
-    b"\x80\x03": "a pickle file, which seedbed never opens",
-    b"\x80\x04": "a pickle file, which seedbed never opens",
-    b"\x80\x05": "a pickle file, which seedbed never opens",
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a pickle file, which seedbed never opens"),
     b"\x93NUMPY": "a NumPy file",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
     b"ARROW1": "an Arrow or Feather file",
@@ -47,23 +45,14 @@ OTHER_KINDS = {
     b"%PDF-": "a PDF file",
     b"$FL2": "an SPSS file",
     b"<stata_dta>": "a Stata file",
-    b"<!DOCTYPE": "a web page",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), "a web page"),
     b"<?xml": "an XML file",
 }
 
 
 @contextlib.contextmanager
 def open_file(path: Path, options: SourceOptions = NOTHING) -> Iterator[Columns]:
-    """Open a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides, not its name.
-
-    Raises:
-        TableNotFoundError: no such file, or no such table in it.
-        OptionError: an option that the file doesn't have, or no table is named and it has several.
-        UnreadableError: a file that can't be understood, or is over the limit.
-        DataError: a query that can't be run.
-    """
+    """Open a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides, not its name."""
     where = str(path).encode(errors="backslashreplace").decode()
     limit = SourceLimit.of(options.limit, _check_file(path, where))
     with open_loader(where, limit) as loader:
@@ -77,9 +66,9 @@ def open_file(path: Path, options: SourceOptions = NOTHING) -> Iterator[Columns]
 def _open(loader: Loader, path: Path, named: Path, options: SourceOptions) -> LoadedColumns:
     """Return the columns of a file that isn't compressed; `named` is the path that the user gave."""
     where, head = loader.where, _head(path)
-    if head.startswith(sqlite.MAGIC):
+    if head.startswith(SQLITE_MAGIC):
         options.check(where, "table", "query")
-        return sqlite.open_sqlite(loader, path, options)
+        return open_sqlite(loader, path, options)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         options.check(where, "table", "skip_rows")
         return excel.open_workbook(loader, path, options)
@@ -102,9 +91,6 @@ def _open_parquet(loader: Loader, path: Path) -> LoadedColumns:
 
     Its size is checked first: a few bytes can stand for any number of rows, for a list of any length, and for a text in
     each row.
-
-    Raises:
-        UnreadableError: the table is over the limit.
     """
     where, limit, place = loader.where, loader.limit, duckdb_path(path)
 
@@ -137,8 +123,7 @@ def _open_parquet(loader: Loader, path: Path) -> LoadedColumns:
 def _parquet_names(nodes: list[tuple[str, int]]) -> tuple[str, ...]:
     """Return the file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`.
 
-    Args:
-        nodes: name and number of children of each node of the schema, depth first.
+    The nodes of the schema are names and numbers of children, depth first.
     """
     names, rest = [], iter(nodes)
     for _ in range(next(rest)[1]):

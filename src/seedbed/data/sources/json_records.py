@@ -30,12 +30,7 @@ def is_json(path: Path) -> bool:
 
 
 def open_json(loader: Loader, path: Path) -> LoadedColumns:
-    """Return the records' values by key. The columns are all keys, in the order in which they first occur.
-
-    Raises:
-        UnreadableError: no JSON, no records, a key twice in one record, a value that is a list or a record, or a table
-            over the limit.
-    """
+    """Return the records' values by key. The columns are all keys, in the order in which they first occur."""
     charset = find_charset(path, loader.where)
     keys: dict[str, int] = {}
 
@@ -78,11 +73,7 @@ class _Record(list[tuple[str, Any]]):
 
 
 class _Text:
-    """A JSON text that is decoded value by value, with one value in memory at a time.
-
-    Attributes:
-        where: what messages call the file.
-    """
+    """A JSON text that is decoded value by value, with one value in memory at a time."""
 
     def __init__(self, file: TextIO, where: str) -> None:
         self.where = where

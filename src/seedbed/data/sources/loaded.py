@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import NUMBER, number_texts
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, check_names, long_cell
 from seedbed.errors import UnreadableError
 from seedbed.files import temporary_folder
@@ -150,16 +150,7 @@ class Loader:
     def load_rows(
         self, rows: Iterable[Sequence[str | None]], names: Iterable[str], find_places: FindPlaces = name_rows
     ) -> None:
-        """Load rows of text. A later row may be longer: cells that earlier rows lack are missing.
-
-        Args:
-            rows: the rows.
-            names: of the columns; may grow while rows are read.
-            find_places: where the user finds a row.
-
-        Raises:
-            UnreadableError: no rows, a cell that isn't valid text or is too long, or a table over the limit.
-        """
+        """Load rows of text, at least one. A later row may be longer, and `names` then grow."""
         path = self.folder / "rows.csv"
         n_rows, n_text, most, widths = 0, 0, 0, {0}
         with path.open("w", encoding="utf-8", newline="") as out:
@@ -198,11 +189,7 @@ class Loader:
     def columns(
         self, names: Sequence[str], find_places: FindPlaces = name_rows, notes: tuple[Note, ...] = ()
     ) -> LoadedColumns:
-        """Return the columns of what was loaded; without rows, too, which is enough to predict.
-
-        Raises:
-            UnreadableError: too many columns, or a cell or the table over the limit.
-        """
+        """Return the columns of what was loaded, and check their limits. A table without rows is enough to predict."""
         check_names(names, self.where)
         described = self.connection.execute("SELECT column_type FROM (DESCRIBE cells)").fetchall()
         query = "SELECT count(*), coalesce(min(rowid), 0) FROM cells"
@@ -223,11 +210,7 @@ class Loader:
 
 @contextlib.contextmanager
 def open_loader(where: str, limit: SourceLimit = UNLIMITED) -> Iterator[Loader]:
-    """Start DuckDB in memory, with a temporary folder for what doesn't fit there.
-
-    Raises:
-        UnreadableError: DuckDB's errors, as errors of the source `where`.
-    """
+    """Start DuckDB in memory, with a temporary folder for what doesn't fit there. Its errors name the source."""
     with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")

@@ -38,11 +38,7 @@ MISSING_TYPES = ("NAType", "NaTType")
 
 @contextlib.contextmanager
 def open_frame(frame: Any) -> Iterator[Columns]:
-    """Open a data frame, or a DuckDB relation, which is read without another library.
-
-    Raises:
-        DataError: as `frame_columns`.
-    """
+    """Open a data frame, or a DuckDB relation, which is read without another library."""
     if not isinstance(frame, duckdb.DuckDBPyRelation):
         yield frame_columns(frame)
         return
@@ -62,11 +58,7 @@ class _Stream:
 
 
 def frame_columns(frame: Any, *, where: str = "data frame") -> MemoryColumns:
-    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index isn't a column.
-
-    Raises:
-        DataError: not a data frame, or one that can't be brought to memory, or two columns of one name.
-    """
+    """Return the columns of a pandas, Polars, PyArrow, ... data frame. An index isn't a column."""
     known = as_frame(frame)
     if known is None:
         raise DataError(
@@ -107,11 +99,7 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
 
 
 def frame_from(columns: Mapping[str, Sequence[Any]]) -> Any:
-    """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed.
-
-    Raises:
-        DataError: none of them is.
-    """
+    """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed."""
     for backend in ("pandas", "polars", "pyarrow"):
         if importlib.util.find_spec(backend) is not None:
             return nw.from_dict(columns, backend=backend).to_native()
@@ -156,11 +144,7 @@ def _moments(series: nw.Series[Any], where: str) -> NDArray[Any]:
 
 
 def text_array(values: Sequence[Any], where: str) -> NDArray[Any]:
-    """Return cells as text, None for a missing one.
-
-    Raises:
-        DataError: text with half a character, which can't be written to any file.
-    """
+    """Return cells as text, None for a missing one. Half a character is refused, as no file can hold it."""
     # Filled by slice: numpy.array(values, dtype=object) would make two dimensions out of cells that are lists.
     array = np.empty(len(values), dtype=object)
     array[:] = [_cell(value) for value in values]
@@ -182,11 +166,7 @@ def _cell(value: Any) -> str | None:
 
 
 def array_columns(X: Any, name: str) -> MemoryColumns:
-    """Return features [row, feature] as columns; those of an array are named x0, x1, ...
-
-    Raises:
-        DataError: not two dimensions, or values that are neither numbers nor text.
-    """
+    """Return features [row, feature] as columns; those of an array are named x0, x1, ..."""
     if as_frame(X) is not None:
         return frame_columns(X, where=name)
     matrix = as_array(X, "X")
@@ -221,11 +201,7 @@ def array_column(array: NDArray[Any], role: str) -> NDArray[Any]:
 
 
 def record_columns(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> MemoryColumns:
-    """Return records' values by key. Every record needs every key of `names`; other keys become columns, too.
-
-    Raises:
-        DataError: a key is missing, or a value is a list or a record.
-    """
+    """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
     known = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in known)
     for number, record in enumerate(records, start=1):

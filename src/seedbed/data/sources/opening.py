@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import importlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from seedbed.data.columns import Columns, MemoryColumns
-from seedbed.data.sources.examples import EXAMPLES, open_example
+from seedbed.data.sources.databases import DatabaseAddress, is_address, open_postgres
 from seedbed.data.sources.files import SUFFIXES, open_file
 from seedbed.data.sources.memory import array_columns, as_frame, open_frame, record_columns
-from seedbed.data.sources.options import SourceOptions
-from seedbed.data.sources.postgres import DatabaseAddress, is_address, open_postgres
-from seedbed.errors import DataError
+from seedbed.data.sources.options import NOTHING, SourceOptions
+from seedbed.errors import DataError, TableNotFoundError, did_you_mean
 
-__all__ = ["open_rows", "open_source"]
+__all__ = ["EXAMPLES", "open_rows", "open_source"]
+
 
 EXAMPLE_PREFIX = "example:"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -41,25 +46,8 @@ class Source:
 
 
 @contextlib.contextmanager
-def open_source(
-    source: Any,
-    *,
-    table: str | None = None,
-    query: str | None = None,
-    skip_rows: int | None = None,
-    limit: str | None = None,
-    wanted: Sequence[str] = (),
-) -> Iterator[Source]:
+def open_source(source: Any, options: SourceOptions = NOTHING) -> Iterator[Source]:
     """Open a path, `example:NAME`, a `postgresql://` address or a data frame.
-
-    Args:
-        source: the table.
-        table: a table of a database, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
-        limit: how large the table may be, how long the query may run, or both: "50GB", "30min", "50GB,30min". By
-            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
-        wanted: names of columns by which the header is found.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
@@ -68,12 +56,11 @@ def open_source(
         UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
         DataError: not a table at all, a database that can't be reached, or a query that it refuses.
     """
-    options = SourceOptions(table, query, skip_rows, tuple(wanted), limit)
     if isinstance(source, str) and is_address(source):
         address = DatabaseAddress.of(source)
         options.check(address.shown, "table", "query")
         with open_postgres(address, options) as columns:
-            yield Source(columns, table or address.database or "query")
+            yield Source(columns, options.table or address.database or "query")
     elif isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
@@ -82,7 +69,7 @@ def open_source(
         with open_file(path, options) as columns:
             while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
                 path = path.with_suffix("")
-            yield Source(columns, table or path.name)
+            yield Source(columns, options.table or path.name)
     elif isinstance(source, str):
         options.check(source)
         name = source.removeprefix(EXAMPLE_PREFIX)
@@ -95,22 +82,14 @@ def open_source(
 
 
 @contextlib.contextmanager
-def open_rows(
-    rows: Any,
-    names: Sequence[str],
-    *,
-    table: str | None = None,
-    query: str | None = None,
-    skip_rows: int | None = None,
-    limit: str | None = None,
-) -> Iterator[Columns]:
+def open_rows(rows: Any, names: Sequence[str], **options: Any) -> Iterator[Columns]:
     """Open rows to predict.
 
     Args:
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
-        names: the columns of the model.
-        table, query, skip_rows, limit: as in `read_table`. The header is also found by `names`.
+        names: the columns of the model, by which the header is also found.
+        options: `table`, `query`, `skip_rows` and `limit`, as in `read_table`.
 
     Raises:
         DataError: the rows can't be read; see `read_table`.
@@ -120,7 +99,7 @@ def open_rows(
     elif isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
         yield record_columns(rows, names)
     elif isinstance(rows, str | Path | duckdb.DuckDBPyRelation) or as_frame(rows) is not None:
-        with open_source(rows, table=table, query=query, skip_rows=skip_rows, limit=limit, wanted=names) as found:
+        with open_source(rows, SourceOptions(wanted=tuple(names), **options)) as found:
             yield found.columns
     else:
         columns = array_columns(rows, "array")
@@ -128,3 +107,90 @@ def open_rows(
             message = f"the array has {len(columns.names)} columns, and the model knows {len(names)}"
             raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
         yield MemoryColumns("array", tuple(names), columns.arrays)
+
+
+HEART_FAILURE_URL = (
+    "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main/"
+    "data/raw/heart_failure_clinical_records_dataset.csv"
+)
+HEART_FAILURE_SHA256 = "9c73cea7468ff5d517801ec050fe9993da5912fce4b56f296f8df3b38dd75912"
+HEART_FAILURE_FILE = "heart_failure.csv"
+N_GENERATED = 500
+
+
+@dataclass(frozen=True)
+class Example:
+    """A description in one line, and the default target."""
+
+    description: str
+    target: str
+
+
+EXAMPLES: Mapping[str, Example] = MappingProxyType(
+    {
+        "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
+        "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
+        "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
+        "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
+        "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
+        "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
+        "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
+        "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
+    }
+)
+
+
+@contextlib.contextmanager
+def open_example(name: str) -> Iterator[Columns]:
+    """Open an example. All but one are included or generated, and need no network."""
+    if name not in EXAMPLES:
+        raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
+    if name == "heart-failure":
+        with open_file(_heart_failure_path()) as columns:
+            yield columns
+        return
+    from sklearn import datasets
+
+    names: tuple[str, ...] = ("x1", "x2")
+    if name == "moons":
+        points, target = datasets.make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
+    elif name == "circles":
+        points, target = datasets.make_circles(n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0)
+    elif name == "xor":
+        random = np.random.default_rng(0)
+        points = random.uniform(-1.0, 1.0, size=(N_GENERATED, 2))
+        target = ((points[:, 0] > 0) ^ (points[:, 1] > 0)).astype(np.int64)
+        points = points + random.normal(scale=0.15, size=points.shape)
+    else:
+        # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
+        bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
+        names, points = tuple(map(str, bunch.feature_names)), bunch.data
+        target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
+    arrays = (*(points[:, i] for i in range(len(names))), target)
+    yield MemoryColumns(where=f"example:{name}", names=(*names, EXAMPLES[name].target), arrays=arrays)
+
+
+def _heart_failure_path() -> Path:
+    """Return the file in the folder SEEDBED_DATA, or in pooch's cache, which is filled from the network."""
+    folder = os.environ.get("SEEDBED_DATA")
+    copy = Path(folder) / HEART_FAILURE_FILE if folder else None
+    if copy is not None and copy.is_file():
+        found = hashlib.sha256(copy.read_bytes()).hexdigest()
+        if found != HEART_FAILURE_SHA256:
+            raise DataError(
+                f"{copy} isn't the heart-failure table: its sha256 is {found}, not {HEART_FAILURE_SHA256}",
+                "Replace the file, or read it by its path instead.",
+            )
+        return copy
+    try:
+        pooch = importlib.import_module("pooch")
+        pooch.get_logger().setLevel("WARNING")
+        known_hash = f"sha256:{HEART_FAILURE_SHA256}"
+        cache = pooch.os_cache("seedbed")
+        return Path(pooch.retrieve(HEART_FAILURE_URL, known_hash=known_hash, fname=HEART_FAILURE_FILE, path=cache))
+    except (ImportError, OSError, ValueError) as error:
+        # requests' errors are OSErrors; a wrong checksum is a ValueError.
+        raise DataError(
+            f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})",
+            f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA.",
+        ) from error

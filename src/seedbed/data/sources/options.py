@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data.notes import Note
+from seedbed.data.columns import Note
 from seedbed.errors import OptionError, TableNotFoundError, UnreadableError, did_you_mean
 
 __all__ = [
@@ -33,18 +33,15 @@ class SourceOptions:
         table: a table of a database, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; None to search the header.
-        wanted: names of columns by which the header is found.
         limit: how large the table may be and how long a query may run, as `SourceLimit.of` reads it.
-
-    Raises:
-        OptionError: `skip_rows` isn't a number of rows.
+        wanted: names of columns by which the header is found.
     """
 
     table: str | None = None
     query: str | None = None
     skip_rows: int | None = None
-    wanted: tuple[str, ...] = ()
     limit: str | None = None
+    wanted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows: Any = self.skip_rows
@@ -73,12 +70,7 @@ NOTHING = SourceOptions()
 def choose(
     names: Sequence[str], wanted: str | None, where: str, *, kind: str = "table"
 ) -> tuple[int, tuple[Note, ...]]:
-    """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note.
-
-    Raises:
-        TableNotFoundError: no such table, or none at all.
-        OptionError: several, and none is named.
-    """
+    """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
     if not names:
         raise TableNotFoundError(f"{where} has no {kind}s")
     if wanted is not None:
@@ -87,15 +79,9 @@ def choose(
         return names.index(wanted), ()
     if len(names) > 1:
         some = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        raise OptionError(
-            f"{where} has {len(names)} {kind}s: {some}",
-            f"Name one, such as --table {shlex.quote(names[0])}"
-            + (
-                ", or give a --query (in Python: table=..., query=...)."
-                if kind == "table"
-                else " (in Python: table=...)."
-            ),
-        )
+        more = ", or give a --query (in Python: table=..., query=...)" if kind == "table" else " (in Python: table=...)"
+        hint = f"Name one, such as --table {shlex.quote(names[0])}{more}."
+        raise OptionError(f"{where} has {len(names)} {kind}s: {some}", hint)
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
 
@@ -136,9 +122,6 @@ class SourceLimit:
         Args:
             given: the option of the user; None for the defaults.
             stored: size of the source in bytes. The default limit is 4 GB or 20 times this size, if that is more.
-
-        Raises:
-            OptionError: neither a size nor a time.
 
         Examples:
             >>> SourceLimit.of("50GB,30min")

@@ -15,11 +15,7 @@ __all__ = ["page"]
 
 
 def page(token: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return headers and body of the page.
-
-    Args:
-        token: whether the server needs one. Then the page asks for it, and forgets it when it is closed.
-    """
+    """Return headers and body of the page. It asks for a token if the server needs one, and forgets it when closed."""
     style, script = _themes() + _text("page.css"), _text("page.js")
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
     policy = (

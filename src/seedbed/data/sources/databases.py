@@ -1,24 +1,121 @@
-"""Tables and queries of PostgreSQL, read in a transaction that can't write."""
+"""Tables and queries of SQLite files and PostgreSQL, which are opened for reading only."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import re
-from collections.abc import Iterator, Sequence
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import duckdb
 
-from seedbed.data.columns import Columns
-from seedbed.data.notes import Note
-from seedbed.data.sources.loaded import open_loader
-from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
-from seedbed.errors import DataError, UnreadableError
+from seedbed.data.cells import number_text
+from seedbed.data.columns import Columns, Note
+from seedbed.data.sources.loaded import LoadedColumns, Loader, open_loader
+from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, check_width, choose, quoted
+from seedbed.errors import DataError, SeedbedError, UnreadableError
 
-__all__ = ["DatabaseAddress", "is_address", "open_postgres"]
+__all__ = ["SQLITE_MAGIC", "DatabaseAddress", "is_address", "open_postgres", "open_sqlite"]
+
+
+SQLITE_MAGIC = b"SQLite format 3\x00"
+READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+SQLITE_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT GLOB 'sqlite_*' ORDER BY name"
+)
+MAX_VALUE = 4 * MAX_CELL  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
+INSTRUCTIONS = 100_000  # between two looks at the clock, about a millisecond
+READ_ONLY = "It must be one SELECT; nothing in the database is changed."
+OTHER_COLUMNS = "Leave {} out by a --query that names the others (in Python: query=...)."
+
+
+def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
+    """Return the columns of a table, of a query, or of the only table. A query that does more than read is refused."""
+    where, query = loader.where, options.query
+    notes: tuple[Note, ...] = ()
+    watch = _Watch(loader.limit, where)
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            # A file can contain views, which run its author's SQL.
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
+            database.set_progress_handler(watch, INSTRUCTIONS)
+            if query is None:
+                tables = [str(name) for (name,) in database.execute(SQLITE_TABLES)]
+                position, notes = choose(tables, options.table, where)
+                select = f"SELECT * FROM {quoted(tables[position])}"
+            else:
+                select = query
+            database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY)
+            cursor = database.execute(select)
+            names = [column[0].strip() for column in cursor.description or ()]
+            if not names:
+                raise DataError(f"{where}: the query gives no table", READ_ONLY)
+            loader.load_rows(_text_rows(cursor, names, where), names)
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+        if watch.reason is not None:
+            raise watch.reason from None
+        if "too big" in str(error):
+            message = f"{where}: a value is over {MAX_VALUE:,} bytes"
+            raise UnreadableError(message, OTHER_COLUMNS.format("it")) from error
+        if query is None:
+            raise UnreadableError(
+                f"{where} can't be read ({error})", "Is it complete, and not in use by another program?"
+            ) from error
+        raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
+    return loader.columns(names, notes=notes)
+
+
+class _Watch:
+    """Stops a statement that takes too long or fills the disk, when SQLite calls it.
+
+    Attributes:
+        reason: why it was stopped: an error of the limit, or another exception such as Ctrl-C.
+    """
+
+    def __init__(self, limit: SourceLimit, where: str) -> None:
+        self.reason: BaseException | None = None
+        self._limit, self._where = limit, where
+        self._end, self._next = time.monotonic() + limit.seconds, 0.0
+
+    def __call__(self) -> bool:
+        try:
+            now = time.monotonic()
+            if now > self._end:
+                raise self._limit.too_slow(self._where)
+            if now > self._next:
+                self._next = now + 0.1
+                self._limit.check_size(_temporary_bytes(), f"{self._where}: the query", measured="needs over")
+        except (SeedbedError, KeyboardInterrupt) as error:  # SQLite would swallow it
+            self.reason = error
+        return self.reason is not None
+
+
+def _temporary_bytes() -> int:
+    """Return the size of SQLite's temporary files in this process, which no folder lists; 0 without /proc."""
+    size = 0
+    with contextlib.suppress(OSError):
+        for handle in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                size += handle.stat().st_size if "/etilqs_" in str(handle.readlink()) else 0
+    return size
+
+
+def _text_rows(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str) -> Iterator[list[str | None]]:
+    """SQLite types each cell, not each column. As text they are typed like those of a file."""
+    for number, row in enumerate(rows, start=1):
+        for name, cell in zip(names, row, strict=True):
+            if isinstance(cell, bytes):
+                message = f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number"
+                raise UnreadableError(message, OTHER_COLUMNS.format("the column"))
+        yield [number_text(cell) if isinstance(cell, float) else cell for cell in row]
+
 
 SCHEMES = ("postgresql://", "postgres://")
 PARTS = re.compile(
@@ -31,7 +128,7 @@ LONGEST = 2**31 - 1  # milliseconds, the most that the server takes
 CANCELLED = "57014"
 STORED = 1_000_000_000  # bytes that any database is taken to hold, for the default limit
 SETTINGS = ("SET TRANSACTION READ ONLY", "SET LOCAL DateStyle = 'ISO'", "SET LOCAL TimeZone = 'UTC'")
-TABLES = """
+POSTGRES_TABLES = """
 SELECT nspname || '.' || relname, CASE WHEN pg_table_is_visible(c.oid) THEN relname ELSE nspname || '.' || relname END,
   quote_ident(nspname) || '.' || quote_ident(relname)
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
@@ -40,11 +137,7 @@ WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname NOT IN ('information_sche
 # All other types are read as text: `money` would arrive in cents, an `oid` negative, an `inet` as bytes, and a
 # `numeric` would lose digits.
 AS_THEY_ARE = {"smallint", "integer", "bigint", "real", "double precision", "boolean", "text"}
-CASTS = {
-    "money": "{}::numeric::text",
-    "timestamp with time zone": "({} AT TIME ZONE 'UTC')::text",
-}
-ONE_SELECT = "It must be one SELECT; nothing in the database is changed."
+CASTS = {"money": "{}::numeric::text", "timestamp with time zone": "({} AT TIME ZONE 'UTC')::text"}
 PASSWORD_ADVICE = (
     "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in a password, write @ as %40, / as %2F, % as %25."
 )
@@ -52,7 +145,7 @@ PASSWORD_ADVICE = (
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """DatabaseAddress of a database. Messages may contain only `shown`.
+    """The address of a database. Messages may contain only `shown`.
 
     Attributes:
         url: as the user gave it.
@@ -68,11 +161,7 @@ class DatabaseAddress:
 
     @classmethod
     def of(cls, url: str) -> DatabaseAddress:
-        """Parse an address. It is checked here because libpq's own messages would quote parts of the password.
-
-        Raises:
-            DataError: an address that can't be understood.
-        """
+        """Parse an address. It is checked here because libpq's own messages would quote parts of the password."""
         parts = PARTS.fullmatch(url)
         if parts is None or NOT_ESCAPED.search(url):
             raise DataError("the address of the database can't be understood", PASSWORD_ADVICE)
@@ -99,21 +188,14 @@ def is_address(source: str) -> bool:
 
 @contextlib.contextmanager
 def open_postgres(address: DatabaseAddress, options: SourceOptions) -> Iterator[Columns]:
-    """Open a table, a query, or the only table of a database.
-
-    Raises:
-        TableNotFoundError: no such table.
-        OptionError: several tables, and none is named; or the limit is neither a size nor a time.
-        UnreadableError: a column of bytes, or a query or table over the limit.
-        DataError: the driver isn't installed, the server can't be reached, or it refuses the query.
-    """
+    """Open a table, a query, or the only table of a database."""
     where, limit = address.shown, SourceLimit.of(options.limit, STORED)
     with open_loader(where, limit) as loader:
         connection = loader.connection
         notes: tuple[Note, ...] = ()
         with _server(address, limit) as cursor:
             if options.query is None:
-                found = _fetch(connection, cursor, TABLES)
+                found = _fetch(connection, cursor, POSTGRES_TABLES)
                 full, known = [row[0] for row in found], [row[1] for row in found]
                 wanted = known[full.index(options.table)] if options.table in full else options.table
                 position, notes = choose(known, wanted, where)
@@ -121,7 +203,7 @@ def open_postgres(address: DatabaseAddress, options: SourceOptions) -> Iterator[
             else:
                 select = options.query.strip().removesuffix(";").strip()
             if not select:
-                raise DataError(f"{where}: the query is empty", ONE_SELECT)
+                raise DataError(f"{where}: the query is empty", READ_ONLY)
             names = _names(cursor, select)
             check_width(len(names), where)
             stream = _as_text(connection, cursor, select, names, where)
@@ -160,7 +242,7 @@ def _refusal(error: Exception, address: DatabaseAddress, limit: SourceLimit) -> 
     """Return the error for a query that the server refused, or stopped because it took too long."""
     if getattr(error, "sqlstate", None) == CANCELLED or "statement timeout" in str(error):
         return limit.too_slow(address.shown)
-    return DataError(f"{address.shown} refuses: {address.masked(_reason(error))}", ONE_SELECT)
+    return DataError(f"{address.shown} refuses: {address.masked(_reason(error))}", READ_ONLY)
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, cursor: Any, query: str) -> list[tuple[Any, ...]]:

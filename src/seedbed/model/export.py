@@ -1,9 +1,11 @@
-"""Export a model as plain PyTorch: a program, and a file with its weights, layers and preprocessing."""
+"""Export a model for programs without seedbed: as one ONNX file, or as plain PyTorch."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import os
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,48 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Preprocessor, boolean_words
-from seedbed.errors import OptionError
-from seedbed.model.export import plain_page
+from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Note, Preprocessor, boolean_words
+from seedbed.errors import CandidateError, OptionError
+from seedbed.model import plain_page
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.header import SUFFIX
 from seedbed.model.storing import check_writable, write_checked
+from seedbed.networks import MLP, BlendedMLPs
 
-__all__ = ["write_python"]
+__all__ = ["Exported", "export"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that were written, the one that the user named first, and notes on where they differ from the model."""
+
+    files: tuple[Path, ...]
+    notes: tuple[Note, ...] = ()
+
+
+def export(model: FittedNetworks, path: str | os.PathLike[str]) -> Exported:
+    """Write a model for programs without seedbed; see `Model.export`."""
+    path = Path(path)
+    if path.suffix not in (".onnx", ".py"):
+        raise OptionError(f"can't export a model to {path}", "Name a file that ends in .onnx, or in .py for PyTorch.")
+    if type(model.architecture) not in (MLP, BlendedMLPs):
+        kind = "an ONNX file" if path.suffix == ".onnx" else "plain PyTorch"
+        message = f"'{model.candidate}' is a network of your own; {kind} can be made of candidates in words only"
+        hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
+        raise CandidateError(message, hint)
+    if path.suffix == ".py":
+        from seedbed.model.export import write_python
+
+        return Exported(write_python(model, path))
+    try:
+        import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
+    except ImportError:
+        raise OptionError("an ONNX file needs the package onnx", "Install it: pip install 'seedbed[onnx]'.") from None
+    from seedbed.model.onnx_file import unlike_seedbed, write_onnx
+
+    write_onnx(model, path)
+    return Exported((path,), unlike_seedbed(model.preprocessor))
+
 
 _SIGNATURE = "# Written by seedbed "
 _MARK = "seedbed.plain"  # key of the data in the metadata of the weights file
@@ -30,17 +66,13 @@ LABELS, predict, label = NET.about["labels"], NET.predict, NET.label
 
 
 def write_python(model: FittedNetworks, path: Path) -> tuple[Path, Path]:
-    """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths.
-
-    Raises:
-        OptionError: a file can't be written, or exists and isn't an export; it may be a model file.
-    """
+    """Write the program and, beside it, the `.safetensors` file; both or neither. Return their paths."""
     from safetensors.torch import save
 
     weights = path.with_suffix(SUFFIX)
     for file in (path, weights):
         check_writable(file, "the model")
-        if file.exists() and not _is_export(file):
+        if file.exists() and not _is_export(file):  # it may be a model file
             raise OptionError(f"{file} already exists and is not an export", "Name another file.")
     with torch.device("meta"):  # only sizes and settings of the layers are needed
         network = model.architecture(model.preprocessor.layout.n_inputs, model.n_outputs)

@@ -309,11 +309,7 @@ def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
 
 
 def layout_from_values(columns: Any) -> Layout:
-    """Restore a layout from the result of `layout_to_values`. Everything is checked, as the file may be a stranger's.
-
-    Raises:
-        DataError: it isn't such a list.
-    """
+    """Restore a layout. Everything is checked, as the file may be a stranger's; DataError says what is damaged."""
     _check(isinstance(columns, list) and bool(columns), "there are no columns")
     schemas = [_schema(column) for column in columns]
     _check(len({schema.name for schema in schemas}) == len(schemas), "two columns have one name")

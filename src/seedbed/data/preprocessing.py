@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import shown
-from seedbed.data.columns import Columns
-from seedbed.data.encoding.design import as_float32, live_inputs, natural_inputs
-from seedbed.data.encoding.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
-from seedbed.data.encoding.scaling import medians_of, moments
-from seedbed.data.kinds.typed import read_cells
-from seedbed.data.notes import ROWS_NAMED, Remark
+from seedbed.data.columns import ROWS_NAMED, Columns, Remark
+from seedbed.data.design import as_float32, live_inputs, natural_inputs
+from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.scaling import medians_of, moments
 from seedbed.data.table import Table
+from seedbed.data.typed import read_cells
 from seedbed.errors import ColumnError, DataError, nearest
 from seedbed.typing import Bools, Floats, Ints
 
@@ -51,9 +50,9 @@ class Oddities:
         """Cells without information for a model."""
         return self.unseen | self.missing | self.unreadable
 
-    def window(self, start: int, stop: int) -> Oddities:
-        """Return those of the rows from `start` to before `stop`."""
-        return Oddities(**{name: cells[start:stop] for name, cells in vars(self).items()})
+    def of(self, rows: slice) -> Oddities:
+        """Return those of some rows."""
+        return Oddities(**{name: cells[rows] for name, cells in vars(self).items()})
 
     @classmethod
     def joined(cls, parts: Sequence[Oddities]) -> Oddities:
@@ -102,28 +101,8 @@ class Preprocessor:
         """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
-    def transform_table(self, table: Table) -> NDArray[np.float32]:
-        """Return inputs [row, input] of all rows of the table that it was fitted on.
-
-        Raises:
-            ColumnError: the table's columns aren't those that were fitted, or a cell lies so many deviations away that
-                float32 can't hold it.
-        """
-        for schema, column in zip(self.layout.schemas, table.columns, strict=False):
-            if (schema.name, schema.kind, schema.levels) != (column.name, column.schema.kind, column.schema.levels):
-                raise ColumnError(f"{table.name}: column '{column.name}' isn't what was fitted")
-        if len(table.columns) != len(self.layout.schemas):
-            raise ColumnError(
-                f"{table.name} has {len(table.columns)} columns, and {len(self.layout.schemas)} were fitted"
-            )
-        return self.inputs_of_values(table.features)
-
     def find_columns(self, source: Columns, expected: Collection[str] = ()) -> tuple[list[int], list[Remark]]:
-        """Return the positions of the columns, found by name in any order, and a remark if there are others.
-
-        Args:
-            source: new rows.
-            expected: names of other columns that need no remark.
+        """Return where new rows have the columns, found by name, and a remark on others that aren't `expected`.
 
         Raises:
             ColumnError: columns are missing, or one is there twice.
@@ -156,11 +135,7 @@ class Preprocessor:
         """Return inputs of new rows [row, input], and their unusual cells.
 
         An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing. If
-        training had no missing cells, the median of numbers is used.
-
-        Args:
-            source: new rows.
-            positions: of the columns, from `find_columns`.
+        training had no missing cells, the median of numbers is used. The positions come from `find_columns`.
 
         Raises:
             ColumnError: a number is so large that float32 can't hold it.
@@ -210,11 +185,7 @@ class Preprocessor:
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Restore a preprocessor from the result of `to_state`. Its inputs are equal bit for bit.
-
-        Raises:
-            DataError: it isn't such a state.
-        """
+        """Restore a preprocessor, whose inputs are equal bit for bit. Raise DataError for what isn't such a state."""
         if values.keys() != {"columns", "least_known"}:
             raise DataError("the state of a preprocessor is damaged: it lacks a key, or has an unknown one")
         layout, least_known = layout_from_values(values["columns"]), values["least_known"]
@@ -254,11 +225,7 @@ class Preprocessor:
 
 
 class OddityReport:
-    """Collects the unusual cells of new rows block by block. The report doesn't depend on the size of blocks.
-
-    Args:
-        preprocessor: of the model.
-    """
+    """Collects the unusual cells of new rows block by block. The report doesn't depend on the size of blocks."""
 
     def __init__(self, preprocessor: Preprocessor) -> None:
         self._schemas, self._enough = preprocessor.layout.schemas, min(0.5, preprocessor.least_known) - 1e-9
@@ -269,13 +236,7 @@ class OddityReport:
         self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
 
     def add(self, first: int, block: Columns, positions: Sequence[int], odd: Oddities) -> Bools:
-        """Add the next rows.
-
-        Args:
-            first: number of the first of them.
-            block: the rows.
-            positions: of the model's columns.
-            odd: unusual cells of the rows.
+        """Add the next rows, whose first one has the number `first`.
 
         Returns:
             Which rows are doubtful [row]: under half of their cells are known, and fewer than in any training row.

@@ -18,10 +18,8 @@ from seedbed.data.cells import (
     parse_number,
     shown,
 )
-from seedbed.data.columns import Columns, as_notes
-from seedbed.data.kinds.drafts import Distinct, as_category, as_numbers, distinct, is_whole
-from seedbed.data.kinds.finishing import Finished, finish
-from seedbed.data.notes import Note, Remark
+from seedbed.data.columns import Columns, Note, Remark, as_notes
+from seedbed.data.kinds import Distinct, Finished, as_category, as_numbers, distinct, finish, is_whole
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools
@@ -65,10 +63,8 @@ def encode_target(
     """Encode the target.
 
     Args:
-        columns: of the table.
         position: of the target.
-        task: the task; by default the cells decide.
-        positive: the positive one of two labels; by default the larger.
+        task, positive: as in `read_table`.
         decimal: returns 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Called only if the
             target's own cells don't decide.
 

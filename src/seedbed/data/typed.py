@@ -20,21 +20,25 @@ from seedbed.data.cells import (
     numeral,
     shown,
 )
-from seedbed.data.columns import Columns, as_notes
-from seedbed.data.kinds.drafts import (
+from seedbed.data.columns import Columns, Note, as_notes
+from seedbed.data.kinds import (
+    LEFT_OUT,
     PAIRS,
     Distinct,
     Draft,
+    Finished,
+    Plain,
     as_category,
     as_numbers,
     boolean_value,
     distinct,
+    finish,
+    finish_plain,
     is_sex,
     is_whole,
+    judge,
     understand,
 )
-from seedbed.data.kinds.finishing import LEFT_OUT, Finished, Plain, finish, finish_plain, judge
-from seedbed.data.notes import Note
 from seedbed.data.on_disk import is_large, spill
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
@@ -72,18 +76,9 @@ class _Habits:
 
 
 def type_columns(
-    columns: Columns,
-    positions: Sequence[int],
-    *,
-    numeric: Collection[str] = (),
-    categorical: Collection[str] = (),
+    columns: Columns, positions: Sequence[int], *, numeric: Collection[str] = (), categorical: Collection[str] = ()
 ) -> Typed:
-    """Decide on all rows what columns are.
-
-    Args:
-        positions: of the columns.
-        numeric: names of columns that are numbers whatever their cells are.
-        categorical: names of columns that are categories.
+    """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their cells are.
 
     Raises:
         ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.

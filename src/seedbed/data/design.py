@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.encoding.layout import Cells, Layout, Places, date_parts, layout_of
-from seedbed.data.encoding.scaling import Sizes, coarse_sizes, medians_of, moments
+from seedbed.data.layout import Cells, Layout, Places, date_parts, layout_of
 from seedbed.data.on_disk import (
     GATHERED_WINDOWS,
     ArrayWriter,
@@ -27,6 +26,7 @@ from seedbed.data.on_disk import (
     spill,
     windows,
 )
+from seedbed.data.scaling import Sizes, coarse_sizes, medians_of, moments
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import ColumnError
@@ -68,15 +68,7 @@ class InputDesign:
 
 
 def as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
-    """Return numbers as float32.
-
-    Args:
-        numbers: [..., input].
-        columns: name of the column of each input [input].
-
-    Raises:
-        ColumnError: float32 can't hold a number; the first such column is named.
-    """
+    """Return numbers [..., input] as float32. If it can't hold one, ColumnError names the input's column [input]."""
     with np.errstate(over="ignore"):
         narrow = numbers.astype(np.float32)
     fits = np.isfinite(narrow)
@@ -96,10 +88,8 @@ def live_inputs(places: Places, counts: Ints, n_missing: Floats, n_rows: int) ->
     to it, including those of levels that aren't used: without a training row, its weights would stay random.
 
     Args:
-        places: of the inputs.
         counts: number of training rows of each level [input].
         n_missing: number of missing cells among the training rows [number].
-        n_rows: number of training rows.
     """
     n_inputs = len(places.names)
     live = np.ones(n_inputs, dtype=np.bool_)
@@ -115,8 +105,6 @@ def natural_inputs(places: Places, cells: Cells, medians: Floats, live: Bools) -
     """Return inputs before standardisation [row, input]: numbers with medians filled in, flags and levels as 0 or 1.
 
     Args:
-        places: of the inputs.
-        cells: rows of the table, or new ones.
         medians: [number]; NaN if training rows hold nothing, which makes a column zero throughout.
         live: [input]; a level that isn't used counts in its bucket, a bucket or flag that isn't used is zero.
     """
@@ -205,10 +193,7 @@ class Encoding:
         return natural_inputs(places, cells, medians, live)
 
     def _learn(self, matrix: Floats, sizes: Sizes, splits: Sequence[Split]) -> Iterator[_Statistics]:
-        """Yield each split's statistics.
-
-        Sums and sums of squares are products with the shared matrix, in which test rows have no weight.
-        """
+        """Yield each split's statistics. Sums are products with the shared matrix; test rows have no weight."""
         places, cells = self.layout.places, self._cells
         sized, missing = matrix[:, places.numbers], np.isnan(cells.numbers)
         gappy = np.flatnonzero(missing.any(axis=0))
@@ -316,11 +301,8 @@ def _statistics(
     themselves are used; the deviation of a constant is exactly 0.
 
     Args:
-        places: of the inputs.
-        sums: over the training rows.
         medians: [number]; of the columns that have missing cells, NaN if these rows hold nothing.
         counts: number of rows of each level [input].
-        sizes: of the shared matrix.
         look: returns numbers [row, column] of these rows for some columns.
     """
     fillers = np.nan_to_num(sizes.sized(medians))

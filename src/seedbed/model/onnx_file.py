@@ -18,9 +18,9 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Note, Preprocessor, boolean_words, read_texts
 from seedbed.errors import OptionError
-from seedbed.model.export.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.header import canonical
+from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.model.storing import check_writable, write_checked
 
 __all__ = ["unlike_seedbed", "write_onnx"]
@@ -120,11 +120,9 @@ def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
 def _add_category(
     graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], own: NDArray[np.int64]
 ) -> str:
-    """Return the inputs of a category, of which one is 1, float32 [n, input].
+    """Return a category's `own` inputs, of which one is 1, float32 [n, input].
 
-    Args:
-        codes: the input of each level, of a missing cell, and of an unknown level.
-        own: the column's inputs.
+    The codes are the inputs of each level, of a missing cell, and of an unknown level.
     """
     live, also = preprocessor.live, preprocessor.layout.places.also
     goes_to = np.where(live, np.arange(len(live)), np.where(live[also], also, -1))[codes]
@@ -215,11 +213,7 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
 
 
 def write_onnx(model: FittedNetworks, path: Path) -> None:
-    """Write the file, completely or not at all.
-
-    Raises:
-        OptionError: it can't be written there, or the model is too large for an ONNX file.
-    """
+    """Write the file, completely or not at all."""
     check_writable(path, "the model")
     content = onnx_of(model).SerializeToString()
     write_checked(path, "the model", lambda where: where.write_bytes(content))
@@ -238,11 +232,7 @@ def unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
 
 
 def onnx_of(model: FittedNetworks) -> ModelProto:
-    """Return the checked content of the file.
-
-    Raises:
-        OptionError: the model is too large, or a column or label has a name that no file can contain.
-    """
+    """Return the checked content of the file."""
     names = model.feature_names_in_
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
@@ -288,11 +278,7 @@ def _add_classes(graph: Graph, model: FittedNetworks, outputs: str) -> list[Valu
     listed = ", ".join(model.labels)
     return [
         _value(found, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
-        _value(
-            _output(model, "spread"),
-            ["n"],
-            f"deviation over the networks of the {kind} class's probability",
-        ),
+        _value(_output(model, "spread"), ["n"], f"deviation over the networks of the {kind} class's probability"),
         _value(label, ["n"], "predicted class", TensorProto.INT64 if whole else TensorProto.STRING),
     ]
 

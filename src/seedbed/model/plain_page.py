@@ -1,4 +1,4 @@
-"""The program that is exported with a model as plain PyTorch. `plain_python` copies this file as it is.
+"""The program that is exported with a model as plain PyTorch. `export` copies this file as it is.
 
 It uses torch, safetensors and the standard library alone. The layers and what becomes of each column are data in the
 weights file. Cells are text, as in a file, or Python's own numbers, dates and None. A cell that is neither missing nor

@@ -36,15 +36,7 @@ _LIMIT = 2**31 - 2**20  # bytes of tensors; a protobuf holds 2 GiB
 
 
 class Graph:
-    """Nodes and constants of a graph. Names of computed values differ from all names of columns.
-
-    Args:
-        taken: names of columns.
-
-    Attributes:
-        nodes: in the order of computation.
-        constants: in the order in which they were added.
-    """
+    """Nodes and constants of a graph. Names of computed values differ from all `taken` names, those of columns."""
 
     def __init__(self, taken: Collection[str]) -> None:
         self.nodes: list[NodeProto] = []
@@ -55,30 +47,14 @@ class Graph:
         self._size = 0
 
     def add(self, kind: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
-        """Add a node with one output.
-
-        Args:
-            kind: the operator.
-            inputs: names of values.
-            output: name of the output; by default a new one.
-
-        Returns:
-            Name of the output.
-        """
+        """Add a node of an operator; return the name of its output, by default a new one."""
         name = f"{self._prefix}/{len(self.nodes)}.{kind}"
         output = output or name
         self.nodes.append(helper.make_node(kind, inputs, [output], name=name, domain=domain, **attributes))
         return output
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """Add a constant; texts have the type `object`.
-
-        Returns:
-            Name of the constant.
-
-        Raises:
-            OptionError: with it, the file would be too large.
-        """
+        """Add a constant, if the file doesn't become too large; return its name. Texts have the type `object`."""
         array = np.array(value, dtype=dtype, order="C")
         self._size += sum(map(len, array)) if array.dtype == object else array.nbytes
         if self._size > _LIMIT:
@@ -114,9 +90,6 @@ def add_networks(graph: Graph, network: nn.Module, states: Mapping[str, Tensor],
         network: one of them; its parameters aren't used.
         states: parameters and buffers [network, ...], by their names in its `state_dict`.
         value: name of the inputs, float32 [row, input].
-
-    Raises:
-        CandidateError: a layer has no ONNX form.
     """
     for number, layer in network.named_children():
         own = _of_child(states, number)
@@ -225,11 +198,7 @@ def _add_periodic(graph: Graph, own: Mapping[str, Tensor], value: str) -> str:
 
 
 def _add_piecewise(graph: Graph, edges: Tensor, value: str) -> str:
-    """Return the share of each bin that lies below inputs [row, input]: [network, row, unit].
-
-    Args:
-        edges: of the bins [network, input, edge].
-    """
+    """Return the shares of bins, by edges [network, input, edge], below inputs [row, input]: [network, row, unit]."""
     left, right = edges[:, :, :-1], edges[:, :, 1:]
     factor = torch.where(right > left, 1 / (right - left), 0)
     least = torch.where(left > edges[:, :, :1], 0.0, -torch.inf)

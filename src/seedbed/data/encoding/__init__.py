@@ -1,1 +1,0 @@
-"""From typed columns to inputs of networks; every statistic comes from training rows alone."""

@@ -1,1 +1,0 @@
-"""What a column or the target is, decided by its cells."""

@@ -1,0 +1,415 @@
+"""scikit-learn's classifier and regressor, and what they share: parameters, rows as columns, and the fitted model."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import joblib
+import numpy as np
+from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from seedbed.arguments import check_arguments, shown
+from seedbed.data import MemoryColumns, Table, as_frame, coded_table, given_columns, label_texts
+from seedbed.errors import DataError, OptionError, TargetError
+from seedbed.model import Model, OutOfBag, Predictions, blend_table, fit_model, predict_columns
+from seedbed.networks import BlendedMLPs, Candidate
+from seedbed.settings import RECIPES, Compute, Engine, Recipe, Schedule, settings_of
+from seedbed.typing import Floats
+
+__all__ = ["SeedbedClassifier", "SeedbedRegressor"]
+
+
+Auto = Literal["auto"]
+
+# The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
+# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """The base class of both estimators. Parameters are checked in `fit`, as scikit-learn requires.
+
+    Settings of a `Recipe` have the names, types and defaults of `Recipe`, or the default "auto"; a test compares them.
+    """
+
+    candidate: str | Candidate | Callable[..., Any] = "auto"
+    portfolio: Sequence[str] | None = None
+    n_networks: int | Auto = "auto"
+    time_limit: float | None = None
+    epochs: int | Auto = "auto"
+    max_epochs: int | Auto = "auto"
+    lr: float | Auto = "auto"
+    schedule: Schedule | Auto = "auto"
+    warmup: float = 0.0
+    optimizer: str = "adamw"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float | None = None
+    decay_biases: bool | Auto = "auto"
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    batch_size: int | None = None
+    patience: int | None = None
+    numeric: Sequence[str | int] = ()
+    categorical: Sequence[str | int] = ()
+    random_state: int | np.random.RandomState | None = None
+    engine: Engine = "auto"
+    device: str = "auto"
+    n_jobs: int | None = None
+    model_: Model = field(init=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _fit_table(self, table: Table, weights: Floats | None) -> OutOfBag | None:
+        """Fit the model; return the out-of-bag predictions of a blend, otherwise None."""
+        n_networks = None if self._is_auto("n_networks") else self.n_networks
+        if isinstance(n_networks, str):
+            raise OptionError(f"n_networks is {shown(n_networks)}", "It must be a whole number from 1 up, or 'auto'.")
+        for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
+        settings, out_of_bag = self._settings(), None
+        options: dict[str, Any] = {
+            "n_networks": None if n_networks is None else int(n_networks),
+            "sample_weight": weights,
+            "random_state": self._seed(),
+            "compute": Compute(engine=self.engine, device=self.device, jobs=self._jobs()),
+        }
+        with _one_at_a_time:
+            if self._is_auto("candidate"):
+                model, out_of_bag = blend_table(
+                    table, portfolio=self.portfolio, settings=settings, time_limit=self.time_limit, **options
+                )
+            else:
+                for name in ("portfolio", "time_limit"):
+                    if getattr(self, name) is not None:
+                        raise OptionError(f"{name} belongs to candidate='auto'", "Leave one of the two out.")
+                model = fit_model(table, self.candidate, recipe=self._recipe(settings), **options)
+        self.model_ = model
+        if out_of_bag is not None:
+            self.oob_losses_ = dict(out_of_bag.losses)
+        if isinstance(model.architecture, BlendedMLPs):
+            self.weights_ = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
+        self.n_iter_ = int(model.training["epochs"])
+        self.lr_ = float(model.training["lr"])
+        return out_of_bag
+
+    def _is_auto(self, option: str) -> bool:
+        value = getattr(self, option)
+        return isinstance(value, str) and value == "auto"
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of a recipe that aren't defaults."""
+        for name in ("epochs", "lr", "max_epochs"):
+            value = getattr(self, name)
+            if value is None or (isinstance(value, str) and value != "auto"):
+                raise OptionError(f"{name} is {value!r}", "It must be a number, or 'auto'.")
+        usual = type(self)().get_params()
+        names = [name for name in settings_of(Recipe) if name in usual]
+        found = {name: getattr(self, name) for name in names if getattr(self, name) != usual[name]}
+        if self._is_auto("epochs"):
+            found["epochs"] = self.max_epochs
+        return {name: value for name, value in found.items() if not (isinstance(value, str) and value == "auto")}
+
+    def _recipe(self, settings: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of a single candidate; inner splits choose epochs and learning rate that aren't given."""
+        chosen = self._is_auto("epochs")
+        return dataclasses.replace(RECIPES["trained"], epoch="inner" if chosen else "last", **settings)
+
+    def _seed(self) -> int:
+        """Return the random state if it is a whole number, so that `fit_model` gives the same model; else draw one."""
+        given: Any = self.random_state
+        if isinstance(given, numbers.Integral):
+            seed = int(given)
+            if not 0 <= seed < 2**32:
+                raise OptionError(f"random_state is {shown(seed)}", "It must be 0 to 2**32 - 1.")
+            return seed
+        return int(check_random_state(given).randint(np.iinfo(np.int32).max))
+
+    def _jobs(self) -> int:
+        """Return the number of jobs as in scikit-learn: one by default, or as `n_jobs` or `joblib.parallel_config` say.
+
+        It is one in a worker of another estimator or search, as these use all cores already.
+        """
+        backend, _ = get_active_backend()
+        if self.n_jobs == 0:
+            raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1.")
+        return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
+
+    def _given(self, X: Any, *, reset: bool) -> MemoryColumns:
+        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
+
+        Raises:
+            ValueError: features are missing, others than in `fit`, in another order or infinite, or no cells at all.
+        """
+        frame = as_frame(X)
+        if frame is None:
+            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+        else:
+            X = frame.to_native()
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        columns = given_columns(X)
+        if reset:
+            self._names = columns.names
+        # By position: scikit-learn has compared the names, or has warned if one side has none.
+        return dataclasses.replace(columns, names=self._names)
+
+    def _table(self, columns: MemoryColumns, target: NDArray[Any], **coding: Any) -> Table:
+        return coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
+
+    def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[MemoryColumns, NDArray[Any]]:
+        """Return features and target of the same rows."""
+        check_arguments(type(self), self.get_params(deep=False))
+        # The target first: without X, `validate_data` forgets the names of the features.
+        target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
+        columns = self._given(X, reset=True)
+        if len(target) != columns.n_rows:
+            raise DataError(f"X has {columns.n_rows} rows and y has {len(target)}: inconsistent numbers of samples")
+        return columns, target
+
+    def _predictions(self, X: Any) -> Predictions:
+        check_is_fitted(self)
+        columns = self._given(X, reset=False)
+        with _one_at_a_time:
+            return predict_columns(self.model_, columns)
+
+
+def _weighted_rows(
+    columns: MemoryColumns, target: NDArray[Any], sample_weight: ArrayLike | None
+) -> tuple[MemoryColumns, NDArray[Any], Floats]:
+    """Return the rows with a weight above zero, their targets and their weights [row].
+
+    Raises:
+        DataError: weights are negative, or fewer than two rows are left.
+    """
+    weights = np.ones(len(target))
+    if sample_weight is not None:
+        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        if weights.ndim != 1:
+            raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
+        check_consistent_length(target, weights)
+    if (weights < 0).any() or not (weights > 0).any():
+        raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
+    kept = weights > 0
+    if np.count_nonzero(kept) < 2:
+        raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
+    if kept.all():
+        return columns, target, weights
+    arrays = tuple(array[kept] for array in columns.arrays)
+    return dataclasses.replace(columns, arrays=arrays), target[kept], weights[kept]
+
+
+def _word_in(y: Any) -> str | None:
+    """Return the first cell of a target that is a text and no number; None if there is none."""
+    if getattr(getattr(y, "dtype", None), "kind", "O") in "biuf":
+        return None  # numbers, of which there may be millions
+    for cell in np.asarray(y, dtype=object).ravel():
+        if isinstance(cell, str):
+            try:
+                float(cell)
+            except ValueError:
+                return cell
+    return None
+
+
+def _unless_equal(weights: Floats) -> Floats | None:
+    """Return weights with a mean of 1, as float32 can't hold tiny ones; None if all are equal."""
+    return None if (weights == weights[0]).all() else weights / weights.mean()
+
+
+def _named(y: Any) -> dict[str, str]:
+    """Return the name of a series as the name of the target."""
+    name = getattr(y, "name", None)
+    return {"target_name": name} if isinstance(name, str) and name else {}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier that averages the probabilities of many small networks.
+
+    By default, it blends a portfolio of networks. Each member of the blend is a stack of networks with their own inner
+    splits, weighted by its predictions for the rows left out. With a candidate, it fits networks of that one.
+
+    Args:
+        candidate: "auto" for the blend, or a candidate in words as for `seedbed compare --candidate`, or a callable
+            that builds a module from `n_features` and `n_outputs`. Settings in words take precedence over the
+            parameters below.
+        portfolio: the candidates to blend, in words; None chooses them by the number of rows.
+        n_networks: number of networks of a candidate, or of each member of a blend; "auto" is 10, or 8 or 16 in a
+            blend, by the number of rows.
+        time_limit: approximate limit for the training of a blend in seconds; None for no limit. Members that aren't
+            reached in time are left out, so the model may differ between machines.
+        epochs: passes over the rows; "auto" chooses them by inner splits, up to `max_epochs`. In a blend, the largest
+            number of epochs: each member stops when it doesn't improve.
+        max_epochs: the largest number of epochs to choose; "auto" is 1000, or 60 in a blend.
+        lr: learning rate; "auto" chooses from 0.001, 0.01 and 0.1 (SGD: 0.01, 0.1 and 1) by inner splits, and is 0.002
+            in a blend.
+        schedule: as in `Recipe`; "auto" is constant, or cosine in a blend.
+        decay_biases: as in `Recipe`; "auto" is True, or False in a blend.
+        batch_size: as in `Recipe`; None is all rows, or 64 to 1024 in a blend, by the number of rows.
+        patience: epochs without a lower validation loss after which training ends if epochs are chosen; None waits
+            until 1.5 times the best epoch plus 50, or for 8 epochs in a blend.
+        warmup: as in `Recipe`.
+        optimizer: as in `Recipe`.
+        momentum: as in `Recipe`.
+        nesterov: as in `Recipe`.
+        weight_decay: as in `Recipe`.
+        clip_norm: as in `Recipe`.
+        label_smoothing: as in `Recipe`.
+        class_weight: weight of each class: a dict, "balanced" for the same total weight of all classes, None for 1.
+        numeric: names or positions of columns to read as numbers.
+        categorical: names or positions of columns to read as categories. Numeric and categorical types of a data frame
+            need neither.
+        random_state: a whole number gives the same networks in each call, and in `fit_model` with the same number.
+        engine: as in `train_many`.
+        device: as in `train_many`.
+        n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
+
+    Attributes:
+        classes_: the labels [class], sorted, of the type of `y`.
+        model_: the `Model`; `model_.save(path)` writes it.
+        n_iter_: number of epochs, given or chosen; in a blend, the largest of its members.
+        lr_: learning rate, given or chosen; in a blend, that of members whose words don't set another.
+        weights_: of a blend, the weight of each member by its words, without members of weight 0.
+        oob_losses_: of a blend, the mean log loss of each member on the rows that its networks weren't trained on, by
+            its words; of the regressor, the mean squared error.
+        oob_decision_function_: of a blend, the probabilities of each row [row, class] by the networks that weren't
+            trained on it; NaN if there are none, which happens with fewer than 8 networks. Rows of weight zero are left
+            out. Weights and epochs were chosen on these rows, so scores are slightly too good.
+        n_features_in_: number of columns of X.
+        feature_names_in_: names of the columns of a data frame [column].
+
+    Examples:
+        >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, ["low", "low", "low", "high", "high", "high"] * 5
+        >>> classifier = sb.SeedbedClassifier(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> classifier.fit(X, y).predict([[0.05], [0.95]]).tolist()
+        ['low', 'high']
+    """
+
+    class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
+    classes_: NDArray[Any] = field(init=False)
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit networks to all rows whose weight isn't zero.
+
+        Args:
+            X: cells [row, feature]: a data frame of any library, or an array. NaN is a missing cell.
+            y: labels [row]; text, booleans or whole numbers.
+            sample_weight: weight of each row [row], at least 0.
+
+        Raises:
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
+            TrainingError: the networks can't be trained.
+        """
+        columns, labels = self._cases(X, y, y_numeric=False)
+        check_classification_targets(labels)
+        columns, labels, weights = _weighted_rows(columns, labels, sample_weight)
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
+        weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
+        task = "binary" if len(classes) == 2 else "multiclass"
+        table = self._table(columns, codes.astype(np.int64), task=task, labels=label_texts(classes), **_named(y))
+        self.classes_ = classes
+        out_of_bag = self._fit_table(table, _unless_equal(weights))
+        if out_of_bag is not None:
+            self.oob_decision_function_ = out_of_bag.values
+        return self
+
+    def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
+        """Return the weight of each class [class]."""
+        if self.class_weight is None:
+            return np.ones(len(classes))
+        if isinstance(self.class_weight, str):
+            if self.class_weight != "balanced":
+                raise OptionError(f"class_weight is {self.class_weight!r}", "It must be a dict, 'balanced' or None.")
+            # With the weights of rows, which the function of scikit-learn ignores: weight 2 is the same as two copies.
+            sums = np.bincount(codes, weights).astype(np.float64)
+            return np.asarray(sums.sum() / (len(classes) * sums))
+        try:
+            found: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+        except (TypeError, ValueError) as error:
+            raise OptionError(
+                f"class_weight doesn't suit the labels: {error}", "Give a weight for each class."
+            ) from error
+        if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
+            raise OptionError("class_weight is negative, all zero or not finite", "Give a weight for each class.")
+        return found
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the label of each row [row], of the type of `y`.
+
+        Raises:
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
+        """
+        probabilities = self.predict_proba(X)
+        found: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the probability of each class [row, class], in the order of `classes_`.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        return self._predictions(X).probabilities
+
+
+class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
+    """A regressor that averages many small networks, or blends a portfolio of them.
+
+    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and `classes_`. The
+    out-of-bag predictions of a blend are `oob_prediction_` [row].
+
+    Examples:
+        >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, [1.5, 1.6, 1.7, 2.3, 2.4, 2.5] * 5
+        >>> regressor = sb.SeedbedRegressor(candidate="relu:5", n_networks=2, epochs=50, lr=0.1, random_state=0)
+        >>> regressor.fit(X, y).predict([[0.05], [0.95]]).shape
+        (2,)
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit networks to all rows whose weight isn't zero.
+
+        Args:
+            X: as in `SeedbedClassifier.fit`.
+            y: numbers [row].
+            sample_weight: weight of each row [row]; 0 or more.
+
+        Raises:
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
+            TrainingError: the networks can't be trained.
+        """
+        if (word := _word_in(y)) is not None:
+            raise TargetError(f"y holds {word!r}, which is no number", "For labels, use SeedbedClassifier.")
+        columns, amounts = self._cases(X, y, y_numeric=True)
+        columns, amounts, weights = _weighted_rows(columns, amounts.astype(np.float64), sample_weight)
+        table = self._table(columns, amounts, task="regression", **_named(y))
+        out_of_bag = self._fit_table(table, _unless_equal(weights))
+        if out_of_bag is not None:
+            self.oob_prediction_ = out_of_bag.values
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Return the prediction for each row [row].
+
+        Raises:
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
+        """
+        return self._predictions(X).values
