@@ -96,16 +96,16 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
 
 
 def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
-    found = {one["candidate"]: one["accuracy"] for one in summary["verdicts"] if one["candidate"] != "prior"}
-    rows = {row.locator("th").inner_text(): row for row in page.locator(".glance tbody tr").all()}
+    found = {one["candidate"]: one["difference"] for one in summary["verdicts"] if one["candidate"] != "prior"}
+    rows = {row.locator("th").inner_text().split(" (")[0]: row for row in page.locator(".glance tbody tr").all()}
 
     def middle(name: str, kind: str) -> float:
         box = rows[name].locator(f".{kind}").bounding_box()
         return float(box["x"] + box["width"] / 2)
 
-    for name, accuracy in found.items():
+    for name, difference in found.items():
         right = middle(name, "dot") - middle(name, "zero")
-        assert abs(right) < 2 or (right > 0) == (accuracy["difference"] > 0)
+        assert abs(right) < 2 or (right > 0) == (difference > 0)
         line = rows[name].locator(".line").bounding_box()
         assert line["x"] <= middle(name, "dot") <= line["x"] + line["width"]
 

@@ -21,7 +21,9 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert html.count("<svg") == 1
     assert "<script" not in html
     assert "compared with tanh:4" in html
-    assert all(f">{name}</th>" in html for name in ("linear:3", "tanh:4", "prior (class frequencies)"))
+    assert all(
+        f">{name}</th>" in html for name in ("linear:3 (network)", "tanh:4 (network)", "prior (class frequencies)")
+    )
 
 
 def test_a_run_and_its_history_are_displayed_in_a_notebook(run):

@@ -55,7 +55,7 @@ def test_a_network_that_is_better_than_all_others_is_recommended(document):
 def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document):
     found = document({"small": 0.1, "large": 0.2, "trees": 0.3, "prior": 0.4}, ("small", "trees"), ("small", "large"))
     assert advice_sentences(found) == [
-        "Use small: it has the lowest error, but its lead may be chance.",
+        "Use small: it has the lowest Brier score, but its lead may be chance.",
         "These 1,299 rows don't show which of the first two is best.",  # trees is worse
         "These 1,299 rows don't show whether a network is needed: small isn't shown to be better than trees.",
     ]
@@ -64,7 +64,7 @@ def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document)
 def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the_other(document):
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
     assert advice_sentences(found) == [
-        "Use small: it is simpler than large, which leads, and about as good.",
+        "Use small: it is simpler than large, whose small lead isn't shown to matter.",
         "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
         "These 1,299 rows don't show which of the first two is best.",
     ]
@@ -84,7 +84,7 @@ def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document)
         "Among networks, use large (82.5%).",
     ]
     assert advice_sentences(document(losses, ("trees", "large"), ("trees", "small"), ("large", "small"))) == [
-        "No network is needed: use trees, which did at least as well.",
+        "No network is needed: use trees, as no network is shown to be better.",
         "Among networks, use small (82.5%); large (82.5%) is larger and isn't shown to be better.",
         "These 1,299 rows don't show which of the first three is best.",
     ]
@@ -93,7 +93,7 @@ def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document)
 def test_if_a_baseline_ties_no_network_is_needed(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
-        "No network is needed: use logistic, which did about as well as large.",
+        "No network is needed: use logistic, as the small lead of large isn't shown to matter.",
         "Among networks, use large (82.5%).",
         "These 1,299 rows don't show which of the first two is best.",
     ]
@@ -103,7 +103,7 @@ def test_nothing_is_recommended_if_nothing_is_better_than_the_class_frequencies(
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
     assert advice_sentences(document(losses, *itertools.combinations(losses, 2))) == [
         "No recommendation: no model is shown to be better than predicting the class frequencies.",
-        "The best guess is small (82.5%); its lead may be chance.",
+        "The best guess by the Brier score is small (82.5%); its lead may be chance.",
     ]
 
 

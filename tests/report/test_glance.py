@@ -54,10 +54,36 @@ def test_the_recommendation_comes_before_the_table_and_the_table_before_the_note
 )  # fmt: skip
 def test_a_row_shows_accuracy_difference_score_and_verdict(document, low, high, word):
     (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
-    assert line.split()[1:4] == ["82.5%", "+1.2", "0.125"]
+    assert line.split()[1:5] == ["(network)", "82.5%", "+1.2", "0.125"]
+    gain, half = (float(cell.lstrip("±")) for cell in line.split()[5:7])
+    assert (gain - half, gain + half) == pytest.approx((low, high), abs=1e-3)
     assert line.endswith(word)
-    (reference,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  linear:5 ")]
-    assert reference.split()[1:] == ["82.5%", "0.125", "reference"]
+    (reference,) = [line for line in glance_text(document(low, high)).splitlines() if "reference" in line]
+    assert reference.split() == ["linear:5", "(network)", "82.5%", "0.125", "reference", "(first", "named)"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "heading", "cells"),
+    [("brier", "accuracy points Brier score gain (decides) verdict", ["82.5%", "+1.2", "0.125", "+0.010", "±0.020"]),
+     ("accuracy", "accuracy points (decide) verdict", ["82.5%", "+1.0", "±2.0"])],
+)  # fmt: skip
+def test_the_score_that_decides_stands_beside_the_verdict(make, metric, heading, cells):
+    names = make.network("linear:5"), make.network("relu:5")
+    lines = glance_text(
+        make.document(*names, metric=metric, verdicts=[make.verdict("relu:5", -0.01, 0.03, metric=metric)])
+    )
+    head, _, row = (" ".join(line.split()) for line in lines.splitlines()[3:6])
+    assert head == f"compared with linear:5 {heading}"
+    assert row.split()[1:-1] == cells
+
+
+def test_networks_are_marked_only_beside_baselines(document, make):
+    assert {row.label for row in first_screen(document()).rows} == {
+        "linear:5 (network)", "relu:5 (network)", "linear:20,20 (network)", "boosted-trees", "logistic-regression",
+        "prior (class frequencies)",
+    }  # fmt: skip
+    alone = first_screen(make.document(make.network("linear:5"), make.network("relu:5")))
+    assert [row.label for row in alone.rows] == ["linear:5", "relu:5"]
 
 
 def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
@@ -72,7 +98,8 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document)
     found["ranking"] = [name for name in found["ranking"] if name != "relu:5"]
     found["verdicts"] = [one for one in found["verdicts"] if one["candidate"] != "relu:5"]
     row = first_screen(found).rows[-1]
-    assert (row.name, row.score, row.difference, row.other, row.interval) == ("relu:5", "-", "", "-", None)
+    assert (row.name, row.other, row.points, row.score, row.gain) == ("relu:5", "-", "", "-", "")
+    assert row.interval is None
     assert row.verdict == "none: it diverged"
 
 
@@ -97,28 +124,30 @@ def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(docum
     assert "--epochs" not in said(document(checks=checks))
 
 
-def test_the_deciding_score_and_the_reason_for_the_reference_are_named(document):
-    words = "Verdicts go by the Brier score against linear:5, the first candidate (another: --reference NAME)."
+def test_the_deciding_score_and_the_reason_for_the_reference_are_named(document, make):
+    words = "Verdicts go by the Brier score (error of the probabilities): a gain within its ± may be chance."
     assert words in said(document())
-    asked = said(document() | {"reference": "relu:5"})
-    assert "Verdicts go by the Brier score against relu:5, as asked for with --reference." in asked
+    asked = document(verdicts=[make.verdict("linear:5", -1, 1, reference="relu:5")], reference="relu:5")
+    assert "reference (as asked)" in [row.verdict for row in first_screen(asked).rows]
 
 
-def test_three_undecided_models_get_their_rows_and_of_more_the_first_and_last_do(document, make):
+def test_the_nearest_and_the_farthest_number_of_rows_are_named_and_equal_ones_share_a_place(document, make):
     names = ("relu:5", "linear:20,20", "logistic-regression", "boosted-trees")
     verdicts = [
         make.verdict(name, -1, 1) | {"rows_needed": (10_000 * n, 40_000 * n)} for n, name in enumerate(names, 1)
     ]
-    three = "40,000 in all for relu:5, 20,000 to 80,000 for linear:20,20, 30,000 to 120,000 for logistic-regression."
-    assert three in said(document(verdicts=verdicts[:3]))
-    assert "in all for relu:5, up to 40,000 to 160,000 for boosted-trees." in said(document(verdicts=verdicts))
+    two = "More rows would decide: about 20,000 in all for relu:5, about 40,000 for linear:20,20 (half to twice that)."
+    assert two in said(document(verdicts=verdicts[:2]))
+    assert "in all for relu:5, up to about 80,000 for boosted-trees (half" in said(document(verdicts=verdicts))
+    equal = [one | {"rows_needed": (10_000, 40_000)} for one in verdicts[:2]]
+    assert "about 20,000 in all for relu:5 and linear:20,20 (half" in said(document(verdicts=equal))
 
 
 def test_the_effect_of_more_rows_repeats_and_seeds_is_stated_once(document, make):
     text = said(document())
-    assert "More rows would decide: 5,000 to 20,000 in all for relu:5, up to 5,000 to 20,000 for prior." in text
-    assert "More repeats or seeds hardly help: +1.2 ±1.8 points for relu:5 could become ±1.6." in text
-    assert "More repeats could narrow +1.2 ±1.8 points for relu:5 to ±1.7, more seeds to ±1.3." in said(
+    rows = "More rows would decide: about 10,000 in all for relu:5, linear:20,20, boosted-trees and 2 others"
+    assert f"{rows} (half to twice that). More repeats or seeds hardly help." in text
+    assert "More repeats could narrow the ± of relu:5 by up to 8%, more seeds by up to 29%." in said(
         document(verdicts=[make.verdict("relu:5", -1, 1, seed_share=0.5)])
     )
     settled = said(document(-0.03, -0.02))
@@ -133,9 +162,17 @@ def test_a_first_look_does_not_say_that_no_more_is_needed(document):
     assert "aren't needed" not in said(document(-0.03, -0.02, plan={"quick": True, "repeats": 1, "seeds": 3}))
 
 
+def test_neither_rows_nor_repeats_are_advised_for_networks_that_have_learnt_nothing(document, make):
+    check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
+    verdicts = [make.verdict(name, -1, 1) for name in ("relu:5", "prior")]
+    assert "decide: about 10,000 in all for prior (half" in said(document(verdicts=verdicts, checks=[check]))
+    reference = said(document(verdicts=verdicts, checks=[check | {"candidate": "linear:5"}]))
+    assert [word for word in ("More rows", "More repeats") if word in reference] == []
+
+
 def test_an_impossible_number_of_rows_is_not_advised(document, make):
     verdict = make.verdict("relu:5", -1, 1) | {"rows_needed": (2_000_000, 8_000_000)}
-    assert "More rows can hardly decide: it would take 2,000,000" in said(document(verdicts=[verdict]))
+    assert "More rows can hardly decide: it would take about 4,000,000" in said(document(verdicts=[verdict]))
 
 
 def test_without_baselines_the_need_of_a_network_is_open(make):
@@ -144,11 +181,12 @@ def test_without_baselines_the_need_of_a_network_is_open(make):
     assert "this doesn't show whether a network is needed" in said(alone)
 
 
-def test_differences_of_accuracy_are_drawn_in_percentage_points(document):
-    screen = first_screen(document())
-    assert (screen.unit, screen.margin) == ("points", 1.0)
-    (interval,) = {row.interval for row in screen.rows if row.interval}
-    assert interval == pytest.approx((1.2, -0.5, 3.1))
+@pytest.mark.parametrize(("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)])
+def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
+    verdicts = [make.verdict("relu:5", -0.01, 0.03, metric=metric)]
+    screen = first_screen(make.document(make.network("relu:5"), metric=metric, verdicts=verdicts))
+    assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
+    assert screen.rows[0].interval == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
 
 
 def test_verdicts_have_colours_and_a_plain_text_has_none(document):

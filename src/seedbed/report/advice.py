@@ -93,11 +93,13 @@ def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
         places = {name: place for place, name in enumerate(document["ranking"])}
         leaders = [name for name in advice["as_good"] if places[name] < places[first]]
         if leaders:
-            return f"No network is needed: use {listed(leaders, _MOST_NAMED, 'or')}, which did at least as well."
+            return (
+                f"No network is needed: use {listed(leaders, _MOST_NAMED, 'or')}, as no network is shown to be better."
+            )
         as_good = listed(advice["as_good"], _MOST_NAMED, "or")
-        return f"No network is needed: use {as_good}, which did about as well as {first}."
+        return f"No network is needed: use {as_good}, as the small lead of {first} isn't shown to matter."
     if use != best:
-        return f"Use {use}: it is simpler than {best}, which leads, and about as good."
+        return f"Use {use}: it is simpler than {best}, whose small lead isn't shown to matter."
     if advice["undecided"]:
         return f"Use {use}: it has {_lowest(document)}, but its lead may be chance."
     others = [name for name in document["ranking"] if name != use]
@@ -108,7 +110,9 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     """Yield the best guess where nothing is recommended, and the network to take where none is needed."""
     use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
     if use is None:
-        yield f"The best guess is {_with_score(document, best)}; its lead may be chance."
+        metric = document["metric"]
+        by = f" by the {metric['words']}" if lead_metric(document) == "accuracy" != metric["name"] else ""
+        yield f"The best guess{by} is {_with_score(document, best)}; its lead may be chance."
         return
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
@@ -168,7 +172,9 @@ def _are(names: Sequence[str]) -> str:
 
 def _lowest(document: Mapping[str, Any]) -> str:
     metric = document["metric"]
-    return f"the highest {metric['words']}" if metric["greater_is_better"] else "the lowest error"
+    if document["task"] == "regression":
+        return "the lowest error"
+    return f"the {'highest' if metric['greater_is_better'] else 'lowest'} {metric['words']}"
 
 
 def _with_score(document: Mapping[str, Any], name: str) -> str:

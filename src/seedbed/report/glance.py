@@ -23,6 +23,8 @@ _MOST_NAMED = 3
 _LITTLE_LESS, _MUCH_LESS = 0.8, 0.5  # parts of an uncertainty that are left
 _TOO_MANY = 10_000_000  # rows
 _OUT_OF_REACH = 100  # times as many rows as there are
+_DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
+_BESIDE = {"r2": "mae", "mae": "r2"}  # what is shown beside a score that decides
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
@@ -33,19 +35,22 @@ class Row:
     Attributes:
         name: of the candidate or baseline.
         label: the same, with an explanation if the name needs one.
-        score: what is shown first, accuracy of classes.
-        difference: the same minus that of the reference, with its sign; empty at the reference and without a verdict.
-        other: the second score.
-        verdict: in a word or three; `reference` at the reference, empty without a verdict.
+        other: a score that doesn't decide but is easier to understand, accuracy of classes; may be empty.
+        points: the accuracy minus that of the reference, with its sign; empty if accuracy decides, at the reference
+            and without a verdict.
+        score: the score that decides.
+        gain: how much better it is than the reference's, as `+0.003 ±0.017`; empty where there is no interval.
+        verdict: in a word or three; at the reference, why it is the reference; empty without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
-        interval: (difference, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
+        interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
     name: str
     label: str
-    score: str
-    difference: str
     other: str
+    points: str
+    score: str
+    gain: str
     verdict: str
     look: str
     interval: tuple[float, float, float] | None
@@ -60,11 +65,11 @@ class FirstScreen:
         warnings: what may make the result wrong, and whether it is a first look only.
         headline: the recommendation, or the reason why there is none.
         why: sentences that follow it.
-        columns: headings of the table: model, score, difference, other score, verdict.
+        columns: headings of the table: model, other score, points, the score that decides, gain, verdict.
         rows: the lowest error first.
         notes: what stands out in training, and what more rows, repeats and seeds would do.
         unit: of the intervals: `points` of accuracy, or the score's name.
-        margin: the difference in this unit that is shaded; None if the score shown has none of its own.
+        margin: the smallest gain in this unit that matters.
     """
 
     heading: tuple[str, ...]
@@ -75,7 +80,7 @@ class FirstScreen:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     unit: str
-    margin: float | None
+    margin: float
 
 
 def first_screen(document: Mapping[str, Any]) -> FirstScreen:
@@ -85,18 +90,17 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         headline, why = advice[0], [*advice[1:], *expected_sentences(document), *_no_baseline(document)]
     else:
         headline, why = _no_verdict(document), []
-    lead = lead_metric(document)
-    other = document["metric"]["name"]
-    if other == lead:
-        other = "r2" if lead == "mae" else "mae" if lead == "r2" else "brier"
-    of = "model" if not document["verdicts"] else f"compared with {document['reference']}"
-    own = document["metric"]["name"] == lead or (lead == "r2" and document["metric"]["name"] == "squared_error")
-    scale = 100.0 if lead == "accuracy" else 1.0
+    metric, lead = document["metric"], lead_metric(document)
+    deciding = _DECIDES_AS.get(metric["name"], metric["name"])
+    other = lead if lead != deciding else _BESIDE.get(lead, "")
+    in_points = METRICS[deciding].percent
+    unit = "points" if in_points else METRICS[deciding].words
     columns = (
-        of,
-        METRICS[lead].words,
-        "difference",
-        METRICS[other].words + ("" if METRICS[other].greater_is_better else " (low is good)"),
+        f"compared with {document['reference']}" if document["verdicts"] else "model",
+        METRICS[other].words if other else "",
+        "points",
+        METRICS[deciding].words,
+        "points (decide)" if in_points else "gain (decides)",
         "verdict",
     )
     return FirstScreen(
@@ -105,10 +109,10 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         headline=headline,
         why=tuple(why),
         columns=columns,
-        rows=tuple(_rows(document, lead, other)),
+        rows=tuple(_rows(document, other, deciding)),
         notes=(*_basis(document), *_training(document), *_settling(document)),
-        unit="points" if lead == "accuracy" else METRICS[lead].words,
-        margin=scale * document["metric"]["margin"] if own else 1.0 if lead == "accuracy" else None,
+        unit=unit,
+        margin=(100.0 if in_points else 1.0) * metric["margin"],
     )
 
 
@@ -176,25 +180,38 @@ def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
 # ---- the table
 
 
-def _rows(document: Mapping[str, Any], lead: str, other: str) -> Iterator[Row]:
+def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Row]:
     candidates = {one["name"]: one for one in document["candidates"]}
+    mixed = any(one["kind"] == "baseline" for one in document["candidates"])
     verdicts = {one["candidate"]: one for one in document["verdicts"]}
     ranking = [candidates.pop(name) for name in document["ranking"]]
     for one in [*ranking, *candidates.values()]:
         name = one["name"]
-        ranked = name in document["ranking"]
         # A model that isn't ranked has lost networks; the scores of the others would flatter it.
-        shown = [_score(key, one) if ranked else "-" for key in (lead, other)]
-        verdict, interval, difference = verdicts.get(name), None, ""
+        beside, score = (_score(key, one) if name in document["ranking"] else "-" for key in (other, deciding))
+        verdict, interval, points, gain = verdicts.get(name), None, "", ""
         if verdict is not None:
-            interval = _interval(verdict, lead)
-            difference = _signed(lead, interval[0]) if interval else ""
+            scale = 100.0 if METRICS[deciding].percent else 1.0
+            middle, low, high = interval = tuple(scale * verdict[key] for key in ("difference", "low", "high"))
+            decimals = _decimals(deciding, verdict["margin"])
+            gain = f"{_signed(middle, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
+            if other == "accuracy" and verdict["accuracy"] is not None:
+                points = _signed(100 * verdict["accuracy"]["difference"], 1)
         words, look = _verdict_words(document, name, verdict)
-        label = f"prior ({guessing(document).removeprefix('predicting the ')})" if name == "prior" else name
-        yield Row(name, label, shown[0], difference, shown[1], words, look, interval)
+        yield Row(name, _label(document, one, mixed), beside, points, score, gain, words, look, interval)
+
+
+def _label(document: Mapping[str, Any], one: Mapping[str, Any], mixed: bool) -> str:
+    """Return a name with what it is: networks are marked where there are baselines beside them."""
+    what = {"prior": guessing(document).removeprefix("predicting the "), "auto": "blend of networks"}.get(one["name"])
+    if what is None and mixed and one["kind"] == "network":
+        what = "network"
+    return f"{one['name']} ({what})" if what else str(one["name"])
 
 
 def _score(name: str, candidate: Mapping[str, Any]) -> str:
+    if not name:
+        return ""
     mean = candidate["scores"][name]["mean"]
     return "-" if mean is None else measure(name, mean)
 
@@ -205,28 +222,21 @@ def _verdict_words(document: Mapping[str, Any], name: str, verdict: Mapping[str,
         return SHORT[rule], _LOOKS.get(rule, "unsure")
     if not document["verdicts"]:
         return "", ""
-    return ("reference", "reference") if name == document["reference"] else ("none: it diverged", "")
+    if name != document["reference"]:
+        return "none: it diverged", ""
+    return f"reference ({'first named' if name == document['candidates'][0]['name'] else 'as asked'})", "reference"
 
 
-def _interval(verdict: Mapping[str, Any], lead: str) -> tuple[float, float, float] | None:
-    """Return (difference, low, high) in the score that is shown first; points of accuracy."""
-    found: Mapping[str, Any] | None = verdict
-    scale = 100.0 if lead == "accuracy" else 1.0
-    if lead == "accuracy" and verdict["metric"] != "accuracy":
-        found = verdict["accuracy"]
-    elif lead == "r2" and verdict["metric"] != "squared_error":
-        found = None
-    if found is None:
-        return None
-    middle, low, high = (scale * found[key] for key in ("difference", "low", "high"))
-    return middle, low, high
+def _decimals(name: str, margin: float) -> int:
+    """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
+    if METRICS[name].percent:
+        return max(1, math.ceil(-math.log10(100 * margin)))
+    fewest, more = (0, 1) if METRICS[name].own_units else (3, 0)
+    return min(8, max(fewest, more + math.ceil(-math.log10(margin))))
 
 
-def _signed(name: str, value: float) -> str:
+def _signed(value: float, decimals: int) -> str:
     """Return a difference with its sign: +1.3 points of accuracy, -0.012 of R2."""
-    decimals = 1 if name == "accuracy" else 3
-    if name == "mae" and value:
-        decimals = min(8, max(0, 2 - math.floor(math.log10(abs(value)))))
     return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
 
 
@@ -285,15 +295,14 @@ def _more_epochs(checks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _basis(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which score decides, and why the others are compared with the reference."""
+    """Yield which score decides, and how to read its column."""
     if not document["verdicts"]:
         return
-    reference, words = document["reference"], document["metric"]["words"]
-    score = words if words == "accuracy" else f"the {words}"
-    why = "the first candidate (another: --reference NAME)"
-    if reference != document["candidates"][0]["name"]:
-        why = "as asked for with --reference"
-    yield f"Verdicts go by {score} against {reference}, {why}."
+    name = document["metric"]["name"]
+    shown = METRICS[_DECIDES_AS.get(name, name)]
+    probabilities = not shown.greater_is_better and document["task"] != "regression"
+    score = f"the {shown.words} (error of the probabilities)" if probabilities else shown.words
+    yield f"Verdicts go by {score}: a gain within its ± may be chance."
 
 
 def _settling(document: Mapping[str, Any]) -> Iterator[str]:
@@ -307,58 +316,58 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
             so_far = " for networks trained like this" if unfinished else ""
             yield f"Every verdict is decided{so_far}: more rows, repeats or seeds aren't needed."
         return
+    untrained = {check["candidate"] for check in document["checks"] if _key(check) == "learnt_nothing"}
+    undecided = [one for one in undecided if not untrained & {one["candidate"], one["reference"]}]
+    if undecided and (said := [*_more_rows(document, undecided), *_more_repeats(document, undecided)]):
+        yield " ".join(said)
+
+
+def _more_rows(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield about how many rows decide, for the models that need the fewest and for those that need most."""
+    needed: dict[str, list[str]] = {}
     known = sorted((one for one in undecided if one["rows_needed"]), key=lambda one: one["rows_needed"][1])
-    if known:
-        nearest, *others = known
-        first = f"{_rows_needed(nearest)} in all for {nearest['candidate']}"
-        rest = [f"{_rows_needed(one)} for {one['candidate']}" for one in others]
-        if len(rest) >= _MOST_NAMED:
-            rest = [f"up to {rest[-1]}"]
-        if nearest["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
-            yield f"More rows can hardly decide: it would take {first}."
-        else:
-            yield f"More rows would decide: {', '.join([first, *rest])}."
-    yield from _repeats_and_seeds(document, undecided)
+    for one in known:
+        needed.setdefault(_rows_needed(one), []).append(one["candidate"])
+    if not needed:
+        return
+    (first, nearest), *others = needed.items()
+    words = f"{first} in all for {listed(nearest, _MOST_NAMED)}"
+    if known[0]["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
+        yield f"More rows can hardly decide: it would take {words}."
+        return
+    if others:
+        last, farthest = others[-1]
+        words += f", {'up to ' if len(others) > 1 else ''}{last} for {listed(farthest, _MOST_NAMED)}"
+    yield f"More rows would decide: {words} (half to twice that)."
 
 
-def _repeats_and_seeds(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield how far unlimited repeats and seeds could narrow the undecided difference that gains most."""
+def _more_repeats(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield whether more repeats and seeds help, by the undecided difference that gains most."""
     verdict = max(undecided, key=lambda one: one["seed_share"] or 0.0)
-    lead = lead_metric(document)
     left = {}  # the part of the uncertainty that would be left
     if document["interval"] == "corrected":
         left["repeats"] = document["more_repeats_ratio"]
     if verdict["seed_share"] is not None:
         left["seeds"] = math.sqrt(1 - verdict["seed_share"])
-    if not left or (interval := _interval(verdict, lead)) is None:
+    if not left:
         return
-    middle, low, high = interval
-    half = (high - low) / 2
-
-    def reach(part: float) -> str:
-        words = f"±{_signed(lead, max(part, _MUCH_LESS) * half).lstrip('+')}"
-        return words if part > _MUCH_LESS else f"{words} or less"
-
-    unit = "points" if lead == "accuracy" else f"of {METRICS[lead].words}"
-    now = f"{_signed(lead, middle)} {reach(1.0)} {unit} for {verdict['candidate']}"
     if min(left.values()) > _LITTLE_LESS:
-        yield f"More {' or '.join(left)} hardly help: {now} could become {reach(min(left.values()))}."
+        yield f"More {' or '.join(left)} hardly help."
         return
-    first, *rest = left
-    also = "".join(f", more {what} to {reach(left[what])}" for what in rest)
-    yield f"More {first} could narrow {now} to {reach(left[first])}{also}."
+    (first, share), *rest = (
+        (what, "half or more" if part <= _MUCH_LESS else f"up to {100 * (1 - part):.0f}%")
+        for what, part in left.items()
+    )
+    also = "".join(f", more {what} by {share}" for what, share in rest)
+    yield f"More {first} could narrow the ± of {verdict['candidate']} by {share}{also}."
 
 
 def _rows_needed(verdict: Mapping[str, Any]) -> str:
-    """Return how many rows show a difference of one margin four times in five, never fewer than there are."""
-    low, high = verdict["rows_needed"]
-    if low > _TOO_MANY:
+    """Return about how many rows show a difference of one margin four times in five, never fewer than there are."""
+    rows = 2 * verdict["rows_needed"][0]  # between half and double
+    if rows > _TOO_MANY:
         return f"over {_TOO_MANY:,}"
-    if high <= verdict["n_rows"]:
-        return "somewhat more"
-    if low <= verdict["n_rows"]:
-        return f"up to {plain_number(high, 2)}"
-    return f"{plain_number(low, 2)} to {plain_number(high, 2)}"
+    return f"about {plain_number(rows, 2)}" if rows > verdict["n_rows"] else f"somewhat more than {verdict['n_rows']:,}"
 
 
 _STEPS = (1, 2, 5, 10)
@@ -391,18 +400,18 @@ class Forest:
     Attributes:
         marks: by the model's name.
         zero: where no difference lies.
-        zone: (left, width) of the differences that are too small to matter; None if the score has no margin.
+        zone: (left, width) of the differences that are too small to matter.
         ticks: (place, label) of the axis.
     """
 
     marks: dict[str, Mark]
     zero: float
-    zone: tuple[float, float] | None
+    zone: tuple[float, float]
     ticks: tuple[tuple[float, str], ...]
 
 
 def forest_of(screen: FirstScreen) -> Forest | None:
-    """Return the forest plot of a first screen; None if there is no verdict in the score that is shown."""
+    """Return the forest plot of a first screen; None if there is no verdict."""
     from seedbed.figures import interval_limits  # loads Altair, which the terminal doesn't need
 
     found = {row.name: row.interval for row in screen.rows if row.interval is not None}
@@ -410,7 +419,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
         return None
     # The prior is often far off, and would squeeze all others.
     seen = [ends for name, (_, *ends) in found.items() if name != "prior"] or [ends for _, *ends in found.values()]
-    low, high = interval_limits([(low, high) for low, high in seen], least=screen.margin or 0.0)
+    low, high = interval_limits([(low, high) for low, high in seen], least=screen.margin)
 
     def place(value: float) -> float:
         return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
@@ -421,9 +430,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
         words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
-    zone = None
-    if screen.margin is not None:
-        zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
+    zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
     return Forest(marks, place(0.0), zone, tuple((place(value), _tick(value)) for value in _ticks(low, high)))
 
 

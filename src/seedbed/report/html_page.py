@@ -45,8 +45,11 @@ TERMS = {
     "confidence interval": "A range that covers the true value in 95 % of tables like this one.",
     "cross-validation": "Rows are divided into folds; each fold is predicted by networks trained on the others.",
     "epoch": "One pass over the training rows.",
+    "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
+    "reaches as far as the ± to both sides.",
     "margin": "The smallest difference that matters to you (`--margin`).",
     "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
+    "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "reference": "The candidate or baseline that the others are compared with (`--reference`).",
     "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",

@@ -55,7 +55,7 @@ def glance_lines(document: Mapping[str, Any], *, width: int = _GLANCE_WIDTH) -> 
 
 def _table_lines(screen: FirstScreen) -> list[Text]:
     """Return the table: names and verdicts to the left, numbers to the right. Columns without content are left out."""
-    cells = [[row.label, row.score, row.difference, row.other, row.verdict] for row in screen.rows]
+    cells = [[row.label, row.other, row.points, row.score, row.gain, row.verdict] for row in screen.rows]
     cells = [[visible(cell) for cell in row] for row in cells]
     headings = [visible(heading) for heading in screen.columns]
     used = [column for column in range(len(headings)) if any(row[column] for row in cells)]
