@@ -765,9 +765,20 @@ def test_an_output_folder_that_cannot_be_created_is_refused(call, here):
     assert "/proc/nothing" in done.err
 
 
-@pytest.mark.parametrize("arguments", [["compair"], ["--sedes"], ["train"], ["compare", "a.csv", "b.csv"]], ids=str)
-def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments):
-    refused(call(*arguments), here, "See seedbed --help.")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compair"], "Did you mean 'compare'?"),
+        (["--sedes"], "there is no option '--sedes' without a verb. See seedbed --help."),
+        (["train"], "TABLE is missing. See seedbed train --help."),
+        (["train", "a.csv", "--lr"], "--lr has no value. See seedbed train --help."),
+        (["compare", "a.csv", "b.csv"], "'b.csv' is one argument too many. See seedbed compare --help."),
+        (["compare", "a.csv", "--epochs", "many"], "--epochs is 'many'. Give a whole number."),
+    ],
+    ids=str,
+)
+def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, message):
+    refused(call(*arguments), here, message)
 
 
 @pytest.mark.parametrize(
@@ -777,7 +788,7 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments):
         (["--target", "outcome", "--candidate", "relu"], "candidate", "'relu' has no width", "Write relu:5"),
         (["--target", "outcome", "--seeds", "0"], "option", "seeds is 0", "Give 1 to 100,000."),
         (["--target", "outcome", "--folds", "99"], "target", "at least 99 are needed", "fewer folds"),
-        (["--target", "outcome", "--nonsense"], "usage", "--nonsense", "See seedbed --help."),
+        (["--target", "outcome", "--nonsense"], "usage", "--nonsense", "See seedbed compare --help."),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

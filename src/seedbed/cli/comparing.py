@@ -43,9 +43,13 @@ def compare(
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
     run, lrs = options.run, options.recipe.lrs()
-    with working(f"Reading {table} and planning", run):
+    with working(f"Reading {table}", run) as now:
         from seedbed.data import read_table
-        from seedbed.experiment import (
+
+        rows = read_table(table, **options.columns.settings())
+        size = f"{rows.n_rows:,} rows, {rows.n_features:,} features"
+        now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
+        from seedbed.experiment import (  # loads torch, which takes seconds
             TUTORIAL,
             conclude,
             open_folder,
@@ -59,7 +63,7 @@ def compare(
 
         specified = functools.partial(
             specify,
-            read_table(table, **options.columns.settings()),
+            rows,
             options.candidate or TUTORIAL,
             recipe=options.recipe.named("trained"),
             design=options.design.design(),

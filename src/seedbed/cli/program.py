@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from types import FrameType
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from seedbed.cli.comparing import compare, resume
 from seedbed.cli.judging import judge
@@ -38,6 +38,7 @@ app = App(
 )
 _ALL = (train, compare, judge, resume, report, show, predict, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
+_NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:
     app.command(verb)
 
@@ -142,7 +143,18 @@ def _misused(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
         return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {known}".lstrip()
     if "-" in tokens:
         return "- would be stdin, which is a pipe and no file", "Save the table as a file first."
-    return " ".join(str(error).split()).rstrip("."), "See seedbed --help."
+    verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
+    if isinstance(error, CoercionError) and error.token is not None and error.target_type in _NUMBERS:
+        return f"{error.token.keyword} is '{error.token.value}'", f"Give {_NUMBERS[error.target_type]}."
+    hint = f"See seedbed{verb} --help."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.keyword or error.argument.name
+        return f"{name} has no value" if name.startswith("-") else f"{name} is missing", hint
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"'{error.unused_tokens[0]}' is one argument too many", hint
+    if tokens and tokens[0].startswith("-"):
+        return f"there is no option '{tokens[0]}' without a verb", hint
+    return " ".join(str(error).split()).rstrip("."), hint
 
 
 def _fail(code: str, message: str, hint: str, tokens: list[str], status: int) -> int:

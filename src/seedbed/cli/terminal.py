@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from seedbed.cli.options import RunOptions
@@ -31,14 +32,14 @@ def shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str
 
 
 @contextlib.contextmanager
-def working(words: str, run: RunOptions) -> Iterator[None]:
-    """Show a message on a terminal until the work is done."""
+def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
+    """Show a message on a terminal until the work is done; what is returned replaces it by another message."""
     console = Console(stderr=True)
     if run.quiet or not console.is_terminal:
-        yield
+        yield lambda words: None
         return
-    with console.status(visible(words), spinner="line"):
-        yield
+    with console.status(escape(visible(words)), spinner="line") as status:
+        yield lambda words: status.update(escape(visible(words)))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ from seedbed.experiment.conclusions import Conclusions, diagnose, judge
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.results import Results, predictions_frame, scores_frame, verdicts_frame
 from seedbed.experiment.summary import json_text, summarize
-from seedbed.figures import chart_of, save_chart, save_pictures
 from seedbed.files import write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
@@ -111,6 +110,8 @@ class Comparison(Results):
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
         """
+        from seedbed.figures import chart_of, save_chart  # loads Altair
+
         drawn = chart_of(self.document, chart)
         if path is not None:
             save_chart(drawn, path)
@@ -176,6 +177,8 @@ class Comparison(Results):
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
         page = write_report(self.document, folder / "report.html")
+        from seedbed.figures import save_pictures  # loads Altair
+
         drawn = save_pictures(self.document, folder, pictures)
         # Written last: with it, the run counts as finished.
         write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))

@@ -23,7 +23,6 @@ from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, runs_of, table_of
 from seedbed.experiment.watch import Watch
-from seedbed.figures import save_pictures
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
 from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
@@ -174,6 +173,8 @@ class Run:
         summary = self.summary()
         document, rows, text = folder / "training.json", folder / "history.csv", json_text(summary)
         page = write_report(summary, folder / "report.html")
+        from seedbed.figures import save_pictures  # loads Altair
+
         drawn = save_pictures(summary, folder, pictures)
         write_whole(rows, lambda path: _write_history(self.history, path))
         # The last file: with it the run counts as finished.
