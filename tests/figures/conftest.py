@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seedbed.evaluation import METRICS, Verdict
-from seedbed.evaluation.curves import summarize_curves
+from seedbed.evaluation import METRICS, Verdict, summarize_curves
 from seedbed.evaluation.verdicts import AccuracyDifference, decide
 from seedbed.figures import save_chart
 

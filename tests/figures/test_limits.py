@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seedbed.figures.limits import Line, robust_limits
+from seedbed.figures.curves import Line, robust_limits
 
 
 def _line(values):

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from seedbed.figures import save_chart
-from seedbed.figures.intervals import verdict_intervals
-from seedbed.figures.limits import interval_limits
+from seedbed.figures.intervals import interval_limits, verdict_intervals
 from seedbed.figures.theme import PAGE
 
 

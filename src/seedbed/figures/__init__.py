@@ -1,7 +1,7 @@
 """Charts: plain summary dicts in, Altair charts out, and files of them."""
 
 from seedbed.figures.curves import BANDS, learning_curves
-from seedbed.figures.limits import interval_limits
+from seedbed.figures.intervals import interval_limits
 from seedbed.figures.pictures import (
     all_charts,
     browser_library,

@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 
-from seedbed.figures.limits import Line, robust_limits
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -99,6 +98,12 @@ def lines_of(candidate: Mapping[str, Any], measure: str) -> list[Line]:
     return [Line(curve["mean"], curve["low"], curve["high"]) for curve in curves]
 
 
+# A value axis cuts only what would squeeze a typical candidate into less than this share of the height. The fast fall
+# of a loss in its first epochs should be visible.
+_SQUEEZED = 1 / 8
+# A spike is above a curve's 95th percentile by more than this many times its middle nine tenths.
+_SPIKE = 1.5
+_AIR = 0.04
 _R2_FLOOR = -0.5
 _CHARACTER = 6.6  # points; a letter of the legend, on average
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
@@ -129,11 +134,10 @@ def learning_curves(summary: Mapping[str, Any], *, title: str | None = None, the
     names = {"score": curves["score_name"], "loss": "loss"}
     limits = {measure: _limits(drawn, shown, measure, names[measure]) for measure in MEASURES}
     colour = _part_colour(theme) if single else _candidate_colour([one["name"] for one in candidates], theme)
-    x, strokes = _epoch_axis(candidates), _Strokes(theme, len(drawn), single)
-    panels = []
+    x, panels = _epoch_axis(candidates), []
     for measure in MEASURES:
         encoding = {"x": x, "y": _value_axis(measure, names[measure]), "color": colour}
-        layers = strokes.layers(drawn, measure, encoding)
+        layers = _layers(drawn, measure, encoding, theme, single=single)
         panels.append(alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT))
     beyond = [
         f"{candidate['name']} ({names[measure]})"
@@ -210,6 +214,60 @@ def _subtitle_lines(
 # ---- axes
 
 
+class Line(NamedTuple):
+    """A mean along the epochs, and the middle half around it."""
+
+    mean: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def robust_limits(
+    candidates: Sequence[Sequence[Line]],
+    ghosts: Sequence[Sequence[float]] = (),
+    *,
+    cut_high: bool = False,
+    floor: float = -math.inf,
+) -> tuple[float, float]:
+    """Return the lowest and the highest value of an axis, with some space beyond the curves.
+
+    Args:
+        candidates: the lines of each candidate; none of them empty.
+        ghosts: other curves that are drawn.
+        cut_high: spikes and diverging curves may leave the picture at the top (a loss).
+        floor: nothing below is shown (R2, which has no lower bound).
+    """
+    drawn = [curve for lines in candidates for line in lines for curve in line] + list(ghosts)
+    if not drawn:
+        return 0.0, 1.0
+    low, high = min(map(min, drawn)), max(map(max, drawn))
+    if cut_high:
+        high = _top(drawn, [[line.high for line in lines] for lines in candidates], low)
+    low = max(low, min(floor, high))
+    air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
+    return low - air, high + air
+
+
+def _top(drawn: Sequence[Sequence[float]], upper: Sequence[Sequence[Sequence[float]]], floor: float) -> float:
+    """Return where to cut: the highest thing drawn that leaves the typical candidate enough of the height.
+
+    The typical candidate is measured by its middle half, since one network among a hundred can move the mean far
+    away. Its worse part counts: an overfitted network has a test loss far above the training loss, and readers want
+    to see that.
+    """
+    reaches = sorted(max(_reach(curve) for curve in curves) for curves in upper)
+    typical = reaches[(len(reaches) - 1) // 2]
+    heights = [typical, *map(max, drawn), *map(_reach, drawn)]
+    return max(height for height in heights if (height - floor) * _SQUEEZED <= typical - floor)
+
+
+def _reach(curve: Sequence[float]) -> float:
+    """Return the height of a curve without its spikes."""
+    ranked = sorted(curve)
+    bottom, top = (ranked[round((len(ranked) - 1) * share)] for share in (0.05, 0.95))
+    return min(ranked[-1], top + _SPIKE * (top - bottom))
+
+
 def _limits(
     drawn: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], measure: str, name: str
 ) -> tuple[float, float]:
@@ -276,46 +334,33 @@ def _between(low: str, high: str) -> list[Any]:
 # ---- layers
 
 
-class _Strokes:
-    """How lines, bands and single networks are drawn."""
-
-    def __init__(self, theme: Theme, n_drawn: int, single: bool) -> None:
-        self.theme, self.single = theme, single
-        self.opacity = min(0.2, 0.6 / max(1, n_drawn))  # so that many bands on top of each other stay readable
-
-    def layers(self, drawn: Sequence[Mapping[str, Any]], measure: str, encoding: Mapping[str, Any]) -> list[alt.Chart]:
-        """Return the layers from the back to the front: single networks, bands, means, the cursor."""
-        lines = _unfolded(measure)
-        mean, band = self._mean(encoding), self._band(encoding)
-        layers = [
-            self._networks(measure, encoding),
-            lines.mark_area(clip=True, opacity=self.opacity, strokeWidth=0).encode(**band),
-            lines.mark_line(clip=True, strokeWidth=1.8).encode(**mean),
-        ]
-        if any(len(candidate["epochs"]) == 1 for candidate in drawn):
-            # A line and an area through one point are invisible.
-            points = lines.transform_filter("length(grids[datum.grid]) == 1")
-            layers.append(points.mark_rule(clip=True, opacity=self.opacity, strokeWidth=10).encode(**band))
-            layers.append(points.mark_point(clip=True, opacity=1, size=70, strokeWidth=1.8).encode(**mean))
-        cursor = alt.Chart(alt.InlineData(values=[{}])).transform_filter("at >= 0")
-        rule = cursor.transform_calculate(epoch="at").mark_rule(color=self.theme.faint_ink, clip=True)
-        return [*layers, rule.encode(x=encoding["x"])]
-
-    def _mean(self, encoding: Mapping[str, Any]) -> dict[str, Any]:
-        scale = alt.Scale(domain=list(PART_NAMES.values()), range=[DASHES[part] for part in PART_NAMES])
-        dash = alt.StrokeDash("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
-        return {**encoding, "strokeDash": dash, "detail": "candidate:N"}
-
-    def _band(self, encoding: Mapping[str, Any]) -> dict[str, Any]:
-        return {**encoding, "y": along(encoding["y"], "low"), "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
-
-    def _networks(self, measure: str, encoding: Mapping[str, Any]) -> alt.Chart:
-        ghosts = alt.Chart(alt.NamedData("networks")).transform_filter("networks")
-        ghosts = ghosts.transform_calculate(epoch="grids[datum.grid]").transform_flatten(["epoch", measure])
-        ghosts = ghosts.transform_filter(SHOWN)
-        colour = alt.value(self.theme.faint_ink) if self.single else encoding["color"]
-        thin: alt.Chart = ghosts.mark_line(clip=True, opacity=0.18, strokeWidth=0.7)
-        return thin.encode(**{**encoding, "color": colour}, detail="network:N")
+def _layers(
+    drawn: Sequence[Mapping[str, Any]], measure: str, encoding: Mapping[str, Any], theme: Theme, *, single: bool
+) -> list[alt.Chart]:
+    """Return the layers from the back to the front: single networks, bands, means, the cursor."""
+    opacity = min(0.2, 0.6 / max(1, len(drawn)))  # so that many bands on top of each other stay readable
+    scale = alt.Scale(domain=list(PART_NAMES.values()), range=[DASHES[part] for part in PART_NAMES])
+    dash = alt.StrokeDash("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+    mean = {**encoding, "strokeDash": dash, "detail": "candidate:N"}
+    band = {**encoding, "y": along(encoding["y"], "low"), "y2": "high:Q", "detail": ["candidate:N", "part:N"]}
+    ghosts = alt.Chart(alt.NamedData("networks")).transform_filter("networks")
+    ghosts = ghosts.transform_calculate(epoch="grids[datum.grid]").transform_flatten(["epoch", measure])
+    thin = ghosts.transform_filter(SHOWN).mark_line(clip=True, opacity=0.18, strokeWidth=0.7)
+    colour = alt.value(theme.faint_ink) if single else encoding["color"]
+    lines = _unfolded(measure)
+    layers = [
+        thin.encode(**{**encoding, "color": colour}, detail="network:N"),
+        lines.mark_area(clip=True, opacity=opacity, strokeWidth=0).encode(**band),
+        lines.mark_line(clip=True, strokeWidth=1.8).encode(**mean),
+    ]
+    if any(len(candidate["epochs"]) == 1 for candidate in drawn):
+        # A line and an area through one point are invisible.
+        points = lines.transform_filter("length(grids[datum.grid]) == 1")
+        layers.append(points.mark_rule(clip=True, opacity=opacity, strokeWidth=10).encode(**band))
+        layers.append(points.mark_point(clip=True, opacity=1, size=70, strokeWidth=1.8).encode(**mean))
+    cursor = alt.Chart(alt.InlineData(values=[{}])).transform_filter("at >= 0")
+    rule = cursor.transform_calculate(epoch="at").mark_rule(color=theme.faint_ink, clip=True)
+    return [*layers, rule.encode(x=encoding["x"])]
 
 
 def _unfolded(measure: str) -> alt.Chart:

@@ -1,15 +1,15 @@
-"""Verdicts as a forest plot: the improvement of each candidate over the reference, with its interval."""
+"""Verdicts as pictures: the improvement of each candidate over the reference, and mean ranks over several tables."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
-from seedbed.figures.limits import interval_limits
 from seedbed.figures.panels import (
+    PLAIN_AXIS,
     WIDE,
     along,
     by_rank,
@@ -25,13 +25,15 @@ from seedbed.figures.panels import (
 )
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
 
-__all__ = ["verdict_intervals"]
+__all__ = ["interval_limits", "mean_rank_chart", "verdict_intervals"]
 
-_ROW = 42
+_ROW, _RANK_ROW = 42, 24
 _BELOW = 8  # points under the middle of a row, since the name is above it
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 _SETTLED = (*_LOOKS, "no_practical_difference")
 _POINTS = "accuracy, in points"
+_SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
+_AIR = 0.04
 
 
 def verdict_intervals(
@@ -157,6 +159,29 @@ def _phrases(
     return phrases
 
 
+def interval_limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
+    """Return the ends of an axis of differences. It contains 0 and all intervals, except those of a minority that
+    are so far off that they would squeeze the typical one.
+
+    Args:
+        intervals: (low, high) of each; at least one.
+        least: the axis reaches at least this far to either side.
+    """
+    kept = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
+    widths = sorted(high - low for low, high in intervals)
+    typical = max(widths[(len(widths) - 1) // 2], 2 * least)
+
+    def ends() -> tuple[float, float]:
+        return min(-least, *(low for low, _ in kept), 0.0), max(least, *(high for _, high in kept), 0.0)
+
+    fewest = len(intervals) // 2 + 1
+    while len(kept) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
+        kept.pop()
+    low, high = ends()
+    air = (high - low) * _AIR or 1.0
+    return low - air, high + air
+
+
 # ---- how it is drawn
 
 
@@ -206,3 +231,55 @@ def _zone(theme: Theme, margin: float, limits: tuple[float, float]) -> alt.Chart
     data = alt.InlineData(values=[{"from": low, "to": high}])
     found: alt.Chart = alt.Chart(data).mark_rect(color=theme.zone).encode(x="from:Q", x2="to")
     return found
+
+
+# ---- several tables
+
+
+def mean_rank_chart(summary: Mapping[str, Any], *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+    """Draw the mean rank of each candidate, the best at the left, and a bar for each group that the test can't
+    separate.
+
+    Args:
+        summary: of `seedbed.judge` with several tables.
+
+    Returns:
+        None if there is one table.
+    """
+    if "ranks" not in summary:
+        return None
+    ranks, names = summary["ranks"], summary["ranking"]
+    middle = (len(names) + 1) / 2
+    records: list[dict[str, Any]] = [
+        {
+            "candidate": name,
+            "part": "left" if ranks["mean"][name] <= middle else "right",
+            "place": place,
+            "rank": ranks["mean"][name],
+            "to": ranks["mean"][name],
+            "note": f"{name} ({ranks['mean'][name]:.2f})",
+        }
+        for place, name in enumerate(names)
+    ]
+    for number, group in enumerate(ranks["groups"], start=len(names)):
+        ends = [ranks["mean"][name] for name in group]
+        bar = {"candidate": "", "part": "bar", "place": number, "rank": min(ends), "to": max(ends)}
+        records.append({**bar, "note": ", ".join(group)})
+    phrases = [
+        f"point: mean rank over {ranks['n_tables']} tables, 1 is the best",
+        f"bar: closer than {ranks['critical_difference']:.2f}, so Nemenyi's test finds no difference",
+    ]
+    scale = alt.Scale(domain=[1, len(names)], nice=False, zero=False)
+    x = alt.X("rank:Q", axis=alt.Axis(title="mean rank", **PLAIN_AXIS), scale=scale)
+    tooltip = [alt.Tooltip("note:N"), alt.Tooltip("rank:Q", format=".3f")]
+    bars = shown("datum.part == 'bar'").mark_rule(strokeWidth=4, color=theme.unsure)
+    layers = [bars.encode(x=x, x2="to", y=row_axis(), tooltip=tooltip)]
+    sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", 10), ("right", -10))
+    for side, offset in sides:
+        rows = shown(f"datum.part == '{side}'")
+        point = rows.mark_point(filled=True, size=80, opacity=1, color=theme.ink)
+        text = rows.mark_text(align=side, dx=offset, fontSize=12, fontWeight="bold", color=theme.ink)
+        layers += [point.encode(x=x, y=row_axis(), tooltip=tooltip), text.encode(x=x, y=row_axis(), text="note:N")]
+    panel = alt.LayerChart(layer=layers, width=WIDE, height=alt.Step(_RANK_ROW), title=heading("Mean ranks"))
+    title = f"{summary['table']}: mean ranks over {ranks['n_tables']} tables"
+    return panelled([panel], records, title=title, phrases=phrases, theme=theme)

@@ -57,7 +57,8 @@ def seed_lottery(
     names = by_rank(summary, [run["name"] for run in score["runs"]])
     compared = difference is not None and bool(difference["runs"])
     width = PANEL_WIDTH if compared else WIDE
-    colour = _colour([one["name"] for one in summary["candidates"]], theme)
+    scale = candidate_scale([one["name"] for one in summary["candidates"]], theme)
+    colour = alt.Color("candidate:N", scale=scale, legend=None)
     records = _records(score, names, "score")
     panels = [_scores(score, colour, width, theme)]
     if compared:
@@ -190,7 +191,8 @@ def _scores(found: Mapping[str, Any], colour: alt.Color, width: int, theme: Them
     rows = shown("datum.panel == 'score'")
     layers = [
         *_bar_layers(rows, x, limits, colour, ".1%" if accuracy else ",.4~r", theme),
-        *_row_words(rows, width, theme),
+        name_layer(rows, theme, _ROW, width),
+        note_layer(rows, theme, _ROW),
     ]
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
 
@@ -203,7 +205,8 @@ def _differences(found: Mapping[str, Any], reference: str, colour: alt.Color, th
     layers = [
         *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
         zero_layer(rows, theme, limits, _ROW),
-        *_row_words(rows, PANEL_WIDTH, theme),
+        name_layer(rows, theme, _ROW, PANEL_WIDTH),
+        note_layer(rows, theme, _ROW),
         worse_layer(theme),
     ]
     return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=alt.Step(_ROW), title=heading(words))
@@ -214,10 +217,6 @@ def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
     # A few runs have a few bins, which shouldn't fill the panel.
     air = max(0.02 * (high - low), (high - low) / (len(edges) - 1) * (_FEWEST_BINS - len(edges) + 1) / 2)
     return low - air, high + air
-
-
-def _row_words(rows: alt.Chart, width: int, theme: Theme) -> list[alt.Chart]:
-    return [name_layer(rows, theme, _ROW, width), note_layer(rows, theme, _ROW)]
 
 
 def _bar_layers(
@@ -260,7 +259,3 @@ def _bar_layers(
             x=along(x, "mean"), y=y, tooltip=[name, *whole]
         ),
     ]
-
-
-def _colour(names: Sequence[str], theme: Theme) -> alt.Color:
-    return alt.Color("candidate:N", scale=candidate_scale(names, theme), legend=None)

@@ -18,9 +18,8 @@ import vl_convert
 from seedbed.errors import OptionError, did_you_mean, visible
 from seedbed.figures.calibration import calibration
 from seedbed.figures.curves import learning_curves
-from seedbed.figures.intervals import verdict_intervals
+from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
 from seedbed.figures.lottery import seed_lottery
-from seedbed.figures.mean_ranks import mean_rank_chart
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import is_private, write_whole
 
@@ -121,13 +120,7 @@ def _html(spec: dict[str, Any], scale: float) -> bytes:
     return vl_convert.vegalite_to_html(spec, vl_version=VEGA_LITE_VERSION, bundle=True, renderer="svg").encode()
 
 
-_FORMATS: dict[str, Callable[[dict[str, Any], float], bytes]] = {
-    ".png": _png,
-    ".svg": _svg,
-    ".pdf": _pdf,
-    ".json": _json,
-    ".html": _html,
-}
+_FORMATS = {".png": _png, ".svg": _svg, ".pdf": _pdf, ".json": _json, ".html": _html}
 
 
 def script_json(value: Any) -> str:
