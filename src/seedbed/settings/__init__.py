@@ -3,13 +3,7 @@
 from seedbed.settings.design import Compute, Design, Engine, Interval
 from seedbed.settings.fields import Settings, kinds_of, merged, parsed, place_of, settings_of, taking
 from seedbed.settings.optimizers import BETAS, OPTIMIZERS, State, Step, Tensors
-from seedbed.settings.recipe import (
-    RECIPES,
-    Recipe,
-    Schedule,
-    recipe_in,
-    recipe_named,
-)
+from seedbed.settings.recipe import RECIPES, Recipe, Schedule, recipe_in, recipe_named
 
 __all__ = [
     "BETAS",

@@ -90,7 +90,9 @@ def parsed(kind: type[Settings], name: str, text: str) -> Any:
     if about.none and text == about.none:
         return None
     if bool in kinds:
-        return {"true": True, "false": False}[text] if text in ("true", "false") else _no_value(text)
+        if text not in ("true", "false"):
+            raise ValueError(text)
+        return text == "true"
     if int in kinds:
         return int(text)
     return float(text) if float in kinds else text
@@ -159,7 +161,7 @@ def taking(kind: type[Settings]) -> Callable[[Callable[..., T]], Callable[..., T
 
 def documented(kind: type[T]) -> type[T]:
     """Add the help of each setting to the docstring of its class, under `Attributes:`."""
-    lines = [f"    {name}: {_uncapitalized(about.help)}" for name, about in settings_of(kind).items()]
+    lines = [f"    {name}: {about.help[:1].lower()}{about.help[1:]}" for name, about in settings_of(kind).items()]
     kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Attributes:", *lines])
     return kind
 
@@ -197,11 +199,3 @@ def _bounds(about: Setting, *, whole: bool) -> str:
     elif about.at_least is not None:
         words += " up"
     return f"It must be {words}, or left out {about.left_out}." if about.left_out else f"It must be {words}."
-
-
-def _uncapitalized(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _no_value(text: str) -> Any:
-    raise ValueError(text)

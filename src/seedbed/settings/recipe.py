@@ -11,13 +11,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.settings.fields import Settings, documented, merged, setting, settings_of
 from seedbed.settings.optimizers import OPTIMIZERS
 
-__all__ = [
-    "RECIPES",
-    "Recipe",
-    "Schedule",
-    "recipe_in",
-    "recipe_named",
-]
+__all__ = ["RECIPES", "Recipe", "Schedule", "recipe_in", "recipe_named"]
 
 MOST_EPOCHS = 1_000_000
 """The largest number of epochs, as the curves of all networks must fit into memory."""
@@ -207,7 +201,8 @@ class Recipe(Settings):
         words = [OPTIMIZERS[self.optimizer].words]
         if self.momentum:
             words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
-        words.append(f"lr {self.lr:g}" if self.lr is not None else f"lr of {_listed(self.lrs)} by inner splits")
+        rates = ", ".join(f"{lr:g}" for lr in self.lrs)
+        words.append(f"lr {rates}" if self.lr is not None else f"lr of {rates} by inner splits")
         if self.varies:
             words.append(self._course())
         if self.decay:
@@ -229,10 +224,6 @@ class Recipe(Settings):
         warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
         words = " with ".join(filter(None, (schedule, warmup)))
         return words if self.horizon in (None, self.epochs) else f"{words}, laid out for {self.horizon} epochs"
-
-
-def _listed(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
 
 
 RECIPES = {
