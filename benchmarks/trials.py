@@ -18,7 +18,7 @@ from simulated import HIDDEN, SETTINGS, Sees, Setting
 
 import seedbed as sb
 from seedbed.data import Preprocessor, table_from_arrays
-from seedbed.evaluation import fold_differences, judge, row_losses
+from seedbed.evaluation import corrected_t, fold_differences, judge_all, row_losses
 
 RECIPE = {"optimizer": "sgd", "lr": 1.0, "epochs": 40}
 """Full batches with a large step: short, and the test loss ends within 0.02 of its lowest in every setting."""
@@ -116,15 +116,9 @@ def judged(setting: Setting, protocol: Protocol, number: int) -> Record:
     (verdict,) = comparison.verdicts
     seconds = time.perf_counter() - started
     ours, theirs = (comparison[name].losses("brier") for name in (verdict.reference, verdict.candidate))
-    one_seed = judge(
-        ours[:, :, :1],
-        theirs[:, :, :1],
-        reference=verdict.reference,
-        candidate=verdict.candidate,
-        metric="brier",
-        margin=verdict.margin,
-        n_rows=setting.n_rows,
-    )
+    first = {verdict.reference: ours[:, :, :1], verdict.candidate: theirs[:, :, :1]}
+    estimates = {(verdict.reference, verdict.candidate): corrected_t(fold_differences(*first.values()))}
+    (one_seed,) = judge_all(first, estimates, metric="brier", margin=verdict.margin, n_rows=setting.n_rows)
     return {
         "rule": verdict.rule,
         "difference": verdict.difference,

@@ -61,9 +61,3 @@ def test_no_bracket_lies_within_another_and_places_ascend(separated):
     found = brackets(separated)
     assert not any(set(one) <= set(other) for one in found for other in found if one != other)
     assert all(len(one) > 1 and list(one) == sorted(set(one)) for one in found)
-
-
-@pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((2, 3)), np.triu(np.ones((3, 3)), 1), np.eye(3)])
-def test_a_table_that_is_not_symmetric_is_refused(bad):
-    with pytest.raises(ValueError, match="separated must be"):
-        brackets(bad)

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import brier_score_loss
 
 from seedbed.evaluation import consistency_band, expected_calibration_error, reliability
 
@@ -33,10 +32,6 @@ def test_the_parts_add_up_to_the_brier_score_and_are_not_negative(rows):
     assert found.miscalibration >= -1e-12
     assert found.discrimination >= -1e-12
     assert (np.diff(found.observed) >= 0).all()
-
-
-def test_the_brier_score_equals_scikit_learns():
-    assert reliability(Y, P).brier == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
 
 
 def test_the_prior_is_calibrated_and_has_no_discrimination():

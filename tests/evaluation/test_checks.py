@@ -377,20 +377,3 @@ def test_arbitrary_curves_give_none_or_a_valid_check(data):
         if check is not None:
             assert check.code in CODES
             json.dumps(check.as_dict(), allow_nan=False)
-
-
-def test_arrays_of_wrong_shape_are_refused():
-    curve = np.ones((5, 6), dtype=np.float32)
-    good = {"train_loss": curve, "test_loss": curve, "shape": (1, 3, 2), "prior_loss": 2.0}
-    for bad in ({"shape": (1, 3, 3)}, {"test_loss": curve[0]}, {"prior_loss": 0}, {"epochs": [6] * 3}, {"epochs": [1]}):
-        with pytest.raises(ValueError, match="must be"):
-            under_trained("a", **good | bad)
-    for check in (under_trained, over_trained):
-        with pytest.raises(ValueError, match="curves must be"):
-            check("a", **good | {"train_loss": curve[:4]})
-    with pytest.raises(ValueError, match="both curves"):
-        diverged("a", train_loss=curve[:4], test_loss=curve, predictions_finite=True)
-    with pytest.raises(ValueError, match="losses must be"):
-        seeds_alike("a", losses=curve, margin=0.01)
-    with pytest.raises(ValueError, match="losses must be"):
-        seeds_apart("a", losses=np.ones((1, 6, 2)), margin=0.01, reference_losses=np.ones((1, 1, 2)))

@@ -76,12 +76,6 @@ def test_without_degrees_of_freedom_the_interval_is_normal():
     assert found.p == pytest.approx(2 * stats.norm.sf(3), abs=1e-10)
 
 
-@pytest.mark.parametrize(("alpha", "comparisons"), [(0.0, 1), (1.0, 1), (0.05, 0)])
-def test_an_impossible_level_is_refused(alpha, comparisons):
-    with pytest.raises(ValueError, match="alpha"):
-        inference(0.0, 1.0, df=3, alpha=alpha, comparisons=comparisons)
-
-
 def test_every_kind_of_estimate_is_an_estimate():
     folds = np.tile(np.arange(12) % 3, (2, 1))
     inner = np.zeros((2, 3, 12))

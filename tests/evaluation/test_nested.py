@@ -47,7 +47,7 @@ def test_intervals_equal_the_published_algorithm(n):
     arrays = example(n=n)
     found = nested_interval(*arrays)
     assert (found.mean, found.se) == pytest.approx(plain(*arrays), abs=1e-10)
-    assert (found.repeats, found.folds, found.df) == (8, 5, None)
+    assert found.df is None
 
 
 def test_without_training_the_interval_is_the_plain_one_over_rows():
@@ -56,7 +56,6 @@ def test_without_training_the_interval_is_the_plain_one_over_rows():
     outer = np.tile(d, (100, 1))
     found = nested_interval(outer, np.repeat(outer[:, None], 10, axis=1), folds)
     assert found.mean == pytest.approx(d.mean(), abs=1e-12)
-    assert found.bias == pytest.approx(0, abs=1e-12)
     assert found.se == pytest.approx(d.std() / np.sqrt(200), rel=0.03)
 
 
@@ -64,13 +63,13 @@ def test_the_standard_error_stays_between_independent_and_fully_dependent_folds(
     outer, inner, folds = example()
     apart = nested_interval(outer + 100 * folds, inner, folds)
     close = nested_interval(inner.mean(where=np.isfinite(inner)) + 0 * outer, inner, folds)
-    assert apart.inflation == pytest.approx(np.sqrt(5))
-    assert close.inflation == 1
+    naive = inner[np.isfinite(inner)].std(ddof=1) / np.sqrt(30)
+    assert (close.se, apart.se) == pytest.approx((naive, np.sqrt(5) * naive))
 
 
 def test_the_bias_correction_estimates_the_error_with_all_rows():
-    found = nested_interval(*example(repeats=30))
-    assert found.inner_mean > found.outer_mean > found.mean
+    outer, inner, folds = example(repeats=30)
+    assert np.nanmean(inner) > outer.mean() > nested_interval(outer, inner, folds).mean
 
 
 def test_entries_of_the_held_out_fold_are_ignored():
@@ -105,19 +104,17 @@ def test_the_order_of_rows_and_folds_does_not_matter(rows, names):
 def test_equal_candidates_give_a_point_mass():
     outer, inner, folds = example()
     found = nested_interval(0 * outer, 0 * inner, folds, comparisons=3)
-    assert (found.mean, found.low, found.high, found.p, found.inflation) == (0, 0, 0, 1, 1)
+    assert (found.mean, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
-@pytest.mark.parametrize("broken", ["shape", "folds", "nan", "small"])
-def test_arrays_of_different_shapes_are_refused(broken):
+@pytest.mark.parametrize("broken", ["folds", "nan", "small"])
+def test_folds_that_are_few_or_small_and_infinite_losses_are_refused(broken):
     outer, inner, folds = example(n=15, repeats=2, k=3)
-    if broken == "shape":
-        inner = inner[:, :, :-1]
-    elif broken == "folds":
-        folds = folds + 1
+    if broken == "folds":
+        inner, folds = inner[:, :2], folds % 2
     elif broken == "nan":
         outer = outer * np.nan
     else:
         folds = np.where(np.arange(15) == 0, 0, 1 + folds % 2)
-    with pytest.raises(ValueError, match=r"must be|at least 2 rows"):
+    with pytest.raises(ValueError, match=r"must be finite|at least 3 folds|at least 2 rows"):
         nested_interval(outer, inner, folds)

@@ -91,17 +91,13 @@ def test_holms_adjustment_equals_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
 
 
-def test_holms_adjustment_accepts_no_values_and_refuses_invalid_ones():
+def test_holms_adjustment_accepts_no_values():
     assert holm([]).shape == (0,)
-    with pytest.raises(ValueError, match="p-values"):
-        holm([0.1, np.nan])
 
 
 def test_more_than_ten_repeats_gain_at_most_four_percent():
     assert 0.957 < more_repeats_ratio(10, 10) < 0.96
     assert more_repeats_ratio(1, 10) == pytest.approx(np.sqrt((1 / 9) / (1 / 10 + 1 / 9)))
-    with pytest.raises(ValueError, match="folds"):
-        more_repeats_ratio(1, 1)
 
 
 def test_variance_components_are_unbiased():

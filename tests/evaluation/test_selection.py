@@ -28,16 +28,15 @@ def test_the_correction_equals_the_published_algorithm():
 
 def test_the_corrected_best_of_equal_candidates_is_no_better_than_the_others():
     rng = np.random.default_rng(2)
-    found = [bbc_cv(rng.normal(1, 1, (20, 100)), n_resamples=200) for _ in range(60)]
-    assert np.mean([one.apparent for one in found]) < 0.85
+    tables = [rng.normal(1, 1, (20, 100)) for _ in range(60)]
+    found = [bbc_cv(losses, n_resamples=200) for losses in tables]
+    assert np.mean([losses.mean(axis=1).min() for losses in tables]) < 0.85
     assert np.mean([one.value for one in found]) == pytest.approx(1, abs=0.06)
 
 
 def test_a_clearly_better_candidate_is_hardly_corrected():
     losses = np.random.default_rng(3).normal(1, 0.1, (5, 100)) - np.array([0.5, 0, 0, 0, 0])[:, None]
-    found = bbc_cv(losses)
-    assert (found.winner, found.chosen_share[0]) == (0, 1.0)
-    assert found.value == pytest.approx(found.apparent, abs=0.005)
+    assert bbc_cv(losses).value == pytest.approx(losses[0].mean(), abs=0.005)
 
 
 @given(st.permutations(range(5)))
@@ -45,15 +44,9 @@ def test_the_order_of_candidates_does_not_matter_even_with_ties(order):
     losses = (np.random.default_rng(4).random((5, 40)) < 0.3).astype(float)
     ours, other = bbc_cv(losses, n_resamples=100), bbc_cv(losses[order], n_resamples=100)
     assert (other.value, other.low, other.high) == pytest.approx((ours.value, ours.low, ours.high), abs=1e-12)
-    assert other.chosen_share == pytest.approx([ours.chosen_share[i] for i in order], abs=1e-12)
 
 
 def test_a_single_candidate_is_not_corrected():
     losses = np.random.default_rng(5).random((1, 60))
     found = bbc_cv(losses, n_resamples=3000)
-    assert found.value == pytest.approx(found.apparent, abs=0.01)
-
-
-def test_losses_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="candidate, row"):
-        bbc_cv(np.full((2, 5), np.nan))
+    assert found.value == pytest.approx(losses.mean(), abs=0.01)

@@ -63,7 +63,7 @@ def test_the_blend_of_a_split_receives_columns_groups_and_times(arrays, table_of
         seen.append(own)
         return blend_table(own, n_networks=2, **options)
 
-    monkeypatch.setattr("seedbed.experiment.auto.blend_table", spied)
+    monkeypatch.setattr("seedbed.experiment.fitted.blend_table", spied)
     (auto,) = baselines_from(["auto"], random_state=0)
     split = Split(0, 0, np.arange(40), np.arange(40, 60))
     ((_, _, said),) = fit_on_splits([auto], table, encode(table), [split], jobs=1)

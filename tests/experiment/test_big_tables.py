@@ -8,7 +8,7 @@ import pytest
 from seedbed.data import on_disk, read_table, table_from_arrays
 from seedbed.experiment import Kept, make_plan, run, specify
 from seedbed.model import fit_model
-from seedbed.scoring.predictions import resamples_for
+from seedbed.scoring import resamples_for
 from seedbed.settings import Compute, Design, Recipe
 from seedbed.settings.recipe import BATCH_SIZE
 

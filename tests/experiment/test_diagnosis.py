@@ -10,7 +10,7 @@ from torch import nn
 from seedbed.evaluation import seeds_apart
 from seedbed.evaluation.checks import CODES
 from seedbed.experiment import conclude
-from seedbed.experiment.results import Results
+from seedbed.experiment.run import Results
 
 
 def codes(found, name):

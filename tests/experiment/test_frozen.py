@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("plain_charts")
 
 
 def document_of(plan, folder):
-    return json.loads(freeze(plan, folder, {}).read_text())
+    return json.loads(freeze(plan.experiment, plan.specification, folder, {}).read_text())
 
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
+from seedbed import fitting
 from seedbed.data import table_from_arrays
 from seedbed.evaluation import Choice, paired_hold_out
 from seedbed.experiment import make_plan, specify
-from seedbed.fitting import rounds
 from seedbed.settings import Compute, Design, Recipe
 from seedbed.training.randomness import derive
 
@@ -119,7 +119,7 @@ def test_the_document_is_strict_json_and_describes_the_held_out_rows(found):
 
 def test_the_choice_uses_the_inner_folds(small, large, monkeypatch):
     given = []
-    monkeypatch.setattr(rounds, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
+    monkeypatch.setattr(fitting, "choose", lambda losses, *patience: given.append(losses.shape) or Choice(0, 1, 0.5))
     result = small(*large, **WHOLE, candidates="logistic", epochs=3, epoch="inner")["logistic"]
     assert given == [(1, 15, 3)]
     assert result.epochs.tolist() == [1]

@@ -26,7 +26,7 @@ def takes(monkeypatch):
             stack = dataclasses.replace(stack, plan=stack.plan.taking(cost))
             return dataclasses.replace(plan, fitting=dataclasses.replace(plan.fitting, stacks=(stack,)))
 
-        monkeypatch.setattr("seedbed.experiment.pacing.timed", timed)
+        monkeypatch.setattr("seedbed.experiment.plan.timed", timed)
         monkeypatch.setattr("seedbed.experiment.plan.drawing_seconds", lambda: 0.0)
 
     return take
@@ -42,6 +42,10 @@ def specified(n_rows, **options):
     return functools.partial(specify, table, ["relu:3"], recipe=recipe, design=Design(baselines=[], **options))
 
 
+def planned(specified):
+    return plan_within(specified(), specified, RUNNING)
+
+
 def design_of(plan):
     design = plan.experiment.design
     return design.repeats, design.seeds, plan.experiment.table.n_rows
@@ -52,7 +56,7 @@ def design_of(plan):
 )
 def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
     takes(seconds * 50)
-    plan = plan_within(specified(100, time_limit=100), RUNNING)
+    plan = planned(specified(100, time_limit=100))
     assert design_of(plan) == (*wanted, 100)
     assert plan.experiment.design.shortened == ("" if wanted == (10, 5) else "10 repeats with 5 seeds")
 
@@ -62,7 +66,7 @@ def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
 )
 def test_a_first_look_also_reduces_the_rows_of_its_sample(takes, seconds, wanted):
     takes(seconds)
-    plan = plan_within(specified(20_000, quick=True), RUNNING)
+    plan = planned(specified(20_000, quick=True))
     assert design_of(plan) == pytest.approx(wanted, rel=0.02)
     assert plan.experiment.whole.n_rows == 20_000
     assert plan.experiment.design.time_limit == 60

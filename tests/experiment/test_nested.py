@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.evaluation import nested_interval
 from seedbed.experiment import conclude, run
-from seedbed.experiment.results import Results
+from seedbed.experiment.run import Results
 from seedbed.training import train_many
 from seedbed.training.randomness import derive
 

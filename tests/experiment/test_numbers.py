@@ -18,7 +18,7 @@ from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation import corrected_t, fold_differences, protocol
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.report import comparison_text
-from seedbed.scoring.predictions import Predictions, score
+from seedbed.scoring import Result, score
 from seedbed.settings import Recipe
 from seedbed.training.randomness import derive
 
@@ -117,10 +117,12 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     for split in splits:
         predictions[0, 0, split.test] = y[split.train].mean()
     design = dataclasses.replace(protocol(30_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
-    found = Predictions(target=y, splits=splits, design=design, predictions=predictions, task="regression")
-    assert score("r2", found, 0.05).mean <= 1e-12
+    found = Result(
+        name="a", alpha=0.05, target=y, splits=splits, design=design, predictions=predictions, task="regression"
+    )
+    assert score("r2", found).mean <= 1e-12
     if kind == "held_out":
-        assert score("r2", found, 0.05).mean == pytest.approx(sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]]))
+        assert score("r2", found).mean == pytest.approx(sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]]))
 
 
 def test_the_loss_of_the_mean_is_about_one_and_the_margin_a_fiftieth(found, rows):

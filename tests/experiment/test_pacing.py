@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from seedbed.experiment import run, watch_plan
-from seedbed.experiment.pacing import timed
+from seedbed.experiment.plan import timed
 
 
 @pytest.fixture
 def worthwhile(monkeypatch):
     """Time every plan, however short."""
-    monkeypatch.setattr("seedbed.experiment.pacing._WORTH_TIMING", 0.0)
-    monkeypatch.setattr("seedbed.experiment.pacing._STEPS_FOR", 0.01)
-    monkeypatch.setattr("seedbed.experiment.pacing._FEWEST_SPLITS", 1)
+    monkeypatch.setattr("seedbed.experiment.plan._WORTH_TIMING", 0.0)
+    monkeypatch.setattr("seedbed.experiment.plan._STEPS_FOR", 0.01)
+    monkeypatch.setattr("seedbed.experiment.plan._FEWEST_SPLITS", 1)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_costs_are_measured_for_every_stack_and_baseline(planned, worthwhile, op
 def test_timing_changes_no_result(planned, worthwhile, same, monkeypatch):
     plan = planned("relu:3", baselines=["prior"])
     measured = run(plan)
-    monkeypatch.setattr("seedbed.experiment.pacing._WORTH_TIMING", np.inf)
+    monkeypatch.setattr("seedbed.experiment.plan._WORTH_TIMING", np.inf)
     same(run(plan)["relu:3"], measured["relu:3"])
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 
 from seedbed.data import Split
 from seedbed.evaluation import protocol, row_mean_se, score_interval, widening
-from seedbed.scoring.predictions import SCORES, Predictions, Score, score
+from seedbed.scoring import SCORES, Result, Score, score
 
 BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),
@@ -156,8 +156,13 @@ def two_folds():
     def make(*p):
         first, second = np.array([0, 1]), np.array([2, 3])
         splits = (Split(0, 0, second.copy(), first.copy()), Split(0, 1, first.copy(), second.copy()))
-        return Predictions(
-            target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60), predictions=np.array([p], np.float32)
+        return Result(
+            name="a",
+            alpha=0.05,
+            target=np.array([0, 1, 0, 1]),
+            splits=splits,
+            design=protocol(60),
+            predictions=np.array([p], np.float32),
         )
 
     return make
@@ -165,7 +170,7 @@ def two_folds():
 
 def test_a_diverged_network_is_left_out_of_its_fold_only(two_folds):
     found = two_folds([0.1, 0.8, 0.6, 0.7], [np.nan, np.nan, 0.2, 0.3], [0.4, 0.4, 0.2, 0.9])
-    accuracy = score("accuracy", found, 0.05)
+    accuracy = score("accuracy", found)
     # Fold 0: 1, none, 1/2. Fold 1: 1/2, 1/2, 1.
     assert accuracy.mean == pytest.approx((3 / 4 + 2 / 3) / 2)
     assert accuracy.fold_sd == pytest.approx(np.std([3 / 4, 2 / 3], ddof=1))
@@ -174,12 +179,12 @@ def test_a_diverged_network_is_left_out_of_its_fold_only(two_folds):
 
 
 def test_a_fold_of_diverged_networks_is_left_out(two_folds):
-    assert score("accuracy", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(0.5)
-    assert score("mcc", two_folds([np.nan, np.nan, 0.6, 0.7]), 0.05) == Score(None)
+    assert score("accuracy", two_folds([np.nan, np.nan, 0.6, 0.7])) == Score(0.5)
+    assert score("mcc", two_folds([np.nan, np.nan, 0.6, 0.7])) == Score(None)
 
 
 def test_constant_predictions_have_every_score_and_no_warning(two_folds):
-    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4), 0.05) for name in SCORES["binary"]}
+    scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4)) for name in SCORES["binary"]}
     means = {name: found.mean for name, found in scores.items()}
     assert means == pytest.approx(
         {"accuracy": 0.5, "balanced_accuracy": 0.5, "mcc": 0, "roc_auc": 0.5, "pr_auc": 0.5, "brier": 0.25,
@@ -195,8 +200,8 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     p = np.random.default_rng(0).dirichlet([1, 1, 1], size=(1, 2, 8)).astype(np.float32)
     design = dataclasses.replace(protocol(60), kind="held_out", repeats=1)
     predictions = p[..., 1] if task == "binary" else p
-    found = Predictions(target=y, task=task, splits=(split,), design=design, predictions=predictions)
-    means = {name: score(name, found, 0.05).mean for name in SCORES[task]}
+    found = Result(name="a", alpha=0.05, target=y, task=task, splits=(split,), design=design, predictions=predictions)
+    means = {name: score(name, found).mean for name in SCORES[task]}
     undefined = {"balanced_accuracy", "mcc", "roc_auc", "brier_skill"}
     assert {name for name, mean in means.items() if mean is None} == undefined
 

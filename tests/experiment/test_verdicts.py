@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from seedbed.evaluation import Margin, holm, judge_all
+from seedbed.evaluation import Margin, corrected_t, fold_differences, holm, judge_all
 
 NAMES = ("linear:3", "tanh:4", "prior")
 FLIPPED = ("difference", "low", "high")
@@ -17,13 +17,20 @@ def three(small):
 
 
 def test_verdicts_equal_judge_all_on_the_losses(comparison):
+    ours = comparison["tanh:4"]
+
+    def estimates(metric):
+        x = {name: fold_differences(ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
+        return {("tanh:4", name): corrected_t(one, comparisons=2) for name, one in x.items()}
+
     by_hand = judge_all(
         {name: comparison[name].losses() for name in NAMES},
-        reference="tanh:4",
+        estimates("brier"),
         metric="brier",
         margin=comparison.experiment.margin,
         n_rows=60,
-        errors={name: comparison[name].losses("accuracy") for name in NAMES},
+        n_train=40,
+        in_accuracy=estimates("accuracy"),
     )
     assert comparison.verdicts == by_hand
     assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]

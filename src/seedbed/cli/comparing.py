@@ -73,7 +73,8 @@ def compare(
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
         folder = run.folder("compare", experiment.table.name)
-        plan = plan_within(specified, run.compute(), None if overwrite else folder, functools.partial(say, run))
+        place, tell = None if overwrite else folder, functools.partial(say, run)
+        plan = plan_within(experiment, specified, run.compute(), place, tell)
     warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
     say(run, *warnings, plan.sentence())
     asked = {"table": without_passwords(table), **kept_options(options)}

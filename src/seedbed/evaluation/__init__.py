@@ -21,11 +21,8 @@ from seedbed.evaluation.checks import (
 )
 from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend_weights, choose, mean_loss, tempered
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
-from seedbed.evaluation.curves import CURVES, MOST_GHOSTS, MeanInterval, summarize_curves
 from seedbed.evaluation.estimates import (
-    CorrectedT,
     Estimate,
-    HoldOut,
     corrected_t,
     holm,
     more_repeats_ratio,
@@ -34,8 +31,6 @@ from seedbed.evaluation.estimates import (
     seed_difference,
     wilson,
 )
-from seedbed.evaluation.judging import fold_differences, judge, judge_all
-from seedbed.evaluation.lottery import Lottery, lottery, paired_runs
 from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
@@ -58,7 +53,15 @@ from seedbed.evaluation.ranking import (
     separated,
     signed_rank,
 )
-from seedbed.evaluation.verdicts import SHORT, Verdict, percent, plain_number
+from seedbed.evaluation.single_runs import (
+    CURVES,
+    MOST_GHOSTS,
+    MeanInterval,
+    lottery,
+    paired_runs,
+    summarize_curves,
+)
+from seedbed.evaluation.verdicts import SHORT, Verdict, fold_differences, judge_all, percent, plain_number
 
 __all__ = [
     "CURVES",
@@ -68,11 +71,8 @@ __all__ = [
     "Advice",
     "Check",
     "Choice",
-    "CorrectedT",
     "Estimate",
     "FoldAuc",
-    "HoldOut",
-    "Lottery",
     "Margin",
     "MeanInterval",
     "Metric",
@@ -98,7 +98,6 @@ __all__ = [
     "expected_calibration_error",
     "fold_differences",
     "holm",
-    "judge",
     "judge_all",
     "lottery",
     "margin_beside",

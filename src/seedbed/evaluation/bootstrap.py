@@ -7,16 +7,15 @@ given other networks. The widening is measured on the primary score, where both 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.errors import OptionError, did_you_mean
-from seedbed.evaluation.classification import class_codes
+from seedbed.evaluation.classification import RowScore, class_codes
 from seedbed.evaluation.estimates import student_quantile
-from seedbed.evaluation.metrics import METRICS, RowScore, metric
+from seedbed.evaluation.metrics import METRICS
 from seedbed.typing import Floats
 
 __all__ = ["row_mean_se", "score_interval", "widening"]
@@ -34,16 +33,15 @@ class BootstrapInterval:
         value: the score of the rows themselves.
         low, high: percentile interval, its distances from the value multiplied by `widened_by`.
         se: standard deviation over the resamples, before widening.
-        widened_by: the factor used, at least 1.
-        n_undefined: resamples without a defined score (a class was not drawn); they are left out.
     """
 
     value: float | None
     low: float | None
     high: float | None
     se: float | None
-    widened_by: float
-    n_undefined: int
+
+
+UNDEFINED = BootstrapInterval(None, None, None, None)
 
 
 def resample_weights(n_rows: int, *, n_resamples: int, random_state: int) -> Iterator[NDArray[np.float64]]:
@@ -72,27 +70,19 @@ def bootstrap_interval(
     Args:
         score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
         widened_by: from `widening`; 1 leaves the interval as it is.
-
-    Raises:
-        ValueError: no rows, or widened_by below 1.
     """
-    if n_rows < 1 or n_resamples < 2 or not widened_by >= 1:
-        raise ValueError(f"needs rows, resamples and widened_by >= 1; got {n_rows}, {n_resamples}, {widened_by}")
     value = float(score(np.ones((1, n_rows)))[0])
     blocks = resample_weights(n_rows, n_resamples=n_resamples, random_state=random_state)
     values = np.concatenate([score(weights) for weights in blocks])
     defined = values[np.isfinite(values)]
-    n_undefined = n_resamples - len(defined)
     if not np.isfinite(value) or len(defined) < 2:
-        return BootstrapInterval(None, None, None, None, widened_by, n_undefined)
+        return UNDEFINED
     low, high = np.quantile(defined, [alpha / 2, 1 - alpha / 2])
     return BootstrapInterval(
         value=value,
         low=float(value + widened_by * min(low - value, 0.0)),
         high=float(value + widened_by * max(high - value, 0.0)),
         se=float(defined.std(ddof=1)),
-        widened_by=widened_by,
-        n_undefined=n_undefined,
     )
 
 
@@ -114,35 +104,32 @@ def row_mean_se(losses: ArrayLike) -> float:
 
 def score_interval(
     name: str,
-    y: ArrayLike,
-    p: ArrayLike,
+    y: NDArray[Any],
+    p: Floats,
     *,
     alpha: float = 0.05,
     n_resamples: int = 2000,
     widened_by: float = 1.0,
     random_state: int = 0,
 ) -> BootstrapInterval:
-    """Return the `bootstrap_interval` of a named score, clipped to the score's range. Arguments are those of
-    `row_score`.
+    """Return the `bootstrap_interval` of a score that is a function of row weights, clipped to the score's range.
 
     The ROC AUC of several classes has a normal interval by the infinitesimal jackknife (`Metric.influence`), because a
     bootstrap would take minutes.
 
     Args:
         name: for example roc_auc, mcc or balanced_accuracy.
-        y: [row]. p: [prediction, row] or [prediction, row, class].
-
-    Raises:
-        OptionError: a name without a weighted score.
-        ValueError: the shapes don't fit.
+        y: class codes [row].
+        p: finite [prediction, row] or [prediction, row, class], one set of out-of-fold predictions for each (repeat,
+            seed).
     """
-    score, sets = metric(name), np.asarray(p, dtype=np.float64)
-    if score.influence is not None and sets.ndim == 3 and sets.shape[2] > 2:
-        found = _by_influence(score.influence, np.asarray(y), sets, alpha, widened_by)
+    score = METRICS[name]
+    if score.influence is not None and p.ndim == 3 and p.shape[2] > 2:
+        found = _by_influence(score.influence, y, p, alpha, widened_by)
     else:
         found = bootstrap_interval(
-            row_score(name, y, sets),
-            np.asarray(y).size,
+            row_score(name, y, p),
+            y.size,
             alpha=alpha,
             n_resamples=n_resamples,
             widened_by=widened_by,
@@ -150,34 +137,18 @@ def score_interval(
         )
     if found.low is None or found.high is None:
         return found
-    return BootstrapInterval(
-        found.value, max(found.low, score.low), min(found.high, score.high), found.se, found.widened_by,
-        found.n_undefined,
-    )  # fmt: skip
+    return replace(found, low=max(found.low, score.low), high=min(found.high, score.high))
 
 
-def row_score(name: str, y: ArrayLike, p: ArrayLike) -> RowScore:
+def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
     """Return a score as a function of row weights: the mean over prediction sets of the score of each set.
 
-    Args:
-        y: class codes [row]. p: [prediction, row] or [prediction, row, class], one set of out-of-fold predictions for
-            each (repeat, seed).
-
-    Raises:
-        OptionError: the score isn't known, or isn't a function of row weights.
-        ValueError: shapes don't fit, or a prediction isn't finite.
+    The arguments are those of `score_interval`.
     """
-    truth, sets = np.asarray(y), np.asarray(p, dtype=np.float64)
-    if sets.ndim not in (2, 3) or sets.shape[1] != truth.size or truth.ndim != 1:
-        raise ValueError(f"p must be [prediction, row] or [prediction, row, class]; got {sets.shape} for {truth.shape}")
-    if not np.isfinite(sets).all():
-        raise ValueError("predictions must be finite")
-    if (weighted := metric(name).weighted) is None:
-        known = [one.name for one in METRICS.values() if one.weighted]
-        raise OptionError(f"There is no bootstrap of '{name}'", did_you_mean(name, known))
-    if sets.ndim == 3 and sets.shape[2] == 2:
-        sets = sets[:, :, 1]
-    return weighted(class_codes(truth, n_classes=sets.shape[2] if sets.ndim == 3 else 2), sets)
+    weighted = METRICS[name].weighted
+    assert weighted is not None
+    sets = p[:, :, 1] if p.ndim == 3 and p.shape[2] == 2 else p
+    return weighted(class_codes(y, n_classes=sets.shape[2] if sets.ndim == 3 else 2), sets)
 
 
 def _by_influence(
@@ -190,9 +161,9 @@ def _by_influence(
     """Return the mean over sets [prediction, row, class] with a normal interval; undefined if a class has no row."""
     codes = class_codes(y, n_classes=p.shape[2])
     if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
-        return BootstrapInterval(None, None, None, None, widened_by, 0)
+        return UNDEFINED
     found = [influence(codes, one) for one in p]
     value = float(np.mean([one for one, _ in found]))
     se = float(np.sqrt((np.mean([one for _, one in found], axis=0) ** 2).sum()))
     half = student_quantile(1 - alpha / 2, None) * se * widened_by
-    return BootstrapInterval(value, value - half, value + half, se, widened_by, 0)
+    return BootstrapInterval(value, value - half, value + half, se)

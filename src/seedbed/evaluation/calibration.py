@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seedbed.evaluation.curves import evenly
+from seedbed.evaluation.single_runs import evenly
 from seedbed.typing import Floats
 
 __all__ = ["consistency_band", "expected_calibration_error", "reliability"]
@@ -17,13 +17,12 @@ _CELLS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """The CORP reliability curve and the decomposition brier = miscalibration - discrimination + uncertainty.
+    """The CORP reliability curve and the decomposition Brier score = miscalibration - discrimination + uncertainty.
 
     Attributes:
         forecast: [point], the distinct predicted probabilities, rising.
         observed: [point], the share of class 1 that isotonic regression finds there; it never falls.
         rows: [point], how many rows have this forecast.
-        brier: mean Brier score of the predictions as they are.
         miscalibration: what recalibrating would save, at least 0; 0 is perfect.
         discrimination: what the recalibrated predictions gain over predicting the class frequencies, at least 0.
         uncertainty: Brier score of predicting the share of class 1 for every row.
@@ -32,7 +31,6 @@ class Reliability:
     forecast: Floats
     observed: Floats
     rows: NDArray[np.intp]
-    brier: float
     miscalibration: float
     discrimination: float
     uncertainty: float
@@ -75,7 +73,6 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
         forecast=forecast,
         observed=observed,
         rows=rows,
-        brier=brier,
         miscalibration=brier - recalibrated,
         discrimination=uncertainty - recalibrated,
         uncertainty=uncertainty,
@@ -156,11 +153,9 @@ def expected_calibration_error(
         y: [row], 0 or 1. p: [row], probability of class 1.
 
     Raises:
-        ValueError: as `reliability`; or bins below 1.
+        ValueError: as `reliability`.
     """
     truth, guess = _binary_input(y, p)
-    if bins < 1 or n_simulations < 1:
-        raise ValueError(f"needs at least one bin and one simulation; got {bins} and {n_simulations}")
     member = np.eye(bins)[np.minimum((guess * bins).astype(np.intp), bins - 1)]
     rng = np.random.default_rng(random_state)
     block = max(1, _CELLS_AT_ONCE // guess.size)

@@ -203,9 +203,6 @@ def seeds_alike(
         margin: the difference that matters; there is no finding if splits differ by less (standard deviation).
         reference_losses: [repeat, fold, seed] of the candidate that it is compared with, if any. The same must then
             hold for the difference to their mean over seeds: a hard fold is hard for both and cancels, a seed doesn't.
-
-    Raises:
-        ValueError: losses aren't [repeat, fold, seed].
     """
     alone, paired = _spread(losses, None), _spread(losses, reference_losses)
     if alone is None or paired is None or min(alone["row_sd"], paired["row_sd"]) < margin:
@@ -231,7 +228,7 @@ def seeds_apart(
     Args:
         margin: the difference that matters; there is no finding if two seeds differ by less (standard deviation).
         reference_losses: if given, the variance is that of the difference from their mean over seeds.
-        The rest, and Raises, as `seeds_alike`.
+        losses: as in `seeds_alike`.
     """
     found = _spread(losses, reference_losses)
     if found is None or found["seed_sd"] < margin or found["share_of_mean"] <= APART:
@@ -252,8 +249,6 @@ def _spread(losses: ArrayLike, reference_losses: ArrayLike | None) -> dict[str, 
     """
     values = np.asarray(losses, dtype=np.float64)
     others = np.zeros_like(values) if reference_losses is None else np.asarray(reference_losses, dtype=np.float64)
-    if values.ndim != 3 or others.ndim != 3 or values.shape[:2] != others.shape[:2]:
-        raise ValueError(f"losses must be [repeat, fold, seed] of the same splits; got {values.shape}, {others.shape}")
     if values.shape[0] * values.shape[1] < FEW_SPLITS or not (np.isfinite(values).all() and np.isfinite(others).all()):
         return None
     found = variance_shares((values - others.mean(axis=2, keepdims=True)).reshape(-1, values.shape[2]))
@@ -306,15 +301,12 @@ def under_trained(
     Args:
         prior_loss: the loss of predicting the class frequencies or the mean, in units of the curves.
         The others are described at the top of this file.
-
-    Raises:
-        ValueError: shapes don't fit, or the prior's loss isn't positive.
     """
-    losses, training = _by_split(shape, prior_loss, test_loss, train_loss)
+    losses, training = _by_split(shape, test_loss, train_loss)
     n_epochs, n_units = losses.shape
     if not losses.size:
         return None
-    late = epochs is None or np.mean(_stops(epochs, shape, n_epochs, n_units) + 1 >= LATE * n_epochs) > 0.5
+    late = epochs is None or np.mean(_stops(epochs, shape, n_units) + 1 >= LATE * n_epochs) > 0.5
     reached = float(training.mean(axis=1).min())
     if reached > (1 + MATTERS) * prior_loss:
         advice = "Give it more epochs or another learning rate."
@@ -362,13 +354,13 @@ def over_trained(
     limits are those of `under_trained`: 1 % of `prior_loss`, and clear over splits. In the evidence, `loss_low` is
     the mean test loss at those epochs and `epoch_low` their median.
 
-    Args, Raises: as `under_trained`.
+    Args: as `under_trained`.
     """
-    test, train = _by_split(shape, prior_loss, test_loss, train_loss)
+    test, train = _by_split(shape, test_loss, train_loss)
     n_epochs, n_units = test.shape
     if not test.size or n_epochs < 2:
         return None
-    stop = _lowest_of_the_others(test) if epochs is None else _stops(epochs, shape, n_epochs, n_units)
+    stop = _lowest_of_the_others(test) if epochs is None else _stops(epochs, shape, n_units)
     units = np.arange(n_units)
     rise, fall = test[-1] - test[stop, units], train[stop, units] - train[-1]
     if not (fall.mean() > 0 and _matters(rise, shape, prior_loss)):
@@ -397,14 +389,8 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
     Args:
         train_loss, test_loss: [epoch, network].
         predictions_finite: whether all the predictions that are scored are; they may come from an earlier epoch.
-
-    Raises:
-        ValueError: the curves aren't [epoch, network] of one shape.
     """
-    train, test = np.asarray(train_loss), np.asarray(test_loss)
-    if train.ndim != 2 or train.shape != test.shape:
-        raise ValueError(f"both curves must be [epoch, network]; got shapes {train.shape} and {test.shape}")
-    lost = ~(_finite(train) & _finite(test))
+    lost = ~(_finite(np.asarray(train_loss)) & _finite(np.asarray(test_loss)))
     n = int(lost.any(axis=0).sum())
     if not n:
         return None
@@ -422,18 +408,14 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
     )
 
 
-def _by_split(shape: Shape, prior_loss: float, *curves: ArrayLike) -> list[Floats]:
+def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     """Return means over the networks of a split, each [epoch, split]; with a single split its networks, [epoch,
     seed].
 
     Networks that aren't finite throughout all curves are left out. [epoch, 0] where a split has no others.
     """
-    if not (prior_loss > 0 and math.isfinite(prior_loss)):
-        raise ValueError(f"the prior's loss must be positive; got {prior_loss}")
     arrays = [np.asarray(curve) for curve in curves]
     n_epochs, n_splits = len(arrays[0]), shape[0] * shape[1]
-    if any(array.shape != (n_epochs, math.prod(shape)) for array in arrays):
-        raise ValueError(f"curves must be [epoch, network] with {shape} networks; got {[a.shape for a in arrays]}")
     healthy = np.all([_finite(array).all(axis=0) for array in arrays], axis=0)
     if n_splits == 1:
         return [array[:, healthy].astype(np.float64) for array in arrays]
@@ -469,13 +451,10 @@ def _lowest_of_the_others(losses: Floats) -> NDArray[np.intp]:
     return np.asarray(others.argmin(axis=0), dtype=np.intp)
 
 
-def _stops(epochs: ArrayLike, shape: Shape, n_epochs: int, n_units: int) -> NDArray[np.intp]:
+def _stops(epochs: ArrayLike, shape: Shape, n_units: int) -> NDArray[np.intp]:
     """Return the index of the epoch up to which each unit of `_by_split` was trained."""
     stops = np.asarray(epochs, dtype=np.intp).ravel() - 1
-    n_splits = shape[0] * shape[1]
-    if stops.size != n_splits or stops.min() < 0 or stops.max() >= n_epochs:
-        raise ValueError(f"epochs must be 1..{n_epochs} for each of {n_splits} splits")
-    return stops if n_splits == n_units else np.repeat(stops, n_units)
+    return stops if shape[0] * shape[1] == n_units else np.repeat(stops, n_units)
 
 
 def _loss(value: float, prior_loss: float) -> str:

@@ -52,13 +52,8 @@ def choose(validation_losses: ArrayLike, patience: Patience = NEVER_ENDS) -> Cho
     Args:
         validation_losses: [lr, network, epoch], after each epoch, on rows that the network wasn't trained on.
         patience: how long each learning rate waits for a lower loss.
-
-    Raises:
-        ValueError: not [lr, network, epoch], or one of the three is empty.
     """
     losses = np.asarray(validation_losses, dtype=np.float64)
-    if losses.ndim != 3 or not losses.size:
-        raise ValueError(f"validation losses must be [lr, network, epoch], none empty; got shape {losses.shape}")
     waiting = Waiting(len(losses), patience)
     means = waiting.see(losses)
     epoch, lr = divmod(int(means.T.argmin()), len(means))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +13,23 @@ from seedbed.typing import Floats
 
 __all__ = [
     "FoldAuc",
+    "RowScore",
     "auc_influence",
     "class_codes",
     "confusion_matrix",
     "fold_auc",
     "multiclass_auc",
     "predicted_classes",
+    "two_class_auc",
 ]
+
+
+RowScore = Callable[[Floats], Floats]
+"""Weights [resample, row] -> the score [resample], NaN where it isn't defined.
+
+A resample is a weight for each row: how often it was drawn. So all predictions of a row stay together, and 2000
+resamples are one matrix product.
+"""
 
 
 def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
@@ -53,8 +64,6 @@ def _class_input(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
     truth, probability = np.asarray(y), np.asarray(p, dtype=np.float64)
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
-    if truth.ndim != 1 or probability.ndim != 2 or len(truth) != len(probability) or probability.shape[1] < 2:
-        raise ValueError(f"y must be [row] and p [row] or [row, class]; got {truth.shape} and {np.shape(p)}")
     return class_codes(truth, n_classes=probability.shape[1]), probability
 
 
@@ -63,9 +72,6 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
 
     Args:
         y: [row], class codes. p: [row] or [row, class] probabilities; rows whose prediction isn't finite are left out.
-
-    Raises:
-        ValueError: the shapes don't fit.
     """
     codes, probability = _class_input(y, p)
     finite = np.isfinite(probability).all(axis=1)
@@ -78,13 +84,11 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
 
 
 def _auc(y: NDArray[np.intp], p: Floats) -> float | None:
-    """Return the ROC AUC of [row, class] probabilities; None if a class has no row or a prediction isn't finite."""
+    """Return the ROC AUC of finite [row, class] probabilities; None if a class has no row."""
     n_classes = p.shape[1]
-    if (np.bincount(y, minlength=n_classes) == 0).any() or not np.isfinite(p).all():
+    if (np.bincount(y, minlength=n_classes) == 0).any():
         return None
-    if n_classes == 2:
-        return float(roc_auc(y, p[:, 1]))
-    return multiclass_auc(y, p)
+    return float(two_class_auc(y == 1, p[:, 1])(np.ones((1, len(y))))[0]) if n_classes == 2 else multiclass_auc(y, p)
 
 
 class FoldAuc(NamedTuple):
@@ -106,52 +110,50 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike, *, min_rows: int = 5)
         min_rows: of each class in each fold, for the fold-wise value.
 
     Returns:
-        (value, pooled); value is None if a class has no row at all or a prediction isn't finite.
-
-    Raises:
-        ValueError: the shapes don't fit.
+        (value, pooled); value is None if a class has no row at all.
     """
     codes, probability = _class_input(y, p)
     fold = np.asarray(folds)
-    if fold.shape != codes.shape:
-        raise ValueError(f"folds must be [row] as y, {codes.shape}; got {fold.shape}")
     members = [fold == one for one in np.unique(fold)]
     n_classes = probability.shape[1]
     if any(np.bincount(codes[member], minlength=n_classes).min() < min_rows for member in members):
         return FoldAuc(_auc(codes, probability), True)
-    values = [_auc(codes[member], probability[member]) for member in members]
-    defined = [value for value in values if value is not None]
-    return FoldAuc(float(np.mean(defined)) if len(defined) == len(values) else None, False)
+    values = [value for member in members if (value := _auc(codes[member], probability[member])) is not None]
+    return FoldAuc(float(np.mean(values)), False)
 
 
-def roc_auc(y: ArrayLike, p: ArrayLike) -> Floats:
-    """Return the ROC AUC of each set of predictions, by ranks: the share of (positive, negative) pairs in the right
-    order, with ties as half (Mann & Whitney 1947).
+def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
+    """Return the ROC AUC of two classes as a function of row weights: the share of (positive, negative) pairs in the
+    right order, with ties as half (Bamber 1975).
 
     Args:
-        y: zeros and ones [row].
-        p: anything that grows with the probability of class 1 [..., row].
-
-    Returns:
-        [...]; NaN where a class is missing or a prediction isn't finite.
+        p: anything that grows with the probability of class 1 [row], finite.
     """
-    from scipy.stats import rankdata
+    if p.size == 0:
+        return lambda weights: np.full(len(weights), np.nan)
+    order = np.argsort(p, kind="stable")
+    ordered = p[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    is_positive = positive[order].astype(np.float64)
 
-    truth, guess = np.asarray(y) == 1, np.asarray(p, dtype=np.float64)
-    n_positive = int(truth.sum())
-    n_pairs = n_positive * (truth.size - n_positive)
-    if n_pairs == 0:
-        return np.full(guess.shape[:-1], np.nan)
-    ranks = rankdata(guess, axis=-1)
-    area = (ranks[..., truth].sum(-1) - n_positive * (n_positive + 1) / 2) / n_pairs
-    return np.where(np.isfinite(guess).all(-1), area, np.nan)
+    def score(weights: Floats) -> Floats:
+        drawn = weights[:, order]
+        pos = drawn * is_positive
+        neg = drawn - pos
+        if starts.size < p.size:
+            pos, neg = np.add.reduceat(pos, starts, axis=1), np.add.reduceat(neg, starts, axis=1)
+        below = np.cumsum(neg, axis=1) - neg
+        pairs = pos.sum(axis=1) * neg.sum(axis=1)
+        ordered_pairs = (pos * (below + neg / 2)).sum(axis=1)
+        area: Floats = np.divide(ordered_pairs, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        return area
+
+    return score
 
 
 def multiclass_auc(y: NDArray[np.intp], p: Floats) -> float:
     """Return the mean over ordered pairs of classes (i, j) of the AUC by which p_i separates rows of i from rows of
-    j (Hand & Till 2001).
-
-    Hand & Till 2001, who write it as the mean over unordered pairs of both directions.
+    j (Hand & Till 2001, who write it as the mean over unordered pairs of both directions).
 
     Args:
         y: class codes [row]; each class has a row.

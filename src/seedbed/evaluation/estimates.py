@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,12 +80,7 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
     """Return an estimate: t, the two-sided p-value and the interval at 1 - alpha / comparisons.
 
     With se = 0 the posterior is a point mass: the interval is [mean, mean]; p is 1 where the mean is 0, else 0.
-
-    Raises:
-        ValueError: alpha is outside (0, 1) or comparisons is below 1.
     """
-    if not 0 < alpha < 1 or comparisons < 1:
-        raise ValueError(f"alpha must lie in (0, 1) and comparisons be at least 1; got {alpha} and {comparisons}")
     t, p, half = None, 1.0 if mean == 0 else 0.0, 0.0
     if se > 0:
         t = mean / se
@@ -132,47 +126,20 @@ def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> flo
     return (quantiles * estimate.se / margin) ** 2
 
 
-class Wilson(NamedTuple):
-    """Both ends of an interval of a share."""
-
-    low: float
-    high: float
-
-
-def wilson(successes: float, n: int, *, alpha: float = 0.05) -> Wilson:
-    """Return the score interval of a binomial share (Wilson 1927). It stays within [0, 1] and works at 0 and n
-    successes.
+def wilson(successes: float, n: int, *, alpha: float = 0.05) -> tuple[float, float]:
+    """Return (low, high), the score interval of a binomial share (Wilson 1927), also at 0 and n successes.
 
     Each row counts once: pass one repeat's hits, or their mean over repeats and seeds, never their sum.
 
     Args:
-        successes: 0..n, may be a mean and thus no integer. n: rows.
-
-    Raises:
-        ValueError: n is below 1, successes outside 0..n, or alpha outside (0, 1).
+        successes: 0..n, may be a mean and thus no integer. n: rows, at least 1.
     """
-    if n < 1 or not 0 <= successes <= n or not 0 < alpha < 1:
-        raise ValueError(f"needs 0 <= successes <= n, n >= 1, alpha in (0, 1); got {successes}, {n}, {alpha}")
     z = student_quantile(1 - alpha / 2, None)
     share = successes / n
     shrunk = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrunk
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrunk
-    return Wilson(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorrectedT(Estimate):
-    """An `Estimate` by the corrected resampled t.
-
-    Attributes:
-        sd: standard deviation of the differences over all (repeat, fold), ddof 1, units of the loss.
-        repeats, folds: the shape that it was computed from.
-    """
-
-    sd: float
-    repeats: int
-    folds: int
+    return 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
 
 
 def corrected_t(
@@ -182,7 +149,7 @@ def corrected_t(
     comparisons: int = 1,
     n_test_over_n_train: float | None = None,
     df: int | None = None,
-) -> CorrectedT:
+) -> Estimate:
     """Return the mean difference over repeated k-fold cross-validation, with an interval that allows for overlapping
     folds.
 
@@ -206,12 +173,11 @@ def corrected_t(
         raise ValueError(f"differences must be [repeat, fold] with at least 2 folds; got shape {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError("differences must be finite")
-    repeats, folds = values.shape
+    folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
-    mean, sd = float(values.mean()), _sd(values)
-    se = sd * math.sqrt(1 / values.size + ratio)
-    found = inference(mean, se, df=folds - 1 if df is None else df, alpha=alpha, comparisons=comparisons)
-    return CorrectedT(**vars(found), sd=sd, repeats=repeats, folds=folds)
+    se = _sd(values) * math.sqrt(1 / values.size + ratio)
+    df = folds - 1 if df is None else df
+    return inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
 
 
 def _sd(values: NDArray[np.float64]) -> float:
@@ -227,13 +193,8 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
     """Return Holm's step-down adjusted p-values (Holm 1979), in the order given; [comparison] -> [comparison].
 
     The i-th smallest of m is multiplied by m - i + 1, made non-decreasing, and capped at 1.
-
-    Raises:
-        ValueError: not one-dimensional, or a value lies outside [0, 1].
     """
     p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("p-values must be a one-dimensional array of numbers in [0, 1]")
     order = np.argsort(p, kind="stable")
     stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
     adjusted = np.empty_like(p)
@@ -247,8 +208,6 @@ def more_repeats_ratio(repeats: int, folds: int) -> float:
     sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`. .958 at 10 x 10:
     more repeats are almost never the answer; rows are.
     """
-    if repeats < 1 or folds < 2:
-        raise ValueError(f"at least 1 repeat and 2 folds are needed; got {repeats} and {folds}")
     overlap = 1 / (folds - 1)
     return math.sqrt(overlap / (1 / (repeats * folds) + overlap))
 
@@ -278,14 +237,9 @@ def variance_shares(values: ArrayLike) -> VarianceShares:
     The shares are rows : seeds / S, since the interval uses means over S seeds.
 
     Args:
-        values: [split, seed], a loss or a paired difference of losses.
-
-    Raises:
-        ValueError: not [split, seed] with at least two splits, or a value isn't finite.
+        values: [split, seed], at least two splits: a loss or a paired difference of losses, finite.
     """
     array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] < 1 or not np.isfinite(array).all():
-        raise ValueError(f"values must be finite [split, seed] with at least 2 splits; got shape {array.shape}")
     n_seeds = array.shape[1]
     between = _sd(array.mean(axis=1)) ** 2
     if n_seeds < 2:
@@ -336,33 +290,34 @@ def paired_hold_out(
         alpha, comparisons: the interval is at 1 - alpha / comparisons.
 
     Raises:
-        ValueError: the shapes don't fit, fewer than 2 rows or groups, or a loss isn't finite.
+        ValueError: fewer than 2 rows or groups, or a loss isn't finite.
     """
     ours, theirs = np.asarray(reference_losses, dtype=np.float64), np.asarray(candidate_losses, dtype=np.float64)
-    if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1] or ours.shape[1] < 2:
-        raise ValueError(f"both must be [seed, row] with the same rows, at least 2; got {ours.shape}, {theirs.shape}")
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise ValueError("losses must be finite")
     d = ours.mean(axis=0) - theirs.mean(axis=0)
     parts = [_of_rows(d, None if groups is None else np.asarray(groups))]
     several = [losses for losses in (ours, theirs) if len(losses) > 1]
     parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
+    found = _of_parts(float(d.mean()), parts, alpha, comparisons)
+    total = sum(part for part, _ in parts)
+    return HoldOut(**vars(found), variance_rows=parts[0][0], variance_seeds=total - parts[0][0])
+
+
+def _of_parts(mean: float, parts: Sequence[tuple[float, int]], alpha: float, comparisons: int) -> Estimate:
+    """Return an estimate whose variance is a sum of (variance, degrees of freedom), by Satterthwaite (1946)."""
     total = sum(part for part, _ in parts)
     df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
-    mean, se = float(d.mean()), math.sqrt(total)
-    found = inference(mean, se, df=df, alpha=alpha, comparisons=comparisons)
-    return HoldOut(**vars(found), variance_rows=parts[0][0], variance_seeds=total - parts[0][0])
+    return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
 
 
 def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tuple[float, int]:
     """Return the variance of the mean of d [row] over rows or over groups, and its degrees of freedom."""
     sums = d - d.mean()
     if groups is not None:
-        if groups.shape != d.shape:
-            raise ValueError(f"groups must be [row] of {d.size} rows; got {groups.shape}")
         sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=sums)
     if sums.size < 2:
-        raise ValueError("needs at least 2 groups")
+        raise ValueError("needs at least 2 rows or groups")
     variance = sums.size / (sums.size - 1) * float(sums @ sums) / d.size**2
     return (0.0 if np.ptp(d) == 0 else variance), sums.size - 1
 
@@ -385,38 +340,15 @@ def seed_difference(
     if min(ours.size, theirs.size) < 2:
         return None
     parts = [(float(losses.var(ddof=1)) / losses.size, losses.size - 1) for losses in (ours, theirs)]
-    total = sum(part for part, _ in parts)
-    df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
-    mean = float(ours.mean() - theirs.mean())
-    return inference(mean, math.sqrt(total), df=df, alpha=alpha, comparisons=comparisons)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NestedInterval(Estimate):
-    """An `Estimate` by nested cross-validation; normal, so df is None. Its mean is corrected for bias.
-
-    Attributes:
-        inner_mean: mean of the inner differences, from training sets of n(k-2)/k rows.
-        outer_mean: mean of the outer differences, from training sets of n(k-1)/k rows.
-        bias: what was subtracted from inner_mean.
-        mse: the estimated mean squared error before clipping; can be negative.
-        inflation: se over the naive standard error s_in / sqrt(n), between 1 and sqrt(k).
-        repeats, folds: the shape that it was computed from.
-    """
-
-    inner_mean: float
-    outer_mean: float
-    bias: float
-    mse: float
-    inflation: float
-    repeats: int
-    folds: int
+    return _of_parts(float(ours.mean() - theirs.mean()), parts, alpha, comparisons)
 
 
 def nested_interval(
     outer: ArrayLike, inner: ArrayLike, folds: ArrayLike, *, alpha: float = 0.05, comparisons: int = 1
-) -> NestedInterval:
+) -> Estimate:
     """Return the difference between two learners trained on all n rows, with its nested cross-validation interval.
+
+    It is normal, so df is None, and its mean is corrected for bias.
 
     In each repeat the rows fall into k folds. For each pair of folds {i, j} both learners are trained without either;
     that one training predicts the rows of i (for outer fold j) and of j (for outer fold i).
@@ -435,11 +367,12 @@ def nested_interval(
         alpha, comparisons: the interval is at 1 - alpha / comparisons.
 
     Raises:
-        ValueError: the shapes don't agree, a fold has fewer than 2 rows, k is below 3, or a used value isn't finite.
+        ValueError: a fold has fewer than 2 rows, k is below 3, or a used value isn't finite.
     """
     d_out, d_in, fold = np.asarray(outer, np.float64), np.asarray(inner, np.float64), np.asarray(folds, np.intp)
-    n_folds = _checked(d_out, d_in, fold)
-    repeats, n_rows = d_out.shape
+    n_folds, n_rows = d_in.shape[1:]
+    if n_folds < 3:
+        raise ValueError(f"at least 3 folds are needed; got {n_folds}")
     member = fold[:, None, :] == np.arange(n_folds)[None, :, None]
     size = member.sum(axis=2)
     if size.min() < 2:
@@ -454,29 +387,6 @@ def nested_interval(
     mse = (n_folds - 1) / n_folds * float(np.mean((in_mean - out_mean) ** 2 - out_var / size))
     naive = 0.0 if np.ptp(used) == 0 else float(used.std(ddof=1)) / math.sqrt(n_rows)
     se = float(np.clip(math.sqrt(max(mse, 0.0)), naive, naive * math.sqrt(n_folds)))
-    inner_mean, outer_mean = float(used.mean()), float(d_out.mean())
-    bias = (1 + (n_folds - 2) / n_folds) * (inner_mean - outer_mean)
-    found = inference(inner_mean - bias, se, df=None, alpha=alpha, comparisons=comparisons)
-    return NestedInterval(
-        **vars(found),
-        inner_mean=inner_mean,
-        outer_mean=outer_mean,
-        bias=bias,
-        mse=mse,
-        inflation=se / naive if naive > 0 else 1.0,
-        repeats=repeats,
-        folds=n_folds,
-    )
-
-
-def _checked(outer: NDArray[np.float64], inner: NDArray[np.float64], folds: NDArray[np.intp]) -> int:
-    """Return the number of folds after a check that the three shapes agree."""
-    if outer.ndim != 2 or inner.ndim != 3 or inner.shape[::2] != outer.shape or folds.shape != outer.shape:
-        raise ValueError(
-            "outer must be [repeat, row], inner [repeat, fold, row], folds [repeat, row]; "
-            f"got {outer.shape}, {inner.shape}, {folds.shape}"
-        )
-    n_folds: int = inner.shape[1]
-    if n_folds < 3 or folds.min() < 0 or folds.max() >= n_folds:
-        raise ValueError(f"folds must be 0..k-1 with k = {n_folds} >= 3; got {folds.min()}..{folds.max()}")
-    return n_folds
+    inner_mean = float(used.mean())
+    bias = (1 + (n_folds - 2) / n_folds) * (inner_mean - float(d_out.mean()))
+    return inference(inner_mean - bias, se, df=None, alpha=alpha, comparisons=comparisons)

@@ -18,11 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.classification import (
     FoldAuc,
+    RowScore,
     auc_influence,
     class_codes,
     fold_auc,
     multiclass_auc,
     predicted_classes,
+    two_class_auc,
 )
 from seedbed.typing import Floats
 
@@ -30,23 +32,15 @@ __all__ = [
     "METRICS",
     "Margin",
     "Metric",
-    "RowScore",
     "default_margin",
     "default_metric",
     "margin_beside",
-    "metric",
     "prior_loss",
     "row_losses",
 ]
 
 
 Codes = NDArray[np.intp]
-RowScore = Callable[[Floats], Floats]
-"""Weights [resample, row] -> the score [resample], NaN where it isn't defined.
-
-A resample is a weight for each row: how often it was drawn. So all predictions of a row stay together, and 2000
-resamples are one matrix product.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +89,6 @@ class Metric:
     by_fold: Callable[[Codes, Floats, NDArray[np.intp]], FoldAuc] | None = None
     skill_of: str | None = None
     value: Callable[[Codes, Floats], float | None] | None = None
-
-
-def metric(name: str) -> Metric:
-    """Return the metric of this name.
-
-    Raises:
-        OptionError: there is none of this name.
-    """
-    if name not in METRICS:
-        raise OptionError(f"There is no metric '{name}'", did_you_mean(name, METRICS))
-    return METRICS[name]
 
 
 def default_metric(task: str) -> str:
@@ -163,39 +146,8 @@ def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
 
 def _auc(y: Codes, sets: Floats) -> RowScore:
     """Return the ROC AUC of two classes, the mean over sets."""
-    parts = [_two_class_auc(y == 1, p) for p in sets]
+    parts = [two_class_auc(y == 1, p) for p in sets]
     return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
-
-
-def _auc_influence(y: Codes, p: Floats) -> tuple[float, Floats]:
-    return multiclass_auc(y, p), auc_influence(y, p)
-
-
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """Return top / bottom, NaN where bottom is 0."""
-    ratio: Floats = np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
-    return ratio
-
-
-def _two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
-    """Return the share of (positive, negative) pairs in the right order, with ties as half (Bamber 1975)."""
-    if p.size == 0:
-        return lambda weights: np.full(len(weights), np.nan)
-    order = np.argsort(p, kind="stable")
-    ordered = p[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    is_positive = positive[order].astype(np.float64)
-
-    def score(weights: Floats) -> Floats:
-        drawn = weights[:, order]
-        pos = drawn * is_positive
-        neg = drawn - pos
-        if starts.size < p.size:
-            pos, neg = np.add.reduceat(pos, starts, axis=1), np.add.reduceat(neg, starts, axis=1)
-        below = np.cumsum(neg, axis=1) - neg
-        return _ratio((pos * (below + neg / 2)).sum(axis=1), pos.sum(axis=1) * neg.sum(axis=1))
-
-    return score
 
 
 def _balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
@@ -285,7 +237,7 @@ METRICS: dict[str, Metric] = {
             greater_is_better=True,
             high=1.0,
             weighted=_auc,
-            influence=_auc_influence,
+            influence=lambda y, p: (multiclass_auc(y, p), auc_influence(y, p)),
             by_fold=fold_auc,
         ),
         Metric(
@@ -376,11 +328,10 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     `n_classes` is needed where y may lack the last classes: the Brier score of two classes is halved.
 
     Raises:
-        OptionError: as `row_losses`.
         TargetError: squared error of a constant target.
     """
     truth = np.asarray(y)
-    if "regression" in metric(name).tasks:
+    if "regression" in METRICS[name].tasks:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = class_codes(truth, n_classes=n_classes or max(2, int(truth.max()) + 1))
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
@@ -394,14 +345,13 @@ def default_margin(name: str, y: ArrayLike) -> float:
     [row].
 
     Raises:
-        OptionError: as `row_losses`.
         TargetError: y is constant.
     """
-    if (fixed := metric(name).margin) is not None:
+    if (fixed := METRICS[name].margin) is not None:
         return fixed
     margin = 0.02 * prior_loss(name, y)
     # A mean absolute error is in the target's own units, which may be very small.
-    if not margin > (0.0 if metric(name).own_units else 1e-9):
+    if not margin > (0.0 if METRICS[name].own_units else 1e-9):
         raise TargetError("The target has one value only", "A comparison needs at least two.")
     return margin
 

@@ -65,7 +65,7 @@ def separated(
     return apart
 
 
-def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
+def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
     """Return groups of places such that two places share a group if and only if they aren't separated.
 
     A place may be in several brackets: models that aren't shown to differ aren't equal, and the ends of a chain may
@@ -77,21 +77,15 @@ def brackets(separated: ArrayLike) -> tuple[tuple[int, ...], ...]:
 
     Returns:
         The places of each bracket in ascending order, at least two; no bracket lies within another.
-
-    Raises:
-        ValueError: the table is something else.
     """
-    table = np.asarray(separated, dtype=bool)
-    if table.ndim != 2 or table.shape[0] != table.shape[1] or (table != table.T).any() or table.diagonal().any():
-        raise ValueError(f"separated must be symmetric [rank, rank], False on the diagonal; got shape {table.shape}")
     found: list[tuple[int, ...]] = []
-    joined = table.copy()  # pairs that need no further bracket
-    for one, other in itertools.combinations(range(len(table)), 2):
+    joined = separated.copy()  # pairs that need no further bracket
+    for one, other in itertools.combinations(range(len(separated)), 2):
         if joined[one, other]:
             continue
         members = [one, other]
-        for place in range(len(table)):
-            if place not in members and not table[place, members].any():
+        for place in range(len(separated)):
+            if place not in members and not separated[place, members].any():
                 members.append(place)
         joined[np.ix_(members, members)] = True
         found.append(tuple(sorted(members)))
@@ -188,65 +182,41 @@ def advise(
 
 @dataclass(frozen=True)
 class ChosenScore:
-    """The score of "train all candidates, take the best".
+    """The score of "train all candidates, take the best", corrected for the choice.
 
     Attributes:
-        winner: index of the candidate that is best on all rows (ties: the first).
-        apparent: its own score on all rows, which flatters it.
-        value: the bias-corrected score, mean over resamples.
+        value: mean over resamples.
         low, high: percentile interval of the out-of-bag scores.
-        chosen_share: [candidate], how often each was chosen in the resamples; a tie is shared.
     """
 
-    winner: int
-    apparent: float
     value: float
     low: float
     high: float
-    chosen_share: tuple[float, ...]
 
 
-def bbc_cv(losses: ArrayLike, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> ChosenScore:
+def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, random_state: int = 0) -> ChosenScore:
     """Return the bootstrap bias-corrected score (Tsamardinos, Greasidou & Borboudakis 2018) of a mean of row losses.
 
     Draw rows with replacement; choose the candidate with the smallest mean loss on them; score it on the rest.
 
     Args:
-        losses: [candidate, row], out-of-fold loss, averaged over repeats and seeds; smaller is better.
-
-    Raises:
-        ValueError: not [candidate, row] with at least two rows, or a loss isn't finite.
+        losses: [candidate, row], finite out-of-fold loss, averaged over repeats and seeds; smaller is better.
     """
-    values = np.asarray(losses, dtype=np.float64)
-    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2 or not np.isfinite(values).all():
-        raise ValueError(f"losses must be finite [candidate, row] with at least 2 rows; got shape {values.shape}")
-
-    n_rows = values.shape[1]
 
     def mean_loss(weights: Floats) -> Floats:
-        return np.asarray(weights @ values.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+        return np.asarray(weights @ losses.T / weights.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    on_all = mean_loss(np.ones((1, n_rows)))[0]
-    winner = int(np.argmin(on_all))
-    kept, shares = [], []
-    for weights in resample_weights(n_rows, n_resamples=n_resamples, random_state=random_state):
+    kept = []
+    for weights in resample_weights(losses.shape[1], n_resamples=n_resamples, random_state=random_state):
         out_of_bag = (weights == 0).astype(np.float64)
         some_left = out_of_bag.any(axis=1)
         in_bag, left = mean_loss(weights[some_left]), mean_loss(out_of_bag[some_left])
         tied = in_bag <= in_bag.min(axis=1, keepdims=True) + 1e-12
         share = tied / tied.sum(axis=1, keepdims=True)
         kept.append((share * left).sum(axis=1))
-        shares.append(share)
     found = np.concatenate(kept)
     low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2])
-    return ChosenScore(
-        winner=winner,
-        apparent=float(on_all[winner]),
-        value=float(found.mean()),
-        low=float(low),
-        high=float(high),
-        chosen_share=tuple(float(share) for share in np.concatenate(shares).mean(axis=0)),
-    )
+    return ChosenScore(float(found.mean()), float(low), float(high))
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
@@ -260,15 +230,10 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
 
     Returns:
         p, and the ranks of positive differences minus those of negative ones as a share of all, from -1 to 1.
-
-    Raises:
-        ValueError: not [table], or a difference isn't finite.
     """
     from scipy.stats import rankdata
 
     values = np.asarray(differences, dtype=np.float64)
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(f"differences must be finite [table]; got shape {values.shape}")
     values = values[values != 0]
     doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
     total = int(doubled.sum())
@@ -285,17 +250,10 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
 
 
 def mean_ranks(losses: ArrayLike) -> list[float]:
-    """Return the mean rank of each candidate; [table, candidate] -> [candidate]. 1 is the best; ties share their ranks.
-
-    Raises:
-        ValueError: not [table, candidate], or a loss isn't finite.
-    """
+    """Return the mean rank of each candidate; [table, candidate] -> [candidate]. 1 is the best; ties share ranks."""
     from scipy.stats import rankdata
 
-    values = np.asarray(losses, dtype=np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"losses must be finite [table, candidate]; got shape {values.shape}")
-    ranks: list[float] = rankdata(values, axis=1).mean(axis=0).tolist()
+    ranks: list[float] = rankdata(losses, axis=1).mean(axis=0).tolist()
     return ranks
 
 

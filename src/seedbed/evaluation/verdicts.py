@@ -1,4 +1,4 @@
-"""The verdict on one candidate against the reference: six rules in a fixed order, and what they say in plain words.
+"""Verdicts on candidates: six rules in a fixed order, what they say in plain words, and the numbers behind them.
 
 The words better, wins, best and outperforms appear only where the rules say so; `Verdict.sentence` keeps to that.
 """
@@ -6,13 +6,27 @@ The words better, wins, best and outperforms appear only where the rules say so;
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from seedbed.errors import OptionError
-from seedbed.evaluation.metrics import METRICS, Metric
+import numpy as np
 
-__all__ = ["SHORT", "AccuracyDifference", "Verdict", "decide", "percent", "plain_number"]
+from seedbed.errors import OptionError
+from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, rows_factor, rows_needed
+from seedbed.evaluation.metrics import METRICS, Metric
+from seedbed.evaluation.single_runs import paired_runs
+from seedbed.typing import Floats
+
+__all__ = [
+    "SHORT",
+    "Verdict",
+    "decide",
+    "fold_differences",
+    "judge_all",
+    "percent",
+    "plain_number",
+]
 
 _TOO_MANY = 10_000_000
 """Beyond so many rows, an exact number isn't useful."""
@@ -135,7 +149,7 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in plain words."""
-        return _SENTENCES[self.rule](self)
+        return _sentence(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
@@ -214,41 +228,29 @@ def _size(verdict: Verdict, direction: str) -> str:
     return f"its {_quantity(verdict)} is {direction} by {size} ({_range(verdict)})"
 
 
-def _better_by_margin(v: Verdict) -> str:
-    return f"{v.candidate} is better than {v.reference}: {_size(v, _gain(v))}, at least the {_matters(v)}."
-
-
-def _better(v: Verdict) -> str:
-    return (
-        f"{v.candidate} is better than {v.reference}, but the gain may be smaller than the "
-        f"{_matters(v)}: {_size(v, _gain(v))}."
-    )
-
-
-def _worse(v: Verdict) -> str:
-    tail = f", at least the {_matters(v)}" if v.by_margin else f"; that may be less than the {_matters(v)}"
-    return f"{v.candidate} is worse than {v.reference}: {_size(v, _loss(v))}{tail}."
-
-
-def _no_practical_difference(v: Verdict) -> str:
-    small = ""
-    if v.low > 0 or v.high < 0:
-        small = f" The small {'gain' if v.low > 0 else 'loss'} with {v.candidate} is real."
-    return (
-        f"No practical difference between {v.candidate} and {v.reference}: in {_quantity(v)} they are closer than the "
-        f"{_matters(v)}.{small} Prefer the simpler one."
-    )
-
-
-def _no_worse(v: Verdict) -> str:
-    return (
-        f"{v.candidate} is no worse than {v.reference} by more than the {_matters(v)}; whether it gains anything "
-        f"is undecided on these rows: {_from_to(v)}."
-    )
-
-
-def _cannot_tell(v: Verdict) -> str:
-    return f"{v.candidate} against {v.reference} is undecided on these rows: {_from_to(v)}. {_what_would_settle(v)}"
+def _sentence(v: Verdict) -> str:
+    """Return the verdict in plain words."""
+    one, other, matters = v.candidate, v.reference, _matters(v)
+    match v.rule:
+        case "better_by_margin":
+            return f"{one} is better than {other}: {_size(v, _gain(v))}, at least the {matters}."
+        case "better":
+            smaller = f"but the gain may be smaller than the {matters}"
+            return f"{one} is better than {other}, {smaller}: {_size(v, _gain(v))}."
+        case "worse":
+            tail = f", at least the {matters}" if v.by_margin else f"; that may be less than the {matters}"
+            return f"{one} is worse than {other}: {_size(v, _loss(v))}{tail}."
+        case "no_practical_difference":
+            small = (
+                f" The small {'gain' if v.low > 0 else 'loss'} with {one} is real." if v.low > 0 or v.high < 0 else ""
+            )
+            closer = f"in {_quantity(v)} they are closer than the {matters}"
+            return f"No practical difference between {one} and {other}: {closer}.{small} Prefer the simpler one."
+        case "no_worse":
+            undecided = "whether it gains anything is undecided on these rows"
+            return f"{one} is no worse than {other} by more than the {matters}; {undecided}: {_from_to(v)}."
+        case "cannot_tell":
+            return f"{one} against {other} is undecided on these rows: {_from_to(v)}. {_what_would_settle(v)}"
 
 
 def _from_to(v: Verdict) -> str:
@@ -283,11 +285,113 @@ def _what_would_settle(v: Verdict) -> str:
     return f"{small} about {plain_number(low, 2)} to {plain_number(high, 2)} rows of this kind {now}."
 
 
-_SENTENCES = {
-    "better_by_margin": _better_by_margin,
-    "no_practical_difference": _no_practical_difference,
-    "better": _better,
-    "worse": _worse,
-    "no_worse": _no_worse,
-    "cannot_tell": _cannot_tell,
-}
+# From losses to verdicts
+
+
+def fold_differences(reference: Floats, candidate: Floats) -> Floats:
+    """Return x_rj [repeat, fold]: the reference's loss minus the candidate's loss, each a mean over seeds.
+
+    Args:
+        reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows. The numbers of seeds may
+            differ (a baseline has one).
+    """
+    return np.asarray(reference.mean(axis=2) - candidate.mean(axis=2), dtype=np.float64)
+
+
+def opposite_share(reference: Floats, candidate: Floats) -> float:
+    """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
+
+    Single runs as in `paired_runs`, [repeat, fold, seed] as in `fold_differences`.
+    """
+    overall = np.sign(fold_differences(reference, candidate).mean())
+    return float(np.mean(paired_runs(reference, candidate) * overall < 0))
+
+
+def seed_share(reference: Floats, candidate: Floats) -> float | None:
+    """Return the share of seeds in the variance of x_rj: the sum of s^2_seed / S of both over that variance, at most
+    1.
+
+    It is the paired form of `variance_shares`, since the seeds of two candidates don't pair. A candidate with one
+    seed (a baseline) adds nothing; None if both have one. [repeat, fold, seed] as in `fold_differences`.
+    """
+    both = (reference, candidate)
+    if all(one.shape[2] == 1 for one in both):
+        return None
+    of_seeds = sum(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] for one in both if one.shape[2] > 1)
+    x = fold_differences(reference, candidate)
+    total = float(x.var(ddof=1)) if x.size > 1 else 0.0
+    return min(1.0, of_seeds / total) if total > 0 else 0.0
+
+
+def judge_all(
+    losses: Mapping[str, Floats],
+    estimates: Mapping[tuple[str, str], Estimate],
+    *,
+    metric: str,
+    margin: float,
+    n_rows: int | None,
+    n_train: int | None = None,
+    in_accuracy: Mapping[tuple[str, str], Estimate] | None = None,
+    task: str = "binary",
+    tried: int = 0,
+    greater_is_better: bool | None = None,
+) -> tuple[Verdict, ...]:
+    """Return the verdict on each pair of candidates that has an estimate.
+
+    The rules follow the intervals, which hold together at the level of the estimates. P-values are adjusted after Holm
+    (1979). The two may disagree at the edge, since Holm is less conservative.
+
+    Args:
+        losses: name -> [repeat, fold, seed], mean primary loss over the fold's test rows, finite.
+        estimates: (reference, candidate) -> the difference of their losses.
+        margin: the difference that matters, in units of the loss.
+        n_rows: rows of the table; None if that isn't known.
+        n_train: rows of each training; None if that isn't known.
+        in_accuracy: the same differences by zero-one loss; None if there are no classes.
+        task: binary, multiclass or regression; it bounds what two losses can be apart.
+        tried: discarded attempts; each counts as one more comparison.
+        greater_is_better: of the score behind the loss; None for one of `METRICS`.
+
+    Raises:
+        OptionError: the margin isn't positive.
+    """
+    largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
+    # The p-values of discarded attempts aren't known; as 1 they multiply the others by the most that they could.
+    adjusted = holm([*(one.p for one in estimates.values()), *([1.0] * tried)]).tolist()
+    verdicts = []
+    for (pair, found), p_adjusted in zip(estimates.items(), adjusted, strict=False):
+        ours, theirs = (losses[name] for name in pair)
+        accuracy, seeds = None, seed_share(ours, theirs)
+        if in_accuracy is not None:
+            points = in_accuracy[pair]
+            accuracy = AccuracyDifference(points.mean, max(-1.0, points.low), min(1.0, points.high))
+        if isinstance(found, HoldOut):  # there are no folds to see the share of seeds by
+            seeds = found.variance_seeds / found.se**2 if seeds is not None and found.se > 0 else None
+        low, high = max(-largest, found.low), min(largest, found.high)
+        verdicts.append(
+            Verdict(
+                candidate=pair[1],
+                reference=pair[0],
+                rule=decide(low=low, high=high, margin=margin),
+                metric=metric,
+                difference=found.mean,
+                low=low,
+                high=high,
+                margin=margin,
+                p=found.p,
+                p_adjusted=p_adjusted,
+                p_better=p_better(found),
+                p_better_by_margin=p_better(found, margin),
+                opposite_share=opposite_share(ours, theirs),
+                accuracy=accuracy,
+                rows_needed=None if n_rows is None else rows_needed(found, n_rows=n_rows, margin=margin),
+                rows_factor=rows_factor(found, margin=margin),
+                seed_share=seeds,
+                n_rows=n_rows,
+                n_train=n_train,
+                comparisons=found.comparisons,
+                held_out=isinstance(found, HoldOut),
+                greater_is_better=greater_is_better,
+            )
+        )
+    return tuple(verdicts)

@@ -1,14 +1,13 @@
 """Experiments: what to train, the plan, the run, and what came out."""
 
-from seedbed.experiment.auto import without_auto
 from seedbed.experiment.baselines import BASELINES
 from seedbed.experiment.compare import compare
 from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.fitted import without_auto
 from seedbed.experiment.frozen import check_no_part_of_a_run, file_hash, frozen_in, without_passwords
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan_from
-from seedbed.experiment.pacing import plan_within
-from seedbed.experiment.plan import Plan, make_plan
+from seedbed.experiment.plan import Plan, make_plan, plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.single import finished_curves, train, training_on

@@ -27,8 +27,7 @@ from typing import Any, Literal
 from seedbed.arguments import shown, spelled
 from seedbed.data import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
-from seedbed.experiment.auto import Auto, auto
-from seedbed.experiment.fitted import STANDARD, Baseline, Fitted
+from seedbed.experiment.fitted import STANDARD, Auto, Baseline, Fitted, auto
 from seedbed.experiment.logistic import INNER_FOLDS, TunedLogisticRegression, tuned_linear_regression
 from seedbed.model import AUTO
 from seedbed.training import derive
@@ -119,17 +118,22 @@ def _known(name: str, task: Task) -> Baseline:
         predicts, found = ("a number", "classes") if name == "linear-regression" else ("classes", "numbers")
         instead = "logistic-regression" if name == "linear-regression" else "linear-regression"
         raise OptionError(f"baseline '{name}' predicts {predicts}, but the target holds {found}", f"Give {instead}.")
-    if task == "regression":
-        return _known_regressor(name)
-    if name == "prior":
-        from sklearn.dummy import DummyClassifier
+    from sklearn.dummy import DummyClassifier, DummyRegressor
 
+    if name == "prior" and task == "regression":
+        return Baseline(name, DummyRegressor(strategy="mean"), "predicts the mean of the training rows")
+    if name == "prior":
         return Baseline(name, DummyClassifier(strategy="prior"), "predicts the class frequencies of the training rows")
+    if name == "linear-regression":
+        description = "ridge regression, alpha by leaving one out, standardised features"
+        return Baseline(name, tuned_linear_regression(), description)
     if name == "logistic-regression":
         description = f"logistic regression, C by inner {INNER_FOLDS}-fold cross-validation, standardised features"
         return Baseline(name, TunedLogisticRegression(), description)
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    if task == "regression":
+        return Baseline(name, HistGradientBoostingRegressor(), "HistGradientBoostingRegressor, defaults")
     if task == "multiclass":
         # Leaves of a class with few rows diverge: in one fold of wine_quality, which has a class of five rows, the
         # Brier score was 0.61 instead of 0.46. From 10,000 rows on, scikit-learn stops by a validation set, which
@@ -137,19 +141,6 @@ def _known(name: str, task: Task) -> Baseline:
         trees = HistGradientBoostingClassifier(l2_regularization=1.0, early_stopping=False)
         return Baseline(name, trees, "HistGradientBoostingClassifier, l2_regularization 1, no early stopping")
     return Baseline(name, HistGradientBoostingClassifier(), "HistGradientBoostingClassifier, defaults")
-
-
-def _known_regressor(name: str) -> Baseline:
-    if name == "prior":
-        from sklearn.dummy import DummyRegressor
-
-        return Baseline(name, DummyRegressor(strategy="mean"), "predicts the mean of the training rows")
-    if name == "linear-regression":
-        description = "ridge regression, alpha by leaving one out, standardised features"
-        return Baseline(name, tuned_linear_regression(), description)
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return Baseline(name, HistGradientBoostingRegressor(), "HistGradientBoostingRegressor, defaults")
 
 
 def _standardised(baseline: Baseline) -> Baseline:

@@ -13,7 +13,7 @@ from seedbed.data import Table, read_table, table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.frozen import without_passwords
-from seedbed.experiment.pacing import plan_within
+from seedbed.experiment.plan import plan_within
 from seedbed.experiment.run import run
 from seedbed.experiment.run_folder import open_folder
 from seedbed.experiment.spec import TUTORIAL, specify
@@ -90,7 +90,7 @@ def compare(
     several = lrs if len(lrs) > 1 else ()
     command = call_of(rows, candidates, common, several, asked)
     specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
-    plan = plan_within(specified, compute, None if overwrite else folder)
+    plan = plan_within(specified(), specified, compute, None if overwrite else folder)
     watch = watch_plan(plan, on_progress, draws=folder is not None)
     if folder is None:
         return conclude(run(plan, watch=watch))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.evaluation import CURVES, Check, Verdict
+from seedbed.data import frame_from
+from seedbed.errors import OptionError, did_you_mean
+from seedbed.evaluation import METRICS, Check, Verdict
 from seedbed.experiment.conclusions import Conclusions, diagnose, judge
 from seedbed.experiment.model_plan import model_plan
-from seedbed.experiment.results import Results, predictions_frame, scores_frame, verdicts_frame
+from seedbed.experiment.run import Results
 from seedbed.experiment.summary import json_text, summarize
 from seedbed.files import write_whole
 from seedbed.model import Model
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "conclude"]
 
 _HERE = Compute()
+_OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -81,15 +84,52 @@ class Comparison(Results):
             OptionError: single runs have no such score.
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return scores_frame(self, metric)
+        name = metric or self.experiment.metric
+        known = [one for one, entry in METRICS.items() if entry.row_loss and self.experiment.table.task in entry.tasks]
+        if name not in known:
+            raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
+        columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
+        for result in self.results:
+            losses = result.losses(name)
+            values = 1 - losses if METRICS[name].greater_is_better else losses
+            places = np.indices(values.shape).reshape(3, -1)
+            columns["candidate"] += [result.name] * values.size
+            for key, numbers in zip(("repeat", "fold", "seed"), places, strict=True):
+                columns[key] += numbers.tolist()
+            columns[name] += values.ravel().tolist()
+        return frame_from(columns)
 
     def predictions(self) -> Any:
-        """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it.
+        """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it: candidate,
+        repeat, fold, seed, row, prediction and target.
+
+        The prediction is `probability` of the positive one of two labels, `probability_LABEL` of each of several
+        labels, or `prediction` of a number.
 
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return predictions_frame(self)
+        table, splits = self.experiment.table, self.splits
+        several = [f"probability_{label}" for label in table.labels] if table.task == "multiclass" else []
+        answers = several or ["prediction" if table.task == "regression" else "probability"]
+        parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
+        for result in self.results:
+            for split in splits:
+                block = result.predictions[split.repeat][:, split.test]
+                n_seeds, n_rows = block.shape[:2]
+                parts["candidate"].append(np.full(n_seeds * n_rows, result.name, dtype=object))
+                parts["repeat"].append(np.full(n_seeds * n_rows, split.repeat))
+                parts["fold"].append(np.full(n_seeds * n_rows, split.fold))
+                parts["seed"].append(np.repeat(np.arange(n_seeds), n_rows))
+                parts["row"].append(np.tile(split.test, n_seeds))
+                parts["y"].append(np.tile(result.target[split.test], n_seeds))
+                for number, answer in enumerate(answers):
+                    values = block[..., number] if several else block
+                    parts[answer].append(values.ravel())
+        columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
+        if table.task != "regression":
+            columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
+        return frame_from({key: column.tolist() for key, column in columns.items()})
 
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict.
@@ -97,7 +137,7 @@ class Comparison(Results):
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return verdicts_frame(self.verdicts)
+        return frame_from({key: [getattr(one, key) for one in self.verdicts] for key in _OF_A_VERDICT})
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
         """Return an Altair chart of the comparison, saved to `path` if it is given.
@@ -189,8 +229,7 @@ class Comparison(Results):
         arrays |= {f"{result.name}/pairs": result.pairs for result in self.results if result.pairs is not None}
         for result in self.networks:
             arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "lrs", "dead")}
-            for name, curve in zip(CURVES, result.curves, strict=True):
-                arrays[f"{result.name}/{name}"] = np.ascontiguousarray(curve)
+            arrays |= {f"{result.name}/{name}": np.ascontiguousarray(one) for name, one in result.by_name().items()}
         return arrays
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ from seedbed.evaluation import (
     under_trained,
     worse_than_logistic,
 )
-from seedbed.experiment.results import CandidateResult
+from seedbed.experiment.run import CandidateResult
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import NoVerdict, Result, difference, verdicts_on
 
@@ -101,7 +102,7 @@ class Conclusions:
             "brackets": [list(one) for one in self.brackets],
             "top": None if self.top is None else dataclasses.asdict(self.top),
             "sweeps": [dataclasses.asdict(one) for one in self.sweeps],
-            "advice": None if self.advice is None else _listed(dataclasses.asdict(self.advice)),
+            "advice": None if self.advice is None else json.loads(json.dumps(dataclasses.asdict(self.advice))),
         }
 
 
@@ -142,11 +143,6 @@ def _margin(experiment: Experiment, results: Sequence[Result]) -> Margin:
     return margin_beside(experiment.margin, error)
 
 
-def _listed(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values with lists in place of tuples, as JSON returns them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
 def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Chosen:
     metric = experiment.metric
     losses = [result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in results]
@@ -163,8 +159,8 @@ def _gains(experiment: Experiment, usable: Mapping[str, Result], name: str | Non
     """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
     if name is None:
         return True
-    found, n = usable[name], max(1, len(usable) - 1)
-    estimate = difference(guessing_like(found), found, experiment.metric, comparisons=n)
+    found = usable[name]
+    estimate = difference(guessing_like(found), found, experiment.metric, comparisons=max(1, len(usable) - 1))
     return no_better_than_prior(name, estimate=estimate) is None
 
 

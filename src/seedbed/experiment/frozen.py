@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, nearest
-from seedbed.experiment.plan import Plan
+from seedbed.experiment.spec import Experiment
 from seedbed.files import write_whole
 from seedbed.networks import FileArchitecture, architecture_to_values
 
@@ -46,38 +46,40 @@ _HASHED = {
 }
 
 
-def freeze(plan: Plan, folder: str | Path, options: Mapping[str, Any]) -> Path:
+def freeze(
+    experiment: Experiment, specification: Mapping[str, Any], folder: str | Path, options: Mapping[str, Any]
+) -> Path:
     """Write `experiment.json` into a folder, which is created if it doesn't exist.
 
     Args:
+        specification: everything that decides the result, from the plan.
         options: the options of the command, for `seedbed resume`; empty for a call in Python.
     """
     path = Path(folder) / FROZEN
     path.parent.mkdir(parents=True, exist_ok=True)
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    document = dict(plan.specification) | {
-        "command": plan.experiment.command,
+    reading = experiment.table.reading
+    document = dict(specification) | {
+        "command": experiment.command,
         "options": dict(options),
-        "reading": _without_passwords(plan.experiment.table.reading),
-        "networks": {one.name: architecture_to_values(one.architecture) for one in plan.experiment.candidates},
-        "code": code_of(plan),
+        "reading": reading and {**reading, "source": without_passwords(reading["source"])},
+        "networks": {one.name: architecture_to_values(one.architecture) for one in experiment.candidates},
+        "code": code_of(experiment),
         "files": {
             one.architecture.path: file_hash(Path(one.architecture.path))
-            for one in plan.experiment.candidates
+            for one in experiment.candidates
             if isinstance(one.architecture, FileArchitecture)
         },
-        "frozen_at": when,
+        "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole(path, lambda where: where.write_text(text))
     return path
 
 
-def code_of(plan: Plan) -> dict[str, str | None]:
+def code_of(experiment: Experiment) -> dict[str, str | None]:
     """Return a hash of the code of each candidate and each baseline, see `origin`; None if it is unknown."""
-    spec = plan.experiment
-    networks = {one.name: origin(one.architecture) for one in spec.candidates}
-    return networks | {one.name: origin(one.estimator) for one in spec.fitted}
+    networks = {one.name: origin(one.architecture) for one in experiment.candidates}
+    return networks | {one.name: origin(one.estimator) for one in experiment.fitted}
 
 
 def file_hash(path: Path) -> str:
@@ -86,12 +88,6 @@ def file_hash(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _without_passwords(reading: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if reading is None:
-        return None
-    return {**reading, "source": without_passwords(reading["source"])}
 
 
 def frozen_in(folder: Path) -> dict[str, Any]:

@@ -86,14 +86,14 @@ class Kept:
         key = self._of_chunk(which, chunk)
         if key is None or (arrays := self._read(key)) is None:
             return None
-        if (found := _unpacked(arrays, which, chunk, self._plan)) is None:
+        if (found := _unpacked(arrays, which, chunk, self._plan.experiment.table.n_outputs)) is None:
             self._forget(key)
         return found
 
     def keep_chunk(self, which: Round, chunk: Chunk, result: ChunkResult) -> None:
         """Write the result of a chunk; of the choosing round, its validation losses only."""
         if (key := self._of_chunk(which, chunk)) is not None:
-            self._write(key, _packed(result, which, chunk, self._plan), len(chunk.members))
+            self._write(key, _packed(result, which, chunk), len(chunk.members))
             Savepoint(self._place / key.name).remove()
 
     def savepoint(self, which: Round, chunk: Chunk) -> Savepoint | None:
@@ -214,16 +214,16 @@ class Kept:
             self._there[key.name] = n_networks
 
 
-def _packed(result: ChunkResult, which: Round, chunk: Chunk, plan: Plan) -> Arrays:
+def _packed(result: ChunkResult, which: Round, chunk: Chunk) -> Arrays:
     if which.chooses:
         return {"validation_loss": result.curves[2]}
     return {"curves": result.curves, "outputs": result.outputs.transpose(2, 0, 1)[_tested(which.data, chunk)],
             "dead": result.dead}  # fmt: skip
 
 
-def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, plan: Plan) -> ChunkResult | None:
+def _unpacked(arrays: Arrays, which: Round, chunk: Chunk, n_outputs: int) -> ChunkResult | None:
     """Return a packed result; None if it has other shapes. Curves that the choosing round doesn't need are NaN."""
-    data, n, epochs, n_outputs = which.data, len(chunk.members), chunk.recipe.epochs, plan.experiment.table.n_outputs
+    data, n, epochs = which.data, len(chunk.members), chunk.recipe.epochs
     tested = _tested(data, chunk)
     wanted: dict[str, tuple[int, ...]] = {"validation_loss": (epochs, n)}
     if not which.chooses:

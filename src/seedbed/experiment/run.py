@@ -8,26 +8,152 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 
-from seedbed.evaluation import Choice
+from seedbed.data import Split
+from seedbed.evaluation import CURVES, Choice
 from seedbed.experiment.fitted import Fitted, fit_on_splits
 from seedbed.experiment.kept import Kept
-from seedbed.experiment.pacing import timed
-from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import CandidateResult, FittedResult, Results
-from seedbed.experiment.watch import Watch, WatchedChunk, watch_plan
+from seedbed.experiment.plan import Plan, timed
+from seedbed.experiment.spec import Experiment
+from seedbed.experiment.watch import Band, Watch, WatchedChunk, watch_plan
 from seedbed.fitting import Round, Stack, choices_of
 from seedbed.networks import MLP
+from seedbed.scoring import Result
+from seedbed.settings import Recipe
 from seedbed.training import Chunk, ChunkResult, are_shares, ends_in_shares, train_chunks
 
-__all__ = ["GatheredCandidate", "GatheredFits", "run"]
+__all__ = ["CandidateResult", "FittedResult", "GatheredCandidate", "GatheredFits", "Results", "run"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CandidateResult(Result):
+    """All networks of one candidate.
+
+    Attributes:
+        recipe: its recipe.
+        n_parameters: number of parameters of one network.
+        curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the order
+            (repeat, fold, seed).
+        diverged: whether a value of the curves isn't finite [network].
+        epochs: the epoch after which the networks were used [split].
+        lrs: their learning rate [split].
+        dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if unknown.
+        note: on how it was trained; usually empty.
+        confined: the last layer of `forward()` if outputs seem to be probabilities instead of logits; else empty.
+        output_range: the smallest and the largest output of all networks for their test rows.
+    """
+
+    recipe: Recipe
+    n_parameters: int
+    curves: npt.NDArray[np.float32]
+    diverged: npt.NDArray[np.bool_]
+    epochs: npt.NDArray[np.int64]
+    lrs: npt.NDArray[np.float64]
+    dead: npt.NDArray[np.float32]
+    note: str = ""
+    confined: Literal["", "sigmoid", "softmax"] = ""
+    output_range: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def settled(self) -> tuple[float, int]:
+        """The learning rate and the epochs for all rows: the most frequent rate, and the median of the epochs
+        that were chosen with it."""
+        lrs, counts = np.unique(self.lrs, return_counts=True)
+        lr = float(lrs[counts.argmax()])
+        return lr, max(1, round(float(np.median(self.epochs[self.lrs == lr]))))
+
+    def by_name(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the curves [epoch, network] by their names in `evaluation.CURVES`."""
+        return dict(zip(CURVES, self.curves, strict=True))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the lowest mean test loss, which only explains curves and isn't used for verdicts."""
+        test_loss = self.curves[2][:, ~self.diverged]
+        return int(test_loss.mean(axis=1, dtype=np.float64).argmin()) if test_loss.shape[1] else None
+
+    def last(self, curve: int) -> float | None:
+        """The mean of a curve at the last epoch, over the networks that didn't diverge."""
+        values = self.curves[curve, -1, ~self.diverged]
+        return float(values.mean(dtype=np.float64)) if len(values) else None
+
+    def used(self, curve: int) -> float | None:
+        """Return the mean of a curve at the epoch after which each network was used, if its losses are finite there."""
+        networks = np.arange(self.curves.shape[2])
+        at = self.epochs[networks // self.design.seeds] - 1, networks
+        # The accuracy of a diverged network is a number, but meaningless.
+        values = self.curves[(curve, *at)][np.isfinite(self.curves[(0, *at)]) & np.isfinite(self.curves[(2, *at)])]
+        return float(values.mean(dtype=np.float64)) if len(values) else None
+
+    def as_dict(self) -> dict[str, Any]:
+        lrs, counts = np.unique(self.lrs, return_counts=True)
+        low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
+        return super().as_dict() | {
+            "kind": "network",
+            "description": self.recipe.describe(),
+            "n_parameters": self.n_parameters,
+            "n_networks": len(self.diverged),
+            "n_diverged": int(self.diverged.sum()),
+            "epochs": {"most": self.recipe.epochs, "low": low, "median": median, "high": high},
+            "lr": {f"{lr:g}": count for lr, count in zip(lrs.tolist(), counts.tolist(), strict=True)},
+            "settled": dict(zip(("lr", "epochs"), self.settled, strict=True)),
+            "train_r2" if self.task == "regression" else "train_accuracy": self.used(1),
+            "train_loss": self.used(0),
+            "test_loss": self.used(2),
+            "lowest_test_loss_epoch": self.best_epoch,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FittedResult(Result):
+    """One model that was fitted on each split: a baseline, or `auto`.
+
+    Attributes:
+        description: what it is, in a few words.
+    """
+
+    description: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"kind": "baseline", "description": self.description}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """The results of a run, without conclusions.
+
+    Attributes:
+        experiment: the specification.
+        splits: row numbers of each split, repeat by repeat.
+        results: one for each candidate, then one for each baseline.
+        seconds: duration of the run.
+        specification: everything that decides the results, as in `experiment.json`; empty if unknown.
+    """
+
+    experiment: Experiment
+    splits: tuple[Split, ...]
+    results: tuple[Result, ...]
+    seconds: float
+    specification: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def networks(self) -> tuple[CandidateResult, ...]:
+        """The results of the candidates, without the baselines."""
+        return tuple(result for result in self.results if isinstance(result, CandidateResult))
+
+    def __getitem__(self, name: str) -> Any:
+        for result in self.results:
+            if result.name == name:
+                return result
+        raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
 
 
 def run(plan: Plan, *, watch: Watch | None = None, kept: Kept | None = None) -> Results:
@@ -166,7 +292,6 @@ def in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
     return sorted(places, key=lambda place: -_cost(*place))
 
 
-Band = tuple[float, float, float]
 Floats = npt.NDArray[np.floating]
 
 
@@ -200,6 +325,20 @@ class _OutOfFold:
             rows = folds[tested].test
             self.pairs[split.repeat, outer, seed, rows] = predictions[np.searchsorted(split.test, rows)]
 
+    def about(self) -> dict[str, Any]:
+        """Return what the results of all models have in common, and the predictions."""
+        spec = self.plan.experiment
+        return {
+            "target": spec.table.target,
+            "task": spec.table.task,
+            "splits": self.plan.splits,
+            "groups": spec.table.groups,
+            "design": spec.design,
+            "alpha": spec.alpha,
+            "predictions": self.predictions,
+            "pairs": self.pairs,
+        }
+
 
 class GatheredFits:
     """The predictions of one model that is fitted on each split."""
@@ -212,19 +351,7 @@ class GatheredFits:
         self._found.add(split, 0, predictions)
 
     def result(self) -> FittedResult:
-        plan = self._found.plan
-        return FittedResult(
-            name=self.model.name,
-            target=plan.experiment.table.target,
-            task=plan.experiment.table.task,
-            splits=plan.splits,
-            groups=plan.experiment.table.groups,
-            design=plan.experiment.design,
-            alpha=plan.experiment.alpha,
-            predictions=self._found.predictions,
-            pairs=self._found.pairs,
-            description=self.model.description,
-        )
+        return FittedResult(name=self.model.name, description=self.model.description, **self._found.about())
 
 
 class GatheredCandidate:
@@ -289,18 +416,10 @@ class GatheredCandidate:
         return ends_in_shares(build, n_inputs, spec.table.task)
 
     def result(self) -> CandidateResult:
-        spec, n_splits = self.plan.experiment, len(self.plan.splits)
+        n_splits = len(self.plan.splits)
         choices = self.choices[:n_splits] if self.choices is not None else [None] * n_splits
         return CandidateResult(
             name=self.candidate.name,
-            target=spec.table.target,
-            task=spec.table.task,
-            splits=self.plan.splits,
-            groups=spec.table.groups,
-            design=spec.design,
-            alpha=spec.alpha,
-            predictions=self._found.predictions,
-            pairs=self._found.pairs,
             recipe=self.recipe,
             n_parameters=self.stack.n_parameters,
             curves=self.curves,
@@ -311,6 +430,7 @@ class GatheredCandidate:
             note=self.stack.note,
             confined=self._confined(),
             output_range=self._range,
+            **self._found.about(),
         )
 
 

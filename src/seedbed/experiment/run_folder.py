@@ -22,8 +22,7 @@ from seedbed.experiment.comparison import Comparison, conclude
 from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, frozen_in
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.results import CandidateResult, FittedResult, Results
-from seedbed.experiment.run import GatheredCandidate, GatheredFits
+from seedbed.experiment.run import CandidateResult, FittedResult, GatheredCandidate, GatheredFits, Results
 from seedbed.files import remove_parts
 
 __all__ = ["is_finished", "open_folder"]
@@ -108,7 +107,7 @@ def open_folder(
                 (folder / _RESULTS).unlink()  # until the new ones are there, the run isn't finished
         if differing or finished or not frozen:
             with _written(folder, "Name another folder."):
-                freeze(plan, folder, options)
+                freeze(plan.experiment, plan.specification, folder, options)
         yield RunFolder(path, kept, replaces=_shown(differing) if finished else "")
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
@@ -158,7 +157,7 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
         frozen: the contents of `experiment.json` in the folder, with the specification of the plan.
         folder: of the finished run.
     """
-    code = code_of(plan)
+    code = code_of(plan.experiment)
     if frozen.get("code") != code or None in code.values():
         return None  # the code of a network or a baseline has changed, or is unknown
     from safetensors.numpy import load_file

@@ -21,7 +21,7 @@ from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target
 from seedbed.errors import OptionError
 from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
-from seedbed.experiment.summary import json_text, runs_of, table_of
+from seedbed.experiment.summary import json_text, table_of
 from seedbed.experiment.watch import Watch
 from seedbed.files import write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
@@ -147,7 +147,7 @@ class Run:
         step = 1 / len(training.split.test) if classes else 0.0
         found = lottery({training.candidate.name: history.test_score[-1, ~history.diverged]}, step=step)
         name = "accuracy" if classes else "r2"
-        return {"name": name, "words": METRICS[name].words, **runs_of(found)}
+        return {"name": name, "words": METRICS[name].words, **found}
 
     def __repr__(self) -> str:
         training, networks = self.training, counted(len(self.history), "network")

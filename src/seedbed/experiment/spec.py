@@ -28,9 +28,8 @@ from seedbed.data import (
 )
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
-from seedbed.experiment.auto import without_auto
 from seedbed.experiment.baselines import BASELINES, baselines_from
-from seedbed.experiment.fitted import Fitted
+from seedbed.experiment.fitted import Fitted, without_auto
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, candidates_from
 from seedbed.report import counted
@@ -229,8 +228,12 @@ def specify(
 
 
 def _recipe_for(table: Table, recipe: Recipe, lrs: Sequence[float]) -> Recipe:
-    """Return the recipe that the candidates share on a table, with the loss of its task."""
-    recipe = _with_loss(dataclasses.replace(recipe, lr=lrs[0]) if lrs else recipe, table.task)
+    """Return the recipe that the candidates share on a table, with the loss of its task, which also decides how
+    outputs become predictions."""
+    loss = LOSSES[table.task]
+    if recipe.loss not in ("auto", loss):
+        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
+    recipe = dataclasses.replace(recipe, loss=loss, lr=lrs[0] if lrs else recipe.lr)
     return recipe.in_batches() if encode(table).is_large else recipe
 
 
@@ -250,13 +253,6 @@ def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, 
         return table, None
     drawn = sample_rows(table.target, rows, random_state=derive(random_state, "sample"), groups=table.groups)
     return table.of_rows(drawn), table
-
-
-def _with_loss(recipe: Recipe, task: Task) -> Recipe:
-    """Return the recipe with the loss of the task, which also decides how outputs become predictions."""
-    if recipe.loss not in ("auto", LOSSES[task]):
-        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {LOSSES[task]}.")
-    return dataclasses.replace(recipe, loss=LOSSES[task])
 
 
 def _expanded(
@@ -341,10 +337,11 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         n_inputs: number of inputs of a network.
         splits: those that are judged, then those of nested cross-validation.
     """
-    recipes = spec.recipes()
+    recipes, whole = spec.recipes(), spec.whole
+    sample = None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
     decided = {
         "schema_version": 1,
-        "table": {**table_specification(spec.table, n_inputs), "sample": _sample(spec.whole)},
+        "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
             {
                 "name": one.name,
@@ -369,11 +366,6 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
     }
     plain: dict[str, Any] = json.loads(json.dumps(decided))
     return plain
-
-
-def _sample(whole: Table | None) -> dict[str, Any] | None:
-    """Return the table from which the rows were drawn; None if all rows are used."""
-    return None if whole is None else {"of": whole.n_rows, "sha256": hashed(whole.features, whole.target)}
 
 
 def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seedbed.data import Table
 from seedbed.evaluation import (
-    CURVES,
     METRICS,
     MOST_GHOSTS,
     Check,
-    Lottery,
     MeanInterval,
     lottery,
     more_repeats_ratio,
@@ -27,12 +25,12 @@ from seedbed.evaluation import (
     summarize_curves,
 )
 from seedbed.experiment.conclusions import Conclusions
-from seedbed.experiment.results import CandidateResult, Results
+from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.report import SCHEMA_VERSION, counted
 from seedbed.scoring import Result
 
-__all__ = ["json_text", "runs_of", "summarize", "table_of"]
+__all__ = ["json_text", "summarize", "table_of"]
 
 
 def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check]) -> dict[str, Any]:
@@ -54,7 +52,8 @@ def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check])
             "of_prior": prior_loss(experiment.metric, experiment.table.target),
         },
         "alpha": experiment.alpha,
-        "interval": _interval(experiment),
+        # How the intervals of the verdicts were computed; None if there are no verdicts.
+        "interval": {"cross_validation": experiment.interval, "held_out": "held_out"}.get(design.kind),
         "plan": {
             "kind": design.kind,
             "locked_share": design.locked_share,
@@ -117,7 +116,10 @@ def _curves(found: Results) -> dict[str, Any]:
         "score_name": experiment.score_name,
         "title": f"{experiment.table.target_name} of {experiment.table.name}",
         "subtitle": f"{_recipe_words(experiment)}; {size}",
-        "candidates": [{"name": result.name, **_summarized(result, interval, ghosts)} for result in networks],
+        "candidates": [
+            {"name": one.name, **summarize_curves(one.by_name(), interval=interval, max_ghosts=ghosts)}
+            for one in networks
+        ],
     }
 
 
@@ -131,11 +133,11 @@ def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any
     score, loss = ("r2", "squared_error") if regression else ("accuracy", "accuracy")
     scores = {name: 1 - result.losses(loss) for name, result in shown.items()}
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
-    found = {
+    found: dict[str, Any] = {
         "score": {
             "name": score,
             "words": METRICS[score].words,
-            **runs_of(lottery(scores, step=0.0 if regression else 1 / float(np.median(sizes)))),
+            **lottery(scores, step=0.0 if regression else 1 / float(np.median(sizes))),
         },
         "difference": None,
     }
@@ -147,30 +149,10 @@ def _lottery(experiment: Experiment, results: Sequence[Result]) -> dict[str, Any
             for name, result in shown.items()
             if name != experiment.reference
         }
-        found["difference"] = {
-            "name": metric,
-            "words": METRICS[metric].words,
-            **runs_of(lottery(pairs), better={name: float(np.mean(runs > 0)) for name, runs in pairs.items()}),
-        }
+        found["difference"] = {"name": metric, "words": METRICS[metric].words, **lottery(pairs)}
+        for run in found["difference"]["runs"]:
+            run["better"] = float(np.mean(pairs[run["name"]] > 0))
     return found
-
-
-def runs_of(found: Lottery, better: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Return a lottery as plain values; `better` is the share of the runs of a candidate in which it is better."""
-    runs = [
-        {
-            "name": name,
-            "n": one.n,
-            "mean": one.mean,
-            "lowest": one.lowest,
-            "highest": one.highest,
-            "quantiles": list(one.quantiles),
-            "counts": list(one.counts),
-            **({} if better is None else {"better": better[name]}),
-        }
-        for name, one in found.runs.items()
-    ]
-    return {"edges": list(found.edges), "runs": runs}
 
 
 def _recipe_words(experiment: Experiment) -> str:
@@ -182,20 +164,7 @@ def _recipe_words(experiment: Experiment) -> str:
     return words.replace(f"lr {lrs[0]:g}", f"lr {', '.join(f'{lr:g}' for lr in lrs)} compared")
 
 
-def _interval(experiment: Experiment) -> str | None:
-    """Return how the intervals of the verdicts were computed; None if there are no verdicts."""
-    kinds = {"cross_validation": experiment.interval, "held_out": "held_out"}
-    return kinds.get(experiment.design.kind)
-
-
-def _summarized(result: CandidateResult, interval: MeanInterval, max_ghosts: int) -> dict[str, Any]:
-    curves = dict(zip(CURVES, result.curves, strict=True))
-    return summarize_curves(curves, interval=interval, max_ghosts=max_ghosts)
-
-
 _NUMBER = r"(?:-?[\d.]+(?:[eE][-+]?\d+)?|null)"
-
-
 # A JSON string can't contain a line end, so no string is changed.
 _NUMBERS = re.compile(rf"\[\n\s*({_NUMBER}(?:,\n\s*{_NUMBER})*)\n\s*\]")
 

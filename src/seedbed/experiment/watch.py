@@ -10,7 +10,7 @@ from seedbed.experiment.plan import Plan
 from seedbed.report import Progress, drawing_seconds
 from seedbed.training import Board, Chunk
 
-__all__ = ["Watch", "WatchedChunk", "watch_plan"]
+__all__ = ["Band", "Watch", "WatchedChunk", "watch_plan"]
 
 Band = tuple[float, float, float]
 

@@ -166,7 +166,7 @@ def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> Non
         )
     if not wide and len(names) > 1:
         raise ColumnError(f"{where}: {listed} could all be the score", f"Name one: --score {names[0]}.")
-    if wide and (len(names) < 2 or all(is_known(name) for name in names)):
+    if wide and (len(names) < 2 or all(_known(name) for name in names)):
         raise ColumnError(
             f"{where}: no column names the candidates, and {listed} look{'s' * (len(names) == 1)} like scores",
             "Add a column 'candidate', or name the one there is: --candidate NAME.",
@@ -291,18 +291,10 @@ def score_kind(name: str, *, lower_is_better: bool | None = None) -> ScoreKind:
     return ScoreKind(name, name, known in _HIGHER)
 
 
-def is_known(name: str) -> bool:
-    """Return whether a name is that of a score."""
-    return _known(name) is not None
-
-
 def _known(name: str) -> str | None:
     """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get better, `score`."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
-    plain = _PREFIX.sub("", plain)
-    if plain.startswith("neg_"):
+    found = _PREFIX.sub("", plain(name))
+    if found.startswith("neg_"):
         return "score"
-    plain = _OTHER_NAMES.get(plain, plain)
-    if plain in METRICS or plain in _HIGHER or plain in _LOWER:
-        return plain
-    return None
+    found = _OTHER_NAMES.get(found, found)
+    return found if found in METRICS or found in _HIGHER or found in _LOWER else None

@@ -254,8 +254,8 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
         runs = numbered(runs, wide=found.wide)
     cube = cube_of(columns, found, runs)
     layout = layout_of(runs, folds=reading.folds, test_share=reading.test_share)
-    kept = paired(cube, runs, drop_incomplete=reading.drop_incomplete)
-    by_name, percent = dict(kept.by_name), False
+    by_name, dropped = paired(cube, runs, drop_incomplete=reading.drop_incomplete)
+    percent = False
     if kind.is_share and max(abs(values).max() for values in by_name.values()) > 1:
         by_name, percent = {name: values / 100 for name, values in by_name.items()}, True
         question = replace(question, margin=None if question.margin is None else question.margin / 100)
@@ -269,7 +269,7 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
         f"{len(by_name)} candidates {place}; {which}, {way} is better{'; given in percent' if percent else ''}.",
         layout.words,
         *([averaged] if seeds > 1 < len(runs.splits) else []),
-        *([kept.dropped] if kept.dropped else []),
+        *([dropped] if dropped else []),
     ]
     return document_of(
         conclusion,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -18,12 +18,10 @@ from seedbed.evaluation import (
     Verdict,
     brackets,
     corrected_t,
-    holm,
     judge_all,
     seed_difference,
     separated,
 )
-from seedbed.evaluation import judge as judge_pair
 from seedbed.judgement.columns import ScoreKind
 from seedbed.judgement.scores import Layout
 from seedbed.report import SCHEMA_VERSION
@@ -196,43 +194,21 @@ def _verdicts(
     def difference(one: str, other: str) -> Estimate:
         return layout.difference(losses[one], losses[other], alpha=question.alpha, comparisons=comparisons)
 
-    shaped = {name: values[None] for name, values in losses.items()}
-    if question.all_pairs:
-        pairs = tuple(
-            judge_pair(
-                shaped[one],
-                shaped[other],
-                reference=one,
-                candidate=other,
-                metric=kind.name,
-                margin=margin,
-                n_rows=None,
-                alpha=question.alpha,
-                comparisons=comparisons,
-                interval=difference(one, other),
-                greater_is_better=kind.greater_is_better,
-            )
-            for one, other in itertools.combinations([reference, *(name for name in losses if name != reference)], 2)
-        )
-        adjusted = holm([*(pair.p for pair in pairs), *([1.0] * question.tried)])[: len(pairs)]
-        pairs = tuple(replace(pair, p_adjusted=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
-        verdicts = tuple(pair for pair in pairs if pair.reference == reference)
-    else:
-        pairs = ()
-        verdicts = judge_all(
-            shaped,
-            reference=reference,
-            metric=kind.name,
-            margin=margin,
-            n_rows=None,
-            alpha=question.alpha,
-            intervals={name: difference(reference, name) for name in losses if name != reference},
-            tried=question.tried,
-            greater_is_better=kind.greater_is_better,
-        )
+    names = [reference, *(name for name in losses if name != reference)]
+    chosen = itertools.combinations(names, 2) if question.all_pairs else [(reference, name) for name in names[1:]]
+    found = judge_all(
+        {name: values[None] for name, values in losses.items()},
+        {pair: difference(*pair) for pair in chosen},
+        metric=kind.name,
+        margin=margin,
+        n_rows=None,
+        tried=question.tried,
+        greater_is_better=kind.greater_is_better,
+    )
     ranking = sorted(losses, key=lambda name: float(losses[name].mean()))
-    apart = separated(ranking, pairs or verdicts, difference, margin=margin, alpha=question.alpha)
-    return verdicts, pairs, brackets(apart)
+    apart = separated(ranking, found, difference, margin=margin, alpha=question.alpha)
+    against = tuple(verdict for verdict in found if verdict.reference == reference)
+    return against, found if question.all_pairs else (), brackets(apart)
 
 
 def _of_seeds(losses: Mapping[str, Floats], reference: str, question: Question) -> list[dict[str, Any]]:

@@ -21,7 +21,6 @@ from seedbed.evaluation import (
     brackets,
     default_margin,
     default_metric,
-    holm,
     margin_beside,
     protocol,
     separated,
@@ -29,7 +28,7 @@ from seedbed.evaluation import (
 from seedbed.judgement.columns import Factor, Roles, ScoreKind, factor, found_roles, numbers, plain
 from seedbed.judgement.judging import Conclusion, Question, conclude
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs
-from seedbed.scoring import Result, difference, verdicts_on
+from seedbed.scoring import Result, difference, judged, verdicts_on
 
 __all__ = ["candidates_of", "conclude_predictions", "metric_of", "read_predictions"]
 
@@ -397,10 +396,20 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) 
     verdicts, without = verdicts_on(
         found.results, reference, kind.name, margin=margin.value, tried=comparisons - len(by_name) + 1
     )
-    pairs = _pairs(by_name, reference, kind, question, margin.value) if question.all_pairs else ()
+    usable = {name: result for name, result in by_name.items() if result.finite}
+    pairs: tuple[Verdict, ...] = ()
+    if question.all_pairs and found.results[0].design.has_verdict:
+        names = [name for name in (reference, *by_name) if name in usable]
+        pairs = judged(
+            usable,
+            list(itertools.combinations(dict.fromkeys(names), 2)),
+            kind.name,
+            margin=margin.value,
+            comparisons=comparisons,
+            tried=question.tried,
+        )
     if pairs:
         verdicts = tuple(pair for pair in pairs if pair.reference == reference)
-    usable = {name: result for name, result in by_name.items() if result.finite}
     means = {name: float(result.losses(kind.name).mean()) for name, result in usable.items()}
     ranking = tuple(sorted(means, key=lambda name: means[name]))
     apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
@@ -438,19 +447,6 @@ def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
     if question.margin is not None:
         return Margin(question.margin, "given")
     return margin_beside(default_margin(kind.name, reference.target), float(reference.losses(kind.name).mean()))
-
-
-def _pairs(
-    by_name: Mapping[str, Result], reference: str, kind: ScoreKind, question: Question, margin: float
-) -> tuple[Verdict, ...]:
-    """Return the verdicts on all pairs, those with the reference first."""
-    found: list[Verdict] = []
-    others = question.comparisons(len(by_name)) - 1
-    for one, other in itertools.combinations([reference, *(name for name in by_name if name != reference)], 2):
-        verdicts, _ = verdicts_on([by_name[one], by_name[other]], one, kind.name, margin=margin, tried=others)
-        found.extend(verdicts)
-    adjusted = holm([*(pair.p for pair in found), *([1.0] * question.tried)])
-    return tuple(replace(pair, p_adjusted=float(p)) for pair, p in zip(found, adjusted, strict=False))
 
 
 def candidates_of(found: Predicted) -> list[dict[str, Any]]:

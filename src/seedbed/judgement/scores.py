@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError
-from seedbed.evaluation import CorrectedT, corrected_t
+from seedbed.evaluation import Estimate, corrected_t
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
 from seedbed.typing import Floats
 
@@ -51,21 +51,6 @@ class Runs:
         return ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels) or "the split"
 
 
-@dataclass(frozen=True, eq=False)
-class Paired:
-    """Scores of candidates on the splits that all of them have.
-
-    Attributes:
-        by_name: candidate -> [split, seed], finite.
-        splits: the positions of these splits among those of the file.
-        dropped: what was left out, in words; may be empty.
-    """
-
-    by_name: Mapping[str, Floats]
-    splits: NDArray[np.int64]
-    dropped: str
-
-
 def read_runs(columns: Columns, roles: Mapping[str, int], wide_names: Sequence[str] = ()) -> Runs:
     """Return the candidate, split and seed of each row.
 
@@ -73,7 +58,8 @@ def read_runs(columns: Columns, roles: Mapping[str, int], wide_names: Sequence[s
         ColumnError: a cell is empty.
         OptionError: bootstrap samples.
     """
-    _refuse_bootstrap(columns, roles)
+    if "bootstrap" in roles:
+        raise _bootstrap(columns.where, columns.names[roles["bootstrap"]])
     n = columns.n_rows
     found = {
         role: factor(columns, roles[role], role) if role in roles else Factor("", np.zeros(n, dtype=np.int64), ())
@@ -82,26 +68,17 @@ def read_runs(columns: Columns, roles: Mapping[str, int], wide_names: Sequence[s
     for role in ("repeat", "fold", "seed"):
         if any(label.lower().startswith(("boot", "oob")) for label in found[role].labels):
             raise _bootstrap(columns.where, found[role].name)
-    candidate = found["candidate"]
     if wide_names:
-        candidate = Factor("", candidate.codes, tuple(wide_names))
+        found["candidate"] = Factor("", found["candidate"].codes, tuple(wide_names))
     n_folds = max(1, len(found["fold"].labels))
     keys, split = np.unique(found["repeat"].codes * n_folds + found["fold"].codes, return_inverse=True)
     return Runs(
         where=columns.where,
-        candidate=candidate,
-        repeat=found["repeat"],
-        fold=found["fold"],
-        seed=found["seed"],
+        **found,
         split=split.astype(np.int64),
         splits=tuple((int(key) // n_folds, int(key) % n_folds) for key in keys),
         test_share=_test_share(columns, roles),
     )
-
-
-def _refuse_bootstrap(columns: Columns, roles: Mapping[str, int]) -> None:
-    if "bootstrap" in roles:
-        raise _bootstrap(columns.where, columns.names[roles["bootstrap"]])
 
 
 def _bootstrap(where: str, name: str) -> OptionError:
@@ -171,8 +148,8 @@ def _refuse_copies(
     raise DataError(f"{message}, {which}", hint)
 
 
-def paired(scores: Mapping[str, Floats], runs: Runs, *, drop_incomplete: bool) -> Paired:
-    """Return the candidates on the splits that all of them have, with all of their seeds.
+def paired(scores: Mapping[str, Floats], runs: Runs, *, drop_incomplete: bool) -> tuple[dict[str, Floats], str]:
+    """Return scores [split, seed] on the splits that all candidates have, and in words what was left out.
 
     Raises:
         DataError: scores are missing and `drop_incomplete` is False, or no split is left.
@@ -183,7 +160,7 @@ def paired(scores: Mapping[str, Floats], runs: Runs, *, drop_incomplete: bool) -
     complete = {name: np.isfinite(values).all(axis=1) for name, values in own.items()}
     keep = np.logical_and.reduce(list(complete.values()))
     if keep.all():
-        return Paired(own, np.arange(len(keep)), "")
+        return own, ""
     lacking = [
         f"{name} in {runs.split_name(split)}" for name in own for split in np.flatnonzero(~complete[name]).tolist()
     ]
@@ -202,7 +179,7 @@ def paired(scores: Mapping[str, Floats], runs: Runs, *, drop_incomplete: bool) -
         f"{n} of {len(keep)} splits {'is' if n == 1 else 'are'} left out, as scores are missing there "
         f"({listed_runs(lacking)}). If they are missing because a candidate failed, it looks better than it is."
     )
-    return Paired({name: values[keep] for name, values in own.items()}, np.flatnonzero(keep), dropped)
+    return {name: values[keep] for name, values in own.items()}, dropped
 
 
 def _compact(values: Floats) -> Floats:
@@ -244,7 +221,7 @@ class Layout:
 
     def difference(
         self, reference: np.ndarray, candidate: np.ndarray, *, alpha: float, comparisons: int = 1
-    ) -> CorrectedT:
+    ) -> Estimate:
         """Return the corrected t of two candidates' losses [split, seed]; seeds are averaged within a split first."""
         x = (reference.mean(axis=1) - candidate.mean(axis=1))[None]
         return corrected_t(x, alpha=alpha, comparisons=comparisons, n_test_over_n_train=self.overlap, df=self.df)
@@ -270,7 +247,7 @@ def layout_of(runs: Runs, *, folds: int | None = None, test_share: float | None 
     share = runs.test_share if test_share is None else test_share
     per_repeat = Counter(repeat for repeat, _ in runs.splits)
     found = _folds_of(runs, per_repeat, folds)
-    if found is None or (test_share is not None):
+    if found is None or test_share is not None:
         return _random_splits(runs, share)
     if share is not None and not 0.8 < share * found < 1.25:
         layout = _random_splits(runs, share)
@@ -306,9 +283,7 @@ def _folds_of(runs: Runs, per_repeat: Counter[int], given: int | None) -> int | 
             raise OptionError(message, "Complete them; if the splits are random: --test-share S.")
         return sizes.pop()
     n = len(runs.splits)
-    if "split" in runs.fold.name.lower():
-        return None
-    if not runs.fold.labels:
+    if "split" in runs.fold.name.lower() or not runs.fold.labels:
         return None
     if n > _MOST_FOLDS:
         raise OptionError(
@@ -319,15 +294,13 @@ def _folds_of(runs: Runs, per_repeat: Counter[int], given: int | None) -> int | 
 
 
 def _random_splits(runs: Runs, share: float | None) -> Layout:
-    n = len(runs.splits)
+    n, which = len(runs.splits), _columns(runs.repeat, runs.fold)
     if share is None:
-        what = _columns(runs.repeat, runs.fold)
         raise OptionError(
-            f"{runs.where}: {n:,} splits ({what}) may be random splits or folds",
+            f"{runs.where}: {n:,} splits ({which}) may be random splits or folds",
             "For random splits give the share of test rows, --test-share 0.2 say, or columns n_train and n_test; for "
             "folds give how many a repeat has: --folds 10.",
         )
-    which = _columns(runs.repeat, runs.fold)
     return Layout(
         kind="random_splits",
         repeats=1,
@@ -362,5 +335,4 @@ def numbered(runs: Runs, *, wide: bool) -> Runs:
         split = np.empty(len(codes), dtype=np.int64)
         split[order] = np.arange(len(codes)) - starts[codes[order]]
     labels = tuple(str(number + 1) for number in range(int(split.max()) + 1))
-    fold = Factor("", split, labels)
-    return replace(runs, fold=replace(fold, name=""), split=split, splits=tuple((0, i) for i in range(len(labels))))
+    return replace(runs, fold=Factor("", split, labels), split=split, splits=tuple((0, i) for i in range(len(labels))))

@@ -1,16 +1,18 @@
-"""The curves of many networks, summarized as a few lines for a chart or a page."""
+"""Single runs, summarized for charts and pages: the curves of many networks, and the lottery of their scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "evenly", "summarize_curves"]
+from seedbed.typing import Floats
+
+__all__ = ["CURVES", "MOST_GHOSTS", "MeanInterval", "evenly", "lottery", "paired_runs", "summarize_curves"]
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 
@@ -72,19 +74,15 @@ def summarize_curves(
         `ghost_epochs`, one a network. Nothing is smoothed: each number belongs to exactly its epoch, and has five
         significant digits. With no network left the lists of every curve are empty, with one group those of the
         interval.
-
-    Raises:
-        ValueError: a curve is missing or unknown, is not `[epoch, network]`, or the shapes differ.
     """
-    arrays = _checked(curves)
-    n_epochs, n_networks = arrays["train_loss"].shape
-    healthy = np.flatnonzero(_finite_networks(arrays))
+    n_epochs, n_networks = curves["train_loss"].shape
+    healthy = np.flatnonzero(_finite_networks(curves))
     epochs = evenly(n_epochs, max(2, max_points))
     coarse = epochs[evenly(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[evenly(healthy.size, max_ghosts)]
-    found = {key: _summarize(array, epochs, healthy, interval) for key, array in arrays.items()}
+    found = {key: _summarize(array, epochs, healthy, interval) for key, array in curves.items()}
     for key in ("test_loss", "test_score"):
-        found[key]["ghosts"] = [_plain(arrays[key][coarse, network]) for network in ghosts]
+        found[key]["ghosts"] = [_plain(curves[key][coarse, network]) for network in ghosts]
     return {
         "n_networks": n_networks,
         "n_diverged": n_networks - int(healthy.size),
@@ -92,16 +90,6 @@ def summarize_curves(
         "ghost_epochs": coarse.tolist(),
         "curves": found,
     }
-
-
-def _checked(curves: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[np.floating]]:
-    if set(curves) != set(CURVES):
-        raise ValueError(f"curves must be exactly {', '.join(CURVES)}; got {', '.join(sorted(curves)) or 'none'}")
-    arrays = {key: np.asarray(curves[key]) for key in CURVES}
-    shapes = {array.shape for array in arrays.values()}
-    if len(shapes) > 1 or len(next(iter(shapes))) != 2:
-        raise ValueError(f"curves must be [epoch, network] and of one shape; got {sorted(shapes)}")
-    return arrays
 
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
@@ -157,3 +145,99 @@ def evenly(n: int, most: int) -> NDArray[np.intp]:
     at least 2.
     """
     return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))
+
+
+# The lottery
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MOST_BINS = 48
+# Largest reach of the bins, in widths of the middle nine tenths of the typical candidate's runs.
+_REACH = 12
+
+
+def lottery(values: Mapping[str, ArrayLike], *, step: float = 0.0) -> dict[str, Any]:
+    """Count single runs in bins that all candidates share.
+
+    Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible values. If a few
+    runs are so far off that the others would share one or two bins, the bins end before them, and the outermost bins
+    count what lies beyond.
+
+    Args:
+        values: name -> one number per run, in any shape; values that aren't finite are left out.
+        step: the smallest difference that two runs can have, `1/n` where a share of n rows is counted: no bin is
+            narrower, so that not every other bin is empty.
+
+    Returns:
+        A dict that is ready for JSON: `edges` [bin + 1], of equal width, and `runs`, for each candidate with a finite
+        run its `name`, `n` (finite runs), `mean`, `lowest`, `highest`, `quantiles` (5, 25, 50, 75 and 95 %) and
+        `counts` [bin].
+    """
+    finite = {name: _finite(runs) for name, runs in values.items()}
+    finite = {name: runs for name, runs in finite.items() if runs.size}
+    if not finite:
+        return {"edges": [], "runs": []}
+    edges = _edges(*_ends(list(finite.values())), step)
+    return {"edges": edges.tolist(), "runs": [_spread(name, runs, edges) for name, runs in finite.items()]}
+
+
+def paired_runs(reference: Floats, candidate: Floats) -> Floats:
+    """Return the difference in each single run: the reference's loss minus the candidate's.
+
+    A single run is one fold with one seed of each. The seeds of two candidates are unrelated, so all their pairs are
+    counted.
+
+    Args:
+        reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows; numbers of seeds may differ.
+
+    Returns:
+        [repeat, fold, seed of the reference, seed of the candidate].
+    """
+    found: Floats = reference[:, :, :, None] - candidate[:, :, None, :]
+    return found
+
+
+def _finite(values: ArrayLike) -> Floats:
+    runs = np.asarray(values, dtype=np.float64).ravel()
+    return np.asarray(runs[np.isfinite(runs)], dtype=np.float64)
+
+
+def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
+    """Return where the bins begin and end."""
+    low, high = min(float(one.min()) for one in runs), max(float(one.max()) for one in runs)
+    middles = sorted((float(np.median(one)), *np.quantile(one, (0.05, 0.95)).tolist()) for one in runs)
+    widths = sorted(last - first for _, first, last in middles)
+    typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
+    if typical == 0 or high - low <= _REACH * typical:
+        return low, high
+    return max(low, middle - _REACH / 2 * typical), min(high, middle + _REACH / 2 * typical)
+
+
+def _edges(low: float, high: float, step: float) -> Floats:
+    # Runs of one value still need a bin that is wide enough to be seen.
+    width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
+    width, shift = _round_up(width, step), step / 2
+    first, last = (math.floor((end + shift) / width + 1e-9) for end in (low, high))
+    return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - shift
+
+
+def _round_up(width: float, step: float) -> float:
+    """Return a whole number of steps; without a step 1, 2 or 5 times a power of ten."""
+    if step:
+        return math.ceil(width / step - 1e-9) * step
+    power = 10.0 ** math.floor(math.log10(width))
+    return next(size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9))
+
+
+def _spread(name: str, runs: Floats, edges: Floats) -> dict[str, Any]:
+    # A value that equals an edge, except for rounding, belongs to the bin that begins there.
+    width = edges[1] - edges[0]
+    place = np.clip(np.floor((runs - edges[0]) / width + 1e-6).astype(np.intp), 0, len(edges) - 2)
+    return {
+        "name": name,
+        "n": runs.size,
+        "mean": float(runs.mean()),
+        "lowest": float(runs.min()),
+        "highest": float(runs.max()),
+        "quantiles": np.quantile(runs, _QUANTILES).tolist(),
+        "counts": np.bincount(place, minlength=len(edges) - 1).tolist(),
+    }

@@ -1,0 +1,456 @@
+"""Out-of-fold predictions of candidates and baselines: scores and verdicts, with intervals that suit the design."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from seedbed.data import Split, Task
+from seedbed.evaluation import (
+    METRICS,
+    Estimate,
+    FoldAuc,
+    Metric,
+    Protocol,
+    Verdict,
+    confusion_matrix,
+    consistency_band,
+    corrected_t,
+    default_metric,
+    expected_calibration_error,
+    fold_differences,
+    judge_all,
+    nested_interval,
+    paired_hold_out,
+    prior_loss,
+    reliability,
+    row_losses,
+    row_mean_se,
+    score_interval,
+    widening,
+    wilson,
+)
+from seedbed.typing import Floats
+
+__all__ = ["NoVerdict", "Result", "difference", "judged", "verdicts_on"]
+
+
+SCORES: dict[Task, tuple[str, ...]] = {
+    task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
+}
+"""The scores of a candidate, by task."""
+
+_RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
+"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer
+and the interval is narrower. With 200 its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of a candidate.
+
+    Attributes:
+        mean: over folds, of the mean over seeds; None if it isn't defined.
+        low, high: interval; None if there is none.
+        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a single fold has no
+            such score.
+        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single seed.
+        pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
+    """
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+    fold_sd: float | None = None
+    seed_sd: float | None = None
+    pooled: bool = False
+
+    def as_dict(self) -> dict[str, float | bool | None]:
+        """Return a plain dict, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """One candidate or baseline, predicted on rows that it wasn't trained on.
+
+    Attributes:
+        name: as in the table.
+        alpha: intervals of scores are at 1 - alpha, each on its own.
+        target: class codes or numbers [row] of the whole table.
+        splits: what it was trained and tested on, repeat by repeat.
+        design: how the splits were made.
+        predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat, seed, row], of each
+            of several classes, float32 [repeat, seed, row, class], or numbers in the target's own units, float64
+            [repeat, seed, row].
+        task: which of the three.
+        groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
+        pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
+            without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
+    """
+
+    name: str
+    alpha: float
+    target: npt.NDArray[Any]
+    splits: tuple[Split, ...]
+    design: Protocol
+    predictions: npt.NDArray[np.floating]
+    task: Task = "binary"
+    groups: npt.NDArray[np.int64] | None = None
+    pairs: npt.NDArray[np.floating] | None = None
+
+    @functools.cached_property
+    def finite(self) -> bool:
+        """Whether every network has a finite prediction for every row that it is tested on."""
+        if not np.isfinite(self.predictions[:, :, self.tested]).all():
+            return False
+        return self.pairs is None or bool((np.isfinite(self.pairs).sum(axis=1) == self.pairs.shape[1] - 1).all())
+
+    @functools.cached_property
+    def tested(self) -> npt.NDArray[np.int64]:
+        """The rows that are predicted: all rows, or the locked ones."""
+        return np.unique(np.concatenate([split.test for split in self.splits]))
+
+    @property
+    def tested_groups(self) -> npt.NDArray[np.int64] | None:
+        """The groups of the tested rows."""
+        return None if self.groups is None else self.groups[self.tested]
+
+    @functools.cached_property
+    def target_variance(self) -> float | None:
+        """The mean squared distance of the tested numbers from their mean, with equal weight for each fold.
+
+        It is the denominator of R2. It comes from the tested rows: with the variance of other rows, a constant could
+        seem to explain something. None if the tested rows are constant, and for classes.
+        """
+        if self.task != "regression":
+            return None
+        folds = [self.target[split.test] for split in self.splits]
+        mean = np.mean([fold.mean() for fold in folds])
+        variance = float(np.mean([((fold - mean) ** 2).mean() for fold in folds]))
+        return variance if variance > 0 else None
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes, two or more; 0 if numbers are predicted."""
+        if self.task == "multiclass":
+            return int(self.predictions.shape[3])
+        return 2 if self.task == "binary" else 0
+
+    def row_losses(self, metric: str | None = None) -> Floats:
+        """Return the loss of each prediction [repeat, seed, row], see `evaluation.row_losses`; by default of the
+        task's metric.
+        """
+        truth = np.broadcast_to(self.target, self.predictions.shape[:3])
+        return row_losses(metric or default_metric(self.task), truth, self.predictions, variance=self.target_variance)
+
+    def pair_losses(self, metric: str) -> Floats:
+        """Return the loss of each prediction of `pairs` [repeat, fold, seed, row], for nested cross-validation.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.pairs is None:
+            raise ValueError("there are no pairs of folds")
+        truth = np.broadcast_to(self.target, self.pairs.shape[:4])
+        return row_losses(metric, truth, self.pairs, variance=self.target_variance)
+
+    def losses(self, metric: str | None = None) -> Floats:
+        """Return the mean loss over the test rows of each split [repeat, fold, seed]; smaller is better."""
+        by_row = self.row_losses(metric)
+        folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
+        return np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
+
+    def complete(self) -> tuple[npt.NDArray[Any], Floats]:
+        """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
+        row] or [set, row, class].
+        """
+        found = self.predictions[:, :, self.tested].astype(np.float64)
+        sets = found.reshape(-1, *found.shape[2:])
+        return self.target[self.tested], sets[np.isfinite(sets).reshape(len(sets), -1).all(axis=1)]
+
+    @functools.cached_property
+    def scores(self) -> dict[str, Score]:
+        """All scores by name, with their spread and their intervals."""
+        return {name: score(name, self) for name in SCORES[self.task]}
+
+    def confusion(self) -> list[list[float]] | None:
+        """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
+        if self.task == "regression":
+            return None
+        p = self.predictions[:, :, self.tested]
+        truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
+        cells = confusion_matrix(truth, p.reshape(-1, *p.shape[3:]))
+        return [[float(cell) for cell in row] for row in cells / max(1, cells.sum())]
+
+    @functools.cached_property
+    def calibration(self) -> dict[str, Any] | None:
+        """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones.
+
+        Brier score = miscalibration - discrimination + uncertainty (`evaluation.reliability`). `ece` stands beside
+        its mean and 95th percentile for outcomes that follow these probabilities. `curve` is the reliability curve
+        by its corners. `band` is where it would lie if the probabilities were exact. `counts` is the number of rows
+        in each twentieth.
+
+        With several classes, it is the probability of the predicted class against whether that class was right
+        (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
+        """
+        y, sets = self.complete()
+        if self.task == "regression" or not len(sets):
+            return None
+        p = sets.mean(axis=0)
+        if self.task == "multiclass":
+            # A mean of float32 shares may pass 1 by rounding.
+            y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
+        found, ece, band = reliability(y, p), expected_calibration_error(y, p), consistency_band(p)
+        forecast, observed, rows = found.corners()
+        return {
+            "miscalibration": found.miscalibration,
+            "discrimination": found.discrimination,
+            "uncertainty": found.uncertainty,
+            "ece": ece.value,
+            "ece_if_calibrated": ece.if_calibrated,
+            "ece_if_calibrated_high": ece.if_calibrated_high,
+            "curve": {"forecast": _rounded(forecast), "observed": _rounded(observed), "rows": rows},
+            "band": {name: _rounded(getattr(band, name)) for name in ("forecast", "low", "high")},
+            "counts": np.histogram(p, bins=20, range=(0, 1))[0].tolist(),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a plain dict, ready for JSON."""
+        return {
+            "name": self.name,
+            "finite": self.finite,
+            "scores": {name: found.as_dict() for name, found in self.scores.items()},
+            "confusion": self.confusion(),
+            "calibration": self.calibration,
+        }
+
+
+def score(name: str, found: Result) -> Score:
+    """Return one score with its interval.
+
+    - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
+      Wilson's interval for a share.
+    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None if that is 0.
+    - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
+      Brier score.
+    - Any other: no interval.
+    """
+    metric = METRICS[name]
+    if metric.skill_of is not None:
+        return _skill(metric.skill_of, found)
+    if metric.row_loss is not None:
+        return _row_mean(metric, found)
+    return _of_sets(metric, found)
+
+
+def _skill(of: str, found: Result) -> Score:
+    if found.task == "regression":
+        prior = 0.0 if found.target_variance is None else 1.0
+    else:
+        prior = prior_loss(of, found.target[found.tested], n_classes=found.n_classes)
+    if prior < 1e-12:  # the tested rows are of one class, or of one value
+        return Score(None)
+    error = score(of, found)
+    mean, low, high = (None if value is None else 1 - value / prior for value in (error.mean, error.high, error.low))
+    # The prior of classes differs from fold to fold, so a fold has no skill of its own.
+    spread = (error.fold_sd, error.seed_sd) if found.task == "regression" else (None, None)
+    return Score(mean, low, high, *spread)
+
+
+def _row_mean(metric: Metric, found: Result) -> Score:
+    losses = found.losses(metric.name)
+    low, high = _loss_interval(metric, found, losses)
+    mean, fold_sd, seed_sd = _spread(losses.reshape(-1, losses.shape[2]))
+    if metric.greater_is_better:
+        mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
+    return Score(mean, low, high, fold_sd, seed_sd)
+
+
+def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float | None, float | None]:
+    """Return the interval of a mean loss, within its range."""
+    if not np.isfinite(losses).all():
+        return None, None
+    if found.design.kind == "held_out":
+        own = found.row_losses(metric.name)[0][:, found.tested]
+        estimate: Estimate = paired_hold_out(
+            own, np.zeros((1, own.shape[1])), groups=found.tested_groups, alpha=found.alpha
+        )
+    elif found.design.has_verdict:
+        estimate = corrected_t(losses.mean(axis=2), alpha=found.alpha)
+    else:
+        if not metric.percent:
+            return None, None
+        n = len(found.tested)
+        return wilson(n * float(losses.mean()), n, alpha=found.alpha)
+    return max(0.0, estimate.low), min(metric.largest_loss(found.task), estimate.high)
+
+
+def _of_sets(metric: Metric, found: Result) -> Score:
+    y, sets = found.complete()
+    if not len(sets):
+        return Score(None)
+    if metric.value is not None:
+        values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
+        return Score(float(np.mean(values)) if values else None)
+    interval = score_interval(
+        metric.name, y, sets, alpha=found.alpha, n_resamples=resamples_for(len(y)), widened_by=_widened(found, y, sets)
+    )
+    value, pooled = interval.value, False
+    if metric.by_fold is not None and not found.design.locked_share:
+        value, pooled = _by_fold(metric.by_fold, found)
+    if value is None or interval.value is None or interval.low is None or interval.high is None:
+        return Score(value, pooled=pooled)
+    # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
+    low, high = value - interval.value + interval.low, value - interval.value + interval.high
+    return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
+
+
+def resamples_for(n_rows: int) -> int:
+    """Return how many resamples a bootstrap of so many rows has."""
+    return next(n for most, n in _RESAMPLES if n_rows <= most)
+
+
+def _by_fold(by_fold: Callable[..., FoldAuc], found: Result) -> tuple[float | None, bool]:
+    """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
+    values, pooled = [], False
+    y = found.target[found.tested]
+    for repeat, by_seed in enumerate(found.predictions[:, :, found.tested]):
+        folds = np.empty(len(found.target), dtype=np.int64)
+        for split in found.splits:
+            if split.repeat == repeat:
+                folds[split.test] = split.fold
+        for p in by_seed:
+            if np.isfinite(p).all():
+                one = by_fold(y, p.astype(np.float64), folds[found.tested])
+                pooled |= one.pooled
+                if one.value is not None:
+                    values.append(one.value)
+    return (float(np.mean(values)) if values else None), pooled
+
+
+def _widened(found: Result, y: npt.NDArray[Any], sets: Floats) -> float:
+    """Return how much wider the true error of the Brier score is than the error of a bootstrap of rows."""
+    losses = found.losses("brier")
+    if found.design.kind != "cross_validation" or not np.isfinite(losses).all():
+        return 1.0
+    se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets))
+    return widening(se_corrected=corrected_t(losses.mean(axis=2)).se, se_bootstrap=se)
+
+
+def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
+    """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there is no value."""
+    there = np.isfinite(values)
+    n_seeds = there.sum(1)
+    usable = values[n_seeds > 0]
+    if not len(usable):
+        return None, None, None
+    by_fold = np.nanmean(usable, axis=1)
+    many = values[n_seeds > 1]
+    pooled = float(np.sqrt(np.nanvar(many, axis=1, ddof=1).mean())) if len(many) else None
+    return float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else None, pooled
+
+
+def _rounded(shares: npt.ArrayLike) -> list[float]:
+    """Return shares with more digits than a picture shows."""
+    found: list[float] = np.round(np.asarray(shares, dtype=np.float64), 5).tolist()
+    return found
+
+
+# Verdicts
+
+
+@dataclass(frozen=True)
+class NoVerdict:
+    """A candidate without a verdict, and why."""
+
+    candidate: str
+    reason: str
+
+
+def difference(reference: Result, candidate: Result, metric: str, *, comparisons: int = 1) -> Estimate:
+    """Return the loss of the reference minus that of the candidate, with the interval that suits the design.
+
+    Locked rows: the error of rows and seeds. Predictions for pairs of folds: nested cross-validation. Else the
+    corrected t. The error level is the reference's `alpha`.
+    """
+    alpha = reference.alpha
+    if reference.design.kind == "held_out":
+        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in (reference, candidate))
+        return paired_hold_out(ours, theirs, groups=reference.tested_groups, alpha=alpha, comparisons=comparisons)
+    if reference.pairs is None:
+        x = fold_differences(reference.losses(metric), candidate.losses(metric))
+        return corrected_t(x, alpha=alpha, comparisons=comparisons)
+    outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
+    inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
+    folds = np.empty(outer.shape, dtype=np.int64)
+    for split in reference.splits:
+        folds[split.repeat, split.test] = split.fold
+    return nested_interval(outer, inner, folds, alpha=alpha, comparisons=comparisons)
+
+
+def verdicts_on(
+    results: Sequence[Result], reference: str, metric: str, *, margin: float, tried: int = 0
+) -> tuple[tuple[Verdict, ...], tuple[NoVerdict, ...]]:
+    """Return the verdicts on all results except the reference, and the candidates without one.
+
+    Args:
+        results: of the same splits, the reference among them.
+        margin: the difference that matters, in units of the loss.
+        tried: discarded attempts; each counts as one more comparison.
+    """
+    usable = {result.name: result for result in results if result.finite}
+    others = [result.name for result in results if result.name != reference]
+    design = results[0].design
+    if not design.has_verdict:
+        return (), tuple(NoVerdict(name, design.reason) for name in others)
+    if reference not in usable:
+        reason = f"some predictions of the reference, {reference}, aren't finite"
+        return (), tuple(NoVerdict(name, reason) for name in others)
+    without = tuple(NoVerdict(name, "some of its predictions aren't finite") for name in others if name not in usable)
+    pairs = [(reference, name) for name in others if name in usable]
+    return judged(usable, pairs, metric, margin=margin, comparisons=len(pairs) + tried, tried=tried), without
+
+
+def judged(
+    usable: Mapping[str, Result],
+    pairs: Sequence[tuple[str, str]],
+    metric: str,
+    *,
+    margin: float,
+    comparisons: int,
+    tried: int = 0,
+) -> tuple[Verdict, ...]:
+    """Return the verdict on each pair (reference, candidate) of results, whose predictions are all finite.
+
+    Args:
+        comparisons: number of intervals that hold together.
+        margin, tried: as in `verdicts_on`.
+    """
+    if not pairs:
+        return ()
+
+    def differences(metric: str) -> dict[tuple[str, str], Estimate]:
+        return {
+            (one, other): difference(usable[one], usable[other], metric, comparisons=comparisons)
+            for one, other in pairs
+        }
+
+    first = usable[pairs[0][0]]
+    return judge_all(
+        {name: result.losses(metric) for name, result in usable.items()},
+        differences(metric),
+        metric=metric,
+        margin=margin,
+        n_rows=len(first.target),
+        n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
+        in_accuracy=None if first.task == "regression" else differences("accuracy"),
+        task=first.task,
+        tried=tried,
+    )
