@@ -68,13 +68,13 @@ def test_a_finished_run_is_printed_again_without_training(call, here):
     assert (here / "seedbed-out" / "compare-moons" / "comparison.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("stopped", ["save_pictures", "write_report"])
+@pytest.mark.parametrize("stopped", ["seedbed.figures.save_pictures", "seedbed.experiment.comparison.write_report"])
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"seedbed.experiment.comparison.{stopped}", interrupt)
+        patch.setattr(stopped, interrupt)
         cut = call(*SMALL)
     assert cut.status == 130
     assert "12 of 12 networks are kept in seedbed-out/compare-moons" in cut.err

@@ -38,7 +38,7 @@ def test_export_writes_onnx_or_python_and_names_the_file(call, saved, tmp_path):
         (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
         (["--python", "-o", "m.onnx"], "can't write plain PyTorch to m.onnx. Name a file that ends in .py."),
         (["-o", "none/m.onnx"], "there is no folder none"),
-        ([], "requires an argument"),
+        ([], "--output has no value. See seedbed export --help."),
     ],
 )
 def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path, arguments, reported):
