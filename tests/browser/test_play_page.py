@@ -268,9 +268,9 @@ def test_the_box_of_the_highlighted_seed_is_corrected(play: Play):
 
 
 def test_a_verdict_is_so_far_until_all_splits_are_trained(play: Play):
-    page = play(link="seeds=3&splits=100&epochs=300&network=relu:20,20&rows=1000")
+    page = play(link="seeds=3&splits=100&epochs=50&rows=1000")
     after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
-    page.get_by_role("button", name="linear:5 One").click()
+    page.get_by_role("button", name="linear:20,20").click()
     expect(page.locator("#compare-finding")).to_have_text(re.compile("So far: "), timeout=30_000)
     page.get_by_role("button", name="Stop").click()
     assert "100 splits are to come in all." in text(page, "#comparison")
