@@ -125,7 +125,7 @@ def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(docum
 
 
 def test_the_deciding_score_and_the_reason_for_the_reference_are_named(document, make):
-    words = "Verdicts go by the Brier score (error of the probabilities): a gain within its ± may be chance."
+    words = "Rows and verdicts go by the Brier score (low is good): a gain within its ± may be chance."
     assert words in said(document())
     asked = document(verdicts=[make.verdict("linear:5", -1, 1, reference="relu:5")], reference="relu:5")
     assert "reference (as asked)" in [row.verdict for row in first_screen(asked).rows]
@@ -168,6 +168,15 @@ def test_neither_rows_nor_repeats_are_advised_for_networks_that_have_learnt_noth
     assert "decide: about 10,000 in all for prior (half" in said(document(verdicts=verdicts, checks=[check]))
     reference = said(document(verdicts=verdicts, checks=[check | {"candidate": "linear:5"}]))
     assert [word for word in ("More rows", "More repeats") if word in reference] == []
+
+
+def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_and_once(document, make):
+    check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
+    screen = first_screen(document(checks=[check, make.check("relu:5", "no_better_than_prior")]))
+    assert screen.warnings[-1].startswith("relu:5 has learnt nothing yet")
+    assert "relu:5 shows no gain" not in " ".join(screen.notes)
+    other = first_screen(document(checks=[make.check("relu:5", "no_better_than_prior")]))
+    assert "relu:5 shows no gain" in " ".join(other.notes)
 
 
 def test_an_impossible_number_of_rows_is_not_advised(document, make):

@@ -105,12 +105,12 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
     )
     return FirstScreen(
         heading=tuple(_heading(document)),
-        warnings=(*serious_sentences(document["notes"]), *_first_look(document)),
+        warnings=(*serious_sentences(document["notes"]), *_first_look(document), *_training(document, serious=True)),
         headline=headline,
         why=tuple(why),
         columns=columns,
         rows=tuple(_rows(document, other, deciding)),
-        notes=(*_basis(document), *_training(document), *_settling(document)),
+        notes=(*_basis(document), *_training(document, serious=False), *_settling(document)),
         unit=unit,
         margin=(100.0 if in_points else 1.0) * metric["margin"],
     )
@@ -243,16 +243,20 @@ def _signed(value: float, decimals: int) -> str:
 # ---- what stands out, and what would help
 
 
-def _training(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what stands out in training, one sentence for all candidates that share it."""
+def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
+    """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
+    compared as they are, or the rest."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for check in document["checks"]:
         found.setdefault(_key(check), []).append(check)
+    untrained = {check["candidate"] for check in found.get("learnt_nothing", ())}
+    if untrained >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
+        found.pop("no_better_than_prior", None)  # the reason is given
     advice = document["advice"]
     if advice is not None and advice["use"] in (None, "prior"):
         found.pop("no_better_than_prior", None)  # the headline says so of all
     for key, sentence in _STANDS_OUT.items():
-        if key in found:
+        if key in found and (key in _SERIOUS) == serious:
             names = [check["candidate"] for check in found[key]]
             one = len(names) == 1
             yield sentence.format(
@@ -286,6 +290,8 @@ _STANDS_OUT = {
     "seeds_apart": "The result of {names} depends strongly on the seed: take more --seeds, or average over networks.",
 }
 
+_SERIOUS = {"confined_outputs", "learnt_nothing"}
+
 
 def _more_epochs(checks: Sequence[Mapping[str, Any]]) -> str:
     """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
@@ -300,9 +306,8 @@ def _basis(document: Mapping[str, Any]) -> Iterator[str]:
         return
     name = document["metric"]["name"]
     shown = METRICS[_DECIDES_AS.get(name, name)]
-    probabilities = not shown.greater_is_better and document["task"] != "regression"
-    score = f"the {shown.words} (error of the probabilities)" if probabilities else shown.words
-    yield f"Verdicts go by {score}: a gain within its ± may be chance."
+    score = shown.words if shown.greater_is_better else f"the {shown.words} (low is good)"
+    yield f"Rows and verdicts go by {score}: a gain within its ± may be chance."
 
 
 def _settling(document: Mapping[str, Any]) -> Iterator[str]:
