@@ -103,7 +103,7 @@ def test_a_value_of_a_wrong_type_is_refused_with_the_name_of_its_parameter(funct
 
 
 # Errors in a user's function keep their traceback, and compiling takes long.
-USED = [one for one in PARAMETERS if one[1] not in ("watch", "on_progress", "engine")]
+USED = [one for one in PARAMETERS if one[1] not in ("watch", "board_for", "on_progress", "engine")]
 
 
 @pytest.mark.slow
