@@ -50,7 +50,7 @@ def test_the_report_opens_in_a_browser_with_open(call, run, monkeypatch):
 def test_a_terminal_gets_colours_unless_disabled(capsys, monkeypatch, variables, coloured):
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
+    for name, value in {"TERM": "xterm", **variables}.items():  # a dumb terminal has no colours
         monkeypatch.setenv(name, value)
     print_lines([Text("better", "green"), Text("plain")])
     out = capsys.readouterr().out
