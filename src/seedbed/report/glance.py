@@ -249,8 +249,7 @@ def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for check in document["checks"]:
         found.setdefault(_key(check), []).append(check)
-    untrained = {check["candidate"] for check in found.get("learnt_nothing", ())}
-    if untrained >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
+    if _untrained(document) >= {check["candidate"] for check in found.get("no_better_than_prior", ())}:
         found.pop("no_better_than_prior", None)  # the reason is given
     advice = document["advice"]
     if advice is not None and advice["use"] in (None, "prior"):
@@ -267,6 +266,11 @@ def _training(document: Mapping[str, Any], *, serious: bool) -> Iterator[str]:
                 has="has" if one else "have",
                 guessing=guessing(document),
             )
+
+
+def _untrained(document: Mapping[str, Any]) -> set[str]:
+    """Return the candidates that have learnt nothing."""
+    return {check["candidate"] for check in document["checks"] if _key(check) == "learnt_nothing"}
 
 
 def _key(check: Mapping[str, Any]) -> str:
@@ -321,7 +325,7 @@ def _settling(document: Mapping[str, Any]) -> Iterator[str]:
             so_far = " for networks trained like this" if unfinished else ""
             yield f"Every verdict is decided{so_far}: more rows, repeats or seeds aren't needed."
         return
-    untrained = {check["candidate"] for check in document["checks"] if _key(check) == "learnt_nothing"}
+    untrained = _untrained(document)
     undecided = [one for one in undecided if not untrained & {one["candidate"], one["reference"]}]
     if undecided and (said := [*_more_rows(document, undecided), *_more_repeats(document, undecided)]):
         yield " ".join(said)

@@ -1,6 +1,6 @@
 /** Chance, seen: test scores over seeds and over splits side by side, and what one run alone would have shown. */
 
-import { binWidth, pilesOf, valuesAt } from "./curves.js";
+import { binWidth, pilesOf, placeUpTo, valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { namesBeside, settingsName } from "./settings.js";
 import { count, quantity, element, scoreName, scoreText, sizeText, tickText } from "./words.js";
@@ -39,8 +39,7 @@ export function createChance(place, drawPlace) {
     const last = run.epochs.length - 1;
     if (state.at === null) return last;
     const own = (state.current.seeds ?? state.current.splits).epochs;
-    const epoch = own[Math.min(state.at, own.length - 1)];
-    return Math.max(0, run.epochs.findLastIndex((one) => one <= epoch));
+    return placeUpTo(run, own[Math.min(state.at, own.length - 1)]);
   }
 
   function valuesOf(one, kind) {

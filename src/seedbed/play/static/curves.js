@@ -19,6 +19,11 @@ export function valuesAt(run, curve, at) {
   return Float64Array.from(found).sort();
 }
 
+/** Return the place of the last recorded epoch of a run that isn't after an epoch; the first if all are. */
+export function placeUpTo(run, epoch) {
+  return Math.max(0, run.epochs.findLastIndex((one) => one <= epoch));
+}
+
 /** Return the width of bins of scores on an axis of so many pixels per 1, at least `least` pixels. An accuracy is a multiple
  * of 1 / test rows: a bin holds one such value where there is space, else an odd number of them, so that none is left out. */
 export function binWidth(run, task, pixels, least) {

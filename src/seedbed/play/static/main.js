@@ -5,7 +5,7 @@ import { createClassroom, readResult } from "./classroom.js";
 import { createCompare, trainingState, verdictSentence } from "./compare.js";
 import { choiceOf, createControls } from "./controls.js";
 import { shortNumber } from "./export.js";
-import { createCurves, valuesAt } from "./curves.js";
+import { createCurves, placeUpTo, valuesAt } from "./curves.js";
 import { createEngine } from "./engine.js";
 import { parameterCount, widths } from "./kernel.js";
 import { createNetwork } from "./network.js";
@@ -294,7 +294,7 @@ function readPinned(measure, text) {
   const run = page.rival?.seeds;
   if (run?.status !== "done") return "";
   const end = page.current.seeds.epochs[Math.min(page.at ?? Infinity, page.current.seeds.epochs.length - 1)];
-  const place = Math.max(0, run.epochs.findLastIndex((epoch) => epoch <= end));
+  const place = placeUpTo(run, end);
   const sorted = valuesAt(run, measure, place);
   const name = namesBeside(page.current.settings, page.rival.settings)[1];
   return sorted.length < 2 ? "" : ` Pinned (dashed), ${name}, epoch ${count(run.epochs[place])}: ${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}.`;
