@@ -85,7 +85,7 @@ def test_the_first_screen_trains_the_tutorials_network_without_a_press(play: Pla
     assert inked(page, "#network .picture")
 
 
-@pytest.mark.parametrize("look", [{}, {"color_scheme": "dark"}, {"width": 390, "is_mobile": True}, {"width": 320}])
+@pytest.mark.parametrize("look", [{}, {"width": 390, "is_mobile": True}, {"width": 320, "color_scheme": "dark"}])
 def test_the_page_never_scrolls_sideways(play: Play, look: dict[str, Any]):
     page = play(link="network=linear:20,20,20,20&seeds=4&splits=3&epochs=50", **look)
     after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
@@ -398,9 +398,11 @@ def test_a_page_without_frames_trains_to_the_end(play: Play):
 
 
 def test_a_change_of_settings_does_not_cancel_a_students_training(play: Play):
-    page = play(link="seeds=100&splits=50&epochs=1000")
+    page = play()
     page.fill("#student", "Ada")
-    after(page, lambda: [page.get_by_role("button", name=name).click() for name in ("Train my network", "xor")])
+    script = """() => ["Train my network", "xor"].forEach((name) =>
+        [...document.querySelectorAll("button")].find((one) => one.textContent === name).click())"""
+    after(page, lambda: page.evaluate(script))  # in one task, so that the student's network isn't trained yet
     expect(page.locator("#classroom [role=status]")).to_contain_text("Ada: ")
 
 

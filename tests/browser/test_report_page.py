@@ -155,24 +155,24 @@ def test_each_band_is_drawn_as_named(page: Any, summary: Any):
     assert all((path.get_attribute("d") or "") == "" for path in page.locator(BANDS).all())
 
 
-@pytest.mark.parametrize("share", [0.0, 0.31, 1.0])
-def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any, share: float):
+def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
     page.locator("[data-chart=curves]").scroll_into_view_if_needed()
     first, second = boxes(page)
-    page.mouse.move(first["x"] + share * first["width"], first["y"] + 50)
-    epoch = round(share * 59)
-    page.wait_for_function(f"document.getElementById('epoch').textContent === '{epoch}'")
-    found = read_out(page)
-    for one in summary["curves"]["candidates"]:
-        curves = one["curves"]
-        expected = [f"{100 * curves[f'{part}_score']['mean'][epoch]:.1f}%" for part in ("train", "test")]
-        low, high = (f"{100 * curves['test_score'][side][epoch]:.1f}%" for side in ("low", "high"))
-        assert found[one["name"]][:2] == [expected[0], f"{expected[1]} ({low} to {high})"]
-        shown = float(found[one["name"]][3].split()[0])
-        assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
-    rules = page.locator("[data-chart=curves] line[aria-roledescription='rule mark']").all()
-    at = [rule.bounding_box()["x"] - box["x"] for rule, box in zip(rules, boxes(page), strict=True)]
-    assert at[0] == pytest.approx(at[1], abs=1) == pytest.approx(epoch / 59 * second["width"], abs=2)
+    for share in (0.0, 0.31, 1.0):
+        page.mouse.move(first["x"] + share * first["width"], first["y"] + 50)
+        epoch = round(share * 59)
+        page.wait_for_function(f"document.getElementById('epoch').textContent === '{epoch}'")
+        found = read_out(page)
+        for one in summary["curves"]["candidates"]:
+            curves = one["curves"]
+            expected = [f"{100 * curves[f'{part}_score']['mean'][epoch]:.1f}%" for part in ("train", "test")]
+            low, high = (f"{100 * curves['test_score'][side][epoch]:.1f}%" for side in ("low", "high"))
+            assert found[one["name"]][:2] == [expected[0], f"{expected[1]} ({low} to {high})"]
+            shown = float(found[one["name"]][3].split()[0])
+            assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
+        rules = page.locator("[data-chart=curves] line[aria-roledescription='rule mark']").all()
+        at = [rule.bounding_box()["x"] - box["x"] for rule, box in zip(rules, boxes(page), strict=True)]
+        assert at[0] == pytest.approx(at[1], abs=1) == pytest.approx(epoch / 59 * second["width"], abs=2)
 
 
 def test_the_cursor_moves_by_keyboard(page: Any):
@@ -273,19 +273,19 @@ def test_printed_pages_contain_the_numbers(page: Any):
     assert all(place.get_attribute("open") is not None for place in page.locator("details.numbers").all())
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [1200, 375])
 def test_each_kind_of_run_has_a_page_that_works(
-    open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str
+    open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str, width: int
 ):
-    path = report(summary_of(kind, tmp_path))
-    for width in (1200, 375):
-        page = open_page(path, width=width)
-        assert page.locator("[data-chart=curves] svg").count() == 1
-        assert len(page.locator("h1").inner_text()) > 5
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.get_by_role("radio", name="interval of the mean").check()
-        page.locator("#networks").check()
-        assert page.locator("#readout tbody tr").count() >= 1
+    page = open_page(report(summary_of(kind, tmp_path)), width=width)
+    assert page.locator("[data-chart=curves] svg").count() == 1
+    assert len(page.locator("h1").inner_text()) > 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("radio", name="interval of the mean").check()
+    page.locator("#networks").check()
+    assert page.locator("#readout tbody tr").count() >= 1
 
 
 def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
