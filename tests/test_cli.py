@@ -1,5 +1,6 @@
 """The command line: stdout, stderr, files and the exit status."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -870,8 +871,9 @@ def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, 
         (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (130, "")
-        assert err.splitlines()[-1].startswith("seedbed: interrupted")
-        assert len(err.splitlines()) == 1
+        *progress, last = err.splitlines()
+        assert last.startswith("seedbed: interrupted")
+        assert all(" of 4,000 networks" in line for line in progress)
         assert wait_for(lambda: not members(process.pid), seconds=10)
         assert names(here / "seedbed-out/compare-moons") == ["experiment.json"]
     finally:
@@ -953,24 +955,68 @@ def test_an_interrupted_train_says_that_nothing_is_written(call, here, monkeypat
     assert names(here) == []
 
 
-def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, monkeypatch):
+@pytest.fixture
+def ctrl_c():
+    """A function that presses Ctrl-C, which processes in the background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+    yield press
+    signal.signal(signal.SIGINT, before)
+
+
+def test_only_the_first_interrupt_counts_and_python_handles_later_ones(call, ctrl_c, monkeypatch):
     def interrupt_twice(*arguments, **options):
         try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
+            ctrl_c()
         finally:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.1)
+            ctrl_c()
 
     monkeypatch.setattr("seedbed.experiment.run", interrupt_twice)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
-    try:
-        assert call(*SMALL).status == 130
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert call(*SMALL).status == 130
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # until the process ends
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     call("examples")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl_c, monkeypatch):
+    def as_numpy_does(*arguments, **options):
+        try:
+            ctrl_c()
+        except KeyboardInterrupt:
+            raise ValueError("not a valid PEP 3118 buffer format string") from None
+
+    for verb, command, message in [
+        ("run", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        ("train", TRAIN, "interrupted, no results written"),
+    ]:
+        monkeypatch.setattr(f"seedbed.experiment.{verb}", as_numpy_does)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        done = call(*command)
+        assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}")
+
+
+def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("seedbed.cli.program.time.monotonic", lambda: now)
+
+    def swallow_one(*arguments, **options):
+        nonlocal now
+        with contextlib.suppress(KeyboardInterrupt):
+            ctrl_c()
+        now = 9.0
+        ctrl_c()  # the run may still be ending
+        now = 11.0
+        ctrl_c()
+        raise AssertionError("nothing stops this run")
+
+    monkeypatch.setattr("seedbed.experiment.train", swallow_one)
+    done = call(*TRAIN)
+    assert (done.status, done.err) == (130, "seedbed: interrupted, no results written\n")
 
 
 def test_a_closed_output_pipe_is_not_an_error(here):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
-from seedbed.cli.terminal import command_line, print_lines, print_stderr, say, shown, working
+from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, working
 from seedbed.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def compare(
                 say(run, f"{folder} holds another finished run, which this one replaces: {opened.replaces}")
             if kept.networks or kept.fits:
                 say(run, f"{_counted(kept, watch)} there already")
-            with _going_on(kept, watch):
+            with interruptible(lambda: _left_behind(kept, watch)):
                 with shown(watch, run, score_name=plan.experiment.score_name):
                     comparison = conclude(execute(plan, watch=watch, kept=kept))
                 try:
@@ -160,18 +160,14 @@ def _failed(name: str | None, comparison: Comparison) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _going_on(kept: Kept, watch: Watch) -> Iterator[None]:
-    """Let an interrupt say what is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if kept.networks or kept.fits or kept.begun:
-            what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
-            message = f"interrupted; {what} kept in {kept.folder}"
-            raise KeyboardInterrupt(message, "The same command, or seedbed resume, continues from there.") from None
-        why = f": {kept.trouble}" if kept.trouble else ""
-        raise KeyboardInterrupt(f"interrupted before anything was finished, so nothing is kept{why}") from None
+def _left_behind(kept: Kept, watch: Watch) -> tuple[str, ...]:
+    """Return what an interrupt leaves behind, and how to continue."""
+    if kept.networks or kept.fits or kept.begun:
+        what = _counted(kept, watch) if kept.networks or kept.fits else "what is begun is"
+        hint = "The same command, or seedbed resume, continues from there."
+        return f"interrupted; {what} kept in {kept.folder}", hint
+    why = f": {kept.trouble}" if kept.trouble else ""
+    return (f"interrupted before anything was finished, so nothing is kept{why}",)
 
 
 def _counted(kept: Kept, watch: Watch) -> str:

@@ -111,7 +111,7 @@ def predict(
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
         check_writable(output, "predictions")
     rows = open_rows(table, found.feature_names_in_, **source.settings())
-    with interruptible("interrupted, no predictions written"), rows as columns:
+    with interruptible(lambda: ("interrupted, no predictions written",)), rows as columns:
         written = write_predictions(found, columns, output, threshold=threshold, keep=keep)
     if as_json:
         print(

@@ -7,10 +7,12 @@ import contextlib
 import errno
 import io
 import json
+import math
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from seedbed.cli.comparing import compare, resume
 from seedbed.cli.judging import judge
 from seedbed.cli.models import export, predict, serve, show
 from seedbed.cli.showing import examples, inspect, play, report
-from seedbed.cli.terminal import print_stderr, typed
+from seedbed.cli.terminal import interrupted, interruptible, print_stderr, typed
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
 
@@ -72,17 +74,19 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def _interrupted_once() -> Iterator[None]:
-    """Let the first Ctrl-C end the run, and ignore more of them while the run ends its workers and says what is kept.
+    """Let Ctrl-C end the run, and ignore more of them for ten seconds, in which the run ends its workers.
 
-    They are also ignored while Python exits.
+    After that it counts again, in case that a library has swallowed the first. While Python exits, it is ignored.
     """
-    heard = False
+    interrupted.clear()
+    last = -math.inf
 
     def once(number: int, frame: FrameType | None) -> None:
-        nonlocal heard
-        heard = True
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal last
+        if time.monotonic() > last + 10:
+            last = time.monotonic()
+            interrupted.set()
+            raise KeyboardInterrupt
 
     # The parent process may ignore interrupts, as a shell does for commands in the background.
     mine = threading.current_thread() is threading.main_thread()
@@ -92,23 +96,23 @@ def _interrupted_once() -> Iterator[None]:
     try:
         yield
     finally:
-        if mine and not heard:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if mine:
+            signal.signal(signal.SIGINT, signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler)
 
 
 def _run(tokens: list[str]) -> int:
     try:
-        with typed(tokens):
+        with interruptible(lambda: ("interrupted",)), typed(tokens):
             return int(app(tokens, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", *_misused(tokens, error), tokens, 2)
     except SeedbedError as error:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
-        message, hint = (*stop.args, "", "")[:2]  # with a message of the verb, if it has one
+        message, hint = (*stop.args, "")[:2]
         if training := sys.modules.get("seedbed.training"):  # if it isn't loaded, there are no workers
             training.end_workers()
-        return _fail("interrupted", message or "interrupted", hint, tokens, 130)
+        return _fail("interrupted", message, hint, tokens, 130)
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -19,7 +20,19 @@ from seedbed.errors import visible
 if TYPE_CHECKING:
     from seedbed.experiment import Watch
 
-__all__ = ["command_line", "interruptible", "print_lines", "print_stderr", "say", "shown", "typed", "working"]
+__all__ = [
+    "command_line",
+    "interrupted",
+    "interruptible",
+    "print_lines",
+    "print_stderr",
+    "say",
+    "shown",
+    "typed",
+    "working",
+]
+
+interrupted = threading.Event()  # by Ctrl-C
 
 
 @contextlib.contextmanager
@@ -43,12 +56,19 @@ def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
 
 
 @contextlib.contextmanager
-def interruptible(message: str) -> Iterator[None]:
-    """Let an interrupt say what it leaves behind."""
+def interruptible(left_behind: Callable[[], tuple[str, ...]]) -> Iterator[None]:
+    """Let an interrupt say what it leaves behind: a message and perhaps a hint.
+
+    An error after an interrupt is taken for it: NumPy's C code, for one, turns it into a ValueError.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(message) from None
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(*(stop.args or left_behind())) from None
+    except Exception:
+        if interrupted.is_set():
+            raise KeyboardInterrupt(*left_behind()) from None
+        raise
 
 
 def print_lines(lines: Iterable[Text]) -> None:

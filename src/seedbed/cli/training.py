@@ -94,7 +94,7 @@ def _train_on_a_split(
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
     watch = Watch.of_one(found.name, training.recipe.epochs, seeds)
-    with shown(watch, run, quiet=seeds == 1), interruptible("interrupted, no results written"):
+    with shown(watch, run, quiet=seeds == 1), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line(), watch=watch)
     history = trained.history
     _print_epochs(
@@ -146,7 +146,7 @@ def _train_model(
         "compute": run.compute(),
     }
     warnings: Iterable[str] = ()  # compare has shown those of its table
-    with interruptible("interrupted, no model written"):
+    with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
             if columns != TableOptions() or recipe != RecipeOptions() or random_state:
                 raise OptionError(

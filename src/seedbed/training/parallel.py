@@ -42,6 +42,7 @@ __all__ = [
 
 _MOST_JOBS = 1024
 _started = threading.Event()  # whether there ever were workers
+_waking = threading.Lock()  # held while workers wake up: if two calls of joblib are ended, both remove the same files
 _preparing = threading.Lock()  # networks are drawn from the one random state of the process
 
 
@@ -73,26 +74,28 @@ def pick_workers(jobs: int | None, device: str, cluster: str | None) -> tuple[in
 def wake_workers(jobs: int) -> None:
     """Start the worker processes now, so that they import torch while the caller is still planning."""
     if jobs > 1:
+        _waking.acquire()  # `_wake` releases it in its thread
         threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
 
 
 def _wake(jobs: int) -> None:
-    with contextlib.suppress(Exception), _deaf_to_interrupts():
-        joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
+    try:
+        with contextlib.suppress(Exception), _deaf_to_interrupts():
+            joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
+    finally:
+        _waking.release()
 
 
 def end_workers() -> None:
     """End the worker processes now, also those that are still starting."""
     if not _started.is_set():
         return  # joblib would start some in order to end them
-    with contextlib.suppress(Exception):
-        _kill_workers()
-
-
-def _kill_workers() -> None:
-    # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until joblib's
-    # workers have finished all their tasks, and return a new executor.
-    get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
+    with contextlib.suppress(Exception):  # an error in here must not hide the reason to end the workers
+        # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until
+        # joblib's workers have finished all their tasks, and return a new executor.
+        get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
+    if _waking.acquire(timeout=10):
+        _waking.release()
 
 
 def _awake() -> None:
@@ -129,6 +132,8 @@ def side_by_side(
     if cluster is not None:
         yield from cluster.run(function, tasks, shared)
         return
+    with _waking:
+        pass
     delayed = [joblib.delayed(function)(*task, *shared) for task in tasks]
     with _deaf_to_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
@@ -138,10 +143,10 @@ def side_by_side(
             yield result
     except BaseException:
         # After an interrupt, or if the caller stops iterating, no worker may keep running.
-        with warnings.catch_warnings():
+        end_workers()
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
             warnings.simplefilter("ignore")  # joblib warns of cancelled tasks
             done.close()
-        _kill_workers()
         raise
     finally:
         threading.excepthook = hook
