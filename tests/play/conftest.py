@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,7 +21,16 @@ from seedbed.play.page import POLICY, STATIC, bundled
 MODULES = ("engine.js", "table.js", "csv.js", "verdict.js", "export.js")
 EXPOSED = (
     *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvText", "judge", "exports"),
-    *("splitRows", "sharedInputs", "splitDesign", "initialParameters", "studentQuantile", "candidateWord", "widths"),
+    *(
+        "splitRows",
+        "testSize",
+        "sharedInputs",
+        "splitDesign",
+        "initialParameters",
+        "studentQuantile",
+        "candidateWord",
+        "widths",
+    ),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));
@@ -121,6 +131,17 @@ def mixed(mixed_file: Path) -> Callable[[str], Table]:
         return read_table(mixed_file, target=targets[task], drop=others)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """A table of 60 patients with one to five rows each, which are in no order."""
+    path, random = tmp_path_factory.mktemp("grouped") / "visits.csv", np.random.default_rng(5)
+    patient = random.permutation(np.repeat(np.arange(60), random.integers(1, 6, 60)))
+    dose = random.normal(size=len(patient))
+    frame = pd.DataFrame({"patient": patient, "dose": dose, "age": patient % 17, "sick": dose + patient % 17 > 8})
+    frame.to_csv(path, index=False)
+    return read_table(path, target="sick", group="patient")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from torch import nn
 
 from seedbed.data import encode, holdout, target_design
 from seedbed.networks import MLP
+from seedbed.play.document import table_document
+from seedbed.play.page import STATIC
 
 ACTIVATIONS = ("linear", "relu", "tanh", "elu", "sigmoid", "gelu", "silu", "leaky_relu")
 TASKS = ("binary", "multiclass", "regression")
@@ -105,6 +109,23 @@ def test_splits_are_those_of_seedbed_and_scikit_learn(lab, mixed, document, task
         train, test = lab(call, document(task), split, share)
         assert train == sorted(expected.train.tolist())
         assert test == sorted(expected.test.tolist())
+
+
+def test_splits_keep_the_rows_of_a_group_together_as_seedbed_does(lab, grouped):
+    call = """(document, split) => {
+      const table = decodeTable(document), { train, test } = splitRows(table, split);
+      return [Array.from(train), Array.from(test), testSize(table, split)];
+    }"""
+    for split in (0, 1, 99):
+        expected = holdout(grouped.target, random_state=split, groups=grouped.groups)
+        train, test, size = lab(call, table_document(grouped), split)
+        assert (train, test, size) == (expected.train.tolist(), expected.test.tolist(), len(test))
+        assert not set(grouped.groups[train]) & set(grouped.groups[test])
+
+
+def test_every_split_that_the_page_offers_is_written_into_a_table_with_groups(grouped):
+    most = int(re.search(r"MOST_SPLITS = (\d+)", (STATIC / "settings.js").read_text())[1])
+    assert len(table_document(grouped)["splits"]["sizes"]) == most
 
 
 def test_scores_are_accuracy_and_r2_of_the_test_rows(lab, mixed, document, request_of):

@@ -6,11 +6,13 @@ import contextlib
 import io
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
 
 import seedbed as sb
+from seedbed.data import holdout
 from seedbed.play.document import table_document
 
 EXPORT = """async (document, requests) => {
@@ -79,6 +81,19 @@ def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, re
     score = float(re.search(r"test (?:accuracy|R2) (-?[\d.]+)", printed.getvalue())[1])
     scores = np.array([float(line.split(",")[-1]) for line in texts["scores"].splitlines()[1:]])
     assert scores.min() - 0.1 <= score <= scores.max() + 0.1
+
+
+def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, grouped, request_of, here, capsys):
+    asked = request_of("", epochs=400, lr=0.3, networks=[{"split": 2, "seed": 0}])
+    texts = lab(EXPORT, table_document(grouped), [asked])
+    assert "--group patient" in texts["command"]
+    assert 'group="patient"' in texts["python"]
+    shutil.copy(grouped.reading["source"], "visits.csv")
+    exec(compile(texts["pytorch"], "exported.py", "exec"), {})
+    n_train, n_test, score = texts["scores"].splitlines()[1].split(",")[3:]
+    assert int(n_train) + int(n_test) == grouped.n_rows
+    assert int(n_test) == len(holdout(grouped.target, random_state=2, groups=grouped.groups).test)
+    assert f"test accuracy {float(score):.3f}" in capsys.readouterr().out
 
 
 def test_seedbed_judge_reads_the_scores(exported, request_of, here):

@@ -132,7 +132,10 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
     ("arguments", "message"),
     [
         (["--target", "kind"], "there is no table"),
-        (["example:iris", "--group", "species"], "--group decides splits, and the page splits rows at random"),
+        (
+            ["example:iris", "--time-split", "species"],
+            "--time-split decides splits, and the page splits rows at random",
+        ),
         (["missing.csv", "--target", "kind"], "missing.csv"),
     ],
 )

@@ -8,8 +8,8 @@ from scipy.stats import t as student
 
 import seedbed as sb
 
-JUDGE = """(ours, theirs, rows, task) => {
-  const table = { rows, task, name: "t", target: "y", columns: [], nOutputs: 1 };
+JUDGE = """(ours, theirs, rows, task, groups = {}) => {
+  const table = { rows, task, name: "t", target: "y", columns: [], nOutputs: 1, groups: null, ...groups };
   const run = (scores, units) => ({
     table, epochs: [1], curves: { testScore: scores.flat() },
     request: {
@@ -22,9 +22,9 @@ JUDGE = """(ours, theirs, rows, task) => {
 }"""
 
 
-def both(lab, tmp_path, ours, theirs, task="binary", rows=299):
+def both(lab, tmp_path, ours, theirs, task="binary", rows=299, **groups):
     """Return the verdict of the page and that of seedbed on the same scores."""
-    found = lab(JUDGE, np.asarray(ours).tolist(), np.asarray(theirs).tolist(), rows, task)
+    found = lab(JUDGE, np.asarray(ours).tolist(), np.asarray(theirs).tolist(), rows, task, groups)
     (tmp_path / "scores.csv").write_text(found["csv"])
     return found["page"], sb.judge(tmp_path / "scores.csv").to_dict()
 
@@ -51,6 +51,16 @@ def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, spl
         assert page[name] == pytest.approx(verdict[name], abs=1e-9)
     assert page["rowsFactor"] == pytest.approx(verdict["rows_factor"], rel=1e-6)
     assert (page["splits"], page["seeds"]) == (splits, seeds)
+
+
+def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(lab, tmp_path):
+    random = np.random.default_rng(2)
+    scores = random.normal(0.7, 0.05, (5, 2)), random.normal(0.72, 0.05, (5, 2))
+    few, _ = both(lab, tmp_path, *scores, groups=19)
+    assert (few["verdict"], few["splits"]) == (None, 5)
+    page, seedbed = both(lab, tmp_path, *scores, groups=20, splits={"sizes": [40, 80, 60, 90, 55], "tested": [0] * 190})
+    assert page["low"] == pytest.approx(seedbed["verdicts"][0]["low"], abs=1e-9)
+    assert page["low"] != pytest.approx(both(lab, tmp_path, *scores)[0]["low"], abs=1e-4)
 
 
 def test_a_constant_difference_and_a_single_split_have_no_verdict(lab, tmp_path):

@@ -125,10 +125,10 @@ def play(
 
     if table is None and columns != _FOR_TABLE:
         raise OptionError("an option is about a table, and there is no table", "Name the table first.")
-    for option in ("group", "time_split"):
-        if getattr(columns, option) is not None:
-            message = f"--{option.replace('_', '-')} decides splits, and the page splits rows at random"
-            raise OptionError(message, "Leave it out; compare has it.")
+    if columns.time_split is not None:
+        raise OptionError(
+            "--time-split decides splits, and the page splits rows at random", "Leave it out; compare has it."
+        )
     path = playground(None if table is None else read_table(table, **columns.settings()), output)
     print_stderr(f"wrote {path}")
     if not no_open:

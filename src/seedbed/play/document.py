@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import PurePath
 from typing import Any
 
@@ -21,7 +22,8 @@ _LIMITS = {
 }
 """What the page trains on quickly, and still opens on a school laptop."""
 
-_READING = ("drop", "numeric", "categorical", "task", "positive")  # options that the exported command repeats
+_READING = ("group", "drop", "numeric", "categorical", "task", "positive")  # options that the exported command repeats
+_SPLITS = 100  # as many as the page offers
 
 
 def table_document(table: Table) -> dict[str, Any]:
@@ -31,7 +33,8 @@ def table_document(table: Table) -> dict[str, Any]:
 
     Raises:
         DataError: the table is too large for the page, or has too many classes.
-        TargetError: too few rows lie outside the largest class.
+        TargetError: too few rows lie outside the largest class, or all of them in one group.
+        OptionError: all rows are of one group.
         ColumnError: the cells of a column differ too much in size for float32.
     """
     _check_size(table, "rows", table.n_rows)
@@ -90,7 +93,9 @@ def table_document(table: Table) -> dict[str, Any]:
         "inputs": inputs,
         "cells": values,
         "y": _plain(table.target),
-        "notes": [note.message for note in table.notes] + _copies(table),
+        "groups": table.n_groups if table.grouped_by else None,
+        "splits": None if table.groups is None else _splits(table),
+        "notes": [note.message for note in table.notes],
     }
 
 
@@ -113,8 +118,12 @@ def _source(table: Table) -> str:
     return source if source.startswith("example:") else PurePath(source).name
 
 
-def _copies(table: Table) -> list[str]:
-    if table.groups is None:
-        return []
-    n = table.n_rows - int(np.unique(table.groups).size)
-    return [f"{n:,} rows belong to the group of another row; this page splits rows one by one all the same."]
+def _splits(table: Table) -> dict[str, Any]:
+    """Return which rows each split tests, a bit for each row, and how many: the page can't divide groups itself."""
+    tested = np.zeros((_SPLITS, table.n_rows), dtype=np.bool_)
+    for number, rows in enumerate(tested):
+        rows[holdout(table.target, random_state=number, groups=table.groups).test] = True
+    return {
+        "tested": base64.b64encode(np.packbits(tested, axis=1).tobytes()).decode(),
+        "sizes": tested.sum(axis=1).tolist(),
+    }

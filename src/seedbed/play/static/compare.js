@@ -4,7 +4,7 @@ import { bandOf } from "./curves.js";
 import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
-import { judge } from "./verdict.js";
+import { hasFewGroups, judge } from "./verdict.js";
 import { count, quantity, element, signedText, sizeText } from "./words.js";
 
 const BY_HEART = 0.5; // of the test loss: below it, the training rows are learnt by heart
@@ -66,7 +66,7 @@ export function trainingState(run) {
 
 /** Build the comparison. The callbacks pin, unpin, and change settings. */
 export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) {
-  const state = { current: null, pinned: null, task: "binary", rows: 0, history: [] };
+  const state = { current: null, pinned: null, task: "binary", table: null, history: [] };
   const finding = document.getElementById("compare-finding");
   const empty = element("div", { class: "unpinned" });
   const verdict = element("p", { class: "verdict", role: "status" });
@@ -118,6 +118,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       finding.textContent = `Is ${name} better than ${rival}?`;
       verdict.textContent = "";
       if (current.settings.splits < 2) numbers.textContent = "A verdict needs two splits at least: move the slider for splits.";
+      else if (hasFewGroups(state.table)) numbers.textContent = `No verdict: ${state.table.groups} groups of rows are too few, as rows of a group are alike. It takes 20.`;
       else numbers.textContent = isDone() ? "No verdict: some networks have no score, or all splits differ alike. Change the recipe or the network." : "Training both on the same splits\u2026";
       surface.clear();
       return;
@@ -125,7 +126,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     finding.textContent = verdictSentence(found, name, rival, isDone());
     verdict.textContent = found.words;
     verdict.className = `verdict ${found.verdict}`;
-    const margin = sizeText(found.rope, task).replace(".0", "").replace(/^1 points/, "1 point");
+    const margin = task === "regression" ? found.rope : `${100 * found.rope} point`;
     key.textContent = `Each line: where the true difference plausibly lies, after so many splits; an arrow: it goes on beyond the picture. Grey area: differences within \u00b1${margin}, too small to matter. ` +
       `${task === "regression" ? "" : "From 80 to 81\u202f% is one point. "}More splits narrow the line only so far, as they reuse the same rows.`;
     const unit = task === "regression" ? "" : " points";
@@ -141,7 +142,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     if (found.verdict !== "undecided") return "";
     if (!found.rows_needed) return "Whether it gains anything, these rows can't decide.";
     const [few, many] = found.rows_needed.map((rows) => count(Number(rows.toPrecision(2))));
-    return `These ${count(state.rows)} rows can't decide it: that would take ${found.rows_needed[0] > state.rows ? `${few} to ` : "up to "}${many} rows. More splits or seeds hardly help.`;
+    return `These ${count(state.table.rows)} rows can't decide it: that would take ${found.rows_needed[0] > state.table.rows ? `${few} to ` : "up to "}${many} rows. More splits or seeds hardly help.`;
   }
 
   function extend() {
@@ -245,7 +246,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     pen.lineWidth = 3;
     pen.stroke();
     label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
-    for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.0$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.?0+$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
     figure.setAttribute("aria-label", `${finding.textContent} Difference ${signedText(last.difference, task)}, plausibly ${signedText(last.low, task)} to ${signedText(last.high, task)}; less than ${sizeText(last.rope, task)} is too small to matter.`);
   }
 

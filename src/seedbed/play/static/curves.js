@@ -1,6 +1,7 @@
 /** The curves of all seeds, live: training rows left, test rows right, with the middle half as a band and one seed in ink. */
 
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
+import { testSize } from "./splits.js";
 import { quantile } from "./survey.js";
 import { count, element, lossText, quantity, scoreName, scoreText, tickText } from "./words.js";
 
@@ -28,7 +29,7 @@ export function placeUpTo(run, epoch) {
  * of 1 / test rows: a bin holds one such value where there is space, else an odd number of them, so that none is left out. */
 export function binWidth(run, task, pixels, least) {
   if (task === "regression") return least / pixels;
-  const rows = Math.ceil(run.request.testShare * run.table.rows);
+  const rows = testSize(run.table, 0, run.request.testShare);
   const values = Math.ceil((least * rows) / pixels);
   return (values + 1 - (values % 2)) / rows;
 }

@@ -1,4 +1,5 @@
 // What a reader takes along: the command, the Python code and the plain PyTorch code of what the page shows, and its scores.
+import { splitRows, testSize } from "./splits.js";
 
 /** Seedbed's word for hidden layers: "linear:20,20", "relu:5+tanh:3", "logistic". */
 export function candidateWord(hidden) {
@@ -96,17 +97,20 @@ function pytorch(table, request) {
   const { separator = ",", decimal = "." } = table;
   const reading = (separator === "," ? "" : `, sep=${pythonText(separator)}`) + (decimal === "." ? "" : ', decimal=","');
   const standard = classes ? "" : "y = (y - y[train].mean()) / y[train].std()\n";
+  const division = table.splits
+    ? `test = [${splitRows(table, split).test.join(", ")}]  # rows of a group stay together
+train = sorted(set(range(len(y))) - set(test))`
+    : `train, test = train_test_split(range(len(y)), test_size=${testShare}, random_state=${split}${classes ? ", stratify=y" : ""})`;
   return `import pandas as pd
 import torch
-from sklearn.model_selection import train_test_split
-from torch import nn
+${table.splits ? "" : "from sklearn.model_selection import train_test_split\n"}from torch import nn
 
 target = ${pythonText(table.target)}
 table = pd.read_csv(${pythonText(fileOf(table))}${reading}).dropna(subset=[target])
 y = ${goal}
 names = ${pythonValue([...new Set(table.columns.map((column) => column.source ?? column.name))])}
 X = pd.get_dummies(table[names], dtype=float)
-train, test = train_test_split(range(len(y)), test_size=${testShare}, random_state=${split}${classes ? ", stratify=y" : ""})
+${division}
 
 # Everything that is learned of the columns comes from the training rows.
 X = X.fillna(X.iloc[train].median()).to_numpy()
@@ -142,10 +146,11 @@ function scores(table, runs) {
   const { words } = candidateWords(runs.map((run) => run.request));
   const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   runs.forEach((run, place) => {
-    const R = run.epochs.length, nTest = Math.ceil(run.request.testShare * table.rows);
+    const R = run.epochs.length;
     const word = words.indexOf(words[place]) < place ? `${words[place]} (${place + 1})` : words[place];
     run.request.networks.forEach(({ split, seed }, network) => {
       const score = run.curves.testScore[network * R + R - 1];
+      const nTest = testSize(table, split, run.request.testShare);
       if (Number.isFinite(score)) lines.push([quoted(word), split, seed, table.rows - nTest, nTest, shortNumber(score)].join(","));
     });
   });

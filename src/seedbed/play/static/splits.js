@@ -1,7 +1,8 @@
 // Which rows train and which test, and what a split's training rows say about the inputs.
 //
-// Split s is the one that scikit-learn's train_test_split makes with random_state=s, stratified by class; that is also
-// the split of `seedbed train --split-seed s`. It depends on the table and on s only, so all networks share it.
+// Split s is that of `seedbed train --random-state s`. It depends on the table and on s only, so all networks share it.
+// Without groups it is the one that scikit-learn's train_test_split makes with random_state=s, stratified by class; with
+// groups, Python has written it into the table.
 
 /** The Mersenne Twister as numpy.random.RandomState(seed) has it, as far as permutations need it. */
 export class RandomState {
@@ -73,16 +74,25 @@ function shares(counts, n, random) {
   return found;
 }
 
+/** The number of test rows of a split. */
+export function testSize(table, split, testShare = 0.2) {
+  return table.splits?.sizes[split] ?? Math.ceil(testShare * table.rows);
+}
+
 /**
  * The rows of one split.
  *
- * @param {{y: Float32Array, rows: number, classes: ?string[]}} table
+ * @param {{y: Float32Array, rows: number, classes: ?string[], splits: ?object}} table
  * @param {number} split its number, from 0
  * @param {number} testShare share of test rows
  * @returns {{train: Int32Array, test: Int32Array}} row numbers, ascending
  */
 export function splitRows(table, split, testShare = 0.2) {
   const n = table.rows, nTest = Math.ceil(testShare * n), nTrain = n - nTest;
+  if (table.splits) {
+    const first = split * Math.ceil(n / 8), isTest = (row) => table.splits.tested[first + (row >> 3)] & (128 >> (row & 7));
+    return { train: counted(n).filter((row) => !isTest(row)), test: counted(n).filter(isTest) };
+  }
   const random = new RandomState(split);
   let train = [], test = [];
   const members = (table.classes ?? []).map(() => []);

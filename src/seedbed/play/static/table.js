@@ -4,7 +4,9 @@
  * The table that Python has written into the page.
  *
  * @param {object|string} json {name, task, target, classes, columns: [{name, kind, categories}], inputs, cells, y, notes}:
- *   `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`
+ *   `cells` holds a list for each column, of numbers, null for a missing one, or of a category's place in `categories`;
+ *   if rows must stay together, `splits` has in base64 which rows each split tests, a bit for each, and how many; `groups`
+ *   is the number of groups of a column
  * @returns {object} a table, see engine.js
  */
 export function decodeTable(json) {
@@ -21,7 +23,8 @@ export function decodeTable(json) {
     }
   });
   const nOutputs = given.task === "multiclass" ? given.classes.length : 1;
-  return { notes: [], ...rest, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
+  const splits = given.splits && { ...given.splits, tested: Uint8Array.from(atob(given.splits.tested), (one) => one.charCodeAt(0)) };
+  return { notes: [], groups: null, ...rest, splits, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
 }
 
 /** The inputs of columns [{name, kind, categories, hasMissing, needed}], as seedbed has them. A column may be a part of its

@@ -1,7 +1,9 @@
 // Whether one candidate is better than another: the corrected resampled t-test over random splits, with the words and
 // the rules of `seedbed judge`, whose verdict on the same scores is the same.
+import { testSize } from "./splits.js";
 
 const MOST_DF = 9; // more random splits of the same rows are no more evidence than ten
+const FEWEST_GROUPS = 20; // as in seedbed compare; seedbed judge sees scores alone
 const MARGIN = 0.01; // the difference that matters: one point of accuracy, or 0.01 of R2
 const ALPHA = 0.05;
 const POWER = 0.8;
@@ -60,13 +62,18 @@ export function splitScores(run) {
   return found;
 }
 
+/** Whether the rows form too few groups for a verdict. */
+export function hasFewGroups({ groups }) {
+  return groups !== null && groups < FEWEST_GROUPS;
+}
+
 /**
  * The verdict on run b against run a, on the splits that both have finished.
  *
  * @param {object} a the reference
  * @param {object} b the candidate
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
- *   better, worse, no_practical_difference or undecided, or null without two splits; `rule` and `words`: the same as
+ *   better, worse, no_practical_difference or undecided, or null without two splits or with few groups; `rule` and `words`: the same as
  *   seedbed has it, which also knows "at least as good"; `difference`: of b minus a, with its 95 % interval; `rope`: the
  *   difference that matters; `rows_needed`: [low, high] where undecided, else null; `seeds`: the fewest of a split
  */
@@ -81,9 +88,10 @@ export function judge(a, b) {
   const difference = x.reduce((sum, one) => sum + one, 0) / n;
   const spread = Math.max(...x) - Math.min(...x), size = Math.max(...x.map(Math.abs));
   const same = spread <= 1e-12 * size;
-  if (n < 2 || (same && size > 0)) return { ...unknown, difference, seeds };
+  if (n < 2 || hasFewGroups(a.table) || (same && size > 0)) return { ...unknown, difference, seeds };
   const sd = same ? 0 : Math.sqrt(x.reduce((sum, one) => sum + (one - difference) ** 2, 0) / (n - 1));
-  const rows = a.table.rows, share = Math.ceil(a.request.testShare * rows) / rows, df = Math.min(n - 1, MOST_DF);
+  const { rows } = a.table, df = Math.min(n - 1, MOST_DF);
+  const share = splits.reduce((sum, split) => sum + testSize(a.table, split, a.request.testShare), 0) / n / rows;
   const se = sd * Math.sqrt(1 / n + share / (1 - share)), t = studentQuantile(1 - ALPHA / 2, df);
   const most = a.table.task === "regression" ? Infinity : 1;
   const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
