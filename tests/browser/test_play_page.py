@@ -337,6 +337,20 @@ def test_the_map_shows_the_mean_and_single_seeds(play: Play):
     assert "test rows are wrong" in text(page, "#map")
 
 
+def test_of_numbers_differences_have_three_decimals_and_the_map_avoids_columns_with_two_values(play: Play):
+    page = play(link="seeds=4&splits=4&epochs=60&network=linear:2")
+    rows = "".join(f"{i % 2},{i % 7},{i % 9},{9 * (i % 2) + i % 7 + i % 9}\n" for i in range(90))
+    drop(page, sums__csv=f"two,seven,nine,sum\n{rows}")
+    after(page, lambda: page.get_by_role("button", name="Train on it").click())
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
+    assert re.match(r"Measured: [+\u2212]\d\.\d{3}, plausibly", text(page, "#lead"))
+    assert "differences within \u00b10.01," in text(page, "#comparison")
+    page.locator("#map").scroll_into_view_if_needed()
+    named = re.compile("over (seven and nine|nine and seven)")
+    expect(page.locator("#map figure")).to_have_attribute("aria-label", named)
+
+
 def test_a_dropped_table_is_read_and_trained(play: Play):
     page = play()
     drop(page, flowers__csv="width,kind\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)))
@@ -578,39 +592,49 @@ def fair_differences(page: Any) -> list[str]:
     return seen
 
 
-def longest_task(page: Any, folder: Path, act: Callable[[], Any]) -> float:
-    """The most milliseconds that something holds the page's main thread."""
-    page.context.browser.start_tracing(page=page, path=folder / "trace.json", categories=["toplevel"])
-    act()
-    page.context.browser.stop_tracing()
+def longest_task(browser: Any, folder: Path, act: Callable[[], Any]) -> float:
+    """The most milliseconds that something holds the main thread of a page, from an act that returns the page."""
+    browser.start_tracing(path=folder / "trace.json", categories=["toplevel", "blink.user_timing"])
+    # The mark tells the page from the browser's own pages, which the browser opens whenever it likes.
+    act().evaluate("performance.mark('the page')")
+    browser.stop_tracing()
     events = json.loads((folder / "trace.json").read_text())["traceEvents"]
-    named = [event for event in events if event["name"] == "thread_name"]
-    main = {(one["pid"], one["tid"]) for one in named if one["args"]["name"] == "CrRendererMain"}
+    [main] = {(one["pid"], one["tid"]) for one in events if one["name"] == "the page"}
     # Time of the processor and not of the clock: other programs may hold the machine.
-    tasks = [one.get("tdur", 0) / 1000 for one in events if (one["pid"], one["tid"]) in main and one["ph"] == "X"]
+    tasks = [one.get("tdur", 0) / 1000 for one in events if (one["pid"], one["tid"]) == main and one["ph"] == "X"]
     assert len(tasks) > 100
     return max(tasks)
 
 
 @pytest.mark.slow
-def test_no_task_holds_the_page_for_long_while_it_trains(play: Play, tmp_path: Path):
-    page = play(link="seeds=100&splits=50")
-    relu = page.get_by_role("button", name="relu:5 With ReLU")
-    assert longest_task(page, tmp_path, lambda: after(page, relu.click)) < 50
+def test_no_task_holds_the_page_for_long_while_it_opens(chromium: Any, play: Play, tmp_path: Path):
+    assert longest_task(chromium, tmp_path, lambda: play(link="")) < 50
 
 
 @pytest.mark.slow
-def test_no_task_holds_the_page_for_long_while_it_reads_two_million_cells(play: Play, tmp_path: Path):
+def test_no_task_holds_the_page_for_long_while_it_trains(chromium: Any, play: Play, tmp_path: Path):
+    page = play(link="seeds=100&splits=50")
+
+    def train() -> Any:
+        after(page, page.get_by_role("button", name="relu:5 With ReLU").click)
+        return page
+
+    assert longest_task(chromium, tmp_path, train) < 50
+
+
+@pytest.mark.slow
+def test_no_task_holds_the_page_for_long_while_it_reads_two_million_cells(chromium: Any, play: Play, tmp_path: Path):
     page = play()
     path = tmp_path / "large.csv"
     path.write_text(csv(20_000, 99))
 
-    def read() -> None:
+    def read() -> Any:
         page.set_input_files("#file", path)
         expect(page.locator("#reading")).to_have_text("Reading large.csv\u2026")
         after(page, lambda: page.get_by_role("button", name="Train on it").click())
         page.locator("#map").scroll_into_view_if_needed()
         expect(page.locator("#map")).to_contain_text("one in 10 is drawn", timeout=60_000)
+        return page
 
-    assert longest_task(page, tmp_path, read) < 50
+    assert longest_task(chromium, tmp_path, read) < 50
     assert "large: predict kind from 99 columns, 20,000 rows" in text(page, "#about")

@@ -22,17 +22,18 @@ function relation({ x, y, rows, nInputs }, input) {
  * Look at all columns of a table.
  *
  * @returns {{numbers: number[], medians: Float64Array, ends: number[][]}} `numbers`: the inputs that are numbers, the ones
- *   most related to the target first; `medians`: of each input, missing cells left out; `ends`: of each input, between which
+ *   most related to the target first, but those with two values last, as all rows would lie on two lines; `medians`: of each input, missing cells left out; `ends`: of each input, between which
  *   a map shows it
  */
 export function survey(table) {
-  const { x, rows, nInputs, inputs } = table, medians = new Float64Array(nInputs), ends = [];
+  const { x, rows, nInputs, inputs } = table, medians = new Float64Array(nInputs), ends = [], pairs = new Set();
   for (let input = 0; input < nInputs; input++) {
     const cells = new Float64Array(rows);
     let known = 0;
     for (let place = input; place < x.length; place += nInputs) if (!Number.isNaN(x[place])) cells[known++] = x[place];
     const sorted = cells.subarray(0, known).sort();
     if (known) medians[input] = sorted[known >> 1];
+    if (sorted.every((cell) => cell === sorted[0] || cell === sorted[known - 1])) pairs.add(input);
     // A few extreme rows would squeeze all others into a corner: they are drawn at the edge.
     const [low, high] = nInputs > 2 ? [quantile(sorted, 0.02), quantile(sorted, 0.98)] : [sorted[0], sorted[known - 1]];
     const edge = (high - low || 1) * 0.06;
@@ -40,7 +41,7 @@ export function survey(table) {
   }
   const numbers = [...inputs.keys()].filter((input) => inputs[input].kind === "number");
   const strength = new Map(numbers.map((input) => [input, relation(table, input)]));
-  return { numbers: numbers.sort((a, b) => strength.get(b) - strength.get(a)), medians, ends };
+  return { numbers: numbers.sort((a, b) => pairs.has(a) - pairs.has(b) || strength.get(b) - strength.get(a)), medians, ends };
 }
 
 /** Raw rows [point, input] at a square grid over two inputs, from the top left on; the others at their median. */

@@ -33,13 +33,13 @@ export function scoreText(value, task) {
 /** Return the size of a difference between two scores, with its unit and without a sign. */
 export function sizeText(value, task) {
   const size = Math.abs(value);
-  if (task === "regression") return size.toFixed(2);
+  if (task === "regression") return size.toFixed(3);
   return `${(100 * size).toFixed(1)} points`;
 }
 
 /** Return a signed difference without a unit: "+1.7". */
 export function signedText(value, task) {
-  const text = task === "regression" ? value.toFixed(2) : (100 * value).toFixed(1);
+  const text = task === "regression" ? value.toFixed(3) : (100 * value).toFixed(1);
   return Number(text) > 0 ? `+${text}` : minus(text);
 }
 
