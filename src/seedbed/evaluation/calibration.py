@@ -60,12 +60,12 @@ def reliability(y: ArrayLike, p: ArrayLike) -> Reliability:
     Raises:
         ValueError: the shapes don't fit, y isn't 0/1 or p isn't in [0, 1].
     """
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
     truth, guess = _binary_input(y, p)
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
     share = np.bincount(place, weights=truth) / rows
-    observed = np.asarray(isotonic_regression(share, sample_weight=rows.astype(np.float64)), dtype=np.float64)
+    observed = isotonic_regression(share, weights=rows.astype(np.float64)).x
     brier = float(np.mean((guess - truth) ** 2))
     recalibrated = float(np.mean((observed[place] - truth) ** 2))
     uncertainty = float(truth.mean() * (1 - truth.mean()))
@@ -110,7 +110,7 @@ def consistency_band(
     Raises:
         ValueError: p isn't in [0, 1], or is empty.
     """
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
@@ -119,7 +119,7 @@ def consistency_band(
     curves = np.empty((n_simulations, len(at)))
     for number in range(n_simulations):
         drawn = np.bincount(place, weights=rng.random(guess.size) < guess) / rows
-        curves[number] = isotonic_regression(drawn, sample_weight=rows.astype(np.float64))[at]
+        curves[number] = isotonic_regression(drawn, weights=rows.astype(np.float64)).x[at]
     low, high = np.quantile(curves, ((1 - level) / 2, (1 + level) / 2), axis=0)
     return ConsistencyBand(forecast[at], low, high)
 
