@@ -289,7 +289,7 @@ def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")
     assert text(page, "#word") == "relu:8+tanh:3, AdamW, rate 0.003, 150 epochs"
-    assert text(page, "#about") == "xor: predict class from two numbers, 100 rows"
+    assert text(page, "#about") == "xor: predict class from 2 columns, 100 rows"
     page.get_by_role("radio", name="Settings").check()
     assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
 
@@ -372,7 +372,7 @@ def test_of_tables_that_are_chosen_quickly_the_last_one_is_used(play: Play):
     drop(page, first__csv=csv(9000, 20))
     drop(page, second__csv=csv(60))
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    assert text(page, "#about").startswith("second: predict kind from two numbers, 60 rows")
+    assert text(page, "#about").startswith("second: predict kind from 2 columns, 60 rows")
     drop(page, third__csv=csv(9000, 20))
     after(page, lambda: page.get_by_role("button", name="xor").click())
     drop(page, fourth__csv="")  # files are read one after the other: the third has been read when this one is refused
@@ -477,6 +477,22 @@ def test_the_files_of_a_class_become_one_picture(play: Play):
     refused = ["d.json was trained with other settings: relu:5, not linear:5.", "e.json is damaged: ask for it again."]
     expect(page.locator("#classroom .problem")).to_have_text(" ".join(refused))
     expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_each_dot_of_a_class_lies_at_its_score(play: Play):
+    page = play()
+    scores = [0.8, 0.803, 0.846, 0.9]
+    drop(page, **{f"s{i}__json": result(f"Student {i}", score) for i, score in enumerate(scores)})
+    expect(page.locator("#classroom")).to_contain_text("4 students")
+    painted(page)
+    script = """one => { const c = one.querySelector("canvas"), found = [];
+        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        for (let i = 0; i < d.length; i += 4) if (d[i] < 40 && d[i + 2] > 150 && d[i + 3] > 200) found.push(i / 4 % c.width);
+        return found.sort((a, b) => a - b); }"""
+    columns = page.locator("#classroom figure").evaluate(script)
+    low, high = columns[0] + 5, columns[-1] - 5
+    inner = [x for x in columns if low + 20 < x < high - 20]
+    assert sum(inner) / len(inner) == pytest.approx(low + (high - low) * 0.46, abs=1.5)
 
 
 def test_most_files_of_a_class_decide_its_settings_whichever_comes_first(play: Play):

@@ -137,6 +137,8 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
             "--time-split decides splits, and the page splits rows at random",
         ),
         (["missing.csv", "--target", "kind"], "missing.csv"),
+        (["-o", "no/such/page.html"], "there is no folder no/such. Make the folder first."),
+        (["-o", "."], "it is a folder. Name a file in it."),
     ],
 )
 def test_the_verb_refuses_in_one_line(call, here, arguments, message):

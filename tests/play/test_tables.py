@@ -112,20 +112,28 @@ def test_a_real_table_is_read_as_seedbed_reads_it(lab, real_table, name):
 
 REFUSED = {
     "": "The file is empty.",
-    "PK\0\0": "This is no text file. Save the table as CSV first.",
+    "\0\1": "This is no text file. Save the table as CSV first.",
+    "PK\3\4\0": (
+        "This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, "
+        "writes it into the page."
+    ),
+    "Report of 2026,,\na,b,c\n1,2,3\n": "The first line names 1 of 3 columns. Delete what is above the names.",
     'a,b\n1,"2\n': "A quotation mark in the file has no end.",
     "a\n1\n2\n": "The file has one column only. A CSV file separates columns by commas, semicolons or tabs.",
-    "a,a\n1,2\n": "Two columns are named 'a'.",
-    lines(ROWS) + "1,2\n": "Row 41 has 2 cells, and the first line names 4 columns.",
+    "a,a\n1,2\n": "Two columns are named 'a'. Rename one.",
+    lines(ROWS) + "1,2\n": "Row 41 has 2 cells, and the first line names 4 columns. Correct the row.",
     lines(ROWS[:5]): "The table has 5 rows, and at least 10 are needed.",
-    lines(ROWS * 600): "The table has 24,000 rows, and this page takes 20,000.",
-    lines(
-        [[*row[:3], "yes"] for row in ROWS]
-    ): "All rows have the same value in 'answer', so there is nothing to predict.",
-    lines([[*row[:3], f"word {r}"] for r, row in enumerate(ROWS)]): (
-        "'answer' has 40 different texts, and this page takes up to 20 classes."
+    lines(ROWS * 600): "The table has 24,000 rows, and this page takes 20,000: use a part of them.",
+    lines([[*row[:3], "yes"] for row in ROWS]): (
+        "All rows have the same value in 'answer', so there is nothing to predict. Choose another column."
     ),
-    lines([["1", "2", "3", row[3]] for row in ROWS]): "No column is left to predict from.",
+    lines([[*row[:3], f"word {r}"] for r, row in enumerate(ROWS)]): (
+        "'answer' has 40 different texts, and this page takes up to 20 classes. Choose another column."
+    ),
+    lines([["1", "2", "3", row[3]] for row in ROWS]): (
+        "'width' is constant and is left out. 'count' is constant and is left out. "
+        "'colour' is constant and is left out. No column is left to predict from."
+    ),
     lines(changed({(3, 0): "1e300"})): "'width' holds a number that is too large.",
 }
 

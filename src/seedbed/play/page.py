@@ -43,6 +43,7 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
 
     Raises:
         DataError: the table can't be used, or is too large for the page.
+        OptionError: the path is in no folder, or is one.
 
     Examples:
         >>> sb.playground("example:iris").name
@@ -59,7 +60,12 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
     else:
         rows = read_table(table, target=target)
     name = "play" if rows is None else "play-" + re.sub(r"[^\w.-]+", "_", rows.name)
-    written, text = Path(path or f"{name}.html"), page_text(None if rows is None else table_document(rows))
+    written = Path(path or f"{name}.html")
+    if not written.parent.is_dir():
+        raise OptionError(f"can't write {written}: there is no folder {written.parent}", "Make the folder first.")
+    if written.is_dir():
+        raise OptionError(f"can't write {written}: it is a folder", "Name a file in it.")
+    text = page_text(None if rows is None else table_document(rows))
     write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))
     return written
 

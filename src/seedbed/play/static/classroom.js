@@ -9,6 +9,8 @@ const MARK = "seedbed play result";
 const FIRST_SEED = 1000; // behind the seeds of the page
 const MOST_RESULTS = 500;
 const MOST_PROBLEMS = 5; // that are said at once
+const DOT = 5.5; // pixels: the radius of a dot
+const NAME = 68; // pixels for the name beside it
 
 /** Return a name without what doesn't distinguish students: "Anna" and " anna" are one student. */
 const plain = (name) => name.trim().toLowerCase().normalize("NFC");
@@ -155,36 +157,30 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     const scores = state.results.map(({ score }) => score);
     const edge = Math.max(0.01, (Math.max(...scores) - Math.min(...scores)) * 0.1);
     const [low, high] = [Math.min(...scores) - edge, Math.max(...scores) + edge];
-    const x = (value) => 40 + (width - 80) * ((value - low) / (high - low));
+    const x = (value) => 30 + (width - 100) * ((value - low) / (high - low));
     for (const tick of ticks(low, high, 5)) label(pen, scoreText(tick, task), x(tick), height - 10, { colour: paints.faint, align: "center" });
-    const piles = new Map();
-    const sorted = [...state.results].sort((a, b) => a.score - b.score);
-    const places = [...pileSizes(sorted, x).keys()].sort((a, b) => a - b);
-    const isRoomy = places.every((one, i) => !i || one - places[i - 1] >= 5);
+    // Each dot lies at its score, on the lowest level where it covers none.
+    const ends = [];
+    let isRoomy = true;
+    const dots = [...state.results].sort((a, b) => a.score - b.score).map(({ name, score }) => {
+      const at = x(score);
+      const free = ends.findIndex((end) => at - end >= 2 * DOT);
+      const level = free < 0 ? ends.length : free;
+      if (at - ends[level] < NAME) isRoomy = false;
+      ends[level] = at;
+      return { name, at, level };
+    });
     pen.fillStyle = paints.rule;
     pen.fillRect(16, height - 23, width - 32, 1);
-    const highest = Math.max(...pileSizes(sorted, x).values());
-    figure.style.height = `${Math.min(280, 55 + 15 * highest)}px`;
-    const size = Math.min(15, Math.max(2, (height - 40) / highest));
-    for (const one of sorted) {
-      const bin = Math.round(x(one.score) / 12);
-      const level = piles.get(bin) ?? 0;
-      piles.set(bin, level + 1);
+    figure.style.height = `${Math.min(280, 55 + 15 * ends.length)}px`;
+    const size = Math.min(15, Math.max(2, (height - 40) / ends.length));
+    for (const { name, at, level } of dots) {
       pen.fillStyle = paints.current;
       pen.beginPath();
-      pen.arc(bin * 12, height - 30 - level * size, Math.min(5.5, size / 2), 0, 7);
+      pen.arc(at, height - 30 - level * size, Math.min(DOT, size / 2), 0, 7);
       pen.fill();
-      if (isRoomy && size > 9) label(pen, shortened(one.name, 9), bin * 12 + 8, height - 30 - level * size, { colour: paints.faint, size: 10.5 });
+      if (isRoomy && size > 9) label(pen, shortened(name, 9), at + 8, height - 30 - level * size, { colour: paints.faint, size: 10.5 });
     }
-  }
-
-  function pileSizes(sorted, x) {
-    const sizes = new Map();
-    for (const { score } of sorted) {
-      const bin = Math.round(x(score) / 12);
-      sizes.set(bin, (sizes.get(bin) ?? 0) + 1);
-    }
-    return sizes;
   }
 
   const repaint = oncePerFrame(paint);

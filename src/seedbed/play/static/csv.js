@@ -189,22 +189,24 @@ function useless(column) {
 export function readCsv(text, target = null, name = "your table") {
   const fail = (error, columns = []) => ({ error, columns });
   if (!text.trim()) return fail("The file is empty.");
+  if (text.startsWith("PK")) return fail("This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, writes it into the page.");
   if (text.includes("\0")) return fail("This is no text file. Save the table as CSV first.");
   const separator = separatorOf(text), lines = csvLines(text, separator);
   if (lines === null) return fail("A quotation mark in the file has no end.");
+  const named = lines[0].filter((one) => one.trim()).length;
+  if (named < lines[0].length / 2) return fail(`The first line names ${named} of ${lines[0].length} columns. Delete what is above the names.`);
   const header = lines[0].map((one, i) => one.trim() || `column ${i + 1}`), rows = lines.length - 1;
   if (header.length < 2) return fail("The file has one column only. A CSV file separates columns by commas, semicolons or tabs.");
   const twice = header.find((one, i) => header.indexOf(one) < i);
-  if (twice !== undefined) return fail(`Two columns are named '${twice}'.`);
+  if (twice !== undefined) return fail(`Two columns are named '${twice}'. Rename one.`);
   const isUneven = (line) => line.length < header.length || line.slice(header.length).some((one) => one.trim());
   const uneven = lines.findIndex(isUneven);
   if (uneven > 0)
-    return fail(`Row ${uneven} has ${lines[uneven].length} cells, and the first line names ${header.length} columns.`, header);
+    return fail(`Row ${uneven} has ${lines[uneven].length} cells, and the first line names ${header.length} columns. Correct the row.`);
+  if (rows > MOST_ROWS) return fail(`The table has ${shown(rows)} rows, and this page takes ${shown(MOST_ROWS)}: use a part of them.`);
+  if (rows < FEWEST_ROWS) return fail(`The table has ${rows} row${rows === 1 ? "" : "s"}, and at least ${FEWEST_ROWS} are needed.`);
   if (target === null) return fail("Choose the column to predict.", header);
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
-  if (rows > MOST_ROWS) return fail(`The table has ${shown(rows)} rows, and this page takes ${shown(MOST_ROWS)}.`, header);
-  if (rows < FEWEST_ROWS)
-    return fail(`The table has ${rows} row${rows === 1 ? "" : "s"}, and at least ${FEWEST_ROWS} are needed.`, header);
   const columns = header.map((_, i) => distinct(lines.slice(1).map((line) => line[i])));
   const read = assembled(header, columns, header.indexOf(target), name);
   if (read.table) Object.assign(read.table, { separator, decimal: usesComma(columns) ? "," : "." });
@@ -226,9 +228,9 @@ function assembled(header, columns, goal, name) {
   if (rows < FEWEST_ROWS) return fail(`${rows} rows have a value in '${target}', and at least ${FEWEST_ROWS} are needed.`);
   let classes = isNumber ? [] : own.texts.filter((_, place) => known[place]);
   if ((isNumber ? different.size : classes.length) < 2)
-    return fail(`All rows have the same value in '${target}', so there is nothing to predict.`);
+    return fail(`All rows have the same value in '${target}', so there is nothing to predict. Choose another column.`);
   if (classes.length > MOST_CLASSES)
-    return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes.`);
+    return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes. Choose another column.`);
   const valueOf = (label) => Number(comma ? label.replace(",", ".") : label);
   const areNumbers = classes.every((label) => Number.isFinite(valueOf(label)));
   classes = areNumbers ? classes.sort((a, b) => valueOf(a) - valueOf(b)) : classes.sort();
@@ -255,7 +257,7 @@ function assembled(header, columns, goal, name) {
     if (reason) notes.push(`'${column.name}' ${reason} and is left out.`);
     else used.push(...(isDate ? partsOf(column) : [column]));
   }
-  if (!used.length) return fail("No column is left to predict from.");
+  if (!used.length) return fail([...notes, "No column is left to predict from."].join(" "));
   const isFar = (value) => value !== null && !(Math.abs(value) < FARTHEST);
   const far = used.find((column) => column.kind === "number" && column.values.some(isFar));
   if (far) return fail(`'${far.name}' holds a number that is too large.`);

@@ -315,7 +315,7 @@ function headline() {
   const { settings } = page.current;
   const { table } = run;
   const shares = run.split(0);
-  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)}${table.nInputs > 2 ? ` from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}` : " from two numbers"}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(" and ")}` : ""}`;
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)} from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(" and ")}` : ""}`;
   if (verdict) {
     const isAll = [page.current, page.rival].every((slots) => slots.splits?.status === "done");
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);

@@ -69,7 +69,7 @@ export function askTarget(form, name, columns, onChoose) {
   const choose = element("select", { id: "target-column" }, ...columns.map((column) => element("option", { value: column, selected: column === columns.at(-1) }, column)));
   form.replaceChildren(
     element("label", { for: "target-column" }, element("b", {}, name), element("span", {}, " is read. Which column shall be predicted?")),
-    choose, element("button", { type: "submit", class: "main" }, "Train on it"),
+    choose, ...(columns.some((column) => Number.isFinite(Number(column))) ? [element("span", {}, "The first line should name the columns; here it holds a number.")] : []), element("button", { type: "submit", class: "main" }, "Train on it"),
     element("button", { type: "button", onclick: () => { form.hidden = true; } }, "Cancel"));
   form.hidden = false;
   form.onsubmit = (event) => {
