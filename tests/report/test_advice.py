@@ -57,14 +57,14 @@ def test_a_network_that_leads_perhaps_by_chance_is_recommended_as_such(document)
     assert advice_sentences(found) == [
         "Use small: it has the lowest Brier score, but its lead may be chance.",
         "These 1,299 rows don't show which of the first two is best.",  # trees is worse
-        "These 1,299 rows don't show whether a network is needed: small isn't shown to be better than trees.",
+        "Whether a network is needed is open: the lead of small over trees would matter, but may be chance.",
     ]
 
 
 def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the_other(document):
     found = document({"large": 0.1, "small": 0.105, "prior": 0.4}, ("large", "small"))
     assert advice_sentences(found) == [
-        "Use small: it is simpler than large, whose small lead isn't shown to matter.",
+        "Use small: it is simpler than large, whose small lead may be chance.",
         "large (82.5%) isn't shown to be better than small, and has 200 times as many parameters.",
         "These 1,299 rows don't show which of the first two is best.",
     ]
@@ -73,7 +73,7 @@ def test_a_simpler_network_within_the_margin_is_recommended_with_the_size_of_the
 def test_a_baseline_among_the_first_leaves_open_whether_a_network_is_needed(document):
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
     _, doubt = advice_sentences(document(losses, ("small", "trees")))
-    assert doubt == "These 1,299 rows don't show which of the first two is best, nor whether a network is needed."
+    assert doubt == "These 1,299 rows don't show which of the first two is best, so a network may not be needed."
     assert "needed" not in " ".join(advice_sentences(document(losses)))
 
 
@@ -93,7 +93,7 @@ def test_if_a_baseline_leads_it_is_recommended_before_the_best_network(document)
 def test_if_a_baseline_ties_no_network_is_needed(document):
     found = document({"large": 0.1, "logistic": 0.105, "small": 0.2, "prior": 0.4}, ("large", "logistic"))
     assert advice_sentences(found) == [
-        "No network is needed: use logistic, as the small lead of large isn't shown to matter.",
+        "No network is needed: use logistic, as the small lead of large may be chance.",
         "Among networks, use large (82.5%).",
         "These 1,299 rows don't show which of the first two is best.",
     ]
@@ -102,23 +102,26 @@ def test_if_a_baseline_ties_no_network_is_needed(document):
 def test_nothing_is_recommended_if_nothing_is_better_than_the_class_frequencies(document):
     losses = {"small": 0.1, "trees": 0.2, "prior": 0.4}
     assert advice_sentences(document(losses, *itertools.combinations(losses, 2))) == [
-        "No recommendation: no model is shown to be better than predicting the class frequencies.",
-        "The best guess by the Brier score is small (82.5%); its lead may be chance.",
+        "No recommendation by the Brier score: no model is shown to be better than predicting the same for every row.",
+        "The best guess is small (82.5%); its lead may be chance.",
     ]
 
 
 def test_an_undecided_gain_is_not_called_needless(document):
     losses = {"prior": 0.1, "small": 0.2}
     open_headline, *_ = advice_sentences(document(losses, ("prior", "small")))
-    assert open_headline == "No recommendation: no model did better than predicting the class frequencies."
+    assert (
+        open_headline
+        == "No recommendation by the Brier score: no model did better than predicting the same for every row."
+    )
     settled, *_ = advice_sentences(document(losses))
-    assert settled == "Use no model: all of them are shown to be worse than predicting the class frequencies."
+    assert settled == "Use no model: all of them are shown to be worse than predicting the same for every row."
 
 
 def test_networks_no_better_than_the_class_frequencies_are_named_if_a_baseline_is_better(document):
     found = document({"trees": 0.1, "small": 0.3, "prior": 0.4}, ("small", "prior"))
     assert advice_sentences(found)[1:] == [
-        "No network is shown to be better than predicting the class frequencies; the best one is small."
+        "No network is shown to be better than predicting the same for every row; the best one is small."
     ]
 
 

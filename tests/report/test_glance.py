@@ -1,6 +1,10 @@
 """The first screen: the recommendation, one table, remarks, and what would decide open verdicts."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedbed.report import glance_lines, glance_text
 from seedbed.report.glance import first_screen
@@ -9,13 +13,23 @@ ADVICE = {"use": "relu:5", "best": "relu:5", "undecided": ["linear:5"], "network
           "among": ["relu:5"], "as_good": [], "ahead": [], "no_gain": False}  # fmt: skip
 
 
+def ahead(make, low, high):
+    """The scores of a model that is ahead of `linear:5` by the middle of an interval, and by 1.2 points of accuracy."""
+    brier, accuracy = (make.scores()[name]["mean"] for name in ("brier", "accuracy"))
+    return make.scores(brier=(brier - (low + high) / 2, 0.0, 1.0), accuracy=(accuracy + 0.012, 0.0, 1.0))
+
+
 @pytest.fixture
 def document(make):
     """A function that makes a summary of three networks and three baselines, compared with `linear:5`."""
 
     def build(low=-0.03, high=0.03, **changes):
-        networks = [make.network(name) for name in ("linear:5", "relu:5", "linear:20,20")]
-        others = [make.baseline(name) for name in ("boosted-trees", "logistic-regression", "prior")]
+        scores = ahead(make, low, high)
+        networks = [
+            make.network("linear:5"),
+            *(make.network(name, scores=scores) for name in ("relu:5", "linear:20,20")),
+        ]
+        others = [make.baseline(name, scores=scores) for name in ("boosted-trees", "logistic-regression", "prior")]
         verdicts = [make.verdict(one["name"], low, high) for one in (*networks[1:], *others)]
         return make.document(*networks, *others, **{"verdicts": verdicts, "advice": ADVICE, **changes})
 
@@ -42,7 +56,7 @@ def test_the_heading_names_the_target_and_the_number_of_networks(document):
 
 def test_the_recommendation_comes_before_the_table_and_the_table_before_the_notes(document):
     text = glance_text(document())
-    order = ["heart_failure:", "Use relu:5", "Of 100 new rows", "compared with linear:5", "More rows would decide"]
+    order = ["heart_failure:", "Use relu:5", "Of 100 new rows", "compared with linear:5", "Rows needed to see"]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
 
@@ -50,25 +64,26 @@ def test_the_recommendation_comes_before_the_table_and_the_table_before_the_note
 @pytest.mark.parametrize(
     ("low", "high", "word"),
     [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no practical difference"),
-     (-0.005, 0.03, "at least as good"), (-0.03, 0.03, "undecided")],
+     (-0.005, 0.03, "not worse"), (-0.03, 0.03, "undecided")],
 )  # fmt: skip
 def test_a_row_shows_accuracy_difference_score_and_verdict(document, low, high, word):
     (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("  relu:5 ")]
-    assert line.split()[1:5] == ["(network)", "82.5%", "+1.2", "0.125"]
-    gain, half = (float(cell.lstrip("±")) for cell in line.split()[5:7])
+    assert line.split()[1:4] == ["(network)", "83.7%", "+1.2"]
+    score, gain, half = (float(cell.lstrip("±")) for cell in line.split()[4:7])
+    assert gain == pytest.approx(0.125 - score)
     assert (gain - half, gain + half) == pytest.approx((low, high), abs=1e-3)
     assert line.endswith(word)
     (reference,) = [line for line in glance_text(document(low, high)).splitlines() if "reference" in line]
-    assert reference.split() == ["linear:5", "(network)", "82.5%", "0.125", "reference", "(first", "named)"]
+    assert reference.split() == ["linear:5", "(network)", "82.5%", "0.125", "reference"]
 
 
 @pytest.mark.parametrize(
     ("metric", "heading", "cells"),
-    [("brier", "accuracy points Brier score gain (decides) verdict", ["82.5%", "+1.2", "0.125", "+0.010", "±0.020"]),
-     ("accuracy", "accuracy points (decide) verdict", ["82.5%", "+1.0", "±2.0"])],
+    [("brier", "accuracy points Brier score gain (decides) verdict", ["83.7%", "+1.2", "0.115", "+0.010", "±0.020"]),
+     ("accuracy", "accuracy points (decide) verdict", ["83.7%", "+1.2", "±2.0"])],
 )  # fmt: skip
 def test_the_score_that_decides_stands_beside_the_verdict(make, metric, heading, cells):
-    names = make.network("linear:5"), make.network("relu:5")
+    names = make.network("linear:5"), make.network("relu:5", scores=ahead(make, -0.01, 0.03))
     lines = glance_text(
         make.document(*names, metric=metric, verdicts=[make.verdict("relu:5", -0.01, 0.03, metric=metric)])
     )
@@ -80,7 +95,7 @@ def test_the_score_that_decides_stands_beside_the_verdict(make, metric, heading,
 def test_networks_are_marked_only_beside_baselines(document, make):
     assert {row.label for row in first_screen(document()).rows} == {
         "linear:5 (network)", "relu:5 (network)", "linear:20,20 (network)", "boosted-trees", "logistic-regression",
-        "prior (class frequencies)",
+        "prior (same for every row)",
     }  # fmt: skip
     alone = first_screen(make.document(make.network("linear:5"), make.network("relu:5")))
     assert [row.label for row in alone.rows] == ["linear:5", "relu:5"]
@@ -124,11 +139,36 @@ def test_more_epochs_are_named_as_an_option_unless_a_candidate_has_its_own(docum
     assert "--epochs" not in said(document(checks=checks))
 
 
-def test_the_deciding_score_and_the_reason_for_the_reference_are_named(document, make):
-    words = "Rows and verdicts go by the Brier score (low is good): a gain within its ± may be chance."
+def test_the_deciding_score_is_named(document):
+    words = "The Brier score of the probabilities decides (low is good). A gain within its ± may be chance."
     assert words in said(document())
-    asked = document(verdicts=[make.verdict("linear:5", -1, 1, reference="relu:5")], reference="relu:5")
-    assert "reference (as asked)" in [row.verdict for row in first_screen(asked).rows]
+
+
+@pytest.mark.parametrize("metric", ["brier", "accuracy"])
+@given(reference=st.floats(0, 1), other=st.floats(0, 1))
+def test_differences_are_those_of_the_numbers_that_are_shown(make, metric, reference, other):
+    models = [make.network(name, scores=make.scores(**dict.fromkeys(("brier", "accuracy"), (value, 0.0, 1.0))))
+              for name, value in (("linear:5", reference), ("relu:5", other))]  # fmt: skip
+    found = make.document(*models, metric=metric, verdicts=[make.verdict("relu:5", -0.3, 0.3, metric=metric)])
+    first, second = (row for row in first_screen(found).rows)
+    score, gain = [float(row.score.rstrip("%")) for row in (first, second)], float(second.gain.split(" ±")[0])
+    assert gain == pytest.approx(score[1] - score[0] if metric == "accuracy" else score[0] - score[1])
+    if metric == "brier":
+        shown = [float(row.other.rstrip("%")) for row in (first, second)]
+        assert float(second.points) == pytest.approx(shown[1] - shown[0])
+
+
+def test_a_difference_that_only_accuracy_shows_is_stated(document, make):
+    verdicts = [make.verdict(name, -0.03, 0.03) for name in ("relu:5", "linear:20,20", "boosted-trees")]
+    for one, (low, high) in zip(verdicts, [(0.01, 0.05), (-0.05, -0.01), (-0.01, 0.05)], strict=True):
+        one["accuracy"] = {"difference": (low + high) / 2, "low": low, "high": high}
+    words = (
+        "By accuracy alone, relu:5 is better and linear:20,20 is worse than linear:5; the Brier score doesn't show it."
+    )
+    assert words in said(document(verdicts=verdicts))
+    assert "By accuracy alone" not in said(document(0.02, 0.04))
+    settled = verdicts[1] | {"rule": "worse"}
+    assert "By accuracy alone" not in said(document(verdicts=[settled]))
 
 
 def test_the_nearest_and_the_farthest_number_of_rows_are_named_and_equal_ones_share_a_place(document, make):
@@ -136,26 +176,35 @@ def test_the_nearest_and_the_farthest_number_of_rows_are_named_and_equal_ones_sh
     verdicts = [
         make.verdict(name, -1, 1) | {"rows_needed": (10_000 * n, 40_000 * n)} for n, name in enumerate(names, 1)
     ]
-    two = "More rows would decide: about 20,000 in all for relu:5, about 40,000 for linear:20,20 (half to twice that)."
+    two = "what differs from linear:5: about 20,000 for relu:5, about 40,000 for linear:20,20."
     assert two in said(document(verdicts=verdicts[:2]))
-    assert "in all for relu:5, up to about 80,000 for boosted-trees (half" in said(document(verdicts=verdicts))
+    assert "about 20,000 for relu:5, up to about 80,000 for boosted-trees." in said(document(verdicts=verdicts))
     equal = [one | {"rows_needed": (10_000, 40_000)} for one in verdicts[:2]]
-    assert "about 20,000 in all for relu:5 and linear:20,20 (half" in said(document(verdicts=equal))
+    assert "about 20,000 for relu:5 and linear:20,20." in said(document(verdicts=equal))
 
 
 def test_the_effect_of_more_rows_repeats_and_seeds_is_stated_once(document, make):
-    text = said(document())
-    rows = "More rows would decide: about 10,000 in all for relu:5, linear:20,20, boosted-trees and 2 others"
-    assert f"{rows} (half to twice that). More repeats or seeds hardly help." in text
-    assert "More repeats could narrow the ± of relu:5 by up to 8%, more seeds by up to 29%." in said(
-        document(verdicts=[make.verdict("relu:5", -1, 1, seed_share=0.5)])
-    )
+    rows = "Rows needed to see what differs from linear:5: about 10,000 for relu:5, linear:20,20, boosted-trees and 2"
+    assert f"{rows} others. More repeats or seeds hardly help." in said(document())
     settled = said(document(-0.03, -0.02))
     assert "Every verdict is decided: more rows, repeats or seeds aren't needed." in settled
-    assert "More rows would" not in settled
+    assert "Rows needed" not in settled
     checks = [make.check("relu:5", "under_trained")]
     unfinished = said(document(-0.03, -0.02, checks=checks))
     assert "Every verdict is decided for networks trained like this: more rows" in unfinished
+
+
+def test_repeats_and_seeds_may_be_enough_where_they_narrow_an_interval_to_a_verdict(document, make):
+    def enough(*verdicts):
+        return re.search("More (repeats|seeds).*", said(document(verdicts=verdicts, more_repeats_ratio=0.5)))[0]
+
+    by_seeds = make.verdict("relu:5", -0.001, 0.04, seed_share=0.9)
+    assert enough(by_seeds | {"seed_share": 0.0}) == "More repeats may be enough for relu:5."
+    assert enough(by_seeds) == "More repeats or seeds may be enough for relu:5."
+    alike = make.verdict("linear:20,20", -0.02, 0.02, seed_share=0.99)  # may turn out as no practical difference
+    words = "More repeats may be enough for relu:5, more seeds for relu:5 and linear:20,20."
+    assert enough(by_seeds, alike) == words
+    assert enough(alike | {"seed_share": 0.0}) == "More repeats or seeds hardly help."
 
 
 def test_a_first_look_does_not_say_that_no_more_is_needed(document):
@@ -165,7 +214,7 @@ def test_a_first_look_does_not_say_that_no_more_is_needed(document):
 def test_neither_rows_nor_repeats_are_advised_for_networks_that_have_learnt_nothing(document, make):
     check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
     verdicts = [make.verdict(name, -1, 1) for name in ("relu:5", "prior")]
-    assert "decide: about 10,000 in all for prior (half" in said(document(verdicts=verdicts, checks=[check]))
+    assert "linear:5: about 10,000 for prior." in said(document(verdicts=verdicts, checks=[check]))
     reference = said(document(verdicts=verdicts, checks=[check | {"candidate": "linear:5"}]))
     assert [word for word in ("More rows", "More repeats") if word in reference] == []
 
@@ -181,7 +230,9 @@ def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_an
 
 def test_an_impossible_number_of_rows_is_not_advised(document, make):
     verdict = make.verdict("relu:5", -1, 1) | {"rows_needed": (2_000_000, 8_000_000)}
-    assert "More rows can hardly decide: it would take about 4,000,000" in said(document(verdicts=[verdict]))
+    assert "More rows can hardly show what differs from linear:5: it would take about 4,000,000" in said(
+        document(verdicts=[verdict])
+    )
 
 
 def test_without_baselines_the_need_of_a_network_is_open(make):

@@ -87,7 +87,7 @@ def test_the_heading_describes_table_design_and_recipe(make):
     assert second == (
         "10 repeats of 10 folds, 5 seeds per fold; trained on about 1,169 rows at a time "
         "The reference is linear:5. A difference of 0.01 in Brier score (the mean squared error of the probabilities) "
-        "matters: 2% of what predicting the class frequencies costs."
+        "matters: 2% of what predicting the same for every row costs."
     )
 
 
@@ -106,7 +106,7 @@ def test_reference_and_margin_are_given_in_units_of_the_metric_if_there_are_verd
     [
         ("given", "matters, as asked for."),
         ("tenth_of_error", "matters: a tenth of the error of linear:5, which is less than 2% of what predicting"),
-        ("floor", "matters: a hundredth of 2% of what predicting the class frequencies costs, as linear:5 makes"),
+        ("floor", "matters: a hundredth of 2% of what predicting the same for every row costs, as linear:5 makes"),
     ],
 )
 def test_the_origin_of_the_margin_is_given(make, source, words):
@@ -201,7 +201,7 @@ def test_one_line_before_the_verdicts_summarises_them(make):
     )
     line = (
         "In short, against linear:5 - better: relu:3, relu:6; worse: relu:2, relu:7; no practical difference: relu:5; "
-        "at least as good: relu:4; undecided: relu:1. relu:1 against"
+        "not worse: relu:4; undecided: relu:1. relu:1 against"
     )
     assert line in unfolded(comparison_text(document))
     assert "\n\nIn short, against linear:5 - worse: relu:5.\n\nrelu:5 is worse" in comparison_text(two(make, "worse"))

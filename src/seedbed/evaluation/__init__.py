@@ -61,7 +61,7 @@ from seedbed.evaluation.single_runs import (
     paired_runs,
     summarize_curves,
 )
-from seedbed.evaluation.verdicts import SHORT, Verdict, fold_differences, judge_all, percent, plain_number
+from seedbed.evaluation.verdicts import SHORT, Verdict, decide, fold_differences, judge_all, percent, plain_number
 
 __all__ = [
     "CURVES",
@@ -92,6 +92,7 @@ __all__ = [
     "corrected_t",
     "critical_difference",
     "dead_units",
+    "decide",
     "default_margin",
     "default_metric",
     "diverged",

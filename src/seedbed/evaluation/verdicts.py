@@ -38,7 +38,7 @@ SHORT: dict[Rule, str] = {
     "better": "better",
     "worse": "worse",
     "no_practical_difference": "no practical difference",
-    "no_worse": "at least as good",
+    "no_worse": "not worse",
     "cannot_tell": "undecided",
 }
 """Each rule in one to three words, in the order in which verdicts are listed."""

@@ -59,7 +59,7 @@ def good_side(metric: Mapping[str, Any]) -> str:
 
 def guessing(document: Mapping[str, Any]) -> str:
     """Return what the baseline `prior` does."""
-    return f"predicting the {'mean' if document['task'] == 'regression' else 'class frequencies'}"
+    return f"predicting the {'mean' if document['task'] == 'regression' else 'same for every row'}"
 
 
 def listed(words: Sequence[str], most: int | None = None, last: str = "and") -> str:
@@ -79,12 +79,13 @@ def margin_words(metric: Mapping[str, Any], value: float | None = None) -> str:
 
 
 def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
-    use, best, first = advice["use"], advice["best"], advice["first"]
+    use, best, first, metric = advice["use"], advice["best"], advice["first"], document["metric"]
+    by = f" by the {metric['words']}" if lead_metric(document) == "accuracy" != metric["name"] else ""
     if use is None:
-        return f"No recommendation: no model is shown to be better than {guessing(document)}."
+        return f"No recommendation{by}: no model is shown to be better than {guessing(document)}."
     if use == "prior":
         if advice["undecided"]:
-            return f"No recommendation: no model did better than {guessing(document)}."
+            return f"No recommendation{by}: no model did better than {guessing(document)}."
         return f"Use no model: all of them are shown to be worse than {guessing(document)}."
     if use in advice["as_good"]:
         if ahead := advice["ahead"]:
@@ -97,9 +98,9 @@ def _headline(document: Mapping[str, Any], advice: Mapping[str, Any]) -> str:
                 f"No network is needed: use {listed(leaders, _MOST_NAMED, 'or')}, as no network is shown to be better."
             )
         as_good = listed(advice["as_good"], _MOST_NAMED, "or")
-        return f"No network is needed: use {as_good}, as the small lead of {first} isn't shown to matter."
+        return f"No network is needed: use {as_good}, as the small lead of {first} may be chance."
     if use != best:
-        return f"Use {use}: it is simpler than {best}, whose small lead isn't shown to matter."
+        return f"Use {use}: it is simpler than {best}, whose small lead may be chance."
     if advice["undecided"]:
         return f"Use {use}: it has {_lowest(document)}, but its lead may be chance."
     others = [name for name in document["ranking"] if name != use]
@@ -110,9 +111,7 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     """Yield the best guess where nothing is recommended, and the network to take where none is needed."""
     use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
     if use is None:
-        metric = document["metric"]
-        by = f" by the {metric['words']}" if lead_metric(document) == "accuracy" != metric["name"] else ""
-        yield f"The best guess{by} is {_with_score(document, best)}; its lead may be chance."
+        yield f"The best guess is {_with_score(document, best)}; its lead may be chance."
         return
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."
@@ -156,14 +155,14 @@ def _doubt(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[s
         all_alike = document["reference"] in names and len(settled) == len(names) - 1
         if not all_alike:
             within = bool(rivals) and set(rivals) <= set(names)
-            yield f"{rows} don't show which of {which} is best{', nor whether a network is needed' * within}."
+            yield f"{rows} don't show which of {which} is best{', so a network may not be needed' * within}."
             if within:
                 rivals = []
         if document["reference"] in names and settled:
             yield f"There is no practical difference between {listed([document['reference'], *settled], _MOST_NAMED)}."
     if rivals:
         of = listed(rivals, _MOST_NAMED)
-        yield f"{rows} don't show whether a network is needed: {use} isn't shown to be better than {of}."
+        yield f"Whether a network is needed is open: the lead of {use} over {of} would matter, but may be chance."
 
 
 def _are(names: Sequence[str]) -> str:

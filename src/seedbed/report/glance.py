@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.evaluation import METRICS, SHORT, plain_number
+from seedbed.evaluation import METRICS, SHORT, decide, plain_number
 from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed
 from seedbed.report.progress import duration
 from seedbed.report.sentences import counted, is_first_look, no_verdict_reason, serious_sentences
@@ -20,11 +20,11 @@ __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
 
 _MOST_NAMED = 3
-_LITTLE_LESS, _MUCH_LESS = 0.8, 0.5  # parts of an uncertainty that are left
 _TOO_MANY = 10_000_000  # rows
 _OUT_OF_REACH = 100  # times as many rows as there are
 _DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
 _BESIDE = {"r2": "mae", "mae": "r2"}  # what is shown beside a score that decides
+_OPEN = ("cannot_tell", "no_worse")
 _LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
@@ -36,11 +36,12 @@ class Row:
         name: of the candidate or baseline.
         label: the same, with an explanation if the name needs one.
         other: a score that doesn't decide but is easier to understand, accuracy of classes; may be empty.
-        points: the accuracy minus that of the reference, with its sign; empty if accuracy decides, at the reference
-            and without a verdict.
+        points: the accuracy minus that of the reference, as both are shown; empty if accuracy decides, at the
+            reference and without a verdict.
         score: the score that decides.
-        gain: how much better it is than the reference's, as `+0.003 ±0.017`; empty where there is no interval.
-        verdict: in a word or three; at the reference, why it is the reference; empty without a verdict.
+        gain: how much better it is than the reference's, as both are shown, `+0.003 ±0.017`; empty where there is no
+            interval.
+        verdict: in a word or three; empty without a verdict.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
         interval: (gain, low, high) in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
@@ -110,7 +111,7 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         why=tuple(why),
         columns=columns,
         rows=tuple(_rows(document, other, deciding)),
-        notes=(*_basis(document), *_training(document, serious=False), *_settling(document)),
+        notes=(*_basis(document), *_other_way(document), *_training(document, serious=False), *_settling(document)),
         unit=unit,
         margin=(100.0 if in_points else 1.0) * metric["margin"],
     )
@@ -184,19 +185,23 @@ def _rows(document: Mapping[str, Any], other: str, deciding: str) -> Iterator[Ro
     candidates = {one["name"]: one for one in document["candidates"]}
     mixed = any(one["kind"] == "baseline" for one in document["candidates"])
     verdicts = {one["candidate"]: one for one in document["verdicts"]}
+    of_reference = candidates[document["reference"]]["scores"]
+    decimals = _decimals(deciding, document["metric"]["margin"])
     ranking = [candidates.pop(name) for name in document["ranking"]]
     for one in [*ranking, *candidates.values()]:
         name = one["name"]
         # A model that isn't ranked has lost networks; the scores of the others would flatter it.
-        beside, score = (_score(key, one) if name in document["ranking"] else "-" for key in (other, deciding))
+        beside, score = "-", "-"
+        if name in document["ranking"]:
+            beside, score = _score(other, one), _score(deciding, one, decimals)
         verdict, interval, points, gain = verdicts.get(name), None, "", ""
         if verdict is not None:
             scale = 100.0 if METRICS[deciding].percent else 1.0
             middle, low, high = interval = tuple(scale * verdict[key] for key in ("difference", "low", "high"))
-            decimals = _decimals(deciding, verdict["margin"])
-            gain = f"{_signed(middle, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
-            if other == "accuracy" and verdict["accuracy"] is not None:
-                points = _signed(100 * verdict["accuracy"]["difference"], 1)
+            shown = _shown_gain(deciding, one["scores"], of_reference, decimals)
+            gain = f"{_signed(shown, decimals)} ±{max(high - middle, middle - low):,.{decimals}f}"
+            if other == "accuracy":
+                points = _signed(_shown_gain(other, one["scores"], of_reference, 1), 1)
         words, look = _verdict_words(document, name, verdict)
         yield Row(name, _label(document, one, mixed), beside, points, score, gain, words, look, interval)
 
@@ -209,11 +214,23 @@ def _label(document: Mapping[str, Any], one: Mapping[str, Any], mixed: bool) -> 
     return f"{one['name']} ({what})" if what else str(one["name"])
 
 
-def _score(name: str, candidate: Mapping[str, Any]) -> str:
+def _score(name: str, candidate: Mapping[str, Any], decimals: int | None = None) -> str:
+    """Return a score, with a number of decimals or as many as it usually has."""
     if not name:
         return ""
     mean = candidate["scores"][name]["mean"]
-    return "-" if mean is None else measure(name, mean)
+    if mean is None or decimals is None:
+        return "-" if mean is None else measure(name, mean)
+    if METRICS[name].percent:
+        return f"{100 * mean:.{decimals}f}%"
+    return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
+
+
+def _shown_gain(name: str, scores: Mapping[str, Any], of_reference: Mapping[str, Any], decimals: int) -> float:
+    """Return the gain of one score over another as a reader computes it from the two rounded numbers."""
+    scale = 100.0 if METRICS[name].percent else 1.0
+    own, others = (round(float(scale * one[name]["mean"]), decimals) for one in (scores, of_reference))
+    return own - others if METRICS[name].greater_is_better else others - own
 
 
 def _verdict_words(document: Mapping[str, Any], name: str, verdict: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -224,7 +241,7 @@ def _verdict_words(document: Mapping[str, Any], name: str, verdict: Mapping[str,
         return "", ""
     if name != document["reference"]:
         return "none: it diverged", ""
-    return f"reference ({'first named' if name == document['candidates'][0]['name'] else 'as asked'})", "reference"
+    return "reference", "reference"
 
 
 def _decimals(name: str, margin: float) -> int:
@@ -310,13 +327,34 @@ def _basis(document: Mapping[str, Any]) -> Iterator[str]:
         return
     name = document["metric"]["name"]
     shown = METRICS[_DECIDES_AS.get(name, name)]
-    score = shown.words if shown.greater_is_better else f"the {shown.words} (low is good)"
-    yield f"Rows and verdicts go by {score}: a gain within its ± may be chance."
+    score = f"{shown.words[:1].upper()}{shown.words[1:]} decides{'' if shown.percent else ' (high is good)'}"
+    if not shown.greater_is_better:
+        of = " of the probabilities" if document["task"] != "regression" else ""
+        score = f"The {shown.words}{of} decides (low is good)"
+    yield f"{score}. A gain within its ± may be chance."
+
+
+def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
+    found: dict[str, list[str]] = {}
+    for verdict in document["verdicts"]:
+        accuracy = verdict["accuracy"]
+        if accuracy is None or accuracy["low"] <= 0 <= accuracy["high"]:
+            continue
+        word = "better" if accuracy["low"] > 0 else "worse"
+        if word != _LOOKS.get(verdict["rule"]):
+            found.setdefault(word, []).append(verdict["candidate"])
+    parts = [
+        f"{listed(names, _MOST_NAMED)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in found.items()
+    ]
+    if parts:
+        reference, score = document["reference"], document["metric"]["words"]
+        yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
 
 
 def _settling(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what more rows, repeats and seeds would do for the verdicts that are undecided."""
-    undecided = [one for one in document["verdicts"] if one["rule"] in ("cannot_tell", "no_worse")]
+    undecided = [one for one in document["verdicts"] if one["rule"] in _OPEN]
     if not document["verdicts"]:
         return
     if not undecided:
@@ -340,35 +378,41 @@ def _more_rows(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any
     if not needed:
         return
     (first, nearest), *others = needed.items()
-    words = f"{first} in all for {listed(nearest, _MOST_NAMED)}"
+    what, words = f"what differs from {document['reference']}", f"{first} for {listed(nearest, _MOST_NAMED)}"
     if known[0]["rows_needed"][0] > _OUT_OF_REACH * document["n_rows"]:
-        yield f"More rows can hardly decide: it would take {words}."
+        yield f"More rows can hardly show {what}: it would take {words}."
         return
     if others:
         last, farthest = others[-1]
         words += f", {'up to ' if len(others) > 1 else ''}{last} for {listed(farthest, _MOST_NAMED)}"
-    yield f"More rows would decide: {words} (half to twice that)."
+    yield f"Rows needed to see {what}: {words}."
 
 
 def _more_repeats(document: Mapping[str, Any], undecided: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield whether more repeats and seeds help, by the undecided difference that gains most."""
-    verdict = max(undecided, key=lambda one: one["seed_share"] or 0.0)
-    left = {}  # the part of the uncertainty that would be left
-    if document["interval"] == "corrected":
-        left["repeats"] = document["more_repeats_ratio"]
-    if verdict["seed_share"] is not None:
-        left["seeds"] = math.sqrt(1 - verdict["seed_share"])
-    if not left:
-        return
-    if min(left.values()) > _LITTLE_LESS:
-        yield f"More {' or '.join(left)} hardly help."
-        return
-    (first, share), *rest = (
-        (what, "half or more" if part <= _MUCH_LESS else f"up to {100 * (1 - part):.0f}%")
-        for what, part in left.items()
-    )
-    also = "".join(f", more {what} by {share}" for what, share in rest)
-    yield f"More {first} could narrow the ± of {verdict['candidate']} by {share}{also}."
+    """Yield for which models unlimited repeats or seeds would narrow the interval enough for a verdict."""
+    enough: dict[str, list[str]] = {}
+    for verdict in undecided:
+        left = {}  # the part of the uncertainty that would be left
+        if document["interval"] == "corrected":
+            left["repeats"] = document["more_repeats_ratio"]
+        if verdict["seed_share"] is not None:
+            left["seeds"] = math.sqrt(1 - verdict["seed_share"])
+        middle = verdict["difference"]
+        for what, part in left.items():
+            low, high = (middle + part * (verdict[key] - middle) for key in ("low", "high"))
+            names = enough.setdefault(what, [])
+            if decide(low=low, high=high, margin=verdict["margin"]) not in _OPEN:
+                names.append(verdict["candidate"])
+    by_names: dict[str, list[str]] = {}
+    for what, names in enough.items():
+        if names:
+            by_names.setdefault(listed(names, _MOST_NAMED), []).append(what)
+    if by_names:
+        (first, kinds), *rest = by_names.items()
+        also = "".join(f", more {' or '.join(others)} for {names}" for names, others in rest)
+        yield f"More {' or '.join(kinds)} may be enough for {first}{also}."
+    elif enough:
+        yield f"More {' or '.join(enough)} hardly help."
 
 
 def _rows_needed(verdict: Mapping[str, Any]) -> str:

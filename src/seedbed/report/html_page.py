@@ -34,8 +34,6 @@ __all__ = ["notebook_page", "report_page"]
 
 TERMS = {
     "accuracy": "Share of rows whose predicted label is right.",
-    "at least as good": "The confidence interval shows that the model is not worse by more than the margin; whether it "
-    "gains anything is open.",
     "baseline": "A model that isn't a network, fitted on the same splits: predicting the class frequencies, logistic "
     "regression, boosted trees, or a scikit-learn model that you name.",
     "Brier score": "Mean squared error of predicted probabilities. 0 is perfect; predicting the class frequencies of "
@@ -49,6 +47,8 @@ TERMS = {
     "reaches as far as the ± to both sides.",
     "margin": "The smallest difference that matters to you (`--margin`).",
     "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
+    "not worse": "The confidence interval shows that the model is not worse by more than the margin; whether it "
+    "gains anything is open.",
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
     "reference": "The candidate or baseline that the others are compared with (`--reference`).",
@@ -60,7 +60,7 @@ TERMS = {
     "squared error": "Mean squared difference between prediction and target, as a share of the target's variance.",
     "undecided": "The confidence interval includes differences of either sign that matter: these rows can't decide.",
     "verdict": "What a corrected t-test says about a model and the reference: better, worse, no practical difference, "
-    "at least as good, or undecided.",
+    "not worse, or undecided.",
     "worse, better": "The confidence interval, corrected for the number of comparisons, excludes zero.",
 }
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""

@@ -34,7 +34,7 @@ export function verdictSentence(found, name, rival, isDone) {
   if (!isDone) return `So far: ${verdictSentence(found, name, rival, true)}`;
   if (found.verdict === "better") return `${name} is better than ${rival}.`;
   if (found.verdict === "worse") return `${name} is worse than ${rival}.`;
-  if (found.rule === "no_worse") return `${name} is at least as good as ${rival}; perhaps better.`;
+  if (found.rule === "no_worse") return `${name} is not worse than ${rival}; perhaps better.`;
   if (found.verdict === "no_practical_difference") return `No practical difference between ${name} and ${rival}.`;
   return `Undecided: ${name} could be better or worse than ${rival}.`;
 }

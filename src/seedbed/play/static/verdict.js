@@ -9,7 +9,7 @@ const ALPHA = 0.05;
 const POWER = 0.8;
 const WORDS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no practical difference",
-  no_worse: "at least as good", cannot_tell: "undecided",
+  no_worse: "not worse", cannot_tell: "undecided",
 };
 const VERDICTS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",
@@ -74,7 +74,7 @@ export function hasFewGroups({ groups }) {
  * @param {object} b the candidate
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
  *   better, worse, no_practical_difference or undecided, or null without two splits or with few groups; `rule` and `words`: the same as
- *   seedbed has it, which also knows "at least as good"; `difference`: of b minus a, with its 95 % interval; `rope`: the
+ *   seedbed has it, which also knows "not worse"; `difference`: of b minus a, with its 95 % interval; `rope`: the
  *   difference that matters; `rows_needed`: [low, high] where undecided, else null; `seeds`: the fewest of a split
  */
 export function judge(a, b) {
