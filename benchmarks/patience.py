@@ -20,7 +20,7 @@ from tables import Table
 import seedbed as sb
 from seedbed.evaluation import Waiting, choose
 from seedbed.experiment import make_plan, specify
-from seedbed.settings import recipe_named
+from seedbed.settings import Compute, Design, recipe_named
 from seedbed.training import train_chunks
 
 CANDIDATES = ("relu:5", "linear:5", "relu:20,20")
@@ -61,9 +61,9 @@ def validation_losses(name: str) -> list[np.ndarray]:
     columns = sb.read_table(path_of(name), target=str(pd.read_csv(path_of(name), nrows=1).columns[-1]))
     rows = np.sort(np.random.default_rng(0).permutation(columns.n_rows)[:MOST_ROWS])
     table = columns.of_rows(rows)
-    spec = specify(table, CANDIDATES, recipe=recipe_named("trained", patience=1000), baselines=(), repeats=1,
-                   seeds=SEEDS)  # fmt: skip
-    plan, losses = make_plan(spec), {}
+    design = Design(baselines=(), repeats=1, seeds=SEEDS)
+    spec = specify(table, CANDIDATES, recipe=recipe_named("trained", patience=1000), design=design)
+    plan, losses = make_plan(spec, Compute()), {}
     assert plan.choosing is not None
     for stack in plan.choosing.stacks:
         for number, result in train_chunks(stack.plan.chunks, plan.choosing.data, plan.jobs):

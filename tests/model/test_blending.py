@@ -80,6 +80,23 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
 
 
+@pytest.mark.parametrize("candidate", ["auto", "relu:6"])
+def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypatch, candidate):
+    seen, forward, before = [], torch.nn.Linear.forward, torch.get_num_threads()
+
+    def noted(layer, x):
+        seen.append(torch.get_num_threads())
+        return forward(layer, x)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", noted)
+    torch.set_num_threads(2)
+    try:
+        fit_model(table_for("ill"), candidate, n_networks=2, recipe=recipe_named("tutorial", epochs=2))
+        assert (set(seen), torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
     table, portfolio = table_for("ill"), ("relu:6@ple=4",)
     once, _ = blend_table(table, portfolio=portfolio, **QUICK)

@@ -35,7 +35,7 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
 from seedbed.settings import RECIPES, Compute, Recipe, place_of
-from seedbed.training import Board, Chunk, derive, versions, with_inputs_of
+from seedbed.training import Board, Chunk, derive, one_thread, versions, with_inputs_of
 from seedbed.typing import Floats
 
 __all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
@@ -199,6 +199,7 @@ class OutOfBag:
     losses: Mapping[str, float]
 
 
+@one_thread("cpu")
 def blend_table(
     table: Table,
     *,

@@ -18,6 +18,7 @@ from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing
+from seedbed.training.machine import one_thread
 from seedbed.training.planning import StackPlan, plan_stack
 from seedbed.training.randomness import seeded
 from seedbed.training.reference import outputs_of
@@ -39,6 +40,7 @@ def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
     return dataclasses.replace(candidate, architecture=own.with_inputs(layout.number_inputs, layout.category_inputs))
 
 
+@one_thread("cpu")
 def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any) -> StackPlan:
     """Plan the stack of a candidate's networks for a table.
 
