@@ -38,7 +38,9 @@ MOST_SECONDS = 0.04  # CPU time; a linear
 def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
     """Return place, pattern, flags and function of all regular expressions."""
     sources = {file: file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))}
-    everything = "\n".join(sources.values())
+    functions: dict[str, set[str]] = {}  # of compiled patterns, by their names
+    for name, function in re.findall(r"\b(\w+)\.(\w+)\(", "\n".join(sources.values())):
+        functions.setdefault(name, set()).add(function)
     for file, text in sources.items():
         if "re." not in text and ".matches(" not in text:
             continue
@@ -48,7 +50,7 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
         )
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):
-                for function in {*re.findall(rf"\b{name}\.(\w+)\(", everything)} & FUNCTIONS:
+                for function in functions.get(name, set()) & FUNCTIONS:
                     yield f"{where}: {name}", value.pattern, value.flags, function
         for call in ast.walk(ast.parse(text)):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and (found := argument(call)):

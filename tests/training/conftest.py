@@ -1,5 +1,6 @@
 """Fixtures for the tests of the engine: small tasks, the comparison with the reference, and the tutorial's loop."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from seedbed.training.stack import build_network
 FEATURES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """A small table: 70 training rows and 25 test rows."""
 
@@ -49,6 +50,7 @@ class Gap:
     history: History
 
 
+@functools.cache
 def make_task(loss: str) -> Task:
     rng = np.random.default_rng(5)
     X = rng.normal(size=(95, FEATURES))
@@ -102,16 +104,22 @@ def two_splits(task: Callable[[str], Task]) -> TrainingData:
 
 @pytest.fixture(scope="session")
 def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
-    """A function that returns curves and network of the plain loop for `build()` with a seed."""
+    """A function that returns curves and network of the plain loop for an architecture with a seed. Each is trained
+    once for all engines; tests must not change it."""
 
+    @functools.cache
     def run(
-        build: Callable[[], nn.Module], task: Task, seed: int, recipe: Recipe, dtype: torch.dtype = torch.float64
+        architecture: Callable[[int, int], nn.Module],
+        task: Task,
+        seed: int,
+        recipe: Recipe,
+        dtype: torch.dtype = torch.float64,
     ) -> tuple[np.ndarray, nn.Module]:
-        network = build_network(build, seed).to(dtype)
+        network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed).to(dtype)
         loss = pick_loss(recipe.loss, task.y, task.n_outputs)
         X, y = torch.from_numpy(task.X).to(dtype), encode_target(loss, task.y, task.n_outputs, dtype)
         train, test = Rows(X[: task.n_train], y[: task.n_train]), Rows(X[task.n_train :], y[task.n_train :])
-        return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network
+        return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network.eval()
 
     return run
 
@@ -131,7 +139,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
         history = train_many(build, *task.parts, seeds=[3, 8], jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
         for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
-            curves, alone = reference(build, task, seed, Recipe(**recipe))
+            curves, alone = reference(architecture, task, seed, Recipe(**recipe))
             mine = [
                 c[:, index] for c in (history.train_loss, history.train_score, history.test_loss, history.test_score)
             ]
@@ -140,7 +148,7 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
             found = (
                 np.abs(np.stack(mine) - curves).max(),
                 max(float((state[name] - expected[name]).abs().max()) for name in expected),
-                float((stacked(X) - alone.eval()(X)).detach().abs().max()),
+                float((stacked(X) - alone(X)).detach().abs().max()),
             )
             worst = [max(pair) for pair in zip(worst, map(float, found), strict=True)]
         return Gap(*worst, history)

@@ -44,13 +44,13 @@ def test_every_part_in_a_stack_equals_the_reference_by_the_fast_method(gap, task
     assert found.history.note == ""
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("words", [*WORDS, *PLACED])
 def test_in_float32_a_stack_follows_the_reference(reference, task, words):
     table, settings = task("cross_entropy"), {"epochs": 100, "lr": 0.05, "loss": "cross_entropy"}
     history = train_many(words, *table.parts, seeds=[3, 8], jobs=1, **settings)
     for index, seed in enumerate(history.seeds):
-        build = lambda: candidate_from(words).architecture(5, 3)  # noqa: E731
-        curves, _ = reference(build, table, seed, Recipe(**settings), torch.float32)
+        curves, _ = reference(candidate_from(words).architecture, table, seed, Recipe(**settings), torch.float32)
         np.testing.assert_allclose(history.train_loss[:, index], curves[0], rtol=0, atol=1e-4)
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 

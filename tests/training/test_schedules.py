@@ -130,13 +130,11 @@ def test_the_reference_uses_the_horizon(task, reference, course):
     data = one_split(one.parts[:2], one.parts[2:], None, "float64")
     recipe = Recipe(epochs=20, horizon=35, lr=0.1, optimizer="adamw", batch_size=32, loss="bce", **course)
 
-    def build():
-        return parse_candidate("tanh:4").architecture(5, 1)
-
-    plan = plan_stack(build, data, recipe, seeds=[3, 8], splits=[0, 0], dtype="float64")
+    tanh = parse_candidate("tanh:4").architecture
+    plan = plan_stack(lambda: tanh(5, 1), data, recipe, seeds=[3, 8], splits=[0, 0], dtype="float64")
     curves = train_chunk(plan.chunks[0], data).curves
     for i, seed in enumerate([3, 8]):
-        np.testing.assert_allclose(curves[:, :, i], reference(build, one, seed, recipe)[0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(curves[:, :, i], reference(tanh, one, seed, recipe)[0], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("course", COURSES, ids=str)
