@@ -142,9 +142,10 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
         neg = drawn - pos
         if starts.size < p.size:
             pos, neg = np.add.reduceat(pos, starts, axis=1), np.add.reduceat(neg, starts, axis=1)
-        below = np.cumsum(neg, axis=1) - neg
-        pairs = pos.sum(axis=1) * neg.sum(axis=1)
-        ordered_pairs = (pos * (below + neg / 2)).sum(axis=1)
+        below = np.cumsum(neg, axis=1)
+        pairs = pos.sum(axis=1) * below[:, -1]
+        below -= neg / 2
+        ordered_pairs = np.einsum("ij,ij->i", pos, below)
         area: Floats = np.divide(ordered_pairs, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
         return area
 
