@@ -487,7 +487,8 @@ def test_each_dot_of_a_class_lies_at_its_score(play: Play):
     painted(page)
     script = """one => { const c = one.querySelector("canvas"), found = [];
         const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-        for (let i = 0; i < d.length; i += 4) if (d[i] < 40 && d[i + 2] > 150 && d[i + 3] > 200) found.push(i / 4 % c.width);
+        const isBlue = (i) => d[i] < 40 && d[i + 2] > 150 && d[i + 3] > 200;
+        for (let i = 0; i < d.length; i += 4) if (isBlue(i)) found.push(i / 4 % c.width);
         return found.sort((a, b) => a - b); }"""
     columns = page.locator("#classroom figure").evaluate(script)
     low, high = columns[0] + 5, columns[-1] - 5

@@ -9,7 +9,7 @@ const BASE = 28;
 const HEAD = 30;
 
 /** Return the scores of single networks at a recorded epoch, one for each split, all with the first seed. */
-export function scoresOverSplits(run, at) {
+function scoresOverSplits(run, at) {
   const found = [];
   run.request.networks.forEach(({ seed }, i) => {
     const value = run.curves.testScore[i * run.epochs.length + at];

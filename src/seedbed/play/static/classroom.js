@@ -16,7 +16,7 @@ const NAME = 68; // pixels for the name beside it
 const plain = (name) => name.trim().toLowerCase().normalize("NFC");
 
 /** Return the seed of a name: the same on every computer, whatever the case and the spaces around it. */
-export function seedOfName(name) {
+function seedOfName(name) {
   let hash = 0x811c9dc5;
   for (const letter of plain(name)) {
     hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193) >>> 0;
@@ -25,7 +25,7 @@ export function seedOfName(name) {
 }
 
 /** Return a result of a student as the text of a file. */
-export function resultText({ name, seed, settings, table, score }) {
+function resultText({ name, seed, settings, table, score }) {
   return `${JSON.stringify({ kind: MARK, name, seed, score, settings: trainedAs(settings), table: { name: table.name, target: table.target, rows: table.rows, task: table.task } }, null, 1)}\n`;
 }
 

@@ -20,7 +20,7 @@ function firstSplits(run, splits) {
 }
 
 /** Return the number of splits from the first on of which both runs have trained all networks. */
-export function commonSplits(a, b) {
+function commonSplits(a, b) {
   const done = (run) => {
     const last = run.epochs.length - 1;
     const open = run.request.networks.findIndex((_, i) => !Number.isFinite(run.curves.testScore[i * run.epochs.length + last]));
@@ -152,7 +152,6 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     for (let n = state.history.length ? state.history.at(-1).splits + 1 : 2; n <= splits; n++) {
       const found = judge(firstSplits(pinned.splits, n), firstSplits(current.splits, n));
       if (found.verdict) state.history.push(found);
-      else if (n === splits) state.open = found;
     }
   }
 

@@ -2,7 +2,7 @@
 // vector. The structures are those of src/seedbed/training/native/job.h, where pointers are 32 bits wide.
 import { givers, moments, splitDesign, splitRows } from "./splits.js";
 
-export const LANES = 4;
+const LANES = 4;
 const TILE_BYTES = 384 << 10;
 const LAYER_BYTES = 96, JOB_BYTES = 232;
 const LINEAR = 0, ACTIVATION = 1;

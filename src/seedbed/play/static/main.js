@@ -187,12 +187,10 @@ function showSettings() {
   network.show(settings.hidden, table);
   by("word").textContent = settingsName(settings);
   by("size").textContent = `${count(parameterCount(widths(table, settings.hidden)))} weights`;
-  const isPinned = page.pinned && settingsName(page.pinned) === settingsName(settings);
   by("pin").textContent = page.pinned ? "Unpin" : "Pin it";
   by("pin").title = page.pinned ? `Forget ${settingsName(page.pinned)}` : "Keep this network, change it, and compare the two";
   by("pinned").hidden = !page.pinned;
   by("pinned-word").textContent = page.pinned ? namesBeside(settings, page.pinned)[1] : "";
-  by("pinned").dataset.same = String(Boolean(isPinned));
   by("notice").hidden = true;
   seed.max = settings.seeds - 1;
   const fragment = linkFragment();
@@ -509,12 +507,12 @@ scrub.slider.addEventListener("input", () => moveTo(Number(scrub.slider.value)))
 const seed = element("input", { type: "number", min: 0, max: 199, value: 0, id: "highlight" });
 seed.addEventListener("input", () => {
   page.highlight = Math.min(page.settings.seeds - 1, Math.max(0, Math.round(Number(seed.value)) || 0));
+  if (Number(seed.value) > page.highlight) correctSeed();
   curves.set({ highlight: page.highlight });
   if (page.current.seeds) network.weigh(page.current.seeds.weights(page.highlight));
   readOut();
 });
 const correctSeed = () => { seed.value = page.highlight; };
-seed.addEventListener("input", () => { if (Number(seed.value) > page.highlight) correctSeed(); });
 seed.addEventListener("change", correctSeed);
 by("scrub").append(element("label", { for: "epoch" }, "Epoch"), scrub.slider, scrub.output, element("label", { for: "highlight" }, "Highlight seed ", seed));
 

@@ -2,6 +2,9 @@
 
 const repaints = new Set();
 
+/** The numbers of the series whose colours the classes have. */
+export const CLASS_SERIES = [4, 2, 3, 6, 8, 7, 5, 9, 1, 0];
+
 /** Return the colours of the style sheet. Each has one meaning on the page: orange is "worse" alone. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -9,7 +12,7 @@ export function colours() {
   return {
     background: read("background"), ink: read("ink"), faint: read("faint-ink"), rule: read("rule"), zone: read("zone"),
     current: read("series-0"), pinned: read("series-7"), better: read("better"), worse: read("worse"), unsure: read("unsure"),
-    classes: [4, 2, 3, 6, 8, 7, 5, 9, 1, 0].map((number) => read(`series-${number}`)),
+    classes: CLASS_SERIES.map((number) => read(`series-${number}`)),
   };
 }
 

@@ -13,7 +13,7 @@ export const MOST_SEEDS = 200;
 export const MOST_SPLITS = 100;
 
 /** Seeds that are trained on each split, at most: enough to average over the start. */
-export const SEEDS_PER_SPLIT = 3;
+const SEEDS_PER_SPLIT = 3;
 
 const layers = (...units) => units.map((number) => ({ units: number, activation: "linear" }));
 

@@ -5,7 +5,7 @@
 // groups, Python has written it into the table.
 
 /** The Mersenne Twister as numpy.random.RandomState(seed) has it, as far as permutations need it. */
-export class RandomState {
+class RandomState {
   constructor(seed) {
     this.words = new Uint32Array(624);
     this.place = 624;

@@ -1,6 +1,6 @@
 /** What the networks say at each place of two columns, the others at their median: the mean of the seeds, or one after the other. */
 
-import { canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
+import { CLASS_SERIES, canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
 import { choiceOf } from "./controls.js";
 import { quantile } from "./survey.js";
 import { count, element } from "./words.js";
@@ -11,7 +11,7 @@ const MOST_PREDICTED = 4e6; // numbers that all mapped networks predict of the r
 const MOST_SHOWN = 2000; // rows; more would be a blot, and drawing them takes long
 
 /** Return the level line of a grid as pairs of points, by marching squares. */
-export function levelLine(values, size, level) {
+function levelLine(values, size, level) {
   const found = [];
   for (let row = 0; row + 1 < size; row++) {
     for (let column = 0; column + 1 < size; column++) {
@@ -280,7 +280,7 @@ export function createSurface(place, lookAt) {
   }
 
   function legendOf(table) {
-    const dot = (number) => element("span", { class: "dot", style: `--dot: var(--series-${[4, 2, 3, 6, 8, 7, 5, 9, 1, 0][number % 10]})` });
+    const dot = (number) => element("span", { class: "dot", style: `--dot: var(--series-${CLASS_SERIES[number]})` });
     const classes = (table.classes ?? []).slice(0, 8).map((name, i) => element("li", {}, dot(i), `${table.target} ${name}`));
     legend.replaceChildren(...classes,
       ...(table.task === "regression" ? [element("li", {}, element("span", { class: "ramp" }), `${table.target}: low to high`)] : [element("li", {}, element("span", { class: "cross" }, "\u00d7"), "test row, wrong")]),

@@ -5,9 +5,9 @@ import { exports } from "./export.js";
 import { copyButton, element, saveFile } from "./words.js";
 
 const KINDS = {
-  command: ["Command", "Runs the comparison with seedbed, on all its splits, with a report.", ".sh"],
+  command: ["Command", "Runs the comparison with seedbed and writes a report. It makes splits of its own, so its scores are close to those here, not equal.", ".sh"],
   python: ["Python", "The same from Python.", ".py"],
-  pytorch: ["PyTorch", "This network and its training loop, without seedbed.", "-torch.py"],
+  pytorch: ["PyTorch", "This network and its training loop on the first split, without seedbed. Its random start is another one, so its score lies among those of the seeds.", "-torch.py"],
   scores: ["Scores", "The scores of all splits as CSV. seedbed judge gives the same verdict on them.", "-scores.csv"],
   link: ["Settings", "The link opens this page with these settings, the pinned network included. It works only where the page is at this address, as on a website. For a copy of the page, save the settings as a file and drop it there.", ".json"],
 };

@@ -17,7 +17,7 @@ const VERDICTS = {
 };
 
 /** P(T <= t) of Student's t with a whole number of degrees of freedom. */
-export function studentCdf(t, df) {
+function studentCdf(t, df) {
   const theta = Math.atan(t / Math.sqrt(df)), cosine = Math.cos(theta), square = cosine * cosine;
   let term = df % 2 ? cosine : 1, sum = df === 1 ? 0 : term;
   for (let k = df % 2 ? 3 : 2; k < df; k += 2) {
@@ -49,7 +49,7 @@ function ruleOf(low, high, margin) {
 }
 
 /** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds}. */
-export function splitScores(run) {
+function splitScores(run) {
   const R = run.epochs.length, found = new Map();
   run.request.networks.forEach(({ split }, network) => {
     const score = run.curves.testScore[network * R + R - 1], own = found.get(split) ?? { sum: 0, seeds: 0 };
