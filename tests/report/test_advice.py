@@ -105,6 +105,9 @@ def test_nothing_is_recommended_if_nothing_is_better_than_the_class_frequencies(
         "No recommendation by the Brier score: no model is shown to be better than predicting the same for every row.",
         "The best guess is small (82.5%); its lead may be chance.",
     ]
+    losses = {"trees": 0.1, "small": 0.2, "prior": 0.4}
+    words = "The best guess is trees (82.5%), among networks small (82.5%); a lead may be chance."
+    assert words in advice_sentences(document(losses, *itertools.combinations(losses, 2)))
 
 
 def test_an_undecided_gain_is_not_called_needless(document):

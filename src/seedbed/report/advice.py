@@ -111,7 +111,8 @@ def _second(document: Mapping[str, Any], advice: Mapping[str, Any]) -> Iterator[
     """Yield the best guess where nothing is recommended, and the network to take where none is needed."""
     use, best, first, network = (advice[key] for key in ("use", "best", "first", "network"))
     if use is None:
-        yield f"The best guess is {_with_score(document, best)}; its lead may be chance."
+        also = f", among networks {_with_score(document, first)}" if first != best else ""
+        yield f"The best guess is {_with_score(document, best)}{also}; {'a' if also else 'its'} lead may be chance."
         return
     if advice["no_gain"]:
         yield f"No network is shown to be better than {guessing(document)}; the best one is {first}."

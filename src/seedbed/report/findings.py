@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.evaluation import SHORT
 from seedbed.report.advice import listed
 from seedbed.report.sentences import counted
 
@@ -56,10 +57,10 @@ def _intervals(summary: Mapping[str, Any]) -> str:
         names = listed(groups["no_practical_difference"], _MOST_NAMED)
         parts.append(f"{names} makes no practical difference" if len(groups["no_practical_difference"]) == 1
                      else f"{names} make no practical difference")  # fmt: skip
-    rest = [*groups.get("no_worse", ()), *groups.get("cannot_tell", ())]
-    if rest:
-        be = "are" if len(rest) > 1 else "is"
-        parts.append(f"{listed(rest, _MOST_NAMED)} {be} undecided")
+    for rule in ("no_worse", "cannot_tell"):
+        if rule in groups:
+            be = "are" if len(groups[rule]) > 1 else "is"
+            parts.append(f"{listed(groups[rule], _MOST_NAMED)} {be} {SHORT[rule]}")
     return "; ".join(parts) or f"{summary['reference']} against the others"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ _NEEDED_OF = {
 }
 
 # Drawing takes about `_DRAWING_COUNTS` times as long as counting to `_COUNTED` (see benchmarks/LOG.md).
-_COUNTED, _DRAWING_COUNTS = 2_000_000, 100
+_COUNTED, _DRAWING_COUNTS, _TIMINGS = 200_000, 1000, 10
 
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 SCHEMA_VERSION = 2
@@ -66,10 +67,16 @@ def notebook_fragment(summary: Mapping[str, Any]) -> str:
 
 @functools.cache
 def drawing_seconds() -> float:
-    """Return an estimate of how long the report and the pictures of a run take, by the speed of Python here."""
-    started = time.perf_counter()
-    sum(range(_COUNTED))
-    return _DRAWING_COUNTS * (time.perf_counter() - started)
+    """Return an estimate of how long the report and the pictures of a run take, by the speed of Python here.
+
+    It is the median of several timings: a pause of the process in one of them would count a thousand times.
+    """
+    timings = []
+    for _ in range(_TIMINGS):
+        started = time.perf_counter()
+        sum(range(_COUNTED))
+        timings.append(time.perf_counter() - started)
+    return _DRAWING_COUNTS * statistics.median(timings)
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
