@@ -268,7 +268,8 @@ def test_a_table_on_disk_is_blended_without_clipping(monkeypatch):
     frame.loc[::17, "b"] = np.nan
     for target in (np.where(x[:, 0] > 0, "up", "down"), 40 + 10 * x[:, 0]):
         table = read_table(frame.assign(y=target), target="y")
-        model, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=4, settings={"epochs": 40, "lr": 0.02})
+        options = {"n_networks": 4, "settings": {"epochs": 15, "lr": 0.05}, "compute": Compute(jobs=1)}
+        model, out_of_bag = blend_table(table, portfolio=SMALL[:2], **options)
         assert model.architecture.limit == 0
         said = model.predictions(frame).values
         truth = (target == "up").astype(float) if table.task == "binary" else target

@@ -29,28 +29,33 @@ CLOSE = 1e-5
 TABLES = ("titanic.csv", "telco_churn.csv", "credit_approval.csv", "sick.csv", "wine_quality.csv", "heart_failure.csv")
 RUN = """
 import json, runpy, sys
-page, out = sys.argv[1:]
-predict = runpy.run_path(page)["predict"]
-found = predict(json.load(sys.stdin))
-assert predict([]) == [] and not any(name.split(".")[0] == "seedbed" for name in sys.modules)
-json.dump(found, open(out, "w"))
+found = []
+for page, rows in json.load(sys.stdin):
+    predict = runpy.run_path(page)["predict"]
+    found.append(predict(rows))
+    assert predict([]) == []
+assert not any(name.split(".")[0] == "seedbed" for name in sys.modules)
+json.dump(found, open(sys.argv[1], "w"))
 """
 
 
-def predicted(page: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Run the file in a Python that finds neither this folder nor seedbed."""
-    out = page.with_name("found.json")
-    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    command = [sys.executable, "-I", "-c", RUN, str(page), str(out)]
-    subprocess.run(command, input=json.dumps(records), text=True, check=True, cwd=page.parent, timeout=120)
-    return np.array(json.loads(out.read_text()))
+def cells(rows: pd.DataFrame) -> list[dict[str, object]]:
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
+
+
+def predicted(folder: Path, *given: tuple[Path, pd.DataFrame]) -> list[np.ndarray]:
+    """Run files on rows in a Python that finds neither this folder nor seedbed."""
+    said = json.dumps([(str(page), cells(rows)) for page, rows in given])
+    command = [sys.executable, "-I", "-c", RUN, str(folder / "found.json")]
+    subprocess.run(command, input=said, text=True, check=True, cwd=folder, timeout=120)
+    return [np.array(values) for values in json.loads((folder / "found.json").read_text())]
 
 
 def inside(page: Path, rows: pd.DataFrame) -> np.ndarray:
     """Run the file in this process, which is faster."""
     space = {"__file__": str(page)}
     exec(compile(page.read_text(encoding="utf-8"), str(page), "exec"), space)
-    return np.array(space["predict"](rows.astype(object).where(rows.notna(), None).to_dict("records")))
+    return np.array(space["predict"](cells(rows)))
 
 
 def expected(model, rows: pd.DataFrame) -> np.ndarray:
@@ -58,14 +63,14 @@ def expected(model, rows: pd.DataFrame) -> np.ndarray:
     return said.values if model.task == "regression" else said.probabilities
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_without_seedbed_the_file_equals_the_model(fitted, frame, tmp_path, target):
-    model = fitted("relu:5", target)
-    page, weights = model.export(tmp_path / "net.py").files
-    assert (page, weights) == (tmp_path / "net.py", tmp_path / "net.safetensors")
-    rows = sown(frame.head(60), model)
-    apart = np.abs(predicted(page, rows) - expected(model, rows)).max() / model.target_deviation
-    assert apart < CLOSE
+def test_without_seedbed_the_files_equal_their_models(fitted, frame, tmp_path):
+    models = [fitted("relu:5", target) for target in TARGETS]
+    files = [model.export(tmp_path / f"net{number}.py").files for number, model in enumerate(models)]
+    assert files[0] == (tmp_path / "net0.py", tmp_path / "net0.safetensors")
+    rows = [sown(frame.head(60), model) for model in models]
+    found = predicted(tmp_path, *((page, own) for (page, _), own in zip(files, rows, strict=True)))
+    for model, own, values in zip(models, rows, found, strict=True):
+        assert np.abs(values - expected(model, own)).max() / model.target_deviation < CLOSE
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -148,7 +153,7 @@ def test_hostile_names_remain_text(tmp_path):
     assert not kinds & {ast.Global, ast.While}
     assert sum(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(page.read_text(encoding="utf-8")))) == 1
     assert not any(name in page.read_text(encoding="utf-8") for name in HOSTILE[:2])
-    assert np.abs(predicted(page, frame) - expected(model, frame)).max() < CLOSE
+    assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
 
 
 def test_the_file_is_formatted_like_by_a_formatter(fitted, tmp_path):

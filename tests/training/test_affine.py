@@ -173,6 +173,7 @@ def test_networks_with_a_map_equal_the_reference_with_every_optimizer_and_rate(w
     assert_equal_to_the_reference(world(loss), "tanh:4", recipe, found, lrs=lrs)
 
 
+@pytest.mark.product
 @SIZES
 @pytest.mark.parametrize("loss", LOSSES)
 def test_networks_with_a_map_equal_the_reference_to_four_digits_in_float32(world, loss, batch_size):
