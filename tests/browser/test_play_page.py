@@ -357,6 +357,7 @@ def test_a_dropped_table_is_read_and_trained(play: Play):
     page.get_by_label("flowers.csv is read.").select_option("kind")
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     assert "flowers: predict kind" in text(page, "#about")
+    assert "always predicting the commonest class gives 60.0 %." in text(page, "#train")
     assert "fewer" in text(page, "#map")
 
 

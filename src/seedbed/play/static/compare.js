@@ -4,6 +4,7 @@ import { bandOf } from "./curves.js";
 import { candidateWord } from "./export.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
+import { classShares } from "./table.js";
 import { hasFewGroups, judge } from "./verdict.js";
 import { count, quantity, element, signedText, sizeText } from "./words.js";
 
@@ -42,9 +43,7 @@ export function verdictSentence(found, name, rival, isDone) {
 /** Return the loss of predicting the class frequencies, or the mean of standardised numbers. */
 function priorLoss(table) {
   if (table.task === "regression") return 1;
-  const counts = new Map();
-  for (const label of table.y) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return [...counts.values()].reduce((sum, n) => sum - (n / table.rows) * Math.log(n / table.rows), 0);
+  return classShares(table).reduce((sum, share) => sum - share * Math.log(share), 0);
 }
 
 /** Return why networks may not be at their best, by seedbed's limits, from the medians of their losses: "learning" if the

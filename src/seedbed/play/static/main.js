@@ -15,7 +15,7 @@ import { fromFragment, lightened, namesBeside, pinnedOf, requestFor, seedNetwork
 import { createSurface } from "./surface.js";
 import { quantile } from "./survey.js";
 import { createTakeaway, readSettings } from "./takeaway.js";
-import { exampleTable } from "./table.js";
+import { classShares, exampleTable } from "./table.js";
 import { count, quantity, element, lossText, scoreName, scoreText, sentence, shortened, signedText } from "./words.js";
 
 const WAIT = 120; // milliseconds after the last change
@@ -300,7 +300,8 @@ function readPinned(measure, text) {
 
 /** Write what the score, the loss and the parts of the curves mean. */
 function explainCurves() {
-  const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." : "Accuracy: the share of rows that are predicted right.";
+  const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." :
+    `Accuracy: the share of rows that are predicted right; always predicting the commonest class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
   const loss = "Loss: the error that training lowers; smaller is better.";
   by("measure").title = `${score} ${loss}`;
   key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
@@ -313,7 +314,7 @@ function headline() {
   const { settings } = page.current;
   const { table } = run;
   const shares = run.split(0);
-  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)} from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(" and ")}` : ""}`;
+  by("about").textContent = `${shortened(table.name, 40)}: predict ${shortened(table.target, 40)} from ${quantity(new Set(table.columns.map((column, i) => column.source ?? i)).size, "column")}, ${count(table.rows)} rows${table.groups ? ` in ${count(table.groups)} groups` : ""}${page.fewer.length ? `; a large table, so it begins with fewer ${page.fewer.join(", ").replace(/, (?=\w+$)/, " and ")}` : ""}`;
   if (verdict) {
     const isAll = [page.current, page.rival].every((slots) => slots.splits?.status === "done");
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);

@@ -191,7 +191,7 @@ export function createSurface(place, lookAt) {
     seedName.textContent = state.mode === "mean" ? "all" : String(state.seed);
     slider.value = state.seed;
     const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
-    const wrong = table.task === "regression" ? "" : ` ${errors} of ${state.test.size} test rows are wrong.`;
+    const wrong = table.task === "regression" ? "" : ` ${count(errors)} of ${count(state.test.size)} test rows are wrong.`;
     figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
     note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
   }

@@ -27,6 +27,13 @@ export function decodeTable(json) {
   return { notes: [], groups: null, ...rest, splits, x, y: Float64Array.from(given.y), rows, nInputs, nOutputs };
 }
 
+/** The share of rows of each class that has any. */
+export function classShares({ y, rows }) {
+  const counts = new Map();
+  for (const label of y) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts.values()].map((n) => n / rows);
+}
+
 /** The inputs of columns [{name, kind, categories, hasMissing, needed}], as seedbed has them. A column may be a part of its
  * `source`; the last part has `gap`, the number of parts before it, and one flag says where the source is missing. */
 export function inputsOf(columns) {
