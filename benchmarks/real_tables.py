@@ -26,7 +26,7 @@ from rounds import say
 from tables import Table, machine
 
 LARGE = 20_000  # rows
-WORDS = {"cannot_tell": "undecided", "no_worse": "at least as good"}
+WORDS = {"cannot_tell": "undecided", "no_worse": "not worse"}
 
 INTRO = """\
 # 31 real tables

@@ -105,7 +105,7 @@ def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
     few = [make.no_verdict(name, "40 rows are too few") for name in ("relu:5", "prior")]
     text = glance_text(document() | {"verdicts": [], "advice": None, "no_verdict": few})
     assert "No verdict: 40 rows are too few." in text
-    assert [word for word in ("verdict ", "reference", "difference", "More rows") if word in text] == []
+    assert [word for word in ("verdict ", "reference", "difference", "Rows needed") if word in text] == []
 
 
 def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document):
@@ -216,7 +216,7 @@ def test_neither_rows_nor_repeats_are_advised_for_networks_that_have_learnt_noth
     verdicts = [make.verdict(name, -1, 1) for name in ("relu:5", "prior")]
     assert "linear:5: about 10,000 for prior." in said(document(verdicts=verdicts, checks=[check]))
     reference = said(document(verdicts=verdicts, checks=[check | {"candidate": "linear:5"}]))
-    assert [word for word in ("More rows", "More repeats") if word in reference] == []
+    assert [word for word in ("Rows needed", "More repeats") if word in reference] == []
 
 
 def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_and_once(document, make):
