@@ -12,6 +12,7 @@ from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, plan_within, specify
 from seedbed.settings import Compute, Design, recipe_named
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
 RUNNING = Compute(jobs=1, engine="torch")
 
 
