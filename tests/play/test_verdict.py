@@ -102,3 +102,8 @@ def test_students_quantiles_are_those_of_scipy(lab, df):
     for probability in (0.975, 0.8, 0.5, 0.1):
         found = lab("(p, df) => studentQuantile(p, df)", probability, df)
         assert found == pytest.approx(student.ppf(probability, df), abs=1e-9)
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign(lab):
+    call = "(...values) => values.map((value) => signedText(value, 'binary'))"
+    assert lab(call, -0.0003, 0.0003, -0.0006, 0.0006) == ["0.0", "0.0", "\u22120.1", "+0.1"]

@@ -40,7 +40,7 @@ export function sizeText(value, task) {
 /** Return a signed difference without a unit: "+1.7". */
 export function signedText(value, task) {
   const text = task === "regression" ? value.toFixed(3) : (100 * value).toFixed(1);
-  return Number(text) > 0 ? `+${text}` : minus(text);
+  return Number(text) > 0 ? `+${text}` : Number(text) ? minus(text) : text.replace("-", "");
 }
 
 /** Return a value on the axis of a score as text: all digits that it has, "80 %", "82.5 %" or "0.25". */
