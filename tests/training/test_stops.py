@@ -125,6 +125,12 @@ def test_every_network_gets_its_own_rate_in_any_chunks(two_splits, monkeypatch):
     assert all(chunk.stops is None for chunk in plan.chunks)
 
 
+def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
+    plan = plan_stack(KINDS["relu"], two_splits, Recipe(epochs=2), seeds=range(100), splits=[0] * 100)
+    sizes = [56, 44] if plan.chunks[0].engine == "native" else [100]
+    assert [len(chunk.members) for chunk in plan.chunks] == sizes
+
+
 class Functional(nn.Module):
     """A dead unit and a live one, by a function instead of a module."""
 

@@ -25,7 +25,7 @@ from seedbed.training.stack import build_network
 __all__ = ["StackPlan", "check_engine", "network_seconds", "pick_device", "plan_stack"]
 
 
-_LANES = 16  # networks come in full vectors of 16 floats
+_LANES, _BLOCK = 16, 8  # networks come in full vectors of 16 floats for torch, in blocks of 8 for the kernel
 _MOST = 496
 # One layer's activations and the parameters may fill this many second-level caches. In smaller chunks the fixed cost of
 # a step dominates, larger ones aren't faster.
@@ -228,10 +228,10 @@ def _groups(
 
 
 def _cut(group: list[int], size: int, together: int, *, full: bool) -> Iterator[list[int]]:
-    """Cut a group evenly into chunks of at most a size: multiples of full vectors if `full`, and of the networks that
-    choose together."""
+    """Cut a group evenly into chunks of at most a size: multiples of a kernel's blocks if `full`, and of the networks
+    that choose together."""
     own = math.ceil(len(group) / math.ceil(len(group) / size))
-    own = math.ceil(own / _LANES) * _LANES if full else own
+    own = math.ceil(own / _BLOCK) * _BLOCK if full else own
     if together:
         own = max(1, own // together) * together
     for start in range(0, len(group), own):
