@@ -75,7 +75,11 @@ def wake_workers(jobs: int) -> None:
     """Start the worker processes now, so that they import torch while the caller is still planning."""
     if jobs > 1:
         _waking.acquire()  # `_wake` releases it in its thread
-        threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
+        try:
+            threading.Thread(target=_wake, args=(jobs,), daemon=True).start()
+        except RuntimeError:  # the system allows no more threads
+            _waking.release()
+            raise
 
 
 def _wake(jobs: int) -> None:
