@@ -15,7 +15,7 @@ test: .venv/installed-dev
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: .venv/installed-dev
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --hypothesis-profile explore $(ARGS)
 
 check: .venv/installed-dev
 	$(PY) -m ruff check .

@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
-if not IN_CI:  # in CI Hypothesis loads its own profile: no deadline, and the same examples each time
-    settings.register_profile("local", deadline=None)  # compiling makes the first example slow
-    settings.load_profile("local")
+# `make test` draws the same examples each time, `make test-all` others (--hypothesis-profile explore). Neither has a
+# deadline, because compiling makes the first example slow.
+usual = settings.get_profile("default")
+settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, database=usual.database)
+settings.load_profile("ci")
 
 
 def missing(what: str) -> None:
