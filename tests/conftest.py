@@ -113,35 +113,59 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-pictures", action="store_true", help="renew the documents' pictures where they differ")
 
 
-def off_diagonal(items: list[pytest.Function]) -> list[pytest.Function]:
-    """Return the items of a test that are off the diagonal of its parameters; every value is on the diagonal."""
+def numbered(items: list[pytest.Function]) -> dict[pytest.Function, dict[str, int]]:
+    """Return the place of each parameter's value among all of its values, for the items of a product, its diagonal
+    first."""
     values: dict[str, list[object]] = {}
+    places = {}
     for item in items:
         for name, value in item.callspec.params.items():
             if value not in values.setdefault(name, []):
                 values[name].append(value)
+        places[item] = {name: values[name].index(value) for name, value in item.callspec.params.items()}
     longest = max(map(len, values.values()))
-    diagonal = [{name: own[step % len(own)] for name, own in values.items()} for step in range(longest)]
-    return [item for item in items if item.callspec.params not in diagonal]
+    diagonal = [{name: step % len(own) for name, own in values.items()} for step in range(longest)]
+    return {item: places[item] for item in sorted(items, key=lambda item: places[item] not in diagonal)}
+
+
+def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pytest.Function]:
+    """Return items that have every combination of so many values of different parameters; few, and early ones."""
+    new = {item: set(itertools.combinations(place.items(), size)) for item, place in places.items()}
+    seen: set[object] = set()
+    kept = []
+    for wanted in range(max(map(len, new.values())), 0, -1):
+        for item in places:
+            if len(new[item] - seen) >= wanted:
+                kept.append(item)
+                seen |= new[item]
+    return kept
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark items off the diagonal of a product as `slow`, and deselect tests marked `gpu` if there is no GPU."""
+    """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of all values.
+
+    Deselect tests marked `gpu` if there is no GPU.
+    """
     products: dict[object, list[pytest.Function]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("product"):
             products.setdefault(item.function, []).append(item)
-    for item in itertools.chain.from_iterable(map(off_diagonal, products.values())):
-        item.add_marker("slow")
-    gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if not gpu:
-        return
-    import torch  # imported here because most single tests run
+    left_out = set()
+    for product in products.values():
+        places = numbered(product)
+        quick = cover(places, 1)
+        slow = {*cover({item: places[item] for item in [*quick, *places]}, 2)} - {*quick}
+        left_out |= {*product} - {*quick} - slow
+        for item in slow:
+            item.add_marker("slow")
+    gpu = {item for item in items if item.get_closest_marker("gpu")}
+    if gpu:
+        import torch  # imported here because most single tests run
 
-    if not torch.cuda.is_available():
-        config.hook.pytest_deselected(items=gpu)
-        items[:] = [item for item in items if item not in gpu]
+        left_out |= set() if torch.cuda.is_available() else gpu
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def skipped_tests(config: pytest.Config) -> int:
