@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seedbed.data import MemoryColumns, read_table
 from seedbed.data.cells import moment, numeral
 from seedbed.data.sources.memory import frame_columns
-from seedbed.data.typed import type_columns
+from seedbed.data.typed import read_cells, type_columns
 
 # Numbers as people write them
 
@@ -114,6 +114,27 @@ def test_dots_separate_thousands_if_other_columns_have_decimal_commas():
     assert type_columns(columns_of(**decimals), [0, 1]).columns[0].values.tolist()[:3] == [1.234, 75, 1.5]
     numbers = MemoryColumns("m", ("a", "b"), (np.array([1.234, 75] * 10), columns_of(b=commas[1:]).arrays[0]))
     assert type_columns(numbers, [0, 1]).columns[0].values.tolist()[:2] == [1.234, 75]
+
+
+@pytest.mark.parametrize(
+    "options", [{"target": "rent"}, {"target": "y", "drop": "rent"}, {"target": "y", "group": "rent"}]
+)
+def test_a_decimal_comma_in_a_column_with_any_role_decides_for_the_features(write, options):
+    rows = [f"{n % 7 + 70}.{n:03};{n % 5};{n},5;{'ab'[n % 2]}" for n in range(30)]
+    table = read_table(write("\n".join(["people;floor;rent;y", *rows])), **options)
+    people, floor = table.columns[:2]
+    assert people.values[:2].tolist() == [70000, 71001]
+    assert ["'70.000' is 70000" in note.message for note in table.notes if note.column == "people"][:1] == [True]
+    for column in (people, floor):  # new rows have no rent that could decide
+        assert read_cells(columns_of(a=["1.234", "7"]), 0, column.schema)[0].tolist() == [1234, 7]
+
+
+def test_dots_that_no_cell_of_the_table_explains_give_a_warning():
+    for others, codes in (({}, ["SB108"]), ({"b": ["0.5", "7"] * 9}, []), ({"b": ["1,234.5"] * 18}, [])):
+        typed = type_columns(columns_of(a=["76.586", "75"] * 9, **others), [0])
+        assert typed.columns[0].values.tolist()[:2] == [76.586, 75]
+        assert [note.code for note in typed.notes if note.code] == codes
+        assert all("points are taken for decimal marks: '76.586' is 76.586" in note.message for note in typed.notes)
 
 
 @pytest.mark.parametrize("style", ["thousands", "decimal comma", "decimal comma, quoted", "missing words"])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seedbed.data import read_table
 from seedbed.data.sources.opening import open_source
 from seedbed.errors import SeedbedError, UnreadableError
 
@@ -148,3 +149,10 @@ def test_words_for_missing_numbers_are_kept_as_text(write):
         assert source.columns.cells(0) == ["NaN", "-Infinity", "1e999"]
         np.testing.assert_array_equal(source.columns.numbers([0]), [[np.nan], [np.nan], [np.inf]])
         assert source.columns.places([2]) == {2: "record 3"}
+
+
+def test_the_point_of_a_number_is_a_decimal_mark_beside_text_with_decimal_commas(write):
+    rows = [f'{{"size": {n % 9 + 1}.{n:03}, "rent": "{n},5", "y": "{"ab"[n % 2]}"}}' for n in range(10, 40)]
+    table = read_table(write("\n".join(rows), "t.json"), target="y")
+    assert table.features[0].tolist() == [2.01, 10.5]
+    assert [note for note in table.notes if note.column == "size"] == []

@@ -163,7 +163,7 @@ def plain_text(text: str, mark: str) -> str | None:
 
     The decimal mark is "point" or "comma".
     """
-    if mark == "point" and not np.isnan(parse_number(text)):
+    if (mark == "point" or "." not in text) and not np.isnan(parse_number(text)):
         return text
     if len(text) > LONGEST:
         return None

@@ -120,7 +120,7 @@ def inspect_table(
         columns, target = found.columns, text_or_none(target) or found.target
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
         if target is None:
-            built, (typed, _) = None, type_features(columns, roles)
+            built, typed = None, type_features(columns, roles)
             notes, n_rows, overviewed = serious_first((*columns.notes, *typed.notes)), columns.n_rows, typed.columns
         else:
             built = build_table(columns, roles, name=found.name)

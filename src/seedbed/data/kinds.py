@@ -277,11 +277,14 @@ class Finished:
     infinite: Ints | None = None
 
 
-def finish_plain(name: str, plain: Plain, *, forced: bool) -> Finished:
-    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean."""
+def finish_plain(name: str, plain: Plain, *, spelling: str, forced: bool) -> Finished:
+    """Type a plain column. If `forced`, the user said that it holds numbers, so 0 and 1 aren't a boolean.
+
+    The spelling is for new rows: '1.234' is a thousand and more if it is "comma".
+    """
     texts, counts = (plain.words.texts, plain.words.counts.tolist()) if plain.words else ((), [])
     missing = dict(zip(texts, counts, strict=True))
-    return Finished(_numbers(name, plain.values, "point", _words(missing), forced), _missing_remarks(name, missing))
+    return Finished(_numbers(name, plain.values, spelling, _words(missing), forced), _missing_remarks(name, missing))
 
 
 def finish(name: str, draft: Draft, *, spelling: str, known: bool, forced: bool) -> Finished:

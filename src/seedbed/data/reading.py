@@ -24,7 +24,7 @@ from seedbed.data.sources.opening import open_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, Table, Task
 from seedbed.data.target import encode_target
-from seedbed.data.typed import Typed, decimal_mark, type_columns
+from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
 from seedbed.typing import Bools, Ints
 
@@ -155,7 +155,7 @@ class BuiltTable:
 
 def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTable:
     """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does."""
-    typed, features = type_features(columns, roles)
+    typed = type_features(columns, roles)
     used = [column for column in typed.columns if column.name not in typed.left_out]
     if not used:
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
@@ -166,7 +166,7 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
         columns.names.index(roles.target),
         task=roles.task,
         positive=roles.positive,
-        decimal=lambda: decimal_mark(columns, features),
+        decimal=typed.decimal,
     )
     kept = slice(None) if target.kept is None else target.kept
     rows = np.arange(columns.n_rows)[kept]
@@ -196,8 +196,8 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
     return BuiltTable(typed, kept, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
 
 
-def type_features(columns: Columns, roles: ColumnRoles) -> tuple[Typed, list[int]]:
-    """Type all columns without a role; return them and their positions. The target may be unnamed."""
+def type_features(columns: Columns, roles: ColumnRoles) -> Typed:
+    """Type all columns without a role. The target may be unnamed."""
     index = None if "" in roles.numeric else _unnamed_index(columns)
     _check_names(columns, index)
     taken = _check_roles(columns, roles)
@@ -211,7 +211,7 @@ def type_features(columns: Columns, roles: ColumnRoles) -> tuple[Typed, list[int
     if index is not None:
         message = "the first column has no name and is left out as an identifier: it only numbers the rows"
         typed = dataclasses.replace(typed, notes=(Note(message, code="SB101", count=columns.n_rows), *typed.notes))
-    return typed, features
+    return typed
 
 
 def _unnamed_index(columns: Columns) -> int | None:
@@ -410,7 +410,7 @@ def coded_table(
         numeric=[*numeric, *(own for own in plain if own not in categories and own not in columns.categorical)],
         categorical=categories,
     )
-    typed, _ = type_features(columns, roles)
+    typed = type_features(columns, roles)
     identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
     used = tuple(column for column in typed.columns if column.name not in identifiers)
     if not used:

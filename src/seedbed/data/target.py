@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,15 +58,14 @@ def encode_target(
     *,
     task: str | None = None,
     positive: str | None = None,
-    decimal: Callable[[], str] = str,
+    decimal: str = "",
 ) -> EncodedTarget:
     """Encode the target.
 
     Args:
         position: of the target.
         task, positive: as in `read_table`.
-        decimal: returns 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Called only if the
-            target's own cells don't decide.
+        decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
@@ -84,7 +83,7 @@ def encode_target(
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     finished = None
     if numbers is not None:
-        mark = decimal() if numbers.is_open else next(iter(numbers.readings))
+        mark = decimal if numbers.is_open else next(iter(numbers.readings))
         finished = finish(name, numbers, spelling=mark or "point", known=bool(mark), forced=True)
     if finished is not None and finished.infinite is not None:
         row, count = int(finished.infinite[0]), len(finished.infinite)

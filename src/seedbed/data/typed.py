@@ -44,7 +44,7 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError
 from seedbed.typing import Bools, Floats
 
-__all__ = ["Typed", "boolean_words", "decimal_mark", "read_cells", "read_texts", "type_columns"]
+__all__ = ["Typed", "boolean_words", "read_cells", "read_texts", "type_columns"]
 
 MARKS = 20  # columns of plain numbers that are searched for points if commas can be read in two ways
 ANY_TEXT = r"(?s).*"
@@ -58,11 +58,13 @@ class Typed:
         columns: all that were asked for, in order.
         left_out: names of those that shouldn't be features: constant, empty, or identifiers.
         notes: decisions and warnings, in the order of the columns.
+        decimal: the decimal mark of the table, "point" or "comma"; empty if no cell decides it.
     """
 
     columns: tuple[Column, ...]
     left_out: frozenset[str]
     notes: tuple[Note, ...]
+    decimal: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,23 @@ def type_columns(
 ) -> Typed:
     """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their cells are.
 
+    All columns of the table, also the target and those that are dropped, decide how it writes numbers and dates.
+
     Raises:
         ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.
     """
     forced = {*numeric, *categorical}
-    looks = _look(columns, positions, numeric, categorical)
-    habits = _habits(columns, positions, looks)
+    everything = list(dict.fromkeys([*positions, *range(len(columns.names))]))
+    looks = _look(columns, everything, numeric, categorical)
+    habits = _habits(columns, everything, looks)
+    decimal = habits.decimal if habits.decimal_known else ""
+    commas = _without_points(columns, everything, looks) if decimal == "comma" else frozenset()
     finished = []
-    for position, look in zip(positions, looks, strict=True):
+    for position, look in zip(positions, looks, strict=False):
         name = columns.names[position]
         if isinstance(look, Plain):
-            finished.append(finish_plain(name, look, forced=name in forced))
+            spelling = "comma" if position in commas else "point"
+            finished.append(finish_plain(name, look, spelling=spelling, forced=name in forced))
         else:
             spelling, known = next(iter(look.readings)), True
             if look.is_open and look.kind == "date":
@@ -108,13 +116,8 @@ def type_columns(
         columns=tuple(one.column for one in finished),
         left_out=frozenset(remark.column for more in judged for remark in more if remark.code in LEFT_OUT),
         notes=as_notes(columns, remarks),
+        decimal=decimal,
     )
-
-
-def decimal_mark(columns: Columns, positions: Sequence[int]) -> str:
-    """Return 'point' or 'comma' if these columns decide it, else an empty text."""
-    habits = _habits(columns, positions, _look(columns, positions, (), ()), asked=True)
-    return habits.decimal if habits.decimal_known else ""
 
 
 def read_cells(columns: Columns, position: int, schema: ColumnSchema) -> tuple[Floats, Bools]:
@@ -227,21 +230,22 @@ def _look_at(columns: Columns, position: int, values: Floats, *, forced: bool) -
     return (as_numbers(found, percent=0) if forced else None) or understand(found)
 
 
-def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft], *, asked: bool = False) -> _Habits:
-    """Return how the table writes numbers and dates. In `looks`, plain numbers that are thousands become drafts."""
+def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft]) -> _Habits:
+    """Return how the table writes numbers and dates. In `looks`, plain numbers that may be thousands become drafts."""
     drafts = [look for look in looks if isinstance(look, Draft)]
     comma = any(draft.sure == "comma" for draft in drafts)
     thousands = any(draft.thousands for draft in drafts)
     point = any(draft.sure == "point" for draft in drafts)
-    if asked or comma or any(draft.is_open and draft.kind == "number" for draft in drafts):
-        fractions = [
-            position
-            for position, look in zip(positions, looks, strict=True)
-            if isinstance(look, Plain) and not is_whole(look.values)
-        ][:MARKS]
-        point = point or bool(columns.matches(fractions, CERTAIN_POINT).any())
-    if comma and not point:
-        _look_for_dots(columns, positions, looks)
+    plain = {place: look.values for place, look in enumerate(looks) if isinstance(look, Plain)}
+    small = {place for place, values in plain.items() if _may_be_dotted(values)}
+    # Columns of fractions that can't be thousands come first: they are most likely to decide.
+    fractions = [place for place in sorted(plain, key=small.__contains__) if not is_whole(plain[place])]
+    dotted = [place for place in fractions if place in small]
+    if comma or dotted or any(draft.is_open and draft.kind == "number" for draft in drafts):
+        point = point or bool(columns.matches([positions[i] for i in fractions[:MARKS]], CERTAIN_POINT).any())
+    if not point:
+        # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
+        _look_for_dots(columns, positions, looks, sorted(small) if comma else dotted)
     decimal = "comma" if comma and not thousands else "point"
     orders = {draft.sure for draft in drafts if draft.kind == "date"} & {"dmy", "mdy"}
     one_order = len(orders) == 1
@@ -253,19 +257,31 @@ def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draf
     )
 
 
-def _look_for_dots(columns: Columns, positions: Sequence[int], looks: list[Plain | Draft]) -> None:
-    """If decimals have commas, '1.234' is a thousand and more, unless a cell of its column excludes it."""
-    small = [place for place, look in enumerate(looks) if isinstance(look, Plain) and _may_be_dotted(look.values)]
-    wanted = [positions[place] for place in small]
+def _look_for_dots(
+    columns: Columns, positions: Sequence[int], looks: list[Plain | Draft], places: Sequence[int]
+) -> None:
+    """Make drafts of plain numbers that may be thousands, as 1.234, unless a cell of their column excludes it."""
+    wanted = [positions[place] for place in places]
     dotted = columns.matches(wanted, DOTTED) & ~columns.matches(wanted, CERTAIN_POINT)
-    for place, is_dotted in zip(small, dotted.tolist(), strict=True):
+    for place, is_dotted in zip(places, dotted.tolist(), strict=True):
         if is_dotted:
             looks[place] = as_numbers(distinct(columns.cells(positions[place])), percent=0) or looks[place]
 
 
 def _may_be_dotted(values: Floats) -> bool:
+    """Return whether numbers may be thousands with a dot between: whole, or with up to three decimals, as 1.234 is."""
     present = values[~np.isnan(values)]
-    return bool(((present == np.floor(present)) | ((np.abs(present) >= 1) & (np.abs(present) < 1000))).all())
+    size = np.abs(present)
+    return bool(
+        ((present == np.floor(present)) | ((size >= 1) & (size < 1000) & (np.rint(size * 1e3) / 1e3 == size))).all()
+    )
+
+
+def _without_points(columns: Columns, positions: Sequence[int], looks: Sequence[Plain | Draft]) -> frozenset[int]:
+    """Return the positions of columns of plain numbers as text, none of which has a point."""
+    plain = [position for position, look in zip(positions, looks, strict=True) if isinstance(look, Plain)]
+    found = columns.matches(plain, ANY_TEXT) & ~columns.matches(plain, r"(?s).*\..*")
+    return frozenset(position for position, has_none in zip(plain, found.tolist(), strict=True) if has_none)
 
 
 def _refuse_no_number(columns: Columns, numeric: Collection[str], finished: Sequence[Finished]) -> None:

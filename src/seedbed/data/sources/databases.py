@@ -17,7 +17,7 @@ import duckdb
 
 from seedbed.data.cells import number_text
 from seedbed.data.columns import Columns, Note
-from seedbed.data.sources.loaded import LoadedColumns, Loader, open_loader
+from seedbed.data.sources.loaded import LoadedColumns, Loader, NumberText, open_loader
 from seedbed.data.sources.options import MAX_CELL, SourceLimit, SourceOptions, check_width, choose, quoted
 from seedbed.errors import DataError, SeedbedError, UnreadableError
 
@@ -57,7 +57,7 @@ def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedCol
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
                 raise DataError(f"{where}: the query gives no table", READ_ONLY)
-            loader.load_rows(_text_rows(cursor, names, where), names)
+            numeric = loader.load_rows(_text_rows(cursor, names, where), names)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if watch.reason is not None:
             raise watch.reason from None
@@ -69,7 +69,7 @@ def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedCol
                 f"{where} can't be read ({error})", "Is it complete, and not in use by another program?"
             ) from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
-    return loader.columns(names, notes=notes)
+    return loader.columns(names, notes=notes, numeric=numeric)
 
 
 class _Watch:
@@ -114,7 +114,7 @@ def _text_rows(rows: Iterable[tuple[Any, ...]], names: Sequence[str], where: str
             if isinstance(cell, bytes):
                 message = f"{where}: row {number}, column '{name}' holds bytes (a BLOB), neither text nor a number"
                 raise UnreadableError(message, OTHER_COLUMNS.format("the column"))
-        yield [number_text(cell) if isinstance(cell, float) else cell for cell in row]
+        yield [NumberText(number_text(cell) or "") if isinstance(cell, float) else cell for cell in row]
 
 
 SCHEMES = ("postgresql://", "postgres://")

@@ -20,7 +20,7 @@ import numpy as np
 from seedbed.data.cells import number_text
 from seedbed.data.columns import Note
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
-from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.loaded import LoadedColumns, Loader, NumberText
 from seedbed.data.sources.options import SourceLimit, SourceOptions, check_width, choose
 from seedbed.errors import OptionError, UnreadableError
 
@@ -178,12 +178,11 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     above, title = _above(sheet, options)
     rows = _filled_rows(sheet, above)
     number, header = next(rows, (0, []))
-    filled, texts = np.zeros((2, len(header)), dtype=bool)  # columns with a cell, and with one that isn't a number
+    filled = np.zeros(len(header), dtype=bool)  # columns with a cell
     numbers = []
     for place, row in rows:
         numbers.append(place)
         filled |= [cell != "" for cell in row]
-        texts |= [cell != "" and not (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in row]
     columns = [i for i, cell in enumerate(header) if cell != "" or filled[i]]
     check_width(len(columns), loader.where)
 
@@ -192,13 +191,9 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
 
     below = itertools.islice(_filled_rows(sheet, above), 1, None)
     names = [_text(header[i]).strip() for i in columns]
-    loader.load_rows(([_text(row[i]) for i in columns] for _, row in below), names, find_places)
-    for place, i in enumerate(columns):
-        if filled[i] and not texts[i]:  # else '1.234' would be a thousand and more where other columns have commas
-            change = f"ALTER c{place} SET DATA TYPE DOUBLE USING CAST(nullif(c{place}, '') AS DOUBLE)"
-            loader.connection.execute(f"ALTER TABLE cells {change}")
+    numeric = loader.load_rows(([_text(row[i]) for i in columns] for _, row in below), names, find_places)
     notes = (*notes, header_note(f"row {number}", title)) if title else notes
-    return loader.columns(names, find_places, notes)
+    return loader.columns(names, find_places, notes, numeric)
 
 
 def _above(sheet: CalamineSheet, options: SourceOptions) -> tuple[int, list[str]]:
@@ -225,4 +220,4 @@ def _text(cell: Any) -> str:
         return "true" if cell else "false"
     if isinstance(cell, dt.timedelta):
         cell = cell.total_seconds()
-    return number_text(cell) or "" if isinstance(cell, int | float) else str(cell)
+    return NumberText(number_text(cell) or "") if isinstance(cell, int | float) else str(cell)

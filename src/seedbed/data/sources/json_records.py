@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from seedbed.data.cells import shown
 from seedbed.data.sources.charset import CHUNK, find_charset, open_text
-from seedbed.data.sources.loaded import LoadedColumns, Loader
+from seedbed.data.sources.loaded import LoadedColumns, Loader, NumberText
 from seedbed.data.sources.options import check_width
 from seedbed.errors import UnreadableError
 
@@ -38,8 +38,8 @@ def open_json(loader: Loader, path: Path) -> LoadedColumns:
         return {row: f"record {row + 1}" for row in rows}
 
     with open_text(path, charset, newline="") as file:
-        loader.load_rows(_rows(_Text(file, loader.where), keys, loader.where), keys, find_places)
-    return loader.columns(tuple(keys), find_places, charset.notes)
+        numeric = loader.load_rows(_rows(_Text(file, loader.where), keys, loader.where), keys, find_places)
+    return loader.columns(tuple(keys), find_places, charset.notes, numeric)
 
 
 def _rows(text: _Text, keys: dict[str, int], where: str) -> Iterator[list[str | None]]:
@@ -79,7 +79,9 @@ class _Text:
         self.where = where
         self._file, self._text, self._position, self._ended = file, "", 0, False
         self._line, self._column = 1, 1  # of the text's first character
-        self._decoder = json.JSONDecoder(object_pairs_hook=_Record, parse_int=str, parse_float=str, parse_constant=str)
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=_Record, parse_int=NumberText, parse_float=NumberText, parse_constant=NumberText
+        )
 
     def next(self) -> str:
         """Return the next character that isn't a space; empty at the end."""

@@ -23,7 +23,7 @@ from seedbed.errors import UnreadableError
 from seedbed.files import temporary_folder
 from seedbed.typing import Bools, Floats
 
-__all__ = ["COLUMNS_A_QUERY", "LoadedColumns", "Loader", "open_loader"]
+__all__ = ["COLUMNS_A_QUERY", "LoadedColumns", "Loader", "NumberText", "open_loader"]
 
 COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far longer than in pieces
 CELLS_A_QUERY = 1_000_000  # a query per column takes half a minute for ten thousand columns
@@ -40,6 +40,10 @@ OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_kn
 FindPlaces = Callable[[Iterable[int]], dict[int, str]]
 
 
+class NumberText(str):
+    """The text of a cell that is a number in the source, so that its point is a decimal mark."""
+
+
 def name_rows(rows: Iterable[int]) -> dict[int, str]:
     """Return where the user finds rows of a source without lines or records."""
     return {row: f"row {row + 1}" for row in rows}
@@ -53,6 +57,7 @@ class LoadedColumns:
         rowid: DuckDB's number of the source's first row; not 0 if a header was deleted.
         first: number of the first of these rows among those of the source.
         rows: SQL condition that selects these rows.
+        numeric: columns of text whose cells are numbers in the source.
         lock: of the connection, which one thread at a time may use.
     """
 
@@ -67,6 +72,7 @@ class LoadedColumns:
     rowid: int = 0
     first: int = 0
     rows: str = ""
+    numeric: frozenset[int] = frozenset()
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _read: dict[int, NDArray[np.object_]] = field(default_factory=dict, init=False, repr=False)
 
@@ -93,7 +99,11 @@ class LoadedColumns:
 
     def matches(self, columns: Sequence[int], pattern: str) -> Bools:
         found = np.zeros(len(columns), dtype=bool)
-        texts = [place for place, i in enumerate(columns) if not NUMERIC_TYPES.fullmatch(self.types[i])]
+        texts = [
+            place
+            for place, i in enumerate(columns)
+            if i not in self.numeric and not NUMERIC_TYPES.fullmatch(self.types[i])
+        ]
         for start in range(0, len(texts), COLUMNS_A_QUERY):
             some = texts[start : start + COLUMNS_A_QUERY]
             cells = (_text_sql(f"c{columns[place]}", self.types[columns[place]]) for place in some)
@@ -149,10 +159,14 @@ class Loader:
 
     def load_rows(
         self, rows: Iterable[Sequence[str | None]], names: Iterable[str], find_places: FindPlaces = name_rows
-    ) -> None:
-        """Load rows of text, at least one. A later row may be longer, and `names` then grow."""
+    ) -> frozenset[int]:
+        """Load rows of text, at least one. A later row may be longer, and `names` then grow.
+
+        Returns:
+            The columns that have no text but numbers, as `NumberText` or integers.
+        """
         path = self.folder / "rows.csv"
-        n_rows, n_text, most, widths = 0, 0, 0, {0}
+        n_rows, n_text, most, widths, spelled = 0, 0, 0, {0}, set[int]()
         with path.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
             for row in rows:
@@ -166,6 +180,8 @@ class Loader:
                         if len(str(cell).encode()) > MAX_CELL:
                             raise long_cell(self.where, find_places([n_rows])[n_rows], name)
                 n_rows, n_text = n_rows + 1, n_text + n_written
+                if len(spelled) < len(row):
+                    spelled.update(place for place, cell in enumerate(row) if cell and type(cell) is str)
                 if len(row) not in widths:
                     widths.add(len(row))
                     most = self.limit.rows(max(widths))
@@ -178,6 +194,7 @@ class Loader:
         (n_loaded,) = self.connection.execute("SELECT count(*) FROM cells").fetchone() or (0,)
         if n_loaded != n_rows:
             raise UnreadableError(f"{self.where}: of {n_rows} rows, {n_loaded} arrived", "Please report this as a bug.")
+        return frozenset(range(max(widths))) - spelled
 
     def load_arrow(self, stream: Any, *, n_columns: int) -> None:
         """Load an object with an Arrow stream (`__arrow_c_stream__`)."""
@@ -187,7 +204,11 @@ class Loader:
         self.connection.unregister("arrow")
 
     def columns(
-        self, names: Sequence[str], find_places: FindPlaces = name_rows, notes: tuple[Note, ...] = ()
+        self,
+        names: Sequence[str],
+        find_places: FindPlaces = name_rows,
+        notes: tuple[Note, ...] = (),
+        numeric: frozenset[int] = frozenset(),
     ) -> LoadedColumns:
         """Return the columns of what was loaded, and check their limits. A table without rows is enough to predict."""
         check_names(names, self.where)
@@ -203,6 +224,7 @@ class Loader:
             types=tuple(kind for (kind,) in described),
             find_places=find_places,
             rowid=rowid,
+            numeric=numeric,
         )
         self.limit.check_rows(n_rows, len(names), self.where, n_text=_check_cells(columns))
         return columns
