@@ -10,7 +10,6 @@ from seedbed import files
 from seedbed.errors import OptionError
 from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
-from seedbed.training.native import build
 
 OTHER = 65_534  # any other user
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
@@ -112,17 +111,20 @@ UNSAFE = {
     "open to all": lambda folder: folder.chmod(0o777),
     "below another user's": lambda folder: os.chown(folder.parent, OTHER, OTHER),
     "below one that is open to all": lambda folder: folder.parent.chmod(0o777),
+    "below one that is open to its group": lambda folder: folder.parent.parent.chmod(0o770),
 }
 
 
 @ROOT
 @pytest.mark.parametrize("how", UNSAFE)
-def test_code_is_not_loaded_from_a_folder_that_others_can_write(tmp_path, monkeypatch, how):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = build._cache_folder.__wrapped__()
-    assert (folder, mode_of(folder)) == (tmp_path / "seedbed" / "kernel", 0o700)
+def test_code_is_not_loaded_from_a_folder_that_others_can_write(tmp_path, monkeypatch, umask, how):
+    umask(0o002)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = files.private_cache("kernel")
+    assert folder == tmp_path / "cache" / "seedbed" / "kernel"
+    assert {mode_of(each) for each in (folder, folder.parent, folder.parent.parent)} == {0o700}
     UNSAFE[how](folder)
-    assert build._cache_folder.__wrapped__() is None
+    assert files.private_cache("kernel") is None
 
 
 @ROOT
@@ -131,7 +133,7 @@ def test_code_is_not_loaded_through_a_linked_folder(tmp_path, monkeypatch):
     (tmp_path / "seedbed").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "seedbed" / "kernel").symlink_to(tmp_path / "elsewhere")
-    assert build._cache_folder.__wrapped__() is None
+    assert files.private_cache("kernel") is None
 
 
 def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):

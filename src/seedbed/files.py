@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import errno
 import functools
+import importlib
 import os
 import secrets
 import shutil
@@ -18,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-__all__ = ["is_private", "remove_parts", "scratch_folder", "temporary_folder", "write_whole"]
+__all__ = ["is_private", "private_cache", "remove_parts", "scratch_folder", "temporary_folder", "write_whole"]
 
 _PART = ".seedbed-part"
 _LONGEST = 200  # bytes of a name; most file systems take 255
@@ -67,13 +68,39 @@ def remove_parts(folder: Path) -> None:
                 path.unlink()
 
 
-def is_private(path: Path) -> bool:
-    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
-    found = path.lstat()
+def is_private(path: Path | int) -> bool:
+    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users.
+
+    Args:
+        path: a path, or the descriptor of an open file.
+    """
+    found = os.fstat(path) if isinstance(path, int) else path.lstat()
     if os.name != "posix":  # access lists decide there
         return not stat.S_ISLNK(found.st_mode)
     others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and not others
+
+
+def private_cache(name: str) -> Path | None:
+    """Return a folder for code in the user's cache folder. None if it can't be written, or if another user could
+    replace its files."""
+    folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / name
+    try:
+        for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
+            each.mkdir(exist_ok=True, mode=0o700)
+        usable = is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
+    except OSError:
+        return None
+    return folder if usable and os.access(folder, os.W_OK) else None
+
+
+def _is_strange(folder: Path) -> bool:
+    """Return whether another user, except root, could replace a folder inside this one."""
+    if os.name != "posix":
+        return False
+    found = folder.stat()
+    is_shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    return bool(is_shared) or found.st_uid not in (0, os.geteuid())
 
 
 def scratch_folder() -> Path:

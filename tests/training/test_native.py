@@ -1,5 +1,6 @@
 """The native kernel: which networks it supports, how it is compiled, and independence of blocks and threads."""
 
+import ctypes
 import dataclasses
 import os
 import subprocess
@@ -28,12 +29,9 @@ def fresh_cache(tmp_path, monkeypatch):
     """An empty cache folder, and no kernel in memory; it is compiled without optimisation, which is faster."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_FLAGS", ("-O0", *(flag for flag in build._FLAGS if flag != "-O3")))
-    cached = build.kernel, build._cache_folder
-    for function in cached:
-        function.cache_clear()
+    build.kernel.cache_clear()
     yield tmp_path / "seedbed" / "kernel"
-    for function in cached:
-        function.cache_clear()
+    build.kernel.cache_clear()
 
 
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
@@ -164,19 +162,38 @@ def test_an_invalid_cxx_variable_is_ignored(fresh_cache, monkeypatch):
 
 def test_a_damaged_library_is_compiled_again(fresh_cache):
     assert build.kernel("float32").library is not None
-    (path,) = fresh_cache.glob("*.so")
+    (path,) = fresh_cache.glob("*.kernel")
     whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", b"no library", None):
-        path.unlink()  # the old one is in use, so this is a new file
-        path.write_bytes(whole if damaged is None else damaged)
-        if damaged is None:
-            path.with_suffix(".sha256").unlink()
-        before = path.stat().st_mtime_ns
+    for damaged in (whole[: len(whole) // 2], b"", bytes(32) + whole[32:]):
+        path.write_bytes(damaged)
         build.kernel.cache_clear()
         assert build.kernel("float32").library is not None
-        assert path.stat().st_size > 10_000
-        assert path.stat().st_mtime_ns > before
-        assert build._digest(path) == path.with_suffix(".sha256").read_text()
+        assert path.read_bytes() != damaged
+        assert build._kept(path) == path.read_bytes()[32:]
+
+
+def test_what_was_checked_is_loaded_and_not_a_file_that_replaces_it(fresh_cache, monkeypatch):
+    """Between check and loading, a member of a group that can write to a folder above could replace the file."""
+    library = build.kernel("float32").library
+    (path,) = fresh_cache.glob("*.kernel")
+    loaded = build._loaded
+    monkeypatch.setattr(build, "_loaded", lambda library: (path.write_bytes(b"other code"), loaded(library))[1])
+    monkeypatch.setattr(build, "_compiled", lambda *args: pytest.fail("it was compiled again"))
+    build.kernel.cache_clear()
+    assert build.kernel("float32").library not in (None, library)
+    path.chmod(0o620)
+    with pytest.raises(build._BuildError):
+        build._kept(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="loads from memory")
+def test_a_temporary_folder_may_forbid_execution(fresh_cache, monkeypatch):
+    """As on a file system mounted with `noexec`: what lies there can't be loaded."""
+    from_path = ctypes.CDLL
+    monkeypatch.setattr(
+        ctypes, "CDLL", lambda name: from_path(name) if name.startswith("/proc/self/fd/") else from_path(os.devnull)
+    )
+    assert build.kernel("float32").library is not None
 
 
 def test_a_second_process_loads_the_library_of_the_first(fresh_cache, monkeypatch):
@@ -188,7 +205,7 @@ def test_a_second_process_loads_the_library_of_the_first(fresh_cache, monkeypatc
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder's permissions")
 def test_without_a_cache_folder_the_kernel_is_compiled_for_the_process_only(fresh_cache, monkeypatch):
-    monkeypatch.setattr(build, "_cache_folder", lambda: None)
+    monkeypatch.setattr(build, "private_cache", lambda name: None)
     assert build.kernel("float32").library is not None
     assert not fresh_cache.exists()
 
@@ -198,7 +215,7 @@ def test_two_processes_can_compile_the_kernel_at_the_same_time(tmp_path):
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) for _ in range(2)]
     assert [process.communicate(timeout=300)[0].strip() for process in both] == [b"True", b"True"]
-    assert len(list((tmp_path / "seedbed" / "kernel").glob("*.so"))) == 1
+    assert len(list((tmp_path / "seedbed" / "kernel").glob("*.kernel"))) == 1
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])

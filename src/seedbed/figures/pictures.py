@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from seedbed.figures.curves import learning_curves
 from seedbed.figures.intervals import mean_rank_chart, verdict_intervals
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.theme import LIGHT, Theme
-from seedbed.files import is_private, write_whole
+from seedbed.files import private_cache, write_whole
 
 __all__ = [
     "all_charts",
@@ -136,7 +135,8 @@ def browser_library() -> str:
 
     It takes over a second to make, so it is kept in the user's cache folder.
     """
-    kept = _kept()
+    folder = private_cache("report")
+    kept = folder and folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
     try:
         if kept is not None:
             return kept.read_text(encoding="utf-8")
@@ -149,18 +149,6 @@ def browser_library() -> str:
         with contextlib.suppress(OSError):
             write_whole(kept, lambda path: path.write_text(library, encoding="utf-8"))
     return library
-
-
-def _kept() -> Path | None:
-    """Return where the script is kept; None if another user could replace it."""
-    folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "report"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (is_private(folder) and os.access(folder, os.W_OK)):
-            return None
-    except OSError:
-        return None
-    return folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
 
 
 PICTURES = ("png", "svg", "pdf")

@@ -11,7 +11,6 @@ import os
 import platform
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from seedbed.files import is_private, temporary_folder, write_whole
+from seedbed.files import is_private, private_cache, temporary_folder, write_whole
 from seedbed.training.native.job import typed
 
 __all__ = ["kernel"]
@@ -38,6 +37,7 @@ _FLAGS = (
 _PROCESSOR_FLAGS = (("-march=native",), ("-mcpu=native",), ())
 _SECONDS = 300.0  # time limit of a compiler
 _MOST_KEPT = 10
+_DIGEST = hashlib.sha256().digest_size  # in front of a library in the cache
 _NUMBERS = {"float32": "float", "float64": "double"}
 
 
@@ -85,51 +85,71 @@ def _built(command: list[str]) -> ctypes.CDLL:
     Raises:
         _BuildError: the compiler failed, or the library can't be loaded.
     """
-    folder = _cache_folder()
+    folder = private_cache("kernel")
     if folder is None:
-        with temporary_folder() as place:
-            return _loaded(_compiled(command, place / "kernel.so"))
-    path = folder / f"{_key(command)}.so"
-    with FileLock(folder / f"{path.stem}.lock"):  # waits while another process compiles
+        return _loaded(_compiled(command))
+    path = folder / f"{_key(command)}.kernel"
+    with FileLock(path.with_suffix(".lock")):  # waits while another process compiles
         with contextlib.suppress(OSError, _BuildError):
-            # Loading a damaged library can kill the process.
-            kept = is_private(path) and is_private(path.with_suffix(".sha256"))
-            if kept and path.with_suffix(".sha256").read_text() == _digest(path):
-                return _loaded(path)
-        with temporary_folder() as place:
-            made = _compiled(command, place / path.name)
-            with contextlib.suppress(OSError):
-                write_whole(path, functools.partial(shutil.copyfile, made))
-                write_whole(path.with_suffix(".sha256"), lambda part: part.write_text(_digest(made)))
-                for part in (path, path.with_suffix(".sha256")):
-                    part.chmod(0o600)  # independent of the umask
-                _forget_oldest(folder)
-            return _loaded(made)
+            return _loaded(_kept(path))
+        made = _compiled(command)
+        with contextlib.suppress(OSError):
+            write_whole(path, lambda part: part.write_bytes(hashlib.sha256(made).digest() + made))
+            path.chmod(0o600)  # independent of the umask
+            _forget_oldest(folder)
+        return _loaded(made)
 
 
-def _compiled(command: list[str], made: Path) -> Path:
-    """Compile to a file, for this processor if the compiler supports that."""
+def _compiled(command: list[str]) -> bytes:
+    """Return a new library, for this processor if the compiler supports that."""
     problem = ""
-    for own in _PROCESSOR_FLAGS:
-        call = [*command, *_FLAGS, *own, "-o", str(made), str(Path(__file__).with_name(_SOURCES[0]))]
-        try:
-            done = subprocess.run(call, capture_output=True, text=True, timeout=_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise _BuildError(f"the compiler '{shlex.join(command)}' failed: {error}") from error
-        if done.returncode == 0 and made.exists():
-            return made
-        problem = next(iter(done.stderr.splitlines()), f"it ended with {done.returncode}")
+    with temporary_folder() as place:
+        for own in _PROCESSOR_FLAGS:
+            made, source = place / "kernel.so", Path(__file__).with_name(_SOURCES[0])
+            call = [*command, *_FLAGS, *own, "-o", str(made), str(source)]
+            try:
+                done = subprocess.run(call, capture_output=True, text=True, timeout=_SECONDS, check=False)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise _BuildError(f"the compiler '{shlex.join(command)}' failed: {error}") from error
+            if done.returncode == 0 and made.exists():
+                return made.read_bytes()
+            problem = next(iter(done.stderr.splitlines()), f"it ended with {done.returncode}")
     raise _BuildError(f"the compiler '{shlex.join(command)}' failed: {problem}")
 
 
-def _loaded(path: Path) -> ctypes.CDLL:
-    try:
-        library = typed(ctypes.CDLL(str(path)))
-    except OSError as error:
-        raise _BuildError(f"the kernel can't be loaded: {error}") from error
+def _kept(path: Path) -> bytes:
+    """Return a library from the cache, and mark it as used.
+
+    Raises:
+        _BuildError: it is damaged, or another user could have written it. Loading it could run their code.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))) as file:
+        content = file.read() if is_private(file.fileno()) else b""
+    digest, library = content[:_DIGEST], content[_DIGEST:]
+    if hashlib.sha256(library).digest() != digest:
+        raise _BuildError("the library in the cache is damaged")
     with contextlib.suppress(OSError):
-        os.utime(path)  # marks it as used
+        os.utime(path)
     return library
+
+
+def _loaded(library: bytes) -> ctypes.CDLL:
+    """Load exactly these bytes. A file that was checked could be replaced before it is loaded by its path.
+
+    Linux loads from memory. Elsewhere, or if that is forbidden, a private temporary file is loaded.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        # It stays open. Otherwise the next library could get the same name, for which the loader returns this one.
+        memory = os.memfd_create("seedbed-kernel")
+        with open(memory, "wb", closefd=False) as file:
+            file.write(library)
+        return typed(ctypes.CDLL(f"/proc/self/fd/{memory}"))
+    with temporary_folder() as place:
+        (place / "kernel.so").write_bytes(library)
+        try:
+            return typed(ctypes.CDLL(str(place / "kernel.so")))
+        except OSError as error:
+            raise _BuildError(f"the kernel can't be loaded: {error}") from error
 
 
 def _key(command: list[str]) -> str:
@@ -154,33 +174,8 @@ def _processor() -> tuple[str, ...]:
     return (platform.machine(), platform.processor())
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@functools.cache
-def _cache_folder() -> Path | None:
-    """Return the folder of libraries. None if it can't be written, or if another user could replace a library."""
-    folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / "kernel"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        usable = is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
-    except OSError:
-        return None
-    return folder if usable and os.access(folder, os.W_OK) else None
-
-
-def _is_strange(folder: Path) -> bool:
-    """Return whether another user, except root, could replace a folder inside this one."""
-    found = folder.stat()
-    if os.name != "posix":
-        return False
-    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-    return bool(open_to_all) or found.st_uid not in (0, os.geteuid())
-
-
 def _forget_oldest(folder: Path) -> None:
     """Delete the least recently used libraries, except the latest `_MOST_KEPT`."""
-    for path in sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
-        for suffix in (".so", ".sha256", ".lock"):
+    for path in sorted(folder.glob("*.kernel"), key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
+        for suffix in (".kernel", ".lock"):
             path.with_suffix(suffix).unlink(missing_ok=True)
