@@ -296,7 +296,7 @@ def test_stacked_networks_predict_what_each_predicts_alone(fitted, frame, candid
     model = fitted(candidate, "grade")
     inputs = model.preprocessor.inputs_of_values(read(frame, "grade").features)[:40]
     assert model.stacks.most_rows >= 40
-    alone, spread = values_of(model, inputs, model.made_networks(precise=True))
-    together = values_of(model, inputs)
-    np.testing.assert_allclose(together[0], alone, rtol=1e-11)
-    np.testing.assert_allclose(together[1], spread, rtol=0, atol=1e-11)
+    alone, spread = values_of(model, inputs, (network.double() for network in model.made_networks()))
+    for together in (values_of(model, inputs), values_of(model, inputs, model.made_stacks())):
+        np.testing.assert_allclose(together[0], alone, rtol=1e-11)
+        np.testing.assert_allclose(together[1], spread, rtol=0, atol=1e-11)

@@ -16,7 +16,7 @@ from torch import nn
 
 from seedbed.data import Columns, Note, Oddities, OddityReport, Task, as_notes
 from seedbed.errors import OptionError
-from seedbed.model.fitted import FittedNetworks
+from seedbed.model.fitted import FittedNetworks, Stacks
 from seedbed.training import one_thread, pick_jobs
 from seedbed.typing import Floats
 
@@ -160,12 +160,12 @@ class Blocks:
 
 
 def values_of(
-    model: FittedNetworks, matrix: NDArray[np.float32], networks: Iterable[nn.Module] | None = None
+    model: FittedNetworks, matrix: NDArray[np.float32], networks: Iterable[nn.Module | Stacks] | None = None
 ) -> tuple[Floats, Floats]:
     """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
 
     Args:
-        networks: the model's networks in double precision, made one by one; by default those that the model keeps.
+        networks: the model's networks in double precision; by default those that the model keeps.
     """
     with torch.inference_mode():
         if networks is None and model.stacks is not None and len(matrix) <= model.stacks.most_rows:
@@ -173,7 +173,7 @@ def values_of(
         else:
             # No reference to a network may be kept while the next one is made.
             made = model.precise_networks if networks is None else networks
-            outputs = torch.stack([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
+            outputs = torch.cat([*map(functools.partial(_outputs, matrix=matrix), made)]).double()
         if model.task == "multiclass":
             found = torch.softmax(outputs, dim=2)
         else:
@@ -185,10 +185,13 @@ def values_of(
     return values.numpy(), spread.numpy()
 
 
-def _outputs(network: nn.Module, matrix: NDArray[np.float32]) -> torch.Tensor:
-    """Return the outputs of a network [row, output], computed in pieces that fit the cache."""
+def _outputs(network: nn.Module | Stacks, matrix: NDArray[np.float32]) -> torch.Tensor:
+    """Return the outputs of a network or of stacks [network, row, output]; of a network in pieces that fit the
+    cache."""
+    if isinstance(network, Stacks):
+        return network(torch.from_numpy(matrix))
     weights = list(network.parameters())
     dtype = weights[0].dtype if weights else torch.float32
     rows = max(1, _UNITS_AT_A_TIME // max([matrix.shape[1], *(len(weight) for weight in weights if weight.dim())]))
     parts = torch.from_numpy(matrix).to(dtype).split(rows)
-    return torch.cat([network(inputs).reshape(len(inputs), -1) for inputs in parts])
+    return torch.cat([network(inputs).reshape(1, len(inputs), -1) for inputs in parts], 1)

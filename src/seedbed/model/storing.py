@@ -121,7 +121,7 @@ def values_and_tensors(model: FittedNetworks) -> tuple[dict[str, Any], dict[str,
     """Return the values of a file without their `sha256`, and its tensors."""
     inputs, arrays = model.preprocessor.to_state()
     cells = golden_cells(model.preprocessor)
-    expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells))
+    expected, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
     arrays = {
         **{f"inputs.{name}": array for name, array in arrays.items()},
         "golden.cells": cells,
@@ -377,8 +377,7 @@ def _check_golden(model: FittedNetworks, cells: np.ndarray[Any, Any], expected: 
             if ((own != np.floor(own)) | (own < -1) | (own >= len(schema.levels))).any():
                 raise ModelFileError(f"a golden row has an unknown level of '{schema.name}'")
     try:
-        # One network at a time: all networks in double precision take twice the file's size.
-        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_networks(precise=True))
+        found, _ = values_of(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
     with np.errstate(over="ignore", invalid="ignore"):  # numbers that aren't finite count as different
