@@ -85,7 +85,19 @@ def test_a_column_that_is_present_is_not_suggested():
     assert (error["hint"], near["hint"]) == ("Give null for what isn't known.", "Did you mean 'petal width'?")
 
 
-@pytest.mark.parametrize("cells", [{"size": 1e300}, {"size": [1]}, {"town": {"a": 1}}, {"town": "\ud800"}], ids=str)
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"size": 1e300},
+        {"size": 10**305},
+        {"size": -(10**350)},
+        {"weight": 10**398},
+        {"size": [1]},
+        {"town": {"a": 1}},
+        {"town": "\ud800"},
+    ],
+    ids=lambda cells: str(cells)[:30],
+)
 def test_an_invalid_cell_is_a_client_error(app, records, cells):
     answer = ask(app, "POST", "/predict", spoilt(records[0], **cells))
     assert answer.status == 422

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["RequestRows", "RowFormat"]
 
 _NAMED = 10
 _NEAR_ONES = 50  # names among which a mistyped one is searched: a request may have a hundred thousand
+_LARGEST = sys.float_info.max
 _INVOCATIONS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
@@ -173,6 +175,8 @@ class RowFormat:
     def _typed(self, values: list[list[Any]]) -> MemoryColumns:
         for place, schema in enumerate(self._schemas):
             kinds = set(map(type, values[place]))
+            if schema.kind == "number" and any(type(value) is int and abs(value) > _LARGEST for value in values[place]):
+                raise ColumnError(f"a number in '{schema.name}' is too large", "Look for a wrong cell.")
             if str not in kinds:
                 continue
             longest = max(len(value) for value in values[place] if isinstance(value, str))
