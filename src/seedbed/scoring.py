@@ -32,6 +32,7 @@ from seedbed.evaluation import (
     row_losses,
     row_mean_se,
     score_interval,
+    share_interval,
     widening,
     wilson,
 )
@@ -237,6 +238,7 @@ def score(name: str, found: Result) -> Score:
 
     - A mean over rows: the corrected t over folds; on locked rows the error of rows and seeds; where no verdict is due,
       Wilson's interval for a share.
+    - A share that is 0 or 1, or nearly so: at least Wilson's interval (`evaluation.share_interval`).
     - A skill: from the score that it is a skill of, with what the prior costs taken as known; None if that is 0.
     - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
       Brier score.
@@ -289,6 +291,9 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
             return None, None
         n = len(found.tested)
         return wilson(n * float(losses.mean()), n, alpha=found.alpha)
+    if metric.percent:
+        n = len(found.tested if found.tested_groups is None else np.unique(found.tested_groups))
+        return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=found.alpha)
     return max(0.0, estimate.low), min(metric.largest_loss(found.task), estimate.high)
 
 
@@ -309,7 +314,27 @@ def _of_sets(metric: Metric, found: Result) -> Score:
         return Score(value, pooled=pooled)
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
     low, high = value - interval.value + interval.low, value - interval.value + interval.high
+    if high >= metric.high and (metric.percent or low == high):
+        low, high = _where_all_are_right(metric, y, value, low, high, alpha=found.alpha)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
+
+
+def _where_all_are_right(
+    metric: Metric, y: npt.NDArray[Any], value: float, low: float, high: float, *, alpha: float
+) -> tuple[float, float]:
+    """Return the interval of a score of classes that reaches the highest value, by `evaluation.share_interval`.
+
+    The score is read as a share of its range. A mean of recalls has the variance of a share of the number of rows
+    below. That of a share of pairs, such as the ROC AUC, isn't larger than with the rows of the rarest class (Birnbaum
+    & Klose 1957).
+    """
+    counts = np.bincount(y)
+    counts = counts[counts > 0]
+    n = float(len(counts) ** 2 / (1 / counts).sum() if metric.percent else counts.min())
+    span = metric.high - metric.low
+    shares = ((one - metric.low) / span for one in (value, low, high))
+    found = share_interval(*shares, n=n, alpha=alpha)
+    return metric.low + span * found[0], metric.low + span * found[1]
 
 
 def resamples_for(n_rows: int) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion
 
-from seedbed.evaluation import paired_hold_out, wilson
+from seedbed.evaluation import paired_hold_out, share_interval, wilson
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))
@@ -19,6 +19,14 @@ def test_wilson_intervals_equal_those_of_statsmodels(n, share, alpha):
 
 def test_wilson_accepts_a_mean_over_seeds():
     assert wilson(7.5, 10)[0] == pytest.approx((wilson(7, 10)[0] + wilson(8, 10)[0]) / 2, abs=0.01)
+
+
+def test_a_share_of_all_rows_or_nearly_all_gets_wilsons_bounds():
+    assert share_interval(0.8, 0.7, 0.9, n=10) == (0.7, 0.9)
+    assert share_interval(1.0, 1.0, 1.0, n=1230) == wilson(1230, 1230)
+    assert share_interval(0.0, 0.0, 0.0, n=50) == wilson(0, 50)
+    assert share_interval(0.998, 0.991, 1.005, n=1372) == (0.991, wilson(0.998 * 1372, 1372)[1])
+    assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(10, 20)  # the same in each fold, as stratified folds make it
 
 
 def test_with_one_seed_the_paired_difference_equals_the_paired_t_test():

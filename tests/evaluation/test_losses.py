@@ -129,11 +129,12 @@ def test_the_default_margin_is_a_point_of_accuracy_or_two_percent_of_the_prior()
         default_margin("brier", np.zeros(5, int))
 
 
-def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_hundredth_of_the_default():
-    assert margin_beside(0.02, 0.5) == Margin(0.02, "default")
-    assert margin_beside(0.02, 0.2) == Margin(0.02, "default")
-    assert margin_beside(0.02, 0.019) == Margin(pytest.approx(0.0019), "tenth_of_error")
-    assert margin_beside(0.02, 0.0001) == margin_beside(0.02, 0.0) == Margin(0.0002, "floor")
+def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_part_of_the_default():
+    assert margin_beside("brier", 0.02, 0.5) == margin_beside("brier", 0.02, 0.2) == Margin(0.02, "default")
+    assert margin_beside("brier", 0.02, 0.03) == Margin(pytest.approx(0.003), "tenth_of_error")
+    assert margin_beside("brier", 0.02, 0.019) == margin_beside("accuracy", 0.02, 0.0) == Margin(0.002, "floor")
+    assert margin_beside("squared_error", 0.02, 0.019) == Margin(pytest.approx(0.0019), "tenth_of_error")
+    assert margin_beside("squared_error", 0.02, 0.0) == Margin(0.0002, "floor")
 
 
 def test_an_unknown_metric_suggests_the_nearest_name():

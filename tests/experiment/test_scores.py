@@ -16,7 +16,7 @@ from sklearn.metrics import (
 )
 
 from seedbed.data import Split
-from seedbed.evaluation import protocol, row_mean_se, score_interval, widening
+from seedbed.evaluation import protocol, row_mean_se, score_interval, widening, wilson
 from seedbed.scoring import SCORES, Result, Score, score
 
 BY_FOLD = {
@@ -204,6 +204,18 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     means = {name: score(name, found).mean for name in SCORES[task]}
     undefined = {"balanced_accuracy", "mcc", "roc_auc", "brier_skill"}
     assert {name for name, mean in means.items() if mean is None} == undefined
+
+
+def test_predictions_without_an_error_have_ranges_below_100_percent():
+    y, rows = np.arange(400) % 4 // 3, np.arange(400)
+    splits = tuple(Split(0, fold, rows[rows % 10 != fold], rows[rows % 10 == fold]) for fold in range(10))
+    p = np.where(y == 1, 0.9, 0.2).astype(np.float32)[None, None]
+    scores = Result(name="a", alpha=0.05, target=y, splits=splits, design=protocol(400), predictions=p).scores
+    ranges = {name: (scores[name].low, scores[name].high) for name in ("accuracy", "balanced_accuracy", "roc_auc")}
+    assert ranges["accuracy"] == pytest.approx(wilson(400, 400))
+    assert ranges["balanced_accuracy"] == pytest.approx(wilson(300, 300))  # its variance: 4 / (1/300 + 1/100) rows
+    assert ranges["roc_auc"] == pytest.approx(wilson(100, 100))
+    assert scores["mcc"].low == pytest.approx(2 * wilson(100, 100)[0] - 1)
 
 
 def test_quantities_that_need_two_seeds_are_none_with_one(small):

@@ -106,7 +106,7 @@ def test_reference_and_margin_are_given_in_units_of_the_metric_if_there_are_verd
     [
         ("given", "matters, as asked for."),
         ("tenth_of_error", "matters: a tenth of the error of linear:5, which is less than 2% of what predicting"),
-        ("floor", "matters: a hundredth of 2% of what predicting the same for every row costs, as linear:5 makes"),
+        ("floor", "matters: a tenth of 2% of what predicting the same for every row costs, as linear:5 makes"),
     ],
 )
 def test_the_origin_of_the_margin_is_given(make, source, words):

@@ -29,6 +29,7 @@ from seedbed.evaluation.estimates import (
     nested_interval,
     paired_hold_out,
     seed_difference,
+    share_interval,
     wilson,
 )
 from seedbed.evaluation.metrics import (
@@ -123,6 +124,7 @@ __all__ = [
     "seeds_alike",
     "seeds_apart",
     "separated",
+    "share_interval",
     "signed_rank",
     "summarize_curves",
     "tempered",

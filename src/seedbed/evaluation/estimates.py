@@ -30,6 +30,7 @@ __all__ = [
     "rows_factor",
     "rows_needed",
     "seed_difference",
+    "share_interval",
     "student_quantile",
     "variance_shares",
     "wilson",
@@ -126,7 +127,7 @@ def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> flo
     return (quantiles * estimate.se / margin) ** 2
 
 
-def wilson(successes: float, n: int, *, alpha: float = 0.05) -> tuple[float, float]:
+def wilson(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
     """Return (low, high), the score interval of a binomial share (Wilson 1927), also at 0 and n successes.
 
     Each row counts once: pass one repeat's hits, or their mean over repeats and seeds, never their sum.
@@ -140,6 +141,23 @@ def wilson(successes: float, n: int, *, alpha: float = 0.05) -> tuple[float, flo
     centre = (share + z * z / (2 * n)) / shrunk
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrunk
     return 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
+
+
+def share_interval(share: float, low: float, high: float, *, n: float, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the interval (low, high) of a share of rows, with Wilson's bounds where the given one can't be right.
+
+    Rows that are all right, or all wrong, don't vary, so an interval computed from their spread is a point; near such
+    a share it reaches past 0 or 1. An end that does is replaced by Wilson's, and the other end is the wider of both.
+
+    Args:
+        share: the estimate, 0 to 1.
+        low, high: its interval from another method.
+        n: rows that the share is of, at least 1; any number that gives the same variance where classes have weights.
+    """
+    if 0 < low < high < 1:
+        return low, high
+    wide_low, wide_high = wilson(n * share, n, alpha=alpha)
+    return (wide_low if low <= 0 else min(low, wide_low)), (wide_high if high >= 1 else max(high, wide_high))
 
 
 def corrected_t(

@@ -363,26 +363,28 @@ class Margin:
     Attributes:
         value: in units of the loss.
         source: where it comes from: `given` by the user; `default`, see `default_margin`; `tenth_of_error`, a tenth of
-            the reference's error; or `floor`, a hundredth of the default.
+            the reference's error; or `floor`, the least part of the default.
     """
 
     value: float
     source: Literal["given", "default", "tenth_of_error", "floor"]
 
 
-def margin_beside(default: float, reference_error: float) -> Margin:
+def margin_beside(name: str, default: float, reference_error: float) -> Margin:
     """Return the smaller of the default margin and a tenth of the reference's error.
 
-    On an easy table the default may be as large as the whole possible gain. The margin is at least a hundredth of the
-    default, so that it stays above zero if the reference makes hardly any errors.
+    On an easy table the default may be as large as the whole possible gain. But the margin is at least a tenth of the
+    default for classes (one row in a thousand, if accuracy decides), and a hundredth for numbers. Below that, two
+    models that both make hardly any errors would seem to need thousands of rows for a verdict.
 
     The rule is fixed before the first training; the number follows from the run. It depends on the reference only.
     Whether an interval contains zero doesn't depend on it.
 
     Args:
+        name: of the metric.
         default: from `default_margin`. reference_error: mean loss of the reference, same units.
     """
-    tenth, floor = reference_error / 10, default / 100
+    tenth, floor = reference_error / 10, default / (100 if "regression" in METRICS[name].tasks else 10)
     if tenth >= default:
         return Margin(default, "default")
     return Margin(tenth, "tenth_of_error") if tenth >= floor else Margin(floor, "floor")

@@ -32,6 +32,7 @@ from seedbed.evaluation import (
     seeds_alike,
     seeds_apart,
     separated,
+    share_interval,
     under_trained,
     worse_than_logistic,
 )
@@ -140,7 +141,7 @@ def _margin(experiment: Experiment, results: Sequence[Result]) -> Margin:
         return Margin(experiment.margin, "given")
     reference = next((one for one in results if one.name == experiment.reference and one.finite), None)
     error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
-    return margin_beside(experiment.margin, error)
+    return margin_beside(experiment.metric, experiment.margin, error)
 
 
 def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Chosen:
@@ -150,6 +151,8 @@ def _chosen(experiment: Experiment, name: str, results: Sequence[Result]) -> Cho
     # The winner of the ranking, which uses means over folds: with folds of two sizes, another may win over rows.
     winner = min(results, key=lambda result: float(result.losses(metric).mean()))
     apparent, expected, low, high = float(winner.losses(metric).mean()), found.value, found.low, found.high
+    if METRICS[metric].percent:
+        low, high = share_interval(expected, low, high, n=losses[0].size, alpha=experiment.alpha)
     if METRICS[metric].greater_is_better:
         apparent, expected, low, high = 1 - apparent, 1 - expected, 1 - high, 1 - low
     return Chosen(name, winner.name, len(results), apparent, expected, low, high)

@@ -446,7 +446,8 @@ def _margin(reference: Result, kind: ScoreKind, question: Question) -> Margin:
     """Return the margin, by the rule of a comparison."""
     if question.margin is not None:
         return Margin(question.margin, "given")
-    return margin_beside(default_margin(kind.name, reference.target), float(reference.losses(kind.name).mean()))
+    default = default_margin(kind.name, reference.target)
+    return margin_beside(kind.name, default, float(reference.losses(kind.name).mean()))
 
 
 def candidates_of(found: Predicted) -> list[dict[str, Any]]:

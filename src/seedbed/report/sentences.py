@@ -103,11 +103,12 @@ def _margin_source(document: Mapping[str, Any]) -> str:
     """Return where the margin comes from, to follow it."""
     metric, reference = document["metric"], document["reference"]
     share = "the usual point" if metric["name"] == "accuracy" else f"2% of what {guessing(document)} costs"
+    part = "hundredth" if document["task"] == "regression" else "tenth"
     return {
         "given": ", as asked for",
         "default": "" if metric["name"] == "accuracy" else f": {share}",
         "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
-        "floor": f": a hundredth of {share}, as {reference} makes hardly any errors",
+        "floor": f": a {part} of {share}, as {reference} makes hardly any errors",
     }[metric["margin_source"]]
 
 
