@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seedbed.data import MemoryColumns, read_table
@@ -227,6 +227,8 @@ ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 
 @given(MOMENTS, ZONES)
+@example(datetime(3059, 1, 1, microsecond=999_997), UTC)
+@example(datetime(1000, 1, 1, microsecond=999_999), UTC)
 def test_dates_in_pythons_iso_format_are_read_exactly(when, zone):
     when = when.replace(tzinfo=zone)
     expected = (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)

@@ -264,7 +264,8 @@ def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:
         east = int(found["zone_hour"]) * 3600 + int(found["zone_minute"] or 0) * 60
         east = -east if found["east"] == "-" else east
     part = float("0." + found["part"][1:]) if found["part"] else 0.0
-    seconds = days * DAY + hour * 3600 + minute * 60 + second - east + part
+    whole = days * DAY + hour * 3600 + minute * 60 + second - east
+    seconds = min(whole + part, math.nextafter(whole + 1, whole))  # far from 1970, the sum would be the next second
     return seconds if FIRST <= seconds < PAST_LAST else np.nan  # a zone can lead out of the calendar
 
 
