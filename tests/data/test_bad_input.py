@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from seedbed.data import read_table
+from seedbed.data import likely_target, read_table
 from seedbed.errors import ColumnError, DataError, OptionError, TableNotFoundError, TargetError, UnreadableError
 
 BAD_FILES = {
@@ -86,9 +86,18 @@ def test_wildcards_in_a_file_name_are_not_expanded(write):
     assert read_table(bracketed, target="y").features.tolist() == [[3], [4]]
 
 
-def test_no_target_lists_the_columns_and_suggests_one(write):
+def test_no_target_lists_the_columns_and_suggests_the_likely_one(write):
     with pytest.raises(TargetError, match=r"It has age, outcome\. Name one, such as --target outcome"):
         read_table(write("age,outcome\n1,0\n2,1\n"))
+    penguins = ["species", "island", "bill_length_mm", "sex", "year"]
+    assert likely_target(penguins) == "species"
+    assert likely_target(["PassengerId", "Survived", "Class", "Name"]) == "Survived"
+    assert likely_target(["x", "y", "Price", "z"]) == "Price"
+    assert (likely_target(["a", "b"]), likely_target(["a", "b"], usual_only=True), likely_target([])) == (
+        "b",
+        None,
+        None,
+    )
 
 
 def test_duplicate_column_names_in_parquet_are_refused(tmp_path):

@@ -23,6 +23,7 @@ from seedbed.data.splits import (
     time_holdout,
 )
 from seedbed.data.table import ColumnSchema, Table, Task
+from seedbed.data.target import likely_target
 from seedbed.data.typed import boolean_words, read_texts
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "inspect_table",
     "label_texts",
     "layout_from_values",
+    "likely_target",
     "open_rows",
     "read_table",
     "read_texts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from seedbed.data.sources.memory import MISSING_TYPES, array_column, array_colum
 from seedbed.data.sources.opening import open_source
 from seedbed.data.sources.options import SourceOptions
 from seedbed.data.table import Column, Table, Task
-from seedbed.data.target import encode_target
+from seedbed.data.target import encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean
 from seedbed.typing import Bools, Ints
@@ -95,10 +96,10 @@ def read_table(
         columns, target = found.columns, text_or_none(target) or found.target
         if target is None:
             names = ", ".join(columns.names[:40]) + (", ..." if len(columns.names) > 40 else "")
-            likely = columns.names[-1] if columns.names else "COLUMN"
+            likely = likely_target(columns.names) or "COLUMN"
             raise TargetError(
                 f"{columns.where}: which column is to be predicted? It has {names}",
-                f"Name one, such as --target {likely} (in Python: target={likely!r}).",
+                f"Name one, such as --target {shlex.quote(likely)} (in Python: target={likely!r}).",
             )
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
         built = build_table(columns, roles, name=found.name).table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,28 @@ from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools
 
-__all__ = ["encode_target"]
+__all__ = ["encode_target", "likely_target"]
 
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 MOST_MISSING = 20  # percent
+# In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
+USUAL_NAMES = (
+    *("target", "y_true", "truth", "survived", "diagnosis", "outcome", "churn", "attrition", "species", "label"),
+    *("class", "saleprice", "price", "quality", "y"),
+)
+
+
+def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | None:
+    """Return the column that hints suggest as the target: one with a usual name, else the last one.
+
+    Without columns it is None, and if `usual_only` also without such a name.
+    """
+    plain = {re.sub("[^a-z0-9]+", "_", name.strip().lower()): name for name in reversed(names)}
+    usual = next((plain[name] for name in USUAL_NAMES if name in plain), None)
+    return usual if usual or usual_only or not names else names[-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Columns, open_rows, value_columns
+from seedbed.data import Columns, likely_target, open_rows, value_columns
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.typing import Floats
@@ -32,7 +32,6 @@ CONVENTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Usual names of a column by what it holds, in lower case."""
 
-_TARGETS = ("y", "target", "y_true", "truth", "label")
 _PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
 _BESIDE = re.compile(
     r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params|train_.*|unnamed.*|index|"
@@ -156,7 +155,7 @@ def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> Non
     where, names = columns.where, [columns.names[i] for i in values]
     listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
     there = {plain(name): name for name in columns.names}
-    target = next((there[name] for name in _TARGETS if name in there), None)
+    target = likely_target(columns.names, usual_only=True)
     if target is not None and any(name.startswith(_PREDICTIONS) for name in there):
         raise OptionError(f"{where} seems to hold predictions, and no target is named", f"Add --target {target}.")
     if not names:
