@@ -5,7 +5,9 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -536,6 +538,23 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     for i, price in enumerate(PRICES)
 )
 TINY = ("--epochs", 3, "--seeds", 1, "--folds", 3, "--lr", 0.1, "--jobs", 1, "--no-baselines")
+
+
+def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
+    with contextlib.closing(sqlite3.connect("crm.db")) as database:
+        rows = ", ".join(f"({n}.5, {n % 7}.5, 'p{n // 2}', 'x{n % 2}')" for n in range(60))
+        database.executescript(
+            f'CREATE TABLE t (a); CREATE TABLE "our customers" (a, b, c, d); INSERT INTO "our customers" VALUES {rows}'
+        )
+    options = ("--drop", "a", "--categorical", "b", "--group", "c", "--limit", "1GB")
+    for source, own in (("crm.db", ("--table", "our customers")), (table(f"a title\n\n{CARS}"), ("--skip-rows", "2"))):
+        first = call("inspect", source, *own, *(options if source == "crm.db" else ()))
+        following = shlex.split(first.err.splitlines()[-1])
+        assert (following[1:4], following[-1]) == (["seedbed", "compare", str(source)], "--quick")
+        again = call("inspect", *following[3:-1])
+        assert again.status == 0
+        assert again.lines[1].startswith("Target ")
+        assert again.err == first.err
 
 
 def test_inspect_prints_warnings_first_and_a_line_for_each_column(call, table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,16 @@ class TableOptions(SourceOptions):
     "Keep rows with the same value of this column together, for instance all rows of a patient."
     time_split: str | None = None
     "Train on the past and test on the latest rows by this column."
+
+    def command(self, verb: str, table: str) -> str:
+        """Return the command of a verb that reads a table with these options."""
+        words = ["seedbed", verb, table]
+        for field in dataclasses.fields(self):
+            option = "--" + {"sql_table": "table"}.get(field.name, field.name).replace("_", "-")
+            value = getattr(self, field.name)
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [] if one is None else [option, str(one)]
+        return shlex.join(words)
 
 
 @Parameter(name="*", group=_RECIPE)

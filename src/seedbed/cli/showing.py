@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import webbrowser
@@ -28,7 +29,7 @@ def inspect(
     columns: TableOptions = _FOR_TABLE,
 ) -> None:
     """Show how a table is read: warnings, and a line for each column."""
-    from seedbed.data import inspect_table
+    from seedbed.data import inspect_table, likely_target
     from seedbed.report import overview_text
 
     document = inspect_table(table, **columns.settings())
@@ -36,8 +37,9 @@ def inspect(
         print(json.dumps(document, allow_nan=False))
         return
     print(overview_text(document))
-    target = "" if table.startswith("example:") else f" --target {shlex.quote(columns.target or 'COLUMN')}"
-    print_stderr("", f"Next:     seedbed compare {shlex.quote(table)}{target} --quick")
+    if document["target"] is None:
+        columns = dataclasses.replace(columns, target=likely_target([one["name"] for one in document["columns"]]))
+    print_stderr("", f"Next:     {columns.command('compare', table)} --quick")
 
 
 def examples() -> None:

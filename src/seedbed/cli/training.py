@@ -106,10 +106,9 @@ def _train_on_a_split(
     if history.diverged.any():
         notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
-    place, target = shlex.quote(str(folder)), f" --target {shlex.quote(columns.target)}" if columns.target else ""
     say(run, *notes, "", single_text(trained.summary()))
-    say(run, f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)")
-    say(run, f"Next:     seedbed compare {shlex.quote(table)}{target} --candidate {shlex.quote(found.name)}")
+    say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
+    say(run, f"Next:     {columns.command('compare', table)} --candidate {shlex.quote(found.name)}")
 
 
 def _print_epochs(curves: Any, score_name: str, every: int) -> None:
