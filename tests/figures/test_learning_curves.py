@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from seedbed.figures import learning_curves
+from seedbed.figures.curves import learning_curves
 
 
 def _lines(chart):

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.figures import learning_curves, pictures, save_chart
+from seedbed.figures import pictures, save_chart
+from seedbed.figures.curves import learning_curves
 from seedbed.figures.theme import LIGHT
 
 

@@ -1,6 +1,6 @@
 """Charts: plain summary dicts in, Altair charts out, and files of them."""
 
-from seedbed.figures.curves import BANDS, learning_curves
+from seedbed.figures.curves import BANDS
 from seedbed.figures.intervals import interval_limits
 from seedbed.figures.pictures import (
     all_charts,
@@ -26,7 +26,6 @@ __all__ = [
     "colours",
     "css_variables",
     "interval_limits",
-    "learning_curves",
     "save_chart",
     "save_pictures",
     "script_json",

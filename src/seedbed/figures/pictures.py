@@ -174,6 +174,13 @@ _OF_KIND = {
 }
 
 
+class _Picture(alt.ConcatChart):
+    """A chart that a notebook shows as SVG, because Altair's own display loads a script from another host."""
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, str]:
+        return {"image/svg+xml": svg_of(self)}
+
+
 def all_charts(
     summary: Mapping[str, Any], theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
 ) -> dict[str, alt.ConcatChart]:
@@ -194,6 +201,8 @@ def chart_of(summary: Mapping[str, Any], name: str) -> alt.ConcatChart:
     chart = _CHARTS[name](summary)
     if chart is None:
         raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")
+    # A new chart would copy and check the data number by number; Altair takes an ordinary assignment for a property.
+    object.__setattr__(chart, "__class__", _Picture)
     return chart
 
 

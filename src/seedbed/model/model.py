@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from seedbed.model.export import Exported, export
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
 from seedbed.model.storing import read_model, save
-from seedbed.report import card_fragment, card_text, counted
+from seedbed.report import card_text, counted
 from seedbed.typing import Floats
 
 __all__ = ["Model", "load"]
@@ -122,7 +123,7 @@ class Model(FittedNetworks):
         return card_text(self.card())
 
     def _repr_html_(self) -> str:
-        return card_fragment(self.card())
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:

@@ -1,7 +1,7 @@
 """Text for people: terminal, report, notebook, progress. All of it is made from plain dicts."""
 
 from seedbed.report.advice import advice_sentences, guessing
-from seedbed.report.card import card_fragment, card_text, score_sentences
+from seedbed.report.card import card_text, score_sentences
 from seedbed.report.judged import judgement_latex, judgement_text, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
@@ -15,7 +15,6 @@ __all__ = [
     "Progress",
     "ProgressDisplay",
     "advice_sentences",
-    "card_fragment",
     "card_text",
     "comparison_text",
     "counted",

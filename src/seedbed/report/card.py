@@ -1,8 +1,7 @@
-"""The card of a model, from its plain dict: text for a terminal, and HTML for a notebook."""
+"""The card of a model as text, from its plain dict."""
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from seedbed.errors import visible
 from seedbed.report.sentences import counted
 from seedbed.report.tables import measure, table_lines
 
-__all__ = ["card_fragment", "card_text", "score_sentences"]
+__all__ = ["card_text", "score_sentences"]
 
 _WIDTH = 110
 _INDENT = 10 * " "
@@ -35,11 +34,6 @@ def card_text(card: Mapping[str, Any]) -> str:
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
     lines += [f"File format {card['format']}; made by {made_by}"] if made_by else []
     return visible("\n".join(line.rstrip() for line in lines))
-
-
-def card_fragment(card: Mapping[str, Any]) -> str:
-    """Return the card as HTML for a notebook."""
-    return f"<pre>{html.escape(card_text(card))}</pre>"
 
 
 def score_sentences(card: Mapping[str, Any]) -> list[str]:

@@ -63,7 +63,15 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
     for row in rows:
         table.add_row(*row)
     stream = io.StringIO()
-    console = Console(file=stream, width=_UNBROKEN, color_system=None, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=stream,
+        width=_UNBROKEN,
+        force_jupyter=False,  # or a notebook shows the table at once, and nothing is written to the stream
+        color_system=None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     console.print(table)
     return [line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
 

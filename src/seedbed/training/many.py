@@ -359,9 +359,9 @@ class History:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             title: the title of the chart.
         """
-        from seedbed.figures import learning_curves, save_chart
+        from seedbed.figures import chart_of, save_chart
 
-        chart = learning_curves({"curves": self.curves(title=title)})
+        chart = chart_of({"kind": "training", "curves": self.curves(title=title)}, "curves")
         if path is not None:
             save_chart(chart, path)
         return chart
