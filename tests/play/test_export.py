@@ -139,6 +139,23 @@ def test_the_pytorch_code_reads_a_dropped_file_by_its_separator_and_decimal_mark
     assert float(capsys.readouterr().out.split()[-1]) > 0.8
 
 
+@pytest.mark.parametrize("cell", ["€ {}.{:03},5", "{},{:03}.5 USD"])
+def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, capsys, cell):
+    rows = [(i % 7 + 1, i, i % 2) for i in range(60)]
+    text = "a;sign;answer\n" + "".join(
+        f"{cell.format(a, i)};{'-$5' if b else '(3)'};{cell.format(a, 9 * b)}\n" for a, i, b in rows
+    )
+    (here / "mine.csv").write_text(text)
+    code = lab(
+        '(text, request) => exports(readCsv(text, "answer", "mine").table, [request]).pytorch',
+        text, request_of(epochs=200, lr=0.2),
+    )  # fmt: skip
+    names = {}
+    exec(compile(code, "exported.py", "exec"), names)
+    assert set(names["table"]["sign"]) == {-5, -3}
+    assert float(capsys.readouterr().out.split()[-1]) > 0.8
+
+
 def test_the_command_of_an_example_names_the_file_that_the_page_saves(lab, request_of):
     texts = lab('(request) => exports(exampleTable("moons"), [request])', request_of())
     assert texts["command"].startswith("seedbed compare moons.csv --target class --candidate relu:5 --recipe tutorial ")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seedbed.data import read_table
+from seedbed.data.cells import numeral
 from seedbed.play.document import table_document
 
 READ = """(text, target) => {
@@ -67,6 +68,31 @@ FILES = {
     "months by name, and an impossible date": lines(
         [["31 Feb 2024" if r == 7 else f"{r % 28 + 1} March {2000 + r}", *row[1:]] for r, row in enumerate(ROWS)]
     ),
+    "currencies, also in brackets": lines(
+        [
+            [f"({row[0]} EUR)" if r % 7 == 1 else f"{row[0]} EUR", f"$ {r + 1},{r:03}", *row[2:]]
+            for r, row in enumerate(ROWS)
+        ],
+        separator=";",
+    ),
+    "decimal commas, percent, and thousands with points or spaces": lines(
+        [
+            [f"€ {r + 1}.{r:03},50", f"{row[0]} %".replace(".", ","), f"{r + 1} {r:03}", row[3]]
+            for r, row in enumerate(ROWS)
+        ],
+        separator=";",
+    ),
+    "points that are thousands, as another column has decimal commas": lines(
+        [[f"{r + 1}.{r:03}", f"{r},5", f"{r + 1}.{r:03} kr", row[3]] for r, row in enumerate(ROWS)], separator=";"
+    ),
+    "points that could be thousands": lines(
+        [[f"{r + 1}.{r:03}", f"CHF {r + 1}'{r:03}", f"€{r + 1}.{r:03}", row[3]] for r, row in enumerate(ROWS)]
+    ),
+    "thousands of India, and signs": lines(
+        [[f"₹ {r + 1},{r:02},{r:03}.5", f"−{r}", "-$5" if r % 2 else "US$ +1e3", row[3]] for r, row in enumerate(ROWS)],
+        separator="\t",
+    ),
+    "few different amounts": lines(changed({(r, 2): ["€ 9", "€ 10", "€ 9.0"][r % 3] for r in range(40)})),
     "a name for every row": lines([[f"person {r}", *row[1:]] for r, row in enumerate(ROWS)]),
 }
 
@@ -89,6 +115,20 @@ def test_a_dropped_file_is_read_as_seedbed_reads_it(lab, tmp_path, what, target)
     (tmp_path / "table.csv").write_text(FILES[what], encoding="utf-8", newline="")
     document = table_document(read_table(tmp_path / "table.csv", target=target))
     check_equal(lab(READ, FILES[what], target), lab(DECODE, document))
+
+
+def test_a_cell_is_the_number_that_seedbed_reads(lab):
+    cores = (
+        "5 1,200 1.200 1'200 1_200 1\u202f200,5 12,34,567 1,2 .5 5. 0,123 1.200.300,4 1,200,30 5e3 1,200e3 , 007 inf"
+    )
+    before = ["", "-", "+", "(", "€", "$ ", "-US$", "EUR", "EUR -", "−kr. ", "+-", "x"]
+    after = ["", "%", " %", ")", " €)", "zł", " Ft", "$ $"]
+    texts = [a + core.replace("_", " ") + b for a in before for core in cores.split() for b in after]
+    found = lab("(texts) => texts.map(numeral).map(({ point, comma }) => [String(point), String(comma)])", texts)
+    for text, numbers in zip(texts, found, strict=True):
+        assert [float(one.replace("null", "nan")) for one in numbers] == pytest.approx(
+            numeral(text), nan_ok=True, rel=0, abs=0
+        ), text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

@@ -1,5 +1,6 @@
 // CSV files that are dropped on the page: text in, a table out, by the rules by which seedbed reads them as far as a page
 // needs them. Nothing leaves the browser.
+import { decimalMarks, isCode, isMissing, isNoNumber, isPlain, numbersOf, numeral } from "./cells.js";
 import { datesOf, orderOf, partsOf } from "./dates.js";
 import { decodeTable, inputsOf } from "./table.js";
 
@@ -8,20 +9,7 @@ const ENOUGH_ROWS = 10, ONE_IN = 200, MANY_LEVELS = 200; // a level with fewer r
 const FEW_ROWS = 20; // too few to recognise a column that names the rows
 const FEWEST_ROWS = 10, FARTHEST = 1e30;
 const shown = (count) => count.toLocaleString("en");
-const MISSING = new Set(["", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"]);
-const SIGNS = ["-", "--", "—", "–", ".", ".."];
-const NO_NUMBER = new Set([...MISSING, ...SIGNS, "na", "none", "nil", "missing", "unknown", "#value!", "#div/0!"]);
 const PAIRS = [["no", "yes"], ["false", "true"], ["f", "t"], ["n", "y"], ["off", "on"], ["f", "m"], ["female", "male"]];
-const POINT = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
-const COMMA = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:e[+-]?\d+)?$/i;
-const GROUPED_POINT = /^[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$/, GROUPED_COMMA = /^[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$/;
-const CODE = /^[+-]?0\d+$/; // 007 is a name
-
-/** Whether a cell counts as missing among texts; of numbers, signs and words such as "none" do as well. */
-function isMissing(cell) {
-  const word = cell.toLowerCase();
-  return MISSING.has(word) || word === "na";
-}
 
 /** The text of a file's bytes: UTF-16 if a byte order mark says so, else UTF-8, or Windows-1252 where that is impossible. */
 export function csvText(bytes) {
@@ -111,50 +99,19 @@ function distinct(cells) {
   return { texts, counts, codes };
 }
 
-/** The number that each text is by one decimal mark, null if none; null as a whole if under 95 % of the cells are numbers. */
-function numbersOf({ texts, counts }, comma) {
-  const plain = comma ? COMMA : POINT, grouped = comma ? GROUPED_COMMA : GROUPED_POINT;
-  let filled = 0, known = 0;
-  const values = texts.map((text, place) => {
-    const isPlain = plain.test(text), isGrouped = !isPlain && grouped.test(text);
-    if (!isPlain && !isGrouped) {
-      if (!NO_NUMBER.has(text.toLowerCase())) filled += counts[place];
-      return null;
-    }
-    filled += counts[place], known += counts[place];
-    const digits = isGrouped ? text.replaceAll(comma ? "." : ",", "") : text;
-    return Number(comma ? digits.replace(",", ".") : digits);
-  });
-  return filled === 0 || known < 0.95 * filled ? null : values;
-}
-
-/** Whether more numbers of the table can be read with a decimal comma only than with a point only. */
-function usesComma(columns) {
-  let comma = 0, point = 0;
-  for (const { texts, counts } of columns)
-    texts.forEach((text, place) => {
-      if (!text.includes(",") && !text.includes(".")) return;
-      const asComma = COMMA.test(text) || GROUPED_COMMA.test(text), asPoint = POINT.test(text) || GROUPED_POINT.test(text);
-      if (asComma && !asPoint) comma += counts[place];
-      if (asPoint && !asComma) point += counts[place];
-    });
-  return comma > point;
-}
-
-/** What a column is: numbers, dates or levels, with what the whole table decides about them. */
-function columnOf(name, own, comma) {
+/** What a column is: numbers (`values`: of each text, or null if it has none), dates or levels. */
+function columnOf(name, own, values) {
   const { texts, counts, codes } = own, words = texts.map((text) => text.toLowerCase()), rows = codes.length;
   const spread = (values) => Array.from(codes, (code) => values[code]);
   const number = (values) => (
     { name, kind: "number", categories: null, values: spread(values), hasMissing: values.includes(null) });
   if (texts.every(isMissing)) return number(texts.map(() => null));
-  const filled = [...new Set(words.filter((word) => !NO_NUMBER.has(word)))];
+  const filled = [...new Set(words.filter((word) => !isNoNumber(word)))];
   const pair = PAIRS.find((two) => filled.length === 2 && two.every((word) => filled.includes(word)));
   if (pair) return number(words.map((word) => (pair.includes(word) ? pair.indexOf(word) : null)));
-  const values = numbersOf(own, comma);
-  const areCodes = values?.every((value) => value === null || Number.isInteger(value)) && texts.some((text) => CODE.test(text));
+  const areCodes = values?.every((value) => value === null || Number.isInteger(value)) && texts.some(isCode);
   if (values && !areCodes) return number(values);
-  const dates = values ? null : datesOf(own, (text) => NO_NUMBER.has(text.toLowerCase()));
+  const dates = values ? null : datesOf(own);
   if (dates) return { name, kind: "date", dates, spread };
   const missing = texts.map(isMissing), nLevels = missing.filter((one) => !one).length;
   const share = Math.max(1, Math.ceil(rows / ONE_IN)), needed = nLevels > MANY_LEVELS ? share : Math.min(ENOUGH_ROWS, share);
@@ -209,17 +166,30 @@ export function readCsv(text, target = null, name = "your table") {
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
   const columns = header.map((_, i) => distinct(lines.slice(1).map((line) => line[i])));
   const read = assembled(header, columns, header.indexOf(target), name);
-  if (read.table) Object.assign(read.table, { separator, decimal: usesComma(columns) ? "," : "." });
+  if (read.table) read.table.separator = separator;
   return read;
+}
+
+/** How pandas reads numbers: `decimal`, and columns by the mark of the numbers in their texts, such as "€ 1,200". */
+function asPandas(header, columns, marks) {
+  const decimal = marks.includes("comma") ? "," : ".", dressed = { point: [], comma: [] };
+  const isRead = (text) => isMissing(text) || isPlain(decimal === "." ? text : text.replace(/[.,]/g, (mark) => (mark === "," ? "." : "x")));
+  columns.forEach(({ texts }, i) => {
+    if (marks[i] && !texts.every(isRead)) dressed[marks[i]].push(header[i]);
+  });
+  return { decimal, dressed };
 }
 
 /** The table of columns from `distinct`, of which one is the target. */
 function assembled(header, columns, goal, name) {
   const fail = (error) => ({ error, columns: header }), target = header[goal], own = columns[goal], notes = [];
-  const comma = usesComma(columns), amounts = numbersOf(own, comma);
+  const looks = columns.map(numbersOf), { decimal, marks } = decimalMarks(looks.filter((_, i) => i !== goal));
+  const { readings = {} } = looks[goal] ?? {};
+  marks.splice(goal, 0, readings[decimal] ? decimal : Object.keys(readings)[0]);
+  const amounts = readings[marks[goal]];
   const different = new Set((amounts ?? []).filter((value) => value !== null));
-  const fractions = [...different].some((value) => !Number.isInteger(value));
-  const isNumber = different.size > (fractions ? 2 : MOST_WHOLE_NUMBERS) && !own.texts.some((text) => CODE.test(text));
+  const areWhole = [...different].every(Number.isInteger);
+  const isNumber = different.size > (areWhole ? MOST_WHOLE_NUMBERS : 2) && !(areWhole && own.texts.some(isCode));
   const known = own.texts.map((text, place) => (isNumber ? amounts[place] !== null : !isMissing(text)));
   const kept = Array.from(own.codes.keys()).filter((row) => known[own.codes[row]]), rows = kept.length;
   const dropped = own.codes.length - rows;
@@ -229,21 +199,31 @@ function assembled(header, columns, goal, name) {
   let classes = isNumber ? [] : own.texts.filter((_, place) => known[place]);
   if ((isNumber ? different.size : classes.length) < 2)
     return fail(`All rows have the same value in '${target}', so there is nothing to predict. Choose another column.`);
+  if (amounts?.includes(Infinity) || amounts?.includes(-Infinity)) return fail(`'${target}' holds a number that is too large.`);
+  const numberOf = new Map(classes.map((text) => [text, isCode(text) ? null : numeral(text).point])), labelOf = new Map();
+  if ([...numberOf.values()].includes(null)) classes.sort().forEach((text) => labelOf.set(text, text));
+  else {
+    // 1 and 1.0 are one class, and 10 follows 9.
+    const shortest = (a, b) => numberOf.get(a) - numberOf.get(b) || a.length - b.length || (a < b ? -1 : 1);
+    const named = new Map();
+    for (const text of classes.sort(shortest)) named.set(numberOf.get(text), named.get(numberOf.get(text)) ?? text);
+    for (const text of classes) labelOf.set(text, named.get(numberOf.get(text)));
+    classes = [...named.values()];
+  }
   if (classes.length > MOST_CLASSES)
     return fail(`'${target}' has ${classes.length} different texts, and this page takes up to ${MOST_CLASSES} classes. Choose another column.`);
-  const valueOf = (label) => Number(comma ? label.replace(",", ".") : label);
-  const areNumbers = classes.every((label) => Number.isFinite(valueOf(label)));
-  classes = areNumbers ? classes.sort((a, b) => valueOf(a) - valueOf(b)) : classes.sort();
-  if (!isNumber && rows - Math.max(...classes.map((label) => own.counts[own.texts.indexOf(label)])) < 2)
-    return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
-  const goals = own.texts.map((text, place) => (isNumber ? amounts[place] : classes.indexOf(text)));
+  const goals = own.texts.map((text, place) => (isNumber ? amounts[place] : classes.indexOf(labelOf.get(text))));
+  const sizes = classes.map((_, i) => own.counts.reduce((sum, n, place) => sum + (goals[place] === i ? n : 0), 0));
+  if (!isNumber && rows - Math.max(...sizes) < 2) return fail(`Fewer than 2 rows are outside the largest class of '${target}'.`);
 
   const found = header.map((one, i) => {
     if (i === goal) return null;
-    const whole = columns[i], texts = dropped ? distinct(kept.map((row) => whole.texts[whole.codes[row]])) : whole;
-    return columnOf(one, texts, comma);
+    const whole = columns[i], values = looks[i]?.readings[marks[i]];
+    if (!dropped) return columnOf(one, whole, values);
+    const remaining = distinct(kept.map((row) => whole.texts[whole.codes[row]])), places = new Map(whole.texts.map((text, place) => [text, place]));
+    return columnOf(one, remaining, values && remaining.texts.map((text) => values[places.get(text)]));
   });
-  const order = orderOf(found.map((column) => column?.dates), comma), used = [];
+  const order = orderOf(found.map((column) => column?.dates), decimal === "comma"), used = [];
   for (const column of found) {
     if (!column) continue;
     const isDate = column.kind === "date";
@@ -268,7 +248,7 @@ function assembled(header, columns, goal, name) {
   const table = decodeTable({
     name, task: isNumber ? "regression" : classes.length > 2 ? "multiclass" : "binary", target,
     classes: isNumber ? null : classes, inputs, cells: used.map((column) => column.values),
-    y: kept.map((row) => goals[own.codes[row]]), notes,
+    y: kept.map((row) => goals[own.codes[row]]), notes, ...asPandas(header, columns, marks.map((mark, i) => (i === goal ? isNumber : found[i].kind === "number") && mark)),
     columns: used.map(({ name: own, source = own, kind, categories, hasMissing }) => ({ name: own, source, kind, categories, hasMissing })),
   });
   return { table };

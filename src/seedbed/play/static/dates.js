@@ -1,4 +1,5 @@
 // Dates in dropped files, as seedbed reads them: seconds since 1970, and what of them networks get as inputs.
+import { isNoNumber, settle } from "./cells.js";
 
 const DAY = 86_400, PIVOT = 69; // of two-digit years: 68 is 2068, 69 is 1969
 const MIDDLES = [6.5, 3, 11.5]; // of months, weekdays and hours, for a missing date
@@ -45,28 +46,13 @@ function moment(text) {
   return dmy === null && mdy === null ? null : { ymd: null, dmy, mdy };
 }
 
-/**
- * What a column's texts are as dates.
- *
- * @param {{texts: string[], counts: number[]}} cells the distinct texts, and in how many rows each is
- * @param {(text: string) => boolean} isMissing
- * @returns {?{sure: string, readings: object}} the seconds of each text by each order of its parts that is possible; `sure`:
- *   the one order that some cell requires, else an empty text; null if under 95 % of the filled cells are dates
- */
-export function datesOf({ texts, counts }, isMissing) {
-  const filled = texts.map((text) => !isMissing(text));
-  const sum = (isWanted) => counts.reduce((all, n, i) => all + (isWanted(i) ? n : 0), 0);
-  const enough = (values) => 100 * sum((i) => filled[i] && values[i] !== null) >= 95 * sum((i) => filled[i]);
-  if (!filled.includes(true)) return null;
-  const moments = texts.map((text, i) => (filled[i] ? moment(text) : null));
-  if (!enough(moments)) return null;
-  const by = (order) => moments.map((one) => one?.[order] ?? null), [ymd, dmy, mdy] = ["ymd", "dmy", "mdy"].map(by);
-  const found = { sure: "", readings: { mdy, dmy } };
-  const [forMonth, forDay] = [sum((i) => mdy[i] !== null && dmy[i] === null), sum((i) => dmy[i] !== null && mdy[i] === null)];
-  if (moments.every((one, i) => one === null || ymd[i] !== null)) Object.assign(found, { sure: "ymd", readings: { ymd } });
-  else if (forMonth || forDay) Object.assign(found, forMonth >= forDay ? { sure: "mdy", readings: { mdy } } : { sure: "dmy", readings: { dmy } });
-  else if (mdy.every((one, i) => one === dmy[i])) found.readings = { mdy };
-  return Object.values(found.readings).every(enough) ? found : null;
+/** What a column's texts are as dates: the seconds of each text as `settle` has them; `sure` is "ymd" if no cell is ambiguous. */
+export function datesOf(cells) {
+  const moments = cells.texts.map((text) => (isNoNumber(text) ? null : moment(text)));
+  const [ymd, mdy, dmy] = ["ymd", "mdy", "dmy"].map((order) => moments.map((one) => one?.[order] ?? null));
+  if (moments.some((one) => one !== null && one.ymd === null)) return settle(cells, { mdy, dmy });
+  const found = settle(cells, { ymd, same: ymd });
+  return found && { ...found, sure: "ymd" };
 }
 
 /** The order in which a table writes ambiguous dates: the one that its other columns require, or that its decimal mark suggests. */

@@ -9,7 +9,7 @@
 //      x: Float64Array [row, input], raw, NaN for missing cells; y: Float64Array [row], class codes or numbers,
 //      rows, nInputs, nOutputs, notes: [string], groups: the number of groups of a column or null,
 //      splits: {tested: bits [split, row], sizes: [split]} if rows must stay together, else null; and for export.js, as far as known, source: the file's name, reading:
-//      options of read_table, separator and decimal: of the file}
+//      options of read_table, separator and decimal: of the file, dressed: columns of numbers that pandas reads as texts, by decimal mark}
 // A number's input holds the number. A flag is 1 where the number that it is `of` is missing. A level is 1 in its rows; a
 // level with fewer than `needed` training rows counts as the bucket that it is `of`, "(other)".
 //

@@ -75,6 +75,16 @@ const MODULES = {
   relu: "ReLU", tanh: "Tanh", sigmoid: "Sigmoid", elu: "ELU", gelu: "GELU", silu: "SiLU", leaky_relu: "LeakyReLU",
 };
 
+/** Python's code that takes the numbers out of cells such as "€ 1,200". */
+function numbersFrom(dressed) {
+  return Object.entries(dressed).filter(([, names]) => names.length).map(([mark, names]) => `for name in ${pythonValue(names)}:
+    text = table[name].astype(str)
+    digits = text.str.extract(r"((?:(?<!\\w)[.,])?\\d[\\d.,'’\\s]*(?:[eE][+-]?\\d+)?)")[0]
+    digits = digits.str.replace(r"[${mark === "point" ? "," : "."}'’\\s]", "", regex=True)${mark === "point" ? "" : `.str.replace(",", ".")`}
+    table[name] = pd.to_numeric(digits, errors="coerce").where(~text.str.match(r"\\D*[(−-]"), lambda number: -number)
+`).join("");
+}
+
 function pytorch(table, request) {
   const { hidden, optimizer, lr, epochs, testShare = 0.2, weightDecay = 0 } = request, lines = [];
   const split = request.networks[0].split, seed = request.networks[0].seed, K = table.nOutputs;
@@ -94,7 +104,7 @@ function pytorch(table, request) {
     multiclass: "(outputs.argmax(1) == Y[test]).float().mean()",
     regression: "1 - ((outputs - Y[test]) ** 2).mean() / Y[test].var(correction=0)",
   }[table.task];
-  const { separator = ",", decimal = "." } = table;
+  const { separator = ",", decimal = ".", dressed = {} } = table;
   const reading = (separator === "," ? "" : `, sep=${pythonText(separator)}`) + (decimal === "." ? "" : ', decimal=","');
   const standard = classes ? "" : "y = (y - y[train].mean()) / y[train].std()\n";
   const division = table.splits
@@ -106,7 +116,8 @@ import torch
 ${table.splits ? "" : "from sklearn.model_selection import train_test_split\n"}from torch import nn
 
 target = ${pythonText(table.target)}
-table = pd.read_csv(${pythonText(fileOf(table))}${reading}).dropna(subset=[target])
+table = pd.read_csv(${pythonText(fileOf(table))}${reading})
+${numbersFrom(dressed)}table = table.dropna(subset=[target])
 y = ${goal}
 names = ${pythonValue([...new Set(table.columns.map((column) => column.source ?? column.name))])}
 X = pd.get_dummies(table[names], dtype=float)
