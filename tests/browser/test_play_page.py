@@ -277,6 +277,21 @@ def test_a_verdict_is_so_far_until_all_splits_are_trained(play: Play):
     assert "hardly help" not in text(page, "#comparison")
 
 
+def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
+    page = play(link="seeds=3&splits=6&epochs=50&network=relu:3")
+    after(page, lambda: page.get_by_role("button", name="Pin it", exact=True).click())
+    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
+    for key in ("ArrowLeft", "ArrowRight"):  # 5 splits, and 6 again
+        after(page, lambda key=key: page.get_by_label("Splits", exact=True).press(key))
+        for place in ("#comparison .notice", "#lead"):
+            assert "with 2 settings: 6 splits with 3 seeds, 5 splits with 3 seeds." in text(page, place)
+    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
+    assert re.search(r"You have now looked at 3 verdicts on these rows\.", text(page, "#comparison .notice"))
+    after(page, lambda: page.locator("#toy-rows").press("ArrowRight"))
+    assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
+
+
 def test_files_hold_scores_without_the_noise_of_float32(play: Play):
     page = play(link="seeds=3&splits=4&epochs=50&rows=100")
     page.get_by_role("radio", name="Scores").check()

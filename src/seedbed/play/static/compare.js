@@ -65,16 +65,17 @@ export function trainingState(run) {
 
 /** Build the comparison. The callbacks pin, unpin, and change settings. */
 export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) {
-  const state = { current: null, pinned: null, task: "binary", table: null, history: [] };
+  const state = { current: null, pinned: null, task: "binary", table: null, history: [], seen: new Map() };
   const finding = document.getElementById("compare-finding");
   const empty = element("div", { class: "unpinned" });
   const verdict = element("p", { class: "verdict", role: "status" });
   const numbers = element("p", {});
   const names = element("p", { class: "pair" });
+  const caution = element("p", { class: "notice", role: "status", hidden: true });
   const figure = element("figure", { class: "panel funnel", role: "img" });
   const key = element("p", { class: "small" }, "");
   const why = element("div", { class: "why" });
-  const full = element("div", {}, names, verdict, numbers, figure, key, why);
+  const full = element("div", {}, names, verdict, numbers, caution, figure, key, why);
   place.append(empty, full);
   const surface = canvasIn(figure, paint);
 
@@ -97,6 +98,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
       return;
     }
     const [name, rival] = namesBeside(current.settings, pinned.settings);
+    caution.hidden = true;
     names.replaceChildren(
       element("span", { class: "swatch current" }), element("b", {}, name), " compared with ",
       element("span", { class: "swatch pinned" }), element("b", {}, rival), " (pinned) ",
@@ -131,8 +133,21 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     const unit = task === "regression" ? "" : " points";
     numbers.textContent = `Measured${isDone() ? "" : " so far"}: ${signedText(found.difference, task)}${unit}. Plausible: ${signedText(found.low, task)} to ${signedText(found.high, task)}, ` +
       `after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found)}`;
+    if (isDone()) warn(found);
     explain(name);
     repaint();
+  }
+
+  /** Say how many verdicts on these rows have been looked at: among many, one can be chosen that is chance alone. */
+  function warn({ splits, seeds }) {
+    const pair = [state.current.settings, state.pinned.settings].map(settingsName).sort().join(" / ");
+    if (!state.seen.has(pair)) state.seen.set(pair, new Set());
+    const looks = state.seen.get(pair).add(`${quantity(splits, "split")} with ${quantity(seeds, "seed")}`);
+    const all = [...state.seen.values()].reduce((sum, one) => sum + one.size, 0), said = [];
+    if (looks.size > 1) said.push(`You have now looked at the verdict on these two with ${looks.size} settings: ${[...looks].join(", ")}. A verdict chosen among several may be chance: decide on the number of splits before you look, and report that verdict.`);
+    if (all > looks.size) said.push(`You have now looked at ${all} verdicts on these rows. Where nothing differs, about one in twenty says better or worse by chance.`);
+    caution.textContent = said.join(" ");
+    caution.hidden = !said.length;
   }
 
   function advice(found) {
@@ -252,6 +267,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
   return {
     show(changes) {
       const restarted = ["current", "pinned"].some((one) => one in changes && changes[one]?.splits !== state[one]?.splits);
+      if (changes.table !== state.table) state.seen = new Map();
       Object.assign(state, changes);
       if (restarted) state.history = [];
       update();
@@ -259,5 +275,7 @@ export function createCompare(place, { onPin, onUnpin, onChange, onPinAndTry }) 
     grow: update,
     /** Return the verdict so far, or null. */
     verdict: () => (state.pinned ? (state.history.at(-1) ?? null) : null),
+    /** Return what is to be said of the verdicts that have been looked at, or an empty text. */
+    caution: () => (caution.hidden ? "" : caution.textContent),
   };
 }

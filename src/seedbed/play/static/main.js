@@ -320,7 +320,7 @@ function headline() {
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);
     // At an epoch chosen by its test scores a network would look better than it is, so the verdict doesn't follow the slider.
     const epoch = page.at === null ? "" : " The verdict is on the last epoch, wherever the slider stands.";
-    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch}`;
+    by("lead").textContent = `Measured${isAll ? "" : " so far"}: ${signedText(verdict.difference, table.task)}${table.task === "regression" ? "" : " points"}, plausibly ${signedText(verdict.low, table.task)} to ${signedText(verdict.high, table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
     return;
   }
   const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
