@@ -366,6 +366,19 @@ def test_of_numbers_differences_have_three_decimals_and_the_map_avoids_columns_w
     expect(page.locator("#map figure")).to_have_attribute("aria-label", named)
 
 
+def test_the_map_says_which_class_it_does_not_show(play: Play):
+    page = play(link="seeds=3&splits=2&epochs=200&network=relu:8&optimizer=adamw&lr=0.03")
+    rows = "".join(f"{i % 7},{i % 11},{9 * (i % 5 == 0) + i % 2},{'ab'[i % 5 == 0]}\n" for i in range(200))
+    drop(page, rare__csv=f"one,two,telling,kind\n{rows}")
+    after(page, lambda: page.get_by_role("button", name="Train on it").click())
+    page.locator("#map").scroll_into_view_if_needed()
+    said = re.compile(r"No place of this map is predicted as b \(8 test rows right\)")
+    expect(page.locator("#map")).not_to_contain_text(said)
+    page.locator("#axis-across").select_option("one")
+    page.locator("#axis-up").select_option("two")
+    expect(page.locator("#map")).to_contain_text(said)
+
+
 def test_a_dropped_table_is_read_and_trained(play: Play):
     page = play()
     drop(page, flowers__csv="width,kind\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)))

@@ -18,11 +18,11 @@ from seedbed.data import Table, read_table
 from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 
-MODULES = ("engine.js", "table.js", "cells.js", "csv.js", "verdict.js", "export.js", "words.js")
+MODULES = ("engine.js", "table.js", "cells.js", "csv.js", "survey.js", "verdict.js", "export.js", "words.js")
 EXPOSED = (
     *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvText", "judge", "exports"),
     *("splitRows", "testSize", "sharedInputs", "splitDesign", "initialParameters", "widths"),
-    *("numeral", "studentQuantile", "candidateWord", "signedText"),
+    *("numeral", "survey", "studentQuantile", "candidateWord", "signedText"),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));

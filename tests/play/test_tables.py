@@ -190,6 +190,21 @@ def test_without_a_target_the_columns_are_named(lab):
     }
 
 
+def test_the_map_shows_the_columns_that_tell_all_classes_apart_and_keeps_the_others_at_what_is_usual(lab):
+    # Wing and mass tell c from the others twice; the beak tells a from b. No level has half of the rows.
+    rows = []
+    for i in range(150):
+        wing, mass, beak = 50 * (i % 3 == 2) + i % 9, 70 * (i % 3 == 2) + i % 11, 90 * (i % 3 == 1) + i % 31
+        rows.append([str(wing), str(mass), str(beak), "xyz"[i % 15 % 4 % 3], "abc"[i % 3]])
+    text = lines(rows, header=("wing", "mass", "beak", "island", "kind"))
+    script = """(text) => { const { table } = readCsv(text, "kind"), { numbers, usual } = survey(table);
+      const name = (input) => table.inputs[input].name;
+      return [numbers.map(name), Array.from(usual.keys()).filter((input) => usual[input] === 1).map(name)]; }"""
+    numbers, usual = lab(script, text)
+    assert set(numbers[:2]) in ({"beak", "wing"}, {"beak", "mass"})
+    assert [name for name in usual if name.startswith("island")] == ["island=x"]
+
+
 def test_training_on_a_wide_or_long_table_ends(lab, request_of):
     columns = [f"c{i}" for i in range(60)]
     values = np.random.default_rng(1).normal(size=(10_000, 60)).round(2)

@@ -1,9 +1,9 @@
-/** What the networks say at each place of two columns, the others at their median: the mean of the seeds, or one after the other. */
+/** What the networks say at each place of two columns, the others at what is usual: the mean of the seeds, or one after the other. */
 
 import { CLASS_SERIES, canvasIn, channels, colours, isStill, label, oncePerFrame } from "./paint.js";
 import { choiceOf } from "./controls.js";
 import { quantile } from "./survey.js";
-import { count, element } from "./words.js";
+import { count, element, quantity } from "./words.js";
 
 const GRID = 56;
 const MOST_MAPPED = 40;
@@ -193,7 +193,7 @@ export function createSurface(place, lookAt) {
     const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
     const wrong = table.task === "regression" ? "" : ` ${count(errors)} of ${count(state.test.size)} test rows are wrong.`;
     figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
-    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
+    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median or commonest level; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${missingClasses()}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
   }
 
   function paintRows(pen, paints, known, box, ends) {
@@ -233,6 +233,16 @@ export function createSurface(place, lookAt) {
   function countErrors(known) {
     const { table, test } = state;
     return table.task === "regression" ? 0 : [...test].filter((row) => predicted(known, row) !== table.y[row]).length;
+  }
+
+  /** Say which classes no place of the map has, although test rows of them are predicted right; an empty text if none is missing. */
+  function missingClasses() {
+    const { table, test, mean, knownMean } = state, shown = new Set(), right = new Map();
+    if (table.task === "regression") return "";
+    for (let i = 0; i < GRID * GRID; i++) shown.add(predicted(mean, i));
+    for (const row of test) if (predicted(knownMean, row) === table.y[row]) right.set(table.y[row], (right.get(table.y[row]) ?? 0) + 1);
+    const names = [...right].filter(([label]) => !shown.has(label)).map(([label, n]) => `${table.classes[label]} (${quantity(n, "test row")} right)`);
+    return names.length ? ` No place of this map is predicted as ${names.join(", ")}: the columns that the map keeps fixed decide there. Choose other columns.` : "";
   }
 
   function targetEnds() {
