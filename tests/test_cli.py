@@ -768,6 +768,15 @@ def test_an_unusable_user_network_is_refused_in_one_line(call, here, table, tmp_
     refused(done, here, words)
 
 
+@pytest.mark.parametrize("options", [("--seeds", 2), ("--networks", 1, "--lr", 0.1, "-o", "model.safetensors")])
+def test_a_network_that_ends_in_a_sigmoid_is_reported_once(call, here, table, options):
+    text = "from torch.nn import *\ndef Net(n_features):\n    return Sequential(Linear(n_features, 1), Sigmoid())\n"
+    (here / "net.py").write_text(text)
+    done = call("train", table(), "--target", "outcome", "--candidate", "net.py:Net", "--epochs", 2, *options)
+    assert done.status == 0
+    assert (done.out + done.err).count("forward() seems to end with a sigmoid; it must return logits") == 1
+
+
 @pytest.mark.parametrize("verb", ["train", "compare"])
 def test_an_output_folder_that_is_a_file_is_refused(call, here, table, verb):
     path = table()

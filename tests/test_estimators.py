@@ -190,6 +190,10 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
     assert classifier.score(*blobs) > 0.8
     assert isinstance(classifier.model_.networks()[0], Wide)
     assert clone(classifier).candidate is Wide
+    with pytest.warns(
+        UserWarning, match="candidate '.*': forward.. seems to end with a sigmoid; it must return logits"
+    ):
+        quick(candidate=lambda n_features: torch.nn.Sequential(Wide(n_features, 1), torch.nn.Sigmoid())).fit(*blobs)
 
 
 @pytest.mark.parametrize("words", ["silu:6,6@residual", "silu:6@plr=4", "silu:6@ple=8"])

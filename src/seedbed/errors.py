@@ -21,6 +21,8 @@ exits with status 2.
 from __future__ import annotations
 
 import difflib
+import inspect
+import warnings
 from collections.abc import Iterable
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "nearest",
     "one_line",
     "visible",
+    "warn",
 ]
 
 
@@ -173,3 +176,11 @@ def error_line(error: BaseException) -> str:
     """Return the type and the first line of another library's error."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def warn(message: str) -> None:
+    """Issue a `UserWarning` that names the line of the user's code which called this package."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

@@ -194,7 +194,9 @@ def test_only_mismatched_shapes_give_advice_on_the_first_layer(small, monkeypatc
 def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
     candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
                   "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
-    found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
+    with pytest.warns(UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid") as caught:
+        found = small(candidates=candidates | {"own": "logistic@lr=0"}, recipe="tutorial", lr=0.5)
+    assert len(caught) == 1
     assert [(check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"] == [
         ("squashed", "confined_outputs")
     ]

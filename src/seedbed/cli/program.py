@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from types import FrameType
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
     # The process that cleans up after interrupted workers warns of it, but users can do nothing about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    # The verbs print this themselves, beside the module.
+    warnings.filterwarnings("ignore", ".*it must return logits", UserWarning)
     codecs.register_error("seedbed", _spelled)
     for stream in (sys.stdout, sys.stderr):  # a character that can't be encoded must not end a run
         if isinstance(stream, io.TextIOWrapper):

@@ -20,6 +20,7 @@ from seedbed.experiment.spec import TUTORIAL, specify
 from seedbed.experiment.watch import watch_plan
 from seedbed.report import Progress
 from seedbed.settings import RECIPES, Compute, Design, Recipe, merged, place_of, recipe_named
+from seedbed.training import warn_of_shares
 
 __all__ = ["compare"]
 
@@ -75,6 +76,9 @@ def compare(
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
 
+    Warns:
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+
     Examples:
         >>> design = sb.Design(repeats=1, seeds=2, baselines=[])
         >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], epochs=5, lr=0.1, design=design)
@@ -91,6 +95,8 @@ def compare(
     command = call_of(rows, candidates, common, several, asked)
     specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
     plan = plan_within(specified(), specified, compute, None if overwrite else folder)
+    for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
+        warn_of_shares(candidate, plan.experiment.table)
     watch = watch_plan(plan, on_progress, draws=folder is not None)
     if folder is None:
         return conclude(run(plan, watch=watch))

@@ -35,7 +35,7 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import check_threshold
 from seedbed.networks import Architecture, BlendedMLPs, candidate_from
 from seedbed.settings import RECIPES, Compute, Recipe, place_of
-from seedbed.training import Board, Chunk, derive, one_thread, versions, with_inputs_of
+from seedbed.training import Board, Chunk, derive, one_thread, versions, warn_of_shares, with_inputs_of
 from seedbed.typing import Floats
 
 __all__ = ["N_NETWORKS", "OutOfBag", "blend_table", "fit_model"]
@@ -82,6 +82,9 @@ def fit_model(
     Raises:
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
 
+    Warns:
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+
     Examples:
         >>> sb.fit_model("example:iris", "relu:5", n_networks=2)
         <Model relu:5 of 2 networks, predicts species (multiclass)>
@@ -99,6 +102,7 @@ def fit_model(
     _check_number(n_networks)
     weights = _row_weights(table, sample_weight)
     found, encoding = with_inputs_of(candidate_from(candidate), table), encode(table)
+    warn_of_shares(found, table)
     running = Running.on(compute, board_for)
     own = found.recipe(recipe.in_batches() if encoding.is_large else recipe)
     settled = settled or choose_settings(found, table, encoding, own, n_inner=n_networks,

@@ -1,6 +1,13 @@
 """The engine: many networks in one step."""
 
-from seedbed.training.candidates import are_shares, ends_in_shares, own_module, plan_candidate, with_inputs_of
+from seedbed.training.candidates import (
+    are_shares,
+    ends_in_shares,
+    own_module,
+    plan_candidate,
+    warn_of_shares,
+    with_inputs_of,
+)
 from seedbed.training.chunk import Board, Chunk, ChunkResult, Savepoint
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, counted_rows, table_data
@@ -54,5 +61,6 @@ __all__ = [
     "train_many",
     "versions",
     "wake_workers",
+    "warn_of_shares",
     "with_inputs_of",
 ]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from seedbed.data import Table, Task, encode
-from seedbed.errors import CandidateError, SeedbedError
+from seedbed.errors import CandidateError, SeedbedError, warn
 from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe
 from seedbed.training.data import TrainingData
@@ -28,7 +28,15 @@ _MOST_LINES = 40  # of a module's repr
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6
 
-__all__ = ["are_shares", "ends_in_shares", "own_module", "plan_candidate", "with_inputs_of"]
+__all__ = [
+    "are_shares",
+    "ends_in_shares",
+    "own_module",
+    "plan_candidate",
+    "shares_warning",
+    "warn_of_shares",
+    "with_inputs_of",
+]
 
 
 def with_inputs_of(candidate: Candidate, table: Table) -> Candidate:
@@ -90,9 +98,24 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     size = f"{n_parameters:,} parameters, {n_inputs:,} inputs"
-    if kind := ends_in_shares(build, n_inputs, table.task):
-        lines.append(f"Warning: forward() seems to end with a {kind}; it must return logits.")
+    if warning := shares_warning(build, n_inputs, table.task):
+        lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
+
+
+def warn_of_shares(candidate: Candidate, table: Table) -> None:
+    """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
+    build, n_inputs = candidate.architecture, encode(table).layout.n_inputs
+    if isinstance(build, UserArchitecture | FileArchitecture):
+        build_one = functools.partial(build, n_inputs, table.n_outputs)
+        if warning := shares_warning(build_one, n_inputs, table.task):
+            warn(f"candidate '{candidate.name}': {warning}")
+
+
+def shares_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
+    """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
+    kind = ends_in_shares(build, n_features, task)
+    return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
 
 
 def are_shares(outputs: npt.NDArray[np.floating], task: Task) -> bool:

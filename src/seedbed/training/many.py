@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
 from seedbed.data import Task, frame_from
-from seedbed.errors import OptionError, TrainingError
+from seedbed.errors import OptionError, TrainingError, warn
 from seedbed.evaluation import CURVES, MOST_GHOSTS, summarize_curves
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import Engine, Recipe, taking
-from seedbed.training.candidates import ends_in_shares
+from seedbed.training.candidates import shares_warning
 from seedbed.training.chunk import Board, Chunk
 from seedbed.training.cluster import Cluster
 from seedbed.training.data import TrainingData, one_split
@@ -86,6 +86,9 @@ def train_many(
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
+
+    Warns:
+        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe(**recipe)
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
@@ -118,10 +121,9 @@ def _stacked(
         members = plan.chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states or (), strict=True))
-    note = "; ".join(filter(None, [plan.note, _warning(make, data, loss)]))
     return History(
         *curves, seeds=seeds, recipe=recipe, build=make, states=tuple(states[i] for i in range(len(seeds))), loss=loss,
-        n_outputs=n_outputs, note=note,
+        n_outputs=n_outputs, note=plan.note,
     )  # fmt: skip
 
 
@@ -141,21 +143,18 @@ def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, s
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     return History(
         *curves.astype(data.X.dtype)[:, :, None], seeds=(seed,), recipe=recipe, build=make, states=(state,), loss=loss,
-        n_outputs=n_outputs, note=_warning(make, data, loss),
+        n_outputs=n_outputs,
     )  # fmt: skip
 
 
-def _warning(make: Callable[[], nn.Module], data: TrainingData, loss: Loss) -> str:
-    """Return a warning if a network returns probabilities instead of logits, or an empty text."""
-    task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-    kind = "" if loss.hits is None else ends_in_shares(make, data.X.shape[1], task)
-    return f"forward() seems to end with a {kind}, and must return logits" if kind else ""
-
-
 def _loss_of(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe) -> tuple[int, Any]:
+    """Return the number of outputs and the loss. Warn of networks that return probabilities instead of logits."""
     n_outputs = data.n_outputs(build_network(make, 0))
     loss = pick_loss(recipe.loss, data.y, n_outputs)
     check_smoothing(loss, recipe.label_smoothing)
+    task: Task = "multiclass" if loss.name == "cross_entropy" else "binary"
+    if loss.hits is not None and (warning := shares_warning(make, data.X.shape[1], task)):
+        warn(warning)
     return n_outputs, loss
 
 
