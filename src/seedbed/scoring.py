@@ -38,7 +38,7 @@ from seedbed.evaluation import (
 )
 from seedbed.typing import Floats
 
-__all__ = ["NoVerdict", "Result", "difference", "judged", "verdicts_on"]
+__all__ = ["NoVerdict", "Result", "difference", "differences", "judged", "verdicts_on"]
 
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -418,6 +418,18 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     for split in reference.splits:
         folds[split.repeat, split.test] = split.fold
     return nested_interval(outer, inner, folds, alpha=alpha, comparisons=comparisons)
+
+
+def differences(
+    results: Mapping[str, Result], metric: str, *, comparisons: int
+) -> Callable[[str, Sequence[str]], npt.ArrayLike]:
+    """Return the function of results that `evaluation.separated` needs; see `difference`."""
+
+    def of(name: str, others: Sequence[str]) -> npt.ArrayLike:
+        every = (difference(results[name], results[other], metric, comparisons=comparisons) for other in others)
+        return [(one.low, one.high, one.p) for one in every]
+
+    return of
 
 
 def verdicts_on(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation import corrected_t, fold_differences, holm, judge_all, paired_hold_out
+from seedbed.evaluation import corrected_t, fold_differences, holm, judge_all, paired_hold_out, paired_runs
 from seedbed.evaluation.verdicts import opposite_share, seed_share
 
 
@@ -145,3 +145,12 @@ def test_discarded_attempts_count_as_comparisons():
     (found,) = judge_all(pair, estimates(pair, tried=2), metric="brier", margin=0.005, n_rows=300, tried=2)
     assert found.comparisons == 3
     assert found.p_adjusted == min(1, 3 * found.p)
+
+
+@given(st.integers(0, 100), st.integers(1, 5), st.integers(1, 5))
+def test_opposite_runs_are_counted_as_if_each_pair_were_looked_at(key, ours, theirs):
+    rng = np.random.default_rng(key)
+    reference, candidate = (rng.integers(0, 4, (2, 3, seeds)).astype(float) for seeds in (ours, theirs))
+    sign = np.sign(fold_differences(reference, candidate).mean())
+    expected = np.mean(paired_runs(reference, candidate) * sign < 0)
+    assert opposite_share(reference, candidate) == pytest.approx(expected)

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from seedbed.evaluation import corrected_t, holm, more_repeats_ratio
+from seedbed.evaluation import corrected_t, corrected_ts, holm, more_repeats_ratio
 from seedbed.evaluation.estimates import variance_shares
 
 differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
@@ -86,9 +86,21 @@ def test_differences_of_wrong_shape_are_refused(bad):
         corrected_t(bad)
 
 
+def test_many_pairs_at_once_get_what_each_gets_alone():
+    x = np.random.default_rng(0).normal(0.5, 1, (4, 6))
+    x[1:3] = [[0.1], [0.0]]  # no spread
+    level = {"alpha": 0.05, "comparisons": 3, "n_test_over_n_train": 0.25, "df": 5}
+    alone = [corrected_t(row[None], **level) for row in x]
+    assert corrected_ts(x, **level) == pytest.approx(np.array([(one.low, one.high, one.p) for one in alone]), abs=1e-14)
+
+
 @pytest.mark.parametrize("p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len)
 def test_holms_adjustment_equals_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
+
+
+def test_attempts_without_a_p_value_count_as_ones():
+    assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3])
 
 
 def test_holms_adjustment_accepts_no_values():

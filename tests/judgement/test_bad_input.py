@@ -76,7 +76,14 @@ def test_options_for_scores_are_refused_together_with_a_target(scores):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
 
 
-def test_more_than_two_hundred_candidates_are_refused(scores):
-    many = {"fold": [0, 1] * 250, "name": [str(i // 2) for i in range(500)], "accuracy": [0.5, 0.6] * 250}
-    with pytest.raises(sb.OptionError, match="has 250 different values; the most candidates are 200"):
+def test_more_candidates_tables_pairs_and_attempts_than_can_be_judged_are_refused(scores):
+    names = [str(i // 2) for i in range(2002)]
+    many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
+    with pytest.raises(sb.OptionError, match="has 1,001 different values; the most are 1,000"):
         sb.judge(many)
+    with pytest.raises(sb.OptionError, match="1,001 columns look like candidates; the most are 1,000"):
+        sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
+    with pytest.raises(sb.OptionError, match="all pairs of 201 candidates are too many"):
+        sb.judge({name: [0.5, 0.6] for name in names[:402]}, score="accuracy", folds=2, all_pairs=True)
+    with pytest.raises(sb.OptionError, match="tried is 10,000,000,000"):
+        sb.judge(scores(), tried=10**10)

@@ -35,6 +35,13 @@ def test_without_ties_the_signed_rank_test_equals_scipys_exact_test(differences)
     assert -1 <= balance <= 1
 
 
+@pytest.mark.parametrize("digits", [1, 9])
+def test_with_more_than_two_hundred_tables_the_signed_rank_test_is_normal(digits):
+    differences = np.round(np.random.default_rng(0).normal(0.1, 1, 300), digits)
+    expected = wilcoxon(differences, method="approx", correction=True).pvalue
+    assert signed_rank(differences)[0] == pytest.approx(expected, abs=1e-10)
+
+
 def test_ties_get_their_mean_rank_and_zeros_are_dropped():
     assert signed_rank([1, 1, 1, 1, 1]) == (pytest.approx(2 / 32), 1.0)
     assert signed_rank([0, 0]) == (1.0, 0.0)

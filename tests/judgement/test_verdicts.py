@@ -1,5 +1,6 @@
 """Verdicts on scores, compared with hand calculations and baycomp."""
 
+import importlib
 import math
 import re
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import seedbed as sb
+from seedbed.evaluation import corrected_t
 
 OLD = [0.80, 0.78, 0.83, 0.79, 0.81]
 NEW = [0.83, 0.81, 0.85, 0.83, 0.84]
@@ -105,6 +107,37 @@ def test_discarded_attempts_widen_the_interval_like_candidates(scores):
     assert (tried["high"] - tried["low"]) / (alone["high"] - alone["low"]) == pytest.approx(
         stats.t.ppf(1 - 0.005 / 2, 9) / stats.t.ppf(0.975, 9)
     )
+
+
+def test_a_billion_discarded_attempts_widen_the_interval_and_take_no_memory(scores):
+    tried = sb.judge(scores(repeats=3, folds=10, gain=0.006), tried=10**9)["new"]
+    alone = sb.judge(scores(repeats=3, folds=10, gain=0.006))["new"]
+    ratio = stats.t.isf(0.025 / (10**9 + 1), 9) / stats.t.isf(0.025, 9)
+    assert (tried["high"] - tried["low"]) / (alone["high"] - alone["low"]) == pytest.approx(ratio)
+    assert tried["p_adjusted"] == 1
+
+
+def test_fifty_thousand_seeds_a_fold_need_memory_for_the_scores_only():
+    rng = np.random.default_rng(0)
+    n, tracemalloc = 50_000, importlib.import_module("tracemalloc")
+    table = pd.DataFrame({"fold": np.repeat([0, 1], n), "a": rng.random(2 * n), "b": rng.random(2 * n) + 0.1})
+    table["seed"] = np.arange(2 * n)  # another seed in each row
+    tracemalloc.start()
+    verdict = sb.judge(table, score="accuracy")["b"]
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+    assert verdict["opposite_share"] == pytest.approx(0.9**2 / 2, abs=0.01)
+
+
+def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_pair(monkeypatch):
+    calls = []
+    layouts = importlib.import_module("seedbed.judgement.scores")
+    monkeypatch.setattr(layouts, "corrected_t", lambda x, **level: calls.append(x) or corrected_t(x, **level))
+    rng = np.random.default_rng(0)
+    table = {f"m{i:02}": 0.5 + 0.01 * i + 0.005 * rng.normal(size=10) for i in range(40)}
+    judgement = sb.judge(table, score="accuracy", folds=10)
+    assert len(calls) == 39
+    assert 5 < len(judgement.to_dict()["brackets"]) < 40
 
 
 def test_all_pairs_are_consistent(scores):

@@ -24,6 +24,7 @@ from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.estimates import (
     Estimate,
     corrected_t,
+    corrected_ts,
     holm,
     more_repeats_ratio,
     nested_interval,
@@ -91,6 +92,7 @@ __all__ = [
     "consistency_band",
     "consistent",
     "corrected_t",
+    "corrected_ts",
     "critical_difference",
     "dead_units",
     "decide",

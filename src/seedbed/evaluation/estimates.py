@@ -22,6 +22,7 @@ __all__ = [
     "Estimate",
     "HoldOut",
     "corrected_t",
+    "corrected_ts",
     "holm",
     "more_repeats_ratio",
     "nested_interval",
@@ -86,7 +87,7 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
     if se > 0:
         t = mean / se
         p = min(1.0, 2 * student_cdf(-abs(t), df))
-        half = student_quantile(1 - alpha / comparisons / 2, df) * se
+        half = -student_quantile(alpha / comparisons / 2, df) * se  # the lower tail is exact far out as well
     return Estimate(
         mean=mean, se=se, df=df, t=t, p=p, low=mean - half, high=mean + half, alpha=alpha, comparisons=comparisons
     )
@@ -122,8 +123,8 @@ def rows_needed(estimate: Estimate, *, n_rows: int, margin: float, power: float 
 
 def rows_factor(estimate: Estimate, *, margin: float, power: float = 0.8) -> float:
     """Return by what factor the number of rows must grow to settle a difference of `margin`; see `rows_needed`."""
-    level = 1 - estimate.alpha / estimate.comparisons / 2
-    quantiles = student_quantile(level, estimate.df) + student_quantile(power, estimate.df)
+    quantiles = student_quantile(power, estimate.df)
+    quantiles -= student_quantile(estimate.alpha / estimate.comparisons / 2, estimate.df)
     return (quantiles * estimate.se / margin) ** 2
 
 
@@ -198,6 +199,25 @@ def corrected_t(
     return inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
 
 
+def corrected_ts(
+    differences: NDArray[np.float64], *, alpha: float, comparisons: int, n_test_over_n_train: float, df: int | None
+) -> NDArray[np.float64]:
+    """Return `low`, `high` and `p` of the corrected t of many pairs at once; [pair, split] -> [pair, 3].
+
+    It equals `corrected_t` of each pair; see there for the arguments.
+    """
+    from scipy.special import stdtr
+
+    df = differences.shape[1] - 1 if df is None else df
+    means = differences.mean(axis=1)
+    spread = np.ptp(differences, axis=1) > 1e-12 * np.abs(differences).max(axis=1)
+    se = np.where(spread, differences.std(axis=1, ddof=1), 0.0)
+    se *= math.sqrt(1 / differences.shape[1] + n_test_over_n_train)
+    half = -student_quantile(alpha / comparisons / 2, df) * se
+    t = np.divide(np.abs(means), se, out=np.where(means == 0, 0.0, np.inf), where=se > 0)
+    return np.column_stack([means - half, means + half, np.minimum(1.0, 2 * stdtr(df, -t))])
+
+
 def _sd(values: NDArray[np.float64]) -> float:
     """Return the standard deviation (ddof 1); exactly 0 for a constant array, where the mean would add rounding
     errors.
@@ -207,14 +227,18 @@ def _sd(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1))
 
 
-def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+def holm(p_values: Sequence[float] | NDArray[np.float64], *, tried: int = 0) -> NDArray[np.float64]:
     """Return Holm's step-down adjusted p-values (Holm 1979), in the order given; [comparison] -> [comparison].
 
     The i-th smallest of m is multiplied by m - i + 1, made non-decreasing, and capped at 1.
+
+    Args:
+        tried: further comparisons, whose p-values aren't known. They count as 1, the value that multiplies the others
+            by most.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * (tried + np.arange(len(p), 0, -1))))
     adjusted = np.empty_like(p)
     adjusted[order] = stepped
     return adjusted

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.evaluation.bootstrap import resample_weights
-from seedbed.evaluation.estimates import Estimate, holm
-from seedbed.evaluation.verdicts import Verdict, decide
+from seedbed.evaluation.estimates import holm, student_cdf
+from seedbed.evaluation.verdicts import Verdict
 from seedbed.typing import Floats
 
 __all__ = [
@@ -29,12 +29,13 @@ __all__ = [
 
 
 _DIFFERENT = ("better_by_margin", "better", "worse")
+_MOST_EXACT = 200
 
 
 def separated(
     ranking: Sequence[str],
     verdicts: Sequence[Verdict],
-    difference: Callable[[str, str], Estimate],
+    differences: Callable[[str, Sequence[str]], ArrayLike],
     *,
     margin: float,
     alpha: float,
@@ -47,22 +48,24 @@ def separated(
     Args:
         ranking: names.
         verdicts: on pairs of them.
-        difference: the estimate for two names, the reference first, at the level of the verdicts.
+        differences: for a name and others, `low`, `high` and `p` of the difference between that name, as the
+            reference, and each of the others [other, 3], at the level of the verdicts.
         margin, alpha: those of the verdicts.
     """
     places = {name: place for place, name in enumerate(ranking)}
     apart = np.zeros((len(ranking), len(ranking)), dtype=bool)
-    judged = {frozenset((places[verdict.reference], places[verdict.candidate])): verdict for verdict in verdicts}
-    others = [pair for pair in itertools.combinations(range(len(ranking)), 2) if frozenset(pair) not in judged]
-    p = []
-    for i, j in others:
-        found = difference(ranking[i], ranking[j])
-        p.append(found.p if decide(low=found.low, high=found.high, margin=margin) in _DIFFERENT else 1.0)
-    for (i, j), adjusted in zip(others, holm(p), strict=True):
-        apart[i, j] = apart[j, i] = adjusted < alpha
-    for (i, j), verdict in judged.items():
-        apart[i, j] = apart[j, i] = verdict.rule in _DIFFERENT
-    return apart
+    others = np.triu(np.ones_like(apart), 1)
+    for verdict in verdicts:
+        i, j = sorted((places[verdict.reference], places[verdict.candidate]))
+        apart[i, j], others[i, j] = verdict.rule in _DIFFERENT, False
+    p = np.ones(apart.shape)
+    for i in np.flatnonzero(others.any(axis=1)).tolist():
+        after = np.flatnonzero(others[i])
+        low, high, found = np.asarray(differences(ranking[i], [ranking[j] for j in after.tolist()])).T
+        close = (-margin < low) & (high < margin)  # no practical difference, as in `decide`
+        p[i, after] = np.where(((low > 0) | (high < 0)) & ~close, found, 1.0)
+    apart[others] = holm(p[others]) < alpha
+    return apart | apart.T
 
 
 def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
@@ -84,9 +87,13 @@ def brackets(separated: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
         if joined[one, other]:
             continue
         members = [one, other]
-        for place in range(len(separated)):
-            if place not in members and not separated[place, members].any():
-                members.append(place)
+        free = ~(separated[one] | separated[other])
+        free[members] = False
+        while free.any():
+            place = int(free.argmax())
+            members.append(place)
+            free &= ~separated[place]
+            free[place] = False
         joined[np.ix_(members, members)] = True
         found.append(tuple(sorted(members)))
     return tuple(sorted(found))
@@ -220,10 +227,11 @@ def bbc_cv(losses: Floats, *, n_resamples: int = 1000, alpha: float = 0.05, rand
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
-    """Return the exact two-sided p-value of Wilcoxon's signed-rank test (1945), and which side outweighs the other.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945), and which side outweighs the other.
 
-    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs.
-    With n tables p can't be below 2^(1-n).
+    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs:
+    exact for up to 200 differences that aren't 0, normal with a continuity correction beyond. With n tables p can't be
+    below 2^(1-n).
 
     Args:
         differences: [table].
@@ -237,15 +245,18 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
     values = values[values != 0]
     doubled = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)
     total = int(doubled.sum())
+    positive = int(doubled[values > 0].sum())
+    balance = (2 * positive - total) / total if total else 0.0
+    if len(values) > _MOST_EXACT:
+        away = max(0.0, abs(2 * positive - total) - 2)  # half a step of it
+        return 2 * student_cdf(-away / math.sqrt(float(doubled @ doubled)), None), balance
     chances = np.zeros(total + 1)
     chances[0] = 1.0
     for rank in doubled.tolist():
         shifted = np.zeros(total + 1)
         shifted[rank:] = chances[: total + 1 - rank]
         chances = (chances + shifted) / 2
-    positive = int(doubled[values > 0].sum())
     smaller = min(positive, total - positive)
-    balance = (2 * positive - total) / total if total else 0.0
     return min(1.0, 2 * float(chances[: smaller + 1].sum())), balance
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from seedbed.errors import OptionError
 from seedbed.evaluation.estimates import Estimate, HoldOut, holm, p_better, rows_factor, rows_needed
 from seedbed.evaluation.metrics import METRICS, Metric
-from seedbed.evaluation.single_runs import paired_runs
 from seedbed.typing import Floats
 
 __all__ = [
@@ -301,10 +300,19 @@ def fold_differences(reference: Floats, candidate: Floats) -> Floats:
 def opposite_share(reference: Floats, candidate: Floats) -> float:
     """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
 
-    Single runs as in `paired_runs`, [repeat, fold, seed] as in `fold_differences`.
+    A single run is one fold with one seed of each; all pairs of seeds are counted, as in `paired_runs`, by sorting and
+    not one by one. [repeat, fold, seed] as in `fold_differences`.
     """
-    overall = np.sign(fold_differences(reference, candidate).mean())
-    return float(np.mean(paired_runs(reference, candidate) * overall < 0))
+    overall = fold_differences(reference, candidate).mean()
+    if overall == 0:
+        return 0.0
+    lower, upper = (one.reshape(-1, one.shape[2]) for one in (reference, candidate)[:: 1 if overall > 0 else -1])
+    # In each fold, an upper value has as many opposite runs as there are lower values before it. Equal values, of which
+    # the upper one comes first, are none.
+    order = np.argsort(np.concatenate([upper, lower], axis=1), axis=1, kind="stable")
+    is_lower = order >= upper.shape[1]
+    opposite = np.cumsum(is_lower, axis=1)[~is_lower].sum()
+    return float(opposite / (lower.size * upper.shape[1]))
 
 
 def seed_share(reference: Floats, candidate: Floats) -> float | None:
@@ -356,10 +364,9 @@ def judge_all(
         OptionError: the margin isn't positive.
     """
     largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
-    # The p-values of discarded attempts aren't known; as 1 they multiply the others by the most that they could.
-    adjusted = holm([*(one.p for one in estimates.values()), *([1.0] * tried)]).tolist()
+    adjusted = holm([one.p for one in estimates.values()], tried=tried).tolist()
     verdicts = []
-    for (pair, found), p_adjusted in zip(estimates.items(), adjusted, strict=False):
+    for (pair, found), p_adjusted in zip(estimates.items(), adjusted, strict=True):
         ours, theirs = (losses[name] for name in pair)
         accuracy, seeds = None, seed_share(ours, theirs)
         if in_accuracy is not None:

@@ -38,7 +38,7 @@ from seedbed.evaluation import (
 )
 from seedbed.experiment.run import CandidateResult
 from seedbed.experiment.spec import Experiment
-from seedbed.scoring import NoVerdict, Result, difference, verdicts_on
+from seedbed.scoring import NoVerdict, Result, difference, differences, verdicts_on
 
 __all__ = ["Conclusions", "diagnose", "judge"]
 
@@ -120,7 +120,7 @@ def judge(experiment: Experiment, results: Sequence[Result]) -> Conclusions:
         apart = separated(
             ranking,
             verdicts,
-            lambda one, other: difference(usable[one], usable[other], experiment.metric, comparisons=len(ranking) - 1),
+            differences(usable, experiment.metric, comparisons=len(ranking) - 1),
             margin=margin.value,
             alpha=experiment.alpha,
         )

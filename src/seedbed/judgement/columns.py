@@ -38,7 +38,8 @@ _BESIDE = re.compile(
 )
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
-_MOST_CANDIDATES = 200
+_MOST = {"candidate": 1_000, "dataset": 20_000}
+"""The most labels of a column: a wrong column has more, and each of them takes time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,8 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
     if not wide and given.score is not None and given.score not in names:
         raise ColumnError(f"{columns.where}: there is no column '{given.score}'", did_you_mean(given.score, names))
     _check_values(columns, values, wide=wide)
+    if wide:
+        check_number(columns.where, len(values))
     return Recognised(roles, tuple(values), wide, (given.score or "") if wide else names[values[0]])
 
 
@@ -172,6 +175,13 @@ def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> Non
         )
 
 
+def check_number(where: str, n_candidates: int) -> None:
+    """Raise OptionError where there are too many columns of candidates."""
+    if n_candidates > _MOST["candidate"]:
+        message = f"{where}: {n_candidates:,} columns look like candidates; the most are {_MOST['candidate']:,}"
+        raise OptionError(message, "Judge fewer, and count the others with --tried N.")
+
+
 def factor(columns: Columns, position: int, role: str) -> Factor:
     """Return a column as codes and labels.
 
@@ -193,10 +203,9 @@ def factor(columns: Columns, position: int, role: str) -> Factor:
     if role in ("fold", "repeat") and {label.lower() for label in order} <= _PARTS:
         message = f"{columns.where}: column '{name}' says {' and '.join(order)}, and not which split a score is of"
         raise OptionError(message, "Keep the scores of test rows, and number the splits.")
-    if role == "candidate" and len(order) > _MOST_CANDIDATES:
-        message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most candidates are 200"
-        hint = "If it isn't the candidate's name, name that: --candidate NAME. Else judge fewer, with --tried N."
-        raise OptionError(message, hint)
+    if len(order) > _MOST.get(role, len(order)):
+        message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most are {_MOST[role]:,}"
+        raise OptionError(message, f"If another column names the {role}s: --{role} NAME. Otherwise judge fewer.")
     return Factor(name, codes, tuple(order))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ import numpy as np
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import (
     METRICS,
-    Estimate,
     Verdict,
     brackets,
     corrected_t,
@@ -31,6 +31,9 @@ __all__ = ["Conclusion", "Question", "conclude", "document_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
+_MOST_TRIED = 1_000_000_000
+_MOST_PAIRED = 200
+"""Candidates of which all pairs get a verdict: 19,900 verdicts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,9 @@ class Question:
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise OptionError(f"alpha is {self.alpha}", "Give a share between 0 and 1: 0.05, say.")
-        if self.tried < 0:
-            raise OptionError(f"tried is {self.tried}", "Give how many attempts were thrown away: 0 or more.")
+        if not 0 <= self.tried <= _MOST_TRIED:
+            hint = f"Give how many attempts were thrown away: 0 to {_MOST_TRIED:,}."
+            raise OptionError(f"tried is {self.tried:,}", hint)
         if self.margin is not None and not (self.margin > 0 and np.isfinite(self.margin)):
             raise OptionError(f"the margin is {self.margin}", "Give the smallest difference that matters, above 0.")
 
@@ -69,7 +73,12 @@ class Question:
         return self.reference
 
     def comparisons(self, n_candidates: int) -> int:
-        """Return how many comparisons hold together."""
+        """Return how many comparisons hold together. Raises OptionError where there are too many pairs."""
+        if self.all_pairs and n_candidates > _MOST_PAIRED:
+            hint = "Leave --all-pairs out: the ranking's brackets show which candidates aren't shown to differ."
+            raise OptionError(
+                f"all pairs of {n_candidates:,} candidates are too many; the most are {_MOST_PAIRED}", hint
+            )
         pairs = n_candidates * (n_candidates - 1) // 2 if self.all_pairs else n_candidates - 1
         return pairs + self.tried
 
@@ -189,16 +198,13 @@ def _verdicts(
     """Return the verdicts against the reference, those on all pairs if requested, and the brackets of the ranking."""
     if len(losses) < 2:
         return (), (), ()
-    comparisons = question.comparisons(len(losses))
-
-    def difference(one: str, other: str) -> Estimate:
-        return layout.difference(losses[one], losses[other], alpha=question.alpha, comparisons=comparisons)
-
+    level: dict[str, Any] = {"alpha": question.alpha, "comparisons": question.comparisons(len(losses))}
+    by_split = {name: values.mean(axis=1) for name, values in losses.items()}  # seeds are averaged first
     names = [reference, *(name for name in losses if name != reference)]
     chosen = itertools.combinations(names, 2) if question.all_pairs else [(reference, name) for name in names[1:]]
     found = judge_all(
         {name: values[None] for name, values in losses.items()},
-        {pair: difference(*pair) for pair in chosen},
+        {(one, other): layout.difference(by_split[one], by_split[other], **level) for one, other in chosen},
         metric=kind.name,
         margin=margin,
         n_rows=None,
@@ -206,7 +212,13 @@ def _verdicts(
         greater_is_better=kind.greater_is_better,
     )
     ranking = sorted(losses, key=lambda name: float(losses[name].mean()))
-    apart = separated(ranking, found, difference, margin=margin, alpha=question.alpha)
+    apart = separated(
+        ranking,
+        found,
+        lambda one, others: layout.differences(by_split[one], np.stack([by_split[it] for it in others]), **level),
+        margin=margin,
+        alpha=question.alpha,
+    )
     against = tuple(verdict for verdict in found if verdict.reference == reference)
     return against, found if question.all_pairs else (), brackets(apart)
 
@@ -250,6 +262,9 @@ def _score(values: Floats, layout: Layout, alpha: float) -> dict[str, Any]:
     }
 
 
+_version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
+
+
 def document_of(
     found: Conclusion,
     *,
@@ -276,7 +291,7 @@ def document_of(
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "judgement",
-        "specification": {"versions": {"seedbed": version("seedbed")}},
+        "specification": {"versions": {"seedbed": _version()}},
         "command": command,
         "table": table,
         **about,

@@ -27,8 +27,8 @@ from seedbed.evaluation import (
 )
 from seedbed.judgement.columns import Factor, Roles, ScoreKind, factor, found_roles, numbers, plain
 from seedbed.judgement.judging import Conclusion, Question, conclude
-from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs
-from seedbed.scoring import Result, difference, judged, verdicts_on
+from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
+from seedbed.scoring import Result, differences, judged, verdicts_on
 
 __all__ = ["candidates_of", "conclude_predictions", "metric_of", "read_predictions"]
 
@@ -115,7 +115,7 @@ def read_predictions(
     row = _sorted(factor(columns, roles["row"], "row"))
     target = _target_of_rows(columns, row, answers)
     layout, runs = _layout(runs, row, folds, test_share)
-    seeds, n_seeds = _seeds(runs)
+    seeds, n_seeds = seed_places(runs)
     _check_paired(runs, row, seeds, n_seeds)
     design = _design(layout, target, answers, max(n_seeds))
     tested = [np.unique(row.codes[runs.split == split]) for split in range(len(runs.splits))]
@@ -301,18 +301,6 @@ def _layout(runs: Runs, row: Factor, folds: int | None, test_share: float | None
     return layout, runs
 
 
-def _seeds(runs: Runs) -> tuple[NDArray[np.int64], list[int]]:
-    """Return the position of each line's seed among those of its candidate and split, and the seeds per candidate."""
-    n_splits, n_seeds = len(runs.splits), max(1, len(runs.seed.labels))
-    key = (runs.candidate.codes * n_splits + runs.split) * n_seeds + runs.seed.codes
-    keys, inverse = np.unique(key, return_inverse=True)
-    group = keys // n_seeds
-    starts = np.searchsorted(group, group)
-    rank = np.arange(len(keys)) - starts
-    counts = np.bincount(group, minlength=len(runs.candidate.labels) * n_splits).reshape(-1, n_splits)
-    return rank[inverse].astype(np.int64), counts.max(axis=1).tolist()
-
-
 def _check_paired(runs: Runs, row: Factor, seeds: NDArray[np.int64], n_seeds: Sequence[int]) -> None:
     """Raise DataError where a prediction is missing, or given twice."""
     n_rows, n_splits = len(row.labels), len(runs.splits)
@@ -417,7 +405,7 @@ def conclude_predictions(found: Predicted, kind: ScoreKind, question: Question) 
         apart = separated(
             ranking,
             pairs or verdicts,
-            lambda one, other: difference(usable[one], usable[other], kind.name, comparisons=comparisons),
+            differences(usable, kind.name, comparisons=comparisons),
             margin=margin.value,
             alpha=question.alpha,
         )

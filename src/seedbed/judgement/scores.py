@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from seedbed.data import Columns
 from seedbed.errors import DataError, OptionError
-from seedbed.evaluation import Estimate, corrected_t
+from seedbed.evaluation import Estimate, corrected_t, corrected_ts
 from seedbed.judgement.columns import Factor, Recognised, factor, numbers
 from seedbed.typing import Floats
 
-__all__ = ["Layout", "Runs", "cube_of", "layout_of", "numbered", "paired", "read_runs"]
+__all__ = ["Layout", "Runs", "cube_of", "layout_of", "numbered", "paired", "read_runs", "seed_places"]
 
 
 _MOST_CELLS = 50_000_000
@@ -106,37 +106,52 @@ def cube_of(columns: Columns, found: Recognised, runs: Runs) -> dict[str, Floats
     Raises:
         DataError: two rows are about one candidate, split and seed.
     """
-    n_splits, n_seeds = len(runs.splits), max(1, len(runs.seed.labels))
-    if len(runs.candidate.labels) * n_splits * n_seeds > _MOST_CELLS:
+    n_splits, (place, n_seeds) = len(runs.splits), seed_places(runs)
+    names = runs.candidate.labels
+    if n_splits * (len(names) * n_seeds[0] if found.wide else sum(n_seeds)) > _MOST_CELLS:
         raise DataError(
-            f"{runs.where}: {len(runs.candidate.labels):,} candidates, {n_splits:,} splits and {n_seeds:,} seeds are "
-            "too many",
+            f"{runs.where}: {len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too "
+            "many scores",
             "Name the columns of candidates, folds and seeds: --candidate, --fold, --seed.",
         )
-    cell = runs.split * n_seeds + runs.seed.codes
+    order = np.argsort(runs.candidate.codes, kind="stable")
+    by_candidate = np.split(order, np.cumsum(np.bincount(runs.candidate.codes))[:-1])
+    values = numbers(columns, found.values[0])
     by_name = {}
-    for number, name in enumerate(runs.candidate.labels):
-        rows = np.arange(len(cell)) if found.wide else np.flatnonzero(runs.candidate.codes == number)
-        values = numbers(columns, found.values[number if found.wide else 0])[rows]
-        _refuse_copies(columns, runs, name, rows, cell[rows], n_splits * n_seeds)
-        table = np.full(n_splits * n_seeds, np.nan)
-        table[cell[rows]] = values
-        by_name[name] = table.reshape(n_splits, n_seeds)
+    for number, name in enumerate(names):
+        group = 0 if found.wide else number
+        if found.wide:
+            values = numbers(columns, found.values[number])
+        rows, width = by_candidate[group], n_seeds[group]
+        cells = runs.split[rows] * width + place[rows]
+        _refuse_copies(columns, runs, name, rows, cells)
+        table = np.full(n_splits * width, np.nan)
+        table[cells] = values[rows]
+        by_name[name] = table.reshape(n_splits, width)
     return by_name
 
 
-def _refuse_copies(
-    columns: Columns, runs: Runs, name: str, rows: NDArray[np.int64], cells: NDArray[np.int64], n_cells: int
-) -> None:
-    counts = np.bincount(cells, minlength=n_cells)
+def seed_places(runs: Runs) -> tuple[NDArray[np.int64], list[int]]:
+    """Return the position of each line's seed among those of its candidate and split, and the seeds per candidate."""
+    n_splits, n_seeds = len(runs.splits), max(1, len(runs.seed.labels))
+    key = (runs.candidate.codes * n_splits + runs.split) * n_seeds + runs.seed.codes
+    keys, inverse = np.unique(key, return_inverse=True)
+    group = keys // n_seeds
+    starts = np.searchsorted(group, group)
+    rank = np.arange(len(keys)) - starts
+    n_candidates = int(runs.candidate.codes.max(initial=0)) + 1
+    counts = np.bincount(group, minlength=n_candidates * n_splits).reshape(-1, n_splits)
+    return rank[inverse].astype(np.int64), counts.max(axis=1).tolist()
+
+
+def _refuse_copies(columns: Columns, runs: Runs, name: str, rows: NDArray[np.int64], cells: NDArray[np.int64]) -> None:
+    counts = np.bincount(cells)
     if counts.max(initial=0) < 2:
         return
-    cell = int(counts.argmax())
-    one, other = rows[np.flatnonzero(cells == cell)[:2]].tolist()
+    one, other = rows[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
     places = columns.places([one, other])
-    n_seeds = max(1, len(runs.seed.labels))
-    what = runs.split_name(cell // n_seeds) if len(runs.splits) > 1 else ""
-    seed = f"seed {runs.seed.labels[cell % n_seeds]}" if runs.seed.labels else ""
+    what = runs.split_name(runs.split[one]) if len(runs.splits) > 1 else ""
+    seed = f"seed {runs.seed.labels[runs.seed.codes[one]]}" if runs.seed.labels else ""
     which = ", ".join(filter(None, (what, seed)))
     message = f"{runs.where}: {places[one]} and {places[other]} are both scores of {name}"
     if not which:
@@ -219,12 +234,15 @@ class Layout:
     df: int | None
     words: str
 
-    def difference(
-        self, reference: np.ndarray, candidate: np.ndarray, *, alpha: float, comparisons: int = 1
-    ) -> Estimate:
-        """Return the corrected t of two candidates' losses [split, seed]; seeds are averaged within a split first."""
-        x = (reference.mean(axis=1) - candidate.mean(axis=1))[None]
+    def difference(self, reference: Floats, candidate: Floats, *, alpha: float, comparisons: int = 1) -> Estimate:
+        """Return the corrected t of two candidates' mean losses over seeds [split]."""
+        x = (reference - candidate)[None]
         return corrected_t(x, alpha=alpha, comparisons=comparisons, n_test_over_n_train=self.overlap, df=self.df)
+
+    def differences(self, reference: Floats, candidates: Floats, *, alpha: float, comparisons: int) -> Floats:
+        """Return `low`, `high` and `p` of the same for many candidates; [candidate, split] -> [candidate, 3]."""
+        x = reference - candidates
+        return corrected_ts(x, alpha=alpha, comparisons=comparisons, n_test_over_n_train=self.overlap, df=self.df)
 
 
 def layout_of(runs: Runs, *, folds: int | None = None, test_share: float | None = None) -> Layout:

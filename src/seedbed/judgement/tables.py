@@ -37,9 +37,9 @@ class Part:
         parts = {}
         cells: dict[int, NDArray[np.object_]] = {}
         numbers: dict[int, NDArray[np.float64]] = {}
-        for code, label in enumerate(labels):
-            where = f"{whole.where}, table {label}"
-            parts[label] = cls(whole, np.flatnonzero(codes == code), where, _cells=cells, _numbers=numbers)
+        rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+        for label, own in zip(labels, rows, strict=True):
+            parts[label] = cls(whole, own, f"{whole.where}, table {label}", _cells=cells, _numbers=numbers)
         return parts
 
     @property
@@ -108,7 +108,7 @@ def over_tables(
     others = [one for one in names if one != reference]
     if enough:
         tests = [signed_rank(gains[:, names.index(one)]) for one in others]
-        adjusted = holm([*(p for p, _ in tests), *([1.0] * question.tried)])[: len(others)]
+        adjusted = holm([p for p, _ in tests], tried=question.tried)
         verdicts = [
             _verdict(
                 one, reference, gains[:, names.index(one)], *tests[place], float(adjusted[place]), relative, question
