@@ -19,7 +19,7 @@ TASKS = {
     "two words": (["no", "yes"], "binary", ("no", "yes")),
     "two numbers": (["10", "9"], "binary", ("9", "10")),
     "two fractions": (["1.5", "-2"], "binary", ("-2", "1.5")),
-    "signs": (["-", "+", "-"], "binary", ("+", "-")),
+    "signs": (["-", "+", "-"], "binary", ("-", "+")),
     "booleans": (["True", "False"], "binary", ("False", "True")),
     "dressed": (["$1,000", "$500"], "binary", ("$500", "$1,000")),
     "none is a label": (["none", "mild", "severe"], "multiclass", ("mild", "none", "severe")),
@@ -78,6 +78,28 @@ def test_an_unusable_target_is_refused_with_a_reason(case):
         target_of(cells, **options)
     assert words in str(caught.value)
     assert "the target 'y'" in caught.value.message
+
+
+POSITIVE = {
+    "rare": (["ok"] * 61 + ["broken"] * 39, "broken"),
+    "nearly a tie": (["ok"] * 60 + ["broken"] * 40, "ok"),
+    "rare number": (["1"] * 9 + ["2"] * 2, "2"),
+    "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
+    "zero and one": (["1"] * 9 + ["0"] * 2, "1"),
+    "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
+    "one word says no": (["negative"] * 2 + ["ill"] * 9, "ill"),
+    "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"),
+    "signs": (["+"] * 9 + ["-"] * 2, "+"),
+    "letters": (["T"] * 9 + ["f"] * 2, "T"),
+}
+
+
+@pytest.mark.parametrize("case", POSITIVE)
+def test_the_words_or_else_the_clearly_rarer_label_decide_which_is_positive(case):
+    cells, positive = POSITIVE[case]
+    target = target_of(cells)
+    assert target.labels[1] == positive
+    assert [target.labels[code] for code in target.values] == cells
 
 
 def test_either_label_can_be_the_positive_one():
@@ -142,7 +164,7 @@ def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
 @pytest.mark.parametrize(
     ("name", "column", "labels", "counts"),
     [
-        ("credit_approval.csv", "class", ("+", "-"), [307, 383]),
+        ("credit_approval.csv", "class", ("-", "+"), [383, 307]),
         ("wine_quality.csv", "quality", ("3", "4", "5", "6", "7", "8", "9"), [30, 216, 2138, 2836, 1079, 193, 5]),
         ("telco_churn.csv", "Churn", ("No", "Yes"), [5174, 1869]),
     ],

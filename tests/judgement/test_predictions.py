@@ -7,7 +7,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 import seedbed as sb
 
-LABELS = {"binary": ["no", "yes"], "multiclass": ["a", "b", "c"]}
+LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def comparison(request) -> sb.Comparison:
     X = rng.normal(size=(90, 3))
     z = X[:, 0] + 0.5 * rng.normal(size=90)
     labels = LABELS.get(request.param)
-    y = z if labels is None else np.array(labels)[np.digitize(z, [0.0] if len(labels) == 2 else [-0.5, 0.5])]
+    cuts = [-0.5, 0.5][: len(labels or ()) - 1]  # the first of two labels is rare, and so the positive one
+    y = z if labels is None else np.array(labels)[np.digitize(z, cuts)]
     baseline = "linear-regression" if labels is None else "logistic-regression"
     design = sb.Design(baselines=[baseline], repeats=2, folds=3, seeds=2)
     return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,

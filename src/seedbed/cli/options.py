@@ -137,7 +137,7 @@ class TableOptions(SourceOptions):
     task: Literal["binary", "multiclass", "regression"] | None = None
     "Whether to predict one of two labels, one of several, or a number; by the cells of the target if left out."
     positive: str | None = None
-    "Which of two labels is the positive one; the larger if left out."
+    "Which of two labels is the positive one; by default yes, 1 and the like, else the clearly rarer, else the larger."
     drop: Annotated[tuple[str, ...], _REPEATED] = ()
     "A column to leave out; may be repeated, as the next two."
     numeric: Annotated[tuple[str, ...], _REPEATED] = ()

@@ -1,6 +1,6 @@
 """Tables in: read, typed and checked; split; made inputs of networks by training rows only."""
 
-from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS
+from seedbed.data.cells import MISSING_LEVELS, MISSING_NUMBERS, in_order
 from seedbed.data.columns import SERIOUS, Columns, MemoryColumns, Note, as_notes
 from seedbed.data.design import Encoding, encode
 from seedbed.data.inspection import inspect_table
@@ -55,6 +55,7 @@ __all__ = [
     "frame_from",
     "given_columns",
     "holdout",
+    "in_order",
     "inner_holdout",
     "inspect_table",
     "label_texts",

@@ -71,7 +71,8 @@ def read_table(
         numeric: columns that hold numbers; all other cells in them count as missing.
         categorical: columns that hold categories, though they may look like numbers.
         task: "binary", "multiclass" or "regression"; by default the target's cells decide.
-        positive: the positive one of two labels; by default the larger.
+        positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
+            under 40 % of the rows, else the larger.
         group: a column whose rows of one value stay together; not a feature.
         time_split: a column of dates or numbers that orders rows in time; not a feature.
         table: a table of a database, or a sheet of an Excel file.

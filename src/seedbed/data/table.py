@@ -74,8 +74,8 @@ class Table:
         columns: the features, in the order of the table.
         target_name: the column to predict.
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
-        labels: the user's label of each code; of two, `labels[1]` is the positive one. Numeric labels are ordered as
-            numbers, others by code point, as `numpy.unique` does. Empty for regression.
+        labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several, numbers are ordered
+            as numbers, others by code point, as `numpy.unique` does. Empty for regression.
         task: "binary", "multiclass" or "regression".
         groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
         grouped_by: the column that names the groups; empty if `groups` only keeps equal rows together.

@@ -20,7 +20,7 @@ from seedbed.data.cells import (
     shown,
 )
 from seedbed.data.columns import Columns, Note, Remark, as_notes
-from seedbed.data.kinds import Distinct, Finished, as_category, as_numbers, distinct, finish, is_whole
+from seedbed.data.kinds import PAIRS, Distinct, Finished, as_category, as_numbers, distinct, finish, is_whole
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.typing import Bools
@@ -32,6 +32,9 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 MOST_MISSING = 20  # percent
+RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
+SAYS_NO = {"no", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy"}
+SAYS_YES = {"yes", "true", "on", "positive", "pos", "+", "present", "case"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
 USUAL_NAMES = (
     *("target", "y_true", "truth", "survived", "diagnosis", "outcome", "churn", "attrition", "species", "label"),
@@ -155,6 +158,9 @@ def _classes(
     _check_labels(where, labels, task)
     if positive is not None:
         labels = _with_positive(where, labels, positive)
+    elif len(labels) == 2:
+        share = float((found == levels.index(labels[1])).sum() / (~np.isnan(found)).sum())
+        labels = labels if _is_positive(labels, share) else labels[::-1]
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[(found if kept is None else found[kept]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
@@ -194,6 +200,20 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
         if any(parse_number(label) == parse_number(label) for label in labels):
             advice = "If it holds amounts: --task regression treats other cells as missing. Else merge rare labels."
         raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)
+
+
+def _is_positive(labels: tuple[str, ...], share: float) -> bool:
+    """Return whether the second of two labels, which has this share of the rows, is the positive one.
+
+    The words decide: yes rather than no, 1 rather than 0. Otherwise it is the clearly rarer label, else the second.
+    """
+    first, second = (label.lower() for label in labels)
+    if first in SAYS_YES or second in SAYS_NO or (second, first) in PAIRS:
+        return second in SAYS_YES or first in SAYS_NO
+    if first in SAYS_NO or second in SAYS_YES or (first, second) in PAIRS:
+        return True
+    numbers = exact_numbers(labels)
+    return share <= 1 - RARE or (bool(numbers) and min(numbers.values()) <= 0)
 
 
 def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:

@@ -103,15 +103,16 @@ class Comparison(Results):
         """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it: candidate,
         repeat, fold, seed, row, prediction and target.
 
-        The prediction is `probability` of the positive one of two labels, `probability_LABEL` of each of several
-        labels, or `prediction` of a number.
+        The prediction is `probability_LABEL` of the positive one of two labels and of each of several, or `prediction`
+        of a number.
 
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         table, splits = self.experiment.table, self.splits
-        several = [f"probability_{label}" for label in table.labels] if table.task == "multiclass" else []
-        answers = several or ["prediction" if table.task == "regression" else "probability"]
+        several = table.task == "multiclass"
+        labels = table.labels if several else table.labels[1:]
+        answers = [f"probability_{label}" for label in labels] or ["prediction"]
         parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
         for result in self.results:
             for split in splits:

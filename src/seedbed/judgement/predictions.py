@@ -180,6 +180,8 @@ def _answers(columns: Columns, target: str, positive: str | None, taken: set[int
     if len(found) > 1:
         return _of_classes(columns, truth, {match[2]: columns.names.index(match[0]) for match in found}, positive)
     single = next((names[name] for name in _PROBABILITY if name in names), None)
+    if single is None and found and found[0][2] in truth:
+        single, positive = columns.names.index(found[0][0]), found[0][2]
     if single is not None:
         labels = _two_labels(columns, truth, target, positive)
         p = numbers(columns, single)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data import Table, encode, holdout
+from seedbed.data import Table, encode, holdout, in_order
 from seedbed.errors import DataError
 
 __all__ = ["table_document"]
@@ -82,17 +82,20 @@ def table_document(table: Table) -> dict[str, Any]:
                 "needed": needed.get(place, 0),
             }
         )
+    classes, y = in_order(table.labels), table.target
+    if classes:  # the page has no positive class, and orders those of a dropped file by their names
+        y = np.array([classes.index(label) for label in table.labels])[y]
     return {
         "name": table.name,
         "source": _source(table),
         "reading": {name: value for name, value in (table.reading or {}).items() if name in _READING},
         "task": table.task,
         "target": table.target_name,
-        "classes": list(table.labels) or None,
+        "classes": list(classes) or None,
         "columns": columns,
         "inputs": inputs,
         "cells": values,
-        "y": _plain(table.target),
+        "y": _plain(y),
         "groups": table.n_groups if table.grouped_by else None,
         "splits": None if table.groups is None else _splits(table),
         "notes": [note.message for note in table.notes],
