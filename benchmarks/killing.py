@@ -1,7 +1,7 @@
 """Pull the plug on a comparison, again and again, and see whether its files come out the same.
 
     python benchmarks/killing.py --kills 1000     SIGKILL at random instants
-    python benchmarks/killing.py --steps          SIGKILL before each thing that it does to a file of the run's folder
+    python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on a file leaves
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then its files must be
 those of an undisturbed run, byte for byte, except for its duration. States of unfinished chunks are saved
@@ -45,7 +45,7 @@ AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=0, help="how many SIGKILLs at random instants")
-    parser.add_argument("--steps", action="store_true", help="a SIGKILL before each step, one a run")
+    parser.add_argument("--steps", action="store_true", help="go on from the files before each step")
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
     chunk._SECONDS = 0.0
@@ -133,35 +133,42 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
 
 
 def at_each_step(trial: Trial) -> dict[str, object]:
-    """For each step, a run that is killed before it, and started again."""
-    steps, differing, named = 0, [], set()
-    while True:
+    """Continue from the files as they are before each step of a run: those that a SIGKILL leaves there. Equal ones
+    once."""
+    states, log = trial.place / "states", trial.place / "log"
+    with trial.folder() as folder:
+        assert trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
+    names, seen, differing = log.read_text().splitlines(), [], []
+    for step, name in enumerate(names):
+        left = {str(path.relative_to(states / str(step))): path.is_file() and path.read_bytes()
+                for path in (states / str(step)).rglob("*")}  # fmt: skip
+        if left in seen:
+            continue
+        seen.append(left)
         with trial.folder() as folder:
-            log = trial.place / "steps"
-            status = trial.run(folder, meddle=functools.partial(_kill_before, steps, folder, log))
-            names = log.read_text().split("\n")
-            log.unlink()
-            if status == 0:
-                return {"kills": steps, "named": sorted(named), "differing": differing}
-            assert status == -signal.SIGKILL, status
-            named.add(names[-2])
+            if (states / str(step)).exists():  # before the first steps there is no folder
+                shutil.copytree(states / str(step), folder)
             if other := trial.run(folder) or trial.differing(folder):
-                differing.append((steps, names[-2], other))
-            steps += 1
+                differing.append((step, name, other))
+    return {"steps": len(names), "states": len(seen), "named": sorted(set(names)), "differing": differing}
 
 
-def _kill_before(number: int, folder: Path, log: Path) -> None:
-    """End this process before the step of that number: what it does to files of the folder, and to the disk."""
-    count = 0
-    names = log.open("w")
+def _keep_before_each(folder: Path, states: Path, log: Path) -> None:
+    """Copy the folder before each step: what this process does to files of the folder, and to the disk."""
+    steps = 0
+    copying = False
 
     def step(name: str) -> None:
-        nonlocal count
-        names.write(name + "\n")
-        names.flush()
-        if count == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        count += 1
+        nonlocal steps, copying
+        if copying:
+            return
+        copying = True
+        if folder.exists():
+            shutil.copytree(folder, states / str(steps))
+        with log.open("a") as lines:
+            lines.write(name + "\n")
+        steps += 1
+        copying = False
 
     def heard(event: str, arguments: tuple[object, ...]) -> None:
         if event in AUDITED and any(isinstance(one, str | Path) and str(folder) in str(one) for one in arguments):

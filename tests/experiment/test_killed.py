@@ -17,18 +17,18 @@ def killing(*options):
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_times_change_nothing():
-    found = killing("--kills", "50")["random"]
+def test_kills_at_random_times_change_nothing():
+    found = killing("--kills", "12")["random"]
     assert found["differing"] == []
-    assert found["kills"] >= 50
-    assert found["with_something_kept"] > 25
+    assert found["kills"] >= 12
+    assert found["with_something_kept"] > 6
 
 
 @pytest.mark.slow
 def test_a_kill_before_each_step_changes_nothing():
     found = killing("--steps")["steps"]
     assert found["differing"] == []
-    assert found["kills"] > 60
+    assert found["steps"] > found["states"] > 30
     assert found["named"] == ["open", "os.chmod", "os.fsync", "os.mkdir", "os.remove", "os.rename", "os.rmdir"]
 
 
