@@ -1,6 +1,8 @@
 """The lifetime of worker processes."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,26 @@ def test_workers_train_after_a_thread_that_should_wake_them_did_not_start(monkey
     waiting.start()
     waiting.join(timeout=30)
     assert done == [1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows doesn't say that a parent has ended")
+def test_workers_end_after_their_parent_is_killed(tmp_path):
+    """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both have ended."""
+    code = """
+import os, time
+from seedbed.training import side_by_side
+def work(n):
+    open(f"{os.getpid()}.pid", "w").close()
+    time.sleep(100 * n)
+list(side_by_side(work, [(0,), (1,)], (), jobs=2))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    while len(list(tmp_path.glob("*.pid"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.communicate(timeout=20)
 
 
 def test_workers_end_immediately_even_if_busy():

@@ -4,6 +4,8 @@ cluster."""
 from __future__ import annotations
 
 import contextlib
+import functools
+import multiprocessing
 import os
 import signal
 import threading
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _MOST_JOBS = 1024
+_SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
 _waking = threading.Lock()  # held while workers wake up: if two calls of joblib are ended, both remove the same files
 _preparing = threading.Lock()  # networks are drawn from the one random state of the process
@@ -85,7 +88,7 @@ def wake_workers(jobs: int) -> None:
 def _wake(jobs: int) -> None:
     try:
         with contextlib.suppress(Exception), _deaf_to_interrupts():
-            joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_awake)() for _ in range(jobs))
+            joblib.Parallel(n_jobs=jobs, batch_size=1)(joblib.delayed(_in_worker)(os.getpid()) for _ in range(jobs))
     finally:
         _waking.release()
 
@@ -102,8 +105,28 @@ def end_workers() -> None:
         _waking.release()
 
 
-def _awake() -> None:
-    """Do nothing: a worker that calls this has imported the module."""
+def _in_worker(parent: int, function: Callable[..., Any] = lambda: None, *arguments: Any) -> Any:
+    """Return what a function returns, in a worker that has imported this module and ends with its parent."""
+    _end_with(parent)
+    return function(*arguments)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Let this process end within a second after its parent was killed, if it is a worker of that process.
+
+    It would finish its task and wait for another one for minutes. The signal that Linux can send (`prctl`) comes too
+    early: when the thread ends that started the worker.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_AFTER_PARENT)
+        os._exit(1)
+
+    process = multiprocessing.parent_process()
+    if process is not None and process.pid == parent:  # else this is the process itself, or another machine
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -138,7 +161,7 @@ def side_by_side(
         return
     with _waking:
         pass
-    delayed = [joblib.delayed(function)(*task, *shared) for task in tasks]
+    delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
     with _deaf_to_interrupts():
         done = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", batch_size=1)(delayed)
     hook, threading.excepthook = threading.excepthook, _without_joblibs_own
