@@ -1,15 +1,20 @@
 """The public interface: the names of `import seedbed`, and that the import is fast."""
 
+import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import seedbed
+from seedbed.errors import in_python, phrased
+from seedbed.serve import Address
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "sklearn", "scipy", "altair", "duckdb", "joblib", "numpy")
@@ -78,3 +83,41 @@ def test_every_public_name_is_documented():
 def test_the_version_equals_that_of_the_project():
     with (ROOT / "pyproject.toml").open("rb") as file:
         assert seedbed.__version__ == tomllib.load(file)["project"]["version"]
+
+
+def texts() -> Iterator[str]:
+    """Yield the texts of the package, with `x` in place of values; without the command line's own, and docstrings."""
+    for path in sorted(Path(seedbed.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts)
+            if path.parent.name != "cli" and "\n" not in text and not re.search(r"[`{(]--|--series-|^--version$", text):
+                yield text
+
+
+def test_every_option_that_a_message_names_is_an_argument_in_python():
+    calls = (seedbed.read_table, seedbed.compare, seedbed.judge, seedbed.fit_model, seedbed.playground)
+    kinds = (seedbed.Design, seedbed.Recipe, seedbed.Compute, Address)
+    known = {name for one in (*calls, *kinds) for name in inspect.signature(one).parameters}
+    named = [(option, text) for text in texts() for option in re.findall(r"(?<!\w)--([a-z][a-z-]+)", text)]
+    assert len(named) > 40
+    for option, text in named:
+        if not {"head", "nworkers"} & {option} and "--nthreads" not in text:  # of Ray and Dask
+            argument = re.match(r"\w+", in_python(f"--{option}"))[0]
+            assert argument in {*known, "to_dict"}, text
+            assert f"--{option}" not in in_python(text)
+
+
+@pytest.mark.parametrize(
+    ("shell", "python"),
+    [
+        ("Leave --drop id --drop 'a b' out.", "Leave drop=['id', 'a b'] out."),
+        ("--epochs 2000 or a higher --lr may help.", "epochs=2000 or a higher lr may help."),
+        ("Add --higher-is-better, or name it: --score NAME.", "Add lower_is_better=False, or name it: score=NAME."),
+        ("run it without --quick; use --task binary.", "run it without quick=True; use task='binary'."),
+        ("Raise it: --limit 40MB. Leave --all-pairs out", "Raise it: limit='40MB'. Leave all_pairs=True out"),
+    ],
+)
+def test_options_in_a_message_become_arguments_in_python(shell, python):
+    assert str(seedbed.OptionError(shell)) == phrased(shell, "sb.compare(table)") == python
+    assert phrased(shell, "seedbed compare t.csv") == shell

@@ -87,7 +87,7 @@ def test_wildcards_in_a_file_name_are_not_expanded(write):
 
 
 def test_no_target_lists_the_columns_and_suggests_the_likely_one(write):
-    with pytest.raises(TargetError, match=r"It has age, outcome\. Name one, such as --target outcome"):
+    with pytest.raises(TargetError, match=r"It has age, outcome\. Name one, such as target='outcome'"):
         read_table(write("age,outcome\n1,0\n2,1\n"))
     penguins = ["species", "island", "bill_length_mm", "sex", "year"]
     assert likely_target(penguins) == "species"

@@ -79,13 +79,13 @@ def test_no_rows_are_skipped_if_the_header_is_ambiguous(what):
 
 
 def test_the_first_line_is_the_header_if_no_rows_are_skipped_explicitly(write):
-    with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*--skip-rows"):
+    with pytest.raises(UnreadableError, match=r"line 2 has 3 cells, the header has 1\. .*skip_rows=1"):
         opened(write("Klasse 10b\n" + TABLE.replace(";", ",")), skip_rows=0)
 
 
 def test_titles_above_columns_of_text_are_refused_with_advice(write):
     for title, cells in (("Klasse 10b", "line 2 has 3 cells"), ("Klasse 10b, Mathe", "line 2 has 1 cell")):
-        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: --skip-rows 1 "):
+        with pytest.raises(UnreadableError, match=rf"{cells}, the header has .* line 2 is the header: skip_rows=1"):
             opened(write(title + "\nname;town;seat\nAnna;Rome;left\nBert;Bonn;right\n"))
 
 

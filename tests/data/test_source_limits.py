@@ -52,7 +52,7 @@ def test_a_large_file_may_hold_twenty_times_its_size():
 def test_an_endless_view_is_stopped_and_the_error_says_how_to_wait_longer(view, refusal):
     error = refusal(view(COUNT + "SELECT count(*) FROM c"), limit="0.2s")
     assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
-    assert error.hint == "If you trust the source, raise the limit: --limit 1h (in Python: limit='1h')."
+    assert error.hint == "If you trust the source, raise the limit: --limit 1h."
 
 
 def test_a_view_of_endless_rows_is_stopped_by_its_size(view, refusal):

@@ -63,7 +63,7 @@ def test_another_specification_is_refused_with_the_differences(small, begun, tmp
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
-    assert said.endswith("Name another folder, or discard that run with --overwrite (overwrite=True in Python).")
+    assert said.endswith("Name another folder, or discard that run with overwrite=True.")
 
 
 def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
 """How results are displayed: in a notebook, as a page, and as a stored summary."""
 
 import json
+import re
 
 import pytest
 
 from seedbed.errors import OptionError
-from seedbed.experiment import train, training_on
+from seedbed.experiment import compare, train, training_on
 from seedbed.experiment.summary import json_text
 from seedbed.report import read_summary
 
@@ -24,6 +25,15 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert all(
         f">{name}</th>" in html for name in ("linear:3 (network)", "tanh:4 (network)", "prior (same for every row)")
     )
+
+
+def test_a_comparison_in_python_names_arguments_and_no_options(arrays):
+    comparison = compare(*arrays, candidates="relu:2", recipe="tutorial", epochs=3, lr=1e-4, quick=True)
+    assert "run it without quick=True before" in str(comparison)
+    assert "try epochs=6 or another lr." in str(comparison)
+    html = re.sub(r"<style>.*?</style>", "", comparison._repr_html_(), flags=re.DOTALL)
+    for text in (str(comparison), comparison.details(), html):
+        assert re.findall(r"(?<![\w(-])--\w+", text) == []
 
 
 def test_a_run_and_its_history_are_displayed_in_a_notebook(run):

@@ -12,7 +12,10 @@ def without(columns, *names):
 CASES = {
     "no candidates": (lambda c: without(c, "candidate"), "no column names the candidates, and 'accuracy' looks like"),
     "two columns of candidates": (lambda c: c | {"model": c["candidate"]}, "'candidate' and 'model' could both be the"),
-    "two scores": (lambda c: c | {"f1": c["accuracy"]}, "'accuracy', 'f1' could all be the score. Name one: --score"),
+    "two scores": (
+        lambda c: c | {"f1": c["accuracy"]},
+        "'accuracy', 'f1' could all be the score. Name one: score=",
+    ),
     "no score": (lambda c: without(c, "accuracy"), "there is no column of scores among candidate, repeat, fold, seed"),
     "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),
     "an empty candidate": (lambda c: c | {"candidate": ["", *c["candidate"][1:]]}, "column 'candidate' is empty there"),
@@ -23,7 +26,10 @@ CASES = {
     "training and test": (lambda c: c | {"fold": ["train", "test"] * 10}, "column 'fold' says train and test"),
     "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
     "no rows": (lambda c: {k: [] for k in c}, "there are no rows"),
-    "predictions": (lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]}, "--target y"),
+    "predictions": (
+        lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]},
+        "target='y'",
+    ),
     "columns of two lengths": (lambda c: c | {"seed": [0]}, "aren't lists of one length"),
 }
 

@@ -35,7 +35,7 @@ def test_the_summary_of_a_training_is_found(tmp_path, summary):
 
 @pytest.mark.parametrize("place", ["", "nowhere", "file.txt/deeper"])
 def test_a_missing_run_is_refused_with_advice(tmp_path, place):
-    with pytest.raises(OptionError, match=r"seedbed compare or seedbed train has written"):
+    with pytest.raises(OptionError, match=r"compare or seedbed train has written"):
         read_summary(tmp_path / place)
 
 

@@ -100,7 +100,7 @@ def read_table(
             likely = likely_target(columns.names) or "COLUMN"
             raise TargetError(
                 f"{columns.where}: which column is to be predicted? It has {names}",
-                f"Name one, such as --target {shlex.quote(likely)} (in Python: target={likely!r}).",
+                f"Name one, such as --target {shlex.quote(likely)}.",
             )
         roles = ColumnRoles(target, drop, numeric, categorical, task, positive, group, time_split)
         built = build_table(columns, roles, name=found.name).table

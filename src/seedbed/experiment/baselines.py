@@ -67,7 +67,7 @@ def baselines_from(
         if names.count(name) > 1:
             raise OptionError(
                 f"two baselines are named '{name}'",
-                "Leave one out, or name it: baselines={'NAME': ...}, or --baseline NAME=...",
+                "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python.",
             )
     return found
 

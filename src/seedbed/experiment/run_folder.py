@@ -138,7 +138,7 @@ def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, st
         message = f"the run in {folder} can't continue as it was begun: {shown}"
         return message, "Restore that, or run seedbed compare with another --out."
     message = f"{folder} holds an unfinished run that isn't this one: {shown}"
-    return message, "Name another folder, or discard that run with --overwrite (overwrite=True in Python)."
+    return message, "Name another folder, or discard that run with --overwrite."
 
 
 def _shown(differing: list[str]) -> str:

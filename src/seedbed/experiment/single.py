@@ -203,7 +203,7 @@ def training_on(
     found = candidate_from(candidate)
     own = found.recipe(recipe or Recipe())
     if own.lr is None or own.epoch != "last":
-        raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave epoch=inner out.")
+        raise OptionError("a single split has no inner splits to choose by", "Give --lr, and leave --epoch inner out.")
     if own.patience is not None:
         raise OptionError("patience is of an epoch that inner splits choose", "Leave it out, or add -o for a model.")
     if own.horizon is not None:

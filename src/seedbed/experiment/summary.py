@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data import Table
+from seedbed.data import Note, Table
+from seedbed.errors import phrased
 from seedbed.evaluation import (
     METRICS,
     MOST_GHOSTS,
@@ -72,15 +73,20 @@ def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check])
             "recipe": _recipe_words(experiment),
         },
         **conclusions.as_dict(),
-        "checks": [check.as_dict() for check in checks],
+        "checks": _phrased(checks, experiment.command),
         "more_repeats_ratio": more_repeats_ratio(design.repeats, max(2, design.folds)),
         "candidates": [result.as_dict() for result in results],
         "lottery": _lottery(experiment, results),
-        "notes": [note.as_dict() for note in experiment.table.notes],
+        "notes": _phrased(experiment.table.notes, experiment.command),
         "specification": dict(found.specification),
         "seconds": round(found.seconds, 2),
         "curves": _curves(found),
     }
+
+
+def _phrased(remarks: Sequence[Check | Note], command: str) -> list[dict[str, Any]]:
+    """Return checks or notes as dicts, with options as the command has them."""
+    return [{**one.as_dict(), "message": phrased(one.message, command)} for one in remarks]
 
 
 def table_of(table: Table) -> dict[str, Any]:

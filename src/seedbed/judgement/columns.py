@@ -147,7 +147,7 @@ def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
             both = " and ".join(f"'{columns.names[i]}'" for i in there[:2])
             raise ColumnError(
                 f"{columns.where}: the columns {both} could both be the {role}",
-                f"Name one: --{role} {columns.names[there[0]]} (in Python: {role}=...).",
+                f"Name one: --{role} {columns.names[there[0]]}.",
             )
         if there:
             found[role] = there[0]

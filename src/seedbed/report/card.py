@@ -30,7 +30,7 @@ def card_text(card: Mapping[str, Any]) -> str:
     ]
     lines += table_lines(headings, rows, left=headings)
     if len(card["columns"]) > _MOST_COLUMNS:
-        lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}: --json lists all.")
+        lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}")
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
     lines += [f"File format {card['format']}; made by {made_by}"] if made_by else []
     return visible("\n".join(line.rstrip() for line in lines))
@@ -88,7 +88,7 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_INDENT}Weights and epochs were chosen by these rows, which flatters it a little"
         return
     if score is None:
-        yield "Score:    not measured; seedbed compare measures what such networks do on rows they weren't fitted to"
+        yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
         return
     whose = "of such blends" if _is_blend(card) else "of single networks"
     yield f"Score:    by {score['of']}; {whose}, on rows that they weren't trained on"

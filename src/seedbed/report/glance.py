@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedbed.errors import phrased
 from seedbed.evaluation import METRICS, SHORT, decide, plain_number
 from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed
 from seedbed.report.progress import duration
@@ -104,14 +105,16 @@ def first_screen(document: Mapping[str, Any]) -> FirstScreen:
         "points (decide)" if in_points else "gain (decides)",
         "verdict",
     )
+    warnings = *serious_sentences(document["notes"]), *_first_look(document), *_training(document, serious=True)
+    notes = *_basis(document), *_other_way(document), *_training(document, serious=False), *_settling(document)
     return FirstScreen(
         heading=tuple(_heading(document)),
-        warnings=(*serious_sentences(document["notes"]), *_first_look(document), *_training(document, serious=True)),
+        warnings=tuple(phrased(line, document["command"]) for line in warnings),
         headline=headline,
         why=tuple(why),
         columns=columns,
         rows=tuple(_rows(document, other, deciding)),
-        notes=(*_basis(document), *_other_way(document), *_training(document, serious=False), *_settling(document)),
+        notes=tuple(phrased(line, document["command"]) for line in notes),
         unit=unit,
         margin=(100.0 if in_points else 1.0) * metric["margin"],
     )

@@ -45,13 +45,13 @@ TERMS = {
     "epoch": "One pass over the training rows.",
     "gain": "How much better a model's score is than that of the model it is compared with. Its confidence interval "
     "reaches as far as the ± to both sides.",
-    "margin": "The smallest difference that matters to you (`--margin`).",
+    "margin": "The smallest difference that matters to you (the option `margin`).",
     "no practical difference": "The confidence interval lies within the margin: the difference is too small to matter.",
     "not worse": "The confidence interval shows that the model is not worse by more than the margin; whether it "
     "gains anything is open.",
     "points": "Percentage points: from 80 % to 83 % are 3 points.",
     "R2": "Share of the target's variance that a model explains. 1 is perfect; predicting the mean has 0.",
-    "reference": "The candidate or baseline that the others are compared with (`--reference`).",
+    "reference": "The candidate or baseline that the others are compared with (the option `reference`).",
     "repeat": "One division of all rows into folds. Ten repeats divide them in ten ways.",
     "ROC AUC": "Probability that a random positive row gets a higher score than a random negative one.",
     "seed": "The number that decides a network's initial parameters, and the order of its batches.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedbed.errors import visible
+from seedbed.errors import phrased, visible
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.report.advice import listed, margin_words
 from seedbed.report.sentences import counted
@@ -265,7 +265,8 @@ def tables_text(document: Mapping[str, Any], *, width: int = _WIDTH) -> str:
     numbers = table_numbers(document)
     lines += table_lines(numbers.columns, numbers.rows)
     if len(document["tables"]) > _MOST_TABLES:
-        lines.append(f"and {len(document['tables']) - _MOST_TABLES} more tables: --json lists all.")
+        more = f"and {len(document['tables']) - _MOST_TABLES} more tables: --json lists all."
+        lines.append(phrased(more, document["command"]))
     return visible("\n".join(lines).rstrip())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import SERIOUS
+from seedbed.errors import phrased
 from seedbed.evaluation import METRICS, SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.tables import measure
@@ -62,6 +63,10 @@ def counted(n: int, noun: str) -> str:
 
 def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was compared, and how."""
+    yield from (phrased(sentence, document["command"]) for sentence in _heading(document))
+
+
+def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
     size = f"{counted(document['n_rows'], 'row')}, {counted(document['n_features'], 'feature')}"
     recipe = f"; {plan['recipe']}" if any(one["kind"] == "network" for one in document["candidates"]) else ""

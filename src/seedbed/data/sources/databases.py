@@ -32,7 +32,7 @@ SQLITE_TABLES = (
 MAX_VALUE = 4 * MAX_CELL  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
 INSTRUCTIONS = 100_000  # between two looks at the clock, about a millisecond
 READ_ONLY = "It must be one SELECT; nothing in the database is changed."
-OTHER_COLUMNS = "Leave {} out by a --query that names the others (in Python: query=...)."
+OTHER_COLUMNS = "Leave {} out by a --query that names the others."
 
 
 def open_sqlite(loader: Loader, path: Path, options: SourceOptions) -> LoadedColumns:
@@ -296,7 +296,7 @@ def _as_text(connection: duckdb.DuckDBPyConnection, cursor: Any, select: str, na
         if kind == "bytea":
             raise UnreadableError(
                 f"{where}: column '{name}' holds bytes (bytea), neither text nor a number",
-                "Leave the column out by a --query that names the others (in Python: query=...).",
+                "Leave the column out by a --query that names the others.",
             )
         cast = alias if kind in AS_THEY_ARE else CASTS.get(kind, "{}::text").format(alias)
         casts.append(f"{cast} AS {alias}")

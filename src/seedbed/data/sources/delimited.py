@@ -303,7 +303,7 @@ def _ragged_advice(line: int, rows_before: int, excess: int) -> str:
     if rows_before == 0 and excess == 1:
         return "Is a name missing in the header? A cell that holds the delimiter must be in quotes."
     if rows_before == 0:
-        return f"If line {line} is the header: --skip-rows {line - 1} (in Python: skip_rows={line - 1})."
+        return f"If line {line} is the header: --skip-rows {line - 1}."
     if rows_before < ROWS_LOOKED_AT and excess > 1:
         return "If the header is further down, say how many lines stand above it: --skip-rows N."
     if excess > 0:

@@ -54,7 +54,7 @@ class SourceOptions:
             if getattr(self, option) is not None and option not in takes:
                 raise OptionError(
                     f"{where} is not a database, so there is no {option} to choose",
-                    "SQLite files and postgresql:// addresses take --table and --query, Excel files --table.",
+                    "SQLite files and postgresql:// addresses take --query and --table, Excel files --table.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
             raise OptionError(
@@ -79,7 +79,7 @@ def choose(
         return names.index(wanted), ()
     if len(names) > 1:
         some = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-        more = ", or give a --query (in Python: table=..., query=...)" if kind == "table" else " (in Python: table=...)"
+        more = ", or give a --query" if kind == "table" else ""
         hint = f"Name one, such as --table {shlex.quote(names[0])}{more}."
         raise OptionError(f"{where} has {len(names)} {kind}s: {some}", hint)
     which = "in the database" if kind == "table" else "that is visible and not empty"
@@ -205,4 +205,4 @@ def _rounded_up(size: float) -> float:
 
 def _advice(larger: str) -> str:
     word = larger.replace(" ", "").replace(",", "")
-    return f"If you trust the source, raise the limit: --limit {word} (in Python: limit='{word}')."
+    return f"If you trust the source, raise the limit: --limit {word}."
