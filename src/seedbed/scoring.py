@@ -27,6 +27,7 @@ from seedbed.evaluation import (
     judge_all,
     nested_interval,
     paired_hold_out,
+    paired_shares,
     prior_loss,
     reliability,
     row_losses,
@@ -403,21 +404,29 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     """Return the loss of the reference minus that of the candidate, with the interval that suits the design.
 
     Locked rows: the error of rows and seeds. Predictions for pairs of folds: nested cross-validation. Else the
-    corrected t. The error level is the reference's `alpha`.
+    corrected t. The error level is the reference's `alpha`. Shares of locked rows by one network each, and shares that
+    don't vary, have an interval for counts (`evaluation.paired_shares`).
     """
-    alpha = reference.alpha
+    pair, groups, counted = (reference, candidate), reference.tested_groups, False
+    level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
-        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in (reference, candidate))
-        return paired_hold_out(ours, theirs, groups=reference.tested_groups, alpha=alpha, comparisons=comparisons)
-    if reference.pairs is None:
-        x = fold_differences(reference.losses(metric), candidate.losses(metric))
-        return corrected_t(x, alpha=alpha, comparisons=comparisons)
-    outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
-    inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
-    folds = np.empty(outer.shape, dtype=np.int64)
-    for split in reference.splits:
-        folds[split.repeat, split.test] = split.fold
-    return nested_interval(outer, inner, folds, alpha=alpha, comparisons=comparisons)
+        ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in pair)
+        found: Estimate = paired_hold_out(ours, theirs, groups=groups, **level)
+        counted = len(ours) == len(theirs) == 1 and groups is None
+    elif reference.pairs is None:
+        found = corrected_t(fold_differences(reference.losses(metric), candidate.losses(metric)), **level)
+    else:
+        outer = reference.row_losses(metric).mean(axis=1) - candidate.row_losses(metric).mean(axis=1)
+        inner = reference.pair_losses(metric).mean(axis=2) - candidate.pair_losses(metric).mean(axis=2)
+        folds = np.empty(outer.shape, dtype=np.int64)
+        for split in reference.splits:
+            folds[split.repeat, split.test] = split.fold
+        found = nested_interval(outer, inner, folds, **level)
+    if METRICS[metric].percent and (counted or found.se == 0):
+        ours, theirs = (one.row_losses(metric)[:, :, one.tested].mean(axis=(0, 1)) for one in pair)
+        at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        found = paired_shares(found, np.bincount(at, ours - theirs) / np.bincount(at))
+    return found
 
 
 def differences(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion
 
-from seedbed.evaluation import paired_hold_out, share_interval, wilson
+from seedbed.evaluation import paired_hold_out, paired_shares, share_interval, wilson
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))
@@ -27,6 +27,26 @@ def test_a_share_of_all_rows_or_nearly_all_gets_wilsons_bounds():
     assert share_interval(0.0, 0.0, 0.0, n=50) == wilson(0, 50)
     assert share_interval(0.998, 0.991, 1.005, n=1372) == (0.991, wilson(0.998 * 1372, 1372)[1])
     assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(10, 20)  # the same in each fold, as stratified folds make it
+
+
+def test_a_difference_of_shares_has_tangos_interval_and_mcnemars_p():
+    d = np.repeat([1, -1, 0], [7, 1, 13])  # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
+    found = paired_shares(paired_hold_out(d[None], np.zeros((1, 21))), d)
+    assert (found.low, found.high) == (0, pytest.approx(0.517, abs=5e-4))  # the exact test doesn't exclude 0 ...
+    assert found.p == pytest.approx(stats.binomtest(7, 8).pvalue)
+    alone = paired_shares(paired_hold_out(d[None], np.zeros((1, 21)), alpha=0.08), d)
+    assert alone.low > 0  # ... and at 8 % it does
+
+
+@given(st.integers(30, 500), st.integers(0, 15), st.integers(0, 15), st.integers(1, 20))
+def test_the_interval_of_a_difference_of_shares_agrees_with_its_test_and_turns_with_the_sides(n, gains, losses, many):
+    d = np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses])
+    found, other = (
+        paired_shares(paired_hold_out(one[None], np.zeros((1, n)), comparisons=many), one) for one in (d, -d)
+    )
+    assert found.low < found.mean < found.high
+    assert (found.low, found.high, found.p) == pytest.approx((-other.high, -other.low, other.p), abs=1e-9)
+    assert found.low <= 0 <= found.high or found.p < 0.05 / many
 
 
 def test_with_one_seed_the_paired_difference_equals_the_paired_t_test():

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar
 
 import seedbed as sb
+from seedbed.evaluation import wilson
 
 LABELS = {"binary": ["bad", "good"], "multiclass": ["a", "b", "c"]}
 
@@ -110,12 +112,44 @@ def test_the_positive_label_can_be_given(predictions):
     assert one["sharp"]["difference"] == pytest.approx(other["sharp"]["difference"], abs=1e-7)
 
 
-@pytest.mark.parametrize(("n", "kind"), [(4000, "held_out"), (3999, "one_split")])
-def test_one_split_has_a_verdict_only_if_it_has_as_many_test_rows_as_a_comparison_would_lock(predictions, n, kind):
-    frame = predictions(n=n, repeats=1, folds=1, seeds=3, gain=0.05)
-    judgement = sb.judge(frame, target="y")
-    assert judgement.to_dict()["plan"]["kind"] == kind
-    assert judgement.is_better("sharp") == (kind == "held_out")
+def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predictions):
+    judgement = sb.judge(predictions(n=30, repeats=1, folds=1, gain=0.2), target="y")
+    assert judgement.is_better("sharp")
+    document, said = judgement.to_dict(), " ".join(str(judgement).split())
+    assert (document["plan"]["kind"], document["interval"]) == ("held_out", "held_out")
+    assert "This holds for these fitted models, on rows like these 30. It doesn't say what training again" in said
+    assert (judgement["sharp"]["n_rows"], judgement["sharp"]["n_train"]) == (30, None)
+    several = str(sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y"))
+    assert "models trained on these training rows, with these or other seeds" in " ".join(several.split())
+
+
+def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
+    few = sb.judge(predictions(n=29, repeats=1, folds=1, gain=0.2), target="y")
+    assert few.verdicts == []
+    assert "29 rows are too few for a verdict on a test set (it needs 30)" in " ".join(str(few).split())
+    frame = predictions(n=100, repeats=1, folds=1).assign(y=lambda f: np.where(f["row"] < 9, "yes", "no"))
+    assert "9 rows outside the largest class are too few" in " ".join(str(sb.judge(frame, target="y")).split())
+    frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
+    assert len(sb.judge(frame, target="y").verdicts) == 1
+
+
+def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):
+    frame = predictions(n=200, repeats=1, folds=1, gain=0.05)
+    frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
+    right = (frame["prediction"] == frame["y"]).to_numpy().reshape(2, -1)
+    verdict = sb.judge(frame, target="y")["sharp"]
+    assert verdict["p"] == pytest.approx(mcnemar(pd.crosstab(*right), exact=True).pvalue)
+    assert (verdict["rule"] in ("better", "better_by_margin")) == (verdict["low"] > 0) == (verdict["p"] < 0.05)
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_candidates_without_an_error_are_not_known_to_be_equal(predictions, folds):
+    frame = predictions(n=100, repeats=1, folds=folds)
+    frame["prediction"] = frame.drop(columns="probability")["y"]
+    verdict = sb.judge(frame.drop(columns="probability"), target="y")["sharp"]
+    reach = wilson(0, 100)[1]
+    assert (verdict["low"], verdict["high"], verdict["p"]) == pytest.approx((-reach, reach, 1))
+    assert verdict["rule"] == "cannot_tell"
 
 
 def test_too_few_rows_have_no_verdict(predictions):

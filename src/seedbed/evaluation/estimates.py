@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "nested_interval",
     "p_better",
     "paired_hold_out",
+    "paired_shares",
     "rows_factor",
     "rows_needed",
     "seed_difference",
@@ -344,6 +345,48 @@ def paired_hold_out(
     found = _of_parts(float(d.mean()), parts, alpha, comparisons)
     total = sum(part for part, _ in parts)
     return HoldOut(**vars(found), variance_rows=parts[0][0], variance_seeds=total - parts[0][0])
+
+
+def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
+    """Return an estimated difference of two shares of wrong rows, with an interval that suits counts.
+
+    Where few rows differ, the spread of their differences understates the error; where none does, it is 0. The interval
+    is Tango's score interval (1998), the p-value that of McNemar's exact test (1947); 0 lies outside the interval only
+    if that test rejects "no difference" as well.
+
+    Args:
+        found: the estimate by another method, whose type, mean, level and comparisons are kept.
+        differences: [row], of each row the reference's share of wrong predictions minus the candidate's, -1 to 1.
+    """
+    from scipy.special import betainc
+
+    d = np.asarray(differences, dtype=np.float64)
+    n, gains, losses = d.size, float(d[d > 0].sum()), -float(d[d < 0].sum())
+    larger, both = max(gains, losses), gains + losses
+    p = min(1.0, 2 * float(betainc(larger, both - larger + 1, 0.5))) if both > 0 else 1.0
+    level = found.alpha / found.comparisons
+    z = -student_quantile(level / 2, None)
+
+    def score(difference: float) -> float:
+        """Return the score statistic, with the share of losses that is most likely given a difference."""
+        b = (2 * n - gains + losses) * difference - both
+        loss = (math.sqrt(max(0.0, b * b + 8 * n * losses * difference * (1 - difference))) - b) / (4 * n)
+        variance = n * (2 * loss + difference * (1 - difference))
+        distance = gains - losses - n * difference
+        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+
+    def where(low: float, high: float, value: float) -> float:
+        """Return where the falling score has a value."""
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if score(middle) > value else (low, middle)
+        return middle
+
+    mean = (gains - losses) / n
+    low, high = where(-1.0, mean, z), where(mean, 1.0, -z)
+    if p >= level:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return replace(found, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high)
 
 
 def _of_parts(mean: float, parts: Sequence[tuple[float, int]], alpha: float, comparisons: int) -> Estimate:

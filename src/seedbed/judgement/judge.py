@@ -168,7 +168,8 @@ def judge(
 ) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
-    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict.
+    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict;
+    predictions of one test set of at least 30 rows give one on these fitted models.
 
     Args:
         scores: a path, a data frame or a mapping from names to columns. Long form: a row for each score, with the
@@ -311,7 +312,7 @@ def _on_predictions(
     understood = [
         f"{said} of {len(found.results)} candidates for {len(target):,} rows: {what}.",
         found.layout.words,
-        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "one_split" else []),
+        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and found.layout.kind != "held_out" else []),
     ]
     return document_of(
         conclusion,
@@ -322,6 +323,6 @@ def _on_predictions(
         seeds=seeds,
         understood=understood,
         command=command,
-        candidates=candidates_of(found) if found.layout.kind in ("cross_validation", "held_out") else (),
+        candidates=candidates_of(found) if found.layout.kind != "random_splits" else (),
         about=about,
     )

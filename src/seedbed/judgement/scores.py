@@ -220,7 +220,8 @@ class Layout:
     """How the splits were made.
 
     Attributes:
-        kind: repeated k-fold; random splits; one look at many locked rows; or one split, which has no verdict.
+        kind: repeated k-fold; random splits; predictions of one test set; or scores of one split, which have no
+            verdict.
         repeats, folds: of k-fold; for random splits 1 and their number.
         overlap: test rows over training rows.
         df: degrees of freedom of the corrected t; None for a single split.

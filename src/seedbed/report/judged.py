@@ -65,10 +65,13 @@ def judgement_headline(document: Mapping[str, Any]) -> str:
         on = "on this test set, with these seeds" if several else "on this test set, in one run of each"
         return (
             f"No verdict: {best} has {has} {on}, and that says nothing about other rows. For a verdict, score the "
-            "candidates by cross-validation, 10 repeats of 10 folds say, and give a row for each fold."
+            "candidates by cross-validation, 10 repeats of 10 folds say, and give a row for each fold. Or give the "
+            "predictions of each row: they tell these fitted models apart."
         )
     if not document["verdicts"]:
         return "No verdict."
+    if document["plan"]["kind"] == "held_out":
+        has = f"{has} of these fitted models"
     places = {place for bracket in document["brackets"] if 0 in bracket for place in bracket} - {0}
     undecided = [document["ranking"][place] for place in sorted(places)]
     if undecided and _of(document, best)["mean"] == _of(document, undecided[0])["mean"]:
@@ -88,7 +91,8 @@ def verdict_numbers(verdict: Mapping[str, Any]) -> str:
         gain, low, high = (100 * verdict["accuracy"][key] for key in ("difference", "low", "high"))
         parts.append(f"Accuracy {round(gain, 1) + 0.0:+.1f} points (plausibly {low:+.1f} to {high:+.1f})")
     parts.append(f"Probability that it is better{alone}: {percent(verdict['p_better'])}")
-    parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
+    if not verdict["held_out"] or verdict["seed_share"] is not None:  # otherwise there is one run of each
+        parts.append(f"{verdict['opposite_share']:.0%} of single runs point the other way")
     return f"{'; '.join(parts)}; p {p}{' (adjusted)' if verdict['comparisons'] > 1 else ''}."
 
 
@@ -104,6 +108,8 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield f'"Plausibly" means within {ranges}; each interval of the ranking holds on its own.'
         if plan["kind"] == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan['df']} degrees of freedom."
+        if plan["kind"] == "held_out":
+            yield from _on_one_test_set(document)
         if plan["kind"] == "cross_validation" and plan["folds"] < 5:
             yield f"{plan['folds']} folds give rough intervals: use 5 or more."
     for one in document["pairs"]:
@@ -113,6 +119,18 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         yield _on_these_rows(one, document)
     for note in document["notes"]:
         yield f"Note: {note['message']}"
+
+
+def _on_one_test_set(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what verdicts on one test set are about."""
+    several = document["plan"]["seeds"] > 1
+    models = "models trained on these training rows, with these or other seeds" if several else "these fitted models"
+    yield (
+        f"This holds for {models}, on rows like these {document['n_rows']:,}. It doesn't say what training again on "
+        "other rows would give: for that, judge a cross-validation."
+    )
+    if document["metric"]["name"] == "accuracy" and not several:
+        yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
 
 
 def judgement_latex(document: Mapping[str, Any]) -> str:
