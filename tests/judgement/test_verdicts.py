@@ -166,6 +166,14 @@ def test_identical_candidates_are_named_and_a_constant_difference_has_no_verdict
     assert "by the same 0.1 in all splits" in str(constant)
 
 
+def test_scores_without_an_error_in_any_split_have_no_interval_and_no_verdict():
+    judgement = sb.judge({"a": [1.0] * 5, "b": [1.0] * 5, "c": [1.0, 0.9, 1.0, 1.0, 1.0]}, score="accuracy", folds=5)
+    assert [one["candidate"] for one in judgement.verdicts] == ["c"]
+    assert "it and a have the same score, 1, in all splits" in " ".join(str(judgement).split())
+    scores = {one["name"]: one["scores"]["accuracy"] for one in judgement.to_dict()["candidates"]}
+    assert (scores["a"]["low"], scores["a"]["high"], scores["c"]["high"]) == (None, None, 1)
+
+
 def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference():
     def margin(score, factor=1.0):
         table = {"fold": WIDE["fold"], "old": [factor * one for one in OLD], "new": [factor * one for one in NEW]}

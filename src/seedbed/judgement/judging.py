@@ -155,7 +155,7 @@ def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, ques
         on_these_rows=tuple(on_these_rows),
         ranking=ranking,
         brackets=joined,
-        scores={name: _score(values, layout, question.alpha) for name, values in scores.items()},
+        scores={name: _score(values, kind, layout, question.alpha) for name, values in scores.items()},
         notes=tuple(notes),
     )
 
@@ -180,15 +180,21 @@ def _same_everywhere(scores: Mapping[str, Floats], reference: str) -> list[str]:
 
 
 def _constant(losses: Mapping[str, Floats], reference: str) -> dict[str, str]:
-    """Return the candidates without a verdict: their difference is the same number in all splits, and not 0."""
+    """Return the candidates without a verdict: their difference is the same number in all splits, and either not 0, or
+    both have the same score in all splits.
+    """
     found = {}
+    same = np.ptp(losses[reference].mean(axis=1)) == 0
     for name, values in losses.items():
         x = losses[reference].mean(axis=1) - values.mean(axis=1)
-        if name != reference and np.ptp(x) <= 1e-12 * np.abs(x).max() and np.abs(x).max() > 0:
-            found[name] = (
-                f"it differs from {reference} by the same {abs(float(x.mean())):.4g} in all splits, so their spread, "
-                "which decides, can't be seen"
-            )
+        if name == reference or np.ptp(x) > 1e-12 * np.abs(x).max():
+            continue
+        unseen = "in all splits, so their spread, which decides, can't be seen"
+        if x.any():
+            found[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
+        elif same:
+            score = abs(float(losses[name].mean()))
+            found[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
     return found
 
 
@@ -244,13 +250,20 @@ def _of_seeds(losses: Mapping[str, Floats], reference: str, question: Question) 
     return found
 
 
-def _score(values: Floats, layout: Layout, alpha: float) -> dict[str, Any]:
-    """Return a candidate's mean score with its interval, and its spread over splits and over seeds."""
+def _score(values: Floats, kind: ScoreKind, layout: Layout, alpha: float) -> dict[str, Any]:
+    """Return a candidate's mean score with its interval, and its spread over splits and over seeds.
+
+    The same score in all splits has no interval: the spread of its error can't be seen.
+    """
     by_split = values.mean(axis=1)
     low = high = fold_sd = None
     if layout.kind != "one_split":
         found = corrected_t(by_split[None], alpha=alpha, n_test_over_n_train=layout.overlap, df=layout.df)
-        low, high, fold_sd = found.low, found.high, float(by_split.std(ddof=1))
+        fold_sd = float(by_split.std(ddof=1))
+        if found.se > 0:
+            metric = METRICS.get(kind.name)
+            least, most = (-np.inf, np.inf) if metric is None else (metric.low, metric.high)
+            low, high = max(least, found.low), min(most, found.high)
     seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
     return {
         "mean": float(by_split.mean()),
