@@ -187,8 +187,8 @@ BY_ORDER = {
     "01-03-2024": ((2024, 3, 1), (2024, 1, 3)),
     "13/2/2024": ((2024, 2, 13), None),
     "2/13/24": (None, (2024, 2, 13)),
-    "1.3.2024": ((2024, 3, 1), None),
-    "01.03.70": ((1970, 3, 1), None),
+    "1.3.2024": ((2024, 3, 1), (2024, 3, 1)),
+    "01.03.70": ((1970, 3, 1), (1970, 3, 1)),
     "1/3/2024 2:30 PM": ((2024, 3, 1, 14, 30), (2024, 1, 3, 14, 30)),
 }
 NO_DATES = [
@@ -263,6 +263,25 @@ def test_without_unambiguous_cells_other_columns_decide_or_a_warning_is_given():
     (note,) = [note for note in typed.notes if note.code == "SB108"]
     assert "month first: '1/3/2024' is 2024-01-03" in note.message
     assert (note.count, note.rows[0]) == (10, "row 0 (counted from 0)")
+
+
+@pytest.mark.parametrize(("slashes", "order", "code"), [("2/13/2022", "mdy", ""), ("1/2/2022", "dmy", "SB108")])
+def test_dates_in_several_spellings_are_read_with_dots_as_day_first_and_noted(slashes, order, code):
+    cells = ["2022-01-05", "01.02.2022", slashes, "3 Feb 2022"] * 8
+    typed = type_columns(columns_of(d=cells), [0])
+    (column,) = typed.columns
+    assert (column.schema.kind, column.schema.spelling) == ("date", order)
+    expected = [
+        seconds(2022, 1, 5),
+        seconds(2022, 2, 1),
+        seconds(2022, 2, 13 if order == "mdy" else 1),
+        seconds(2022, 2, 3),
+    ]
+    assert column.values[:4].tolist() == expected
+    (note,) = [note for note in typed.notes if note.code != "SB204"]
+    assert note.code == code
+    for text, day in (("01.02.2022", "2022-02-01"), (slashes, str(np.datetime64(int(expected[2]), "s"))[:10])):
+        assert f"'{text}' is {day}" in note.message
 
 
 @pytest.mark.parametrize(("written", "n_notes"), [("2024-{month:02}-01", 0), ("2024/{month}/1", 1)])

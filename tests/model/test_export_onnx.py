@@ -121,9 +121,19 @@ def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_fla
     assert len(model.preprocessor.layout.schemas[0].levels) > 200
     notes = model.export(tmp_path / "model.onnx").notes
     assert [note.column for note in notes] == ["town"]
+    assert "predictions differ from seedbed's for a level that the table didn't have" in notes[0].message
+    assert model.export(tmp_path / "model.py").notes == ()
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
     new = run_onnx(tmp_path / "model.onnx", {"town": np.array([["Atlantis"], ["Ys"]], dtype=object)})
     assert new["probabilities"][0].tolist() == new["probabilities"][1].tolist()
+
+
+def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_path):
+    frame = pd.DataFrame({"grade": np.arange(90) % 3 + 1, "town": ["a", "b"] * 45, "y": np.arange(90) % 4 // 2})
+    model = fit_model(sb.read_table(frame, target="y", categorical=["grade", "town"]), recipe=QUICK, **FAST)
+    for name in ("model.onnx", "model.py"):
+        (note,) = model.export(tmp_path / name).notes
+        assert (note.column, note.message.endswith("exactly as the table does, such as '1'")) == ("grade", True)
 
 
 def test_the_file_describes_itself(fitted):

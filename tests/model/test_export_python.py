@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -89,11 +90,25 @@ def test_the_file_equals_the_model_for_all_layers(table_for, frame, tmp_path, ca
     assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE
 
 
-@pytest.mark.parametrize("spelling", ["%d/%m/%Y", "%m/%d/%y", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M", "%Y/%m/%d"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "%d/%m/%Y",
+        "%m/%d/%y",
+        "%Y-%m-%d %H:%M",
+        "%d.%m.%Y %H:%M",
+        "%Y/%m/%d",
+        "%d %B %Y",
+        "%Y-%m-%d|%d.%m.%Y|%m/%d/%Y|%b %d, %Y",
+    ],
+)
 def test_dates_are_read_in_the_format_of_the_table(tmp_path, spelling):
     rng = np.random.default_rng(0)
     moments = pd.to_datetime(rng.integers(0, 1_700_000_000, 300).astype("datetime64[s]"))
-    frame = pd.DataFrame({"when": moments.strftime(spelling), "y": np.arange(300) % 2})
+    spellings = itertools.cycle(spelling.split("|"))
+    when = [moment.strftime(next(spellings)) for moment in moments]
+    frame = pd.DataFrame({"when": when, "y": np.arange(300) % 2})
+    assert sb.read_table(frame, target="y").columns[0].schema.kind == "date"
     model = fit_model(sb.read_table(frame, target="y"), "tanh:6", recipe=QUICK, **FAST)
     page = model.export(tmp_path / "net.py").files[0]
     assert np.abs(inside(page, frame) - expected(model, frame)).max() < CLOSE

@@ -65,6 +65,18 @@ FILES = {
     "dates that could be read in two ways": lines(
         [[f"{r % 12 + 1}/{r % 11 + 1}/2024", f"{r % 12 + 1}/{r % 28 + 1}/2024", *row[2:]] for r, row in enumerate(ROWS)]
     ),
+    "dates with dots, slashes and the year first": lines(
+        [
+            [
+                [f"{r % 12 + 1}/{r % 11 + 1}/2024", f"{r % 28 + 1}.{r % 12 + 1}.2024", f"2024-{r % 12 + 1:02}-11"][
+                    r % 3
+                ],
+                f"{r % 12 + 1}.{r % 11 + 1}.2024" if r % 2 else f"{r % 12 + 1}/{r % 28 + 1}/2024",
+                *row[2:],
+            ]
+            for r, row in enumerate(ROWS)
+        ]
+    ),
     "months by name, and an impossible date": lines(
         [["31 Feb 2024" if r == 7 else f"{r % 28 + 1} March {2000 + r}", *row[1:]] for r, row in enumerate(ROWS)]
     ),

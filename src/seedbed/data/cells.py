@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CERTAIN_POINT",
+    "DAY",
     "DOTTED",
+    "DOTTED_DATE",
     "LEADING_ZEROS",
     "MISSING_LEVELS",
     "MISSING_NUMBERS",
@@ -193,6 +195,7 @@ DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 FIRST, PAST_LAST = ((date.min.toordinal() - EPOCH) * DAY, (date.max.toordinal() + 1 - EPOCH) * DAY)
 PIVOT = 69  # of two-digit years: 68 is 2068, 69 is 1969, as in POSIX
+DOTTED_DATE = re.compile(r"[0-9]{1,2}\.[0-9]")
 YEAR_OF_TWO_DIGITS = re.compile(r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?![0-9])")
 MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * i : 3 * i + 3]: i + 1 for i in range(12)}
 
@@ -212,7 +215,7 @@ _named = re.compile(
 class Moment(NamedTuple):
     """Seconds since 1970-01-01 by the order of a date's parts; NaN if the text isn't a date in that order.
 
-    A date that begins with the year, or names its month, is valid in every order.
+    A date that begins with the year, or names its month, is valid in every order. Dots always have the day first.
     """
 
     ymd: float
@@ -242,7 +245,7 @@ def moment(text: str) -> Moment:
         return NONE
     year = int(c) + (0 if len(c) == 4 else 1900 if int(c) >= PIVOT else 2000)
     dmy = _seconds(found, year, int(b), int(a))
-    return Moment(np.nan, dmy, np.nan if found["mark"] == "." else _seconds(found, year, int(a), int(b)))
+    return Moment(np.nan, dmy, dmy if found["mark"] == "." else _seconds(found, year, int(a), int(b)))
 
 
 def _seconds(found: re.Match[str], year: int, month: int, day: int) -> float:

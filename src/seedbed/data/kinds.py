@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.data.cells import (
+    DAY,
+    DOTTED_DATE,
     YEAR_OF_TWO_DIGITS,
     is_code,
     is_code_column,
@@ -40,6 +42,7 @@ __all__ = [
     "distinct",
     "finish",
     "finish_plain",
+    "has_dotted_date",
     "is_sex",
     "is_whole",
     "judge",
@@ -202,9 +205,16 @@ def _as_dates(cells: Distinct, filled: Bools) -> Draft | None:
         readings, sure = {"ymd": ymd}, "ymd"
     else:
         readings, sure = _settle(cells, {"mdy": mdy, "dmy": dmy})
+        if not sure and len(readings) == 1 and has_dotted_date(cells):
+            readings, sure = {"dmy": dmy}, "dmy"
     if not all(_enough(cells, filled, values, PERCENT) for values in readings.values()):
         return None
     return Draft("date", cells, filled, readings, sure)
+
+
+def has_dotted_date(cells: Distinct) -> bool:
+    """Return whether a cell is written like 1.3.2024, which has the day first."""
+    return any(map(DOTTED_DATE.match, cells.texts))
 
 
 def _read(cells: Distinct, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
@@ -249,6 +259,7 @@ LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a f
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
 FEW_ROWS = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
+MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
 _id_name = re.compile(
     r"(?i:(?:.*[^a-z])?(?:id|uuid|guid|index|rowid|row[ _]?(?:name|number)s?)|id[^a-z].*)"
     r"|.*[a-z](?:Id|ID)|Unnamed: \d+"
@@ -401,15 +412,19 @@ def _number_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list
 def _date_remarks(name: str, draft: Draft, spelling: str, known: bool) -> list[Remark]:
     values = draft.readings[spelling]
     two_ways = ~np.isnan(values) & _differ(draft)
-    chosen = two_ways if draft.is_open else ~np.isnan(values)
+    chosen = two_ways if two_ways.any() else ~np.isnan(values)
     if not chosen.any():
         return []
-    text, value = _example(draft, chosen, values)
-    day = np.datetime64(int(np.floor(value)), "s").astype("datetime64[D]")
-    if text.startswith(str(day)):
+    # The first date of each way of writing: '2024-03-01' is '0-0-0', '1 March 2024' is '0 a 0'.
+    examples: dict[str, tuple[str, str]] = {}
+    for place in [np.flatnonzero(chosen)[0], *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
+        text, day = draft.cells.texts[place], str(np.datetime64(int(values[place] // DAY), "D"))
+        form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,]+[0-9]{1,2}:", text)[0]))
+        examples.setdefault(form, (text, day))
+    if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation
-    example = f"{shown(text)} is {day}"
-    if YEAR_OF_TWO_DIGITS.search(text):
+    example = ", ".join(f"{shown(text)} is {day}" for text, day in [*examples.values()][:4])
+    if any(YEAR_OF_TWO_DIGITS.search(text) for text, _ in examples.values()):
         example += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
     if not draft.is_open or known:
         return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {example}", name)]

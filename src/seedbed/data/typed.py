@@ -34,6 +34,7 @@ from seedbed.data.kinds import (
     distinct,
     finish,
     finish_plain,
+    has_dotted_date,
     is_sex,
     is_whole,
     judge,
@@ -249,10 +250,11 @@ def _habits(columns: Columns, positions: Sequence[int], looks: list[Plain | Draf
     decimal = "comma" if comma and not thousands else "point"
     orders = {draft.sure for draft in drafts if draft.kind == "date"} & {"dmy", "mdy"}
     one_order = len(orders) == 1
+    dotted_dates = any(draft.is_open and draft.kind == "date" and has_dotted_date(draft.cells) for draft in drafts)
     return _Habits(
         decimal=decimal,
         decimal_known=comma != thousands or (point and not comma),
-        dates=orders.pop() if one_order else "dmy" if decimal == "comma" else "mdy",
+        dates=orders.pop() if one_order else "dmy" if decimal == "comma" or dotted_dates else "mdy",
         dates_known=one_order,
     )
 

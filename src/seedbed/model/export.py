@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Note, Preprocessor, boolean_words
+from seedbed.data import DATE_MIDDLES, MISSING_LEVELS, MISSING_NUMBERS, Note, Preprocessor, boolean_words, read_texts
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model import plain_page
 from seedbed.model.fitted import FittedNetworks
@@ -46,15 +46,35 @@ def export(model: FittedNetworks, path: str | os.PathLike[str]) -> Exported:
     if path.suffix == ".py":
         from seedbed.model.export import write_python
 
-        return Exported(write_python(model, path))
+        return Exported(write_python(model, path), _unlike_seedbed(model.preprocessor))
     try:
         import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
     except ImportError:
         raise OptionError("an ONNX file needs the package onnx", "Install it: pip install 'seedbed[onnx]'.") from None
-    from seedbed.model.onnx_file import unlike_seedbed, write_onnx
+    from seedbed.model.onnx_file import write_onnx
 
     write_onnx(model, path)
-    return Exported((path,), unlike_seedbed(model.preprocessor))
+    return Exported((path,), _unlike_seedbed(model.preprocessor, hashed=False))
+
+
+def _unlike_seedbed(preprocessor: Preprocessor, *, hashed: bool = True) -> tuple[Note, ...]:
+    """Return a note for each column of which an export reads some texts differently from the model.
+
+    `hashed` says whether the export assigns unknown levels to groups by their text, as seedbed does.
+    """
+    layout, notes = preprocessor.layout, []
+    for column, buckets in zip(layout.categories, layout.places.buckets_of_categories, strict=True):
+        schema = layout.schemas[column]
+        if len(buckets) > 1 and not hashed:
+            message = (
+                f"'{schema.name}': predictions differ from seedbed's for a level that the table didn't have: it is "
+                "in the first of the column's 32 groups of rare levels; in seedbed, its text decides on the group"
+            )
+            notes.append(Note(message, schema.name))
+        if max(read_texts([f"+{level}" for level in schema.levels], schema)) >= 0:
+            message = f"'{schema.name}': its levels are numbers; write them exactly as the table does, such as "
+            notes.append(Note(f"{message}{schema.levels[0]!r}", schema.name))
+    return tuple(notes)
 
 
 _SIGNATURE = "# Written by seedbed "

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Note, Preprocessor, boolean_words, read_texts
+from seedbed.data import DATE_MIDDLES, MISSING_NUMBERS, ColumnSchema, Preprocessor, boolean_words, read_texts
 from seedbed.errors import OptionError
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.header import canonical
 from seedbed.model.onnx_networks import FLOAT, IR_VERSION, OPSETS, Graph, add_networks
 from seedbed.model.storing import check_writable, write_checked
 
-__all__ = ["unlike_seedbed", "write_onnx"]
+__all__ = ["write_onnx"]
 
 _LARGEST = np.finfo(np.float64).max
 _DAY = 86_400.0
@@ -217,18 +217,6 @@ def write_onnx(model: FittedNetworks, path: Path) -> None:
     check_writable(path, "the model")
     content = onnx_of(model).SerializeToString()
     write_checked(path, "the model", lambda where: where.write_bytes(content))
-
-
-def unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
-    """Return a note for each column in which the ONNX file reads some cells differently from the model."""
-    layout = preprocessor.layout
-    message = (
-        "'{}': a level that the table didn't have belongs to the first of the column's 32 groups of rare levels; in "
-        "seedbed, its text decides to which group it belongs"
-    )
-    buckets = zip(layout.categories, layout.places.buckets_of_categories, strict=True)
-    many = [layout.schemas[column].name for column, own in buckets if len(own) > 1]
-    return tuple(Note(message.format(name), name) for name in many)
 
 
 def onnx_of(model: FittedNetworks) -> ModelProto:

@@ -41,8 +41,12 @@ def date_parts(cell: Any, column: dict[str, Any]) -> list[float]:
     if text(cell).lower() in column["empty"]:
         return []
     iso = text(cell)
+    # A month may be named: 1 March 2024, or Mar 1, 2024.
+    if found := re.match(r"(?:(\d+)[ -])?([a-zA-Z]{3})[a-zA-Z]*\.?[ -](?:(\d+),? )?(\d{4})(.*)", iso):
+        month = "jan feb mar apr may jun jul aug sep oct nov dec".index(found[2].lower()) // 4 + 1
+        iso = f"{found[4]}-{month}-{found[1] or found[3]}{found[5]}"
     if found := re.match(r"(\d+)[-/.](\d+)[-/.](\d+)(.*)", iso):
-        order = "ymd" if len(found[1]) == 4 else column["order"]
+        order = "ymd" if len(found[1]) == 4 else "dmy" if "." in found[0][:3] else column["order"]
         part = {name: found[place] for place, name in enumerate(order, 1)}
         century = "" if len(part["y"]) > 2 else "19" if part["y"] >= "69" else "20"
         iso = f"{century}{part['y']}-{part['m']:0>2}-{part['d']:0>2}{found[4]}"

@@ -27,7 +27,7 @@ function seconds(found, year, month, day) {
   return days + hour * 3600 + minute * 60 + second - east + Number(`0.${(found.part ?? ".0").slice(1)}`);
 }
 
-/** The date in a text by the order of its parts: {ymd, dmy, mdy}, null where there is no such date; null if there is none in any order. */
+/** The date in a text by the order of its parts, of which dots have the day first: {ymd, dmy, mdy}, null where there is no such date; null if there is none in any order. */
 function moment(text) {
   const named = WITH_NAME.exec(text)?.groups;
   const all = (value) => (value === null ? null : { ymd: value, dmy: value, mdy: value });
@@ -42,23 +42,27 @@ function moment(text) {
   const isShort = found.c.length === 2 && (found.mark === "/" || (found.mark === "." && found.a.length === 2 && found.b.length === 2));
   if (found.a.length > 2 || !(found.c.length === 4 || isShort)) return null;
   const year = c + (found.c.length === 4 ? 0 : c >= PIVOT ? 1900 : 2000);
-  const dmy = seconds(found, year, b, a), mdy = found.mark === "." ? null : seconds(found, year, a, b);
+  const dmy = seconds(found, year, b, a), mdy = found.mark === "." ? dmy : seconds(found, year, a, b);
   return dmy === null && mdy === null ? null : { ymd: null, dmy, mdy };
 }
 
-/** What a column's texts are as dates: the seconds of each text as `settle` has them; `sure` is "ymd" if no cell is ambiguous. */
+/** What a column's texts are as dates: the seconds of each text as `settle` has them; `sure` is "ymd" if no cell is ambiguous,
+ * and `dotted` says whether some cell is written like 1.3.2024. */
 export function datesOf(cells) {
   const moments = cells.texts.map((text) => (isNoNumber(text) ? null : moment(text)));
   const [ymd, mdy, dmy] = ["ymd", "mdy", "dmy"].map((order) => moments.map((one) => one?.[order] ?? null));
-  if (moments.some((one) => one !== null && one.ymd === null)) return settle(cells, { mdy, dmy });
+  if (moments.some((one) => one !== null && one.ymd === null)) {
+    const found = settle(cells, { mdy, dmy }), dotted = cells.texts.some((text) => /^\d{1,2}\.\d/.test(text));
+    return found && dotted && !found.sure && !found.readings.dmy ? { sure: "dmy", readings: { dmy }, dotted } : found && { ...found, dotted };
+  }
   const found = settle(cells, { ymd, same: ymd });
   return found && { ...found, sure: "ymd" };
 }
 
-/** The order in which a table writes ambiguous dates: the one that its other columns require, or that its decimal mark suggests. */
+/** The order in which a table writes ambiguous dates: the one that its other columns require, or that its decimal mark or dots suggest. */
 export function orderOf(columns, comma) {
   const orders = new Set(columns.map((one) => one?.sure).filter((sure) => sure === "dmy" || sure === "mdy"));
-  return orders.size === 1 ? [...orders][0] : comma ? "dmy" : "mdy";
+  return orders.size === 1 ? [...orders][0] : comma || columns.some((one) => one?.dotted && one.readings.mdy) ? "dmy" : "mdy";
 }
 
 /** The columns of numbers for the parts of dates: days since 1970, month, weekday from Monday on, and hour if there are times.
