@@ -38,9 +38,9 @@ COMPARE = (
     "3",
 )
 SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--seeds", "2")
-WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.png", "curves.safetensors")  # in this order
+WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.png", "curves.safetensors", "sha256sums.txt")
 FILES = sorted(WRITTEN)
-OF_TRAIN = ("training.json", "report.html", "curves.png", "history.csv")
+OF_TRAIN = ("training.json", "report.html", "curves.png", "history.csv", "sha256sums.txt")
 
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")

@@ -267,11 +267,13 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
     whole, old = tmp_path / "whole", tmp_path / "old"
     for place in (whole, old):
         shutil.copytree(run, place)
-    summary = json.loads((old / "comparison.json").read_text())
-    for one in summary["specification"]["candidates"]:
+    (old / "sha256sums.txt").unlink()
+    summary, frozen = (json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json"))
+    for one in (*summary["specification"]["candidates"], *frozen["candidates"]):
         for name in ("schedule", "warmup", "horizon", "decay_biases", "clip_norm", "label_smoothing"):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
+    (old / "experiment.json").write_text(json.dumps(frozen))
     assert model_plan_from(old, "relu:3").recipe == model_plan_from(whole, "relu:3").recipe
 
 
@@ -285,6 +287,7 @@ def test_a_warning_says_that_no_network_is_needed(run, call, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     path = tmp_path / "run" / "comparison.json"
     summary = json.loads(path.read_text())
+    (tmp_path / "run" / "sha256sums.txt").unlink()
     for leading, said in (([], False), (["prior"], True)):
         summary["advice"] |= {"as_good": leading, "use": "prior", "best": "prior", "undecided": []}
         path.write_text(json.dumps(summary))

@@ -111,6 +111,9 @@ def test_a_finished_train_prints_its_lines_again_without_training(call, here, mo
     assert "Report: " in call(*words, "--overwrite").err
     assert "finished already" in call(*words).err
     assert "Report: " in call(*words, "--lr", "0.5").err
+    with (here / "seedbed-out/train-moons/history.csv").open("a") as file:
+        file.write("\n")
+    assert "history.csv has changed since the run wrote it" in call(*words).err
 
 
 def test_the_blend_is_suggested_if_it_was_not_compared(call):
@@ -119,12 +122,66 @@ def test_the_blend_is_suggested_if_it_was_not_compared(call):
     assert "To add" not in call(*SMALL, "--candidate", "auto", "--out", "x").err
 
 
-def test_another_command_reports_that_it_replaces_a_finished_run(call, here):
-    call(*SMALL)
-    done = call(*SMALL, "--random-state", "1")
-    assert "compare-moons holds another finished run, which this one replaces: " in done.err
+def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
+    whole, other = call(*SMALL), (*SMALL, "--random-state", "1")
+    done = call(*other)
+    said = "compare-moons holds another run, so this one is in seedbed-out/compare-moons-2: "
+    assert said in done.err
     assert "random_state was 0, is 1" in done.err
-    assert "is finished already" in call(*SMALL, "--random-state", "1").err
+    for command, out in ((SMALL, whole.out), (other, done.out)):
+        again = call(*command)
+        assert (again.out, "is finished already" in again.err) == (out, True)
+    assert "compare-moons-3" in call(*SMALL, "--random-state", "2", "--overwrite").err
+    assert sorted(path.name for path in (here / "seedbed-out").iterdir()) == [
+        "compare-moons", "compare-moons-2", "compare-moons-3"
+    ]  # fmt: skip
+
+
+def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
+    call(*SMALL)
+    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
+    stored = (folder / "comparison.json").read_text()
+    (folder / "comparison.json").write_text(stored.replace('"relu:3"', '"relu:4"'))
+    for words in (
+        SMALL,
+        ("resume", run),
+        ("report", run),
+        ("report", run, "--text"),
+        ("train", run, "-o", "m.safetensors"),
+    ):
+        done = call(*words)
+        assert (done.status, done.out) == (2, "")
+        assert f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same" in done.err
+    (folder / "comparison.json").write_text(stored)
+    assert call("report", run, "--text").status == 0
+
+
+def test_a_report_that_is_missing_or_cut_short_is_drawn_again(call, here):
+    call(*SMALL)
+    run, page = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons" / "report.html"
+    whole = page.read_bytes()
+    for words in (SMALL, ("resume", run)):
+        for damage in (page.unlink, lambda: page.write_bytes(whole[:1000])):
+            damage()
+            assert call(*words).status == 0
+            assert page.read_bytes() == whole
+    before = page.stat().st_mtime_ns
+    assert call("resume", run).status == 0
+    assert page.stat().st_mtime_ns == before
+
+
+def test_a_run_of_an_earlier_seedbed_opens_with_a_line_and_a_mixture_of_two_runs_is_not_used(call, here):
+    call(*SMALL)
+    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
+    (folder / "sha256sums.txt").unlink()
+    train = ("train", run, "--candidate", "relu:3", "--networks", "2", "-o", "model.safetensors")
+    for words in (SMALL, ("resume", run), ("report", run), ("report", run, "--text"), train):
+        done = call(*words)
+        assert (done.status, done.err.count("has no digests, so a change in its files isn't noticed")) == (0, 1)
+    frozen = json.loads((folder / "experiment.json").read_text())
+    (folder / "experiment.json").write_text(json.dumps(frozen | {"random_state": 1}))
+    done = call(*train)
+    assert (done.status, "are of two runs: random_state was 1, is 0" in done.err) == (2, True)
 
 
 def test_resume_uses_the_options_of_the_command(call, begun):
@@ -280,11 +337,11 @@ def test_a_second_process_in_the_same_folder_is_refused(call, begun, here):
 
 
 def test_another_command_in_the_same_folder_needs_overwrite(call, begun):
-    begun()
-    done = call(*SMALL, "--random-state", "1")
+    other = (*SMALL, "--random-state", "1", "--out", str(begun()))
+    done = call(*other)
     assert done.status == 2
-    assert "holds an unfinished run that isn't this one: " in done.err
-    assert call(*SMALL, "--random-state", "1", "--overwrite").status == 0
+    assert "holds another run: " in done.err
+    assert call(*other, "--overwrite").status == 0
 
 
 @pytest.mark.slow

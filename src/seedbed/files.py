@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and temporary files that end with their process."""
+"""Files that are written completely or not at all, their digests, and temporary files that end with their process."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ import atexit
 import contextlib
 import errno
 import functools
+import hashlib
 import importlib
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-__all__ = ["is_private", "private_cache", "remove_parts", "scratch_folder", "temporary_folder", "write_whole"]
+__all__ = [
+    "DIGESTS",
+    "altered_files",
+    "is_private",
+    "private_cache",
+    "remove_parts",
+    "scratch_folder",
+    "temporary_folder",
+    "write_digests",
+    "write_whole",
+]
+
+DIGESTS = "sha256sums.txt"
+"""The file of the digests of a folder's files, as `sha256sum --check` reads it."""
 
 _PART = ".seedbed-part"
 _LONGEST = 200  # bytes of a name; most file systems take 255
@@ -66,6 +81,48 @@ def remove_parts(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if not hasattr(os, "geteuid") or path.lstat().st_uid == os.geteuid():
                 path.unlink()
+
+
+def write_digests(paths: Iterable[Path]) -> Path:
+    """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them; lines of its other files stay.
+
+    Returns:
+        The path of `sha256sums.txt`.
+    """
+    paths = list(paths)
+    file = paths[0].parent / DIGESTS
+    known = {name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()}
+    known |= {path.name: _digest(path) for path in paths}
+    text = "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
+    write_whole(file, lambda where: where.write_text(text, encoding="utf-8"))
+    return file
+
+
+def altered_files(folder: Path) -> dict[str, bool] | None:
+    """Return whether each file with a digest is missing or has changed, by its name; None if the folder has no digests.
+
+    A file of digests that can't be read has changed.
+    """
+    if not (folder / DIGESTS).is_file():
+        return None
+    known = _digests(folder / DIGESTS) or {DIGESTS: ""}
+    return {name: _digest(folder / name) != digest for name, digest in known.items()}
+
+
+def _digests(file: Path) -> dict[str, str]:
+    """Return the digest of each file; empty if there are none, or a line can't be read."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = [re.fullmatch(r"([0-9a-f]{64})  ([^/\\]+)", line) for line in file.read_text("utf-8").splitlines()]
+        if all(lines):
+            return {line[2]: line[1] for line in lines if line}
+    return {}
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; an empty text if it can't be read."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return ""
 
 
 def is_private(path: Path | int) -> bool:

@@ -147,7 +147,7 @@ def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_pa
     cut(4)
     before = files(tmp_path / "run")
     for change in CHANGES:
-        with pytest.raises(OptionError, match=r"holds an unfinished run that isn't this one: "):
+        with pytest.raises(OptionError, match=r"holds another run: "):
             cut(0, **change)
         assert files(tmp_path / "run") == before
     cut(1, overwrite=True, **CHANGES[0])

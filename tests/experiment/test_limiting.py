@@ -81,7 +81,7 @@ def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     takes(0.0)  # now the full design would fit
     assert small(**options, folder=tmp_path).to_dict()["plan"] == first.to_dict()["plan"]
     assert small(**options, folder=tmp_path, overwrite=True).experiment.design.shortened == ""
-    assert small(**{**options, "time_limit": 101}, folder=tmp_path).experiment.design.repeats == 2
+    assert small(**{**options, "time_limit": 101}, folder=tmp_path, overwrite=True).experiment.design.repeats == 2
 
 
 def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path):

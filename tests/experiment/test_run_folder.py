@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, UnreadableError
 from seedbed.experiment import frozen_in, is_finished, open_folder
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -71,7 +71,7 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     X, y = arrays
     other = X.copy()
     other[0, 0] += 1
-    assert "isn't this one: the table's cells have changed." in refusal(small, tmp_path, other, y)
+    assert "holds another run: the table's cells have changed." in refusal(small, tmp_path, other, y)
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
@@ -87,11 +87,13 @@ def test_an_unfinished_run_is_replaced_with_overwrite(small, begun, tmp_path):
     assert not (tmp_path / "unfinished").exists()
 
 
-def test_a_finished_run_is_replaced_by_another(small, tmp_path):
+def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(small, tmp_path):
     small(**WORDS, folder=tmp_path)
+    assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(small, tmp_path, epochs=5)
     assert is_finished(tmp_path)
-    small(**WORDS, epochs=5, folder=tmp_path)
-    assert is_finished(tmp_path)
+    with pytest.raises(StopError):
+        small(**WORDS, epochs=5, folder=tmp_path, overwrite=True, on_progress=stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,18 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     assert not is_finished(tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["curves.safetensors", "experiment.json"])
-def test_a_finished_run_without_one_of_its_files_is_trained_again(small, tmp_path, damage):
+@pytest.mark.parametrize("name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"])
+def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
     small(**WORDS, folder=tmp_path)
-    (tmp_path / damage).write_bytes(b"{}")
-    with pytest.raises(StopError):
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
+    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with overwrite=True, which trains again"):
         small(**WORDS, folder=tmp_path, on_progress=stop)
+    if name != "sha256sums.txt":
+        (tmp_path / name).unlink()
+        with pytest.raises(UnreadableError, match=f"{name} is missing"):
+            small(**WORDS, folder=tmp_path, on_progress=stop)
+    small(**WORDS, folder=tmp_path, overwrite=True)
+    assert is_finished(tmp_path)
 
 
 def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_path):

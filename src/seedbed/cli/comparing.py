@@ -35,7 +35,7 @@ def compare(
     overwrite: Annotated[
         bool,
         Parameter(
-            help="Train a finished run again, and discard the files of another, unfinished run in the folder.",
+            help="Train a finished run again; with --out, also discard another run in that folder.",
             negative=(),
         ),
     ] = False,
@@ -52,6 +52,8 @@ def compare(
         from seedbed.experiment import (  # loads torch, which takes seconds
             TUTORIAL,
             conclude,
+            folder_for,
+            numbered,
             open_folder,
             plan_within,
             specify,
@@ -59,7 +61,7 @@ def compare(
             without_passwords,
         )
         from seedbed.experiment import run as execute
-        from seedbed.report import serious_sentences
+        from seedbed.report import check_files, serious_sentences
 
         specified = functools.partial(
             specify,
@@ -73,21 +75,25 @@ def compare(
         experiment = specified()
         _check_named(options.design.fail_if_worse, experiment)
         folder = run.folder("compare", experiment.table.name)
-        place, tell = None if overwrite else folder, functools.partial(say, run)
-        plan = plan_within(experiment, specified, run.compute(), place, tell)
+        places = [] if overwrite else [folder] if run.out else numbered(folder)
+        plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run))
     warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
     say(run, *warnings, plan.sentence())
+    if not run.out:
+        first = folder
+        folder, differing = folder_for(plan, folder)
+        if differing:
+            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     asked = {"table": without_passwords(table), **kept_options(options)}
     with open_folder(plan, folder, overwrite=overwrite, resumed=bool(begun), options=asked) as opened:
         comparison, last = opened.finished, list[str]()
         if comparison is not None:
             paths = sorted(path for path in folder.iterdir() if path.suffix)
             last = [f"the run in {folder} is finished already; --overwrite trains it again"]
+            last += filter(None, [check_files(folder)])
             _print(comparison, options)
         else:
             kept, watch = opened.kept, watch_plan(plan, draws=True)
-            if opened.replaces:
-                say(run, f"{folder} holds another finished run, which this one replaces: {opened.replaces}")
             if kept.networks or kept.fits:
                 say(run, f"{_counted(kept, watch)} there already")
             with interruptible(lambda: _left_behind(kept, watch)):
@@ -198,7 +204,9 @@ def resume(
 ) -> int:
     """Continue a comparison that was interrupted or killed, to the same results."""
     from seedbed.experiment import frozen_in, is_finished
+    from seedbed.report import check_files
 
+    check_files(run)
     frozen = frozen_in(run)
     if not frozen:
         raise OptionError(f"{run} holds no comparison", "Name the folder that seedbed compare has made.")
@@ -219,15 +227,16 @@ def resume(
 
 def _told(run: Path, options: RunOptions, as_json: bool) -> int:
     """Print the results of a finished run."""
-    from seedbed.report import glance_lines, read_summary
+    from seedbed.report import check_files, draw_again, glance_lines, read_summary
 
     summary = read_summary(run / "comparison.json")
+    draw_again(run, summary)
     document = {key: value for key, value in summary.items() if key != "curves"}
     if as_json:
         print(json.dumps(document, allow_nan=False))
     else:
         print_lines(glance_lines(summary))
-    say(options, f"the run in {run} is finished already")
+    say(options, f"the run in {run} is finished already", *filter(None, [check_files(run)]))
     return 0
 
 

@@ -79,11 +79,22 @@ def report(
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
     from seedbed.figures import save_pictures
-    from seedbed.report import comparison_text, judgement_text, read_summary, single_text, tables_text, write_report
+    from seedbed.files import altered_files, write_digests
+    from seedbed.report import (
+        check_files,
+        comparison_text,
+        judgement_text,
+        read_summary,
+        single_text,
+        tables_text,
+        write_report,
+    )
 
     if (text or open) and format != "html":
         raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
     summary = read_summary(run)
+    if run.is_dir() and not quiet and (older := check_files(run)):
+        print_stderr(older)
     if text:
         texts: dict[str, Callable[[Any], str]] = {
             "comparison": comparison_text,
@@ -98,6 +109,8 @@ def report(
         paths = [write_report(summary, output or folder / "report.html")]
     else:
         paths = save_pictures(summary, _made(output or folder), format)
+    if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
+        write_digests(drawn)
     if as_json:
         print(json.dumps({"files": [str(path) for path in paths]}))
     elif not quiet:

@@ -88,6 +88,8 @@ def _train_on_a_split(
         recipe=recipe.named("tutorial"),
     )
     folder = run.folder("train", rows.name)
+    if (folder / "experiment.json").is_file():
+        raise OptionError(f"{folder} is the folder of a comparison", "Name another folder with --out.")
     again = split.overwrite or run.format is not None
     if not again and (curves := finished_curves(folder, training)) is not None:
         _print_epochs(*curves, every)
@@ -135,7 +137,7 @@ def _train_model(
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data import read_table
     from seedbed.model import check_target
-    from seedbed.report import advice_sentences, note_sentences, read_summary, serious_sentences
+    from seedbed.report import advice_sentences, check_files, note_sentences, read_summary, serious_sentences
 
     assert wanted.output is not None
     check_target(wanted.output)
@@ -154,6 +156,7 @@ def _train_model(
                 )
             model = _model_of_run(Path(table), candidate, run, options)
             summary = read_summary(table)
+            say(run, *filter(None, [check_files(Path(table))]))
             if candidate is None and summary["advice"]["as_good"]:
                 warnings = advice_sentences(summary)[:1]
         else:

@@ -9,7 +9,7 @@ from seedbed.experiment.kept import Kept
 from seedbed.experiment.model_plan import model_plan_from
 from seedbed.experiment.plan import Plan, make_plan, plan_within
 from seedbed.experiment.run import run
-from seedbed.experiment.run_folder import is_finished, open_folder
+from seedbed.experiment.run_folder import folder_for, is_finished, numbered, open_folder
 from seedbed.experiment.single import finished_curves, train, training_on
 from seedbed.experiment.spec import TUTORIAL, Experiment, specify
 from seedbed.experiment.watch import Watch, watch_plan
@@ -27,10 +27,12 @@ __all__ = [
     "conclude",
     "file_hash",
     "finished_curves",
+    "folder_for",
     "frozen_in",
     "is_finished",
     "make_plan",
     "model_plan_from",
+    "numbered",
     "open_folder",
     "plan_within",
     "run",

@@ -70,7 +70,7 @@ def compare(
         quick: of the design.
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
-        overwrite: train a finished run again, and discard the files of another, unfinished run in the folder.
+        overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
         on_progress: called whenever something is finished.
 
     Raises:
@@ -94,7 +94,7 @@ def compare(
     several = lrs if len(lrs) > 1 else ()
     command = call_of(rows, candidates, common, several, asked)
     specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
-    plan = plan_within(specified(), specified, compute, None if overwrite else folder)
+    plan = plan_within(specified(), specified, compute, [] if overwrite or folder is None else [Path(folder)])
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
     watch = watch_plan(plan, on_progress, draws=folder is not None)

@@ -12,10 +12,11 @@ from seedbed.data import frame_from
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation import METRICS, Check, Verdict
 from seedbed.experiment.conclusions import Conclusions, diagnose, judge
+from seedbed.experiment.frozen import FROZEN
 from seedbed.experiment.model_plan import model_plan
 from seedbed.experiment.run import Results
 from seedbed.experiment.summary import json_text, summarize
-from seedbed.files import write_whole
+from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
 from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
 from seedbed.settings import Compute
@@ -202,9 +203,10 @@ class Comparison(Results):
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.
 
-        The files are `comparison.json` (the summary), `report.html`, `curves.png` and `curves.safetensors`. The latter
-        holds the out-of-fold predictions of each model [repeat, seed, row], or [repeat, seed, row, class] for several
-        classes, and of each candidate the curves [epoch, network], `epochs` and `lrs` [split], and `dead` [network].
+        The files are `comparison.json` (the summary), `report.html`, `curves.png`, `curves.safetensors` and
+        `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the out-of-fold predictions
+        of each model [repeat, seed, row], or [repeat, seed, row, class] for several classes, and of each candidate the
+        curves [epoch, network], `epochs` and `lrs` [split], and `dead` [network].
 
         Args:
             folder: created if it doesn't exist.
@@ -216,14 +218,18 @@ class Comparison(Results):
         folder.mkdir(parents=True, exist_ok=True)
         text = json_text(self.document)
         document, arrays = folder / "comparison.json", folder / "curves.safetensors"
+        for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+            old.unlink(missing_ok=True)
         write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())))
         page = write_report(self.document, folder / "report.html")
         from seedbed.figures import save_pictures  # loads Altair
 
         drawn = save_pictures(self.document, folder, pictures)
-        # Written last: with it, the run counts as finished.
+        # With it, the run counts as finished.
         write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
-        return [document, page, *drawn, arrays]
+        written = [document, page, *drawn, arrays]
+        frozen = folder / FROZEN
+        return [*written, write_digests([*written, frozen] if frozen.is_file() else written)]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}

@@ -12,7 +12,7 @@ from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
 from seedbed.evaluation import METRICS
-from seedbed.experiment.frozen import check_comparison
+from seedbed.experiment.frozen import FROZEN, check_comparison, differences
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
@@ -93,10 +93,14 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
             given and the network is code in a file, which isn't run without permission.
         CandidateError: there is no such candidate, or the folder doesn't hold its network.
         DataError: the table has changed.
+        UnreadableError: a file of the run has changed.
     """
     folder = Path(folder)
     check_comparison(folder)
     summary, frozen = read_summary(folder / "comparison.json"), _frozen(folder)
+    if differing := differences(frozen, summary["specification"]):
+        message = f"{folder / FROZEN} and comparison.json are of two runs: {differing[0]}"
+        raise OptionError(message, "Run compare again with --overwrite.")
     found = _named(summary, name)
     if found["name"] == AUTO:
         return _taken(summary, found, _table(folder, summary, frozen), AUTO, RECIPES["trained"])

@@ -7,7 +7,7 @@ import functools
 import heapq
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -319,7 +319,7 @@ def plan_within(
     experiment: Experiment,
     specified: Callable[..., Experiment],
     compute: Compute,
-    folder: str | Path | None = None,
+    folders: Iterable[Path] = (),
     tell: Callable[[str], None] = lambda words: None,
 ) -> Plan:
     """Return the plan of an experiment whose design fits its time limit, if it has one.
@@ -331,7 +331,7 @@ def plan_within(
         experiment: as it was asked for.
         specified: `specify` with all its arguments but `rows`, for a sample of another size.
         compute: what trains, and where.
-        folder: of the run.
+        folders: of the run, or of others; the first that holds the run decides the design.
         tell: called with a line before steps are timed.
 
     Raises:
@@ -340,8 +340,9 @@ def plan_within(
     started, asked, limit = time.perf_counter(), experiment, experiment.design.time_limit
     if limit is None:
         return make_plan(experiment, compute)
-    if folder is not None and (again := _frozen_plan(asked, specified, frozen_in(Path(folder)), compute)) is not None:
-        return again
+    for folder in folders:
+        if (again := _frozen_plan(asked, specified, frozen_in(folder), compute)) is not None:
+            return again
     tell(f"Timing some steps, for a design that fits {limit:g} s ...")
     for trial in range(_MOST_TRIALS):
         plan = timed(make_plan(experiment, compute), briefly=trial == 0)

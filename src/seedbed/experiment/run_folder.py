@@ -1,9 +1,10 @@
-"""The folder of a run: one writer at a time, one specification, and finished results read back."""
+"""The folder of a run: one writer at a time, one specification for good, and finished results read back."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from seedbed.experiment.frozen import FROZEN, code_of, differences, freeze, froz
 from seedbed.experiment.kept import Kept
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import CandidateResult, FittedResult, GatheredCandidate, GatheredFits, Results
-from seedbed.files import remove_parts
+from seedbed.files import DIGESTS, altered_files, remove_parts
+from seedbed.report import check_files, draw_again
 
-__all__ = ["is_finished", "open_folder"]
+__all__ = ["folder_for", "is_finished", "numbered", "open_folder"]
 
-_RESULTS = "comparison.json"
+_RESULTS, _TRAINING, _LOCK = "comparison.json", "training.json", ".writer"
+_FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", "curves.safetensors", "history.csv")
 _NAMED = 3  # differences that a message names
 
 
@@ -39,13 +42,11 @@ class RunFolder:
         frozen: the file of the specification.
         kept: the finished parts of the run.
         finished: the results of the same run, if it is finished already; otherwise None.
-        replaces: in words, how another finished run in the folder differs from this one; empty if there is none.
     """
 
     frozen: Path
     kept: Kept
     finished: Comparison | None = None
-    replaces: str = ""
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
         """Write the results, remove what was kept, and return the paths.
@@ -72,19 +73,20 @@ def open_folder(
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
     Args:
-        overwrite: train a finished run again, and discard the files of another, unfinished run.
-        resumed: refuse the folder of any other run.
+        overwrite: train a finished run again, and discard the files of another run.
+        resumed: refuse the folder of any other run, even if nothing of it is finished.
         options: the options of the command as plain values, kept beside the specification.
 
     Raises:
-        OptionError: another process is writing there, the folder is read-only, or it holds another, unfinished run.
+        OptionError: another process is writing there, the folder is read-only, or it holds another run.
+        UnreadableError: a file of the finished run has changed, and it isn't overwritten.
     """
     folder = Path(folder)
     if "\0" in str(folder):
         raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
     with _written(folder, "Name another folder."):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".writer")
+        lock = FileLock(folder / _LOCK)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -94,25 +96,70 @@ def open_folder(
         for place in (folder, folder / "unfinished"):
             remove_parts(place)
         path, kept = folder / FROZEN, Kept(plan, folder)
-        frozen, finished = frozen_in(folder), is_finished(folder)
-        differing = differences(frozen, plan.specification)
-        if differing and (resumed or (kept.others and not overwrite and not finished)):
+        if not overwrite:
+            check_files(folder)
+        frozen, differing = frozen_in(folder), _differing(plan, folder)
+        if differing and (resumed or (not overwrite and _holds_results(kept))):
             raise OptionError(*_refusal(folder, differing, resumed))
-        if finished and not differing:
-            if not overwrite and (found := restored(plan, frozen, folder)) is not None:
-                kept.remove()  # left by a run that was killed after its last file
-                yield RunFolder(path, kept, finished=found)
-                return
+        if is_finished(folder) and not overwrite and (found := restored(plan, frozen, folder)) is not None:
+            kept.remove()  # left by a run that was killed after its last file
+            with _written(folder, "Free some space."):
+                draw_again(folder, found.document)
+            yield RunFolder(path, kept, finished=found)
+            return
+        if differing or not frozen or (folder / _RESULTS).exists():
             with _written(folder, "Name another folder."):
-                (folder / _RESULTS).unlink()  # until the new ones are there, the run isn't finished
-        if differing or finished or not frozen:
-            with _written(folder, "Name another folder."):
+                for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
+                    (folder / name).unlink(missing_ok=True)
                 freeze(plan.experiment, plan.specification, folder, options)
-        yield RunFolder(path, kept, replaces=_shown(differing) if finished else "")
+        yield RunFolder(path, kept)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def numbered(folder: Path) -> Iterator[Path]:
+    """Yield those of `folder`, `folder-2`, `folder-3` and so on that exist, up to the first that doesn't."""
+    numbers = itertools.count(2)
+    while folder.exists():
+        yield folder
+        number = next(numbers)
+        folder = folder.with_name(f"{folder.name if number == 2 else folder.name.rpartition('-')[0]}-{number}")
+
+
+def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
+    """Choose the folder of a run among `folder`, `folder-2` and so on.
+
+    Returns:
+        The folder that holds the run, or the first that holds no other; and in words how the run in `folder` differs,
+        if another folder is chosen.
+    """
+    places = list(numbered(folder))
+    free = [
+        place
+        for place in places
+        if not (_differing(plan, place) and ((place / _LOCK).exists() or _holds_results(Kept(plan, place))))
+    ]
+    same = [place for place in free if frozen_in(place) and not _differing(plan, place)]
+    following = f"{folder.name}-{len(places) + 1}" if places else folder.name
+    chosen = next(iter((*same, *free)), folder.with_name(following))
+    return chosen, "" if chosen == folder or folder not in places else _shown(_differing(plan, folder))
+
+
+def _differing(plan: Plan, folder: Path) -> list[str]:
+    """Return in words how the run in a folder differs from a plan; empty if there is none."""
+    frozen = frozen_in(folder)
+    if not frozen and (folder / _TRAINING).exists():
+        return ["it is a training on one split"]
+    if not frozen and (folder / _RESULTS).exists():
+        return [f"{FROZEN} is missing or damaged"]
+    return differences(frozen, plan.specification)
+
+
+def _holds_results(kept: Kept) -> bool:
+    """Return whether a folder holds results, or finished parts of another run."""
+    return bool(kept.others) or any((kept.folder / name).exists() for name in (_RESULTS, _TRAINING))
 
 
 def is_finished(folder: Path) -> bool:
@@ -137,7 +184,7 @@ def _refusal(folder: Path, differing: list[str], resumed: bool) -> tuple[str, st
     if resumed:
         message = f"the run in {folder} can't continue as it was begun: {shown}"
         return message, "Restore that, or run seedbed compare with another --out."
-    message = f"{folder} holds an unfinished run that isn't this one: {shown}"
+    message = f"{folder} holds another run: {shown}"
     return message, "Name another folder, or discard that run with --overwrite."
 
 
@@ -162,7 +209,7 @@ def restored(plan: Plan, frozen: Mapping[str, Any], folder: Path) -> Comparison 
         return None  # the code of a network or a baseline has changed, or is unknown
     from safetensors.numpy import load_file
 
-    with contextlib.suppress(Exception):  # damaged files in any way: train again
+    with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
         document = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / "curves.safetensors")
         notes = {one["name"]: one.get("note", "") for one in document["candidates"]}

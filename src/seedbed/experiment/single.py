@@ -23,9 +23,9 @@ from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.experiment.watch import Watch
-from seedbed.files import write_whole
+from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
-from seedbed.report import SCHEMA_VERSION, counted, notebook_fragment, write_report
+from seedbed.report import SCHEMA_VERSION, check_files, counted, draw_again, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
 from seedbed.training import History, train_many, versions, with_inputs_of
 
@@ -167,19 +167,23 @@ class Run:
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `curves.png`,
-        or all pictures in a format of `png`, `svg` or `pdf`, and `history.csv` (a row for each seed and epoch)."""
+        or all pictures in a format of `png`, `svg` or `pdf`, `history.csv` (a row for each seed and epoch) and
+        `sha256sums.txt` (the digests of the others)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         summary = self.summary()
         document, rows, text = folder / "training.json", folder / "history.csv", json_text(summary)
+        for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+            old.unlink(missing_ok=True)
         page = write_report(summary, folder / "report.html")
         from seedbed.figures import save_pictures  # loads Altair
 
         drawn = save_pictures(summary, folder, pictures)
         write_whole(rows, lambda path: _write_history(self.history, path))
-        # The last file: with it the run counts as finished.
+        # With it, the run counts as finished.
         write_whole(document, lambda path: path.write_text(text))
-        return [document, page, *drawn, rows]
+        written = [document, page, *drawn, rows]
+        return [*written, write_digests(written)]
 
 
 def training_on(
@@ -260,10 +264,14 @@ def finished_curves(folder: Path, training: Training) -> tuple[NDArray[Any], str
 
     Returns:
         Curves [4, epoch, network] in the order of `evaluation.CURVES`, and the name of the score.
+
+    Raises:
+        UnreadableError: a file of the training has changed or is missing.
     """
     if not isinstance(training.candidate.architecture, MLP):
         return None
-    with contextlib.suppress(Exception):  # if the files are damaged in any way, the networks are trained again
+    check_files(folder)
+    with contextlib.suppress(Exception):  # if older files are damaged in any way, the networks are trained again
         summary = json.loads((folder / "training.json").read_text())
         then = summary["specification"]
         if then != training.specification(then["table"]["n_inputs"]) or summary["seeds"] != list(training.seeds):
@@ -272,7 +280,9 @@ def finished_curves(folder: Path, training: Training) -> tuple[NDArray[Any], str
             found = connection.read_csv(str(folder / "history.csv")).fetchnumpy()
         seeds, score = len(summary["seeds"]), summary["curves"]["score_name"]
         names = [name for name in found if name not in ("seed", "epoch")]
-        return np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names]), score
+        curves = np.stack([found[name].astype(np.float32).reshape(seeds, -1).T for name in names])
+        draw_again(folder, summary)
+        return curves, score
     return None
 
 

@@ -7,7 +7,15 @@ from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
 from seedbed.report.sentences import counted, note_sentences, serious_sentences
 from seedbed.report.single import epoch_lines, single_text
-from seedbed.report.stored import SCHEMA_VERSION, drawing_seconds, notebook_fragment, read_summary, write_report
+from seedbed.report.stored import (
+    SCHEMA_VERSION,
+    check_files,
+    draw_again,
+    drawing_seconds,
+    notebook_fragment,
+    read_summary,
+    write_report,
+)
 from seedbed.report.terminal import comparison_text, glance_lines, glance_text
 
 __all__ = [
@@ -16,8 +24,10 @@ __all__ = [
     "ProgressDisplay",
     "advice_sentences",
     "card_text",
+    "check_files",
     "comparison_text",
     "counted",
+    "draw_again",
     "drawing_seconds",
     "duration",
     "epoch_lines",

@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.files import write_whole
+from seedbed.files import altered_files, write_digests, write_whole
 
-__all__ = ["SCHEMA_VERSION", "drawing_seconds", "notebook_fragment", "read_summary", "write_report"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "check_files",
+    "draw_again",
+    "drawing_seconds",
+    "notebook_fragment",
+    "read_summary",
+    "write_report",
+]
 
 _FILES = ("comparison.json", "training.json")
 _NEEDED = {"schema_version", "kind", "candidates", "specification", "notes"}
@@ -79,6 +87,42 @@ def drawing_seconds() -> float:
     return _DRAWING_COUNTS * statistics.median(timings)
 
 
+_DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
+
+
+def check_files(folder: Path) -> str:
+    """Check the files of a finished run by their digests, except reports and pictures.
+
+    Returns:
+        An empty text; of a run without digests a line that says so.
+
+    Raises:
+        UnreadableError: a file has changed or is missing.
+    """
+    altered = altered_files(folder)
+    if altered is None:
+        return f"{folder} is of an earlier seedbed and has no digests, so a change in its files isn't noticed"
+    for name, is_altered in altered.items():
+        if is_altered and not name.endswith(_DRAWN):
+            there = (folder / name).exists()
+            message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
+            raise UnreadableError(message, "Restore it, or run the same command with --overwrite, which trains again.")
+    return ""
+
+
+def draw_again(folder: Path, summary: Mapping[str, Any]) -> Path | None:
+    """Write the report of a finished run if it is missing or isn't as the run wrote it; return its path if so."""
+    page, altered = folder / "report.html", altered_files(folder)
+    if page.is_file():
+        is_cut = not page.read_bytes().rstrip().endswith(b"</html>")
+        if not (altered or {}).get(page.name, is_cut):
+            return None
+    write_report(summary, page)
+    if altered is not None:
+        write_digests([page])
+    return page
+
+
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the summary that a run has written, from its folder or from the file itself, or a saved judgement.
 
@@ -87,7 +131,8 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         OptionError: there is no such folder or file, or the run isn't finished.
-        UnreadableError: the file isn't a summary, or another version of seedbed wrote it.
+        UnreadableError: the file isn't a summary, another version of seedbed wrote it, or a file of the run has
+            changed.
     """
     path = Path(path)
     if path.is_dir():
@@ -101,6 +146,8 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
         path = max(found, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
         raise OptionError(f"there is no run {path}", _NAME_A_RUN)
+    if path.name in _FILES:
+        check_files(path.parent)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
