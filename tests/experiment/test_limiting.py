@@ -10,21 +10,24 @@ import pytest
 from seedbed.data import table_from_arrays
 from seedbed.errors import OptionError
 from seedbed.experiment import frozen_in, plan_within, specify
+from seedbed.report.glance import first_screen
 from seedbed.settings import Compute, Design, recipe_named
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
+EPOCHS = 200
 RUNNING = Compute(jobs=1, engine="torch")
 
 
 @pytest.fixture
 def takes(monkeypatch):
-    """A function that makes every plan take the given seconds per judged network and 5,000 rows."""
+    """A function that makes every plan take the given seconds per judged network, 5,000 rows and 200 epochs."""
 
     def take(seconds):
-        def timed(plan, *, briefly=False):
+        def timed(plan, fits=None):
             (stack,) = plan.fitting.stacks
             cost = seconds * len(stack.owners) * plan.experiment.table.n_rows / 5000
-            stack = dataclasses.replace(stack, plan=stack.plan.taking(cost))
+            cost *= plan.experiment.recipe.epochs / EPOCHS
+            stack = dataclasses.replace(stack, plan=dataclasses.replace(stack.plan, seconds=cost))
             return dataclasses.replace(plan, fitting=dataclasses.replace(plan.fitting, stacks=(stack,)))
 
         monkeypatch.setattr("seedbed.experiment.plan.timed", timed)
@@ -39,43 +42,54 @@ def arrays_of(n_rows):
 
 
 def specified(n_rows, **options):
-    table, recipe = table_from_arrays(*arrays_of(n_rows)), recipe_named("tutorial", epochs=3)
+    table, recipe = table_from_arrays(*arrays_of(n_rows)), recipe_named("tutorial", epochs=EPOCHS)
     return functools.partial(specify, table, ["relu:3"], recipe=recipe, design=Design(baselines=[], **options))
 
 
 def planned(specified):
-    return plan_within(specified(), specified, RUNNING)
+    lines = []
+    return plan_within(specified(), specified, RUNNING, tell=lines.append), lines
 
 
 def design_of(plan):
     design = plan.experiment.design
-    return design.repeats, design.seeds, plan.experiment.table.n_rows
+    return design.repeats, plan.experiment.recipe.epochs, design.seeds, plan.experiment.table.n_rows
 
 
 @pytest.mark.parametrize(
-    ("seconds", "wanted"), [(0.01, (10, 5)), (0.5, (3, 5)), (2.0, (1, 4)), (5.0, (1, 1)), (99.0, (1, 1))]
+    ("seconds", "wanted"),
+    [(0.01, (10, 200, 5)), (0.5, (3, 200, 5)), (3.0, (1, 120, 5)), (5.0, (1, 100, 3)), (99.0, (1, 100, 1))],
 )
-def test_repeats_are_cut_first_then_seeds(takes, seconds, wanted):
+def test_repeats_are_cut_first_then_epochs_then_seeds(takes, seconds, wanted):
     takes(seconds * 50)
-    plan = planned(specified(100, time_limit=100))
-    assert design_of(plan) == (*wanted, 100)
-    assert plan.experiment.design.shortened == ("" if wanted == (10, 5) else "10 repeats with 5 seeds")
+    plan, lines = planned(specified(100, time_limit=100))
+    assert design_of(plan) == pytest.approx((*wanted, 100), rel=0.02)
+    was = "10 repeats with 5 seeds" + (" and 200 epochs" if wanted[1] < 200 else "")
+    assert plan.experiment.design.shortened == ("" if wanted[0] == 10 else was)
+    assert any(line.startswith("This doesn't fit 100 s: it may take ") for line in lines) == (seconds == 99)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "wanted"), [(0.01, (1, 3, 5000)), (3.0, (1, 3, 3000)), (9.0, (1, 1, 2000)), (90.0, (1, 1, 500))]
-)
-def test_a_first_look_also_reduces_the_rows_of_its_sample(takes, seconds, wanted):
+    ("seconds", "wanted"),
+    [(0.001, (1, 200, 3, 18000)), (0.7, (1, 142, 3, 18000)), (1.4, (1, 100, 2, 18000)), (9.0, (1, 100, 1, 6000)),
+     (99.0, (1, 100, 1, 5000))],
+)  # fmt: skip
+def test_a_first_look_takes_a_sample_last_and_of_no_fewer_than_5000_rows(takes, seconds, wanted):
     takes(seconds)
-    plan = planned(specified(20_000, quick=True))
+    plan, lines = planned(specified(18_000, quick=True))
     assert design_of(plan) == pytest.approx(wanted, rel=0.02)
-    assert plan.experiment.whole.n_rows == 20_000
-    assert plan.experiment.design.time_limit == 60
+    assert (plan.experiment.whole is None) == (wanted[3] == 18_000)
+    assert len(lines) == 1 + (seconds == 99)
+
+
+def test_a_table_of_768_rows_is_never_sampled(takes):
+    takes(1e6)
+    assert design_of(planned(specified(768, quick=True))[0]) == (1, 100, 1, 768)
 
 
 def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     options = {"candidates": ["relu:3"], "repeats": 2, "seeds": 3, "time_limit": 100}
-    takes(20.0 * 5000 / 60)
+    takes(20.0 * 5000 / 60 * EPOCHS / 4)
     first = small(**options, folder=tmp_path)
     assert first.experiment.design.shortened == "2 repeats with 3 seeds"
     takes(0.0)  # now the full design would fit
@@ -84,11 +98,15 @@ def test_the_frozen_design_is_read_back(small, tmp_path, takes):
     assert small(**{**options, "time_limit": 101}, folder=tmp_path, overwrite=True).experiment.design.repeats == 2
 
 
-def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path):
-    found = small(*arrays_of(7000), candidates=["relu:3"], quick=True, folder=tmp_path)
+def test_a_sample_is_part_of_the_specification_and_of_the_text(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("seedbed.experiment.spec._QUICK_ROWS", 5000)
+    found = small(*arrays_of(7000), candidates=["relu:3", "linear:2"], quick=True, folder=tmp_path)
     assert frozen_in(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
     assert "A FIRST LOOK at a sample of 5,000 of 7,000 rows: leave --quick out before" in found.details()
+    screen = first_screen(found.to_dict())
+    assert screen.headline.startswith("In this sample, ")
+    assert "The table has 7,000 rows; with all of them, any of this may change." in screen.warnings
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
 
 

@@ -1,10 +1,12 @@
 """The cost of a plan is measured by some of its steps, and shown from the start."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from seedbed.experiment import run, watch_plan
-from seedbed.experiment.plan import timed
+from seedbed.experiment.plan import Pace, timed
 
 
 @pytest.fixture
@@ -12,7 +14,6 @@ def worthwhile(monkeypatch):
     """Time every plan, however short."""
     monkeypatch.setattr("seedbed.experiment.plan._WORTH_TIMING", 0.0)
     monkeypatch.setattr("seedbed.experiment.plan._STEPS_FOR", 0.01)
-    monkeypatch.setattr("seedbed.experiment.plan._FEWEST_SPLITS", 1)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_costs_are_measured_for_every_stack_and_baseline(planned, worthwhile, op
     found = timed(plan)
     assert found.measured
     assert all(stack.plan.seconds > 0 for stack in found.stacks)
-    assert found.fits.keys() == {"prior"}
+    assert found.pace.fits.keys() == {"prior"}
     assert found.seconds > found.overhead
     assert timed(found) is found
 
@@ -42,3 +43,27 @@ def test_the_time_left_is_known_before_the_first_fit_and_includes_baselines(plan
     assert watch.progress()[0].seconds_left == pytest.approx(plan.seconds, rel=0.3)
     watch.count("prior", taken=True)
     assert watch.progress()[0].seconds_left < plan.seconds
+
+
+def test_an_estimate_rises_by_at_most_half_if_no_network_ends_early(planned):
+    for seeds in (1, 5):
+        plan = planned("relu:3", "linear:20,20", name="trained", recipe={"epochs": 1000}, seeds=seeds)
+        assert plan.seconds < plan.most_seconds < 1.5 * plan.seconds
+        for stack in plan.stacks:
+            assert sum(map(stack.plan.cost, stack.plan.chunks)) == pytest.approx(stack.plan.seconds)
+    few = planned("relu:3", name="trained", recipe={"epochs": 100})
+    assert few.seconds == few.most_seconds
+
+
+def test_a_fit_to_all_rows_is_estimated_by_the_growth_between_fits_to_some():
+    pace = Pace({}, {"svc": ((1000, 0.1), (3000, 0.9)), "prior": ((1000, 0.1), (3000, 0.1)), "other": ((1000, 0.2),)})
+    seconds = [pace.fit_seconds(name, 30_000) for name in ("svc", "prior", "other")]
+    assert seconds == pytest.approx([90.0, 1.0, 6.0])
+    assert pace.fit_seconds("svc", 1500) == pytest.approx(0.45)
+
+
+def test_one_long_fit_keeps_other_cores_waiting(planned):
+    plan = dataclasses.replace(planned("relu:3", baselines=["prior"], folds=2), jobs=2)
+    (splits, seconds) = len(plan.all_splits), plan.fit_seconds["prior"]
+    assert (splits, plan.fitting_seconds) == (2, pytest.approx(seconds))
+    assert plan.paced(Pace({0: (0.1, 0.1)}, {"prior": ((20, 9.0),)})).fitting_seconds == pytest.approx(13.5)

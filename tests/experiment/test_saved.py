@@ -52,6 +52,7 @@ DOCUMENT = {
         "sample_of": type(None),
         "time_limit": type(None),
         "shortened": str,
+        "epochs": type(None),
         "locked_share": float,
         "n_unused": int,
         "reason": str,
@@ -204,7 +205,7 @@ def test_the_document_describes_the_comparison(comparison):
     assert document["plan"] == {"kind": "cross_validation", "repeats": 2, "folds": 3, "seeds": 3, "n_train": 40,
                                 "n_test": 20, "locked_share": 0.0, "n_unused": 0, "quick": False,
                                 "reason": reason, "random_state": 7, "sample_of": None, "time_limit": None,
-                                "shortened": "",
+                                "shortened": "", "epochs": None,
                                 "recipe": "SGD, lr 0.5, full batch, 4 epochs"}  # fmt: skip
     assert [one["name"] for one in document["candidates"]] == ["linear:3", "tanh:4", "prior"]
     assert [one["kind"] for one in document["candidates"]] == ["network", "network", "baseline"]

@@ -132,6 +132,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
             "sample_of": None,
             "time_limit": None,
             "shortened": "",
+            "epochs": None,
             "reason": "1299 rows: 10 x 10 folds x 5 seeds",
             "random_state": 0,
             "recipe": RECIPE,

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -42,7 +43,7 @@ def compare(
     begun: Annotated[str, Parameter(parse=False)] = "",
 ) -> int:
     """Train candidates on the same splits, many seeds each, and say which is better than the reference, if any."""
-    run, lrs = options.run, options.recipe.lrs()
+    started, run, lrs = time.perf_counter(), options.run, options.recipe.lrs()
     with working(f"Reading {table}", run) as now:
         from seedbed.data import read_table
 
@@ -76,7 +77,7 @@ def compare(
         _check_named(options.design.fail_if_worse, experiment)
         folder = run.folder("compare", experiment.table.name)
         places = [] if overwrite else [folder] if run.out else numbered(folder)
-        plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run))
+        plan = plan_within(experiment, specified, run.compute(), places, functools.partial(say, run), started)
     warnings = serious_sentences(note.as_dict() for note in plan.experiment.table.notes)
     say(run, *warnings, plan.sentence())
     if not run.out:

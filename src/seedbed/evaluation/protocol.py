@@ -28,7 +28,8 @@ class Protocol:
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.
         time_limit: seconds that the run may take, about; None if there is no limit.
-        shortened: repeats and seeds, or rows, without the time limit, in words; empty if the limit changes nothing.
+        shortened: repeats, seeds and epochs without the time limit, in words; empty if the limit changes nothing.
+        epochs: to which a time limit has cut those of the recipe; None if it hasn't.
         reason: why this design, in words for the user.
     """
 
@@ -41,6 +42,7 @@ class Protocol:
     quick: bool = False
     time_limit: float | None = None
     shortened: str = ""
+    epochs: int | None = None
     reason: str
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -86,7 +87,7 @@ def compare(
         iris: predicting species (150 rows, 4 features; 3 classes, 33.3% in the largest)
         2 networks on 10 train/test splits with 2 seeds each: 40 networks in ...
     """
-    rows = _table(table, y, target)
+    started, rows = time.perf_counter(), _table(table, y, target)
     lrs = _lrs(lr)
     named = recipe_named(recipe) if isinstance(recipe, str) else recipe
     common = merged(named, epochs=epochs, lr=lrs[0] if len(lrs) == 1 else None)
@@ -94,7 +95,8 @@ def compare(
     several = lrs if len(lrs) > 1 else ()
     command = call_of(rows, candidates, common, several, asked)
     specified = functools.partial(specify, rows, candidates, recipe=common, design=asked, lrs=several, command=command)
-    plan = plan_within(specified(), specified, compute, [] if overwrite or folder is None else [Path(folder)])
+    folders = [] if overwrite or folder is None else [Path(folder)]
+    plan = plan_within(specified(), specified, compute, folders, started=started)
     for candidate in {one.architecture: one for one in plan.experiment.candidates}.values():
         warn_of_shares(candidate, plan.experiment.table)
     watch = watch_plan(plan, on_progress, draws=folder is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import heapq
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.data import Encoding, Split, TargetDesign, encode, fold_pairs, target_design
-from seedbed.errors import SeedbedError
+from seedbed.data import Encoding, Split, Table, TargetDesign, encode, fold_pairs, target_design
+from seedbed.errors import SeedbedError, TrainingError
 from seedbed.evaluation import Protocol
-from seedbed.experiment.fitted import fit_on_splits
+from seedbed.experiment.fitted import STANDARD, Fitted, fit_on_splits
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
@@ -37,6 +38,29 @@ from seedbed.training import (
 __all__ = ["Plan", "make_plan", "plan_within", "timed"]
 
 _START_SECONDS = 4.0  # a worker imports torch
+_JUDGING = 1e-5  # scores and verdicts of a tested row, repeat, seed and model, as a share of the time for drawing
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Measured costs of one core.
+
+    Attributes:
+        networks: seconds to build one network of a candidate and to train it for an epoch, by the candidate's number.
+        fits: (training rows, seconds) of the timed fits of each baseline, by name; the largest last.
+    """
+
+    networks: Mapping[int, tuple[float, float]]
+    fits: Mapping[str, tuple[tuple[int, float], ...]]
+
+    def fit_seconds(self, name: str, n_rows: int) -> float:
+        """Return the seconds of one fit of a baseline to this many rows, by the growth between its timed fits."""
+        *before, (n, seconds) = self.fits[name]
+        growth = 1.0
+        if before:
+            fewer, shorter = before[-1]
+            growth = min(3.0, max(1.0, math.log(seconds / shorter) / math.log(n / fewer)))
+        return seconds * math.pow(n_rows / n, growth if n_rows > n else 1.0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,7 @@ class Plan:
         specification: everything that decides the result, fit for JSON; computed once, here.
         jobs: number of chunks at a time.
         cluster: trains there instead of here; it doesn't change the result.
-        fits: measured seconds of one core for one fit of each baseline; missing ones are estimated.
+        pace: its measured costs; None before `timed`.
     """
 
     experiment: Experiment
@@ -70,7 +94,7 @@ class Plan:
     specification: Mapping[str, Any]
     jobs: int
     cluster: Cluster | None = None
-    fits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pace: Pace | None = None
 
     @functools.cached_property
     def all_splits(self) -> tuple[Split, ...]:
@@ -94,41 +118,71 @@ class Plan:
     @functools.cached_property
     def fit_seconds(self) -> dict[str, float]:
         """The seconds of one core for one fit of each baseline, by name."""
-        spec, n_rows = self.experiment, len(self.all_splits[0].train)
+        spec, n_rows, pace = self.experiment, len(self.all_splits[0].train), self.pace
         return {
-            one.name: self.fits[one.name] if one.name in self.fits else one.seconds(spec.table, n_rows)
+            one.name: pace.fit_seconds(one.name, n_rows) if pace and one.name in pace.fits
+            else one.seconds(spec.table, n_rows)
             for one in spec.fitted
-        }
+        }  # fmt: skip
 
     @property
     def measured(self) -> bool:
         """Whether its costs are measured by some steps of each stack."""
-        return all(stack.plan.measured for stack in self.fitting.stacks)
+        return self.pace is not None
+
+    @functools.cached_property
+    def finishing(self) -> float:
+        """Seconds for verdicts, report and pictures after the training."""
+        spec, n_tested = self.experiment, sum(len(split.test) for split in self.splits)
+        n_models = len(spec.candidates) * spec.design.seeds + len(spec.fitted)
+        return drawing_seconds() * (1 + _JUDGING * n_tested * n_models)
 
     @property
     def overhead(self) -> float:
-        """Seconds to start workers and to draw, whatever is trained."""
-        started = _START_SECONDS if self.workers > 1 and not self.measured else 0.0
-        return started + drawing_seconds()
+        """Seconds to start workers, to judge and to draw, whatever is trained."""
+        return (_START_SECONDS if self.workers > 1 and not self.measured else 0.0) + self.finishing
 
     @property
     def seconds(self) -> float:
         """The estimated duration [s]: rough at first, and within a factor of 1.5 after `timed`."""
-        rounds = [which for which in (self.choosing, self.fitting) if which is not None]
-        fits = sum(self.fit_seconds.values()) * len(self.all_splits) / self.workers
-        return fits + sum(self._passes(which) for which in rounds) + self.overhead
+        return self.fitting_seconds + sum(self.passes(which) for which in self.rounds) + self.overhead
 
-    def _passes(self, which: Round) -> float:
-        """Return the duration of a round [s]. Chunks can't be divided, so workers may wait for the last one."""
-        costs = [
-            stack.plan.seconds * len(chunk.members) / len(stack.owners)
-            for stack in which.stacks
-            for chunk in stack.plan.chunks
-        ]
+    @property
+    def most_seconds(self) -> float:
+        """The duration [s] if no network ends before its last epoch."""
+        return self.fitting_seconds + sum(self.passes(which, most=True) for which in self.rounds) + self.overhead
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds that are trained."""
+        return tuple(which for which in (self.choosing, self.fitting) if which is not None)
+
+    @property
+    def fitting_seconds(self) -> float:
+        """The duration of all fits of baselines [s]."""
+        return self._packed([seconds for seconds in self.fit_seconds.values() for _ in self.all_splits])
+
+    def passes(self, which: Round, *, most: bool = False) -> float:
+        """Return the duration of a round [s]; `most` if no network ends before its last epoch."""
+        return self._packed(
+            [
+                stack.plan.cost(chunk) * (chunk.recipe.epochs / chunk.usual_epochs if most else 1.0)
+                for stack in which.stacks
+                for chunk in stack.plan.chunks
+            ]
+        )
+
+    def _packed(self, costs: Iterable[float]) -> float:
+        """Return how long tasks take side by side. They can't be divided, so workers may wait for the last one."""
         free = [0.0] * self.workers
         for cost in sorted(costs, reverse=True):
             heapq.heapreplace(free, free[0] + cost)
         return max(free)
+
+    def paced(self, pace: Pace) -> Plan:
+        """Return the plan with measured costs."""
+        choosing = self.choosing and _with_paces(self.choosing, pace, _INNER)
+        return dataclasses.replace(self, fitting=_with_paces(self.fitting, pace, 1.0), choosing=choosing, pace=pace)
 
     def totals(self) -> dict[str, int]:
         """Return the number of networks of each candidate, in both rounds, and of fits of each baseline."""
@@ -250,68 +304,95 @@ def _choosing(experiment: Experiment, n_splits: int, n_inner: int) -> dict[int, 
 
 _WORTH_TIMING = 5.0  # seconds of training and fitting, by the rough estimate, from which on costs are measured
 _STEPS_FOR = 0.3  # seconds, for each stack
-_FEWEST_SPLITS = 8  # with fewer, one more fit of each baseline takes too large a share of the run
+_FIT_FOR = 0.5  # seconds; a baseline is fitted to more and more rows until a fit takes as long
+_FIT_ROWS, _MORE_ROWS = 1_000, 3  # rows of the first of these fits, and how many times as many the next one has
 _INNER = 0.8  # share of a split's training rows that choosing networks train on
 
 
-def timed(plan: Plan, *, briefly: bool = False) -> Plan:
-    """Return the plan with costs measured by a few steps of each stack and one fit of each baseline.
+def timed(plan: Plan, fits: Mapping[str, tuple[tuple[int, float], ...]] | None = None) -> Plan:
+    """Return the plan with costs measured by a few steps of each stack and some fits of each baseline.
 
     A plan that takes a few seconds, or that runs on a cluster, is returned unchanged.
 
     Args:
-        briefly: fit no baselines, as the plan may change.
+        fits: timed fits of the baselines on more rows of the same table, as in `Pace`; they aren't repeated.
     """
     if plan.measured or plan.cluster is not None or plan.seconds - plan.overhead < _WORTH_TIMING:
         return plan
-    firsts = [stack.plan.chunks[0] for stack in plan.fitting.stacks]
-    data, found = plan.fitting.data, dict[int, tuple[float, float]]()
-    if plan.jobs == 1 or len(firsts) == 1 or firsts[0].device != "cpu":
-        found = {number: time_chunk(chunk, data, _STEPS_FOR) for number, chunk in enumerate(firsts)}
+    which = plan.choosing or plan.fitting  # more networks choose than are judged
+    stacks = {stack.owners[0][0]: stack for stack in (*plan.fitting.stacks, *which.stacks)}
+    tasks: list[tuple[Any, ...]] = []
+    for number, stack in stacks.items():
+        place = which if stack in which.stacks else plan.fitting
+        tasks.append((_timed_chunk, number, stack.plan.chunks[0], place.data))
+    baselines = [one for one in plan.experiment.fitted if one.timed] if fits is None else []
+    table = dataclasses.replace(plan.experiment.table, columns=())  # less to send to workers
+    tasks += [(_timed_fit, one, table, plan.encoding, plan.all_splits[0]) for one in baselines]
+    on_cpu = all(stack.plan.chunks[0].device == "cpu" for stack in stacks.values())
+    if plan.jobs == 1 or len(tasks) == 1 or not on_cpu:
+        found = [_call(*task) for task in tasks]
     else:
-        for number, measured in side_by_side(_timed_chunk, list(enumerate(firsts)), (data,), plan.jobs):
-            found[number] = measured
-    paces = {}
-    for number, stack in enumerate(plan.fitting.stacks):
-        built, epoch = found[number]
-        for candidate in {candidate for candidate, _ in stack.owners}:
-            n_networks = len(firsts[number].members)
-            paces[candidate] = built / n_networks, epoch / n_networks
-    choosing = None if plan.choosing is None else _with_paces(plan.choosing, paces, _INNER)
-    fits = {} if briefly and not plan.experiment.design.quick else _timed_fits(plan)
-    return dataclasses.replace(plan, fitting=_with_paces(plan.fitting, paces, 1.0), choosing=choosing, fits=fits)
+        found = list(side_by_side(_call, tasks, (), plan.jobs))
+    paces, curves = dict[int, tuple[float, float]](), dict(fits or {})
+    for what, measured in found:
+        if isinstance(what, str):
+            curves |= {what: measured} if measured else {}
+            continue
+        stack = stacks[what]
+        built, epoch = (seconds / stack.plan.lanes(stack.plan.chunks[0]) for seconds in measured)
+        chunk = stack.plan.chunks[0]
+        if stack in which.stacks and which.chooses and chunk.recipe.batch_size is not None:
+            epoch /= _INNER
+        paces |= dict.fromkeys({candidate for candidate, _ in stack.owners}, (built, epoch))
+    return plan.paced(Pace(paces, curves))
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
 def _timed_chunk(number: int, chunk: Chunk, data: TrainingData) -> tuple[int, tuple[float, float]]:
     return number, time_chunk(chunk, data, _STEPS_FOR)
 
 
-def _timed_fits(plan: Plan) -> dict[str, float]:
-    spec, found = plan.experiment, {}
-    for baseline in spec.fitted if len(plan.all_splits) >= _FEWEST_SPLITS else ():
-        if baseline.timed:
-            started = time.perf_counter()
-            list(fit_on_splits([baseline], spec.table, plan.encoding, plan.all_splits[:1], jobs=1))
-            found[baseline.name] = time.perf_counter() - started
-    return found
+def _timed_fit(
+    baseline: Fitted, table: Table, encoding: Encoding, split: Split
+) -> tuple[str, tuple[tuple[int, float], ...]]:
+    """Return (training rows, seconds) of fits to more and more rows of a split, until one fails."""
+    n_rows, timings, passed = min(_FIT_ROWS, len(split.train)), list[tuple[int, float]](), 0.0
+    with contextlib.suppress(TrainingError):  # the fit to all rows may succeed
+        while not timings or (timings[-1][0] < len(split.train) and timings[-1][1] < _FIT_FOR):
+            train, test = (rows[:: max(1, len(rows) // n_rows)][:n_rows] for rows in (split.train, split.test))
+            started, worked = time.perf_counter(), time.process_time()
+            list(fit_on_splits([baseline], table, encoding, [Split(0, 0, train, test)], jobs=1))
+            timings.append((len(train), max(time.process_time() - worked, 1e-6)))
+            passed += time.perf_counter() - started
+            n_rows = min(_MORE_ROWS * n_rows, len(split.train))
+    # Processor time shows the growth; where other programs run, a fit takes longer.
+    slower = max(1.0, passed / max(sum(worked for _, worked in timings), 1e-6))
+    if any(baseline.name in names for names in STANDARD.values()):
+        timings = timings[-1:]  # they grow with the rows, and the growth of short fits says little
+    return baseline.name, tuple((n, slower * worked) for n, worked in timings)
 
 
-def _with_paces(which: Round, paces: dict[int, tuple[float, float]], share: float) -> Round:
+def _with_paces(which: Round, pace: Pace, share: float) -> Round:
     """Return a round with measured costs; epochs of minibatches are shorter by the share of rows to train on."""
     stacks = []
     for stack in which.stacks:
-        built, epoch = paces[stack.owners[0][0]]
-        chunk = stack.plan.chunks[0]
-        epoch *= share if chunk.recipe.batch_size is not None else 1.0
-        seconds = len(stack.owners) * (built + epoch * chunk.usual_epochs)
-        stacks.append(dataclasses.replace(stack, plan=stack.plan.taking(seconds)))
+        built, epoch = pace.networks[stack.owners[0][0]]
+        seconds = 0.0
+        for chunk in stack.plan.chunks:
+            ran = epoch * (share if chunk.recipe.batch_size is not None else 1.0) * chunk.usual_epochs
+            seconds += stack.plan.lanes(chunk) * (built + ran)
+        stacks.append(dataclasses.replace(stack, plan=dataclasses.replace(stack.plan, seconds=seconds)))
     return dataclasses.replace(which, stacks=tuple(stacks))
 
 
 # Designs that fit a time limit
 
-_MOST_TRIALS = 6
-_FEW_ROWS, _FEWEST_ROWS = 2_000, 500  # of a sample: before seeds are cut, and after
+_MOST_TRIALS = 8
+_FEWEST_ROWS = 5_000  # of a sample
+_FEWEST_EPOCHS, _FEWEST_STEPS = 5, 100  # after a cut: a network needs so many of both to learn anything
 _CAUTION = 0.9  # share of the time limit that the estimate of a cut design may take
 
 
@@ -321,76 +402,122 @@ def plan_within(
     compute: Compute,
     folders: Iterable[Path] = (),
     tell: Callable[[str], None] = lambda words: None,
+    started: float | None = None,
 ) -> Plan:
-    """Return the plan of an experiment whose design fits its time limit, if it has one.
+    """Return the plan of an experiment, with measured costs, whose design fits its time limit if it has one.
 
-    Repeats are cut first, then seeds, and with `--quick` also rows. The cut is estimated from a few steps of each
-    network and one fit of each baseline, without any result. A continued run keeps its frozen design.
+    Repeats are cut first, then epochs, then seeds, and with `--quick` also rows. The cut is estimated from a few steps
+    of each network and some fits of each baseline, without any result. A continued run keeps its frozen design.
 
     Args:
         experiment: as it was asked for.
         specified: `specify` with all its arguments but `rows`, for a sample of another size.
         compute: what trains, and where.
         folders: of the run, or of others; the first that holds the run decides the design.
-        tell: called with a line before steps are timed.
+        tell: called with a line before steps are timed, and with another if the time limit can't be kept.
+        started: `time.perf_counter()` at the start of the time limit; now if None.
 
     Raises:
         SeedbedError: as `make_plan`.
     """
-    started, asked, limit = time.perf_counter(), experiment, experiment.design.time_limit
-    if limit is None:
-        return make_plan(experiment, compute)
-    for folder in folders:
-        if (again := _frozen_plan(asked, specified, frozen_in(folder), compute)) is not None:
+    started, asked = time.perf_counter() if started is None else started, experiment
+    limit, frozen = experiment.design.time_limit, [frozen_in(folder) for folder in folders]
+    for one in frozen if limit is not None else ():
+        if (again := _frozen_plan(asked, specified, one, compute)) is not None:
             return again
-    tell(f"Timing some steps, for a design that fits {limit:g} s ...")
-    for trial in range(_MOST_TRIALS):
-        plan = timed(make_plan(experiment, compute), briefly=trial == 0)
-        left = limit - (time.perf_counter() - started)
-        smaller = None if plan.seconds <= left else _smaller(experiment, asked, specified, _share(plan, left))
-        if smaller is None:
+    plan = make_plan(experiment, compute)
+    if any(one and not differences(one, plan.specification) for one in frozen):  # a finished or continued run
+        return plan
+    if limit is not None:
+        tell(f"Timing some steps, for a design that fits {limit:g} s ...")
+    plan = timed(plan)
+    for _ in range(_MOST_TRIALS if limit is not None else 0):
+        left = (limit or 0.0) - (time.perf_counter() - started)
+        if plan.most_seconds <= left or (smaller := _smaller(plan, _CAUTION * left, asked, specified)) is None:
             break
-        experiment = smaller
+        cut, pace = make_plan(smaller, compute), plan.pace
+        same_rows = smaller.table.n_rows == plan.experiment.table.n_rows
+        plan = cut.paced(pace) if pace and same_rows else timed(cut, pace.fits if pace else None)
+    if limit is not None and plan.most_seconds > 1.1 * (limit - (time.perf_counter() - started)):
+        tell(_too_long(plan, limit))
     return plan
 
 
-def _share(plan: Plan, left: float) -> float:
-    """Return the share of the work that fits the time left."""
-    return max(0.0, (_CAUTION * left - plan.overhead) / max(plan.seconds - plan.overhead, 1e-9))
-
-
-def _smaller(
-    experiment: Experiment, asked: Experiment, specified: Callable[..., Experiment], share: float
-) -> Experiment | None:
-    """Return an experiment with about this share of the work; None if it can't be cut."""
-    design, whole, n_rows = experiment.design, experiment.whole, experiment.table.n_rows
-    repeats, seeds, rows = design.repeats, design.seeds, n_rows
+def _smaller(plan: Plan, left: float, asked: Experiment, specified: Callable[..., Experiment]) -> Experiment | None:
+    """Return an experiment that takes about the seconds that are left; None if it can't be cut."""
+    experiment, n_rows = plan.experiment, plan.experiment.table.n_rows
+    design, epochs = experiment.design, experiment.recipe.epochs
+    repeats, seeds, rows, fewest = design.repeats, design.seeds, n_rows, fewest_epochs(plan)
+    share = max(0.0, left - plan.overhead) / max(plan.most_seconds - plan.overhead, 1e-9)
+    fits = plan.fitting_seconds
     if repeats > 1:
-        share *= repeats
-        repeats = max(1, min(repeats - 1, math.floor(share)))
-        share /= repeats
-    if share < 1 and repeats == 1 and design.quick and n_rows > _FEW_ROWS:
-        rows = max(_FEW_ROWS, min(n_rows - 1, math.floor(share * n_rows)))
-        share *= n_rows / rows
-    if share < 1 and repeats == 1 and seeds > 1:
-        share *= seeds
-        seeds = max(1, min(seeds - 1, math.floor(share)))
-        share /= seeds
-    if share < 1 and repeats == seeds == 1 and design.quick and n_rows > _FEWEST_ROWS:
-        rows = max(_FEWEST_ROWS, min(rows, math.floor(share * rows)))
-    if (repeats, seeds, rows) == (design.repeats, design.seeds, n_rows):
+        repeats = max(1, min(repeats - 1, math.floor(share * repeats)))
+        share *= design.repeats / repeats
+        fits *= repeats / design.repeats
+    if share < 1 and repeats == 1:  # fewer epochs and seeds make networks faster, and no baseline
+        networks = (plan.most_seconds - plan.overhead - plan.fitting_seconds) * repeats / design.repeats
+        share = max(0.0, left - plan.overhead - fits) / max(networks, 1e-9)
+        if share < 1 and epochs > fewest:
+            epochs = max(fewest, min(epochs - 1, math.floor(share * epochs)))
+            share *= experiment.recipe.epochs / epochs
+        if share < 1 and epochs <= fewest and seeds > 1:
+            seeds = max(1, min(seeds - 1, math.floor(share * seeds)))
+            share *= design.seeds / seeds
+        if share < 1 and epochs <= fewest and seeds == 1 and design.quick and n_rows > _FEWEST_ROWS:
+            rows = max(_FEWEST_ROWS, min(n_rows - 1, math.floor(share * n_rows)))
+    if (repeats, epochs, seeds, rows) == (design.repeats, experiment.recipe.epochs, design.seeds, n_rows):
         return None
     cut = experiment
     if rows < n_rows:
         cut = specified(rows=rows)
         if not cut.design.has_verdict and design.has_verdict:
             return None  # too few rows for a verdict
-    before = asked.design
-    was = f"{counted(before.repeats, 'repeat')} with {counted(before.seeds, 'seed')}"
-    if whole is not None or rows < n_rows:
-        was += f" of {counted(asked.table.n_rows, 'row')}"
-    kept = dataclasses.replace(cut.design, repeats=repeats, seeds=seeds, shortened=was)
-    return dataclasses.replace(cut, design=kept)
+    before, was = asked.design, f"{asked.recipe.epochs:,} epochs"
+    if (before.repeats, before.seeds) != (repeats, seeds):
+        parts = [counted(before.repeats, "repeat"), counted(before.seeds, "seed")]
+        was = " with ".join(parts) + (f" and {was}" if epochs < asked.recipe.epochs else "")
+    kept = dataclasses.replace(
+        cut.design, repeats=repeats, seeds=seeds, shortened=was,
+        epochs=epochs if epochs < asked.recipe.epochs else None,
+    )  # fmt: skip
+    return _cut_to(cut, kept)
+
+
+def _cut_to(experiment: Experiment, design: Protocol) -> Experiment:
+    """Return an experiment with a design that a time limit has cut; candidates with epochs of their own keep them."""
+    recipe = experiment.recipe
+    if design.epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=design.epochs)
+    return dataclasses.replace(experiment, design=design, recipe=recipe)
+
+
+def fewest_epochs(plan: Plan) -> int:
+    """Return the number of epochs to which a time limit may cut those of a plan."""
+    recipe, n_rows = plan.experiment.recipe, len(plan.splits[0].train)
+    steps = math.ceil(n_rows / (recipe.batch_size or n_rows))
+    return min(recipe.epochs, max(_FEWEST_EPOCHS, math.ceil(_FEWEST_STEPS / steps)))
+
+
+def _too_long(plan: Plan, limit: float) -> str:
+    """Return that a plan doesn't fit its time limit, and what would."""
+    spec, ways = plan.experiment, list[str]()
+    networks = sum(plan.passes(which, most=True) for which in plan.rounds)
+    rates = {len(recipe.lrs) for recipe in spec.recipes().values() if recipe.lr is None}
+    if rates and plan.choosing:
+        saved = plan.passes(plan.choosing, most=True) * (1 - 1 / max(rates))
+        ways.append(f"--lr 0.01, one learning rate in place of {max(rates)} ({duration(plan.most_seconds - saved)})")
+    epochs = math.floor(spec.recipe.epochs * (_CAUTION * limit - plan.overhead - plan.fitting_seconds) / networks)
+    if 1 <= epochs < spec.recipe.epochs:
+        ways.append(f"--epochs {epochs}")
+    if not spec.design.quick and spec.table.n_rows > _FEWEST_ROWS:
+        ways.append("--quick, which may take a sample of the rows")
+    if len(spec.candidates) > 1:
+        ways.append("fewer candidates")
+    if plan.fitting_seconds > networks:
+        ways.append(f"--no-baselines ({duration(plan.most_seconds - plan.fitting_seconds)})")
+    ways.append(f"--time-limit {math.ceil(plan.most_seconds / _CAUTION / 10) * 10}")
+    most = duration(plan.most_seconds)
+    return f"This doesn't fit {limit:g} s: it may take {most}. What makes it fit or shorter: {'; '.join(ways)}."
 
 
 def _frozen_plan(
@@ -402,7 +529,7 @@ def _frozen_plan(
         return None
     try:
         experiment = specified(rows=frozen["table"]["n_rows"]) if frozen["table"]["sample"] else asked
-        plan = make_plan(dataclasses.replace(experiment, design=Protocol(**then)), compute)
+        plan = make_plan(_cut_to(experiment, Protocol(**then)), compute)
     except (SeedbedError, KeyError, TypeError):  # another run is frozen
         return None
     return None if differences(frozen, plan.specification) else plan

@@ -280,16 +280,12 @@ def _trained(
 
 def _watched(plan: Plan, stack: Stack, chunk: Chunk) -> WatchedChunk:
     names = Counter(plan.experiment.candidates[stack.owners[member][0]].name for member in chunk.members)
-    return WatchedChunk(names, chunk.recipe.epochs, _cost(stack, chunk))
-
-
-def _cost(stack: Stack, chunk: Chunk) -> float:
-    return stack.plan.seconds * len(chunk.members) / len(stack.owners)
+    return WatchedChunk(names, chunk.recipe.epochs, stack.plan.cost(chunk), chunk.usual_epochs)
 
 
 def in_order(places: list[tuple[Stack, Chunk]]) -> list[tuple[Stack, Chunk]]:
     """Return the longest chunks first, so that none is left for one core at the end."""
-    return sorted(places, key=lambda place: -_cost(*place))
+    return sorted(places, key=lambda place: -place[0].plan.cost(place[1]))
 
 
 Floats = npt.NDArray[np.floating]

@@ -55,10 +55,8 @@ DESIGN = Design()
 # each pair of folds. One seed is enough, as repeats average over seeds.
 _NESTED_REPEATS, _NESTED_FOLDS, _NESTED_SEEDS = 100, 5, 1
 
-# With `--quick`: the rows of a sample, for which a few hundred networks train in a minute, and the rows of a table from
-# which on a sample is drawn.
-_QUICK_ROWS, _SAMPLED_FROM = 5_000, 6_000
-_QUICK_SECONDS = 60.0
+# With `--quick`: the most rows, as more can't be trained on in a minute, and the time limit.
+_QUICK_ROWS, _QUICK_SECONDS = 100_000, 60.0
 
 LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse"}
 """The loss that networks of each task minimise."""
@@ -186,7 +184,7 @@ def specify(
         recipe: the recipe that the candidates share.
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
-        rows: rows of the sample with `--quick`; 5,000 if left out.
+        rows: rows of the sample with `--quick`; if left out, at most 100,000.
         command: the command or call that repeats the run.
 
     Raises:
@@ -248,8 +246,8 @@ def _metric(metric: str | None, task: Task) -> str:
 
 def _sampled(table: Table, rows: int | None, random_state: int) -> tuple[Table, Table | None]:
     """Return a sample of `rows` rows and its table; the table itself and None if it is small enough."""
-    rows = _QUICK_ROWS if rows is None and table.n_rows > _SAMPLED_FROM else rows
-    if rows is None or rows >= table.n_rows:
+    rows = _QUICK_ROWS if rows is None else rows
+    if rows >= table.n_rows:
         return table, None
     drawn = sample_rows(table.target, rows, random_state=derive(random_state, "sample"), groups=table.groups)
     return table.of_rows(drawn), table

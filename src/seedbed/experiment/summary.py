@@ -68,6 +68,7 @@ def summarize(found: Results, conclusions: Conclusions, checks: Sequence[Check])
             "sample_of": None if experiment.whole is None else experiment.whole.n_rows,
             "time_limit": design.time_limit,
             "shortened": design.shortened,
+            "epochs": design.epochs,
             "reason": design.reason,
             "random_state": experiment.random_state,
             "recipe": _recipe_words(experiment),

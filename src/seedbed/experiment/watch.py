@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.experiment.plan import Plan
-from seedbed.report import Progress, drawing_seconds
+from seedbed.report import Progress
 from seedbed.training import Board, Chunk
 
 __all__ = ["Band", "Watch", "WatchedChunk", "watch_plan"]
@@ -26,11 +26,17 @@ class WatchedChunk:
         networks: the number of networks of each candidate, by name.
         epochs: the number of epochs.
         cost: the cost, in a unit that all chunks share.
+        usual_epochs: the number of epochs that the cost is for, if training may end early; None if it is `epochs`.
     """
 
     networks: Mapping[str, int]
     epochs: int
     cost: float
+    usual_epochs: float | None = None
+
+    def spent(self, epochs: int) -> float:
+        """Return the cost of its first epochs."""
+        return self.cost * min(1.0, max(epochs, 0) / (self.usual_epochs or self.epochs))
 
 
 class Watch:
@@ -87,7 +93,9 @@ class Watch:
         self.stage, self._fit_seconds = "", plan.fit_seconds
         fits = sum(plan.fit_seconds.values()) * len(plan.all_splits)
         networks = sum(stack.plan.seconds for stack in plan.stacks)
-        self._fits, self._networks = _Pace(fits, plan.workers), _Pace(networks, plan.workers)
+        # As many workers as have work on average: a single long fit keeps the others waiting.
+        self._fits = _Pace(fits, fits / max(plan.fitting_seconds, 1e-9))
+        self._networks = _Pace(networks, networks / max(sum(map(plan.passes, plan.rounds)), 1e-9))
 
     def begin(self, chunks: Sequence[WatchedChunk], stage: str = "") -> Board:
         """Return the board on which these chunks, which come next, write their epochs. Earlier chunks are finished."""
@@ -135,7 +143,7 @@ class Watch:
         epochs = self._board.epochs()
         for number, chunk in enumerate(self._chunks):
             at = chunk.epochs if number in self._finished else epochs[number] if number < len(epochs) else -1
-            spent += chunk.cost * max(at, 0) / chunk.epochs
+            spent += chunk.spent(at)
             for name, n_networks in chunk.networks.items():
                 stage_total[name] = stage_total.get(name, 0) + n_networks
                 if at >= chunk.epochs:
@@ -167,7 +175,7 @@ class _Pace:
         workers: number of cores; 0 if costs aren't seconds, so that no time is known before some work is done.
     """
 
-    def __init__(self, cost: float, workers: int = 0) -> None:
+    def __init__(self, cost: float, workers: float = 0) -> None:
         self.cost, self.spent, self._workers = cost, 0.0, workers
         self._start: tuple[float, float] | None = None
 
@@ -193,6 +201,6 @@ class _Pace:
 def watch_plan(plan: Plan, tell: Callable[[Progress], None] | None = None, *, draws: bool = False) -> Watch:
     """Return what watches the run of a plan; `draws` adds the time for the report and the pictures after it."""
     epochs = {name: recipe.epochs for name, recipe in plan.experiment.recipes().items()}
-    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=drawing_seconds() if draws else 0.0)
+    watch = Watch(plan.totals(), epochs, 0.0, tell=tell, after=plan.finishing if draws else 0.0)
     watch.expect(plan)
     return watch

@@ -21,7 +21,10 @@ def advice_sentences(document: Mapping[str, Any]) -> list[str]:
     advice = document["advice"]
     if advice is None:
         return []
-    return [_headline(document, advice), *_second(document, advice), *_doubt(document, advice)]
+    headline = _headline(document, advice)
+    if document["plan"].get("sample_of"):
+        headline = f"In this sample, {headline[0].lower()}{headline[1:]}"
+    return [headline, *_second(document, advice), *_doubt(document, advice)]
 
 
 def expected_sentences(document: Mapping[str, Any]) -> Iterator[str]:

@@ -173,12 +173,18 @@ def _no_baseline(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _first_look(document: Mapping[str, Any]) -> Iterator[str]:
     plan = document["plan"]
-    if is_first_look(document) or plan.get("sample_of"):
-        repeats, seeds = counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")
-        splits = f" ({plan['folds']} splits)" if plan["repeats"] == 1 and plan["kind"] == "cross_validation" else ""
-        yield f"A first look with {repeats}{splits} and {seeds}: run it without --quick before you rely on it."
+    parts = [counted(plan["repeats"], "repeat"), counted(plan["seeds"], "seed")]
+    parts += [counted(plan["epochs"], "epoch")] if plan.get("epochs") else []
+    if plan.get("sample_of") or is_first_look(document):
+        if plan["repeats"] == 1 and plan["kind"] == "cross_validation":
+            parts[0] += f" ({counted(plan['folds'], 'split')})"
+        yield f"A first look with {listed(parts)}: run it without --quick before you rely on it."
+        if sample_of := plan.get("sample_of"):
+            yield f"The table has {counted(sample_of, 'row')}; with all of them, any of this may change."
     elif plan.get("shortened"):
-        yield f"Cut to fit {plan['time_limit']:g} s: {plan['repeats']} x {plan['seeds']}, not {plan['shortened']}."
+        late = document["seconds"] > plan["time_limit"]
+        kept = f"Cut for a limit of {plan['time_limit']:g} s" if late else f"Cut to fit {plan['time_limit']:g} s"
+        yield f"{kept}: {listed(parts)}, not {plan['shortened']}."
 
 
 # ---- the table

@@ -97,10 +97,11 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         few = " with few repeats and seeds" if is_first_look(document) else ""
         yield f"A FIRST LOOK{','.join(filter(None, (rows, few)))}: leave --quick out before you rely on it."
     if plan.get("shortened"):
+        epochs = f" and {counted(plan['epochs'], 'epoch')}" if plan.get("epochs") else ""
         yield (
-            f"Shortened to fit a time limit of {plan['time_limit']:g} s: {counted(plan['repeats'], 'repeat')} with "
-            f"{counted(plan['seeds'], 'seed')}, in place of {plan['shortened']}. Some steps were timed to decide this, "
-            "before anything was trained for the results."
+            f"Shortened for a time limit of {plan['time_limit']:g} s: {counted(plan['repeats'], 'repeat')} with "
+            f"{counted(plan['seeds'], 'seed')}{epochs}, in place of {plan['shortened']}. Some steps were timed to "
+            "decide this, before anything was trained for the results."
         )
 
 

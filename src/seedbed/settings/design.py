@@ -70,11 +70,11 @@ class Design(Settings):
     folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
     seeds: int | None = setting(None, "Networks for each candidate and split; 5, or 3 from 2,000 rows on.", **_COUNT)
     quick: bool = setting(
-        False, "A first result within a minute: few repeats and seeds, and a sample of the rows of a large table."
+        False, "A first result within a minute: few repeats, seeds and epochs, and if need be a sample of the rows."
     )
     time_limit: float | None = setting(
         None,
-        "Approximate time limit in seconds: repeats are cut to fit it, then seeds, before the first fit.",
+        "Approximate time limit in seconds: repeats, then epochs and seeds are cut to fit it, before the first fit.",
         above=0,
         hint="Give a number of seconds above 0.",
     )

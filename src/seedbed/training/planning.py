@@ -68,7 +68,6 @@ class StackPlan:
     Attributes:
         chunks: the chunks, which together contain all networks.
         seconds: estimated time on one core.
-        measured: whether the estimate was measured with some training steps.
         note: tells users why training is slower than by the kernel, or is empty.
         n_parameters: parameters of one network.
     """
@@ -77,11 +76,20 @@ class StackPlan:
     seconds: float
     note: str
     n_parameters: int
-    measured: bool = False
 
-    def taking(self, seconds: float) -> StackPlan:
-        """Return the plan with measured seconds of one core as its estimate."""
-        return replace(self, seconds=seconds, measured=True)
+    def lanes(self, chunk: Chunk) -> int:
+        """Return how many networks a chunk costs: the kernel's blocks are full."""
+        n = len(chunk.members)
+        return math.ceil(n / _BLOCK) * _BLOCK if chunk.engine == "native" else n
+
+    def cost(self, chunk: Chunk) -> float:
+        """Return the part of the estimate that one of the chunks takes [s]."""
+        return self.seconds * self.lanes(chunk) * chunk.usual_epochs / self.work
+
+    @functools.cached_property
+    def work(self) -> float:
+        """The epochs of all networks that the chunks cost."""
+        return sum(self.lanes(chunk) * chunk.usual_epochs for chunk in self.chunks)
 
     def trained_with(self, lr: Sequence[float], stops: Sequence[int]) -> StackPlan:
         """Return the plan with a learning rate and a number of epochs for each network, in their order."""
@@ -160,8 +168,8 @@ def plan_stack(
         for own, group in _groups(chain, data, recipe, splits, rates, together)
         for part in _cut(group, size, own, full=native)
     )
-    seconds *= sum(part.usual_epochs for part in parts) / (len(parts) * recipe.epochs)
-    return StackPlan(parts, seconds * len(seeds), note, _n_parameters(network))
+    found = StackPlan(parts, 0.0, note, _n_parameters(network))
+    return replace(found, seconds=seconds * found.work / recipe.epochs)
 
 
 def check_engine(engine: str) -> None:
