@@ -1,6 +1,7 @@
 """Law 4: any `nn.Module` can be stacked, by the fast or the general method, with the results of the reference."""
 
 import functools
+import warnings
 
 import pytest
 import torch
@@ -317,3 +318,20 @@ def test_a_dropout_module_in_two_places_draws_two_masks():
 def test_a_minibatch_of_one_row_is_refused_with_batch_normalisation(task, build):
     with pytest.raises(TrainingError, match="single row"):
         train_many(build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce")  # 70 = 3 x 23 + 1
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.head = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 1)
+
+    def forward(self, x):
+        x = x[:, :, None].expand(-1, -1, 4)
+        return self.head(self.attention(x, x, x)[0].mean(1))
+
+
+def test_vmap_does_not_warn_of_an_operation_without_a_batching_rule():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        forward = forward_of(Attention(), 5)
+    assert (forward.reason, seen) == ("torch has no rule for _native_multi_head_attention", [])

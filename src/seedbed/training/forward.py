@@ -31,6 +31,7 @@ from seedbed.errors import TrainingError
 from seedbed.networks import activation_of
 from seedbed.settings import Tensors
 from seedbed.training.embeddings import Piecewise
+from seedbed.training.hooks import hide_slow_vmap
 from seedbed.training.inputs import Inputs, counting, expanded
 from seedbed.training.layers import LAYERS, Elementwise, Linear, RandomLayer, Residual, StackedLayer, stacked_layer
 from seedbed.training.machine import one_thread
@@ -258,6 +259,7 @@ def _agrees(chain: Chain, network: nn.Module, n_features: int) -> bool:
 
 def general_forward(network: nn.Module, n_features: int) -> General | OneByOne:
     """Return `General` if `vmap` can map networks like this one, else `OneByOne`."""
+    hide_slow_vmap()
     general = General(network)
     reason = _unmapped(general, network, n_features)
     return OneByOne(network, reason) if reason else general
