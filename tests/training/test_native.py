@@ -81,6 +81,25 @@ def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
+@pytest.mark.parametrize("words", ["silu:4@plr=3", "silu:70,70@plr=3"], ids=["networks in lanes", "units in lanes"])
+@pytest.mark.parametrize(("dtype", "sizes"), [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))])
+def test_waves_of_large_inputs_equal_those_of_torch(task, words, dtype, sizes):
+    """Without a step, as the last digit of a frequency decides the wave of such an input."""
+
+    def waves_alone():
+        network = parse_candidate(words).architecture(5, 1)
+        next(layer for layer in network if isinstance(layer, nn.Linear)).weight.data[:, :5] = 0  # the inputs themselves
+        return network
+
+    X, y, *test = task("bce").parts
+    tolerance = 1e-9 if dtype == "float64" else 2e-5
+    for size in sizes:
+        options = {"seeds": 2, "epochs": 1, "lr": 0, "dtype": dtype}
+        kernel, torchs = (train_many(waves_alone, size * X, y, *test, engine=engine, **options).train_loss
+                          for engine in ("native", "torch"))  # fmt: skip
+        np.testing.assert_allclose(kernel, torchs, rtol=tolerance)
+
+
 @pytest.mark.product
 @pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])

@@ -154,8 +154,9 @@ template <class T> struct EmbeddingOfOne : Seen<T> {
     out += layer.n_in;
     for (long i = 0; i < layer.n_in; i++, waves += 2 * K * G, c += K, weight += each * 2 * K, bias += each, out += each) {
       for (long g = 0; g < G; g++) {
-        const V x = beside(seen + i, seen_row, g) * T(6.28318530717958647693);
-        for (long k = 0; k < K; k++) sin_cos<T>(c[k] * x, waves[k * G + g], waves[(K + k) * G + g]);
+        const V x = beside(seen + i, seen_row, g);  // the order of factors decides the last digit of a large angle
+        for (long k = 0; k < K; k++)
+          sin_cos<T>(c[k] * T(6.28318530717958647693) * x, waves[k * G + g], waves[(K + k) * G + g]);
       }
       Product<T, true>{weight, 2 * K, 1, waves, G, 1, zeros, 0, 0, scratch, G, 2 * K}.run(each, G);
       for (long r = 0; r < n_rows; r++)

@@ -1,7 +1,7 @@
 // Vectors of numbers, one network per lane, and the functions of them that activations and losses need.
 //
 // Written with the vector types of GCC and Clang: `a + b` adds lane by lane, `a > b` is -1 or 0 in each lane, and
-// `mask ? a : b` chooses lane by lane. Nothing here calls a library, so the file also compiles for a browser.
+// `mask ? a : b` chooses lane by lane. Nothing here calls a library in a browser, and elsewhere only for large angles.
 // NaN goes through every function, as a diverged network must stay diverged; comparisons are written with that in mind.
 #pragma once
 #include <stdint.h>
@@ -182,15 +182,25 @@ template <class T> INLINE Vec<T> softplus(Vec<T> x) {
   return at_least<T>(x, T(0)) + log1p<T>(exp<T>(-magnitude<T>(x)));
 }
 
-// Sine and cosine. From LARGEST_ANGLE on, where neighbouring numbers are far apart on the circle, they are 0 and 1, so
-// that they are finite for all numbers.
+// Sine and cosine of each lane from LARGEST_ANGLE on, where the three parts of a quarter turn are too few.
+template <class T> APART static void sin_cos_of_large(const Vec<T>& x, Vec<T>& sine, Vec<T>& cosine) {
+  for (int lane = 0; lane < Lanes<T>::L; lane++) {
+    double angle = x[lane];
+    if (angle < Lanes<T>::LARGEST_ANGLE && angle > -Lanes<T>::LARGEST_ANGLE) continue;
+    sine[lane] = T(__builtin_sin(angle)), cosine[lane] = T(__builtin_cos(angle));
+  }
+}
+
+// Sine and cosine. In a browser they are 0 and 1 from LARGEST_ANGLE on: neighbouring numbers are far apart on the circle.
 template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
   using S = Lanes<T>;
   constexpr T factorials[20] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880,
                                 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800., 1. / 87178291200.,
                                 1. / 1307674368000., 1. / 20922789888000., 1. / 355687428096000.,
                                 1. / 6402373705728000., 1. / 121645100408832000.};
-  x = magnitude<T>(x) >= S::LARGEST_ANGLE ? Vec<T>{} : x;
+  const Vec<T> given = x;
+  const Mask<T> large = magnitude<T>(x) >= S::LARGEST_ANGLE;
+  x = large ? Vec<T>{} : x;
   Vec<T> shifted = x * T(0.63661977236758134308) + S::ROUNDING;  // its lowest bits hold n, the nearest quarter turn
   Vec<T> n = shifted - S::ROUNDING;
   Vec<T> r = x - n * S::QUARTER_1 - n * S::QUARTER_2 - n * S::QUARTER_3, square = r * r;
@@ -205,6 +215,12 @@ template <class T> INLINE void sin_cos(Vec<T> x, Vec<T>& sine, Vec<T>& cosine) {
   Mask<T> swapped = (quarter & 1) != 0;
   sine = (Vec<T>)((typename S::U)(swapped ? c : s) ^ ((quarter & 2) << (8 * sizeof(T) - 2)));
   cosine = (Vec<T>)((typename S::U)(swapped ? s : c) ^ (((quarter + 1) & 2) << (8 * sizeof(T) - 2)));
+#if !defined(__wasm__)
+  const Lanes<double>::I words = (Lanes<double>::I)large;
+  int64_t any = 0;
+  for (int i = 0; i < Lanes<double>::L; i++) any |= words[i];
+  if (__builtin_expect(any != 0, 0)) sin_cos_of_large<T>(given, sine, cosine);
+#endif
 }
 
 // The normal distribution's share below x: erfc(-x / sqrt(2)) / 2. With z = |x| / sqrt(2) and t = 2 / (2 + z),
