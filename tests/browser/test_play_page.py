@@ -63,8 +63,11 @@ def painted(page: Any) -> None:
 
 def inked(page: Any, selector: str) -> bool:
     """Whether something is drawn on the last canvas of an element."""
-    script = """one => { const all = one.querySelectorAll("canvas"), c = all[all.length - 1];
-        return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some((v) => v > 0); }"""
+    # The browser warns of a canvas that is read twice, so a copy is read.
+    script = """one => { const c = [...one.querySelectorAll("canvas")].at(-1);
+        const copy = new OffscreenCanvas(c.width, c.height).getContext("2d");
+        copy.drawImage(c, 0, 0);
+        return copy.getImageData(0, 0, c.width, c.height).data.some((v) => v > 0); }"""
     return bool(page.locator(selector).first.evaluate(script))
 
 
@@ -74,15 +77,17 @@ def drop(page: Any, **files: str) -> None:
     page.set_input_files("#file", [{"name": name, "mimeType": "text/plain", "buffer": one} for name, one in given])
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
-def test_the_first_screen_trains_the_tutorials_network_without_a_press(play: Play, size: tuple[int, int]):
-    page = play(link="", width=size[0], height=size[1])
-    assert re.match(r"100 networks, one recipe: .* right on new rows\.", text(page, "h1"))
-    assert text(page, "#word") == "linear:5"
-    box = page.locator("#curves .test").bounding_box()
-    assert box["y"] + 0.8 * box["height"] < size[1]
-    assert inked(page, "#curves .test")
-    assert inked(page, "#network .picture")
+def test_the_first_screen_trains_the_tutorials_network_without_a_press(play: Play):
+    page = play(link="", width=1280, height=800)
+    for width, height in ((1280, 800), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        painted(page)
+        assert re.match(r"100 networks, one recipe: .* right on new rows\.", text(page, "h1"))
+        assert text(page, "#word") == "linear:5"
+        box = page.locator("#curves .test").bounding_box()
+        assert box["y"] + 0.8 * box["height"] < height
+        assert inked(page, "#curves .test")
+        assert inked(page, "#network .picture")
 
 
 @pytest.mark.parametrize("look", [{}, {"width": 390, "is_mobile": True}, {"width": 320, "color_scheme": "dark"}])
@@ -99,26 +104,26 @@ def test_dark_colours_are_those_of_the_report(play: Play):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-CHANGES: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "more units": ("linear:6", lambda page: page.get_by_role("button", name="More units in layer 1").click()),
-    "another layer": ("linear:5,5", lambda page: page.get_by_role("button", name="Add a hidden layer").click()),
-    "no layer": ("logistic", lambda page: page.get_by_role("button", name="Remove the last hidden layer").click()),
-    "an activation": ("tanh:5", lambda page: page.get_by_label("Activation of layer 1").select_option("tanh")),
-    "an optimizer": ("linear:5, AdamW", lambda page: page.get_by_role("radio", name="AdamW").check()),
-    "a learning rate": ("linear:5, rate 0.03", lambda page: page.get_by_label("Learning rate").press("ArrowRight")),
-    "a preset": ("relu:5", lambda page: page.get_by_role("button", name="relu:5 With ReLU").click()),
-}
+CHANGES: list[tuple[str, Callable[[Any], Any]]] = [
+    ("linear:6", lambda page: page.get_by_role("button", name="More units in layer 1").click()),
+    ("linear:5,5", lambda page: page.get_by_role("button", name="Add a hidden layer").click()),
+    ("logistic", lambda page: page.get_by_role("button", name="Remove the last hidden layer").click()),
+    ("tanh:5", lambda page: page.get_by_label("Activation of layer 1").select_option("tanh")),
+    ("linear:5, AdamW", lambda page: page.get_by_role("radio", name="AdamW").check()),
+    ("linear:5, rate 0.03", lambda page: page.get_by_label("Learning rate").press("ArrowRight")),
+    ("relu:5", lambda page: page.get_by_role("button", name="relu:5 With ReLU").click()),
+]
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_every_change_trains_again(play: Play, change: str):
+def test_every_change_trains_again(play: Play):
     page = play(link="seeds=4&splits=3")
-    before = text(page, "#readout")
-    word, act = CHANGES[change]
-    after(page, lambda: act(page))
-    assert text(page, "#word") == word
-    assert text(page, "#readout") != before
-    assert "networks in" in text(page, "#status")
+    for word, act in CHANGES:
+        before = text(page, "#readout")
+        after(page, lambda act=act: act(page))
+        assert text(page, "#word") == word
+        assert text(page, "#readout") != before
+        assert "networks in" in text(page, "#status")
+        after(page, lambda: page.get_by_role("button", name="linear:5 One").click())
 
 
 def test_seeds_and_splits_decide_how_many_networks_train(play: Play):

@@ -57,6 +57,7 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
     assert found.history.note == ""  # known layers use the fast method
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
 def test_every_activation_in_minibatches_equals_the_reference(gap, task, name):
     found = gap(parse_candidate(f"{name}:4").architecture, task("bce"), batch_size=16)  # 70 rows: the last batch has 6
@@ -96,6 +97,7 @@ def test_smoothed_labels_give_the_references_networks(gap, task, optimizer, loss
 MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
 
 
+@pytest.mark.product
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "prelu:4", "tanh:4@batchnorm", Functional])
