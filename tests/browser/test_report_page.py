@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -309,14 +310,20 @@ def test_the_largest_page_is_small_and_responsive(open_page: Callable[..., Any],
     page = open_page(path)
     page.locator("#networks").check()
     page.wait_for_function(f'document.querySelectorAll("{GHOSTS}").length === 400')
-    took = [page.evaluate(TOGGLE) for _ in range(6)]
-    assert sorted(took)[2] < 500
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})  # other programs may hold the machine
+
+    def toggled() -> float:
+        page.evaluate(TOGGLE)
+        return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    seconds = [toggled() for _ in range(7)]
+    assert sorted(after - before for before, after in itertools.pairwise(seconds))[2] < 0.5
+    session.detach()
 
 
 TOGGLE = """async () => {
-  const started = performance.now();
   document.querySelectorAll(".shown input")[3].click();
   await Promise.all(Object.values(views).map((view) => view.runAsync()));
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  return performance.now() - started;
 }"""

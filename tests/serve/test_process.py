@@ -31,8 +31,7 @@ def saved(fitted, tmp_path_factory):
 @contextlib.contextmanager
 def process(*arguments, before="", **environment):
     """A running `seedbed serve` and its port; `before` is Python code that runs first."""
-    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background jobs ignore it
-    program = f"import runpy, signal\n{heard}\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
+    program = f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
     command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     try:
@@ -59,7 +58,7 @@ def test_a_process_serves_until_sigint(saved, fitted, records):
         assert b"server:" not in answer
         assert json.loads(get(port, "/v2/models/my%20heart/ready"))["ready"]
         started.send_signal(signal.SIGINT)
-        assert (started.wait(10), started.stderr.read()) == (130, "seedbed: interrupted\n")
+        assert (started.wait(60), started.stderr.read()) == (130, "seedbed: interrupted\n")
 
 
 def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
@@ -70,12 +69,12 @@ def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
         assert json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"] == "relu:5"
         body = json.dumps(records * 10).encode()
         head = head_of(port, len(body)) + f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n".encode()
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(head + body)
             started.send_signal(signal.SIGTERM)
             said = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert said.count(b'"label"') == len(records) * 10
-        assert (started.wait(10), started.stderr.read()) == (0, "")
+        assert (started.wait(60), started.stderr.read()) == (0, "")
 
 
 STUCK = {
@@ -86,7 +85,7 @@ STUCK = {
 
 @pytest.mark.parametrize("work", STUCK.values(), ids=STUCK)
 def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_request(saved, work):
-    grace = 2.5  # seconds; usually five
+    grace = 0.5  # seconds; usually five
     before = (
         "import functools, seedbed.serve.server as server, seedbed.serve.worker as worker\n"
         f"server.Limits = functools.partial(server.Limits, stop_seconds={grace})\n"
@@ -97,8 +96,8 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
         time.sleep(0.5)
         asked_at = time.perf_counter()
         started.send_signal(signal.SIGTERM)
-        assert (started.wait(10), started.stderr.read()) == (0, "")
-        assert time.perf_counter() - asked_at < grace + 2
+        assert (started.wait(60), started.stderr.read()) == (0, "")
+        assert time.perf_counter() - asked_at < 4.5
         for answer in answers:
             assert answer.result().startswith(b"HTTP/1.1 503 ")
             assert b"the server is ending" in answer.result()
