@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 from sklearn.datasets import load_iris
 
 from seedbed import read_table
-from seedbed.data import ColumnSchema, Table, checks, inspect_table, repeated_folds
+from seedbed.data import ColumnSchema, Table, checks, inspect_table, repeated_folds, table_from_arrays
 from seedbed.data.checks import _binned, duplicate_groups, find_duplicates, find_leaks, merged_groups
 from seedbed.data.table import Column
 
@@ -442,3 +443,70 @@ def test_accidental_sums_of_counts_give_no_warning(write):
     rows = [f"{int(i in (3, 9, 20))},{i % 5},{i % 3},{i * 0.37 + 1:.2f}" for i in range(N)]
     text = "rare,b,c,sales\n" + "\n".join([*rows, "3,4,1,7.5"]) + "\n"
     assert "SB208" not in warnings(write(text))
+
+
+def in_order(kind, rng, n=300):
+    """Features and a target of a table whose rows are in some order."""
+    steps = rng.normal(size=(n, 5))
+    walks, level = steps.cumsum(axis=0), lfilter([1.0], [1.0, -0.8], steps[:, 4])
+    signal = steps[:, 0] + steps[:, 1] ** 2 + rng.normal(size=n)
+    labels, by_feature = np.where(signal > 1, "b", "a"), np.argsort(steps[:, 0])
+    return {
+        "random walks": (walks[:, :4], walks[:, 4]),
+        "classes of random walks": (walks[:, :4], np.where(walks[:, 4] > np.median(walks[:, 4]), "b", "a")),
+        "AR(0.8) beside independent features": (steps[:, :4], level),
+        "classes of AR(0.8)": (steps[:, :4], np.where(level > 0, "b", "a")),
+        "independent": (steps[:, :4], signal),
+        "rare class": (steps[:, :4], np.where(signal > np.sort(signal)[-15], "b", "a")),
+        "sorted by class": (steps[:, :4][np.argsort(labels)], np.sort(labels)),
+        "sorted by the target": (steps[:, :4][np.argsort(signal)], np.sort(signal)),
+        "sorted by a feature": (steps[by_feature, :4], signal[by_feature]),
+        "classes sorted by a feature": (steps[by_feature, :4], labels[by_feature]),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "warns"),
+    [
+        ("random walks", True),
+        ("classes of random walks", True),
+        ("AR(0.8) beside independent features", True),
+        ("classes of AR(0.8)", True),
+        ("independent", False),
+        ("rare class", False),
+        ("sorted by class", False),
+        ("sorted by the target", False),
+        ("sorted by a feature", False),
+        ("classes sorted by a feature", False),
+    ],
+)
+def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explains_them(kind, warns):
+    rng = np.random.default_rng(3)
+    tables = [table_from_arrays(*in_order(kind, rng)) for _ in range(10)]
+    assert [any(note.code == "SB209" for note in table.notes) for table in tables] == [warns] * 10
+
+
+def test_a_table_split_by_time_or_by_groups_of_neighbours_is_not_warned_of_their_order():
+    X, _ = in_order("independent", np.random.default_rng(0))
+    level = np.repeat(np.random.default_rng(1).normal(size=60), 5)  # of five rows each, one site after the other
+    frame = pd.DataFrame(X).add_prefix("x").assign(y=level + 0.1 * X[:, 0], day=np.arange(300.0) + 0.5)
+    frame["site"] = np.arange(300) // 5
+    for roles, warns in (({}, True), ({"time_split": "day"}, False), ({"group": "site"}, False)):
+        table = read_table(
+            frame, target="y", drop=[one for one in ("day", "site") if one not in roles.values()], **roles
+        )
+        assert ("SB209" in [note.code for note in table.notes]) == warns
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "codes"),
+    [
+        ("heart_failure.csv", "DEATH_EVENT", []),  # sorted by a feature
+        ("spambase.csv", "class", []),  # sorted by its class
+        ("sonar.csv", "Class", ["SB209"]),  # echoes of one object follow each other
+        ("electricity.csv.gz", "class", ["SB209"]),  # half-hours
+    ],
+)
+def test_of_real_tables_those_in_order_are_warned_of(real_table, name, target, codes):
+    notes = read_table(real_table(name), target=target).notes
+    assert [note.code for note in notes if note.code == "SB209"] == codes

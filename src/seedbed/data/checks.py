@@ -1,4 +1,4 @@
-"""Checks of a whole table: equal rows, columns that predict the target alone, and rows that aren't data."""
+"""Checks of a whole table: equal rows, columns that predict the target alone, rows in order, rows that aren't data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seedbed.data.on_disk import rows_of, windows
 from seedbed.data.table import Column, Table
 from seedbed.typing import Floats, Ints
 
-__all__ = ["find_duplicates", "find_leaks", "find_totals", "merged_groups"]
+__all__ = ["find_duplicates", "find_leaks", "find_order", "find_totals", "merged_groups"]
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them
@@ -275,6 +275,120 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
+
+
+_FEWEST_IN_ORDER = 50
+_WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
+_LAGS = 10
+_ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
+_SORTED, _ALIKE_WITHIN = 0.95, 0.4
+_BINS_OF_A_FEATURE, _MOST_FEATURES, _ROWS_OF_A_FEATURE = 8, 30, 20
+
+
+def find_order(table: Table, groups: Ints | None) -> tuple[Note, ...]:
+    """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements over time.
+
+    Shuffled folds then put neighbours on both sides of a split, and errors of neighbours don't cancel: scores and
+    verdicts are too good. The target is compared with its neighbours up to 10 rows away (`_Neighbours.alike`), first
+    itself, then what the features leave of it: an additive fit to the means of 8 bins per feature. So a table that is
+    sorted by a feature raises no warning, nor one whose features alone are ordered.
+
+    In a table that is sorted by its target, order says nothing. The warning is then due if most features, given the
+    target, resemble those of the next row (r of at least 0.4), as in sonar, whose echoes of one object follow each
+    other: its error is 40 % higher if consecutive rows stay together.
+
+    Args:
+        groups: of rows that stay in one fold [row]; pairs within a group don't count. None if each row stands alone.
+    """
+    name, n_rows = table.target_name, table.n_rows
+    starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
+    few = n_rows <= _WINDOW * _MOST_WINDOWS
+    rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
+    target, neighbours = _centred(table, rows), _Neighbours(rows, None if groups is None else groups[rows])
+    if len(rows) < _FEWEST_IN_ORDER or not neighbours.alike(target):
+        return ()
+    correlation = neighbours.correlations(target)[0]
+    advice = (
+        "Folds are shuffled, so scores and verdicts may be too good: --time-split by a column of time or one that "
+        "numbers the rows, or --group rows that belong together"
+    )
+    steps = np.diff(table.target[rows])
+    numeric = table.task == "regression"
+    if min((steps < 0).mean(), (steps > 0).mean()) < 0.01 if numeric else correlation > _SORTED:
+        within = (
+            np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else np.eye(len(table.labels))[table.target[rows]]
+        )
+        features = [_left_over(_ranks(column.values[rows]), within) for column in table.columns]
+        if np.median([neighbours.correlations(one)[0] for one in features]) < _ALIKE_WITHIN:
+            return (Note(f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", name),)
+        message = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
+        return (Note(f"{message}. {advice}", name, "SB209"),)
+    means = []
+    for column in table.columns:
+        bins = _binned(column, rows, _BINS_OF_A_FEATURE)[0]
+        sums = np.stack([np.bincount(bins, weights=one) for one in target.T], axis=1)
+        means.append((sums / np.bincount(bins)[:, None])[bins])
+    means.sort(key=lambda fit: -float((fit**2).sum()))
+    fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
+    if not neighbours.alike(_left_over(target, np.hstack([np.ones((len(rows), 1)), *fits]))):
+        return ()
+    message = f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time"
+    return (Note(f"{message}. {advice}", name, "SB209"),)
+
+
+class _Neighbours:
+    """Pairs of rows up to 10 rows apart that may be in different folds."""
+
+    def __init__(self, rows: Ints, groups: Ints | None) -> None:
+        lags = range(1, 1 + min(_LAGS, len(rows) // 10))
+        self._pairs = [rows[lag:] - rows[:-lag] == lag for lag in lags]
+        if groups is not None:
+            self._pairs = [pair & (groups[lag:] != groups[:-lag]) for lag, pair in zip(lags, self._pairs, strict=True)]
+
+    def correlations(self, values: Floats) -> Floats:
+        """Return the correlation of centred values [row, column] with those of later rows [lag]; 0 if all are equal."""
+        total = float((values**2).sum(axis=1).mean())
+        if total < 1e-12:
+            return np.zeros(len(self._pairs))
+        products = ((values[:-lag] * values[lag:]).sum(axis=1)[pair] for lag, pair in enumerate(self._pairs, start=1))
+        return np.array([one.mean() / total if one.size else 0.0 for one in products])
+
+    def alike(self, values: Floats) -> bool:
+        """Return whether centred values [row, column] are alike in neighbouring rows, clearly and enough to matter.
+
+        The variance of a mean over rows is then at least twice that of independent rows: 1 + 2 sum_k w_k r_k with
+        Bartlett's weights w (Newey & West 1987). And the sum is 4 standard errors above 0.
+        """
+        correlations = self.correlations(values)
+        weights = 1 - np.arange(1, len(correlations) + 1) / (len(correlations) + 1)
+        total = float(weights @ correlations)
+        if correlations[0] < _ALIKE or 1 + 2 * total < _INFLATED:
+            return False
+        covariance = values.T @ values
+        shared = float((covariance**2).sum() / np.trace(covariance) ** 2)  # 1 for one column or two classes
+        sizes = np.array([max(1, pair.sum()) for pair in self._pairs])
+        return total > _CLEAR * float(np.sqrt((weights**2 * shared / sizes).sum()))
+
+
+def _centred(table: Table, rows: Ints) -> Floats:
+    """Return the target of these rows, centred: indicators of classes [row, class], or ranks of numbers [row, 1]."""
+    if table.task == "regression":
+        return _ranks(table.target[rows])
+    classes = np.eye(len(table.labels))[table.target[rows]]
+    return np.asarray(classes - classes.mean(axis=0), dtype=np.float64)
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return centred ranks [row, 1]; missing cells rank first."""
+    from scipy.stats import rankdata
+
+    ranks = np.asarray(rankdata(np.where(np.isnan(values), -np.inf, values)), dtype=np.float64)
+    return np.asarray(ranks - ranks.mean(), dtype=np.float64)[:, None]
+
+
+def _left_over(values: Floats, inputs: Floats) -> Floats:
+    """Return the residuals [row, column] of a least-squares fit to inputs [row, input]."""
+    return np.asarray(values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64)
 
 
 _LAST_ROWS = 3

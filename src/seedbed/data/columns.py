@@ -18,7 +18,7 @@ __all__ = ["ROWS_NAMED", "SERIOUS", "Columns", "MemoryColumns", "Note", "Remark"
 
 ROWS_NAMED = 3  # by a note
 
-SERIOUS = ("SB203", "SB207", "SB208", "SB105")
+SERIOUS = ("SB203", "SB209", "SB207", "SB208", "SB105")
 """Codes of warnings that may make a result wrong."""
 
 

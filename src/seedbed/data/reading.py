@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import number_text
-from seedbed.data.checks import find_duplicates, find_leaks, find_totals, merged_groups
+from seedbed.data.checks import find_duplicates, find_leaks, find_order, find_totals, merged_groups
 from seedbed.data.columns import ROWS_NAMED, Columns, MemoryColumns, Note, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT, distinct
 from seedbed.data.on_disk import spill
@@ -174,7 +174,7 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
     rows = np.arange(columns.n_rows)[kept]
     groups, group_notes = _groups(columns, roles.group, kept)
     times, time_notes = _times(columns, roles, rows)
-    # Advice to split by time (SB204) is left out if that is done.
+    # Advice to split by time (SB204, SB209) is left out if that is done.
     feature_notes = [note for note in typed.notes if roles.time_split is None or note.code != "SB204"]
     table = Table(
         name=name,
@@ -195,6 +195,8 @@ def build_table(columns: Columns, roles: ColumnRoles, *, name: str) -> BuiltTabl
         groups = duplicates if groups is None else merged_groups(groups, duplicates)
     notes = [*columns.notes, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
     notes += [*as_notes(columns, remarks), *find_leaks(table)]
+    if roles.time_split is None:
+        notes += find_order(table, groups)
     return BuiltTable(typed, kept, dataclasses.replace(table, groups=groups, notes=serious_first(notes)))
 
 
