@@ -39,6 +39,7 @@ __all__ = [
     "TrainingError",
     "UnreadableError",
     "UsageError",
+    "counted",
     "did_you_mean",
     "error_line",
     "nearest",
@@ -233,3 +234,8 @@ def warn(message: str) -> None:
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: `1 split`, `1,500 networks`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from seedbed.report import Progress, ProgressDisplay
+from seedbed.report.progress import _line
 
 NAN = (math.nan,) * 3
 TRAIN, TEST = (0.9, 0.85, 0.95), (0.8, 0.75, 0.85)
@@ -196,3 +197,11 @@ def test_r2_is_shown_as_a_plain_number_under_its_name():
     for words in ("train R2", "test R2", "0.500 (0.250 to 0.750)", "-0.123 (-1.500 to 0.200)"):
         assert words in "\n".join(lines)
     assert "%" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize(("one", "words"), [
+    (Progress("relu:5", 0, 1, epochs=9), "0 of 1 network"), (Progress("relu:5", 1, 2, epochs=9), "1 of 2 networks"),
+    (Progress("prior", 0, 1), "0 of 1 fit"), (Progress("prior", 0, 2), "0 of 2 fits"),
+])  # fmt: skip
+def test_one_network_or_fit_is_counted_in_the_singular(one, words):
+    assert _line([one]) == words

@@ -18,7 +18,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, CompareOptions, Quiet, RunOptions, TableArgument, kept_options, options_from
 from seedbed.cli.terminal import command_line, interruptible, print_lines, print_stderr, say, shown, working
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import OptionError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from seedbed.experiment import Comparison, Experiment, Kept, Plan, Watch
@@ -48,7 +48,7 @@ def compare(
         from seedbed.data import read_table
 
         rows = read_table(table, **options.columns.settings())
-        size = f"{rows.n_rows:,} rows, {rows.n_features:,} features"
+        size = f"{counted(rows.n_rows, 'row')}, {counted(rows.n_features, 'feature')}"
         now(f"Planning. {rows.name}: {size}, predicting {rows.target_name}")
         from seedbed.experiment import (  # loads torch, which takes seconds
             TUTORIAL,
@@ -181,8 +181,8 @@ def _counted(kept: Kept, watch: Watch) -> str:
     """Return how many networks are kept, or how many fits of baselines if there are no networks."""
     total = sum(one.total for one in watch.progress() if one.epochs)
     if kept.networks:
-        return f"{kept.networks:,} of {total:,} networks are"
-    return f"{kept.fits:,} fits of baselines are" if kept.fits > 1 else "a fit of a baseline is"
+        return f"{kept.networks:,} of {counted(total, 'network')} {'is' if kept.networks == 1 else 'are'}"
+    return f"{counted(kept.fits, 'fit')} of baselines {'is' if kept.fits == 1 else 'are'}"
 
 
 _AGAIN = "Run the command that began it again; it continues."

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.options import AsJson, Quiet, SourceOptions, TableArgument
 from seedbed.cli.terminal import interruptible, print_stderr
-from seedbed.errors import ModelFileError, OptionError
+from seedbed.errors import ModelFileError, OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.model import Model
@@ -103,7 +103,6 @@ def predict(
         raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
     from seedbed.data import open_rows
     from seedbed.model import check_writable, write_predictions
-    from seedbed.report import counted
 
     found = loaded(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
     if output is not None:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions
 from seedbed.cli.terminal import command_line, interruptible, say, shown
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, counted
 
 if TYPE_CHECKING:
     from seedbed.data import Table
@@ -106,7 +106,7 @@ def _train_on_a_split(
     )
     notes = [history.note] if history.note else []
     if history.diverged.any():
-        notes.append(f"{history.diverged.sum()} of {seeds} networks diverged; try a lower --lr")
+        notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
     say(run, *notes, "", single_text(trained.summary()))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")

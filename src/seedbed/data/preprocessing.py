@@ -17,7 +17,7 @@ from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, la
 from seedbed.data.scaling import medians_of, moments
 from seedbed.data.table import Table
 from seedbed.data.typed import read_cells
-from seedbed.errors import ColumnError, DataError, nearest
+from seedbed.errors import ColumnError, DataError, counted, nearest
 from seedbed.typing import Bools, Floats, Ints
 
 __all__ = ["Oddities", "OddityReport", "Preprocessor", "state_shapes"]
@@ -285,7 +285,7 @@ class OddityReport:
                 whole = count == self._n_rows > 1
                 # If training had missing cells, some are to be expected.
                 if count and (whole or kind != "missing" or not schema.has_missing):
-                    cells = f"all {count:,} cells" if whole else f"{count:,} cells" if count > 1 else "1 cell"
+                    cells = f"all {count:,} cells" if whole else counted(count, "cell")
                     remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
         return remarks
 

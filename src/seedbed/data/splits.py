@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import OptionError, TargetError
+from seedbed.errors import OptionError, TargetError, counted
 from seedbed.typing import Floats, Ints
 
 __all__ = [
@@ -75,7 +75,7 @@ def holdout(
     fewest = min(n_test, n_rows - n_test)
     if fewest < min(len(counts), 2):
         raise OptionError(
-            f"test_size {test_size} leaves {n_rows - n_test} rows to train on and {n_test} to test on"
+            f"test_size {test_size} leaves {counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
             + (f", for {len(counts)} classes" if len(counts) > 1 else ""),
             "Choose a share that leaves each side some rows, and each of two classes one.",
         )
@@ -119,7 +119,7 @@ def repeated_folds(
     codes, counts = _classes(target)
     _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
-        raise OptionError(f"{len(target)} rows can't be divided into {folds} folds", "Use fewer folds.")
+        raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
     grouped = _grouped(codes, groups, folds=folds)
     if grouped is None and (len(counts) == 1 or counts.min() >= folds):
         from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
@@ -229,8 +229,9 @@ def _grouped(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | N
     grouped = group_rows(codes, groups)
     if grouped.n_groups < folds:
         raise OptionError(
-            f"the {len(codes)} rows form {grouped.n_groups} group(s), too few for {folds} parts that share none",
-            f"Use at most {grouped.n_groups} folds."
+            f"the {len(codes)} rows form {counted(grouped.n_groups, 'group')}, too few for {folds} parts that share "
+            "none",
+            f"Use at most {counted(grouped.n_groups, 'fold')}."
             if grouped.n_groups > 1
             else "Group rows by another column, or not.",
         )

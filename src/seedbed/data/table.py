@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.columns import Note
 from seedbed.data.on_disk import ArrayWriter, is_large, rows_of, windows
+from seedbed.errors import counted
 from seedbed.typing import Floats, Ints
 
 __all__ = ["Column", "ColumnSchema", "Kind", "Table", "Task"]
@@ -105,7 +106,7 @@ class Table:
                 array.setflags(write=False)
 
     def __repr__(self) -> str:
-        size = f"{self.n_rows:,} rows, {self.n_features:,} features"
+        size = f"{counted(self.n_rows, 'row')}, {counted(self.n_features, 'feature')}"
         return f"<Table {self.name}: {size}, {self.task} target {self.target_name}>"
 
     @property

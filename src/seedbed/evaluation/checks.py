@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.errors import counted
 from seedbed.evaluation.estimates import Estimate, corrected_t, variance_shares
 from seedbed.typing import Floats
 
@@ -313,7 +314,7 @@ def under_trained(
         return Check(
             candidate,
             "under_trained",
-            f"{candidate} has learnt nothing yet: in {n_epochs:,} epochs its training loss came down to "
+            f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
             f"{_loss(reached, prior_loss)}, and predicting the same for every row costs "
             f"{_loss(prior_loss, prior_loss)}. {advice}",
             {"training_loss": reached, "prior_loss": prior_loss, "epochs": n_epochs},
@@ -401,8 +402,8 @@ def diverged(candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, pre
     return Check(
         candidate,
         "diverged",
-        f"{candidate} lost {n:,} of {lost.shape[1]:,} networks: their loss became infinite or NaN, first at epoch "
-        f"{first:,}. {what}. {advice}",
+        f"{candidate} lost {n:,} of {counted(lost.shape[1], 'network')}: their loss became infinite or NaN, first "
+        f"at epoch {first:,}. {what}. {advice}",
         {"diverged": n, "networks": lost.shape[1], "first_epoch": first},
         advice,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from seedbed.errors import TargetError
+from seedbed.errors import TargetError, counted
 
 __all__ = ["Protocol", "protocol"]
 
@@ -114,7 +114,7 @@ def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | N
     for n, fewest, found in (
         (n_rows, 4, f"{n_rows} rows"),
         (outside_largest, 2, f"{outside_largest} outside the largest class"),
-        (n_groups, 2, f"they form {n_groups} group(s)"),
+        (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
             hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."

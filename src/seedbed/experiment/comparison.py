@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.data import frame_from
-from seedbed.errors import OptionError, did_you_mean
+from seedbed.errors import OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Check, Verdict
 from seedbed.experiment.conclusions import Conclusions, diagnose, judge
 from seedbed.experiment.frozen import FROZEN
@@ -18,7 +18,7 @@ from seedbed.experiment.run import Results
 from seedbed.experiment.summary import json_text, summarize
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model import Model
-from seedbed.report import comparison_text, counted, glance_text, notebook_fragment, write_report
+from seedbed.report import comparison_text, glance_text, notebook_fragment, write_report
 from seedbed.settings import Compute
 
 if TYPE_CHECKING:

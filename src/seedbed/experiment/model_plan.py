@@ -10,14 +10,14 @@ from typing import Any
 
 from seedbed.arguments import spelled
 from seedbed.data import Table, read_table
-from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, did_you_mean
+from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, UnreadableError, counted, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.experiment.frozen import FROZEN, check_comparison, differences
 from seedbed.experiment.spec import Experiment, table_specification
 from seedbed.fitting import Settled
 from seedbed.model import AUTO, Model, fit_model
 from seedbed.networks import Candidate, FileArchitecture, architecture_from_values, candidate_from
-from seedbed.report import counted, guessing, read_summary
+from seedbed.report import guessing, read_summary
 from seedbed.settings import RECIPES, Recipe, recipe_in
 
 __all__ = ["model_plan", "model_plan_from"]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.data import Encoding, Split, Table, TargetDesign, encode, fold_pairs, target_design
-from seedbed.errors import SeedbedError, TrainingError
+from seedbed.errors import SeedbedError, TrainingError, counted
 from seedbed.evaluation import Protocol
 from seedbed.experiment.fitted import STANDARD, Fitted, fit_on_splits
 from seedbed.experiment.frozen import differences, frozen_in
 from seedbed.experiment.spec import Experiment, specification
 from seedbed.fitting import Round, Runs, Stack, choosing_runs, inner_splits, plan_round
-from seedbed.report import counted, drawing_seconds, duration
+from seedbed.report import drawing_seconds, duration
 from seedbed.settings import Compute
 from seedbed.training import (
     Chunk,

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import spelled
 from seedbed.data import Preprocessor, Split, Table, holdout, read_table, target_design, time_holdout
-from seedbed.errors import OptionError
+from seedbed.errors import OptionError, counted
 from seedbed.evaluation import METRICS, lottery
 from seedbed.experiment.spec import LOSSES, hashed, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.experiment.watch import Watch
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.networks import MLP, Candidate, candidate_from
-from seedbed.report import SCHEMA_VERSION, check_files, counted, draw_again, notebook_fragment, write_report
+from seedbed.report import SCHEMA_VERSION, check_files, draw_again, notebook_fragment, write_report
 from seedbed.settings import Compute, Recipe, settings_of
 from seedbed.training import History, train_many, versions, with_inputs_of
 

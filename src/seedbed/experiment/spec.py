@@ -26,13 +26,12 @@ from seedbed.data import (
     time_holdout,
     windows,
 )
-from seedbed.errors import CandidateError, OptionError, did_you_mean
+from seedbed.errors import CandidateError, OptionError, counted, did_you_mean
 from seedbed.evaluation import METRICS, Protocol, default_margin, default_metric, protocol
 from seedbed.experiment.baselines import BASELINES, baselines_from
 from seedbed.experiment.fitted import Fitted, without_auto
 from seedbed.model import AUTO
 from seedbed.networks import Candidate, candidates_from
-from seedbed.report import counted
 from seedbed.settings import Design, Interval, Recipe
 from seedbed.training import derive, versions
 

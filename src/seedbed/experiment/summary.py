@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.data import Note, Table
-from seedbed.errors import phrased
+from seedbed.errors import counted, phrased
 from seedbed.evaluation import (
     METRICS,
     MOST_GHOSTS,
@@ -28,7 +28,7 @@ from seedbed.evaluation import (
 from seedbed.experiment.conclusions import Conclusions
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
-from seedbed.report import SCHEMA_VERSION, counted
+from seedbed.report import SCHEMA_VERSION
 from seedbed.scoring import Result
 
 __all__ = ["json_text", "summarize", "table_of"]

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seedbed.data import open_rows
+from seedbed.errors import counted
 from seedbed.model.export import Exported, export
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
 from seedbed.model.storing import read_model, save
-from seedbed.report import card_text, counted
+from seedbed.report import card_text
 from seedbed.typing import Floats
 
 __all__ = ["Model", "load"]

@@ -5,7 +5,7 @@ from seedbed.report.card import card_text, score_sentences
 from seedbed.report.judged import judgement_latex, judgement_text, tables_latex, tables_text
 from seedbed.report.overview import overview_text
 from seedbed.report.progress import Progress, ProgressDisplay, duration
-from seedbed.report.sentences import counted, note_sentences, serious_sentences
+from seedbed.report.sentences import note_sentences, serious_sentences
 from seedbed.report.single import epoch_lines, single_text
 from seedbed.report.stored import (
     SCHEMA_VERSION,
@@ -26,7 +26,6 @@ __all__ = [
     "card_text",
     "check_files",
     "comparison_text",
-    "counted",
     "draw_again",
     "drawing_seconds",
     "duration",

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from seedbed.errors import visible
-from seedbed.report.sentences import counted
+from seedbed.errors import counted, visible
 from seedbed.report.tables import measure, table_lines
 
 __all__ = ["card_text", "score_sentences"]

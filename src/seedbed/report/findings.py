@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.errors import counted
 from seedbed.evaluation import SHORT
 from seedbed.report.advice import listed
-from seedbed.report.sentences import counted
 
 __all__ = ["finding", "sure_sentences"]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import phrased
+from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, decide, plain_number
 from seedbed.report.advice import advice_sentences, expected_sentences, guessing, lead_metric, listed
 from seedbed.report.progress import duration
-from seedbed.report.sentences import counted, is_first_look, no_verdict_reason, serious_sentences
+from seedbed.report.sentences import is_first_look, no_verdict_reason, serious_sentences
 from seedbed.report.tables import measure
 
 __all__ = ["FirstScreen", "first_screen", "forest_of"]
@@ -151,7 +151,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     trained = sum(one["n_networks"] for one in networks)
     seconds = document["seconds"]
     took = duration(seconds)
-    yield f"{listed(kinds)} {on}: " + (f"{trained:,} networks in {took}" if trained else took)
+    yield f"{listed(kinds)} {on}: " + (f"{counted(trained, 'network')} in {took}" if trained else took)
 
 
 def _spread(document: Mapping[str, Any]) -> str:

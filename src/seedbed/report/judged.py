@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seedbed.errors import phrased, visible
+from seedbed.errors import counted, phrased, visible
 from seedbed.evaluation import METRICS, percent, plain_number
 from seedbed.report.advice import listed, margin_words
-from seedbed.report.sentences import counted
 from seedbed.report.tables import SIGNS, NumberTable, bracket_marks, folded, measure, signed, table_lines
 
 __all__ = [

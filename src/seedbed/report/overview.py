@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seedbed.errors import visible
-from seedbed.report.sentences import counted, note_sentence
+from seedbed.errors import counted, visible
+from seedbed.report.sentences import note_sentence
 from seedbed.report.tables import table_lines
 
 __all__ = ["overview_text"]

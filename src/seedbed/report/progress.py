@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seedbed.errors import visible
+from seedbed.errors import counted, visible
 
 __all__ = ["Progress", "ProgressDisplay", "duration"]
 
@@ -173,10 +173,10 @@ def _line(state: Sequence[Progress]) -> str:
     if not total:  # a blend and baselines only
         fits = sum(one.total for one in state)
         done, total = sum(one.done for one in state), fits
-    counted = f"{done:,} of {total:,} {'networks' if networks else 'fits'}"
+    so_far = f"{done:,} of {counted(total, 'network' if networks else 'fit')}"
     stage, left = _stage(state), _left(state)
-    counted = f"{stage}: {counted}" if stage else counted
-    return "; ".join(part for part in (counted, *at_work, left) if part)
+    so_far = f"{stage}: {so_far}" if stage else so_far
+    return "; ".join(part for part in (so_far, *at_work, left) if part)
 
 
 def _summary(state: Sequence[Progress]) -> str:

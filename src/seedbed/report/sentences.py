@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed.data import SERIOUS
-from seedbed.errors import phrased
+from seedbed.errors import counted, phrased
 from seedbed.evaluation import METRICS, SHORT, percent, plain_number
 from seedbed.report.advice import good_side, guessing, listed, margin_words
 from seedbed.report.tables import measure
 
 __all__ = [
-    "counted",
     "heading_sentences",
     "in_short",
     "is_first_look",
@@ -54,11 +53,6 @@ class Paragraph:
     sentence: str
     numbers: str
     remarks: tuple[str, ...]
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a number with its noun: `1 split`, `1,500 networks`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def heading_sentences(document: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.errors import counted
 from seedbed.report.tables import measure
 
 __all__ = ["epoch_lines", "headline", "single_sentences", "single_text"]
@@ -35,7 +36,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield how far that score can be trusted."""
     (one,), score = summary["candidates"], summary["lottery"]["score"]
-    epochs = f"{one['epochs']:,} epochs" if one["epochs"] > 1 else "one epoch"
+    epochs = counted(one["epochs"], "epoch")
     if not score["runs"]:
         yield "Their losses became infinite or NaN. Give a lower learning rate."
         return
@@ -48,9 +49,9 @@ def single_sentences(summary: Mapping[str, Any]) -> Iterator[str]:
     if run["n"] >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
         *_, lowest, highest = _places(score, run)
         extremes = f": the lowest at {lowest}, the highest at {highest}"
-    yield f"{run['n']:,} networks that differ only in their seed, after {epochs}{extremes}."
+    yield f"{counted(run['n'], 'network')} that differ only in their seed, after {epochs}{extremes}."
     if one["n_diverged"]:
-        lost = f"{one['n_diverged']:,} of {one['n_networks']:,} networks diverged and are left out"
+        lost = f"{one['n_diverged']:,} of {counted(one['n_networks'], 'network')} diverged and are left out"
         yield f"{lost}. Give a lower learning rate."
     yield "All share one split, so this shows other seeds and not other rows: seedbed compare does."
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.data import MemoryColumns, value_columns
-from seedbed.errors import ColumnError, nearest
+from seedbed.errors import ColumnError, counted, nearest
 from seedbed.model import FLAGS, Model, Predictions
 from seedbed.serve.limits import Limits, RefusedError
 
@@ -116,7 +116,7 @@ class RowFormat:
         self._check_count(len(rows))
         for number, row in enumerate(rows, start=1):
             if len(row) != len(names):
-                message = f"row {number} has {len(row)} cells, and there are {len(names)} columns"
+                message = f"row {number} has {counted(len(row), 'cell')} for {counted(len(names), 'column')}"
                 raise _bad_rows(message, f"In this order: {', '.join(names[:20])}.")
         return self.of_columns({name: [row[place] for row in rows] for place, name in enumerate(names)}, len(rows))
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from seedbed.data import Table, Task, encode
-from seedbed.errors import CandidateError, SeedbedError, warn
+from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks import MLP, Candidate, FileArchitecture, UserArchitecture
 from seedbed.settings import Recipe
 from seedbed.training.data import TrainingData
@@ -67,8 +67,7 @@ def plan_candidate(candidate: Candidate, table: Table, data: TrainingData, recip
     try:
         n_outputs = data.n_outputs(build_network(build, 0))
         if n_outputs != table.n_outputs:
-            outputs = f"{n_outputs} outputs" if n_outputs != 1 else "1 output"
-            raise CandidateError(f"the network has {outputs}", _outputs_needed(table))
+            raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
             check_smoothing(data.loss(recipe.loss, n_outputs), recipe.label_smoothing)
         return plan_stack(build, data, recipe, **options)
@@ -97,7 +96,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
-    size = f"{n_parameters:,} parameters, {n_inputs:,} inputs"
+    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
     if warning := shares_warning(build, n_inputs, table.task):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seedbed.data import Encoding, Split, Table, rows_of, spill, target_design, windows
-from seedbed.errors import CandidateError, OptionError, TrainingError
+from seedbed.errors import CandidateError, OptionError, TrainingError, counted
 from seedbed.training.losses import Loss, pick_loss
 
 __all__ = ["TrainingData", "counted_rows", "one_split", "table_data"]
@@ -102,7 +102,9 @@ class TrainingData:
             first_line = (str(error) or type(error).__name__).splitlines()[0]
             shapes = isinstance(error, RuntimeError) and "shape" in first_line
             hint = "Its first layer must have as many inputs as the table has features." if shapes else ""
-            raise CandidateError(f"the network can't take {self.X.shape[1]} features: {first_line}", hint) from error
+            raise CandidateError(
+                f"the network can't take {counted(self.X.shape[1], 'feature')}: {first_line}", hint
+            ) from error
         finally:
             network.train(was_training)
         if not isinstance(z, Tensor):

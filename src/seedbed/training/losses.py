@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seedbed.errors import OptionError, TrainingError
+from seedbed.errors import OptionError, TrainingError, counted
 
 __all__ = ["Loss", "check_smoothing", "encode_target", "pick_loss", "r2"]
 
@@ -156,7 +156,8 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
             f"The target's largest value is {y.max():g}.",
         )
     if name != "cross_entropy" and (1 if y.ndim == 1 else y.shape[1]) != n_outputs:
-        raise TrainingError(f"the network has {n_outputs} outputs, the target {1 if y.ndim == 1 else y.shape[1]}")
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        raise TrainingError(f"the network has {counted(n_outputs, 'output')}, the target {n_targets}")
     return LOSSES[name]
 
 

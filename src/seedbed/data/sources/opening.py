@@ -21,7 +21,7 @@ from seedbed.data.sources.databases import DatabaseAddress, is_address, open_pos
 from seedbed.data.sources.files import SUFFIXES, open_file
 from seedbed.data.sources.memory import array_columns, as_frame, open_frame, record_columns
 from seedbed.data.sources.options import NOTHING, SourceOptions
-from seedbed.errors import DataError, TableNotFoundError, did_you_mean
+from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
 __all__ = ["EXAMPLES", "open_rows", "open_source"]
 
@@ -104,7 +104,7 @@ def open_rows(rows: Any, names: Sequence[str], **options: Any) -> Iterator[Colum
     else:
         columns = array_columns(rows, "array")
         if len(columns.names) != len(names):
-            message = f"the array has {len(columns.names)} columns, and the model knows {len(names)}"
+            message = f"the array has {counted(len(columns.names), 'column')}, and the model knows {len(names)}"
             raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
         yield MemoryColumns("array", tuple(names), columns.arrays)
 
