@@ -68,6 +68,14 @@ def test_time_left_moves_with_the_epochs_of_a_single_chunk(begun, clock):
     assert found[3:] == pytest.approx([8.9, 5.9, 0.9, 0.0])
 
 
+def test_time_left_is_known_after_some_seconds_of_slow_epochs(begun, clock):
+    watch, epochs = begun(WatchedChunk({"a": 1}, 1000, 1.0))
+    for clock.seconds, epochs[0] in ((5, 1), (6, 2), (8, 4)):
+        left = watch.progress()[0].seconds_left
+        assert (left is None) == (clock.seconds < 8)
+    assert left == pytest.approx(996.0)
+
+
 def test_resumed_work_counts_as_done_and_not_for_the_time_left(begun, clock):
     watch = Watch({"a": 1004}, {"a": 100}, 11.0)
     watch.take(WatchedChunk({"a": 1000}, 100, 10.0))
@@ -107,9 +115,10 @@ def test_a_run_without_a_choosing_round_has_no_stage(planned):
     assert {one.stage for one in seen} == {""}
 
 
-def test_training_many_seeds_is_watched_without_scores():
-    watch = Watch.of_one("relu:3", 9, 5)
-    training = training_on("example:moons", candidate="relu:3", seeds=range(5), recipe=Recipe(epochs=9))
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_training_with_seeds_is_watched_without_scores(seeds):
+    watch = Watch.of_one("relu:3", 9, seeds)
+    training = training_on("example:moons", candidate="relu:3", seeds=range(seeds), recipe=Recipe(epochs=9))
     train(training, compute=Compute(jobs=1), watch=watch)
-    assert rows(watch) == {"relu:3": (5, 5, None, 9)}
+    assert rows(watch) == {"relu:3": (seeds, seeds, None, 9)}
     assert watch.progress()[0].test_score is None

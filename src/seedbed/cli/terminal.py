@@ -36,11 +36,11 @@ interrupted = threading.Event()  # by Ctrl-C
 
 
 @contextlib.contextmanager
-def shown(watch: Watch, run: RunOptions, *, quiet: bool = False, score_name: str = "accuracy") -> Iterator[None]:
+def shown(watch: Watch, run: RunOptions, *, score_name: str = "accuracy") -> Iterator[None]:
     """Show the progress live on stderr."""
     from seedbed.report import ProgressDisplay
 
-    with ProgressDisplay(watch.progress, Console(stderr=True), quiet=quiet or run.quiet, score_name=score_name):
+    with ProgressDisplay(watch.progress, Console(stderr=True), quiet=run.quiet, score_name=score_name):
         yield
 
 

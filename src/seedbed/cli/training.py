@@ -96,7 +96,7 @@ def _train_on_a_split(
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
         return
     watch = Watch.of_one(found.name, training.recipe.epochs, seeds)
-    with shown(watch, run, quiet=seeds == 1), interruptible(lambda: ("interrupted, no results written",)):
+    with shown(watch, run), interruptible(lambda: ("interrupted, no results written",)):
         trained = train_networks(training, compute=run.compute(), command=command_line(), watch=watch)
     history = trained.history
     _print_epochs(

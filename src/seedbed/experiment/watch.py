@@ -14,7 +14,7 @@ __all__ = ["Band", "Watch", "WatchedChunk", "watch_plan"]
 
 Band = tuple[float, float, float]
 
-_TELLING = 0.05  # share of the cost after which the measured speed is believed
+_TELLING, _TELLING_SECONDS = 0.05, 2.0  # share of the cost, or time, after which the measured speed is believed
 _NO_BAND = (float("nan"),) * 3
 
 
@@ -191,7 +191,7 @@ class _Pace:
             return None
         start, before = self._start or (time.perf_counter(), self.spent)
         passed, gained = time.perf_counter() - start, self.spent - before
-        if not self._workers and gained <= _TELLING * self.cost:
+        if not self._workers and (not gained or (gained <= _TELLING * self.cost and passed < _TELLING_SECONDS)):
             return None
         trust = _TELLING * self.cost if self._workers else 0.0
         pace = (passed + trust / max(1, self._workers)) / (gained + trust)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seedbed.arguments import checked, shown
 from seedbed.data import Task, frame_from
-from seedbed.errors import OptionError, TrainingError, warn
+from seedbed.errors import OptionError, TrainingError, counted, warn
 from seedbed.evaluation import CURVES, MOST_GHOSTS, summarize_curves
 from seedbed.networks import Candidate, candidate_from
 from seedbed.settings import Engine, Recipe, taking
@@ -96,7 +96,7 @@ def train_many(
     numbers, (n_jobs, where, afar) = _seeds(seeds), pick_workers(jobs, device, cluster)
     check_engine(engine)
     if len(numbers) == 1 and sample_weight is None:
-        return _single(make, data, own, numbers[0], where)
+        return _single(make, data, own, numbers[0], where, watch)
     return _stacked(make, data, own, numbers, watch, n_jobs, afar, engine=engine, device=where, dtype=dtype)
 
 
@@ -127,17 +127,26 @@ def _stacked(
     )  # fmt: skip
 
 
-def _single(make: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, device: str) -> History:
+def _single(
+    make: Callable[[], nn.Module],
+    data: TrainingData,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    watch: Callable[[Sequence[Chunk]], Board] | None,
+) -> History:
     """Train one network by the plain loop, whose digits are exactly those of the tutorial."""
     n_outputs, loss = _loss_of(make, data, recipe)
     n_train = int(data.train.sum())
     X = torch.from_numpy(data.X).to(device)
     y = encode_target(loss, data.y, n_outputs, X.dtype).to(device)
     train, test = Rows(X[:n_train], y[:n_train]), Rows(X[n_train:], y[n_train:])
-    with seeded(seed), one_thread(device):
+    alone = Chunk(make, recipe, (seed,), (0,), (recipe.lrs[0],), (recipe.decay,), (0,))
+    board = watch([alone]) if watch else Board()
+    with seeded(seed), one_thread(device), board.laid_out(1) as (place,):
         network = make().to(device, X.dtype)
         try:
-            curves = train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed)
+            curves = train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed, tell=place.writer())
         except (RuntimeError, ValueError) as error:
             raise TrainingError(f"this network can't be trained: {str(error).splitlines()[0]}") from error
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
@@ -239,7 +248,7 @@ class History:
         last = self.test_score[-1, ~self.diverged]
         shown = f"{np.mean(last):.4f}" if len(last) else "none"
         diverged = f", {int(self.diverged.sum())} diverged" if self.diverged.any() else ""
-        size = f"{len(self)} networks x {len(self.train_loss)} epochs"
+        size = f"{counted(len(self), 'network')} x {counted(len(self.train_loss), 'epoch')}"
         return f"<History: {size}, mean test {self.score_name} {shown}{diverged}>"
 
     def _repr_html_(self) -> str:
@@ -330,7 +339,7 @@ class History:
             summarized = summarize_curves(curves, max_ghosts=MOST_GHOSTS)
         return {
             "score_name": self.score_name,
-            "title": title or f"{len(self)} networks",
+            "title": title or counted(len(self), "network"),
             "subtitle": self.recipe.describe(),
             "candidates": [{"name": name, **summarized}],
         }

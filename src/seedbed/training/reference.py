@@ -46,6 +46,7 @@ def train_reference(
     loss: Loss,
     seed: int,
     numbers: Tensor | None = None,
+    tell: Callable[[int], None] = lambda epochs: None,
 ) -> npt.NDArray[np.float64]:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`.
 
@@ -59,6 +60,7 @@ def train_reference(
         loss: the loss.
         seed: decides dropout masks and the order of minibatches.
         numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
+        tell: called after each epoch with the number of epochs done.
     """
     look_at(network, train.X)
     criterion = loss.module()
@@ -96,6 +98,7 @@ def train_reference(
                 test_loss = criterion(z, test.y).item()
                 test_hits = _hits(loss, z, test.y) / len(test.X)
             curves[:, epoch] = train_loss, train_hits, test_loss, test_hits
+            tell(epoch + 1)
 
     if loss.hits is None:
         curves[1] = r2(curves[0], train.y.numpy(force=True))
