@@ -86,13 +86,6 @@ def test_log_loss_as_the_metric_is_shown_before_accuracy(make):
     assert "log loss" in comparison_text(document)
 
 
-@pytest.mark.parametrize(
-    "brackets", [[], [[0, 1, 2, 3, 4]], [[0, 1]], [[0, 1, 2], [1, 2, 3]], [[0, 2], [1, 3, 4]], [[3, 4]]], ids=str
-)
-def test_brackets_are_drawn_at_their_places(make, brackets):
-    assert drawn(some(make, 5, brackets=brackets)) == brackets
-
-
 @given(st.sets(st.frozensets(st.integers(0, 9), min_size=2), max_size=6))
 def test_arbitrary_brackets_can_be_read_from_the_table(make, groups):
     brackets = sorted(sorted(group) for group in groups)

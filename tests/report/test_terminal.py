@@ -1,5 +1,6 @@
 """A comparison as terminal text, made from a summary."""
 
+import itertools
 import re
 
 import pytest
@@ -129,23 +130,21 @@ def test_one_repeat_and_one_seed_are_written_in_the_singular(make):
     assert "1 repeat of 10 folds, 1 seed per fold;" in text
 
 
-@pytest.mark.parametrize("kind", ["cross_validation", "held_out"])
-@pytest.mark.parametrize("folds", [2, 4, 5, 10])
-def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make, kind, folds):
-    document = two(make, "better", plan={"kind": kind, "folds": folds})
-    line = f"\n{folds} folds give rough intervals: use 5 or more.\n"
-    rough = kind == "cross_validation" and folds < 5
-    text = comparison_text(document)
-    assert (line in text, "rough intervals" in text) == (rough, rough)
-    assert "rough intervals" not in comparison_text(document | {"verdicts": []})
+def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make):
+    for folds, kind in itertools.product([2, 4, 5, 10], ["cross_validation", "held_out"]):
+        document = two(make, "better", plan={"kind": kind, "folds": folds})
+        line = f"\n{folds} folds give rough intervals: use 5 or more.\n"
+        rough = kind == "cross_validation" and folds < 5
+        text = comparison_text(document)
+        assert (line in text, "rough intervals" in text) == (rough, rough)
+        assert "rough intervals" not in comparison_text(document | {"verdicts": []})
 
 
-@pytest.mark.parametrize("kind", ["cross_validation", "held_out", "scores_only"])
-@pytest.mark.parametrize("quick", [True, False])
-def test_a_quick_run_is_marked_as_a_first_look_if_it_is_smaller(make, kind, quick):
-    text = comparison_text(make.document(make.network("relu:5"), plan={"kind": kind, "quick": quick}))
-    reported = quick and kind == "cross_validation"
-    assert ("A FIRST LOOK" in text, "--quick" in text) == (reported, reported)
+def test_a_quick_run_is_marked_as_a_first_look_if_it_is_smaller(make):
+    for quick, kind in itertools.product([True, False], ["cross_validation", "held_out", "scores_only"]):
+        text = comparison_text(make.document(make.network("relu:5"), plan={"kind": kind, "quick": quick}))
+        reported = quick and kind == "cross_validation"
+        assert ("A FIRST LOOK" in text, "--quick" in text) == (reported, reported)
 
 
 def test_parts_are_one_empty_line_apart(make):
@@ -167,13 +166,12 @@ def test_parts_are_one_empty_line_apart(make):
 # Verdicts
 
 
-@pytest.mark.parametrize("metric", ["brier", "accuracy"])
-@pytest.mark.parametrize("rule", RULES)
-def test_the_sentence_of_a_verdict_is_shown_word_for_word(make, rule, metric):
-    document = two(make, rule, metric=metric)
-    (verdict,) = document["verdicts"]
-    assert verdict["rule"] == rule
-    assert verdict["sentence"] in unfolded(comparison_text(document))
+def test_the_sentence_of_a_verdict_is_shown_word_for_word(make):
+    for rule, metric in itertools.product(RULES, ["brier", "accuracy"]):
+        document = two(make, rule, metric=metric)
+        (verdict,) = document["verdicts"]
+        assert verdict["rule"] == rule
+        assert verdict["sentence"] in unfolded(comparison_text(document))
 
 
 def test_every_verdict_shows_accuracy_probability_and_single_runs(make):
@@ -230,25 +228,23 @@ def test_with_accuracy_as_the_metric_nothing_is_repeated(make):
     assert "Brier" not in text
 
 
-@pytest.mark.parametrize(
-    ("probability", "shown"),
-    [(0.0, "below 1%"), (0.004, "below 1%"), (0.006, "1%"), (0.5, "50%"), (0.994, "99%"), (1.0, "above 99%")],
-)
-def test_a_probability_is_never_shown_as_certain(make, probability, shown):
-    document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
-    assert f"probability of a lower error {shown};" in unfolded(comparison_text(document))
+def test_a_probability_is_never_shown_as_certain(make):
+    shown = {0.0: "below 1%", 0.004: "below 1%", 0.006: "1%", 0.5: "50%", 0.994: "99%", 1.0: "above 99%"}
+    for probability, words in shown.items():
+        document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
+        assert f"probability of a lower error {words};" in unfolded(comparison_text(document))
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("code", CODES)
-def test_a_worse_verdict_names_its_likely_reason_and_others_a_note(make, rule, code):
-    document = two(make, rule, checks=[make.check("relu:5", code)])
-    document["candidates"][1]["epochs"]["low"] = 1000
-    text = comparison_text(document)
-    reason = rule == "worse" and code in ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
-    assert f"\n    {'Likely why' if reason else 'Note'}: relu:5: something stands out.\n" in text
-    assert text.count("Likely why") == int(reason)
-    assert text.count("Note:") == 1 - int(reason)
+def test_a_worse_verdict_names_its_likely_reason_and_others_a_note(make):
+    reasons = ("confined_outputs", "under_trained", "over_trained", "diverged", "dead_units")
+    for rule, code in itertools.product(RULES, CODES):
+        document = two(make, rule, checks=[make.check("relu:5", code)])
+        document["candidates"][1]["epochs"]["low"] = 1000
+        text = comparison_text(document)
+        reason = rule == "worse" and code in reasons
+        assert f"\n    {'Likely why' if reason else 'Note'}: relu:5: something stands out.\n" in text
+        assert text.count("Likely why") == int(reason)
+        assert text.count("Note:") == 1 - int(reason)
 
 
 def test_over_training_is_no_reason_if_an_earlier_epoch_was_chosen(make):
