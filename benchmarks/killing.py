@@ -29,7 +29,7 @@ import numpy as np
 
 import seedbed as sb
 from seedbed.experiment import compare, comparison
-from seedbed.files import write_whole
+from seedbed.files import DIGESTS, altered_files, write_whole
 from seedbed.training import chunk
 from seedbed.training.machine import one_thread
 
@@ -114,6 +114,8 @@ def files(folder: Path) -> dict[str, str]:
         if path.name in ("comparison.json", "experiment.json"):
             document = {key: value for key, value in json.loads(content).items() if key not in ("seconds", "frozen_at")}
             content = json.dumps(document).encode()
+        elif path.name == DIGESTS:
+            content = repr(altered_files(path.parent)).encode()  # digests of documents with times differ
         found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
 

@@ -83,18 +83,27 @@ def remove_parts(folder: Path) -> None:
                 path.unlink()
 
 
-def write_digests(paths: Iterable[Path]) -> Path:
+def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "") -> Path:
     """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them; lines of its other files stay.
+
+    Args:
+        paths: of files that are there.
+        last: a file that is written after the digests, so that it is never there without them.
+        text: its content.
 
     Returns:
         The path of `sha256sums.txt`.
     """
-    paths = list(paths)
+    paths, content = list(paths), text.encode()
     file = paths[0].parent / DIGESTS
     known = {name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()}
     known |= {path.name: _digest(path) for path in paths}
-    text = "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
-    write_whole(file, lambda where: where.write_text(text, encoding="utf-8"))
+    if last is not None:
+        known[last.name] = hashlib.sha256(content).hexdigest()
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
+    write_whole(file, lambda where: where.write_text(lines, encoding="utf-8"))
+    if last is not None:
+        write_whole(last, lambda where: where.write_bytes(content))
     return file
 
 

@@ -225,11 +225,10 @@ class Comparison(Results):
         from seedbed.figures import save_pictures  # loads Altair
 
         drawn = save_pictures(self.document, folder, pictures)
-        # With it, the run counts as finished.
-        write_whole(document, lambda path: path.write_text(text, encoding="utf-8"))
-        written = [document, page, *drawn, arrays]
-        frozen = folder / FROZEN
-        return [*written, write_digests([*written, frozen] if frozen.is_file() else written)]
+        written, frozen = [page, *drawn, arrays], folder / FROZEN
+        # With the summary, the run counts as finished.
+        digests = write_digests([*written, frozen] if frozen.is_file() else written, document, text)
+        return [document, *written, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}

@@ -97,11 +97,13 @@ def check_files(folder: Path) -> str:
         An empty text; of a run without digests a line that says so.
 
     Raises:
-        UnreadableError: a file has changed or is missing.
+        UnreadableError: a file of a finished run has changed or is missing.
     """
     altered = altered_files(folder)
     if altered is None:
         return f"{folder} is of an earlier seedbed and has no digests, so a change in its files isn't noticed"
+    if any(name in altered and not (folder / name).exists() for name in _FILES):
+        return ""  # without the summary, which is written last, the run isn't finished
     for name, is_altered in altered.items():
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
