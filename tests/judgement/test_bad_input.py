@@ -28,7 +28,7 @@ CASES = {
     "no rows": (lambda c: {k: [] for k in c}, "there are no rows"),
     "predictions": (
         lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]},
-        "target='y'",
+        "no column names the row of the table that is predicted",
     ),
     "columns of two lengths": (lambda c: c | {"seed": [0]}, "aren't lists of one length"),
 }
@@ -87,7 +87,7 @@ def test_more_candidates_tables_pairs_and_attempts_than_can_be_judged_are_refuse
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
     with pytest.raises(sb.OptionError, match="has 1,001 different values; the most are 1,000"):
         sb.judge(many)
-    with pytest.raises(sb.OptionError, match="1,001 columns look like candidates; the most are 1,000"):
+    with pytest.raises(sb.OptionError, match="1,001 columns or names look like candidates; the most are 1,000"):
         sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
     with pytest.raises(sb.OptionError, match="all pairs of 201 candidates are too many"):
         sb.judge({name: [0.5, 0.6] for name in names[:402]}, score="accuracy", folds=2, all_pairs=True)

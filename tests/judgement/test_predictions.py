@@ -158,6 +158,64 @@ def test_too_few_rows_have_no_verdict(predictions):
     assert "40 rows are too few" in " ".join(str(judgement).split())
 
 
+def wide(frame, *drop):
+    """Return predictions with a column for each candidate and a line for each row."""
+    value = "prediction" if "prediction" in frame else "probability"
+    keys = ["row", "repeat", "fold", "seed", "y"]
+    return frame.pivot(index=keys, columns="candidate", values=value).reset_index().drop(columns=list(drop))
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "labels", "numbers", "three labels"])
+def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predictions, kind):
+    frame = predictions(gain=0.1)
+    if kind == "numbers":
+        frame["y"] = frame["row"] / 10 + (frame["y"] == "yes")
+        frame = frame.rename(columns={"probability": "prediction"})
+    elif kind != "probabilities":
+        levels = ["no", "maybe", "yes"] if kind == "three labels" else ["no", "yes"]
+        frame["prediction"] = np.array(levels)[(frame.pop("probability") * len(levels)).astype(int).clip(0, 1)]
+        frame["y"] = frame["y"].where((frame["row"] % 3 > 0) | (kind == "labels"), "maybe")
+    found = [sb.judge(wide(frame))["sharp"], sb.judge(frame)["sharp"], sb.judge(frame, target="y")["sharp"]]
+    assert found[1] == found[2]
+    assert [found[0][key] for key in ("low", "high", "p")] == pytest.approx([found[1][k] for k in ("low", "high", "p")])
+
+
+def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(predictions):
+    frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
+    assert sb.judge(frame).to_dict()["n_rows"] == 60
+    labels = pd.DataFrame({"y_true": frame["y"] == "yes", "a": frame["plain"].round(), "b": frame["sharp"].round()})
+    judgement = sb.judge(labels.astype({"y_true": int}))
+    assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == ("a", "accuracy")
+    assert list(judgement.to_dict()["labels"]) == ["0", "1"]
+
+
+WIDE_CASES = {
+    "two targets": (lambda f: f.assign(label=f["y"]), {}, "'label' and 'y' could both hold the true values"),
+    "no target": (lambda f: f.rename(columns={"y": "z"}), {}, "none has a usual name of true values"),
+    "a feature": (lambda f: f.assign(age=40), {}, "column 'age' holds neither labels of 'y' (no, yes) nor probabil"),
+    "labels and probabilities": (lambda f: f.assign(c=f["y"]), {}, "'c' holds labels, and not all others do"),
+    "another label": (
+        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]), {}, "column 'sharp' holds neither labels of 'y'"
+    ),
+    "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
+    "repeats without rows": (lambda f: f.drop(columns="row"), {}, "no column names the row of the table"),
+    "a direction": (lambda f: f, {"lower_is_better": True}, "with the target 'y' a file holds predictions"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WIDE_CASES)
+def test_invalid_columns_of_predictions_raise_one_sentence(predictions, case):
+    spoil, options, message = WIDE_CASES[case]
+    with pytest.raises(sb.SeedbedError) as caught:
+        sb.judge(spoil(wide(predictions())), **options)
+    assert message in str(caught.value)
+
+
+def test_a_wide_file_of_scores_may_have_a_candidate_called_y():
+    judgement = sb.judge({"x": [0.80, 0.78, 0.83], "y": [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
+    assert judgement.is_better("y")
+
+
 CASES = {
     "a missing prediction": (lambda f: f.iloc[1:], "1 predictions of plain are missing, the first of them in repeat 0"),
     "a prediction given twice": (lambda f: pd.concat([f, f.iloc[:1]]), "several predictions for one row"),

@@ -26,7 +26,7 @@ class ColumnOptions:
     """The meaning of the columns; common names are recognised."""
 
     target: str | None = None
-    "The column of true values: the file holds predictions, in columns row and probability or prediction."
+    "The column of true values in a file of predictions; y, y_true, target, label and their like are known."
     score: str | None = None
     "The column of scores; of a file with a column a candidate, or of predictions, what is judged: accuracy, say."
     candidate: str | None = None

@@ -37,8 +37,8 @@ SAYS_NO = {"no", "false", "off", "negative", "neg", "-", "absent", "none", "cont
 SAYS_YES = {"yes", "true", "on", "positive", "pos", "+", "present", "case"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
 USUAL_NAMES = (
-    *("target", "y_true", "truth", "survived", "diagnosis", "outcome", "churn", "attrition", "species", "label"),
-    *("class", "saleprice", "price", "quality", "y"),
+    *("target", "y_true", "truth", "true_label", "survived", "diagnosis", "outcome", "churn", "attrition", "species"),
+    *("label", "actual", "class", "saleprice", "price", "quality", "y"),
 )
 
 

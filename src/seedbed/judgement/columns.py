@@ -16,7 +16,21 @@ from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean
 from seedbed.evaluation import METRICS
 from seedbed.typing import Floats
 
-__all__ = ["Factor", "Recognised", "Roles", "ScoreKind", "factor", "numbers", "opened", "recognise", "score_kind"]
+__all__ = [
+    "Factor",
+    "Recognised",
+    "Roles",
+    "ScoreKind",
+    "check_number",
+    "factor",
+    "found_roles",
+    "is_beside",
+    "numbers",
+    "opened",
+    "recognise",
+    "score_kind",
+    "target_of",
+]
 
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
@@ -111,7 +125,6 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
 
     Raises:
         ColumnError: a named column is missing; there are no candidates, no scores, or several columns that could be.
-        OptionError: it holds predictions and no target is named.
     """
     roles = found_roles(columns, given)
     names = columns.names
@@ -119,7 +132,7 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
         values: list[int] = [names.index(given.score)]
     else:
         taken = set(roles.values())
-        free = [i for i in range(len(names)) if i not in taken and not _BESIDE.fullmatch(plain(names[i]))]
+        free = [i for i in range(len(names)) if i not in taken and not is_beside(names[i])]
         cells = columns.numbers(free) if free else np.empty((0, 0))
         values = [i for place, i in enumerate(free) if np.isfinite(cells[:, place]).any()]
     wide = "candidate" not in roles and (given.score is None or given.score not in names)
@@ -129,6 +142,39 @@ def recognise(columns: Columns, given: Roles) -> Recognised:
     if wide:
         check_number(columns.where, len(values))
     return Recognised(roles, tuple(values), wide, (given.score or "") if wide else names[values[0]])
+
+
+def target_of(columns: Columns, given: Roles, *, scores: bool) -> str | None:
+    """Return the column of true values if the file holds predictions, else None.
+
+    If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
+    or that no column names the candidates, so that each of the others holds the predictions of one.
+
+    Args:
+        scores: whether the user gives options about scores. Such a file has candidates in columns of predictions only
+            if it names the rows as well.
+
+    Raises:
+        ColumnError: several columns could be it, or rows are named and no column has a usual name.
+    """
+    if given.target is not None:
+        return given.target
+    roles = found_roles(columns, given)
+    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != given.score]
+    wide = "candidate" not in roles and ("row" in roles or not scores)
+    if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
+        return None
+    target = likely_target(free, usual_only=True)
+    if target is None:
+        if wide and "row" in roles and not scores:
+            message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
+            raise ColumnError(message, "Predictions: --target NAME. Scores of candidates in columns: --score accuracy.")
+        return None
+    other = likely_target([name for name in free if name != target], usual_only=True)
+    if other is not None:
+        message = f"{columns.where}: the columns '{target}' and '{other}' could both hold the true values"
+        raise ColumnError(message, f"Name one: --target {target}.")
+    return target
 
 
 def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
@@ -157,10 +203,6 @@ def found_roles(columns: Columns, given: Roles) -> dict[str, int]:
 def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> None:
     where, names = columns.where, [columns.names[i] for i in values]
     listed = ", ".join(f"'{name}'" for name in names[:8]) + (", ..." if len(names) > 8 else "")
-    there = {plain(name): name for name in columns.names}
-    target = likely_target(columns.names, usual_only=True)
-    if target is not None and any(name.startswith(_PREDICTIONS) for name in there):
-        raise OptionError(f"{where} seems to hold predictions, and no target is named", f"Add --target {target}.")
     if not names:
         raise ColumnError(
             f"{where}: there is no column of scores among {', '.join(columns.names[:20])}",
@@ -175,10 +217,10 @@ def _check_values(columns: Columns, values: Sequence[int], *, wide: bool) -> Non
         )
 
 
-def check_number(where: str, n_candidates: int) -> None:
-    """Raise OptionError where there are too many columns of candidates."""
-    if n_candidates > _MOST["candidate"]:
-        message = f"{where}: {n_candidates:,} columns look like candidates; the most are {_MOST['candidate']:,}"
+def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) -> None:
+    """Raise OptionError where there are too many candidates."""
+    if n_candidates > most:
+        message = f"{where}: {n_candidates:,} columns or names look like candidates; the most are {most:,}"
         raise OptionError(message, "Judge fewer, and count the others with --tried N.")
 
 
@@ -225,6 +267,11 @@ def numbers(columns: Columns, position: int) -> Floats:
                 place, name = columns.places([row])[row], columns.names[position]
                 raise ColumnError(f"{columns.where}: {place}, column '{name}' holds {cell[:40]!r}, which is no number")
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def is_beside(name: str) -> bool:
+    """Return whether a column is about something else than scores or predictions, such as time."""
+    return _BESIDE.fullmatch(plain(name)) is not None
 
 
 def plain(name: str) -> str:

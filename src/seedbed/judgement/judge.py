@@ -15,7 +15,7 @@ from seedbed.arguments import checked
 from seedbed.data import Columns, frame_from
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.files import write_whole
-from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise, score_kind
+from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise, score_kind, target_of
 from seedbed.judgement.judging import Question, conclude, document_of
 from seedbed.judgement.predictions import candidates_of, conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
@@ -193,9 +193,11 @@ def judge(
         seed: the column of seeds.
         dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them.
         row: the column of rows, for predictions.
-        target: the column of true values, if the file contains out-of-fold predictions: a line for each candidate,
-            split, seed and row of the table, with `row` and `probability` (of the larger of two labels),
-            `probability_LABEL` of each label, or `prediction`.
+        target: the column of true values, if the file contains predictions of rows that weren't trained on; usual
+            names such as `y`, `y_true`, `target` and `label` are known. Long form: a line for each candidate, split,
+            seed and row of the table, with `row` and `probability` (of the larger of two labels), `probability_LABEL`
+            of each label, or `prediction`. Wide form: a line for each row, and a column for each candidate with its
+            labels, numbers, or probabilities of the larger of two labels.
         positive: of two labels, the one whose probability is given; the larger one if left out.
         command: the command line, for the document.
         source: how a path is read: `table`, `query`, `skip_rows` and `limit` of `read_table`.
@@ -215,15 +217,17 @@ def judge(
     roles = Roles(
         candidate=candidate, fold=fold, repeat=repeat, seed=seed, dataset=dataset, score=score, target=target, row=row
     )
-    if target is not None and (drop_incomplete or lower_is_better is not None):
-        option = "drop_incomplete" if drop_incomplete else "lower_is_better"
-        raise OptionError(f"{option} is about scores, and a file with a target holds predictions", "Leave it out.")
-    reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
+    about_scores = "drop_incomplete" if drop_incomplete else "lower_is_better" if lower_is_better is not None else ""
     name = Path(scores).name if isinstance(scores, str | Path) else "scores"
     with opened(scores, **(source or {})) as columns:
+        roles = replace(roles, target=target_of(columns, roles, scores=score is not None or bool(about_scores)))
+        if roles.target is not None and about_scores:
+            message = f"{about_scores} is about scores, and with the target '{roles.target}' a file holds predictions"
+            raise OptionError(message, "Leave it out.")
+        reading = _Reading(roles, lower_is_better, folds, test_share, drop_incomplete, positive)
         position = found_roles(columns, roles).get("dataset")
         tables = None if position is None else factor(columns, position, "dataset")
-        judged = _on_predictions if target is not None else _on_scores
+        judged = _on_scores if roles.target is None else _on_predictions
         if tables is None or len(tables.labels) == 1:
             return Judgement(judged(columns, reading, question, table=name, command=command))
         documents = [

@@ -25,7 +25,17 @@ from seedbed.evaluation import (
     protocol,
     separated,
 )
-from seedbed.judgement.columns import Factor, Roles, ScoreKind, factor, found_roles, numbers, plain
+from seedbed.judgement.columns import (
+    Factor,
+    Roles,
+    ScoreKind,
+    check_number,
+    factor,
+    found_roles,
+    is_beside,
+    numbers,
+    plain,
+)
 from seedbed.judgement.judging import Conclusion, Question, conclude
 from seedbed.judgement.scores import Layout, Runs, layout_of, read_runs, seed_places
 from seedbed.scoring import Result, differences, judged, verdicts_on
@@ -37,6 +47,8 @@ _PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", 
 _PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
+_MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a second or more
+_WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
 _FEWEST_TESTED, _FEWEST_OUTSIDE = 30, 10
 """Rows of one test set that are enough for a paired interval; and, for probabilities, those outside the largest class:
@@ -70,13 +82,14 @@ class _Answers:
 
     Attributes:
         y: the target of each line: class codes or numbers.
-        p: the prediction of each line: [line] or [line, class].
+        p: the prediction of each line: [line] or [line, class]; one array, or one for each candidate with a column of
+            its own.
     """
 
     task: Task
     labels: tuple[str, ...]
     y: NDArray[Any]
-    p: NDArray[Any]
+    p: tuple[NDArray[Any], ...]
     hard: bool
 
 
@@ -89,7 +102,8 @@ def read_predictions(
     test_share: float | None = None,
     alpha: float = 0.05,
 ) -> Predicted:
-    """Return the predictions of a file that has a line for each candidate, split, seed and row.
+    """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
+    split, seed and row, with a column for each candidate.
 
     Args:
         given: names of columns, that of the target among them.
@@ -107,13 +121,22 @@ def read_predictions(
         raise ColumnError(
             f"{columns.where}: there is no column '{target_name}'", did_you_mean(target_name, columns.names)
         )
-    for role, what in (("candidate", "the candidate"), ("row", "the row of the table that is predicted")):
-        if role not in roles:
-            hint = f"Add a column '{role}', or name it: --{role} NAME."
-            raise ColumnError(f"{columns.where}: no column names {what}", hint)
-    runs = read_runs(columns, roles)
-    answers = _answers(columns, target_name, positive, set(roles.values()))
-    row = _sorted(factor(columns, roles["row"], "row"))
+    truth = _truth(columns, target_name)
+    wide = [] if "candidate" in roles else _wide(columns, roles, target_name, set(truth))
+    if "row" in roles:
+        row = _sorted(factor(columns, roles["row"], "row"))
+    elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own
+        row = Factor("", np.arange(columns.n_rows), tuple(str(number + 1) for number in range(columns.n_rows)))
+    else:
+        hint = "Add a column 'row', or name it: --row NAME."
+        raise ColumnError(f"{columns.where}: no column names the row of the table that is predicted", hint)
+    runs = read_runs(columns, roles, ["each candidate"] if wide else ())
+    names = [columns.names[i] for i in wide] or runs.candidate.labels
+    check_number(columns.where, len(names), _MOST_CANDIDATES)
+    if wide:
+        answers = _of_predictions(columns, truth, wide, target_name, positive)
+    else:
+        answers = _answers(columns, truth, target_name, positive, set(roles.values()))
     target = _target_of_rows(columns, row, answers)
     layout, runs = _layout(runs, row, folds, test_share)
     seeds, n_seeds = seed_places(runs)
@@ -129,10 +152,11 @@ def read_predictions(
     repeat = np.array([split.repeat for split in splits])[runs.split]
     dtype = np.float64 if answers.task == "regression" else np.float32
     results = []
-    for number, name in enumerate(runs.candidate.labels):
-        lines = np.flatnonzero(runs.candidate.codes == number)
-        table = np.full((n_repeats, n_seeds[number], len(everything), *answers.p.shape[1:]), np.nan, dtype=dtype)
-        table[repeat[lines], seeds[lines], row.codes[lines]] = answers.p[lines]
+    for number, name in enumerate(names):
+        group, p = (0, answers.p[number]) if wide else (number, answers.p[0])
+        lines = np.flatnonzero(runs.candidate.codes == group)
+        table = np.full((n_repeats, n_seeds[group], len(everything), *p.shape[1:]), np.nan, dtype=dtype)
+        table[repeat[lines], seeds[lines], row.codes[lines]] = p[lines]
         results.append(
             Result(
                 name=name,
@@ -170,53 +194,113 @@ def _place(number: int, layout: Layout) -> tuple[int, int]:
     return divmod(number, layout.folds) if layout.kind == "cross_validation" else (number, 0)
 
 
-def _answers(columns: Columns, target: str, positive: str | None, taken: set[int]) -> _Answers:
-    """Return truth and prediction of each line."""
-    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken and name != target}
-    truth = [(cell or "").strip() for cell in columns.cells(columns.names.index(target))]
+def _texts(columns: Columns, position: int) -> list[str]:
+    """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
+    return [_WHOLE.sub(r"\1", (cell or "").strip()) for cell in columns.cells(position)]
+
+
+def _truth(columns: Columns, target: str) -> list[str]:
+    """Return the target of each line as text."""
+    truth = _texts(columns, columns.names.index(target))
     if "" in truth:
         place = columns.places([truth.index("")])[truth.index("")]
         raise ColumnError(f"{columns.where}: {place} has no target: column '{target}' is empty there", "Fill it in.")
-    found = [match for name in columns.names if (match := _OF_CLASS.fullmatch(name.strip())) and name != target]
+    return truth
+
+
+def _wide(columns: Columns, roles: Mapping[str, int], target: str, labels: set[str]) -> list[int]:
+    """Return the columns of predictions of a file without a column of candidates: one for each candidate."""
+    taken = {*roles.values(), columns.names.index(target)}
+    free = [i for i, name in enumerate(columns.names) if i not in taken and not is_beside(name)]
+    of_class = [_OF_CLASS.fullmatch(columns.names[i].strip()) for i in free]
+    if len(free) < 2 or all(match and _WHOLE.sub(r"\1", match[2]) in labels for match in of_class):
+        hint = "Add a column 'candidate', or name it: --candidate NAME. Or give a column of predictions per candidate."
+        raise ColumnError(f"{columns.where}: no column names the candidate", hint)
+    return free
+
+
+def _answers(columns: Columns, truth: Sequence[str], target: str, positive: str | None, taken: set[int]) -> _Answers:
+    """Return truth and prediction of each line."""
+    names = {plain(name): i for i, name in enumerate(columns.names) if i not in taken and name != target}
+    found = {
+        _WHOLE.sub(r"\1", match[2]): columns.names.index(name)
+        for name in columns.names
+        if (match := _OF_CLASS.fullmatch(name.strip())) and name != target
+    }
     if len(found) > 1:
-        return _of_classes(columns, truth, {match[2]: columns.names.index(match[0]) for match in found}, positive)
+        return _of_classes(columns, truth, found, positive)
     single = next((names[name] for name in _PROBABILITY if name in names), None)
-    if single is None and found and found[0][2] in truth:
-        single, positive = columns.names.index(found[0][0]), found[0][2]
+    if single is None and found and next(iter(found)) in truth:
+        positive, single = next(iter(found.items()))
     if single is not None:
         labels = _two_labels(columns, truth, target, positive)
         p = numbers(columns, single)
         if (p < 0).any() or (p > 1).any():
             name = columns.names[single]
             raise ColumnError(f"{columns.where}: column '{name}' isn't a probability", "It must lie between 0 and 1.")
-        return _Answers("binary", labels, _coded(truth, labels), p, False)
+        return _Answers("binary", labels, _coded(truth, labels), (p,), False)
     predicted = next((names[name] for name in _PREDICTION if name in names), None)
     if predicted is None:
         raise ColumnError(
             f"{columns.where}: there is no column of predictions among {', '.join(columns.names[:20])}",
             "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
         )
-    return _of_predictions(columns, truth, predicted, positive)
+    return _of_predictions(columns, truth, [predicted], target, positive)
 
 
-def _of_predictions(columns: Columns, truth: Sequence[str], predicted: int, positive: str | None) -> _Answers:
-    """Return predicted numbers, or predicted labels as probabilities of 0 and 1."""
-    said = [(cell or "").strip() for cell in columns.cells(predicted)]
-    labels = set(truth)
-    if set(said) <= labels and len(labels) <= _MOST_LABELS:
-        ordered = _ordered(labels, positive)
-        codes = _coded(said, ordered)
-        if len(ordered) == 2:
-            return _Answers("binary", ordered, _coded(truth, ordered), codes.astype(np.float64), True)
-        return _Answers("multiclass", ordered, _coded(truth, ordered), np.eye(len(ordered))[codes], True)
+def _are_classes(labels: set[str]) -> bool:
+    """Return whether so many different targets are labels: more of them may be texts than numbers."""
+    return len(labels) <= (_MOST_CLASSES if _texts_only(labels) else _MOST_LABELS)
+
+
+def _texts_only(labels: set[str]) -> bool:
+    """Return whether a label isn't a number."""
     try:
-        y = np.array([float(cell) for cell in truth])
+        return not np.isfinite([float(label) for label in labels]).all()
     except ValueError:
-        unknown = next(cell for cell in said if cell not in labels)
-        raise ColumnError(
-            f"{columns.where}: '{unknown}' is predicted, and no row has that target", "Give labels of the target."
-        ) from None
-    return _Answers("regression", (), y, numbers(columns, predicted), False)
+        return True
+
+
+def _of_predictions(
+    columns: Columns, truth: Sequence[str], predicted: Sequence[int], target: str, positive: str | None
+) -> _Answers:
+    """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
+    of the larger of two labels.
+    """
+    labels = set(truth)
+    strange = [next((cell for cell in _texts(columns, i) if cell not in labels), None) for i in predicted]
+    if _are_classes(labels) and strange == [None] * len(strange):
+        ordered = _ordered(labels, positive)
+        codes = [_coded(_texts(columns, i), ordered) for i in predicted]
+        if len(ordered) == 2:
+            return _Answers(
+                "binary", ordered, _coded(truth, ordered), tuple(one.astype(np.float32) for one in codes), True
+            )
+        one_hot = np.eye(len(ordered), dtype=np.float32)
+        return _Answers("multiclass", ordered, _coded(truth, ordered), tuple(one_hot[one] for one in codes), True)
+    names = [columns.names[i] for i in predicted]
+    values = [columns.numbers([i])[:, 0] for i in predicted]
+    if len(labels) == 2 and len(predicted) > 1:
+        ordered = _ordered(labels, positive)
+        for name, p, cell in zip(names, values, strange, strict=True):
+            if cell is not None and (not np.isfinite(p).any() or (p < 0).any() or (p > 1).any()):
+                message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
+                raise ColumnError(f"{columns.where}: {message}: '{cell}'", "Leave out what isn't a prediction.")
+        if None in strange:
+            message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"
+            raise ColumnError(f"{columns.where}: {message}", "Give labels of all candidates, or probabilities of all.")
+        shares = tuple(numbers(columns, i) for i in predicted)
+        return _Answers("binary", ordered, _coded(truth, ordered), shares, False)
+    if _texts_only(labels):
+        cell = next((cell for cell in strange if cell is not None), None)
+        if cell is None:
+            message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
+            raise ColumnError(f"{columns.where}: {message}", "Another column of true values: --target NAME.")
+        name = names[strange.index(cell)]
+        message = f"'{cell}' is predicted (column '{name}'), and no row has that target"
+        raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
+    y = np.array([float(cell) for cell in truth])
+    return _Answers("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
 
 
 def _of_classes(columns: Columns, truth: Sequence[str], found: Mapping[str, int], positive: str | None) -> _Answers:
@@ -227,8 +311,8 @@ def _of_classes(columns: Columns, truth: Sequence[str], found: Mapping[str, int]
         raise ColumnError(message, "Give a column of probabilities for each label.")
     p = np.column_stack([numbers(columns, found[label]) for label in labels])
     if len(labels) == 2:
-        return _Answers("binary", labels, _coded(truth, labels), p[:, 1], False)
-    return _Answers("multiclass", labels, _coded(truth, labels), p, False)
+        return _Answers("binary", labels, _coded(truth, labels), (p[:, 1],), False)
+    return _Answers("multiclass", labels, _coded(truth, labels), (p,), False)
 
 
 def _two_labels(columns: Columns, truth: Sequence[str], target: str, positive: str | None) -> tuple[str, ...]:
