@@ -195,7 +195,7 @@ def test_a_table_for_a_paper_has_a_row_for_each_candidate():
 def test_judgements_and_verdicts_have_a_short_repr():
     judgement = sb.judge(WIDE, score="accuracy")
     assert repr(judgement) == "<Judgement against old: new: better>"
-    assert "<pre>" in judgement._repr_html_()
+    assert "<pre style=" in judgement._repr_html_()
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 0.9), st.floats(0.5, 0.9)), min_size=3, max_size=12))

@@ -288,7 +288,7 @@ def test_a_model_has_a_repr_and_a_notebook_display(fitted, tmp_path):
     for words in ("probability that ill is well", "not measured", "Bonn", "2024-"):
         assert words in str(model)
     assert str(load(model.save(tmp_path / "m.safetensors"))) == str(model)
-    assert "<pre>Model relu:5" in model._repr_html_()
+    assert ">Model relu:5" in model._repr_html_()
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)

@@ -174,7 +174,7 @@ _OF_KIND = {
 }
 
 
-class _Picture(alt.ConcatChart):
+class ConcatChart(alt.ConcatChart):
     """A chart that a notebook shows as SVG, because Altair's own display loads a script from another host."""
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, str]:
@@ -202,7 +202,7 @@ def chart_of(summary: Mapping[str, Any], name: str) -> alt.ConcatChart:
     if chart is None:
         raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")
     # A new chart would copy and check the data number by number; Altair takes an ordinary assignment for a property.
-    object.__setattr__(chart, "__class__", _Picture)
+    object.__setattr__(chart, "__class__", ConcatChart)
     return chart
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from seedbed.judgement.judging import Question, conclude, document_of
 from seedbed.judgement.predictions import candidates_of, conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
 from seedbed.judgement.tables import Part, over_tables
-from seedbed.report import judgement_latex, judgement_text, tables_latex, tables_text, write_report
+from seedbed.report import judgement_latex, judgement_text, tables_latex, tables_text, text_fragment, write_report
 
 __all__ = ["Judgement", "judge"]
 
@@ -99,7 +98,7 @@ class Judgement:
         return f"<Judgement against {self.reference}: {said}>"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return text_fragment(str(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as one plain dict, fit for JSON; docs/summary.md explains its keys."""

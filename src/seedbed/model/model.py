@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from seedbed.model.export import Exported, export
 from seedbed.model.fitted import FittedNetworks
 from seedbed.model.predicting import Predictions, check_threshold, predict_columns
 from seedbed.model.storing import read_model, save
-from seedbed.report import card_text
+from seedbed.report import card_text, text_fragment
 from seedbed.typing import Floats
 
 __all__ = ["Model", "load"]
@@ -124,7 +123,7 @@ class Model(FittedNetworks):
         return card_text(self.card())
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return text_fragment(str(self))
 
 
 def load(path: str | os.PathLike[str], *, architecture: Callable[..., nn.Module] | None = None) -> Model:

@@ -14,6 +14,7 @@ from seedbed.report.stored import (
     drawing_seconds,
     notebook_fragment,
     read_summary,
+    text_fragment,
     write_report,
 )
 from seedbed.report.terminal import comparison_text, glance_lines, glance_text
@@ -44,5 +45,6 @@ __all__ = [
     "single_text",
     "tables_latex",
     "tables_text",
+    "text_fragment",
     "write_report",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 import os
 import statistics
@@ -21,6 +22,7 @@ __all__ = [
     "drawing_seconds",
     "notebook_fragment",
     "read_summary",
+    "text_fragment",
     "write_report",
 ]
 
@@ -71,6 +73,11 @@ def notebook_fragment(summary: Mapping[str, Any]) -> str:
 
     pictures = [svg_of(chart) for chart in all_charts(summary, only=("curves",)).values()]
     return notebook_page(summary, pictures)
+
+
+def text_fragment(text: str) -> str:
+    """Return a text as HTML for the output of a cell, in letters of one width, which not every notebook gives it."""
+    return f'<pre style="font-family: monospace; line-height: normal">{html.escape(text)}</pre>'
 
 
 @functools.cache
