@@ -151,6 +151,7 @@ _RENAMED = {
     "allow-host": "names",
     "higher-is-better": "lower_is_better=False",
     "json": "to_dict()",
+    "network": "architecture",
     "out": "folder",
 }
 _PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")

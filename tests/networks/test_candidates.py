@@ -223,7 +223,7 @@ def test_candidates_may_be_text_callables_or_candidates():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (nn.Linear(2, 1), "a Linear that is built already. Give what builds it: the class, or a function."),
+        (nn.Linear(2, 1), "the candidate is a Linear that is built already. Give what builds it: the class"),
         (5, "a candidate can't be 5. Give a string like 'relu:5', or a callable."),
         (None, "a candidate can't be None"),
     ],

@@ -264,7 +264,13 @@ def _fields(text: bytes, data: bytearray, given: Callable[..., nn.Module] | None
     of_value = (n_outputs,) if task == "multiclass" else ()
     expected["golden.cells"] = "F64", (N_GOLDEN, len(layout.schemas))
     expected["golden.values"] = "F64", (N_GOLDEN, *of_value)
-    _check_shapes(header.shapes, expected)
+    try:
+        _check_shapes(header.shapes, expected)
+    except ModelFileError as error:
+        if isinstance(architecture, MLP | BlendedMLPs):
+            raise
+        message = f"the given network isn't the one that was saved: {error.message}"
+        raise CandidateError(message, "Give the class with which the model was fitted.") from None
     if values["sha256"] != fingerprint(values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
     tensors = _tensors(header, data)
@@ -309,7 +315,7 @@ def _architecture(values: Mapping[str, Any], given: Callable[..., nn.Module] | N
     if isinstance(found, str):
         if given is None:
             message = f"it is a model of a network of your own, {found}"
-            raise CandidateError(message, "Load it in Python: sb.load(path, architecture=THE_CLASS).")
+            raise CandidateError(message, "Give its class: --network NAME.")
         return candidate_from(given).architecture
     for mlp in found.members if isinstance(found, BlendedMLPs) else (found,):
         sizes = (*mlp.widths, mlp.plr, mlp.plr_frequencies, mlp.ple, mlp.embed)

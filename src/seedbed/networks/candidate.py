@@ -113,7 +113,8 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
         return parsed if name is None else dataclasses.replace(parsed, name=name)
     if isinstance(spec, nn.Module):
         raise CandidateError(
-            f"a {type(spec).__name__} that is built already", "Give what builds it: the class, or a function."
+            f"the candidate is a {type(spec).__name__} that is built already",
+            "Give what builds it: the class, or a function.",
         )
     if isinstance(spec, MLP | BlendedMLPs | FileArchitecture | UserArchitecture):
         return Candidate(name or repr(spec), spec)
