@@ -15,6 +15,7 @@ from seedbed.evaluation import (
     METRICS,
     Estimate,
     FoldAuc,
+    HoldOut,
     Metric,
     Protocol,
     Verdict,
@@ -92,6 +93,7 @@ class Result:
             [repeat, seed, row].
         task: which of the three.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
+        times: [row] of rows that are split by time, as neighbours may be alike; else None.
         pairs: of nested cross-validation, [repeat, fold, seed, row] (and class): the prediction by what was trained
             without `fold` and without the row's own fold; NaN for the rows of `fold`. None otherwise.
     """
@@ -104,6 +106,7 @@ class Result:
     predictions: npt.NDArray[np.floating]
     task: Task = "binary"
     groups: npt.NDArray[np.int64] | None = None
+    times: npt.NDArray[np.float64] | None = None
     pairs: npt.NDArray[np.floating] | None = None
 
     @functools.cached_property
@@ -122,6 +125,11 @@ class Result:
     def tested_groups(self) -> npt.NDArray[np.int64] | None:
         """The groups of the tested rows."""
         return None if self.groups is None else self.groups[self.tested]
+
+    @property
+    def tested_times(self) -> npt.NDArray[np.float64] | None:
+        """The times of the tested rows."""
+        return None if self.times is None else self.times[self.tested]
 
     @functools.cached_property
     def target_variance(self) -> float | None:
@@ -281,10 +289,7 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
     if not np.isfinite(losses).all():
         return None, None
     if found.design.kind == "held_out":
-        own = found.row_losses(metric.name)[0][:, found.tested]
-        estimate: Estimate = paired_hold_out(
-            own, np.zeros((1, own.shape[1])), groups=found.tested_groups, alpha=found.alpha
-        )
+        estimate: Estimate = _held_out(found, metric.name)
     elif found.design.has_verdict:
         estimate = corrected_t(losses.mean(axis=2), alpha=found.alpha)
     else:
@@ -294,8 +299,17 @@ def _loss_interval(metric: Metric, found: Result, losses: Floats) -> tuple[float
         return wilson(n * float(losses.mean()), n, alpha=found.alpha)
     if metric.percent:
         n = len(found.tested if found.tested_groups is None else np.unique(found.tested_groups))
+        if isinstance(estimate, HoldOut) and estimate.independent_rows is not None:
+            n = min(n, estimate.independent_rows)
         return share_interval(estimate.mean, estimate.low, estimate.high, n=n, alpha=found.alpha)
     return max(0.0, estimate.low), min(metric.largest_loss(found.task), estimate.high)
+
+
+def _held_out(found: Result, metric: str) -> HoldOut:
+    """Return the mean loss of the locked rows, as a difference from no loss."""
+    own = found.row_losses(metric)[0][:, found.tested]
+    nothing = np.zeros((1, own.shape[1]))
+    return paired_hold_out(own, nothing, groups=found.tested_groups, times=found.tested_times, alpha=found.alpha)
 
 
 def _of_sets(metric: Metric, found: Result) -> Score:
@@ -363,11 +377,13 @@ def _by_fold(by_fold: Callable[..., FoldAuc], found: Result) -> tuple[float | No
 
 def _widened(found: Result, y: npt.NDArray[Any], sets: Floats) -> float:
     """Return how much wider the true error of the Brier score is than the error of a bootstrap of rows."""
-    losses = found.losses("brier")
-    if found.design.kind != "cross_validation" or not np.isfinite(losses).all():
+    losses, cross_validated = found.losses("brier"), found.design.kind == "cross_validation"
+    in_time = found.design.kind == "held_out" and found.times is not None
+    if not (cross_validated or in_time) or not np.isfinite(losses).all():
         return 1.0
     se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets))
-    return widening(se_corrected=corrected_t(losses.mean(axis=2)).se, se_bootstrap=se)
+    estimate = corrected_t(losses.mean(axis=2)) if cross_validated else _held_out(found, "brier")
+    return widening(se_corrected=estimate.se, se_bootstrap=se)
 
 
 def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
@@ -411,8 +427,8 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (one.row_losses(metric)[0][:, one.tested] for one in pair)
-        found: Estimate = paired_hold_out(ours, theirs, groups=groups, **level)
-        counted = len(ours) == len(theirs) == 1 and groups is None
+        found: Estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
+        counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     elif reference.pairs is None:
         found = corrected_t(fold_differences(reference.losses(metric), candidate.losses(metric)), **level)
     else:

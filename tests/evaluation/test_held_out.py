@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import lfilter
 from statsmodels.stats import proportion
 
 from seedbed.evaluation import paired_hold_out, paired_shares, share_interval, wilson
@@ -118,3 +119,35 @@ def test_the_standard_error_of_groups_equals_a_clustered_regressions():
 def test_a_single_group_is_refused():
     with pytest.raises(ValueError, match="groups"):
         paired_hold_out(np.ones((1, 40)), np.zeros((1, 40)), groups=np.zeros(40))
+
+
+def winners(correlation, timed, n=60, draws=300):
+    """The share of draws in which one of two equal models seems better, and the median width of the interval."""
+    rng = np.random.default_rng(0)
+    shocks = rng.normal(size=(draws, n + 100))
+    d = lfilter([1.0], [1.0, -correlation], shocks)[:, 100:]
+    times = np.arange(n) if timed else None
+    found = [paired_hold_out(one[None], np.zeros((1, n)), times=times) for one in d]
+    return np.mean([one.low * one.high > 0 for one in found]), np.median([one.high - one.low for one in found])
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.6, 0.8, 0.95])
+def test_differences_that_depend_on_those_before_name_no_false_winners(correlation):
+    assert winners(correlation, timed=False)[0] > 0.12
+    assert winners(correlation, timed=True)[0] < 0.08
+
+
+def test_independent_rows_pay_little_for_being_ordered_in_time():
+    (_, wide), (_, plain) = winners(0.0, timed=True), winners(0.0, timed=False)
+    assert plain < wide < 1.08 * plain
+
+
+def test_the_order_of_rows_in_a_file_and_copies_at_one_time_change_nothing():
+    rng = np.random.default_rng(1)
+    d, times = rng.normal(size=(1, 40)).cumsum(axis=1), np.arange(40)
+    found, order = paired_hold_out(d, 0 * d, times=times), rng.permutation(40)
+    shuffled = paired_hold_out(d[:, order], 0 * d, times=times[order])
+    twice = paired_hold_out(np.repeat(d, 2, axis=1), np.zeros((1, 80)), times=np.repeat(times, 2))
+    assert (shuffled.low, shuffled.high) == pytest.approx((found.low, found.high))
+    assert (twice.low, twice.high) == pytest.approx((found.low, found.high))
+    assert found.independent_rows < 6

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 
 from seedbed.data import Split
 from seedbed.evaluation import protocol, row_mean_se, score_interval, widening, wilson
-from seedbed.scoring import SCORES, Result, Score, score
+from seedbed.scoring import SCORES, Result, Score, difference, score
 
 BY_FOLD = {
     "accuracy": lambda y, p: accuracy_score(y, p > 0.5),
@@ -204,6 +204,21 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     means = {name: score(name, found).mean for name in SCORES[task]}
     undefined = {"balanced_accuracy", "mcc", "roc_auc", "brier_skill"}
     assert {name for name, mean in means.items() if mean is None} == undefined
+
+
+def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_those_before():
+    rng = np.random.default_rng(3)
+    y, slow = rng.integers(0, 2, 600), rng.normal(size=(2, 600)).cumsum(axis=1) / 50
+    p = np.clip(0.5 + (2 * y - 1) * (0.1 + slow), 0, 1).astype(np.float32)[:, None, None]
+    split, design = Split(0, 0, np.arange(300), np.arange(300, 600)), dataclasses.replace(protocol(60), kind="held_out")
+    plain, timed = (
+        [Result(name="a", alpha=0.05, target=y, splits=(split,), design=design, predictions=one, times=at) for one in p]
+        for at in (None, np.arange(600.0))
+    )
+    for name in ("brier", "accuracy", "roc_auc"):
+        wide, narrow = (one[0].scores[name].high - one[0].scores[name].low for one in (timed, plain))
+        assert wide > 1.5 * narrow
+    assert difference(*timed, "brier").se > 1.5 * difference(*plain, "brier").se
 
 
 def test_predictions_without_an_error_have_ranges_below_100_percent():

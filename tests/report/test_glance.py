@@ -207,6 +207,13 @@ def test_repeats_and_seeds_may_be_enough_where_they_narrow_an_interval_to_a_verd
     assert enough(alike | {"seed_share": 0.0}) == "More repeats or seeds hardly help."
 
 
+def test_test_rows_that_depend_on_those_before_are_counted(document, make):
+    verdicts = [make.verdict("relu:5", -1, 1) | {"independent_rows": 14}]
+    words = "alike: for the ±, 60 test rows count as about 14."
+    assert words in said(document(verdicts=verdicts, plan={"n_test": 60}))
+    assert words not in said(document(verdicts=[verdicts[0] | {"independent_rows": 55}], plan={"n_test": 60}))
+
+
 def test_a_first_look_does_not_say_that_no_more_is_needed(document):
     assert "aren't needed" not in said(document(-0.03, -0.02, plan={"quick": True, "repeats": 1, "seeds": 3}))
 

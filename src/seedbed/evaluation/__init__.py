@@ -23,6 +23,7 @@ from seedbed.evaluation.choosing import Choice, Waiting, best_temperature, blend
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.estimates import (
     Estimate,
+    HoldOut,
     corrected_t,
     corrected_ts,
     holm,
@@ -76,6 +77,7 @@ __all__ = [
     "Choice",
     "Estimate",
     "FoldAuc",
+    "HoldOut",
     "Margin",
     "MeanInterval",
     "Metric",

@@ -305,10 +305,12 @@ class HoldOut(Estimate):
         variance_rows: what the rows add to se^2.
         variance_seeds: what the seeds of both candidates add to se^2; 0 where both have one seed only, and then the
             estimate speaks of these two trained models.
+        independent_rows: of how many independent rows a mean would have `variance_rows`; None if rows have no times.
     """
 
     variance_rows: float
     variance_seeds: float
+    independent_rows: int | None = None
 
 
 def paired_hold_out(
@@ -316,6 +318,7 @@ def paired_hold_out(
     candidate_losses: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    times: ArrayLike | None = None,
     alpha: float = 0.05,
     comparisons: int = 1,
 ) -> HoldOut:
@@ -327,9 +330,12 @@ def paired_hold_out(
     Rows of one group may be alike, so of G groups the first term is G/(G-1) sum_g (sum_g (d - mean d))^2 / n^2
     (Liang & Zeger 1986), with G - 1 degrees of freedom; it is the same where each row is a group of its own.
 
+    Rows that follow each other in time may be alike, too; see `_in_time`. The first term is then the larger of both.
+
     Args:
         reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
         groups: [row]; None if each row stands for itself.
+        times: [row]; None if rows aren't ordered in time.
         alpha, comparisons: the interval is at 1 - alpha / comparisons.
 
     Raises:
@@ -339,12 +345,22 @@ def paired_hold_out(
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         raise ValueError("losses must be finite")
     d = ours.mean(axis=0) - theirs.mean(axis=0)
-    parts = [_of_rows(d, None if groups is None else np.asarray(groups))]
+    parts: list[tuple[float, float]] = [_of_rows(d, None if groups is None else np.asarray(groups))]
+    independent = None
+    if times is not None:
+        parts = [max(*parts, _in_time(d, np.asarray(times)))]
+        alone = _of_rows(d, None)[0]
+        independent = max(1, round(d.size * alone / parts[0][0])) if alone > 0 else d.size
     several = [losses for losses in (ours, theirs) if len(losses) > 1]
     parts += [(float(losses.mean(axis=1).var(ddof=1)) / len(losses), len(losses) - 1) for losses in several]
     found = _of_parts(float(d.mean()), parts, alpha, comparisons)
     total = sum(part for part, _ in parts)
-    return HoldOut(**vars(found), variance_rows=parts[0][0], variance_seeds=total - parts[0][0])
+    return HoldOut(
+        **vars(found),
+        variance_rows=parts[0][0],
+        variance_seeds=total - parts[0][0],
+        independent_rows=independent,
+    )
 
 
 def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
@@ -389,7 +405,7 @@ def paired_shares(found: Estimate, differences: ArrayLike) -> Estimate:
     return replace(found, se=(high - low) / (2 * z), df=None, t=None, p=p, low=low, high=high)
 
 
-def _of_parts(mean: float, parts: Sequence[tuple[float, int]], alpha: float, comparisons: int) -> Estimate:
+def _of_parts(mean: float, parts: Sequence[tuple[float, float]], alpha: float, comparisons: int) -> Estimate:
     """Return an estimate whose variance is a sum of (variance, degrees of freedom), by Satterthwaite (1946)."""
     total = sum(part for part, _ in parts)
     df = total**2 / sum(part**2 / free for part, free in parts) if total > 0 else float(parts[0][1])
@@ -405,6 +421,40 @@ def _of_rows(d: NDArray[np.float64], groups: NDArray[np.generic] | None) -> tupl
         raise ValueError("needs at least 2 rows or groups")
     variance = sums.size / (sums.size - 1) * float(sums @ sums) / d.size**2
     return (0.0 if np.ptp(d) == 0 else variance), sums.size - 1
+
+
+_HIGHEST, _FEW = 0.97, 20  # correlation of neighbours that an estimate may reach; independent rows
+_BLOCKS, _BY_CHANCE = 8, 2.01  # blocks; 95 % quantile of their variance over that of independent rows, chi^2_7 / 7
+
+
+def _in_time(d: NDArray[np.float64], times: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the variance of the mean of d [row] if neighbours in time are alike, and its degrees of freedom.
+
+    Rows of one time count together. The variance of independent times is multiplied by (1 + r) / (1 - r), with r the
+    correlation of one time with the next, corrected for its bias (Kendall 1954) and at least 0; the degrees of freedom
+    are those of so many fewer times (Zwiers & von Storch 1995). That is too few below 20, as r is uncertain, so they
+    are reduced further. Where 8 consecutive blocks vary more than chance and that says, their variance counts: it sees
+    dependence that doesn't fade evenly.
+
+    Of 20,000 draws of 60 differences with mean 0 and r of 0, .5, .8 and .95, 4 to 5 % exclude 0; by the plain t, 5, 26,
+    53 and 78 %. Independent rows pay 5 % of the width.
+    """
+    order = np.unique(times, return_inverse=True)[1]
+    sums = np.bincount(order, weights=d - d.mean())
+    n, squares = sums.size, float(sums @ sums)
+    if n < 2 or np.ptp(d) == 0:
+        return 0.0, max(1, n - 1)
+    alone = n / (n - 1) * squares / d.size**2
+    r = float(sums[1:] @ sums[:-1]) / squares
+    r = min(_HIGHEST, max(0.0, r + (1 + 3 * max(0.0, r)) / n))
+    fewer = n * (1 - r) / (1 + r)
+    df = max(1.0, fewer * min(1.0, fewer / _FEW) - 1)
+    alike = alone * (1 + r) / (1 - r), df
+    if n < 2 * _BLOCKS:
+        return alike
+    of_block = np.array([block.sum() for block in np.array_split(sums, _BLOCKS)])
+    blocks = _BLOCKS / (_BLOCKS - 1) * float(of_block @ of_block) / d.size**2
+    return (blocks, min(df, _BLOCKS - 1)) if blocks > max(alike[0], _BY_CHANCE * alone) else alike
 
 
 def seed_difference(

@@ -103,6 +103,7 @@ class Verdict:
         n_train: about how many rows each training had; None if that isn't known.
         comparisons: how many were adjusted for.
         held_out: whether it comes from one look at locked rows, without repeats.
+        independent_rows: how many independent rows the tested ones count as, if they are split by time; else None.
         rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
             double of that.
         greater_is_better: of the metric; None for one of `METRICS`.
@@ -128,6 +129,7 @@ class Verdict:
     n_train: int | None
     comparisons: int
     held_out: bool = False
+    independent_rows: int | None = None
     rows_factor: float = 1.0
     greater_is_better: bool | None = None
 
@@ -398,6 +400,7 @@ def judge_all(
                 n_train=n_train,
                 comparisons=found.comparisons,
                 held_out=isinstance(found, HoldOut),
+                independent_rows=found.independent_rows if isinstance(found, HoldOut) else None,
                 greater_is_better=greater_is_better,
             )
         )

@@ -190,6 +190,7 @@ def guessing_like(like: Result) -> Result:
         task=like.task,
         splits=like.splits,
         groups=like.groups,
+        times=like.times,
         design=like.design,
         alpha=like.alpha,
         predictions=predictions,

@@ -329,6 +329,7 @@ class _OutOfFold:
             "task": spec.table.task,
             "splits": self.plan.splits,
             "groups": spec.table.groups,
+            "times": spec.table.times,
             "design": spec.design,
             "alpha": spec.alpha,
             "predictions": self.predictions,

@@ -22,6 +22,7 @@ __all__ = ["FirstScreen", "first_screen", "forest_of"]
 
 _MOST_NAMED = 3
 _TOO_MANY = 10_000_000  # rows
+_AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _OUT_OF_REACH = 100  # times as many rows as there are
 _DECIDES_AS = {"squared_error": "r2"}  # a difference is the same in both, and R2 is better known
 _BESIDE = {"r2": "mae", "mae": "r2"}  # what is shown beside a score that decides
@@ -341,6 +342,10 @@ def _basis(document: Mapping[str, Any]) -> Iterator[str]:
         of = " of the probabilities" if document["task"] != "regression" else ""
         score = f"The {shown.words}{of} decides (low is good)"
     yield f"{score}. A gain within its ± may be chance."
+    independent = min((one.get("independent_rows") or math.inf for one in document["verdicts"]), default=math.inf)
+    if independent < _AS_FEW * document["plan"]["n_test"]:
+        counted_as = f"{document['plan']['n_test']:,} test rows count as about {plain_number(independent, 2)}"
+        yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
 
 
 def _other_way(document: Mapping[str, Any]) -> Iterator[str]:
