@@ -152,6 +152,7 @@ _RENAMED = {
     "higher-is-better": "lower_is_better=False",
     "json": "to_dict()",
     "network": "architecture",
+    "no-baselines": "baselines=[]",
     "out": "folder",
 }
 _PLACEHOLDERS = ("COLUMN", "K", "N", "NAME", "S")
