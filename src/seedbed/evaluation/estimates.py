@@ -24,6 +24,7 @@ __all__ = [
     "corrected_t",
     "corrected_ts",
     "holm",
+    "inference",
     "more_repeats_ratio",
     "nested_interval",
     "p_better",

@@ -16,6 +16,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.files import write_whole
 from seedbed.judgement.columns import Roles, factor, found_roles, opened, recognise, score_kind, target_of
 from seedbed.judgement.judging import Question, conclude, document_of
+from seedbed.judgement.means import Means, conclude_means, layout_of_means, read_means
 from seedbed.judgement.predictions import candidates_of, conclude_predictions, metric_of, read_predictions
 from seedbed.judgement.scores import cube_of, layout_of, numbered, paired, read_runs
 from seedbed.judgement.tables import Part, over_tables
@@ -250,6 +251,9 @@ class _Reading:
 
 def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table: str, command: str) -> dict[str, Any]:
     """Return the document of the verdicts on scores."""
+    means = read_means(columns, reading.roles)
+    if means is not None:
+        return _on_means(means, reading, question, table=table, command=command)
     found = recognise(columns, reading.roles)
     kind = score_kind(found.score, lower_is_better=reading.lower_is_better)
     runs = read_runs(columns, found.roles, [columns.names[i] for i in found.values] if found.wide else ())
@@ -283,6 +287,33 @@ def _on_scores(columns: Columns, reading: _Reading, question: Question, *, table
         question=question,
         seeds=seeds,
         understood=understood,
+        command=command,
+    )
+
+
+def _on_means(found: Means, reading: _Reading, question: Question, *, table: str, command: str) -> dict[str, Any]:
+    """Return the document of means with deviations, which give no verdict."""
+    name, taken = found.score or "mean", ""
+    try:
+        kind = score_kind(name, lower_is_better=reading.lower_is_better)
+    except OptionError:  # nothing depends on it but the signs
+        kind, taken = score_kind(name, lower_is_better=False), ", by default"
+    if kind.is_share and np.abs(found.means).max() > 1:
+        found = replace(found, means=found.means / 100, deviations=found.deviations / 100)
+    layout = layout_of_means(found, folds=reading.folds, test_share=reading.test_share)
+    way = "higher" if kind.greater_is_better else "lower"
+    who = f"{len(found.names)} candidates (column '{found.where}')"
+    return document_of(
+        conclude_means(found, kind, layout, question),
+        table=table,
+        kind=kind,
+        layout=layout,
+        question=question,
+        seeds=1,
+        understood=[
+            f"means and deviations of {who}; {kind.words} ({found.words}), {way} is better{taken}.",
+            layout.words,
+        ],
         command=command,
     )
 

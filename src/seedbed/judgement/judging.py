@@ -27,7 +27,7 @@ from seedbed.judgement.scores import Layout
 from seedbed.report import SCHEMA_VERSION
 from seedbed.typing import Floats
 
-__all__ = ["Conclusion", "Question", "conclude", "document_of"]
+__all__ = ["Conclusion", "Question", "conclude", "document_of", "margin_of"]
 
 
 _SHARE_OF_REFERENCE = 0.02
@@ -93,7 +93,8 @@ class Conclusion:
         verdicts: on each candidate against the reference.
         pairs: on all pairs, if requested.
         no_verdict: candidates without one, and why.
-        on_these_rows: for a single split, each candidate against the reference, with the spread over seeds.
+        on_these_rows: for a single split, each candidate against the reference, with the spread over seeds; for means
+            and deviations, with the bounds of its interval.
         ranking: names, the best score first.
         brackets: groups of places in the ranking that aren't shown to differ.
         scores: name -> score with its interval.
@@ -126,7 +127,7 @@ def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, ques
         raise OptionError(f"there is one candidate, {next(iter(scores))}", "Give the scores of two or more.")
     reference = question.named(list(scores))
     losses = {name: -values if kind.greater_is_better else values for name, values in scores.items()}
-    margin, source = _margin(scores[reference], kind, question)
+    margin, source = margin_of(scores[reference], kind, question)
     means = {name: float(values.mean()) for name, values in losses.items()}
     ranking = tuple(sorted(means, key=lambda name: means[name]))
     verdicts: tuple[Verdict, ...] = ()
@@ -160,7 +161,7 @@ def conclude(scores: Mapping[str, Floats], kind: ScoreKind, layout: Layout, ques
     )
 
 
-def _margin(reference: Floats, kind: ScoreKind, question: Question) -> tuple[float, str]:
+def margin_of(reference: Floats, kind: ScoreKind, question: Question) -> tuple[float, str]:
     """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
     if question.margin is not None:
         return question.margin, "given"
@@ -317,13 +318,13 @@ def document_of(
             "margin_source": found.margin_source,
         },
         "alpha": question.alpha,
-        "interval": {"one_split": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
+        "interval": {"one_split": None, "means": None, "held_out": "held_out"}.get(layout.kind, "corrected"),
         "plan": {
             "kind": layout.kind,
             "repeats": layout.repeats,
             "folds": layout.folds,
             "seeds": seeds,
-            "test_share": layout.overlap / (1 + layout.overlap) if layout.kind != "one_split" else None,
+            "test_share": None if layout.df is None else layout.overlap / (1 + layout.overlap),
             "df": layout.df,
             "tried": question.tried,
             "all_pairs": question.all_pairs,

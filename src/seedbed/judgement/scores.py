@@ -220,15 +220,15 @@ class Layout:
     """How the splits were made.
 
     Attributes:
-        kind: repeated k-fold; random splits; predictions of one test set; or scores of one split, which have no
-            verdict.
+        kind: repeated k-fold; random splits; predictions of one test set; or, without verdicts, scores of one split,
+            and means with deviations.
         repeats, folds: of k-fold; for random splits 1 and their number.
         overlap: test rows over training rows.
         df: degrees of freedom of the corrected t; None for a single split.
         words: what was understood, as a sentence.
     """
 
-    kind: Literal["cross_validation", "random_splits", "held_out", "one_split"]
+    kind: Literal["cross_validation", "random_splits", "held_out", "one_split", "means"]
     repeats: int
     folds: int
     overlap: float

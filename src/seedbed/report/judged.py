@@ -59,6 +59,12 @@ def judgement_headline(document: Mapping[str, Any]) -> str:
     metric = document["metric"]
     best = document["ranking"][0] if document["ranking"] else ""
     has = f"the {'highest' if metric['greater_is_better'] else 'lowest'} {metric['words']}"
+    if document["plan"]["kind"] == "means":
+        return (
+            "No verdict from means and standard deviations: they don't say how the scores of two candidates vary "
+            "together over the splits, which decides. With the scores of each split there is one: give a row for each "
+            "candidate and fold."
+        )
     if document["on_these_rows"]:
         several = any(one["low"] is not None for one in document["on_these_rows"])
         on = "on this test set, with these seeds" if several else "on this test set, in one run of each"
@@ -115,9 +121,15 @@ def judgement_sentences(document: Mapping[str, Any]) -> Iterator[str]:
         if one["reference"] != document["reference"]:
             yield _of_pair(one, metric)
     for one in document["on_these_rows"]:
-        yield _on_these_rows(one, document)
+        yield (_from_means if plan["kind"] == "means" else _on_these_rows)(one, document)
+    if plan["kind"] == "means" and plan["df"] is not None:
+        yield (
+            f"These are {certain} intervals{' that hold together' * (len(document['on_these_rows']) > 1)}, corrected "
+            "for overlapping training rows, if the deviations are those over splits. A negative correlation would make "
+            "them wider."
+        )
     for note in document["notes"]:
-        yield f"Note: {note['message']}"
+        yield phrased(f"Note: {note['message']}", document["command"])
 
 
 def _on_one_test_set(document: Mapping[str, Any]) -> Iterator[str]:
@@ -255,6 +267,20 @@ def _on_these_rows(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         return f"{what} {size}; a single run doesn't show the effect of seeds."
     low, high = (difference_text(metric, one[key]) for key in ("low", "high"))
     return f"{what} {size}, and with other seeds on the same rows plausibly by {low} to {high}."
+
+
+def _from_means(one: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    metric, unit = document["metric"], " points" if document["metric"]["name"] == "accuracy" else ""
+    said = f"{one['candidate']} against {one['reference']}: {metric['words']} improved by"
+    said += f" {difference_text(metric, one['difference'])}{unit}"
+    if one["low"] is None:
+        return f"{said}."
+    keys = ("correlated_low", "correlated_high", "low", "high")
+    near_low, near_high, low, high = (difference_text(metric, one[key]) for key in keys)
+    return (
+        f"{said}; plausibly by {near_low} to {near_high} if both scores rise and fall together over the splits "
+        f"(correlation 1), by {low} to {high} if they are unrelated (correlation 0)."
+    )
 
 
 def latex_text(text: str) -> str:

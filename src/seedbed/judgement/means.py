@@ -1,0 +1,188 @@
+"""Means and standard deviations of scores, as papers print them: no verdict, but bounds on the differences."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seedbed.data import Columns
+from seedbed.errors import ColumnError, OptionError
+from seedbed.evaluation import inference
+from seedbed.judgement.columns import Roles, ScoreKind, factor, found_roles, is_beside, numbers, plain
+from seedbed.judgement.judging import Conclusion, Question, margin_of
+from seedbed.judgement.scores import Layout
+from seedbed.typing import Floats
+
+__all__ = ["Means", "conclude_means", "layout_of_means", "read_means"]
+
+
+_DEVIATION = re.compile(r"(?:(.+)_)?(?:std|sd|stdev|stddev|std_dev|standard_deviation)(?:_(.+))?")
+_MEAN = re.compile(r"(?:(.+)_)?(?:mean|average|avg)(?:_(.+))?")
+_COUNTS = ("n", "k", "count", "splits", "n_splits", "folds", "n_folds", "runs", "n_runs")
+_PLUS_MINUS = re.compile(r"\s*([-+]?[0-9.]+)\s*%?\s*(?:±|\+/-|\+-|\\pm)\s*([0-9.]+)\s*%?\s*")
+_MOST_FOLDS = 20
+_MOST_ROWS = 1_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Means:
+    """Scores of candidates over splits, without the scores of single splits.
+
+    Attributes:
+        names: of the candidates; where: the column of names.
+        score: the name of the score; empty if the columns don't give one.
+        means, deviations: [candidate].
+        n_splits: scores behind each mean; None if that isn't known, or not the same for all.
+        words: the columns of means and deviations.
+    """
+
+    names: tuple[str, ...]
+    where: str
+    score: str
+    means: Floats
+    deviations: Floats
+    n_splits: int | None
+    words: str
+
+
+def read_means(columns: Columns, given: Roles) -> Means | None:
+    """Return the means and deviations that a file holds, or None if it holds something else.
+
+    It has one row for each candidate, and columns such as `mean` and `std`, `accuracy` and `accuracy_std`, or one of
+    texts such as `85.2 ± 1.3`.
+
+    Raises:
+        ColumnError: there are several scores, and none is named.
+    """
+    roles, names = found_roles(columns, given), columns.names
+    if roles.keys() & {"fold", "repeat", "seed", "row"} or columns.n_rows > _MOST_ROWS:
+        return None
+    free = [i for i, name in enumerate(names) if i not in roles.values() and not is_beside(name)]
+    counts = next((i for i in free if plain(names[i]) in _COUNTS), None)
+    texts = [i for i in free if not np.isfinite(columns.numbers([i])).any()]
+    both = {i: [_PLUS_MINUS.fullmatch(cell or "") for cell in columns.cells(i)] for i in texts}
+    pairs = [(i, i) for i, cells in both.items() if all(cells)]
+    pairs += [(mean, i) for i in free if i not in texts for mean in _means_beside(names, i, set(free) - {counts, i})]
+    if given.score is not None:
+        pairs = [(mean, i) for mean, i in pairs if given.score in (names[mean], _label(names[mean]) or given.score)]
+    candidate = roles.get("candidate", next((i for i in texts if not all(both[i])), None))
+    if not pairs or candidate is None:
+        return None
+    who = factor(columns, candidate, "candidate")
+    if len(who.labels) < columns.n_rows:
+        return None
+    if len(pairs) > 1:
+        message = f"{columns.where}: '{names[pairs[0][0]]}' and '{names[pairs[1][0]]}' could both be the mean score"
+        raise ColumnError(message, f"Name one: --score {names[pairs[0][0]]}.")
+    (mean, deviation), *_ = pairs
+    if mean == deviation:
+        values = np.array([[float(cell[1]), float(cell[2])] for cell in both[mean] if cell is not None])
+    else:
+        values = np.column_stack([numbers(columns, mean), numbers(columns, deviation)])
+    n = set() if counts is None else set(numbers(columns, counts).tolist())
+    return Means(
+        names=who.labels,
+        where=who.name,
+        score=_label(names[mean]) or (given.score if given.score not in names else "") or "",
+        means=values[:, 0],
+        deviations=values[:, 1],
+        n_splits=int(n.pop()) if len(n) == 1 and not any(math.isnan(one) or one < 2 for one in n) else None,
+        words=f"column '{names[mean]}'" if mean == deviation else f"columns '{names[mean]}' and '{names[deviation]}'",
+    )
+
+
+def _label(name: str) -> str:
+    """Return which score a column of means is of: `accuracy` of mean_accuracy; empty for `mean`."""
+    match = _MEAN.fullmatch(plain(name))
+    return name if match is None else match[1] or match[2] or ""
+
+
+def _means_beside(names: tuple[str, ...], deviation: int, others: set[int]) -> list[int]:
+    """Return the columns that a column of deviations may belong to."""
+    match = _DEVIATION.fullmatch(plain(names[deviation]))
+    if match is None:
+        return []
+    label = match[1] or match[2] or ""
+    same = [i for i in sorted(others) if plain(_label(names[i])) == label]
+    return same or ([] if label else [i for i in sorted(others) if not _DEVIATION.fullmatch(plain(names[i]))])
+
+
+def layout_of_means(found: Means, *, folds: int | None, test_share: float | None) -> Layout:
+    """Return how the splits behind the means were made; one without degrees of freedom where that isn't known.
+
+    Raises:
+        OptionError: the options contradict each other or the number of splits.
+    """
+    n = folds if found.n_splits is None else found.n_splits
+    if folds is not None and (test_share is not None or folds < 2 or (n or 0) % folds):
+        raise OptionError(f"folds is {folds}, and there are {n} splits", "Give --folds K or --test-share S, as it was.")
+    overlap, df, words = 0.0, None, "How many splits there were isn't known."
+    if n is not None and test_share is not None:
+        overlap, df = test_share / (1 - test_share), min(n - 1, 9)
+        words = f"{n} random splits, {100 * test_share:.3g} % of the rows tested in each."
+    elif n is not None and (folds is not None or n <= _MOST_FOLDS):
+        k = folds or n
+        overlap, df = 1 / (k - 1), k - 1
+        words = f"{n} splits, taken as cross-validation with {k} folds."
+    elif n is not None:
+        words = f"{n} splits, and it isn't known whether they are random or repeats of folds."
+    return Layout(kind="means", repeats=1, folds=n or 0, overlap=overlap, df=df, words=words)
+
+
+def conclude_means(found: Means, kind: ScoreKind, layout: Layout, question: Question) -> Conclusion:
+    """Return the conclusions from means: no verdict, and for each candidate the bounds of its interval.
+
+    The standard error of a difference depends on the correlation r of the two candidates' scores over the splits: its
+    square is s_a^2 + s_b^2 - 2 r s_a s_b times the factor of the corrected t. The bounds are those of r = 1 and r = 0.
+
+    Raises:
+        OptionError: fewer than two candidates, or a reference that isn't there.
+    """
+    if len(found.names) < 2:
+        raise OptionError(f"there is one candidate, {found.names[0]}", "Give the scores of two or more.")
+    reference = question.named(found.names)
+    place = found.names.index(reference)
+    margin, source = margin_of(found.means[place : place + 1], kind, question)
+    sign = 1 if kind.greater_is_better else -1
+    level: dict[str, Any] = {"alpha": question.alpha, "comparisons": question.comparisons(len(found.names))}
+    ours = float(found.deviations[place])
+    rows: list[dict[str, Any]] = []
+    for name, mean, s in zip(found.names, found.means.tolist(), found.deviations.tolist(), strict=True):
+        if name == reference:
+            continue
+        gain = sign * (mean - float(found.means[place]))
+        row: dict[str, Any] = {"candidate": name, "reference": reference, "difference": gain}
+        for key, spread in (("", math.hypot(ours, s)), ("correlated_", abs(ours - s))):
+            row |= {f"{key}low": None, f"{key}high": None}
+            if layout.df is not None:
+                se = spread * math.sqrt(1 / layout.folds + layout.overlap)
+                bound = inference(gain, se, df=layout.df, **level)
+                row |= {f"{key}low": bound.low, f"{key}high": bound.high}
+        rows.append(row)
+    reason = "means and standard deviations don't say how the scores of two candidates vary together over the splits"
+    scores: Mapping[str, dict[str, Any]] = {
+        name: {"mean": mean, "low": None, "high": None, "fold_sd": s, "seed_sd": None, "pooled": False}
+        for name, mean, s in zip(found.names, found.means.tolist(), found.deviations.tolist(), strict=True)
+    }
+    hint = (
+        "For bounds on the differences, say how many splits there were: --folds 10, or a column n and, for random "
+        "splits, --test-share."
+    )
+    return Conclusion(
+        reference=reference,
+        margin=margin,
+        margin_source=source,
+        verdicts=(),
+        pairs=(),
+        no_verdict=tuple({"candidate": row["candidate"], "reason": reason} for row in rows),
+        on_these_rows=tuple(rows),
+        ranking=tuple(sorted(found.names, key=lambda name: -sign * scores[name]["mean"])),
+        brackets=(),
+        scores=scores,
+        notes=() if layout.df is not None else (hint,),
+    )
