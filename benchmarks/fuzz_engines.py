@@ -70,7 +70,8 @@ def random_case(number: int) -> Case:
     n_train = n * 3 // 4
     widths = [int(pick(1, 3, 5, 8, 17, 48, 70)) for _ in range(rng.integers(1, 4))]
     name = pick(*(name for name, entry in ACTIVATIONS.items() if entry.elementwise and name != "rrelu"))
-    options = [word for word in ("layernorm", "batchnorm", "dropout=0.2") if rng.random() < 0.2]
+    norm = pick("", "", "", "layernorm", "batchnorm")
+    options = [norm] * bool(norm) + ["dropout=0.2"] * (rng.random() < 0.2)
     options += ["residual"] if len(set(widths)) == 1 < len(widths) and rng.random() < 0.5 else []
     options += [pick("plr=3", "ple=4")] if rng.random() < 0.2 else []
     words = f"{name}:{','.join(map(str, widths))}" + ("@" + ",".join(options) if options else "")
@@ -78,7 +79,7 @@ def random_case(number: int) -> Case:
     recipe: dict[str, Any] = {"optimizer": optimizer, "lr": float(10 ** rng.uniform(-3.5, -0.7)), "loss": loss}
     for chance, more in (
         (0.3, {"weight_decay": float(10 ** rng.uniform(-4, -0.5))}), (0.2, {"clip_norm": pick(0.05, 1.0)}),
-        (0.3, {"schedule": pick("cosine", "onecycle")}), (0.5, {"batch_size": pick(7, 16, 64)}),
+        (0.3, {"schedule": pick("cosine", "onecycle")}), (0.5 * (norm != "batchnorm"), {"batch_size": pick(16, 64)}),
         (0.2 * (optimizer == "sgd"), {"momentum": 0.9}), (0.2 * (loss != "mse"), {"label_smoothing": 0.1}),
     ):  # fmt: skip
         recipe |= more if rng.random() < chance else {}
